@@ -1,0 +1,2 @@
+//! The reader.
+#![forbid(unsafe_code)]

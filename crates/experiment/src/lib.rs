@@ -1,0 +1,2 @@
+//! The experiment.
+#![forbid(unsafe_code)]
