@@ -1,2 +1,4 @@
 //! The experiment.
 #![forbid(unsafe_code)]
+
+pub mod record;

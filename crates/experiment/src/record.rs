@@ -1,0 +1,342 @@
+//! The record of a run: what was trained, on what, how it went. `summary.json` is this, as JSON.
+//!
+//! The report is drawn from this record and from nothing else, so a saved record gives the same report again.
+//! Fractions (accuracies) lie in 0..=1, times are wall-clock seconds, sizes are bytes. `docs/run-folder.md`
+//! describes the same fields for readers of the JSON.
+
+use serde::{Deserialize, Serialize};
+
+/// The version of the record that this program writes and reads.
+///
+/// It grows when a field is renamed, removed or changes its meaning; a new optional field leaves it as it is.
+pub const FORMAT: u32 = 1;
+
+/// A whole run: two models, the data they saw, the machine they ran on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// [`FORMAT`] at the time of writing.
+    pub format: u32,
+    /// Version of the program that wrote the record.
+    pub thawline: String,
+    /// The command line, program name first, one element per argument.
+    pub command: Vec<String>,
+    /// Every setting of the run after defaults were filled in.
+    pub config: serde_json::Value,
+    /// The seed from which initial weights, shuffles and dropout follow.
+    pub seed: u64,
+    /// The machine and the build.
+    pub environment: Environment,
+    /// The pictures.
+    pub data: DataRecord,
+    /// What model_1 learned to tell apart.
+    pub source: TaskRecord,
+    /// What model_2 learned to tell apart.
+    pub target: TaskRecord,
+    /// Whether model_2's head began anew or where model_1's ended.
+    pub head: HeadStart,
+    /// The network trained from its initialisation on the source classes.
+    pub model_1: ModelRecord,
+    /// The head trained on the target classes, behind model_1's frozen features.
+    pub model_2: ModelRecord,
+    /// True if every frozen tensor has the same bits after model_2's training as before.
+    pub frozen_unchanged: bool,
+    /// The frozen tensors with their hashes, in the network's order.
+    pub frozen: Vec<FrozenTensor>,
+    /// Largest resident set of the process; absent where the system does not tell.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+impl RunRecord {
+    /// Reads a record back from the bytes of a `summary.json`.
+    ///
+    /// # Errors
+    /// [`RecordError::Format`] for another version of the record, [`RecordError::Json`] for anything that is
+    /// not a whole record.
+    pub fn from_json(bytes: &[u8]) -> Result<Self, RecordError> {
+        #[derive(Deserialize)]
+        struct Version {
+            format: u32,
+        }
+        // The version comes first: another version's missing fields would hide the reason.
+        let Version { format } = serde_json::from_slice(bytes)?;
+        if format != FORMAT {
+            return Err(RecordError::Format { found: format });
+        }
+        Ok(serde_json::from_slice(bytes)?)
+    }
+
+    /// The record as indented JSON that ends with a line feed; the same record gives the same bytes.
+    ///
+    /// # Errors
+    /// [`RecordError::NotFinite`] if a loss, accuracy or time is NaN or infinite, which JSON cannot say.
+    pub fn to_json(&self) -> Result<Vec<u8>, RecordError> {
+        for (model, record) in [("model_1", &self.model_1), ("model_2", &self.model_2)] {
+            for row in &record.history {
+                row.require_finite(model)?;
+            }
+        }
+        let mut bytes = serde_json::to_vec_pretty(self)?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+}
+
+/// Why a record cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// The file belongs to another version of the program.
+    #[error(
+        "the record has format {found}, this program reads format {FORMAT}; use the version named in its `thawline` field"
+    )]
+    Format {
+        /// The `format` field of the file.
+        found: u32,
+    },
+    /// Not JSON, or not a whole record.
+    #[error("not a run record: {0}")]
+    Json(#[from] serde_json::Error),
+    /// A measurement that is NaN or infinite.
+    #[error(
+        "{model}, epoch {epoch}: {field} is {value}, which a record cannot hold; the training has diverged"
+    )]
+    NotFinite {
+        /// `model_1` or `model_2`.
+        model: String,
+        /// The row's epoch.
+        epoch: u32,
+        /// The row's field.
+        field: &'static str,
+        /// What the field holds.
+        value: f64,
+    },
+}
+
+/// One epoch of one model: a row of `metrics.csv`, of `metrics.jsonl` and of a `history`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct EpochRow {
+    /// Counted from 1.
+    pub epoch: u32,
+    /// Wall-clock time of this epoch: its training steps and its validation.
+    pub seconds: f64,
+    /// Mean cross-entropy over the epoch's batches, while the weights move and dropout is on, as Keras shows it.
+    pub loss: f64,
+    /// Share of training examples that were right under the same conditions.
+    pub accuracy: f64,
+    /// Mean cross-entropy over the validation examples after the epoch, dropout off.
+    pub val_loss: f64,
+    /// Share of validation examples that are right after the epoch, dropout off.
+    pub val_accuracy: f64,
+}
+
+impl EpochRow {
+    /// Refuses NaN and infinity, naming model, epoch and field.
+    pub(crate) fn require_finite(&self, model: &str) -> Result<(), RecordError> {
+        let fields = [
+            ("seconds", self.seconds),
+            ("loss", self.loss),
+            ("accuracy", self.accuracy),
+            ("val_loss", self.val_loss),
+            ("val_accuracy", self.val_accuracy),
+        ];
+        match fields.into_iter().find(|(_, value)| !value.is_finite()) {
+            None => Ok(()),
+            Some((field, value)) => Err(RecordError::NotFinite {
+                model: model.to_owned(),
+                epoch: self.epoch,
+                field,
+                value,
+            }),
+        }
+    }
+}
+
+/// How one model was built and trained, and where it errs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelRecord {
+    /// The layers, as they were during training.
+    pub network: NetworkRecord,
+    /// One row per epoch, in order.
+    pub history: Vec<EpochRow>,
+    /// Wall-clock time of the whole training: features, all epochs, all validations.
+    pub total_seconds: f64,
+    /// The part of `total_seconds` spent on computing the frozen features once; 0 where there are none.
+    pub features_seconds: f64,
+    /// Training examples per second of the epochs' time.
+    pub images_per_second: f64,
+    /// The validation examples after the last epoch, by true and predicted class.
+    pub confusion: ConfusionMatrix,
+}
+
+impl ModelRecord {
+    /// The first epoch.
+    pub fn first(&self) -> Option<&EpochRow> {
+        self.history.first()
+    }
+
+    /// The last epoch.
+    pub fn last(&self) -> Option<&EpochRow> {
+        self.history.last()
+    }
+
+    /// The epoch of the highest validation accuracy; of several, the earliest.
+    pub fn best(&self) -> Option<&EpochRow> {
+        self.history.iter().reduce(|best, row| {
+            if row.val_accuracy > best.val_accuracy {
+                row
+            } else {
+                best
+            }
+        })
+    }
+}
+
+/// A network's summary, with Keras's columns and two more.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NetworkRecord {
+    /// The layers from input to output.
+    pub layers: Vec<LayerRecord>,
+    /// Number of parameters that training changes.
+    pub trainable: u64,
+    /// Number of parameters that stay as they are.
+    pub frozen: u64,
+}
+
+/// One line of a network's summary.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LayerRecord {
+    /// Unique within the network, e.g. `conv_1`.
+    pub name: String,
+    /// What the layer is, in Keras's word, e.g. `Conv2D`.
+    pub kind: String,
+    /// Shape of the output for one example: height, width, channels; or units.
+    pub output: Vec<usize>,
+    /// Number of parameters.
+    pub parameters: u64,
+    /// Whether training changes them; of no meaning where there are none.
+    pub trainable: bool,
+    /// Floating-point operations of the forward pass for one example, a multiply-add counted as two.
+    pub flops: u64,
+    /// Size of the output for one example.
+    pub activation_bytes: u64,
+}
+
+/// Counts of examples by what they are and what the model took them for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfusionMatrix {
+    /// Names of the classes, in the order of rows and columns.
+    pub classes: Vec<String>,
+    /// `counts[t][p]`: examples of class t that were predicted as class p.
+    pub counts: Vec<Vec<u64>>,
+}
+
+/// Where model_2's head starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HeadStart {
+    /// New initial weights.
+    Fresh,
+    /// model_1's trained head, as in the tutorial's code.
+    Warm,
+}
+
+/// One frozen tensor before and after model_2's training.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrozenTensor {
+    /// Layer and parameter, e.g. `conv_1.weight`.
+    pub name: String,
+    /// SHA-256 of its little-endian f32 bytes before, in hexadecimal.
+    pub before: String,
+    /// The same afterwards.
+    pub after: String,
+}
+
+/// The classes of one half of the experiment, and how many pictures of them there were.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskRecord {
+    /// The classes in the order of the network's outputs.
+    pub classes: Vec<ClassRecord>,
+    /// Training examples.
+    pub train_examples: u64,
+    /// Validation examples. Here they are the data's test set, as in the tutorial.
+    pub val_examples: u64,
+}
+
+/// A class of the data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClassRecord {
+    /// Its label in the data.
+    pub label: u16,
+    /// Its name.
+    pub name: String,
+}
+
+/// The pictures of the run: which they are and where they came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataRecord {
+    /// Which data set.
+    pub kind: DataKind,
+    /// True if the bytes are those of the official release.
+    pub official: bool,
+    /// SHA-256 in hexadecimal: of the archive; of a folder's files one after the other; or of the drawn records.
+    pub sha256: Option<String>,
+    /// The archive or folder, as it was given; absent for built-in pictures.
+    pub path: Option<String>,
+    /// Training pictures of all classes.
+    pub train_examples: u64,
+    /// Test pictures of all classes.
+    pub test_examples: u64,
+    /// Names of all classes, by label.
+    pub classes: Vec<String>,
+    /// What a reader must know about these pictures, in one sentence.
+    pub sentence: String,
+}
+
+/// The data sets that the program knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DataKind {
+    /// Ten classes of photographs.
+    #[serde(rename = "cifar-10")]
+    Cifar10,
+    /// A hundred classes of photographs.
+    #[serde(rename = "cifar-100")]
+    Cifar100,
+    /// Ten classes of drawings, generated from a seed.
+    #[serde(rename = "built-in pictures")]
+    BuiltIn,
+}
+
+impl DataKind {
+    /// The name as a sentence has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            DataKind::Cifar10 => "CIFAR-10",
+            DataKind::Cifar100 => "CIFAR-100",
+            DataKind::BuiltIn => "built-in pictures",
+        }
+    }
+}
+
+/// The machine and the build: what is needed to judge a time, or to see why two runs differ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    /// Start of the run, UTC, e.g. `2026-11-24T10:15:02Z`.
+    pub date: String,
+    /// The processor's own name.
+    pub cpu: String,
+    /// Logical processors that the process may use.
+    pub logical_cpus: usize,
+    /// The SIMD level in use, e.g. `avx512`.
+    pub simd: String,
+    /// Threads of the run.
+    pub threads: usize,
+    /// Physical memory; absent where the system does not tell.
+    pub memory_bytes: Option<u64>,
+    /// The operating system.
+    pub os: String,
+    /// The compiler, e.g. `rustc 1.95.0`.
+    pub rustc: String,
+    /// The target triple, e.g. `x86_64-unknown-linux-gnu`.
+    pub target: String,
+    /// The cargo profile, e.g. `release`.
+    pub profile: String,
+}
