@@ -1,0 +1,198 @@
+//! The inner layer of an archive: tar, of which only what a release needs is accepted.
+//!
+//! Entries are read one 512-byte block at a time instead of through `tar::Archive`: every error then has an
+//! offset, the end marker is checked, and no extension (PAX, long names, sparse files) is ever interpreted.
+
+use std::io::Read;
+
+use tar::{EntryType, Header};
+
+use crate::assembly::Assembly;
+use crate::dataset::{Dataset, Source};
+use crate::error::{Fault, printable};
+use crate::format::{self, Format, README};
+use crate::gzip::GzipReader;
+
+const BLOCK: usize = 512;
+
+/// How many zeros may follow the last entry. GNU tar and Python fill up to a multiple of 10 KiB.
+const MOST_PADDING: u64 = 1 << 20;
+
+/// The longest read-me that is read past; the official one has 88 bytes.
+const MOST_README: u64 = 64 << 10;
+
+/// Reads an archive; if `expected` is given, only one of that format.
+pub(crate) fn read(name: &str, source: impl Read, expected: Option<Format>) -> Result<Dataset, Fault> {
+    let mut unpacked = GzipReader::new(source);
+    let mut contents = Contents { expected, assembly: None, seen: Vec::new() };
+    while let Some(entry) = Entry::read(&mut unpacked)? {
+        contents.add(&entry, (&mut unpacked).take(entry.bytes))?;
+        let padding = entry.bytes.next_multiple_of(BLOCK as u64) - entry.bytes;
+        read_block(&mut unpacked, &mut [0; BLOCK][..padding as usize])?;
+    }
+    read_padding(&mut unpacked)?;
+    let digested = unpacked.finish()?;
+    let assembly = contents.assembly.ok_or_else(|| Fault::wrong_set("an archive without any CIFAR file", expected))?;
+    let release = assembly.format().release();
+    let official = digested.bytes == release.archive_bytes && digested.sha256 == release.archive_sha256;
+    let source = Source::Archive { name: name.into(), bytes: digested.bytes, sha256: digested.sha256, official };
+    assembly.finish(source)
+}
+
+/// A checked header: a plain file or a folder.
+struct Entry {
+    name: String,
+    is_folder: bool,
+    bytes: u64,
+}
+
+impl Entry {
+    /// Reads the next header, or `None` at the first block of the end marker.
+    fn read<R: Read>(unpacked: &mut GzipReader<R>) -> Result<Option<Entry>, Fault> {
+        let offset = unpacked.position;
+        let mut header = Header::new_old();
+        read_block(unpacked, header.as_mut_bytes())?;
+        if header.as_bytes().iter().all(|&byte| byte == 0) {
+            return Ok(None);
+        }
+        let bad = |detail: &str| Fault::BadHeader { detail: detail.into(), offset };
+        let sum = header.cksum().map_err(|_| bad("unreadable header checksum"))?;
+        if sum != checksum(header.as_bytes()) {
+            return Err(bad("wrong header checksum"));
+        }
+        let bytes = header.entry_size().map_err(|_| bad("unreadable entry size"))?;
+        let path = header.path_bytes();
+        let forbidden = |what, advice| {
+            Err(Fault::ForbiddenEntry { what, name: printable(&String::from_utf8_lossy(&path)), advice })
+        };
+        let is_folder = match header.entry_type() {
+            EntryType::Regular => false,
+            EntryType::Directory if bytes == 0 => true,
+            EntryType::Directory => return forbidden("a folder with contents of its own", ""),
+            kind => return forbidden(describe(kind), advice(kind)),
+        };
+        match str::from_utf8(&path) {
+            Err(_) => forbidden("a name that is not UTF-8", ""),
+            Ok(name) if name.starts_with('/') => forbidden("an absolute name", ""),
+            Ok(name) if name.split('/').any(|part| part == "..") => forbidden("a name that leaves its folder", ""),
+            Ok(name) => Ok(Some(Entry { name: name.into(), is_folder, bytes })),
+        }
+    }
+}
+
+/// The sum of the header's bytes, its own eight taken as blanks.
+fn checksum(header: &[u8; BLOCK]) -> u32 {
+    let sum = |bytes: &[u8]| bytes.iter().map(|&byte| u32::from(byte)).sum::<u32>();
+    sum(&header[..148]) + 8 * u32::from(b' ') + sum(&header[156..])
+}
+
+fn describe(kind: EntryType) -> &'static str {
+    match kind {
+        EntryType::XHeader | EntryType::XGlobalHeader => "a PAX extended header",
+        EntryType::GNULongName | EntryType::GNULongLink => "a GNU long name",
+        EntryType::GNUSparse => "a sparse file",
+        EntryType::Link | EntryType::Symlink => "a link",
+        EntryType::Char | EntryType::Block | EntryType::Fifo => "a device or pipe",
+        _ => "an entry of unknown kind",
+    }
+}
+
+fn advice(kind: EntryType) -> &'static str {
+    match kind {
+        EntryType::XHeader | EntryType::XGlobalHeader => " (if you made the archive, use tar --format=ustar)",
+        _ => "",
+    }
+}
+
+/// The files of an archive, as they come.
+struct Contents {
+    expected: Option<Format>,
+    assembly: Option<Assembly>,
+    seen: Vec<String>,
+}
+
+impl Contents {
+    fn add(&mut self, entry: &Entry, contents: impl Read) -> Result<(), Fault> {
+        let name = entry.name.strip_prefix("./").unwrap_or(&entry.name);
+        let name = name.strip_suffix('/').filter(|_| entry.is_folder).unwrap_or(name);
+        if self.seen.iter().any(|seen| seen == name) {
+            return Err(Fault::Duplicate { name: printable(name) });
+        }
+        // Nothing unknown is ever remembered: a name that passes below is one of a few.
+        self.dispatch(name, entry, contents)?;
+        self.seen.push(name.into());
+        Ok(())
+    }
+
+    fn dispatch(&mut self, name: &str, entry: &Entry, mut contents: impl Read) -> Result<(), Fault> {
+        if entry.is_folder {
+            return match Format::ALL.into_iter().find(|format| format.release().folder == name) {
+                Some(format) => self.assembly(format).map(|_| ()),
+                None if matches!(name, "" | ".") => Ok(()),
+                None => Err(self.unknown(name, "a folder that no release has")),
+            };
+        }
+        let (folder, file) = name.rsplit_once('/').map_or((None, name), |(folder, file)| (Some(folder), file));
+        let fits = |format: Format| folder.is_none_or(|folder| folder == format.release().folder);
+        match format::identify(file) {
+            Some((format, role)) if fits(format) => self.assembly(format)?.add(role, file, entry.bytes, contents),
+            None if file == README && Format::ALL.into_iter().any(fits) && entry.bytes <= MOST_README => {
+                std::io::copy(&mut contents, &mut std::io::sink()).map_err(|error| Fault::io("read", error))?;
+                Ok(())
+            }
+            _ => Err(self.unknown(name, "a file that no release has")),
+        }
+    }
+
+    /// The assembly, begun by the first file or folder that tells which set this is.
+    fn assembly(&mut self, format: Format) -> Result<&mut Assembly, Fault> {
+        match &self.assembly {
+            Some(begun) if begun.format() != format => {
+                return Err(Fault::wrong_set("a mixture of CIFAR-10 and CIFAR-100", self.expected));
+            }
+            None if self.expected.is_some_and(|expected| expected != format) => {
+                return Err(Fault::wrong_set(format.name(), self.expected));
+            }
+            _ => {}
+        }
+        Ok(self.assembly.get_or_insert_with(|| Assembly::new(format)))
+    }
+
+    fn unknown(&self, name: &str, what: &'static str) -> Fault {
+        match format::identify_foreign(name) {
+            Some(found) => Fault::wrong_set(found, self.expected),
+            None => Fault::forbidden(what, name),
+        }
+    }
+}
+
+/// Fills `block`, or says that the tar archive was cut off before it was compressed.
+fn read_block<R: Read>(unpacked: &mut GzipReader<R>, block: &mut [u8]) -> Result<(), Fault> {
+    let mut filled = 0;
+    while filled < block.len() {
+        match unpacked.read(&mut block[filled..]).map_err(|error| Fault::io("read", error))? {
+            0 => return Err(Fault::BadHeader { detail: "no end marker".into(), offset: unpacked.position }),
+            count => filled += count,
+        }
+    }
+    Ok(())
+}
+
+/// Reads the rest, of which at least a block must be there (the second of the end marker), all of it zeros.
+fn read_padding<R: Read>(unpacked: &mut GzipReader<R>) -> Result<(), Fault> {
+    let (start, mut chunk) = (unpacked.position, [0; 8192]);
+    loop {
+        let offset = unpacked.position;
+        let count = unpacked.read(&mut chunk).map_err(|error| Fault::io("read", error))?;
+        let padding = unpacked.position - start;
+        if count == 0 && padding < BLOCK as u64 {
+            return Err(Fault::BadHeader { detail: "half an end marker".into(), offset });
+        } else if count == 0 {
+            return Ok(());
+        } else if let Some(at) = chunk[..count].iter().position(|&byte| byte != 0) {
+            return Err(Fault::BadPadding { what: "data".into(), offset: offset + at as u64 });
+        } else if padding > MOST_PADDING {
+            return Err(Fault::BadPadding { what: format!("more than {MOST_PADDING} zeros"), offset: start });
+        }
+    }
+}
