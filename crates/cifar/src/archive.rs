@@ -1,19 +1,13 @@
-//! The inner layer of an archive: tar, of which only what a release needs is accepted.
-//!
-//! Entries are read one 512-byte block at a time instead of through `tar::Archive`: every error then has an
-//! offset, the end marker is checked, and no extension (PAX, long names, sparse files) is ever interpreted.
+//! An archive from its first byte to its last: gzip around tar around the files of a release, and nothing else.
 
-use std::io::Read;
-
-use tar::{EntryType, Header};
+use std::io::{self, Read};
 
 use crate::assembly::Assembly;
 use crate::dataset::{Dataset, Source};
+use crate::entry::{BLOCK, Entry};
 use crate::error::{Fault, printable};
 use crate::format::{self, Format, README};
 use crate::gzip::GzipReader;
-
-const BLOCK: usize = 512;
 
 /// How many zeros may follow the last entry. GNU tar and Python fill up to a multiple of 10 KiB.
 const MOST_PADDING: u64 = 1 << 20;
@@ -27,81 +21,15 @@ pub(crate) fn read(name: &str, source: impl Read, expected: Option<Format>) -> R
     let mut contents = Contents { expected, assembly: None, seen: Vec::new() };
     while let Some(entry) = Entry::read(&mut unpacked)? {
         contents.add(&entry, (&mut unpacked).take(entry.bytes))?;
-        let padding = entry.bytes.next_multiple_of(BLOCK as u64) - entry.bytes;
-        read_block(&mut unpacked, &mut [0; BLOCK][..padding as usize])?;
+        entry.read_padding(&mut unpacked)?;
     }
-    read_padding(&mut unpacked)?;
+    read_end(&mut unpacked)?;
     let digested = unpacked.finish()?;
     let assembly = contents.assembly.ok_or_else(|| Fault::wrong_set("an archive without any CIFAR file", expected))?;
     let release = assembly.format().release();
     let official = digested.bytes == release.archive_bytes && digested.sha256 == release.archive_sha256;
     let source = Source::Archive { name: name.into(), bytes: digested.bytes, sha256: digested.sha256, official };
     assembly.finish(source)
-}
-
-/// A checked header: a plain file or a folder.
-struct Entry {
-    name: String,
-    is_folder: bool,
-    bytes: u64,
-}
-
-impl Entry {
-    /// Reads the next header, or `None` at the first block of the end marker.
-    fn read<R: Read>(unpacked: &mut GzipReader<R>) -> Result<Option<Entry>, Fault> {
-        let offset = unpacked.position;
-        let mut header = Header::new_old();
-        read_block(unpacked, header.as_mut_bytes())?;
-        if header.as_bytes().iter().all(|&byte| byte == 0) {
-            return Ok(None);
-        }
-        let bad = |detail: &str| Fault::BadHeader { detail: detail.into(), offset };
-        let sum = header.cksum().map_err(|_| bad("unreadable header checksum"))?;
-        if sum != checksum(header.as_bytes()) {
-            return Err(bad("wrong header checksum"));
-        }
-        let bytes = header.entry_size().map_err(|_| bad("unreadable entry size"))?;
-        let path = header.path_bytes();
-        let forbidden = |what, advice| {
-            Err(Fault::ForbiddenEntry { what, name: printable(&String::from_utf8_lossy(&path)), advice })
-        };
-        let is_folder = match header.entry_type() {
-            EntryType::Regular => false,
-            EntryType::Directory if bytes == 0 => true,
-            EntryType::Directory => return forbidden("a folder with contents of its own", ""),
-            kind => return forbidden(describe(kind), advice(kind)),
-        };
-        match str::from_utf8(&path) {
-            Err(_) => forbidden("a name that is not UTF-8", ""),
-            Ok(name) if name.starts_with('/') => forbidden("an absolute name", ""),
-            Ok(name) if name.split('/').any(|part| part == "..") => forbidden("a name that leaves its folder", ""),
-            Ok(name) => Ok(Some(Entry { name: name.into(), is_folder, bytes })),
-        }
-    }
-}
-
-/// The sum of the header's bytes, its own eight taken as blanks.
-fn checksum(header: &[u8; BLOCK]) -> u32 {
-    let sum = |bytes: &[u8]| bytes.iter().map(|&byte| u32::from(byte)).sum::<u32>();
-    sum(&header[..148]) + 8 * u32::from(b' ') + sum(&header[156..])
-}
-
-fn describe(kind: EntryType) -> &'static str {
-    match kind {
-        EntryType::XHeader | EntryType::XGlobalHeader => "a PAX extended header",
-        EntryType::GNULongName | EntryType::GNULongLink => "a GNU long name",
-        EntryType::GNUSparse => "a sparse file",
-        EntryType::Link | EntryType::Symlink => "a link",
-        EntryType::Char | EntryType::Block | EntryType::Fifo => "a device or pipe",
-        _ => "an entry of unknown kind",
-    }
-}
-
-fn advice(kind: EntryType) -> &'static str {
-    match kind {
-        EntryType::XHeader | EntryType::XGlobalHeader => " (if you made the archive, use tar --format=ustar)",
-        _ => "",
-    }
 }
 
 /// The files of an archive, as they come.
@@ -137,7 +65,7 @@ impl Contents {
         match format::identify(file) {
             Some((format, role)) if fits(format) => self.assembly(format)?.add(role, file, entry.bytes, contents),
             None if file == README && Format::ALL.into_iter().any(fits) && entry.bytes <= MOST_README => {
-                std::io::copy(&mut contents, &mut std::io::sink()).map_err(|error| Fault::io("read", error))?;
+                io::copy(&mut contents, &mut io::sink()).map_err(|error| Fault::io("read", error))?;
                 Ok(())
             }
             _ => Err(self.unknown(name, "a file that no release has")),
@@ -158,7 +86,7 @@ impl Contents {
         Ok(self.assembly.get_or_insert_with(|| Assembly::new(format)))
     }
 
-    fn unknown(&self, name: &str, what: &'static str) -> Fault {
+    fn unknown(&self, name: &str, what: &str) -> Fault {
         match format::identify_foreign(name) {
             Some(found) => Fault::wrong_set(found, self.expected),
             None => Fault::forbidden(what, name),
@@ -166,20 +94,8 @@ impl Contents {
     }
 }
 
-/// Fills `block`, or says that the tar archive was cut off before it was compressed.
-fn read_block<R: Read>(unpacked: &mut GzipReader<R>, block: &mut [u8]) -> Result<(), Fault> {
-    let mut filled = 0;
-    while filled < block.len() {
-        match unpacked.read(&mut block[filled..]).map_err(|error| Fault::io("read", error))? {
-            0 => return Err(Fault::BadHeader { detail: "no end marker".into(), offset: unpacked.position }),
-            count => filled += count,
-        }
-    }
-    Ok(())
-}
-
 /// Reads the rest, of which at least a block must be there (the second of the end marker), all of it zeros.
-fn read_padding<R: Read>(unpacked: &mut GzipReader<R>) -> Result<(), Fault> {
+fn read_end<R: Read>(unpacked: &mut GzipReader<R>) -> Result<(), Fault> {
     let (start, mut chunk) = (unpacked.position, [0; 8192]);
     loop {
         let offset = unpacked.position;

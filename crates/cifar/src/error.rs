@@ -120,14 +120,12 @@ pub enum Fault {
         offset: u64,
     },
     /// An entry has a kind or a name that no release has.
-    #[error("contains {what}, \"{name}\"; expected only the release's plain files{advice}")]
+    #[error("contains {what}, \"{name}\"; expected only the release's plain files")]
     ForbiddenEntry {
         /// What the entry is.
-        what: &'static str,
+        what: String,
         /// Its name, with unprintable characters escaped.
         name: String,
-        /// How to make a better archive, where known.
-        advice: &'static str,
     },
     /// Two entries of the same name.
     #[error("contains \"{name}\" twice; expected each file once")]
@@ -259,8 +257,8 @@ impl Fault {
         Fault::WrongSet { found, expected: expected.map_or("CIFAR-10 or CIFAR-100", Format::name) }
     }
 
-    pub(crate) fn forbidden(what: &'static str, name: &str) -> Fault {
-        Fault::ForbiddenEntry { what, name: printable(name), advice: "" }
+    pub(crate) fn forbidden(what: &str, name: &str) -> Fault {
+        Fault::ForbiddenEntry { what: what.into(), name: printable(name) }
     }
 
     pub(crate) fn io(action: impl Into<String>, error: io::Error) -> Fault {

@@ -4,6 +4,7 @@
 mod archive;
 mod assembly;
 mod dataset;
+mod entry;
 mod error;
 mod folder;
 mod format;
