@@ -192,13 +192,13 @@ impl Images {
     /// # Errors
     /// If `records` is not a whole number of records, or a label is out of range.
     pub fn from_records(format: Format, records: Vec<u8>) -> Result<Self, Error> {
-        let name = "records in memory";
-        records::check_length(format, name, records.len() as u64, usize::MAX)
-            .and_then(|count| {
-                records::check_labels(format, name, &records)?;
-                Ok(Images { format, batches: vec![records], records_per_batch: count })
-            })
-            .map_err(|fault| fault.of("pictures in memory"))
+        let file = "a buffer of records";
+        let check = || {
+            records::count(format, file, records.len() as u64)?;
+            records::check_labels(format, file, &records)
+        };
+        check().map_err(|fault| fault.of("pictures in memory"))?;
+        Ok(Images::from_batches(format, vec![records]))
     }
 
     /// For the readers, which have checked lengths and labels.

@@ -261,19 +261,17 @@ impl Fault {
         Fault::ForbiddenEntry { what: what.into(), name: printable(name) }
     }
 
+    /// Lets the fault pass through the layers of [`io::Read`] above the one that found it.
+    pub(crate) fn into_io(self) -> io::Error {
+        io::Error::other(self)
+    }
+
+    /// What failed while `action` was attempted: a fault that [`into_io`](Fault::into_io) hid, or the system.
     pub(crate) fn io(action: impl Into<String>, error: io::Error) -> Fault {
-        // A reader of ours passes its own fault through the layers above it as an `io::Error`.
         match error.downcast::<Fault>() {
             Ok(fault) => fault,
             Err(error) => Fault::Io { action: action.into(), error },
         }
-    }
-}
-
-/// Lets a fault pass through `io::Read`; [`Fault::io`] takes it out again.
-impl From<Fault> for io::Error {
-    fn from(fault: Fault) -> io::Error {
-        io::Error::other(fault)
     }
 }
 
@@ -287,4 +285,40 @@ pub(crate) fn printable(text: &str) -> String {
         }
         shown
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_can_cross_threads_and_be_boxed() {
+        fn is_error<E: std::error::Error + Send + Sync + 'static>() {}
+        is_error::<Error>();
+    }
+
+    #[test]
+    fn the_machine_is_told_from_the_input() {
+        let fault = |kind: io::ErrorKind| Fault::io("read", kind.into()).of("x").is_environment_fault();
+        use io::ErrorKind::*;
+        for kind in [NotFound, PermissionDenied, IsADirectory, NotADirectory, InvalidFilename] {
+            assert!(!fault(kind), "{kind}");
+        }
+        for kind in [Other, StorageFull, ReadOnlyFilesystem, QuotaExceeded, OutOfMemory, TimedOut, UnexpectedEof] {
+            assert!(fault(kind), "{kind}");
+        }
+        assert!(Fault::OutOfMemory { bytes: 1 }.of("x").is_environment_fault());
+        assert!(!Fault::Empty.of("x").is_environment_fault());
+    }
+
+    #[test]
+    fn a_fault_passes_through_io() {
+        let through = Fault::io("read", Fault::Truncated { bytes: 7 }.into_io());
+        assert!(matches!(through, Fault::Truncated { bytes: 7 }), "{through}");
+    }
+
+    #[test]
+    fn what_could_break_a_line_is_escaped() {
+        assert_eq!(printable("a\nb\u{1b}[2J\u{85}é"), "a\\nb\\u{1b}[2J\\u{85}é");
+    }
 }

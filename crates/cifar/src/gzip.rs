@@ -67,7 +67,7 @@ impl<R: Read> GzipReader<R> {
 
 impl<R: Read> Read for GzipReader<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        let unpacked = self.decoder.read(out).map_err(|error| self.explain(error))?;
+        let unpacked = self.decoder.read(out).map_err(|error| self.explain(error).into_io())?;
         self.position += unpacked as u64;
         Ok(unpacked)
     }
@@ -105,7 +105,7 @@ impl<R: Read> Read for Compressed<R> {
             match self.source.read(out) {
                 Ok(count) => break count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Fault::Io { action: "read".into(), error }.into()),
+                Err(error) => return Err(Fault::Io { action: "read".into(), error }.into_io()),
             }
         };
         let read = &out[..count];
@@ -113,7 +113,7 @@ impl<R: Read> Read for Compressed<R> {
         self.sha256.update(read);
         self.bytes += count as u64;
         if self.bytes > MOST_BYTES {
-            return Err(Fault::TooLong { limit: MOST_BYTES }.into());
+            return Err(Fault::TooLong { limit: MOST_BYTES }.into_io());
         }
         Ok(count)
     }

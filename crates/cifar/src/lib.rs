@@ -1,16 +1,20 @@
-//! A strict, fast reader and writer of the CIFAR-10 and CIFAR-100 binary releases.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+// From the outside in: a path is an archive or a folder, an archive is gzip around tar around files.
 mod archive;
-mod assembly;
-mod dataset;
 mod entry;
-mod error;
 mod folder;
-mod format;
 mod gzip;
+
+// What the files hold, and how they become a data set.
+mod assembly;
+mod format;
 mod names;
 mod records;
+
+mod dataset;
+mod error;
 mod write;
 
 pub use dataset::{Dataset, Image, Images, Source};

@@ -7,19 +7,22 @@ use crate::error::Fault;
 use crate::format::{Format, Role};
 
 /// Returns how many records `bytes` bytes are.
-pub(crate) fn check_length(format: Format, file: &str, bytes: u64, most: usize) -> Result<usize, Fault> {
+pub(crate) fn count(format: Format, file: &str, bytes: u64) -> Result<u64, Fault> {
     let record_bytes = format.record_bytes();
     if bytes == 0 || !bytes.is_multiple_of(record_bytes as u64) {
         return Err(Fault::Length { file: file.into(), bytes, record_bytes });
     }
-    let found = bytes / record_bytes as u64;
-    match usize::try_from(found) {
-        Ok(count) if count <= most => Ok(count),
-        _ => {
-            let expected = format!("at most {most}, as in the {} release", format.name());
-            Err(Fault::Count { file: file.into(), found, expected })
-        }
+    Ok(bytes / record_bytes as u64)
+}
+
+/// Checks that a file has no more records than the release's.
+fn check_limit(format: Format, role: Role, file: &str, found: u64) -> Result<(), Fault> {
+    let most = format.release_records(role);
+    if found > most as u64 {
+        let expected = format!("at most {most}, as in the {} release", format.name());
+        return Err(Fault::Count { file: file.into(), found, expected });
     }
+    Ok(())
 }
 
 /// Checks every label of a buffer of whole records.
@@ -46,28 +49,28 @@ pub(crate) fn check_labels(format: Format, file: &str, records: &[u8]) -> Result
     Ok(())
 }
 
-/// Checks the files of one set against each other.
+/// Checks the numbers of records of one set's files against the release and against each other.
 ///
 /// A file that lost a record is a whole number of records still. So the training files must be of one length,
 /// and where one file has the release's number of records, every file must.
 pub(crate) fn check_counts(format: Format, training: &[usize], test: usize) -> Result<(), Fault> {
-    let release = format.release();
-    let all = || {
-        let training = release.training_files.iter().enumerate().zip(training);
-        training.map(|((index, file), &count)| (*file, Role::Training(index), count)).chain([(
-            release.test_file,
-            Role::Test,
-            test,
-        )])
-    };
-    let full = all().find(|&(_, role, count)| count >= format.release_records(role));
-    for (file, role, count) in all() {
+    let counts = format.files().filter_map(|(file, role)| match role {
+        Role::Training(index) => Some((file, role, training[index])),
+        Role::Test => Some((file, role, test)),
+        Role::Names | Role::CoarseNames => None,
+    });
+    let counts: Vec<_> = counts.collect();
+    for &(file, role, count) in &counts {
+        check_limit(format, role, file, count as u64)?;
+    }
+    let full = counts.iter().find(|&&(_, role, count)| count == format.release_records(role));
+    for &(file, role, count) in &counts {
         let (right, reason) = match full {
             Some((other, ..)) => {
                 (format.release_records(role), format!("as in the {} release, for {other} is so", format.name()))
             }
             None if role == Role::Test => continue,
-            None => (training[0], format!("as {} has", release.training_files[0])),
+            None => (training[0], format!("as {} has", counts[0].0)),
         };
         if count != right {
             let expected = format!("{right}, {reason}");
@@ -79,8 +82,9 @@ pub(crate) fn check_counts(format: Format, training: &[usize], test: usize) -> R
 
 /// Reads a file of pictures, announced to have `bytes` bytes, straight into the memory where it stays.
 pub(crate) fn read(format: Format, role: Role, file: &str, bytes: u64, from: impl Read) -> Result<Vec<u8>, Fault> {
-    let count = check_length(format, file, bytes, format.release_records(role))?;
-    let length = count * format.record_bytes();
+    check_limit(format, role, file, count(format, file, bytes)?)?;
+    // Within the limit, so this is no more than 154 MB.
+    let length = bytes as usize;
     let mut records = Vec::new();
     records.try_reserve_exact(length).map_err(|_| Fault::OutOfMemory { bytes: length })?;
     from.take(bytes).read_to_end(&mut records).map_err(|error| Fault::io(format!("read {file}"), error))?;

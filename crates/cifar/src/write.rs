@@ -16,9 +16,6 @@ use crate::format::Role;
 /// The time stamp of every entry, 2009-06-04 00:00 UTC: a time that has passed, and always the same.
 const TIME: u64 = 1_244_073_600;
 
-/// Photographs hardly shrink, so the fastest level is the right one.
-const LEVEL: Compression = Compression::fast();
-
 impl Dataset {
     /// Writes the `.tar.gz` archive. The bytes depend on the data and on the version of this crate alone.
     ///
@@ -32,10 +29,10 @@ impl Dataset {
             let file = new_file(path)?;
             self.write_archive_to(BufWriter::new(file.as_file()))?;
             file.as_file().sync_all()?;
-            file.persist(path).map_err(|error| error.error)?;
-            sync_parent(path)
+            file.persist(path).map_err(|error| error.error)
         };
-        write().map_err(|error| Fault::io("write", error).at(path))
+        write().map_err(|error| Fault::io("write", error).at(path))?;
+        sync_parent(path)
     }
 
     /// Writes the archive to any sink, and flushes it.
@@ -43,7 +40,7 @@ impl Dataset {
     /// # Errors
     /// Those of the sink.
     pub fn write_archive_to(&self, sink: impl Write) -> io::Result<()> {
-        let mut gzip: GzEncoder<_> = GzBuilder::new().operating_system(255).write(sink, LEVEL);
+        let mut gzip: GzEncoder<_> = GzBuilder::new().operating_system(255).write(sink, Compression::default());
         let folder = self.format().release().folder;
         gzip.write_all(header(&format!("{folder}/"), EntryType::Directory, 0o755, 0)?.as_bytes())?;
         for file in self.files() {
@@ -74,11 +71,12 @@ impl Dataset {
                 file.sync_all()?;
             }
             fs::rename(folder.path(), path)?;
-            // What is called so now must not be removed with the name it had.
+            // The old name is free now, and must not be cleaned up should somebody else use it.
             let _ = folder.keep();
-            sync_parent(path)
+            Ok(())
         };
-        write().map_err(|error| Fault::io("write", error).at(path))
+        write().map_err(|error| Fault::io("write", error).at(path))?;
+        sync_parent(path)
     }
 
     /// The release's files in their order.
@@ -155,7 +153,8 @@ fn temporary(mode: u32) -> tempfile::Builder<'static, 'static> {
 }
 
 /// Makes the new name itself survive a power cut.
-fn sync_parent(path: &Path) -> io::Result<()> {
+fn sync_parent(path: &Path) -> Result<(), Error> {
     // Windows has no such operation: there a folder cannot be opened as a file.
-    if cfg!(unix) { File::open(parent(path))?.sync_all() } else { Ok(()) }
+    let sync = || if cfg!(unix) { File::open(parent(path))?.sync_all() } else { Ok(()) };
+    sync().map_err(|error| Fault::io("synchronise its folder (what was written is whole and in place)", error).at(path))
 }

@@ -1,0 +1,149 @@
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use flate2::{Compression, GzBuilder};
+use proptest::prelude::*;
+use thawline_cifar::{Dataset, Format};
+
+use crate::archives::{Files, archive, assert_same_data, black_record, entries, entry, files, gzip, read, tar};
+
+/// A complete set of black pictures, which shrinks to a few hundred bytes.
+fn black(format: Format) -> Files {
+    let mut files = files(format, 1);
+    for (_, contents) in files.iter_mut().filter(|(name, _)| name.ends_with(".bin")) {
+        *contents = black_record(format);
+    }
+    files
+}
+
+/// Either refused, or nothing was lost.
+fn assert_no_harm(damaged: &[u8], whole: &Dataset, what: impl Fn() -> String) -> bool {
+    match catch_unwind(AssertUnwindSafe(|| read(damaged))).unwrap_or_else(|_| panic!("panic at {}", what())) {
+        Ok(dataset) => {
+            assert_eq!(dataset.sha256(), whole.sha256(), "{}", what());
+            assert_same_data(&dataset, whole);
+            true
+        }
+        Err(error) => {
+            assert!(!error.is_environment_fault() && !error.to_string().contains('\n'), "{}: {error}", what());
+            false
+        }
+    }
+}
+
+fn assert_no_truncation_is_accepted(archive: &[u8]) {
+    for length in 0..archive.len() {
+        assert!(read(&archive[..length]).is_err(), "{length} of {} bytes were accepted", archive.len());
+    }
+}
+
+/// Returns how many flips were accepted, all of which left the data as they were.
+fn assert_no_flip_harms(archive: &[u8]) -> usize {
+    let whole = read(archive).unwrap();
+    let (mut damaged, mut accepted) = (archive.to_vec(), 0);
+    for bit in 0..archive.len() * 8 {
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        accepted += usize::from(assert_no_harm(&damaged, &whole, || format!("bit {} of byte {}", bit % 8, bit / 8)));
+        damaged[bit / 8] ^= 1 << (bit % 8);
+    }
+    accepted
+}
+
+#[test]
+fn every_truncation_of_an_archive() {
+    for format in Format::ALL {
+        assert_no_truncation_is_accepted(&archive(&black(format)));
+        assert_no_truncation_is_accepted(&archive(&files(format, 1)));
+    }
+}
+
+#[test]
+fn every_flipped_bit_of_an_archive() {
+    for format in Format::ALL {
+        // What may be flipped is in gzip's header: the time, the system, the flags that say nothing of the data.
+        assert!((1..=80).contains(&assert_no_flip_harms(&archive(&black(format)))));
+    }
+}
+
+#[test]
+fn every_flipped_bit_of_an_archive_with_a_long_gzip_header() {
+    let header = GzBuilder::new().filename("cifar").comment("small").mtime(1).extra(vec![7; 4]);
+    let mut encoder = header.write(Vec::new(), Compression::best());
+    encoder.write_all(&tar(entries(&black(Format::Cifar10)))).unwrap();
+    assert_no_flip_harms(&encoder.finish().unwrap());
+}
+
+#[test]
+fn every_flipped_bit_of_a_tar_header_or_of_padding() {
+    // The damage was there before compression, so gzip's checksum is right: tar's own must tell.
+    let files = black(Format::Cifar10);
+    let mut bytes = tar([entry("cifar-10-batches-bin/", b'5', b""), entries(&files)].concat());
+    let whole = read(&gzip(&bytes)).unwrap();
+    let mut header = 0;
+    let mut headers = vec![0];
+    for (_, contents) in &files {
+        header += 512;
+        headers.push(header);
+        header += contents.len().next_multiple_of(512);
+    }
+    let end = bytes.len() - 1024..bytes.len();
+    for byte in headers.into_iter().flat_map(|start| start..start + 512).chain(end) {
+        for bit in 0..8 {
+            bytes[byte] ^= 1 << bit;
+            assert_no_harm(&gzip_stored(&bytes), &whole, || format!("bit {bit} of unpacked byte {byte}"));
+            bytes[byte] ^= 1 << bit;
+        }
+    }
+}
+
+#[test]
+fn every_truncation_of_the_tar_archive() {
+    let bytes = tar(entries(&black(Format::Cifar100)));
+    for length in 0..bytes.len() {
+        assert!(read(&gzip_stored(&bytes[..length])).is_err(), "{length} unpacked bytes were accepted");
+    }
+}
+
+/// gzip without compression, which is fast.
+fn gzip_stored(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzBuilder::new().write(Vec::new(), Compression::none());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn random_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+        prop_assert!(read(&bytes).is_err());
+        prop_assert!(read(&gzip_stored(&bytes)).is_err());
+        let start = [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff], &bytes[..]].concat();
+        prop_assert!(read(&start).is_err());
+    }
+
+    /// Pieces of an archive in a wrong order, repeated, left out or overwritten.
+    #[test]
+    fn shuffled_archives(edits in proptest::collection::vec((any::<u16>(), any::<u16>(), 1u16..1024), 1..8)) {
+        let mut bytes = tar(entries(&black(Format::Cifar100)));
+        for (from, to, length) in edits {
+            let block = |at: u16| usize::from(at) % (bytes.len() / 64) * 64;
+            let (from, to) = (block(from), block(to));
+            let length = usize::from(length).min(bytes.len() - from.max(to));
+            bytes.copy_within(from..from + length, to);
+        }
+        let _ = read(&gzip_stored(&bytes));
+    }
+
+    /// Any number of changed bytes in the packed archive.
+    #[test]
+    fn several_changed_bytes(edits in proptest::collection::vec((any::<u16>(), any::<u8>()), 1..6)) {
+        let mut bytes = archive(&black(Format::Cifar10));
+        let whole = read(&bytes).unwrap();
+        for (at, value) in edits {
+            let at = usize::from(at) % bytes.len();
+            bytes[at] = value;
+        }
+        assert_no_harm(&bytes, &whole, || "random edits".into());
+    }
+}

@@ -1,0 +1,181 @@
+use std::io::{self, Read, Write};
+
+use flate2::{Compression, write::GzEncoder};
+use thawline_cifar::{Dataset, Fault, Format};
+
+use crate::archives::{archive, assert_says, entries, files, gzip, message, read, tar};
+
+fn small() -> Vec<u8> {
+    archive(&files(Format::Cifar10, 1))
+}
+
+#[test]
+fn an_empty_file() {
+    assert_eq!(message(b""), "a.tar.gz: is empty (0 bytes); download it again");
+}
+
+#[test]
+fn other_formats_are_recognised() {
+    let guesses: [(&[u8], &str); 8] = [
+        (b"<!DOCTYPE html><html>", "starts with 3c 21 44 4f (a saved web page?), where 1f 8b was expected"),
+        (b"\r\n <html>", "starts with 0d 0a 20 3c (a saved web page?)"),
+        (b"PK\x03\x04....", "(a zip file?)"),
+        (b"BZh91AY&SY", "(a bzip2 file?)"),
+        (b"\xfd7zXZ\0....", "(an xz file?)"),
+        (b"\x28\xb5\x2f\xfd....", "(a zstd file?)"),
+        (b"cifar-10-batches-bin/data_batch_1.bin\0", "(a tar archive already unpacked from gzip?)"),
+        (b"x", "starts with 78, where 1f 8b was expected"),
+    ];
+    for (bytes, words) in guesses {
+        assert_says(bytes, words);
+    }
+}
+
+#[test]
+fn gzip_of_something_else() {
+    assert_says(&gzip(b"no tar archive"), "no end marker at byte 14 of the unpacked data");
+    assert_says(&gzip(&[b'x'; 2048]), "unreadable header checksum at byte 0 of the unpacked data");
+    assert_says(&gzip(&[]), "no end marker at byte 0");
+    assert_says(&gzip(&[0; 10240]), "an archive without any CIFAR file");
+}
+
+#[test]
+fn a_cut_in_the_checksum_alone() {
+    let whole = small();
+    for cut in 1..=8 {
+        let rest = &whole[..whole.len() - cut];
+        assert_says(rest, &format!("ends too early: after {} bytes", rest.len()));
+    }
+}
+
+#[test]
+fn a_wrong_checksum_or_length() {
+    for back in [8, 1] {
+        let mut archive = small();
+        let position = archive.len() - back;
+        archive[position] ^= 1;
+        assert_says(&archive, "is damaged: corrupt gzip stream does not have a matching checksum");
+    }
+}
+
+#[test]
+fn a_wrong_checksum_is_no_fault_of_the_machine() {
+    let mut archive = small();
+    *archive.last_mut().unwrap() ^= 0x80;
+    let error = read(&archive).unwrap_err();
+    assert!(matches!(error.fault(), Fault::Damaged { .. }) && !error.is_environment_fault());
+}
+
+#[test]
+fn something_follows() {
+    let whole = small();
+    let end = whole.len();
+    for (more, what) in [
+        (whole.clone(), "a second gzip member"),
+        (gzip(b""), "a second gzip member"),
+        (vec![0; 512], "other bytes"),
+        (b"\n".to_vec(), "other bytes"),
+    ] {
+        let archive = [whole.clone(), more].concat();
+        assert_says(&archive, &format!("goes on after the end of its gzip data, at byte {end}, with {what}"));
+    }
+}
+
+#[test]
+fn a_member_that_continues_in_a_second_gzip_member() {
+    let whole = tar(entries(&files(Format::Cifar10, 1)));
+    let (first, second) = whole.split_at(5000);
+    assert_says(&[gzip(first), gzip(second)].concat(), "data_batch_2.bin ends after");
+}
+
+/// Compresses zeros without having them in memory.
+fn zeros(before: &[u8], count: u64) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(before).unwrap();
+    io::copy(&mut io::repeat(0).take(count), &mut encoder).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn a_bomb_of_zeros() {
+    assert_says(&zeros(&[], 1 << 28), "more than 1048576 zeros after the end of its tar archive, at byte 512");
+}
+
+#[test]
+fn a_bomb_inside_a_file() {
+    // A header announces 8 GiB - 1, the most that its octal digits can say.
+    let header = crate::archives::header(b"cifar-10-batches-bin/data_batch_1.bin", b'0', 0o77777777777);
+    assert_says(&zeros(header.as_bytes(), 1 << 24), "data_batch_1.bin has 8589934591 bytes");
+}
+
+#[test]
+fn huge_padding_after_the_last_member() {
+    let entries = entries(&files(Format::Cifar10, 1));
+    assert!(read(&zeros(&entries, 1024)).is_ok());
+    assert!(read(&zeros(&entries, 10240)).is_ok());
+    assert!(read(&zeros(&entries, 1 << 20)).is_ok());
+    assert_says(&zeros(&entries, 1 << 26), "more than 1048576 zeros after the end of its tar archive");
+}
+
+#[test]
+fn an_endless_archive() {
+    // A deflate stream of empty stored blocks: it never yields a byte, and never ends.
+    let header = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
+    struct Endless(u64);
+    impl Read for Endless {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            for byte in out.iter_mut() {
+                *byte = [0, 0, 0, 0xff, 0xff][(self.0 % 5) as usize];
+                self.0 += 1;
+            }
+            Ok(out.len())
+        }
+    }
+    let error = Dataset::from_archive("endless", header.chain(Endless(0))).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "endless: is longer than 268435456 bytes, more than any CIFAR archive needs; is it another file?"
+    );
+}
+
+/// Fails after some bytes as a failing disk does.
+struct Failing<'a> {
+    bytes: &'a [u8],
+    error: io::ErrorKind,
+}
+
+impl Read for Failing<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        match self.bytes.read(out)? {
+            0 => Err(self.error.into()),
+            count => Ok(count),
+        }
+    }
+}
+
+#[test]
+fn a_failing_disk_is_a_fault_of_the_machine_wherever_it_fails() {
+    let whole = small();
+    for length in 0..whole.len() {
+        // An error of this kind from the decoder would mean a truncated archive; from the disk it does not.
+        for kind in [io::ErrorKind::Other, io::ErrorKind::UnexpectedEof, io::ErrorKind::TimedOut] {
+            let error = Dataset::from_archive("a", Failing { bytes: &whole[..length], error: kind }).unwrap_err();
+            assert!(error.is_environment_fault(), "after {length} bytes: {error}");
+            assert!(error.to_string().starts_with("a: cannot read"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn bytes_may_come_one_by_one_and_with_interruptions() {
+    struct Trickle<'a>(&'a [u8], bool);
+    impl Read for Trickle<'_> {
+        fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+            self.1 = !self.1;
+            if self.1 { Err(io::ErrorKind::Interrupted.into()) } else { self.0.read(&mut out[..1]) }
+        }
+    }
+    let whole = small();
+    let dataset = Dataset::from_archive("trickle", Trickle(&whole, false)).unwrap();
+    assert_eq!(dataset.sha256(), read(&whole).unwrap().sha256());
+}

@@ -1,0 +1,141 @@
+use std::fs;
+use std::path::Path;
+
+use tempfile::{TempDir, tempdir};
+use thawline_cifar::{Dataset, Fault, Format, Source};
+
+use crate::archives::{Files, archive, assert_same_data, dataset, files};
+
+/// Writes a set's files below `folder`, in the release's own folder.
+fn unpack(files: &Files, folder: &Path) {
+    for (name, contents) in files {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, contents).unwrap();
+    }
+}
+
+fn unpacked(format: Format, count: usize) -> TempDir {
+    let folder = tempdir().unwrap();
+    unpack(&files(format, count), folder.path());
+    folder
+}
+
+fn message(path: &Path) -> String {
+    let error = Dataset::open(path).expect_err("this path must be refused");
+    assert!(!error.is_environment_fault(), "{error}");
+    error.to_string()
+}
+
+#[test]
+fn a_folder_and_its_parent() {
+    for (format, name) in [(Format::Cifar10, "cifar-10-batches-bin"), (Format::Cifar100, "cifar-100-binary")] {
+        let parent = unpacked(format, 2);
+        let folder = parent.path().join(name);
+        // Whatever else lies in a folder is the user's.
+        fs::write(parent.path().join("notes.txt"), "mine").unwrap();
+        fs::write(folder.join(".DS_Store"), "mine").unwrap();
+        for path in [&folder, parent.path()] {
+            let read = Dataset::open(path).unwrap();
+            assert_same_data(&read, &dataset(format, 2));
+            assert_eq!(*read.source(), Source::Folder { path: folder.display().to_string() });
+            assert!(!read.source().is_official());
+        }
+    }
+}
+
+#[test]
+fn the_archive_is_preferred_to_the_folder() {
+    let folder = unpacked(Format::Cifar10, 1);
+    let path = folder.path().join("cifar-10-binary.tar.gz");
+    fs::write(&path, archive(&files(Format::Cifar10, 2))).unwrap();
+    for opened in [folder.path(), &path] {
+        let read = Dataset::open(opened).unwrap();
+        assert_eq!(read.train().len(), 10);
+        let Source::Archive { name, bytes, official, .. } = read.source() else { panic!("{:?}", read.source()) };
+        assert_eq!((Path::new(name), *bytes), (&*path, fs::metadata(&path).unwrap().len()));
+        assert!(!official);
+        assert_eq!(read.source().to_string(), format!("{} (not the official release)", path.display()));
+    }
+}
+
+#[test]
+fn one_folder_with_both_sets() {
+    let folder = unpacked(Format::Cifar10, 1);
+    unpack(&files(Format::Cifar100, 1), folder.path());
+    assert_eq!(Dataset::open(folder.path()).unwrap().format(), Format::Cifar10);
+    for format in Format::ALL {
+        assert_eq!(Dataset::open_as(format, folder.path()).unwrap().format(), format);
+    }
+}
+
+#[test]
+fn nothing_there() {
+    let folder = tempdir().unwrap();
+    let missing = folder.path().join("none.tar.gz");
+    assert!(message(&missing).contains("none.tar.gz: cannot open: No such file"));
+    let line = message(folder.path());
+    assert!(line.contains("contains no CIFAR data: looked for cifar-10-binary.tar.gz, cifar-10-batches-bin, test"));
+    assert!(line.contains("; download https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"), "{line}");
+    let error = Dataset::open_as(Format::Cifar100, folder.path()).unwrap_err().to_string();
+    assert!(error.ends_with("; download https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz"), "{error}");
+}
+
+#[test]
+fn other_data_there() {
+    let other = unpacked(Format::Cifar100, 1);
+    let error = Dataset::open_as(Format::Cifar10, other.path()).unwrap_err().to_string();
+    assert!(error.ends_with("looks like CIFAR-100; expected the binary version of CIFAR-10"), "{error}");
+    for name in ["cifar-10-batches-py", "cifar-10-python.tar.gz", "data_batch_1"] {
+        let folder = tempdir().unwrap();
+        fs::write(folder.path().join(name), "").unwrap();
+        assert!(message(folder.path()).contains("looks like the Python version of CIFAR-10"), "{name}");
+    }
+}
+
+#[test]
+fn an_incomplete_folder() {
+    let parent = unpacked(Format::Cifar10, 1);
+    let folder = parent.path().join("cifar-10-batches-bin");
+    fs::remove_file(folder.join("data_batch_2.bin")).unwrap();
+    fs::remove_file(folder.join("batches.meta.txt")).unwrap();
+    let words = "cifar-10-batches-bin: has no data_batch_2.bin, batches.meta.txt; a complete CIFAR-10 set was expected";
+    assert!(message(parent.path()).ends_with(words), "{}", message(parent.path()));
+    fs::create_dir(folder.join("data_batch_2.bin")).unwrap();
+    assert!(message(&folder).contains("contains something other than a plain file, \"data_batch_2.bin\""));
+}
+
+#[test]
+fn a_file_that_was_cut() {
+    let parent = unpacked(Format::Cifar10, 3);
+    let file = parent.path().join("cifar-10-batches-bin/data_batch_5.bin");
+    let whole = fs::read(&file).unwrap();
+    for length in [0, 1, 3072, 3073, 6146, 9218] {
+        fs::write(&file, &whole[..length]).unwrap();
+        let line = message(parent.path());
+        assert!(line.contains("data_batch_5.bin has "), "{line}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn devices_and_pipes_are_not_opened() {
+    assert!(matches!(Dataset::open("/dev/zero").unwrap_err().fault(), Fault::NeitherFileNorFolder));
+    let parent = unpacked(Format::Cifar10, 1);
+    let file = parent.path().join("cifar-10-batches-bin/data_batch_3.bin");
+    fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &file).unwrap();
+    assert!(message(parent.path()).contains("something other than a plain file"));
+    // A link to a plain file is what people make who have their data elsewhere.
+    fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink("data_batch_1.bin", &file).unwrap();
+    assert!(Dataset::open(parent.path()).is_ok());
+}
+
+#[cfg(unix)]
+#[test]
+fn names_are_shown_without_control_characters() {
+    let folder = tempdir().unwrap();
+    let line = message(&folder.path().join("a\nb\x1b[2J"));
+    assert!(line.contains(r"a\nb\u{1b}[2J: cannot open"), "{line}");
+}

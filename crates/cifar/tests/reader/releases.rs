@@ -1,0 +1,113 @@
+use std::io::Write;
+use std::sync::LazyLock;
+
+use flate2::{Compression, write::GzEncoder};
+use thawline_cifar::{Dataset, Format};
+
+use crate::archives::{entry, header, message, names, read};
+
+/// The order in which the official archive has its files.
+const OFFICIAL_ORDER: [&str; 8] = [
+    "data_batch_1.bin",
+    "batches.meta.txt",
+    "data_batch_3.bin",
+    "data_batch_4.bin",
+    "test_batch.bin",
+    "readme.html",
+    "data_batch_5.bin",
+    "data_batch_2.bin",
+];
+
+/// The first label of each file tells which it is.
+fn first_label(file: &str) -> u8 {
+    file.bytes().find(u8::is_ascii_digit).map_or(0, |digit| digit - b'0')
+}
+
+/// A full-size archive of black pictures; `count` gives each file's number of records, `fault` overwrites a byte.
+fn archive(count: impl Fn(&str) -> usize, fault: Option<(&str, usize, u8)>) -> Vec<u8> {
+    let mut archive = GzEncoder::new(Vec::new(), Compression::fast());
+    archive.write_all(&entry("cifar-10-batches-bin/", b'5', b"")).unwrap();
+    for file in OFFICIAL_ORDER {
+        let name = format!("cifar-10-batches-bin/{file}");
+        match file {
+            "batches.meta.txt" => {
+                let lines = names("class", 10).join("\n") + "\n\n";
+                archive.write_all(&entry(name, b'0', lines.as_bytes())).unwrap();
+            }
+            "readme.html" => archive.write_all(&entry(name, b'0', b"<html>see the page</html>")).unwrap(),
+            _ => {
+                let mut contents = vec![0; count(file) * 3073];
+                contents[0] = first_label(file);
+                if let Some((_, offset, value)) = fault.filter(|fault| fault.0 == file) {
+                    contents[offset] = value;
+                }
+                archive.write_all(header(name.as_bytes(), b'0', contents.len() as u64).as_bytes()).unwrap();
+                contents.resize(contents.len().next_multiple_of(512), 0);
+                archive.write_all(&contents).unwrap();
+            }
+        }
+    }
+    archive.write_all(&[0; 10240]).unwrap();
+    archive.finish().unwrap()
+}
+
+static FULL: LazyLock<Dataset> = LazyLock::new(|| read(&archive(|_| 10_000, None)).unwrap());
+
+#[test]
+fn files_in_the_official_order_come_out_in_their_own() {
+    assert_eq!((FULL.train().len(), FULL.test().len()), (50_000, 10_000));
+    let labels: Vec<u8> = (0..5).map(|file| FULL.train().get(file * 10_000).label).collect();
+    assert_eq!(labels, [1, 2, 3, 4, 5]);
+    assert_eq!(FULL.test().get(0).label, 0);
+    assert_eq!(FULL.train().iter().filter(|image| image.label != 0).count(), 5);
+}
+
+#[test]
+fn the_size_alone_does_not_make_a_release_official() {
+    assert!(!FULL.source().is_official());
+}
+
+#[test]
+fn one_record_less_or_more() {
+    let less = |short: &'static str| archive(move |file| if file == short { 9_999 } else { 10_000 }, None);
+    assert_eq!(
+        message(&less("data_batch_3.bin")),
+        "a.tar.gz: data_batch_3.bin has 9999 records; expected 10000, as in the CIFAR-10 release, for \
+         data_batch_1.bin is so"
+    );
+    assert!(message(&less("data_batch_1.bin")).contains("data_batch_1.bin has 9999 records; expected 10000, as in"));
+    assert!(message(&less("test_batch.bin")).contains("test_batch.bin has 9999 records; expected 10000, as in"));
+    let more = archive(|file| if file == "data_batch_3.bin" { 10_001 } else { 1 }, None);
+    assert_eq!(
+        message(&more),
+        "a.tar.gz: data_batch_3.bin has 10001 records; expected at most 10000, as in the CIFAR-10 release"
+    );
+}
+
+#[test]
+fn a_label_in_the_midst_of_a_file() {
+    let archive = archive(|_| 10_000, Some(("data_batch_4.bin", 7_341 * 3_073, 10)));
+    assert_eq!(
+        message(&archive),
+        "a.tar.gz: data_batch_4.bin, record 7341 (byte 22558893): label 10, expected 0 to 9; the file is damaged or \
+         of another format"
+    );
+}
+
+#[test]
+fn cifar_100_at_full_size() {
+    let mut bytes = GzEncoder::new(Vec::new(), Compression::fast());
+    let lines = |prefix, count| names(prefix, count).join("\n").into_bytes();
+    for (name, contents) in [
+        ("fine_label_names.txt", lines("fine", 100)),
+        ("train.bin", vec![0; 50_000 * 3_074]),
+        ("test.bin", vec![0; 10_000 * 3_074]),
+        ("coarse_label_names.txt", lines("coarse", 20)),
+    ] {
+        bytes.write_all(&entry(format!("cifar-100-binary/{name}"), b'0', &contents)).unwrap();
+    }
+    bytes.write_all(&[0; 1024]).unwrap();
+    let dataset = read(&bytes.finish().unwrap()).unwrap();
+    assert_eq!(dataset.format(), Format::Cifar100);
+    assert_eq!((dataset.train().len(), dataset.test().len()), (50_000, 10_000));
+}

@@ -1,0 +1,188 @@
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use proptest::prelude::*;
+use tempfile::tempdir;
+use thawline_cifar::{Dataset, Fault, Format, Images};
+
+use crate::archives::{archive, assert_same_data, dataset, files, names, read};
+
+fn written(dataset: &Dataset) -> Vec<u8> {
+    let mut archive = Vec::new();
+    dataset.write_archive_to(&mut archive).unwrap();
+    archive
+}
+
+#[test]
+fn what_is_written_reads_back_and_writes_the_same_bytes() {
+    for format in Format::ALL {
+        let dataset = dataset(format, 3);
+        let archive = written(&dataset);
+        let back = read(&archive).unwrap();
+        assert_same_data(&back, &dataset);
+        assert_eq!(back.sha256(), dataset.sha256());
+        assert_eq!(written(&back), archive);
+    }
+}
+
+#[test]
+fn a_set_read_from_elsewhere_is_written_like_one_made_in_memory() {
+    let read = read(&archive(&files(Format::Cifar10, 4))).unwrap();
+    assert_eq!(written(&read), written(&dataset(Format::Cifar10, 4)));
+}
+
+#[test]
+fn files_and_folders_hold_the_same() {
+    let folder = tempdir().unwrap();
+    for format in Format::ALL {
+        let dataset = dataset(format, 2);
+        let (file, unpacked) = (folder.path().join(format.name()), folder.path().join("unpacked").join(format.name()));
+        fs::create_dir_all(unpacked.parent().unwrap()).unwrap();
+        dataset.write_archive(&file).unwrap();
+        dataset.write_folder(&unpacked).unwrap();
+        assert_eq!(fs::read(&file).unwrap(), written(&dataset));
+        assert_same_data(&Dataset::open(&file).unwrap(), &dataset);
+        assert_same_data(&Dataset::open(&unpacked).unwrap(), &dataset);
+    }
+}
+
+#[test]
+fn the_archive_is_one_that_tar_itself_can_list() {
+    let archive = written(&dataset(Format::Cifar10, 1));
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&archive[..]));
+    let listed: Vec<(String, u64, u32)> = archive
+        .entries()
+        .unwrap()
+        .map(|entry| {
+            let entry = entry.unwrap();
+            let header = entry.header();
+            assert_eq!((header.uid().unwrap(), header.mtime().unwrap()), (0, 1_244_073_600));
+            (entry.path().unwrap().display().to_string(), entry.size(), header.mode().unwrap())
+        })
+        .collect();
+    assert_eq!(listed[0], ("cifar-10-batches-bin/".into(), 0, 0o755));
+    assert_eq!(listed[1], ("cifar-10-batches-bin/data_batch_1.bin".into(), 3073, 0o644));
+    assert_eq!(listed.last().unwrap(), &("cifar-10-batches-bin/batches.meta.txt".into(), 70, 0o644));
+    assert_eq!(listed.len(), 8);
+}
+
+#[test]
+fn nothing_but_the_data_is_in_the_bytes() {
+    use sha2::{Digest, Sha256};
+    let archive = written(&dataset(Format::Cifar10, 1));
+    // gzip's header: no flags, no time, an unknown system.
+    assert_eq!(archive[..8], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0]);
+    assert_eq!(archive[9], 255);
+    // What is inside gzip, which a new version of the compressor does not change.
+    let mut unpacked = Vec::new();
+    flate2::read::GzDecoder::new(&archive[..]).read_to_end(&mut unpacked).unwrap();
+    let hash: String = Sha256::digest(unpacked).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hash, "3f912e9f113d39fe9862490c32a5074ae371e89c89b239134784eda8fb767a28");
+}
+
+fn entries(folder: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn an_archive_is_replaced_and_a_folder_is_not() {
+    let folder = tempdir().unwrap();
+    let (file, unpacked) = (folder.path().join("a.tar.gz"), folder.path().join("unpacked"));
+    let (old, new) = (dataset(Format::Cifar10, 1), dataset(Format::Cifar10, 2));
+    old.write_archive(&file).unwrap();
+    new.write_archive(&file).unwrap();
+    assert_same_data(&Dataset::open(&file).unwrap(), &new);
+
+    fs::create_dir(&unpacked).unwrap();
+    old.write_folder(&unpacked).unwrap();
+    let error = new.write_folder(&unpacked).unwrap_err();
+    assert!(matches!(error.fault(), Fault::TargetExists) && !error.is_environment_fault(), "{error}");
+    assert!(matches!(new.write_folder(&file).unwrap_err().fault(), Fault::TargetExists));
+    assert_same_data(&Dataset::open(&unpacked).unwrap(), &old);
+    assert_eq!(entries(folder.path()), ["a.tar.gz", "unpacked"]);
+}
+
+#[test]
+fn a_target_that_cannot_be() {
+    let folder = tempdir().unwrap();
+    let dataset = dataset(Format::Cifar10, 1);
+    let nowhere = folder.path().join("none").join("a.tar.gz");
+    for result in
+        [dataset.write_archive(&nowhere), dataset.write_folder(&nowhere), dataset.write_archive(folder.path())]
+    {
+        let error = result.unwrap_err();
+        assert!(error.to_string().contains(": cannot write: ") && !error.is_environment_fault(), "{error}");
+    }
+    assert!(entries(folder.path()).is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn files_have_ordinary_permissions() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempdir().unwrap();
+    let (file, plain) = (folder.path().join("a.tar.gz"), folder.path().join("plain"));
+    dataset(Format::Cifar10, 1).write_archive(&file).unwrap();
+    fs::write(&plain, "").unwrap();
+    let mode = |path| fs::metadata(path).unwrap().permissions().mode();
+    assert_eq!(mode(&file), mode(&plain));
+    let (unpacked, plain) = (folder.path().join("unpacked"), folder.path().join("folder"));
+    dataset(Format::Cifar10, 1).write_folder(&unpacked).unwrap();
+    fs::create_dir(&plain).unwrap();
+    assert_eq!(mode(&unpacked), mode(&plain));
+}
+
+#[test]
+fn a_full_sink_is_an_error() {
+    struct Full(usize);
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let count = bytes.len().min(self.0);
+            self.0 -= count;
+            if count == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(count) }
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let dataset = dataset(Format::Cifar10, 1);
+    let length = written(&dataset).len();
+    for space in (0..length).step_by(7).chain([length - 1]) {
+        let error = dataset.write_archive_to(Full(space)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    }
+    dataset.write_archive_to(Full(length)).unwrap();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn round_trip(
+        hundred in any::<bool>(),
+        (train, test) in (1usize..4, 1usize..9),
+        noise in proptest::collection::vec(any::<u8>(), 7919),
+        class in "[ -~&&[^ ]]{1,20}",
+    ) {
+        let format = if hundred { Format::Cifar100 } else { Format::Cifar10 };
+        let images = |count: usize, shift: usize| {
+            let mut bytes: Vec<u8> =
+                noise.iter().copied().cycle().skip(shift).take(count * format.record_bytes()).collect();
+            for record in bytes.chunks_exact_mut(format.record_bytes()) {
+                if hundred { record[0] %= 20; record[1] %= 100 } else { record[0] %= 10 }
+            }
+            Images::from_records(format, bytes).unwrap()
+        };
+        let classes = (0..format.classes()).map(|label| format!("{class}{label}")).collect();
+        let coarse = names("coarse", format.coarse_classes());
+        let dataset = Dataset::new(format, images(train * 5, 0), images(test, 1), classes, coarse).unwrap();
+        let archive = written(&dataset);
+        let back = read(&archive).unwrap();
+        assert_same_data(&back, &dataset);
+        prop_assert_eq!(written(&back), archive);
+    }
+}
