@@ -20,7 +20,7 @@ pub(crate) fn read(name: &str, source: impl Read, expected: Option<Format>) -> R
     let mut unpacked = GzipReader::new(source);
     let mut contents = Contents { expected, assembly: None, seen: Vec::new() };
     while let Some(entry) = Entry::read(&mut unpacked)? {
-        contents.add(&entry, (&mut unpacked).take(entry.bytes))?;
+        contents.add(&entry, &mut unpacked)?;
         entry.read_padding(&mut unpacked)?;
     }
     read_end(&mut unpacked)?;
@@ -28,7 +28,7 @@ pub(crate) fn read(name: &str, source: impl Read, expected: Option<Format>) -> R
     let assembly = contents.assembly.ok_or_else(|| Fault::wrong_set("an archive without any CIFAR file", expected))?;
     let release = assembly.format().release();
     let official = digested.bytes == release.archive_bytes && digested.sha256 == release.archive_sha256;
-    let source = Source::Archive { name: name.into(), bytes: digested.bytes, sha256: digested.sha256, official };
+    let source = Source::Archive { name: printable(name), bytes: digested.bytes, sha256: digested.sha256, official };
     assembly.finish(source)
 }
 
@@ -52,7 +52,7 @@ impl Contents {
         Ok(())
     }
 
-    fn dispatch(&mut self, name: &str, entry: &Entry, mut contents: impl Read) -> Result<(), Fault> {
+    fn dispatch(&mut self, name: &str, entry: &Entry, contents: impl Read) -> Result<(), Fault> {
         if entry.is_folder {
             return match Format::ALL.into_iter().find(|format| format.release().folder == name) {
                 Some(format) => self.assembly(format).map(|_| ()),
@@ -65,7 +65,7 @@ impl Contents {
         match format::identify(file) {
             Some((format, role)) if fits(format) => self.assembly(format)?.add(role, file, entry.bytes, contents),
             None if file == README && Format::ALL.into_iter().any(fits) && entry.bytes <= MOST_README => {
-                io::copy(&mut contents, &mut io::sink()).map_err(|error| Fault::io("read", error))?;
+                io::copy(&mut contents.take(entry.bytes), &mut io::sink()).map_err(|error| Fault::io("read", error))?;
                 Ok(())
             }
             _ => Err(self.unknown(name, "a file that no release has")),

@@ -81,7 +81,7 @@ impl Dataset {
         coarse_classes: Vec<String>,
     ) -> Result<Self, Error> {
         let dataset = Dataset { format, train, test, classes, coarse_classes, source: Source::Memory };
-        dataset.check().map_err(|fault| fault.of("pictures in memory"))?;
+        dataset.check().map_err(Fault::in_memory)?;
         Ok(dataset)
     }
 
@@ -89,7 +89,7 @@ impl Dataset {
         let release = self.format.release();
         for (what, images) in [("training set", &self.train), ("test set", &self.test)] {
             if images.format != self.format {
-                return Err(Fault::wrong_set(images.format.name(), Some(self.format)));
+                return Err(Fault::OtherFormat { found: images.format.name(), expected: self.format.name() });
             }
             if images.is_empty() {
                 return Err(Fault::Length { file: what.into(), bytes: 0, record_bytes: self.format.record_bytes() });
@@ -197,7 +197,7 @@ impl Images {
             records::count(format, file, records.len() as u64)?;
             records::check_labels(format, file, &records)
         };
-        check().map_err(|fault| fault.of("pictures in memory"))?;
+        check().map_err(Fault::in_memory)?;
         Ok(Images::from_batches(format, vec![records]))
     }
 

@@ -37,14 +37,7 @@ impl Entry {
         let is_folder = match header.kind {
             EntryType::Regular => false,
             EntryType::Directory if header.bytes == 0 => true,
-            EntryType::Directory => return Err(header.forbidden("a folder with contents of its own")),
-            EntryType::XHeader => return Err(header.forbidden("an extended header of an extended header")),
-            EntryType::XGlobalHeader => return Err(header.forbidden("a global extended header")),
-            EntryType::GNULongName | EntryType::GNULongLink => return Err(header.forbidden("a GNU long name")),
-            EntryType::GNUSparse => return Err(header.forbidden("a sparse file")),
-            EntryType::Link | EntryType::Symlink => return Err(header.forbidden("a link")),
-            EntryType::Char | EntryType::Block | EntryType::Fifo => return Err(header.forbidden("a device or pipe")),
-            _ => return Err(header.forbidden("an entry of unknown kind")),
+            kind => return Err(header.forbidden(describe(kind))),
         };
         match str::from_utf8(&header.name) {
             Err(_) => Err(header.forbidden("a name that is not UTF-8")),
@@ -59,6 +52,19 @@ impl Entry {
     /// After the contents: reads up to the next header.
     pub fn read_padding<R: Read>(&self, unpacked: &mut GzipReader<R>) -> Result<(), Fault> {
         read_padding(unpacked, self.bytes)
+    }
+}
+
+fn describe(forbidden: EntryType) -> &'static str {
+    match forbidden {
+        EntryType::Directory => "a folder with contents of its own",
+        EntryType::XHeader => "an extended header of an extended header",
+        EntryType::XGlobalHeader => "a global extended header",
+        EntryType::GNULongName | EntryType::GNULongLink => "a GNU long name",
+        EntryType::GNUSparse => "a sparse file",
+        EntryType::Link | EntryType::Symlink => "a link",
+        EntryType::Char | EntryType::Block | EntryType::Fifo => "a device or pipe",
+        _ => "an entry of unknown kind",
     }
 }
 
@@ -116,7 +122,7 @@ impl CheckedHeader {
 /// The key of the first record, "LENGTH KEY=VALUE\n", and the record's length, which counts all of it.
 fn pax_record(records: &str) -> Option<(&str, usize)> {
     let (digits, _) = records.split_once(' ')?;
-    let length: usize = digits.parse().ok()?;
+    let length: usize = digits.parse().ok().filter(|_| !digits.starts_with('+'))?;
     let (key, _) = records.get(digits.len() + 1..length)?.strip_suffix('\n')?.split_once('=')?;
     Some((key, length))
 }

@@ -6,10 +6,11 @@ use crate::format::Format;
 
 /// A failure, and the file or folder that it concerns.
 #[derive(Debug, thiserror::Error)]
-#[error("{input}: {fault}")]
+#[error("{input}: {fault}{advice}")]
 pub struct Error {
     input: String,
     fault: Box<Fault>,
+    advice: &'static str,
 }
 
 impl Error {
@@ -150,6 +151,14 @@ pub enum Fault {
         /// What was expected.
         expected: &'static str,
     },
+    /// Pictures of the other data set.
+    #[error("the pictures are in the format of {found}; expected {expected}")]
+    OtherFormat {
+        /// Their format's name.
+        found: &'static str,
+        /// The right one.
+        expected: &'static str,
+    },
     /// Files are missing.
     #[error("has no {files}; a complete {set} set was expected")]
     Missing {
@@ -197,9 +206,7 @@ pub enum Fault {
         files: usize,
     },
     /// A label is out of range.
-    #[error(
-        "{file}, record {record} (byte {offset}): {which} {value}, expected 0 to {most}; the file is damaged or of another format"
-    )]
+    #[error("{file}, record {record} (byte {offset}): {which} {value}, expected 0 to {most}")]
     Label {
         /// The file.
         file: String,
@@ -245,8 +252,29 @@ fn not_whole(bytes: u64, record_bytes: usize) -> String {
 }
 
 impl Fault {
+    /// An error of what was read from `input`.
     pub(crate) fn of(self, input: impl fmt::Display) -> Error {
-        Error { input: printable(&input.to_string()), fault: Box::new(self) }
+        let advice = match self {
+            Fault::BadHeader { .. }
+            | Fault::ForbiddenEntry { .. }
+            | Fault::Duplicate { .. }
+            | Fault::BadPadding { .. }
+            | Fault::WrongSet { .. }
+            | Fault::Missing { .. }
+            | Fault::Short { .. }
+            | Fault::Length { .. }
+            | Fault::Count { .. }
+            | Fault::Label { .. }
+            | Fault::OversizedFile { .. }
+            | Fault::Names { .. } => "; get the data anew from https://www.cs.toronto.edu/~kriz/cifar.html",
+            _ => "",
+        };
+        Error { input: printable(&input.to_string()), fault: Box::new(self), advice }
+    }
+
+    /// An error of what the program itself made.
+    pub(crate) fn in_memory(self) -> Error {
+        Error { input: "pictures in memory".into(), fault: Box::new(self), advice: "" }
     }
 
     pub(crate) fn at(self, path: &Path) -> Error {

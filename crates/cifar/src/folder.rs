@@ -115,7 +115,10 @@ fn nothing_here(path: &Path, expected: Option<Format>) -> Fault {
     if let Some(found) = Format::ALL.into_iter().find(|&format| find(path, format).is_some()) {
         return Fault::wrong_set(found.name(), expected);
     }
-    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries.flatten(),
+        Err(error) => return Fault::io("list the folder", error),
+    };
     if let Some(found) = entries.filter_map(|entry| identify_foreign(entry.file_name().to_str()?)).next() {
         return Fault::wrong_set(found, expected);
     }

@@ -37,17 +37,13 @@ impl<R: Read> GzipReader<R> {
 
     /// After `read` has returned 0 (and so the checksum was right): checks that nothing follows.
     pub fn finish(mut self) -> Result<Digested, Fault> {
-        let buffered = self.decoder.get_mut();
-        let rest = buffered.fill_buf().map_err(|error| Fault::io("read", error))?;
-        let (left, what) = match rest {
-            [] => (0, ""),
-            [0x1f, 0x8b, ..] => (rest.len(), "a second gzip member"),
-            _ => (rest.len(), "other bytes"),
-        };
+        let rest = self.decoder.get_mut().fill_buf().map_err(|error| Fault::io("read", error))?;
+        let left = rest.len() as u64;
+        let what = if rest.starts_with(b"\x1f\x8b") { "a second gzip member" } else { "other bytes" };
         let Compressed { bytes, sha256, .. } = self.decoder.into_inner().into_inner();
         match left {
             0 => Ok(Digested { bytes, sha256: hexadecimal(&sha256.finalize()) }),
-            _ => Err(Fault::Trailing { offset: bytes - left as u64, what }),
+            _ => Err(Fault::Trailing { offset: bytes - left, what }),
         }
     }
 

@@ -6,6 +6,9 @@ use flate2::{Compression, write::GzEncoder};
 use tar::Header;
 use thawline_cifar::{Dataset, Error, Format, Images, PIXEL_BYTES};
 
+/// What a message ends with where the contents are at fault.
+pub const GET_ANEW: &str = "; get the data anew from https://www.cs.toronto.edu/~kriz/cifar.html";
+
 /// The names and contents of a set's files.
 pub type Files = Vec<(String, Vec<u8>)>;
 

@@ -1,8 +1,8 @@
 use thawline_cifar::{Dataset, Fault, Format, Images};
 
 use crate::archives::{
-    Files, archive, archive_with, assert_says, contents, entries, entry, files, gzip, message, names, record, records,
-    tar,
+    Files, GET_ANEW, archive, archive_with, assert_says, contents, entries, entry, files, gzip, message, names, record,
+    records, tar,
 };
 
 /// Breaks a small set and checks what the reader says.
@@ -22,7 +22,7 @@ fn each_missing_file_is_named() {
             let file = name.rsplit_once('/').unwrap().1;
             assert_eq!(
                 message(&archive(&files)),
-                format!("a.tar.gz: has no {file}; a complete {} set was expected", format.name())
+                format!("a.tar.gz: has no {file}; a complete {} set was expected{GET_ANEW}", format.name())
             );
         }
     }
@@ -66,7 +66,7 @@ fn the_other_set_is_named() {
         assert_eq!(Dataset::open_as(format, &path).unwrap().format(), format);
         let error = Dataset::open_as(other, &path).unwrap_err();
         let (found, expected) = (format.name(), other.name());
-        let words = format!(": looks like {found}; expected the binary version of {expected}");
+        let words = format!(": looks like {found}; expected the binary version of {expected}{GET_ANEW}");
         assert!(error.to_string().ends_with(&words), "{error}");
     }
 }
@@ -184,7 +184,7 @@ fn pictures_in_memory_meet_the_same_checks() {
     }
     let (train, test) = (images(Format::Cifar100, 5).unwrap(), images(Format::Cifar10, 1).unwrap());
     let error = Dataset::new(Format::Cifar10, train, test, ten, vec![]).unwrap_err();
-    assert!(matches!(error.fault(), Fault::WrongSet { .. }), "{error}");
+    assert!(matches!(error.fault(), Fault::OtherFormat { .. }), "{error}");
 
     let error = Images::from_records(Format::Cifar10, vec![0; 3072]).unwrap_err();
     assert!(matches!(error.fault(), Fault::Length { bytes: 3072, .. }), "{error}");

@@ -134,6 +134,7 @@ fn extended_headers_that_play_tricks() {
         (b"12 uid=1000\n\n13 size=9999\n", "a malformed extended header"),
         (b"99 uid=1000\n", "a malformed extended header"),
         (b"0 uid=1000\n", "a malformed extended header"),
+        (b"+13 uid=1000\n", "a malformed extended header"),
         (b"-1 uid=1000\n", "a malformed extended header"),
         (b"18446744073709551615 uid=1\n", "a malformed extended header"),
         (b"10 uid1000\n", "a malformed extended header"),

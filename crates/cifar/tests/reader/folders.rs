@@ -85,7 +85,7 @@ fn nothing_there() {
 fn other_data_there() {
     let other = unpacked(Format::Cifar100, 1);
     let error = Dataset::open_as(Format::Cifar10, other.path()).unwrap_err().to_string();
-    assert!(error.ends_with("looks like CIFAR-100; expected the binary version of CIFAR-10"), "{error}");
+    assert!(error.contains("looks like CIFAR-100; expected the binary version of CIFAR-10"), "{error}");
     for name in ["cifar-10-batches-py", "cifar-10-python.tar.gz", "data_batch_1"] {
         let folder = tempdir().unwrap();
         fs::write(folder.path().join(name), "").unwrap();
@@ -100,7 +100,7 @@ fn an_incomplete_folder() {
     fs::remove_file(folder.join("data_batch_2.bin")).unwrap();
     fs::remove_file(folder.join("batches.meta.txt")).unwrap();
     let words = "cifar-10-batches-bin: has no data_batch_2.bin, batches.meta.txt; a complete CIFAR-10 set was expected";
-    assert!(message(parent.path()).ends_with(words), "{}", message(parent.path()));
+    assert!(message(parent.path()).contains(words), "{}", message(parent.path()));
     fs::create_dir(folder.join("data_batch_2.bin")).unwrap();
     assert!(message(&folder).contains("contains something other than a plain file, \"data_batch_2.bin\""));
 }
