@@ -4,6 +4,9 @@
 //! Fractions (accuracies) lie in 0..=1, times are wall-clock seconds, sizes are bytes. `docs/run-folder.md`
 //! describes the same fields for readers of the JSON.
 
+#[cfg(test)]
+pub(crate) mod fixture;
+
 use serde::{Deserialize, Serialize};
 
 /// The version of the record that this program writes and reads.
@@ -96,9 +99,7 @@ pub enum RecordError {
     #[error("not a run record: {0}")]
     Json(#[from] serde_json::Error),
     /// A measurement that is NaN or infinite.
-    #[error(
-        "{model}, epoch {epoch}: {field} is {value}, which a record cannot hold; the training has diverged"
-    )]
+    #[error("{model}, epoch {epoch}: {field} is {value}, which a record cannot hold; the training has diverged")]
     NotFinite {
         /// `model_1` or `model_2`.
         model: String,
@@ -140,12 +141,9 @@ impl EpochRow {
         ];
         match fields.into_iter().find(|(_, value)| !value.is_finite()) {
             None => Ok(()),
-            Some((field, value)) => Err(RecordError::NotFinite {
-                model: model.to_owned(),
-                epoch: self.epoch,
-                field,
-                value,
-            }),
+            Some((field, value)) => {
+                Err(RecordError::NotFinite { model: model.to_owned(), epoch: self.epoch, field, value })
+            }
         }
     }
 }
@@ -180,13 +178,7 @@ impl ModelRecord {
 
     /// The epoch of the highest validation accuracy; of several, the earliest.
     pub fn best(&self) -> Option<&EpochRow> {
-        self.history.iter().reduce(|best, row| {
-            if row.val_accuracy > best.val_accuracy {
-                row
-            } else {
-                best
-            }
-        })
+        self.history.iter().reduce(|best, row| if row.val_accuracy > best.val_accuracy { row } else { best })
     }
 }
 
@@ -339,4 +331,50 @@ pub struct Environment {
     pub target: String,
     /// The cargo profile, e.g. `release`.
     pub profile: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_keeps_its_bits_on_the_way_to_json_and_back() {
+        let mut record = fixture::record();
+        // Values whose nearest neighbours a careless decimal would hit.
+        record.model_1.history[0].loss = 0.1 + 0.2;
+        record.model_1.history[1].loss = f64::from(0.3_f32);
+        record.model_1.history[2].loss = f64::MIN_POSITIVE;
+        let json = record.to_json().unwrap();
+        let read_back = RunRecord::from_json(&json).unwrap();
+        assert_eq!(read_back, record);
+        assert_eq!(read_back.to_json().unwrap(), json);
+    }
+
+    #[test]
+    fn the_best_epoch_is_the_earliest_of_equals() {
+        let mut model = fixture::record().model_1;
+        for row in &mut model.history {
+            row.val_accuracy = if [4, 9].contains(&row.epoch) { 0.8 } else { 0.7 };
+        }
+        assert_eq!(model.best().map(|row| row.epoch), Some(4));
+    }
+
+    #[test]
+    fn another_format_is_refused_by_its_number() {
+        let json = String::from_utf8(fixture::record().to_json().unwrap()).unwrap();
+        let newer = json.replacen("\"format\": 1", "\"format\": 7", 1);
+        let error = RunRecord::from_json(newer.as_bytes()).unwrap_err();
+        assert!(matches!(error, RecordError::Format { found: 7 }), "{error}");
+        // The number decides, also where the rest has another shape.
+        let error = RunRecord::from_json(br#"{ "format": 2, "arms": [] }"#).unwrap_err();
+        assert!(matches!(error, RecordError::Format { found: 2 }), "{error}");
+    }
+
+    #[test]
+    fn what_is_no_record_is_refused() {
+        let json = fixture::record().to_json().unwrap();
+        for bytes in [&b""[..], b"{}", b"<html>", br#"{ "format": 1 }"#, &json[..json.len() / 2]] {
+            assert!(matches!(RunRecord::from_json(bytes), Err(RecordError::Json(_))));
+        }
+    }
 }

@@ -1,0 +1,130 @@
+//! The run's plots: accuracy and loss by epoch, and training time.
+
+use super::{
+    bars::{self, Bar},
+    canvas::Svg,
+    curves::{self, Chart, Curve, Mark},
+    number,
+    palette::Ink,
+    published::{self, Published},
+};
+use crate::record::{EpochRow, RunRecord};
+
+/// Validation and training accuracy of both models: the tutorial's figure.
+pub(super) fn accuracy(record: &RunRecord) -> Svg {
+    let curves = curves(record, |row| row.val_accuracy, |row| row.accuracy, |share| format!("{:.1}", share * 100.0));
+    let last_epoch = [&record.model_1, &record.model_2].iter().filter_map(|m| m.last()).map(|row| row.epoch).max();
+    let marks: Vec<Mark> = if published::applies_to(record) {
+        let within = |model: &Published, ink| {
+            let points = model.points.iter().filter(|point| Some(point.0) <= last_epoch);
+            points.map(|&(epoch, value)| mark(ink, epoch, value)).collect::<Vec<_>>()
+        };
+        within(&published::MODEL_1, Ink::Model1).into_iter().chain(within(&published::MODEL_2, Ink::Model2)).collect()
+    } else {
+        Vec::new()
+    };
+    let values = || curves.iter().flat_map(|curve| &curve.points).chain(marks.iter().map(|m| &m.at)).map(|at| at.1);
+    // Limits at multiples of 5 %, so that the grid's outer lines carry labels.
+    let low = (values().fold(1.0, f64::min) * 20.0).floor() / 20.0;
+    let high = (values().fold(0.0, f64::max) * 20.0).ceil() / 20.0;
+    curves::draw(&Chart {
+        title: format!("accuracy in %, {}", record.data.kind.name()),
+        description: describe("accuracy", record, |row| number::percent(row.val_accuracy)),
+        y: low.min(high - 0.05)..high,
+        y_label: |value| format!("{:.0}", value * 100.0),
+        curves,
+        marks,
+        marks_name: "published result",
+    })
+}
+
+fn mark(ink: Ink, epoch: u32, value: f64) -> Mark {
+    Mark { ink, at: (f64::from(epoch), value), value: format!("{:.2}", value * 100.0) }
+}
+
+/// Validation and training loss of both models.
+pub(super) fn loss(record: &RunRecord) -> Svg {
+    let curves = curves(record, |row| row.val_loss, |row| row.loss, |loss| format!("{loss:.3}"));
+    let highest = curves.iter().flat_map(|curve| &curve.points).map(|at| at.1).fold(0.0, f64::max);
+    curves::draw(&Chart {
+        title: format!("loss (cross-entropy), {}", record.data.kind.name()),
+        description: describe("loss", record, |row| format!("{:.3}", row.val_loss)),
+        y: 0.0..if highest > 0.0 { highest * 1.05 } else { 1.0 },
+        y_label: |value| format!("{value:.1}"),
+        curves,
+        marks: Vec::new(),
+        marks_name: "",
+    })
+}
+
+fn curves(
+    record: &RunRecord,
+    validation: fn(&EpochRow) -> f64,
+    training: fn(&EpochRow) -> f64,
+    label: fn(f64) -> String,
+) -> Vec<Curve> {
+    let mut curves = Vec::new();
+    for (model, ink, history) in
+        [("model_1", Ink::Model1, &record.model_1.history), ("model_2", Ink::Model2, &record.model_2.history)]
+    {
+        for (set, value, main) in [("validation", validation, true), ("training", training, false)] {
+            let points: Vec<_> = history.iter().map(|row| (f64::from(row.epoch), value(row))).collect();
+            let last = points.last().map_or(String::new(), |&(_, last)| label(last));
+            curves.push(Curve { name: format!("{model} {set} {last}"), ink, main, points });
+        }
+    }
+    curves
+}
+
+fn describe(what: &str, record: &RunRecord, value: impl Fn(&EpochRow) -> String) -> String {
+    let mut text = format!("Validation and training {what} by epoch.");
+    for (name, model) in [("model_1", &record.model_1), ("model_2", &record.model_2)] {
+        if let (Some(first), Some(last)) = (model.first(), model.last()) {
+            let (from, to) = (value(first), value(last));
+            text += &format!(
+                " {name}: validation {what} {from} after epoch {}, {to} after epoch {}.",
+                first.epoch, last.epoch
+            );
+        }
+    }
+    text
+}
+
+/// Training time of both models, with the part that computed the frozen features.
+pub(super) fn time(record: &RunRecord) -> Svg {
+    let [one, two] = [&record.model_1, &record.model_2];
+    let head = (two.total_seconds - two.features_seconds).max(0.0);
+    let mut two_says = number::seconds(two.total_seconds);
+    if two.features_seconds > 0.0 {
+        two_says += &format!(": features {}, head {}", number::seconds(two.features_seconds), number::seconds(head));
+    }
+    let description = format!("Training time. model_1: {}. model_2: {two_says}.", number::seconds(one.total_seconds));
+    let mut bars = vec![
+        Bar {
+            name: "model_1".to_owned(),
+            ink: Ink::Model1,
+            parts: vec![(one.total_seconds, 1.0)],
+            says: number::seconds(one.total_seconds),
+        },
+        Bar {
+            name: "model_2".to_owned(),
+            ink: Ink::Model2,
+            parts: vec![(two.features_seconds, 0.5), (head, 1.0)],
+            says: two_says,
+        },
+    ];
+    if published::applies_to(record) {
+        for (name, model) in [("model_1", published::MODEL_1), ("model_2", published::MODEL_2)] {
+            bars.push(Bar {
+                name: format!("{name}, published"),
+                ink: Ink::Muted,
+                parts: vec![(model.seconds, 0.45)],
+                says: format!("{:.2}\u{a0}s on a GPU, {} epochs", model.seconds, model.last.0),
+            });
+        }
+    }
+    let environment = &record.environment;
+    let title =
+        format!("training time, {}, {} with {} threads", record.data.kind.name(), environment.cpu, environment.threads);
+    bars::draw(&title, &bars, description)
+}

@@ -1,0 +1,45 @@
+//! The report of a run: one HTML file that opens from disk, with plots and pictures inside it.
+//!
+//! It needs no network and no script, follows the reader's light or dark colour scheme, and prints. Whatever it
+//! says comes from the run's record: the same record and pictures give the same bytes.
+
+mod bars;
+mod canvas;
+mod caveats;
+mod curves;
+mod figures;
+mod networks;
+mod number;
+mod page;
+mod palette;
+mod pictures;
+mod published;
+mod results;
+#[cfg(test)]
+mod tests;
+
+pub use pictures::{ClassPictures, ReportPictures};
+
+use crate::record::RunRecord;
+
+/// The whole `report.html`.
+pub fn render(record: &RunRecord, pictures: &ReportPictures) -> String {
+    page::render(record, pictures)
+}
+
+/// The run's plots as files: name and SVG text of each.
+pub fn plots(record: &RunRecord) -> [(&'static str, String); 3] {
+    [
+        ("accuracy.svg", figures::accuracy(record).standalone()),
+        ("loss.svg", figures::loss(record).standalone()),
+        ("time.svg", figures::time(record).standalone()),
+    ]
+}
+
+/// The run's picture grids as files: name and PNG bytes of each half that has pictures.
+pub fn picture_grids(record: &RunRecord, pictures: &ReportPictures) -> Vec<(&'static str, Vec<u8>)> {
+    [("source.png", &pictures.source), ("target.png", &pictures.target)]
+        .into_iter()
+        .filter_map(|(name, rows)| Some((name, pictures::grid(rows, &pictures::describe(rows, record.data.kind))?)))
+        .collect()
+}

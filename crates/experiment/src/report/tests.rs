@@ -1,0 +1,188 @@
+//! The report as a whole: what it says, that it is self-contained, and that it is always the same.
+
+use super::*;
+use crate::record::{ConfusionMatrix, RunRecord, fixture};
+
+/// The page without tags: its words, as a reader finds them.
+fn words(html: &str) -> String {
+    let body = html.split_once("<body>").unwrap().1;
+    let mut text = String::new();
+    let mut in_tag = false;
+    for c in body.chars() {
+        match c {
+            '<' => in_tag = true,
+            '>' => in_tag = false,
+            c if !in_tag => text.push(if c == '\u{a0}' { ' ' } else { c }),
+            _ => {}
+        }
+    }
+    text
+}
+
+fn page(record: &RunRecord) -> String {
+    render(record, &fixture::pictures())
+}
+
+#[test]
+fn the_same_record_gives_the_same_bytes_also_when_read_back() {
+    let record = fixture::record();
+    let html = page(&record);
+    assert_eq!(html, page(&record));
+    let read_back = RunRecord::from_json(&record.to_json().unwrap()).unwrap();
+    assert_eq!(html, page(&read_back));
+    assert_eq!(plots(&record), plots(&read_back));
+}
+
+#[test]
+fn the_page_needs_nothing_but_itself() {
+    let html = page(&fixture::record());
+    for foreign in ["<script", "<link", "@import", "src=\"http", "href=", "url("] {
+        assert!(!html.contains(foreign), "the page contains {foreign}");
+    }
+    let sources: Vec<&str> = html.split("src=\"").skip(1).collect();
+    assert_eq!(sources.len(), 2);
+    assert!(sources.iter().all(|source| source.starts_with("data:image/png;base64,iVBORw0KGgo")));
+}
+
+#[test]
+fn the_numbers_of_the_record_are_on_the_page() {
+    let record = fixture::record();
+    let words = words(&page(&record));
+    let best = record.model_1.best().unwrap();
+    let last = record.model_2.last().unwrap();
+    for expected in [
+        format!("{:.2} % ({})", best.val_accuracy * 100.0, best.epoch),
+        format!("{:.2} % (20)", last.val_accuracy * 100.0),
+        "38,720 weights, were then frozen".to_owned(),
+        "24.8 s for model_2, 3.6 times less".to_owned(),
+        "1,606,405 trainable, 38,720 frozen".to_owned(),
+        "features 5.60 s, head 19.1 s".to_owned(),
+        "thawline --data 'my pictures/cifar-10-binary.tar.gz' --seed 7".to_owned(),
+        "training.learning_rate0.001".to_owned(),
+        record.frozen[2].before.clone(),
+        "12,544".to_owned(),
+    ] {
+        assert!(words.contains(&expected), "the page does not say {expected:?}");
+    }
+}
+
+#[test]
+fn published_results_stand_only_beside_the_same_experiment() {
+    let published = |record: &RunRecord| {
+        let on_page = words(&page(record)).contains("77.42 %");
+        assert_eq!(on_page, plots(record)[0].1.contains("\n77.42\n"), "page and plot differ");
+        on_page
+    };
+    assert!(published(&fixture::record()));
+    assert!(!published(&fixture::built_in_record()));
+    let mut reversed = fixture::record();
+    std::mem::swap(&mut reversed.source, &mut reversed.target);
+    assert!(!published(&reversed));
+}
+
+#[test]
+fn built_in_pictures_are_named_wherever_they_are_shown() {
+    let record = fixture::built_in_record();
+    let words = words(&page(&record));
+    let (before_results, _) = words.split_once("validation accuracy").unwrap();
+    assert!(before_results.contains("These are built-in pictures, not CIFAR-10."));
+    for (name, svg) in plots(&record) {
+        assert!(svg.contains("built-in pictures"), "{name} hides what it was measured on");
+    }
+    for (name, png) in picture_grids(&record, &fixture::pictures()) {
+        let text = png.windows(17).any(|bytes| bytes == b"built-in pictures");
+        assert!(text, "{name} hides what it shows");
+    }
+}
+
+#[test]
+fn names_cannot_break_the_page_or_a_plot() {
+    let evil = r#"</td><script>alert("cat & dog")</script>"#;
+    let mut record = fixture::record();
+    record.source.classes[0].name = evil.to_owned();
+    record.model_2.confusion.classes[1] = evil.to_owned();
+    record.model_2.network.layers[0].name = evil.to_owned();
+    record.data.sentence = evil.to_owned();
+    record.command.push(evil.to_owned());
+    record.config = serde_json::json!({ evil: evil });
+    record.environment.cpu = evil.to_owned();
+    let mut pictures = fixture::pictures();
+    pictures.target[0].class = evil.to_owned();
+    let html = render(&record, &pictures);
+    assert!(!html.contains("<script"), "a name became an element");
+    assert!(html.contains("&lt;script&gt;alert(&quot;cat &amp; dog&quot;)"));
+}
+
+#[test]
+fn plots_are_well_formed_and_hold_every_epoch() {
+    let record = fixture::record();
+    for (name, svg) in plots(&record) {
+        let document = roxmltree::Document::parse(&svg).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(document.root_element().attribute("aria-label").is_some_and(|label| label.contains("model_2")));
+        for element in document.descendants().filter(|node| node.has_tag_name("text")) {
+            assert_eq!(element.attribute("font-family"), Some("sans-serif"), "{name}");
+        }
+        let coloured = |node: &roxmltree::Node| {
+            ["fill", "stroke"].iter().any(|&name| node.attribute(name).is_some_and(|value| value.starts_with('#')))
+        };
+        for element in document.descendants().filter(coloured) {
+            assert!(element.has_attribute("class"), "{name}: {element:?} keeps its colour on a dark page");
+        }
+    }
+    let [(_, accuracy), ..] = plots(&record);
+    let document = roxmltree::Document::parse(&accuracy).unwrap();
+    let polylines = document.descendants().filter(|node| node.has_tag_name("polyline"));
+    let curves = polylines.filter(|node| node.attribute("points").unwrap().split_whitespace().count() == 20);
+    assert_eq!(curves.count(), 4, "two models, validation and training");
+}
+
+#[test]
+fn odd_runs_still_make_a_page() {
+    let empty = {
+        let mut record = fixture::record();
+        record.model_1.history.clear();
+        record.model_2.history.clear();
+        record.model_2.confusion = ConfusionMatrix { classes: vec!["cat".to_owned()], counts: vec![vec![]] };
+        record.frozen.clear();
+        record.model_1.total_seconds = 0.0;
+        record.model_2.total_seconds = 0.0;
+        record
+    };
+    let short = {
+        let mut record = fixture::record();
+        record.model_1.history.truncate(1);
+        record.model_2.history.truncate(1);
+        record
+    };
+    let flat = {
+        let mut record = fixture::record();
+        for row in record.model_1.history.iter_mut().chain(&mut record.model_2.history) {
+            (row.accuracy, row.val_accuracy, row.loss, row.val_loss) = (1.0, 1.0, 0.0, 0.0);
+        }
+        record
+    };
+    let wild = {
+        let mut record = fixture::record();
+        record.model_1.history[0].loss = 3e38;
+        record
+    };
+    for record in [empty, short, flat, wild] {
+        let html = render(&record, &ReportPictures::default());
+        assert!(html.ends_with("</html>"));
+        for (name, svg) in plots(&record) {
+            assert!(roxmltree::Document::parse(&svg).is_ok(), "{name}");
+            assert!(!svg.contains("NaN") && !svg.contains("inf"), "{name}");
+        }
+    }
+}
+
+/// Writes two sample reports, to be looked at: `THAWLINE_SAMPLES=DIR cargo test sample_reports -- --ignored`.
+#[test]
+#[ignore = "writes files to look at"]
+fn sample_reports() {
+    let folder = std::path::PathBuf::from(std::env::var_os("THAWLINE_SAMPLES").expect("THAWLINE_SAMPLES=DIR"));
+    for (name, record) in [("cifar-10", fixture::record()), ("built-in", fixture::built_in_record())] {
+        let folder = crate::run_folder::RunFolder::create(&folder.join(name)).unwrap();
+        folder.finish(&record, &fixture::pictures()).unwrap();
+    }
+}
