@@ -1,4 +1,7 @@
 //! The experiment.
 #![forbid(unsafe_code)]
 
+pub mod atomic_file;
 pub mod record;
+pub mod report;
+pub mod run_folder;

@@ -1,0 +1,370 @@
+//! The folder that a run leaves behind. `docs/run-folder.md` describes each file.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    atomic_file::{self, AtomicWriteError},
+    record::{Environment, EpochRow, RecordError, RunRecord},
+    report::{self, ReportPictures},
+};
+
+/// A run's folder while the run goes on.
+///
+/// Each file is whole at any moment: it is written beside its place, flushed to the disk and then moved there.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    metrics: Vec<MetricsRow>,
+}
+
+/// A row of `metrics.csv` and a line of `metrics.jsonl`: an [`EpochRow`] with its model's name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MetricsRow {
+    /// `model_1` or `model_2`.
+    pub model: String,
+    /// See [`EpochRow::epoch`]; so for the rest.
+    pub epoch: u32,
+    /// Wall-clock time of the epoch.
+    pub seconds: f64,
+    /// Training loss.
+    pub loss: f64,
+    /// Training accuracy.
+    pub accuracy: f64,
+    /// Validation loss.
+    pub val_loss: f64,
+    /// Validation accuracy.
+    pub val_accuracy: f64,
+}
+
+/// Why a run folder cannot be made or filled.
+#[derive(Debug, thiserror::Error)]
+pub enum RunFolderError {
+    /// There is something in it already.
+    #[error("{} is not empty; name another folder for this run, or remove that one", .0.display())]
+    NotEmpty(PathBuf),
+    /// A file has the folder's name.
+    #[error("{} is a file, not a folder; name another folder for this run", .0.display())]
+    NotAFolder(PathBuf),
+    /// The system refused to make or read a folder.
+    #[error("cannot {action} the folder {}: {source}", path.display())]
+    Folder {
+        /// What was being done, as it follows "cannot".
+        action: &'static str,
+        /// The folder.
+        path: PathBuf,
+        /// What the system answered.
+        source: io::Error,
+    },
+    /// The system refused to write a file.
+    #[error(transparent)]
+    Write(#[from] AtomicWriteError),
+    /// A measurement is no number.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// A row or record that its format cannot hold.
+    #[error("cannot express {file}: {reason}")]
+    Express {
+        /// The file.
+        file: &'static str,
+        /// What the format's library says.
+        reason: String,
+    },
+}
+
+impl RunFolderError {
+    /// The exit code of a program that ends because of this.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            RunFolderError::NotEmpty(_) | RunFolderError::NotAFolder(_) => 2,
+            RunFolderError::Folder { .. } | RunFolderError::Write(_) => 3,
+            RunFolderError::Record(RecordError::NotFinite { .. }) => 4,
+            RunFolderError::Record(_) | RunFolderError::Express { .. } => 1,
+        }
+    }
+}
+
+type Result<T> = std::result::Result<T, RunFolderError>;
+
+impl RunFolder {
+    /// Makes the folder `path`, and the folders above it where they are missing; takes an empty one as it is.
+    ///
+    /// # Errors
+    /// Where there is anything in it: a run never mixes with another. Where the system refuses.
+    pub fn create(path: &Path) -> Result<Self> {
+        let refused = |action| move |source| RunFolderError::Folder { action, path: path.to_owned(), source };
+        if path.is_file() {
+            return Err(RunFolderError::NotAFolder(path.to_owned()));
+        }
+        fs::create_dir_all(path).map_err(refused("make"))?;
+        if fs::read_dir(path).map_err(refused("read"))?.next().is_some() {
+            return Err(RunFolderError::NotEmpty(path.to_owned()));
+        }
+        Ok(RunFolder { path: path.to_owned(), metrics: Vec::new() })
+    }
+
+    /// Makes a new folder in `parent` that is named after the time, UTC: `2026-11-24-101502`, or
+    /// `2026-11-24-101502-2` where that exists already. Runs that start together get different ones.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub fn create_dated(parent: &Path, now: SystemTime) -> Result<Self> {
+        let refused = |path: &Path, source| RunFolderError::Folder { action: "make", path: path.to_owned(), source };
+        fs::create_dir_all(parent).map_err(|source| refused(parent, source))?;
+        let name = utc_date(now).replace('T', "-").replace([':', 'Z'], "");
+        let names = std::iter::once(name.clone()).chain((2..).map(|n: u32| format!("{name}-{n}")));
+        for path in names.map(|name| parent.join(name)) {
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(RunFolder { path, metrics: Vec::new() }),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(refused(&path, source)),
+            }
+        }
+        unreachable!("four billion runs in one second")
+    }
+
+    /// Where the folder is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes the resolved settings as `config.toml`.
+    ///
+    /// # Errors
+    /// Settings that TOML cannot hold; a system that refuses.
+    pub fn write_config(&self, config: &impl Serialize) -> Result<()> {
+        let text = toml::to_string_pretty(config).map_err(express("config.toml"))?;
+        self.write("config.toml", text.as_bytes())
+    }
+
+    /// Writes `environment.json`.
+    ///
+    /// # Errors
+    /// A system that refuses.
+    pub fn write_environment(&self, environment: &Environment) -> Result<()> {
+        let mut bytes = serde_json::to_vec_pretty(environment).map_err(express("environment.json"))?;
+        bytes.push(b'\n');
+        self.write("environment.json", &bytes)
+    }
+
+    /// Adds a finished epoch of `model` to `metrics.csv` and `metrics.jsonl`; both are on the disk on return.
+    ///
+    /// # Errors
+    /// A loss or time that is NaN or infinite, named with model and epoch; a system that refuses.
+    pub fn append_epoch(&mut self, model: &str, row: &EpochRow) -> Result<()> {
+        row.require_finite(model)?;
+        let &EpochRow { epoch, seconds, loss, accuracy, val_loss, val_accuracy } = row;
+        let model = model.to_owned();
+        self.metrics.push(MetricsRow { model, epoch, seconds, loss, accuracy, val_loss, val_accuracy });
+        // A few kilobytes: written anew each time, they are never torn, as an appended line could be.
+        self.write("metrics.csv", &csv(&self.metrics)?)?;
+        self.write("metrics.jsonl", &json_lines(&self.metrics)?)
+    }
+
+    /// Writes the weights of `model`, a whole safetensors file, as `weights-MODEL.safetensors`.
+    ///
+    /// # Errors
+    /// A system that refuses.
+    pub fn write_weights(&self, model: &str, safetensors: &[u8]) -> Result<()> {
+        self.write(&format!("weights-{model}.safetensors"), safetensors)
+    }
+
+    /// Writes `summary.json`, and then what is drawn from it: `pictures/`, `plots/` and `report.html`.
+    ///
+    /// # Errors
+    /// A measurement that is NaN or infinite; a system that refuses. What was written before stays.
+    pub fn finish(&self, record: &RunRecord, pictures: &ReportPictures) -> Result<()> {
+        self.write("summary.json", &record.to_json()?)?;
+        self.write_report(record, pictures)
+    }
+
+    /// Writes what is drawn from the record, anew where it exists.
+    fn write_report(&self, record: &RunRecord, pictures: &ReportPictures) -> Result<()> {
+        for folder in ["pictures", "plots"].map(|name| self.path.join(name)) {
+            fs::create_dir_all(&folder).map_err(|source| RunFolderError::Folder {
+                action: "make",
+                path: folder,
+                source,
+            })?;
+        }
+        for (name, png) in report::picture_grids(record, pictures) {
+            self.write(&format!("pictures/{name}"), &png)?;
+        }
+        for (name, svg) in report::plots(record) {
+            self.write(&format!("plots/{name}"), svg.as_bytes())?;
+        }
+        self.write("report.html", report::render(record, pictures).as_bytes())
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        Ok(atomic_file::write(&self.path.join(name), bytes)?)
+    }
+}
+
+/// The time in UTC, to the second: `2026-11-24T10:15:02Z`.
+pub fn utc_date(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time).to_string()
+}
+
+fn express<E: std::fmt::Display>(file: &'static str) -> impl Fn(E) -> RunFolderError {
+    move |error| RunFolderError::Express { file, reason: error.to_string() }
+}
+
+fn csv(rows: &[MetricsRow]) -> Result<Vec<u8>> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        writer.serialize(row).map_err(express("metrics.csv"))?;
+    }
+    writer.into_inner().map_err(express("metrics.csv"))
+}
+
+fn json_lines(rows: &[MetricsRow]) -> Result<Vec<u8>> {
+    let mut lines = Vec::new();
+    for row in rows {
+        serde_json::to_writer(&mut lines, row).map_err(express("metrics.jsonl"))?;
+        lines.push(b'\n');
+    }
+    Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, time::Duration};
+
+    use super::*;
+    use crate::record::fixture;
+
+    /// Every file below `folder`, by its path from there.
+    fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+        let mut found = BTreeMap::new();
+        let mut folders = vec![folder.to_owned()];
+        while let Some(next) = folders.pop() {
+            for path in fs::read_dir(next).unwrap().map(|entry| entry.unwrap().path()) {
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+                    found.insert(name, fs::read(path).unwrap());
+                }
+            }
+        }
+        found
+    }
+
+    fn fill(path: &Path) -> BTreeMap<String, Vec<u8>> {
+        let record = fixture::record();
+        let mut folder = RunFolder::create(path).unwrap();
+        folder.write_config(&record.config).unwrap();
+        folder.write_environment(&record.environment).unwrap();
+        for (name, model) in [("model_1", &record.model_1), ("model_2", &record.model_2)] {
+            for row in &model.history {
+                folder.append_epoch(name, row).unwrap();
+            }
+            folder.write_weights(name, name.as_bytes()).unwrap();
+        }
+        folder.finish(&record, &fixture::pictures()).unwrap();
+        files(path)
+    }
+
+    #[test]
+    fn a_finished_run_has_every_file_and_no_other() {
+        let parent = tempfile::tempdir().unwrap();
+        let files = fill(&parent.path().join("deep/below"));
+        let names: Vec<&str> = files.keys().map(String::as_str).collect();
+        let expected = [
+            "config.toml",
+            "environment.json",
+            "metrics.csv",
+            "metrics.jsonl",
+            "pictures/source.png",
+            "pictures/target.png",
+            "plots/accuracy.svg",
+            "plots/loss.svg",
+            "plots/time.svg",
+            "report.html",
+            "summary.json",
+            "weights-model_1.safetensors",
+            "weights-model_2.safetensors",
+        ];
+        assert_eq!(names, expected);
+        assert_eq!(RunRecord::from_json(&files["summary.json"]).unwrap(), fixture::record());
+        assert_eq!(files["weights-model_2.safetensors"], b"model_2");
+    }
+
+    #[test]
+    fn the_same_run_gives_the_same_bytes() {
+        let parent = tempfile::tempdir().unwrap();
+        let [first, second] = ["first", "second"].map(|name| fill(&parent.path().join(name)));
+        for (name, bytes) in &first {
+            assert!(bytes == &second[name], "{name} differs between two runs with one record");
+        }
+    }
+
+    #[test]
+    fn metrics_read_back_as_they_were_after_every_epoch() {
+        let parent = tempfile::tempdir().unwrap();
+        let mut folder = RunFolder::create(parent.path()).unwrap();
+        let mut rows: Vec<MetricsRow> = Vec::new();
+        for row in &fixture::record().model_2.history {
+            folder.append_epoch("model_2", row).unwrap();
+            let &EpochRow { epoch, seconds, loss, accuracy, val_loss, val_accuracy } = row;
+            rows.push(MetricsRow { model: "model_2".into(), epoch, seconds, loss, accuracy, val_loss, val_accuracy });
+
+            let mut csv = csv::Reader::from_path(parent.path().join("metrics.csv")).unwrap();
+            let header = csv.headers().unwrap().iter().collect::<Vec<_>>().join(",");
+            assert_eq!(header, "model,epoch,seconds,loss,accuracy,val_loss,val_accuracy");
+            assert_eq!(csv.deserialize().map(|row| row.unwrap()).collect::<Vec<MetricsRow>>(), rows);
+
+            let lines = fs::read_to_string(parent.path().join("metrics.jsonl")).unwrap();
+            let read: Vec<MetricsRow> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            assert_eq!(read, rows);
+        }
+    }
+
+    #[test]
+    fn a_diverged_epoch_is_named_and_not_written() {
+        let parent = tempfile::tempdir().unwrap();
+        let mut folder = RunFolder::create(parent.path()).unwrap();
+        let good = fixture::record().model_1.history[0];
+        folder.append_epoch("model_1", &good).unwrap();
+        let before = files(parent.path());
+        let error = folder.append_epoch("model_1", &EpochRow { epoch: 2, loss: f64::NAN, ..good }).unwrap_err();
+        assert_eq!(error.exit_code(), 4);
+        assert!(error.to_string().starts_with("model_1, epoch 2: loss is NaN"), "{error}");
+        assert_eq!(files(parent.path()), before);
+
+        let mut record = fixture::record();
+        record.model_2.history[3].val_loss = f64::INFINITY;
+        let error = folder.finish(&record, &ReportPictures::default()).unwrap_err();
+        assert!(error.to_string().starts_with("model_2, epoch 4: val_loss is inf"), "{error}");
+        assert_eq!(files(parent.path()), before);
+    }
+
+    #[test]
+    fn a_folder_with_anything_in_it_is_refused_and_left_alone() {
+        let parent = tempfile::tempdir().unwrap();
+        let before = fill(parent.path());
+        let error = RunFolder::create(parent.path()).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("is not empty; name another folder"), "{error}");
+        let error = RunFolder::create(&parent.path().join("summary.json")).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("is a file, not a folder"), "{error}");
+        assert_eq!(files(parent.path()), before);
+    }
+
+    #[test]
+    fn dated_folders_are_named_after_the_second_and_never_shared() {
+        let parent = tempfile::tempdir().unwrap();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_515_302_750);
+        assert_eq!(utc_date(now), "2026-11-24T10:15:02Z");
+        let made = [(); 3].map(|()| RunFolder::create_dated(&parent.path().join("runs"), now).unwrap());
+        let names = made.each_ref().map(|folder| folder.path().file_name().unwrap().to_str().unwrap());
+        assert_eq!(names, ["2026-11-24-101502", "2026-11-24-101502-2", "2026-11-24-101502-3"]);
+    }
+}
