@@ -176,7 +176,7 @@ def peer_commands(peers, options):
 
 
 def title(label, result):
-    return f"{label} {result['introduction']['version']}"
+    return f"{label} ({result['introduction']['version']})"
 
 
 def write_record(kind, options, place, results, table):
