@@ -35,8 +35,8 @@ pub(super) fn section(record: &RunRecord) -> Markup {
             }
             li {
                 strong { "One seed." }
-                " Another seed gives other initial weights and another order of the pictures, and accuracies that differ "
-                "by a point or so."
+                " Another seed gives other initial weights, another order of the pictures, and somewhat other accuracies: "
+                "small differences mean nothing."
             }
             li {
                 strong { "Time without its price." }

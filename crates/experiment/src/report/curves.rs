@@ -72,6 +72,7 @@ fn axes(canvas: &Canvas, plane: &Plane, chart: &Chart, last_epoch: f64) -> Drawn
         canvas.line(&[(ACROSS.start, y), (ACROSS.end, y)], Pen::new(Ink::Grid, 1.0))?;
         canvas.text((ACROSS.start - 8.0, y), Side::Left, AXIS, &(chart.y_label)(value))?;
     }
+    canvas.line(&[(ACROSS.start, DOWN.end), (ACROSS.end, DOWN.end)], Pen::new(Ink::Muted, 1.0))?;
     for epoch in epoch_ticks(last_epoch as u32) {
         let (x, _) = plane.point((f64::from(epoch), chart.y.start));
         canvas.line(&[(x, DOWN.end), (x, DOWN.end + 5.0)], Pen::new(Ink::Muted, 1.0))?;

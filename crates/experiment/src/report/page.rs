@@ -149,8 +149,8 @@ fn reproduction(record: &RunRecord) -> Markup {
         h2 { "Reproduce it" }
         pre { code { (command_line(&record.command)) } }
         p {
-            "With the same data, seed and version, losses and accuracies come out the same to the last bit, whatever "
-            "the number of threads. Times are this machine's."
+            "With the same data, seed, version and SIMD level, losses and accuracies come out the same to the last "
+            "bit, for any number of threads. Times are this machine's."
         }
         div.scroll { table.facts { tbody { @for (name, value) in &facts { tr { th scope="row" { (name) } td { (value) } } } } } }
         details {
