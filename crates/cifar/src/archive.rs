@@ -12,7 +12,7 @@ use crate::gzip::GzipReader;
 /// How many zeros may follow the last entry. GNU tar and Python fill up to a multiple of 10 KiB.
 const MOST_PADDING: u64 = 1 << 20;
 
-/// The longest read-me that is read past; the official one has 88 bytes.
+/// The longest read-me that is read past; the official one is a single line that points to a web page.
 const MOST_README: u64 = 64 << 10;
 
 /// Reads an archive; if `expected` is given, only one of that format.

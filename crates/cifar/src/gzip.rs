@@ -78,7 +78,9 @@ fn not_gzip(start: &[u8]) -> Fault {
         [b'B', b'Z', b'h', ..] => " (a bzip2 file?)",
         [0xfd, b'7', b'z', b'X', b'Z', ..] => " (an xz file?)",
         [0x28, 0xb5, 0x2f, 0xfd, ..] => " (a zstd file?)",
-        _ if start.starts_with(b"cifar-10") => " (a tar archive already unpacked from gzip?)",
+        _ if start.starts_with(b"cifar-10") || start.starts_with(b"./") => {
+            " (a tar archive already unpacked from gzip?)"
+        }
         _ => "",
     };
     let bytes: Vec<String> = start.iter().take(4).map(|byte| format!("{byte:02x}")).collect();

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use crate::error::Fault;
 
-/// The longest file of names that is read; the longest official one has 951 bytes.
+/// The longest file of names that is read: far longer than a hundred names need.
 const MOST_BYTES: u64 = 16 * 1024;
 
 /// The longest name. Names go into tables and file names.
