@@ -1,1 +1,20 @@
-//! The engine.
+//! A small tensor engine for the CPU: SIMD kernels, layers with explicit backward passes, and a network you can freeze.
+//!
+//! Three floors, each using only the ones below it: [`simd`] (sixteen lanes at every level), [`kernels`] (plain
+//! functions on slices), [`nn`] (layers, the network, training). The ground they stand on: [`Tensor`], [`Shape`],
+//! [`random`] and [`threads`].
+
+#![deny(unsafe_code)]
+
+mod buffer;
+pub mod kernels;
+pub mod nn;
+pub mod random;
+mod shape;
+pub mod simd;
+mod tensor;
+pub mod threads;
+
+pub use buffer::Buffer;
+pub use shape::Shape;
+pub use tensor::Tensor;

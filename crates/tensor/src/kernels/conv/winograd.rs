@@ -1,0 +1,410 @@
+//! Winograd's convolution F(4x4, 3x3): the fastest rung, for 3 x 3 kernels with stride 1.
+//!
+//! A 4 x 4 tile of outputs depends on a 6 x 6 tile d of inputs and the 3 x 3 kernel g. Computed directly it takes
+//! 144 products a channel pair; Winograd (1980) and, for networks, Lavin and Gray (2016) need 36:
+//!
+//! ```text
+//!     Y = A' [ (G g G') . (B' d B) ] A          (. is element-wise, ' transposes)
+//!
+//!          | 4  0 -5  0  1  0 |       |  1/4    0     0  |        | 1  1  1  1  1  0 |
+//!          | 0 -4 -4  1  1  0 |       | -1/6  -1/6  -1/6 |   A' = | 0  1 -1  2 -2  0 |
+//!     B' = | 0  4 -4 -1  1  0 |   G = | -1/6   1/6  -1/6 |        | 0  1  1  4  4  0 |
+//!          | 0 -2 -1  2  1  0 |       | 1/24   1/12  1/6 |        | 0  1 -1  8 -8  1 |
+//!          | 0  2 -1 -2  1  0 |       | 1/24  -1/12  1/6 |
+//!          | 0  4  0 -5  0  1 |       |   0     0     1  |
+//! ```
+//!
+//! They come from interpolating the product of two polynomials at 0, 1, -1, 2, -2 and infinity. Summed over channels,
+//! the element-wise product becomes, for each of the 36 positions, a matrix product M = V U of (tiles x C) with
+//! (C x filters): that is where the time goes, and it runs in [`tile`](crate::kernels::tile)s of registers.
+//!
+//! **The backward pass is the transpose.** The output is linear in V for fixed U and the other way round, and each
+//! transform is linear. The gradient of a linear map is its transpose, so with dM = A dY A':
+//!
+//! ```text
+//!     dx = overlap-add of B (dM U') B'          dg = G' (V' dM) G
+//! ```
+//!
+//! Both cost a quarter of the direct method, like the forward pass. A block of tiles is transformed, multiplied and
+//! transformed back before the next one, so that V, M and U stay in the core's second-level cache.
+//!
+//! [`Shrink`] folds ReLU and a 2 x 2 max-pool into the output transform: a 4 x 4 tile holds four whole pool windows, so
+//! the large activation is never written; one byte per window keeps who won.
+
+use crate::simd::{LANES, Lanes, Simd, vectors_mut};
+
+use super::super::tile::{Accumulators, Product, ROWS, cover, multiply_accumulate};
+use super::ConvShape;
+
+/// Positions of a transformed tile.
+const POSITIONS: usize = 36;
+
+/// Panels that are transformed before they are multiplied.
+const PANELS: usize = 2;
+
+/// Sixteen channels of as many tiles as a register tile has rows.
+type Panel = [Lanes; ROWS];
+
+/// What is done to a tile of outputs before it is written, and to the gradient that comes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shrink {
+    /// Nothing.
+    None,
+    /// ReLU.
+    Relu,
+    /// ReLU, then the maximum of each 2 x 2 window.
+    ReluMaxPool,
+}
+
+/// Whether Winograd's method computes this convolution.
+pub fn is_legal(s: &ConvShape) -> bool {
+    s.is_dense() && [s.kh, s.kw] == [3, 3]
+}
+
+/// Vectors that hold the transformed kernel, and as many its transpose.
+pub fn kernel_vectors(s: &ConvShape) -> [usize; 2] {
+    let [c, f] = blocks(s);
+    [POSITIONS * c * LANES * f, POSITIONS * f * LANES * c]
+}
+
+/// Blocks of sixteen channels: of the input and of the output.
+fn blocks(s: &ConvShape) -> [usize; 2] {
+    [s.c.div_ceil(LANES), s.filters.div_ceil(LANES)]
+}
+
+/// U = G g G' for every channel pair, and its transpose for the input gradient. Rows and columns that only fill up a
+/// vector stay zero.
+#[inline(always)]
+pub fn transform_kernel<S: Simd>(simd: S, s: &ConvShape, kernel: &[f32], u: &mut [Lanes], u_transposed: &mut [Lanes]) {
+    let [cb, fb] = blocks(s);
+    for c in 0..s.c {
+        for f in 0..fb {
+            let mut g = [[simd.zero(); 3]; 3];
+            for (tap, g) in g.as_flattened_mut().iter_mut().enumerate() {
+                *g = simd.load_first(&kernel[(tap * s.c + c) * s.filters..][..s.filters][f * LANES..]);
+            }
+            let transformed = both_ways::<S, Kernel, _, _>(simd, g);
+            for (v, u) in transformed.as_flattened().iter().zip(u.chunks_exact_mut(cb * LANES * fb)) {
+                simd.store(*v, &mut u[c * fb + f]);
+            }
+        }
+    }
+    let pairs = u.chunks_exact(cb * LANES * fb).zip(u_transposed.chunks_exact_mut(fb * LANES * cb));
+    for (u, transposed) in pairs {
+        for (c, row) in u.chunks_exact(fb).enumerate() {
+            for (f, &element) in row.as_flattened().iter().enumerate() {
+                transposed[f * cb + c / LANES][c % LANES] = element;
+            }
+        }
+    }
+}
+
+/// dg = G' dU G: the gradient of the kernel from the sum of [`kernel_gradient`]s.
+#[inline(always)]
+pub fn transform_kernel_gradient<S: Simd>(simd: S, s: &ConvShape, du: &[Lanes], dkernel: &mut [f32]) {
+    let [cb, fb] = blocks(s);
+    for c in 0..s.c {
+        for f in 0..fb {
+            let mut tile = [[simd.zero(); 6]; 6];
+            for (tile, du) in tile.as_flattened_mut().iter_mut().zip(du.chunks_exact(cb * LANES * fb)) {
+                *tile = simd.load(&du[c * fb + f]);
+            }
+            let dg: [[S::V; 3]; 3] = both_ways::<S, KernelTransposed, _, _>(simd, tile);
+            for (tap, dg) in dg.as_flattened().iter().enumerate() {
+                let row = &mut dkernel[(tap * s.c + c) * s.filters..][..s.filters];
+                let end = s.filters.min((f + 1) * LANES);
+                simd.store_first(*dg, &mut row[f * LANES..end]);
+            }
+        }
+    }
+}
+
+/// Forward: y of one image. `bias` has a vector for each sixteen filters. Where a pool is folded in, `winners` gets
+/// the place of each window's largest element, 2 * row + column, if it is as long as y and not empty.
+#[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "the operands of a convolution")]
+pub fn forward<S: Simd>(
+    simd: S,
+    s: &ConvShape,
+    x: &[f32],
+    u: &[Lanes],
+    bias: &[Lanes],
+    shrink: Shrink,
+    y: &mut [f32],
+    winners: &mut [u8],
+    scratch: &mut [f32],
+) {
+    let [cb, fb] = blocks(s);
+    for tiles in tile_blocks(s) {
+        let [v, m] = tiles.split(scratch, [cb, fb]);
+        for (tile, at) in tiles.iter() {
+            for c in 0..cb {
+                let d = input_tile(simd, s, x, at, c);
+                tiles.store(simd, both_ways::<S, Input, _, _>(simd, d), v, cb, tile, c);
+            }
+        }
+        tiles.multiply(simd, v, u, m, [cb, fb]);
+        for (tile, at) in tiles.iter() {
+            for (f, bias) in bias.iter().enumerate() {
+                let bias = simd.load(bias);
+                let mut outputs: [[S::V; 4]; 4] = both_ways::<S, Output, _, _>(simd, tiles.load(simd, m, fb, tile, f));
+                for output in outputs.as_flattened_mut() {
+                    *output = simd.add(*output, bias);
+                    if shrink == Shrink::Relu {
+                        *output = simd.max(simd.zero(), *output);
+                    }
+                }
+                match shrink {
+                    Shrink::None | Shrink::Relu => write_tile(simd, s, outputs, at, f, y),
+                    Shrink::ReluMaxPool => write_pooled(simd, s, outputs, at, f, y, winners),
+                }
+            }
+        }
+    }
+}
+
+/// The gradient for the input of one image, which it overwrites.
+#[inline(always)]
+pub fn input_gradient<S: Simd>(
+    simd: S,
+    s: &ConvShape,
+    dy: OutputGradient,
+    u_transposed: &[Lanes],
+    dx: &mut [f32],
+    scratch: &mut [f32],
+) {
+    let [cb, fb] = blocks(s);
+    dx.fill(0.0);
+    for tiles in tile_blocks(s) {
+        let [dm, dv] = tiles.split(scratch, [fb, cb]);
+        tiles.store_output_gradient(simd, s, dy, dm);
+        tiles.multiply(simd, dm, u_transposed, dv, [fb, cb]);
+        for (tile, at) in tiles.iter() {
+            for c in 0..cb {
+                let dd: [[S::V; 6]; 6] = both_ways::<S, InputTransposed, _, _>(simd, tiles.load(simd, dv, cb, tile, c));
+                add_input_tile(simd, s, dd, at, c, dx);
+            }
+        }
+    }
+}
+
+/// The gradient for the transformed kernel, dU = V' dM of one image, added to `du`.
+#[inline(always)]
+pub fn kernel_gradient<S: Simd>(
+    simd: S,
+    s: &ConvShape,
+    x: &[f32],
+    dy: OutputGradient,
+    du: &mut [Lanes],
+    scratch: &mut [f32],
+) {
+    let [cb, fb] = blocks(s);
+    for tiles in tile_blocks(s) {
+        let [v, dm] = tiles.split(scratch, [cb, fb]);
+        for (tile, at) in tiles.iter() {
+            for c in 0..cb {
+                let d = input_tile(simd, s, x, at, c);
+                tiles.store(simd, both_ways::<S, Input, _, _>(simd, d), v, cb, tile, c);
+            }
+        }
+        tiles.store_output_gradient(simd, s, dy, dm);
+        // Tiles that only fill up a panel must add nothing.
+        tiles.clear_rest(v, cb);
+        tiles.clear_rest(dm, fb);
+        let positions = du.chunks_exact_mut(cb * LANES * fb).zip(tiles.positions(v, cb)).zip(tiles.positions(dm, fb));
+        for ((du, v), dm) in positions {
+            for (block, du) in du.chunks_exact_mut(LANES * fb).enumerate() {
+                cover(simd, LANES, fb, &mut Correlation { v, block, blocks: cb, dm, du, fb });
+            }
+        }
+    }
+}
+
+/// V' dM of some panels at one position, for sixteen channels of the input.
+struct Correlation<'a> {
+    v: &'a [Panel],
+    block: usize,
+    blocks: usize,
+    dm: &'a [Panel],
+    du: &'a mut [Lanes],
+    fb: usize,
+}
+
+impl<S: Simd> Product<S> for Correlation<'_> {
+    #[inline(always)]
+    fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
+        let fb = self.fb;
+        let mut acc: Accumulators<S, R, V> =
+            std::array::from_fn(|r| std::array::from_fn(|v| simd.load(&self.du[(row + r) * fb + vector + v])));
+        for (v, dm) in self.v.chunks_exact(self.blocks).zip(self.dm.chunks_exact(fb)) {
+            let (v, dm) = (&v[self.block], &dm[vector..vector + V]);
+            for tile in 0..ROWS {
+                let a = std::array::from_fn(|r| v[tile][row + r]);
+                let b = std::array::from_fn(|v| simd.load(&dm[v][tile]));
+                multiply_accumulate(simd, &mut acc, a, b);
+            }
+        }
+        for (r, acc) in acc.into_iter().enumerate() {
+            for (v, acc) in acc.into_iter().enumerate() {
+                simd.store(acc, &mut self.du[(row + r) * fb + vector + v]);
+            }
+        }
+    }
+}
+
+/// One panel at one position, times the transformed kernel there.
+struct PanelProduct<'a> {
+    a: &'a [Panel],
+    u: &'a [Lanes],
+    out: &'a mut [Panel],
+}
+
+impl<S: Simd> Product<S> for PanelProduct<'_> {
+    #[inline(always)]
+    fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
+        let width = self.out.len();
+        let mut acc: Accumulators<S, R, V> = [[simd.zero(); V]; R];
+        for (a, u) in self.a.iter().zip(self.u.chunks_exact(LANES * width)) {
+            for (lane, u) in u.chunks_exact(width).enumerate() {
+                let a = std::array::from_fn(|r| a[row + r][lane]);
+                let u = &u[vector..vector + V];
+                multiply_accumulate(simd, &mut acc, a, std::array::from_fn(|v| simd.load(&u[v])));
+            }
+        }
+        for (r, acc) in acc.into_iter().enumerate() {
+            for (v, acc) in acc.into_iter().enumerate() {
+                simd.store(acc, &mut self.out[vector + v][row + r]);
+            }
+        }
+    }
+}
+
+/// Where the gradient of a tile of outputs comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum OutputGradient<'a> {
+    /// From the gradient of the outputs themselves.
+    Full(&'a [f32]),
+    /// From the gradient of the pool folded in (already zero where ReLU let nothing through), and each window's winner.
+    Pooled(&'a [f32], &'a [u8]),
+}
+
+/// Some consecutive tiles of an image.
+#[derive(Clone, Copy)]
+struct Tiles {
+    first: usize,
+    count: usize,
+    across: usize,
+}
+
+/// The row and column of a tile's first output.
+type At = [usize; 2];
+
+/// Floats of scratch that each function on an image needs.
+pub fn scratch_len(s: &ConvShape) -> usize {
+    POSITIONS * PANELS * blocks(s).iter().sum::<usize>() * ROWS * LANES
+}
+
+/// Cuts an image into blocks of tiles.
+#[inline(always)]
+fn tile_blocks(s: &ConvShape) -> impl Iterator<Item = Tiles> {
+    let across = s.out_w.div_ceil(4);
+    let total = s.out_h.div_ceil(4) * across;
+    (0..total).step_by(PANELS * ROWS).map(move |first| Tiles {
+        first,
+        count: (total - first).min(PANELS * ROWS),
+        across,
+    })
+}
+
+impl Tiles {
+    /// Cuts two transformed tensors of the block, of as many channel blocks, from scratch.
+    #[inline(always)]
+    fn split(self, scratch: &mut [f32], [left, right]: [usize; 2]) -> [&mut [Panel]; 2] {
+        let (v, m) = vectors_mut(scratch).as_chunks_mut().0.split_at_mut(POSITIONS * self.panels() * left);
+        [v, &mut m[..POSITIONS * self.panels() * right]]
+    }
+
+    #[inline(always)]
+    fn panels(self) -> usize {
+        self.count.div_ceil(ROWS)
+    }
+
+    /// Each tile with the place of its first output.
+    #[inline(always)]
+    fn iter(self) -> impl Iterator<Item = (usize, At)> {
+        (0..self.count).map(move |tile| {
+            let here = self.first + tile;
+            (tile, [here / self.across * 4, here % self.across * 4])
+        })
+    }
+
+    #[inline(always)]
+    fn positions(self, panels: &[Panel], blocks: usize) -> std::slice::ChunksExact<'_, Panel> {
+        panels.chunks_exact(self.panels() * blocks)
+    }
+
+    /// Spreads a transformed tile over the 36 positions.
+    #[inline(always)]
+    fn store<S: Simd>(self, simd: S, v: [[S::V; 6]; 6], to: &mut [Panel], blocks: usize, tile: usize, block: usize) {
+        let place = tile / ROWS * blocks + block;
+        for (v, panels) in v.as_flattened().iter().zip(to.chunks_exact_mut(self.panels() * blocks)) {
+            simd.store(*v, &mut panels[place][tile % ROWS]);
+        }
+    }
+
+    /// Collects a transformed tile from the 36 positions.
+    #[inline(always)]
+    fn load<S: Simd>(self, simd: S, from: &[Panel], blocks: usize, tile: usize, block: usize) -> [[S::V; 6]; 6] {
+        let place = tile / ROWS * blocks + block;
+        let stride = self.panels() * blocks;
+        let mut v = [[simd.zero(); 6]; 6];
+        for (v, panels) in v.as_flattened_mut().iter_mut().zip(from.chunks_exact(stride)) {
+            *v = simd.load(&panels[place][tile % ROWS]);
+        }
+        v
+    }
+
+    /// The 36 matrix products.
+    #[inline(always)]
+    fn multiply<S: Simd>(self, simd: S, v: &[Panel], u: &[Lanes], m: &mut [Panel], [left, right]: [usize; 2]) {
+        let u = u.chunks_exact(left * LANES * right);
+        let m = m.chunks_exact_mut(self.panels() * right);
+        for ((v, u), m) in self.positions(v, left).zip(u).zip(m) {
+            for (a, out) in v.chunks_exact(left).zip(m.chunks_exact_mut(right)) {
+                cover(simd, ROWS, right, &mut PanelProduct { a, u, out });
+            }
+        }
+    }
+
+    /// dM = A dY A'.
+    #[inline(always)]
+    fn store_output_gradient<S: Simd>(self, simd: S, s: &ConvShape, dy: OutputGradient, dm: &mut [Panel]) {
+        let fb = s.filters.div_ceil(LANES);
+        for (tile, at) in self.iter() {
+            for f in 0..fb {
+                let dy: [[S::V; 4]; 4] = match dy {
+                    OutputGradient::Full(dy) => read_tile(simd, s, dy, at, f),
+                    OutputGradient::Pooled(dy, winners) => read_pooled(simd, s, dy, winners, at, f),
+                };
+                self.store(simd, both_ways::<S, OutputTransposed, _, _>(simd, dy), dm, fb, tile, f);
+            }
+        }
+    }
+
+    /// Zeroes the places of a last panel that no tile fills.
+    #[inline(always)]
+    fn clear_rest(self, panels: &mut [Panel], blocks: usize) {
+        let filled = self.count - (self.panels() - 1) * ROWS;
+        for position in panels.chunks_exact_mut(self.panels() * blocks) {
+            for panel in &mut position[(self.panels() - 1) * blocks..] {
+                panel[filled..].fill([0.0; LANES]);
+            }
+        }
+    }
+}
+
+mod border;
+mod transform;
+
+use border::{add_input_tile, input_tile, read_pooled, read_tile, write_pooled, write_tile};
+use transform::{Input, InputTransposed, Kernel, KernelTransposed, Output, OutputTransposed, both_ways};

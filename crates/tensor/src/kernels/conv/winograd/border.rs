@@ -1,0 +1,149 @@
+//! Reading and writing the tiles of Winograd's method: where tiles hang over the border, and where channels end.
+
+use std::ops::Range;
+
+use crate::simd::{LANES, Simd};
+
+use super::{At, ConvShape};
+
+/// The 6 x 6 inputs under the tile of outputs at `at`, sixteen channels; zeros beyond the border.
+#[inline(always)]
+pub fn input_tile<S: Simd>(simd: S, s: &ConvShape, x: &[f32], at: At, block: usize) -> [[S::V; 6]; 6] {
+    let channels = block * LANES..s.c.min((block + 1) * LANES);
+    let mut tile = [[simd.zero(); 6]; 6];
+    for (p, row) in tile.iter_mut().enumerate() {
+        for (q, d) in row.iter_mut().enumerate() {
+            if let Some(pixel) = input_pixel(s, at, p, q) {
+                *d = simd.load_first(&x[pixel * s.c..][channels.clone()]);
+            }
+        }
+    }
+    tile
+}
+
+/// Adds a 6 x 6 tile of gradients to the inputs that it came from.
+#[inline(always)]
+pub fn add_input_tile<S: Simd>(simd: S, s: &ConvShape, dd: [[S::V; 6]; 6], at: At, block: usize, dx: &mut [f32]) {
+    let channels = block * LANES..s.c.min((block + 1) * LANES);
+    for (p, row) in dd.into_iter().enumerate() {
+        for (q, dd) in row.into_iter().enumerate() {
+            if let Some(pixel) = input_pixel(s, at, p, q) {
+                let dx = &mut dx[pixel * s.c..][channels.clone()];
+                simd.store_first(simd.add(simd.load_first(dx), dd), dx);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn input_pixel(s: &ConvShape, [row, col]: At, p: usize, q: usize) -> Option<usize> {
+    let row = (row + p).checked_sub(s.pad_top).filter(|&row| row < s.h)?;
+    let col = (col + q).checked_sub(s.pad_left).filter(|&col| col < s.w)?;
+    Some(row * s.w + col)
+}
+
+/// Writes the outputs of a tile that exist.
+#[inline(always)]
+pub fn write_tile<S: Simd>(simd: S, s: &ConvShape, tile: [[S::V; 4]; 4], at: At, block: usize, y: &mut [f32]) {
+    let filters = block * LANES..s.filters.min((block + 1) * LANES);
+    for (p, row) in tile.into_iter().enumerate() {
+        for (q, out) in row.into_iter().enumerate() {
+            if at[0] + p < s.out_h && at[1] + q < s.out_w {
+                let pixel = (at[0] + p) * s.out_w + at[1] + q;
+                simd.store_first(out, &mut y[pixel * s.filters..][filters.clone()]);
+            }
+        }
+    }
+}
+
+/// Reads the gradients of a tile's outputs; zeros for those that don't exist.
+#[inline(always)]
+pub fn read_tile<S: Simd>(simd: S, s: &ConvShape, dy: &[f32], at: At, block: usize) -> [[S::V; 4]; 4] {
+    let filters = block * LANES..s.filters.min((block + 1) * LANES);
+    let mut tile = [[simd.zero(); 4]; 4];
+    for (p, row) in tile.iter_mut().enumerate() {
+        for (q, out) in row.iter_mut().enumerate() {
+            if at[0] + p < s.out_h && at[1] + q < s.out_w {
+                let pixel = (at[0] + p) * s.out_w + at[1] + q;
+                *out = simd.load_first(&dy[pixel * s.filters..][filters.clone()]);
+            }
+        }
+    }
+    tile
+}
+
+/// The places in a 2 x 2 square, in row order: of the windows in a tile, and of the outputs in a window.
+const SQUARE: [[usize; 2]; 4] = [[0, 0], [0, 1], [1, 0], [1, 1]];
+
+/// Where a window of a tile has its sixteen filters in the pooled output, if the window exists.
+#[inline(always)]
+fn window(s: &ConvShape, at: At, [p, q]: [usize; 2], block: usize) -> Option<Range<usize>> {
+    let [row, col] = [at[0] / 2 + p, at[1] / 2 + q];
+    let pixel = row * (s.out_w / 2) + col;
+    (row < s.out_h / 2 && col < s.out_w / 2)
+        .then_some(pixel * s.filters + block * LANES..pixel * s.filters + s.filters.min((block + 1) * LANES))
+}
+
+/// ReLU and the maximum of each 2 x 2 window, with the winner's byte; the first wins where several are equal.
+#[inline(always)]
+pub fn write_pooled<S: Simd>(
+    simd: S,
+    s: &ConvShape,
+    tile: [[S::V; 4]; 4],
+    at: At,
+    block: usize,
+    y: &mut [f32],
+    winners: &mut [u8],
+) {
+    for [p, q] in SQUARE {
+        let Some(place) = window(s, at, [p, q], block) else { continue };
+        let window = [tile[2 * p][2 * q], tile[2 * p][2 * q + 1], tile[2 * p + 1][2 * q], tile[2 * p + 1][2 * q + 1]];
+        let best = simd.max(simd.max(window[0], window[1]), simd.max(window[2], window[3]));
+        let mut winner = simd.splat(3.0);
+        for i in [2, 1, 0] {
+            winner = simd.select_eq(window[i], best, simd.splat(i as f32), winner);
+        }
+        simd.store_first(simd.max(simd.zero(), best), &mut y[place.clone()]);
+        // Inference wants no winners.
+        let Some(winners) = winners.get_mut(place) else { continue };
+        match winners.first_chunk_mut() {
+            Some(winners) => simd.store_bytes(winner, winners),
+            None => {
+                let mut bytes = [0; LANES];
+                simd.store_bytes(winner, &mut bytes);
+                winners.copy_from_slice(&bytes[..winners.len()]);
+            }
+        }
+    }
+}
+
+/// The gradients of a tile's outputs: each window's goes to its winner, the others get none.
+#[inline(always)]
+pub fn read_pooled<S: Simd>(
+    simd: S,
+    s: &ConvShape,
+    dy: &[f32],
+    winners: &[u8],
+    at: At,
+    block: usize,
+) -> [[S::V; 4]; 4] {
+    let mut tile = [[simd.zero(); 4]; 4];
+    for [p, q] in SQUARE {
+        let Some(place) = window(s, at, [p, q], block) else { continue };
+        let dy = simd.load_first(&dy[place.clone()]);
+        let winners = &winners[place];
+        let winner = match winners.first_chunk() {
+            Some(winners) => simd.load_bytes(winners),
+            None => {
+                let mut bytes = [0; LANES];
+                bytes[..winners.len()].copy_from_slice(winners);
+                simd.load_bytes(&bytes)
+            }
+        };
+        for [i, j] in SQUARE {
+            let here = simd.splat((2 * i + j) as f32);
+            tile[2 * p + i][2 * q + j] = simd.select_eq(winner, here, dy, simd.zero());
+        }
+    }
+    tile
+}

@@ -1,0 +1,19 @@
+//! Floor 1, the kernels: plain functions on slices.
+//!
+//! Every heavy operation is one building block, a product of small matrices in registers ([`tile`]), under different
+//! loops: [`gemm`] for dense layers, and a ladder of convolutions in [`conv`]. The rest is light: [`pool`],
+//! [`activation`], [`dropout`], [`softmax`], [`optimizer`]. [`reference`] says in `f64` and in the plainest loops what
+//! the others must compute.
+//!
+//! Functions that take a [`Simd`](crate::simd::Simd) token run at that level; those in [`gemm`] are parallel, the
+//! convolutions work on one image and leave it to the caller to run many.
+
+pub mod activation;
+pub mod conv;
+pub mod dropout;
+pub mod gemm;
+pub mod optimizer;
+pub mod pool;
+pub mod reference;
+pub mod softmax;
+pub mod tile;

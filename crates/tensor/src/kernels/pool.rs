@@ -1,0 +1,123 @@
+//! Max-pooling, for any window and stride.
+//!
+//! **Ties.** Where several elements of a window are equally large, the first one in row order is the winner and gets
+//! the whole gradient. The winner is not remembered: the backward pass finds it again, as the first element that equals
+//! the maximum.
+
+use std::ops::Range;
+
+use crate::simd::{LANES, Simd};
+
+use super::conv::{Padding, border, windows};
+
+/// Every size that a pooling depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolShape {
+    /// Rows of the input.
+    pub h: usize,
+    /// Columns of the input.
+    pub w: usize,
+    /// Channels.
+    pub c: usize,
+    /// Rows and columns of a window.
+    pub window: [usize; 2],
+    /// Rows and columns from one window to the next.
+    pub stride: [usize; 2],
+    /// Rows above the first that windows reach over; they hold nothing.
+    pub pad_top: usize,
+    /// Columns left of the first that windows reach over.
+    pub pad_left: usize,
+    /// Rows of the output.
+    pub out_h: usize,
+    /// Columns of the output.
+    pub out_w: usize,
+}
+
+impl PoolShape {
+    /// Derives the output's size.
+    ///
+    /// # Errors
+    /// A sentence, if a size is zero or the window is larger than the input.
+    pub fn new(
+        [h, w, c]: [usize; 3],
+        window: [usize; 2],
+        stride: [usize; 2],
+        padding: Padding,
+    ) -> Result<Self, String> {
+        let [top, bottom, left, right] = border([h, w], window, stride, [1, 1], padding)?;
+        if top >= window[0] || bottom >= window[0] || left >= window[1] || right >= window[1] {
+            return Err(format!("its padding {padding} leaves a {} x {} window without a pixel", window[0], window[1]));
+        }
+        let too_large = || format!("its {} x {} window is larger than the {h} x {w} input", window[0], window[1]);
+        let out_h = windows(h + top + bottom, window[0], stride[0], 1).ok_or_else(too_large)?;
+        let out_w = windows(w + left + right, window[1], stride[1], 1).ok_or_else(too_large)?;
+        Ok(Self { h, w, c, window, stride, pad_top: top, pad_left: left, out_h, out_w })
+    }
+
+    /// Floats of an input image.
+    pub fn input_len(&self) -> usize {
+        self.h * self.w * self.c
+    }
+
+    /// Floats of an output image.
+    pub fn output_len(&self) -> usize {
+        self.out_h * self.out_w * self.c
+    }
+
+    /// The input rows of a row of windows.
+    pub fn rows(&self, out_row: usize) -> Range<usize> {
+        let start = out_row * self.stride[0];
+        start.saturating_sub(self.pad_top)..(start + self.window[0]).saturating_sub(self.pad_top).min(self.h)
+    }
+
+    /// The input columns of a column of windows.
+    pub fn cols(&self, out_col: usize) -> Range<usize> {
+        let start = out_col * self.stride[1];
+        start.saturating_sub(self.pad_left)..(start + self.window[1]).saturating_sub(self.pad_left).min(self.w)
+    }
+
+    /// The pixels of each window, in row order, with the output's pixel.
+    fn windows(&self) -> impl Iterator<Item = (usize, impl Iterator<Item = usize> + Clone)> {
+        let (out_w, w) = (self.out_w, self.w);
+        (0..self.out_h * self.out_w).map(move |out| {
+            let cols = self.cols(out % out_w);
+            (out, self.rows(out / out_w).flat_map(move |row| cols.clone().map(move |col| row * w + col)))
+        })
+    }
+}
+
+/// y = the largest element of each window, for one image.
+#[inline(always)]
+pub fn max_pool<S: Simd>(simd: S, s: &PoolShape, x: &[f32], y: &mut [f32]) {
+    for (out, pixels) in s.windows() {
+        for c in (0..s.c).step_by(LANES) {
+            let lanes = c..s.c.min(c + LANES);
+            let mut best = simd.splat(f32::NEG_INFINITY);
+            for pixel in pixels.clone() {
+                best = simd.max(best, simd.load_first(&x[pixel * s.c..][lanes.clone()]));
+            }
+            simd.store_first(best, &mut y[out * s.c..][lanes]);
+        }
+    }
+}
+
+/// dx = each window's gradient at its winner, zero elsewhere, for one image.
+#[inline(always)]
+pub fn max_pool_gradient<S: Simd>(simd: S, s: &PoolShape, x: &[f32], y: &[f32], dy: &[f32], dx: &mut [f32]) {
+    dx.fill(0.0);
+    for (out, pixels) in s.windows() {
+        for c in (0..s.c).step_by(LANES) {
+            let lanes = c..s.c.min(c + LANES);
+            let best = simd.load_first(&y[out * s.c..][lanes.clone()]);
+            let mut left = simd.load_first(&dy[out * s.c..][lanes.clone()]);
+            for pixel in pixels.clone() {
+                let here = simd.load_first(&x[pixel * s.c..][lanes.clone()]);
+                let dx = &mut dx[pixel * s.c..][lanes.clone()];
+                // The first equal element takes what is left; nothing is left for the next.
+                let taken = simd.select_eq(here, best, left, simd.zero());
+                left = simd.select_eq(here, best, simd.zero(), left);
+                simd.store_first(simd.add(simd.load_first(dx), taken), dx);
+            }
+        }
+    }
+}

@@ -1,0 +1,404 @@
+//! `Conv2D`: a convolution by the fastest legal rung of the ladder, with the ReLU and the 2 x 2 max-pool after it folded
+//! in where that saves memory traffic.
+
+use crate::buffer::Buffer;
+use crate::dispatch;
+use crate::kernels::activation::{add_rows, relu, relu_gradient};
+use crate::kernels::conv::winograd::{OutputGradient, Shrink};
+use crate::kernels::conv::{ConvShape, Padding, im2col, implicit, winograd};
+use crate::kernels::gemm::{Epilogue, Matrix, gemm};
+use crate::kernels::reference;
+use crate::shape::Shape;
+use crate::simd::{LANES, Simd, vectors, vectors_mut};
+use crate::threads::with_scratch;
+
+use super::init::Init;
+use super::layer::{Backward, Layer, Param, Role, Step};
+
+/// How a convolution is computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Method {
+    /// The fastest that is legal.
+    #[default]
+    Auto,
+    /// Seven loops; to learn from and to test against.
+    Naive,
+    /// Patches in a matrix, one matrix product: any stride, padding and dilation.
+    Im2col,
+    /// A matrix product on the pixels where they lie: stride 1, no dilation.
+    Implicit,
+    /// F(4x4, 3x3): 3 x 3 kernels, stride 1, no dilation.
+    Winograd,
+}
+
+/// A convolution over H x W x C images. The kernel is KH x KW x C x filters, the bias has an element a filter.
+#[derive(Clone, Debug)]
+pub struct Conv2D {
+    filters: usize,
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    dilation: [usize; 2],
+    padding: Padding,
+    init: Init,
+    method: Method,
+    shrink: Shrink,
+    /// Kernel and bias, once built.
+    params: Vec<Param>,
+    shape: Option<ConvShape>,
+    prepared: Prepared,
+}
+
+/// What a method derives from the parameters, all in rows of whole vectors.
+#[derive(Clone, Debug, Default)]
+struct Prepared {
+    /// The kernel as the forward pass wants it.
+    forward: Buffer,
+    /// The kernel as the input gradient wants it.
+    backward: Buffer,
+    bias: Buffer,
+    /// A bias of zeros, for the input gradient.
+    no_bias: Buffer,
+}
+
+impl Conv2D {
+    /// Stride 1, no padding, no dilation, Glorot-uniform kernel, zero bias, the fastest method.
+    pub fn new(filters: usize, kernel: [usize; 2]) -> Self {
+        Self {
+            filters,
+            kernel,
+            stride: [1, 1],
+            dilation: [1, 1],
+            padding: Padding::Valid,
+            init: Init::default(),
+            method: Method::Auto,
+            shrink: Shrink::None,
+            params: Vec::new(),
+            shape: None,
+            prepared: Prepared::default(),
+        }
+    }
+
+    /// With another stride.
+    pub fn stride(self, stride: [usize; 2]) -> Self {
+        Self { stride, ..self }
+    }
+
+    /// With gaps between the kernel's elements.
+    pub fn dilation(self, dilation: [usize; 2]) -> Self {
+        Self { dilation, ..self }
+    }
+
+    /// With zeros on the border.
+    pub fn padding(self, padding: Padding) -> Self {
+        Self { padding, ..self }
+    }
+
+    /// With other initial weights.
+    pub fn init(self, init: Init) -> Self {
+        Self { init, ..self }
+    }
+
+    /// With a method of one's choice; building fails where it is not legal.
+    pub fn method(self, method: Method) -> Self {
+        Self { method, ..self }
+    }
+
+    fn shape(&self) -> &ConvShape {
+        self.shape.as_ref().expect("a layer is built before it is used")
+    }
+
+    /// Floats of one output, with what is folded in.
+    fn output_len(&self) -> usize {
+        let s = self.shape();
+        match self.shrink {
+            Shrink::ReluMaxPool => s.out_h / 2 * (s.out_w / 2) * s.filters,
+            _ => s.output_len(),
+        }
+    }
+
+    /// Floats of the summed kernel gradient, in the method's own form.
+    fn kernel_gradient_len(&self) -> usize {
+        let s = self.shape();
+        match self.method {
+            Method::Winograd => winograd::kernel_vectors(s)[0] * LANES,
+            Method::Implicit => implicit::kernel_vectors(s) * LANES,
+            _ => s.kernel_len(),
+        }
+    }
+
+    /// y of one image.
+    fn forward_one(&self, x: &[f32], y: &mut [f32], winners: &mut [u8]) {
+        let (s, p) = (self.shape(), &self.prepared);
+        match self.method {
+            Method::Winograd => with_scratch(winograd::scratch_len(s), |scratch| {
+                let (u, bias) = (vectors(&p.forward), vectors(&p.bias));
+                dispatch!(simd => simd.vectorize(
+                    #[inline(always)]
+                    || winograd::forward(simd, s, x, u, bias, self.shrink, y, winners, scratch),
+                ));
+            }),
+            Method::Implicit => with_scratch(implicit::scratch_len(s), |scratch| {
+                let weights = [vectors(&p.forward), vectors(&p.bias)];
+                let relu = self.shrink == Shrink::Relu;
+                dispatch!(simd => simd.vectorize(
+                    #[inline(always)]
+                    || implicit::forward(simd, s, x, weights, relu, y, scratch),
+                ));
+            }),
+            Method::Im2col | Method::Auto => with_scratch(s.out_h * s.out_w * s.depth(), |patches| {
+                im2col::im2col(s, x, patches);
+                let patches = Matrix::new(patches, s.out_h * s.out_w, s.depth());
+                let bias = &self.params[1].value;
+                let epilogue =
+                    if self.shrink == Shrink::Relu { Epilogue::BiasRelu(bias) } else { Epilogue::Bias(bias) };
+                dispatch!(simd => gemm(simd, patches, self.kernel_matrix(), y, epilogue));
+            }),
+            Method::Naive => {
+                reference::conv(s, x, &self.params[0].value, &self.params[1].value, y);
+                if self.shrink == Shrink::Relu {
+                    let before = Buffer::from(&*y);
+                    dispatch!(simd => simd.vectorize(#[inline(always)] || relu(simd, &before, y)));
+                }
+            }
+        }
+    }
+
+    /// The gradient for the input of one image.
+    fn input_gradient(&self, dy: OutputGradient, dx: &mut [f32]) {
+        let (s, p) = (self.shape(), &self.prepared);
+        match (self.method, dy) {
+            (Method::Winograd, dy) => with_scratch(winograd::scratch_len(s), |scratch| {
+                let u = vectors(&p.backward);
+                dispatch!(simd => simd.vectorize(
+                    #[inline(always)]
+                    || winograd::input_gradient(simd, s, dy, u, dx, scratch),
+                ));
+            }),
+            (Method::Implicit, OutputGradient::Full(dy)) => {
+                let transposed = implicit::transposed_shape(s);
+                let weights = [vectors(&p.backward), vectors(&p.no_bias)];
+                with_scratch(implicit::scratch_len(&transposed), |scratch| {
+                    dispatch!(simd => simd.vectorize(
+                        #[inline(always)]
+                        || implicit::forward(simd, &transposed, dy, weights, false, dx, scratch),
+                    ));
+                });
+            }
+            (Method::Naive, OutputGradient::Full(dy)) => {
+                dx.fill(0.0);
+                reference::conv_input_gradient(s, dy, &self.params[0].value, dx);
+            }
+            (_, OutputGradient::Full(dy)) => with_scratch(s.out_h * s.out_w * s.depth(), |patches| {
+                let dy = Matrix::new(dy, s.out_h * s.out_w, s.filters);
+                dispatch!(simd => gemm(simd, dy, self.kernel_matrix().transposed(), patches, Epilogue::None));
+                dx.fill(0.0);
+                im2col::col2im(s, patches, dx);
+            }),
+            (_, OutputGradient::Pooled(..)) => unreachable!("only Winograd's method folds a pool in"),
+        }
+    }
+
+    /// Adds the gradient for the kernel of one image.
+    fn add_kernel_gradient(&self, x: &[f32], dy: OutputGradient, dkernel: &mut [f32]) {
+        let s = self.shape();
+        match (self.method, dy) {
+            (Method::Winograd, dy) => with_scratch(winograd::scratch_len(s), |scratch| {
+                dispatch!(simd => simd.vectorize(
+                    #[inline(always)]
+                    || winograd::kernel_gradient(simd, s, x, dy, vectors_mut(dkernel), scratch),
+                ));
+            }),
+            (Method::Implicit, OutputGradient::Full(dy)) => with_scratch(implicit::scratch_len(s), |scratch| {
+                dispatch!(simd => simd.vectorize(
+                    #[inline(always)]
+                    || implicit::kernel_gradient(simd, s, x, dy, vectors_mut(dkernel), scratch),
+                ));
+            }),
+            (Method::Naive, OutputGradient::Full(dy)) => reference::conv_kernel_gradient(s, x, dy, dkernel),
+            (_, OutputGradient::Full(dy)) => with_scratch(s.out_h * s.out_w * s.depth(), |patches| {
+                im2col::im2col(s, x, patches);
+                let patches = Matrix::new(patches, s.out_h * s.out_w, s.depth());
+                let dy = Matrix::new(dy, s.out_h * s.out_w, s.filters);
+                with_scratch(dkernel.len(), |one| {
+                    dispatch!(simd => gemm(simd, patches.transposed(), dy, one, Epilogue::None));
+                    dkernel.iter_mut().zip(&*one).for_each(|(sum, &one)| *sum += one);
+                });
+            }),
+            (_, OutputGradient::Pooled(..)) => unreachable!("only Winograd's method folds a pool in"),
+        }
+    }
+
+    fn kernel_matrix(&self) -> Matrix<'_> {
+        Matrix::new(&self.params[0].value, self.shape().depth(), self.filters)
+    }
+
+    fn resolve(&self, s: &ConvShape) -> Result<Method, String> {
+        let method = match self.method {
+            // With few channels Winograd's transforms cost more than its products save.
+            Method::Auto if winograd::is_legal(s) && s.c >= LANES && s.filters >= LANES => Method::Winograd,
+            Method::Auto if implicit::is_legal(s) => Method::Implicit,
+            Method::Auto => Method::Im2col,
+            chosen => chosen,
+        };
+        match method {
+            Method::Winograd if !winograd::is_legal(s) => {
+                Err("Winograd's method needs a 3 x 3 kernel, stride 1 and no dilation".into())
+            }
+            Method::Implicit if !implicit::is_legal(s) => {
+                Err("the implicit method needs stride 1, no dilation and a padding below the kernel".into())
+            }
+            method => Ok(method),
+        }
+    }
+}
+
+impl Layer for Conv2D {
+    fn kind(&self) -> &'static str {
+        "Conv2D"
+    }
+
+    fn build(&mut self, input: &Shape, seed: u64, position: usize) -> Result<Shape, String> {
+        let image = input.as_image().ok_or_else(|| format!("it takes an image (H x W x C) and was given {input}"))?;
+        let s = ConvShape::new(image, self.kernel, self.filters, self.stride, self.dilation, self.padding)?;
+        self.method = self.resolve(&s)?;
+        self.shape = Some(s);
+        let taps = s.kh * s.kw;
+        let kernel = self.init.values(s.kernel_len(), [taps * s.c, taps * s.filters], seed, position);
+        self.params = vec![
+            Param::new("kernel", [s.kh, s.kw, s.c, s.filters], kernel),
+            Param::new("bias", [s.filters], Buffer::zeros(s.filters)),
+        ];
+        let [forward, backward] = match self.method {
+            Method::Winograd => winograd::kernel_vectors(&s),
+            Method::Implicit => {
+                [implicit::kernel_vectors(&s), implicit::kernel_vectors(&implicit::transposed_shape(&s))]
+            }
+            _ => [0, 0],
+        };
+        self.prepared = Prepared {
+            forward: Buffer::zeros(forward * LANES),
+            backward: Buffer::zeros(backward * LANES),
+            bias: Buffer::zeros(s.filters.next_multiple_of(LANES)),
+            no_bias: Buffer::zeros(s.c.next_multiple_of(LANES)),
+        };
+        self.refresh();
+        Ok(Shape::from([s.out_h, s.out_w, s.filters]))
+    }
+
+    /// y = x * kernel + bias
+    fn infer(&self, x: &[f32], y: &mut [f32]) {
+        for (x, y) in x.chunks_exact(self.shape().input_len()).zip(y.chunks_exact_mut(self.output_len())) {
+            self.forward_one(x, y, &mut []);
+        }
+    }
+
+    fn forward(&self, x: &[f32], y: &mut [f32], memory: &mut [u8], _step: Step) {
+        let noted = self.memory_len();
+        for (example, (x, y)) in
+            x.chunks_exact(self.shape().input_len()).zip(y.chunks_exact_mut(self.output_len())).enumerate()
+        {
+            self.forward_one(x, y, &mut memory[example * noted..][..noted]);
+        }
+    }
+
+    /// dkernel = x' * dy, dbias = the sum of dy over pixels, dx = dy * kernel'
+    fn backward(&self, pass: Backward<'_>) {
+        let Backward { x, y, memory, dy, mut dx, mut gradient, .. } = pass;
+        let (s, noted, filters) = (self.shape(), self.memory_len(), self.filters);
+        let (input_len, output_len) = (s.input_len(), self.output_len());
+        for (example, dy) in dy.chunks_exact_mut(output_len).enumerate() {
+            if self.shrink != Shrink::None {
+                let y = &y[example * output_len..][..output_len];
+                dispatch!(simd => simd.vectorize(#[inline(always)] || relu_gradient(simd, y, dy)));
+            }
+            let dy = &*dy;
+            let source = match self.shrink {
+                Shrink::ReluMaxPool => OutputGradient::Pooled(dy, &memory[example * noted..][..noted]),
+                _ => OutputGradient::Full(dy),
+            };
+            if let Some(gradient) = gradient.as_deref_mut() {
+                let (dkernel, dbias) = gradient.split_at_mut(self.kernel_gradient_len());
+                self.add_kernel_gradient(&x[example * input_len..][..input_len], source, dkernel);
+                let dbias = vectors_mut(dbias);
+                dispatch!(simd => simd.vectorize(#[inline(always)] || add_rows(simd, dy, filters, dbias)));
+            }
+            if let Some(dx) = dx.as_deref_mut() {
+                self.input_gradient(source, &mut dx[example * input_len..][..input_len]);
+            }
+        }
+    }
+
+    fn params(&self) -> &[Param] {
+        &self.params
+    }
+
+    fn params_mut(&mut self) -> &mut [Param] {
+        &mut self.params
+    }
+
+    fn refresh(&mut self) {
+        let s = self.shape.expect("a layer is built before it is used");
+        let Prepared { forward, backward, bias, .. } = &mut self.prepared;
+        let kernel = &self.params[0].value;
+        bias[..s.filters].copy_from_slice(&self.params[1].value);
+        match self.method {
+            Method::Winograd => {
+                let (u, u_transposed) = (vectors_mut(forward), vectors_mut(backward));
+                dispatch!(simd => simd.vectorize(
+                    #[inline(always)]
+                    || winograd::transform_kernel(simd, &s, kernel, u, u_transposed),
+                ));
+            }
+            Method::Implicit => {
+                implicit::align_rows(kernel, s.filters, vectors_mut(forward));
+                implicit::flip_kernel(&s, kernel, vectors_mut(backward));
+            }
+            _ => {}
+        }
+    }
+
+    fn gradient_len(&self) -> usize {
+        self.kernel_gradient_len() + self.filters.next_multiple_of(LANES)
+    }
+
+    fn finish_gradient(&self, gradient: &mut [f32]) {
+        let s = self.shape();
+        with_scratch(s.kernel_len() + s.filters, |finished| {
+            let (sums, bias) = gradient.split_at(self.kernel_gradient_len());
+            let (dkernel, dbias) = finished.split_at_mut(s.kernel_len());
+            match self.method {
+                Method::Winograd => dispatch!(simd => simd.vectorize(
+                    #[inline(always)]
+                    || winograd::transform_kernel_gradient(simd, s, vectors(sums), dkernel),
+                )),
+                Method::Implicit => {
+                    let rows = vectors(sums).chunks_exact(s.filters.div_ceil(LANES));
+                    for (finished, row) in dkernel.chunks_exact_mut(s.filters).zip(rows) {
+                        finished.copy_from_slice(&row.as_flattened()[..s.filters]);
+                    }
+                }
+                _ => dkernel.copy_from_slice(sums),
+            }
+            dbias.copy_from_slice(&bias[..s.filters]);
+            gradient[..s.kernel_len() + s.filters].copy_from_slice(finished);
+        });
+    }
+
+    fn memory_len(&self) -> usize {
+        if self.shrink == Shrink::ReluMaxPool { self.output_len() } else { 0 }
+    }
+
+    fn flops(&self) -> u64 {
+        self.shape().flops()
+    }
+
+    fn absorb(&mut self, next: Role) -> bool {
+        let shrink = match (self.shrink, next) {
+            (Shrink::None, Role::Relu) => Shrink::Relu,
+            (Shrink::Relu, Role::MaxPool2x2) if self.method == Method::Winograd => Shrink::ReluMaxPool,
+            _ => return false,
+        };
+        self.shrink = shrink;
+        true
+    }
+}

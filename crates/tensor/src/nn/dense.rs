@@ -1,0 +1,120 @@
+//! `Dense`: y = x W + b. The whole batch is one matrix product.
+
+use crate::buffer::Buffer;
+use crate::dispatch;
+use crate::kernels::activation::{add_rows, relu_gradient};
+use crate::kernels::gemm::{Epilogue, Matrix, gemm};
+use crate::shape::Shape;
+use crate::simd::{LANES, Simd, vectors_mut};
+use crate::threads;
+
+use super::init::Init;
+use super::layer::{Backward, Layer, Param, Role};
+
+/// A fully connected layer. W is K x N (inputs x units), b has N elements.
+#[derive(Clone, Debug)]
+pub struct Dense {
+    units: usize,
+    init: Init,
+    inputs: usize,
+    relu: bool,
+    /// Kernel and bias, once built.
+    params: Vec<Param>,
+}
+
+impl Dense {
+    /// A layer of that many units, with Glorot-uniform weights and zero biases.
+    pub fn new(units: usize) -> Self {
+        Self { units, init: Init::default(), inputs: 0, relu: false, params: Vec::new() }
+    }
+
+    /// With other initial weights.
+    pub fn init(self, init: Init) -> Self {
+        Self { init, ..self }
+    }
+
+    fn kernel(&self) -> Matrix<'_> {
+        Matrix::new(&self.params[0].value, self.inputs, self.units)
+    }
+}
+
+impl Layer for Dense {
+    fn kind(&self) -> &'static str {
+        "Dense"
+    }
+
+    fn build(&mut self, input: &Shape, seed: u64, position: usize) -> Result<Shape, String> {
+        let inputs = input
+            .as_vector()
+            .ok_or_else(|| format!("it takes a vector and was given {input}: put a Flatten before it"))?;
+        if self.units == 0 {
+            return Err("it has 0 units; it must have at least 1".into());
+        }
+        let len = inputs.checked_mul(self.units).ok_or("its number of weights overflows")?;
+        self.inputs = inputs;
+        let kernel = self.init.values(len, [inputs, self.units], seed, position);
+        self.params = vec![
+            Param::new("kernel", [inputs, self.units], kernel),
+            Param::new("bias", [self.units], Buffer::zeros(self.units)),
+        ];
+        Ok(Shape::from([self.units]))
+    }
+
+    /// y = x W + b
+    fn infer(&self, x: &[f32], y: &mut [f32]) {
+        let x = Matrix::new(x, x.len() / self.inputs, self.inputs);
+        let bias = &self.params[1].value;
+        let epilogue = if self.relu { Epilogue::BiasRelu(bias) } else { Epilogue::Bias(bias) };
+        dispatch!(simd => gemm(simd, x, self.kernel(), y, epilogue));
+    }
+
+    /// dW = x' dy, db = the sum of dy over the batch, dx = dy W'
+    fn backward(&self, pass: Backward<'_>) {
+        let Backward { x, y, dy, dx, gradient, .. } = pass;
+        let examples = dy.len() / self.units;
+        if self.relu {
+            dispatch!(simd => simd.vectorize(#[inline(always)] || relu_gradient(simd, y, dy)));
+        }
+        let dy = &*dy;
+        let as_matrix = Matrix::new(dy, examples, self.units);
+        if let Some(gradient) = gradient {
+            let (dw, db) = gradient.split_at_mut(self.inputs * self.units);
+            let x = Matrix::new(x, examples, self.inputs);
+            dispatch!(simd => gemm(simd, x.transposed(), as_matrix, dw, Epilogue::None));
+            threads::with_scratch(self.units.next_multiple_of(LANES), |sums| {
+                sums.fill(0.0);
+                dispatch!(simd => simd.vectorize(#[inline(always)] || add_rows(simd, dy, self.units, vectors_mut(sums))));
+                db.copy_from_slice(&sums[..self.units]);
+            });
+        }
+        if let Some(dx) = dx {
+            dispatch!(simd => gemm(simd, as_matrix, self.kernel().transposed(), dx, Epilogue::None));
+        }
+    }
+
+    fn params(&self) -> &[Param] {
+        &self.params
+    }
+
+    fn params_mut(&mut self) -> &mut [Param] {
+        &mut self.params
+    }
+
+    fn gradient_len(&self) -> usize {
+        (self.inputs + 1) * self.units
+    }
+
+    fn whole_batch(&self) -> bool {
+        true
+    }
+
+    fn flops(&self) -> u64 {
+        2 * (self.inputs * self.units) as u64
+    }
+
+    fn absorb(&mut self, next: Role) -> bool {
+        let relu = next == Role::Relu && !self.relu;
+        self.relu |= relu;
+        relu
+    }
+}

@@ -1,0 +1,65 @@
+//! `Dropout`: while training, each element is dropped with a given probability and the others are scaled up.
+
+use crate::kernels::dropout::dropout;
+use crate::random::Purpose;
+use crate::shape::Shape;
+
+use super::layer::{Backward, Layer, Step};
+
+/// Inverted dropout. Its masks depend on the seed, the layer's position, the step and the example, and on nothing else.
+#[derive(Clone, Copy, Debug)]
+pub struct Dropout {
+    rate: f32,
+    position: usize,
+    len: usize,
+}
+
+impl Dropout {
+    /// Drops elements with probability `rate`.
+    pub fn new(rate: f32) -> Self {
+        Self { rate, position: 0, len: 1 }
+    }
+
+    fn apply(&self, step: Step, elements: &mut [f32]) {
+        for (example, elements) in elements.chunks_exact_mut(self.len).enumerate() {
+            dropout(self.rate, step.address(Purpose::Dropout(self.position), example), elements);
+        }
+    }
+}
+
+impl Layer for Dropout {
+    fn kind(&self) -> &'static str {
+        "Dropout"
+    }
+
+    fn build(&mut self, input: &Shape, _seed: u64, position: usize) -> Result<Shape, String> {
+        if !(0.0..=1.0).contains(&self.rate) {
+            return Err(format!("its rate is {}; it must lie between 0 and 1", self.rate));
+        }
+        (self.position, self.len) = (position, input.size());
+        Ok(input.clone())
+    }
+
+    /// y = x
+    fn infer(&self, x: &[f32], y: &mut [f32]) {
+        y.copy_from_slice(x);
+    }
+
+    /// y = x / (1 - rate) where the element stays, else 0
+    fn forward(&self, x: &[f32], y: &mut [f32], _memory: &mut [u8], step: Step) {
+        y.copy_from_slice(x);
+        self.apply(step, y);
+    }
+
+    /// dx = dy / (1 - rate) where the element stayed, else 0
+    fn backward(&self, pass: Backward<'_>) {
+        if let Some(dx) = pass.dx {
+            dx.copy_from_slice(pass.dy);
+            self.apply(pass.step, dx);
+        }
+    }
+
+    fn is_random(&self) -> bool {
+        self.rate > 0.0
+    }
+}

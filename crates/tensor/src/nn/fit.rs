@@ -1,0 +1,272 @@
+//! Training and scoring.
+//!
+//! [`fit`] is one loop for every case: the examples are sent through the frozen prefix (with nothing frozen that is the
+//! examples themselves), and what lies behind the thawline is trained on the result.
+
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use crate::random::{Address, Purpose};
+use crate::tensor::Tensor;
+
+use super::examples::{Examples, NoMemory};
+use super::layer::Step;
+use super::network::{Head, Network, Node};
+use super::optimizer::{Optimizer, Rule};
+use super::trace::{Score, Trace};
+
+/// How to train.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fit {
+    /// Passes over the examples.
+    pub epochs: usize,
+    /// Examples in a step; the last step of an epoch may have fewer.
+    pub batch_size: usize,
+    /// Decides the order of the examples and the dropout masks.
+    pub seed: u64,
+    /// How gradients change parameters.
+    pub rule: Rule,
+    /// The learning rate.
+    pub rate: f64,
+    /// Whether the features of the frozen prefix are computed once and kept.
+    pub cached: bool,
+}
+
+impl Default for Fit {
+    /// Adam at 0.001, batches of 128, one epoch, cached features.
+    fn default() -> Self {
+        Self { epochs: 1, batch_size: 128, seed: 0, rule: Rule::ADAM, rate: 1e-3, cached: true }
+    }
+}
+
+/// Loss and accuracy over some examples.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Metrics {
+    /// Mean softmax cross-entropy, in nats.
+    pub loss: f64,
+    /// The share that was classified rightly.
+    pub accuracy: f64,
+}
+
+/// A finished step.
+#[derive(Clone, Copy, Debug)]
+pub struct StepReport {
+    /// The epoch, counted from 1.
+    pub epoch: usize,
+    /// The step in its epoch, counted from 1.
+    pub step: usize,
+    /// Steps in an epoch.
+    pub steps: usize,
+    /// Examples seen in this epoch.
+    pub examples: usize,
+    /// The running means of this epoch, as Keras shows them: with dropout, while the network changes.
+    pub running: Metrics,
+}
+
+/// A finished epoch.
+#[derive(Clone, Copy, Debug)]
+pub struct EpochReport {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// The time it took, with validation.
+    pub duration: Duration,
+    /// The means over the epoch's steps.
+    pub training: Metrics,
+    /// The metrics on the validation examples after the epoch.
+    pub validation: Option<Metrics>,
+}
+
+/// What watches a training, and may end it early by [`ControlFlow::Break`].
+pub trait Observer {
+    /// The frozen prefix's features of all examples were computed, in this time; called before the first epoch, even
+    /// if nothing is frozen or cached.
+    fn features(&mut self, duration: Duration) {
+        let _ = duration;
+    }
+
+    /// A step is done.
+    fn step(&mut self, report: &StepReport) -> ControlFlow<()> {
+        let _ = report;
+        ControlFlow::Continue(())
+    }
+
+    /// An epoch is done.
+    fn epoch(&mut self, report: &EpochReport) -> ControlFlow<()> {
+        let _ = report;
+        ControlFlow::Continue(())
+    }
+}
+
+/// Watches nothing.
+impl Observer for () {}
+
+/// Why a training ended without a result.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum FitError {
+    /// The loss was no longer a finite number.
+    #[error(
+        "the loss is {loss} in epoch {epoch}, step {step}; the first layer whose output is not finite is '{layer}': \
+         try a lower learning rate"
+    )]
+    NotFinite {
+        /// Counted from 1.
+        epoch: usize,
+        /// Counted from 1.
+        step: usize,
+        /// The loss.
+        loss: f64,
+        /// The layer's name.
+        layer: String,
+    },
+    /// The feature cache does not fit.
+    #[error(transparent)]
+    NoMemory(#[from] NoMemory),
+    /// There is nothing to do or nothing to do it with.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+/// Trains what lies behind the network's thawline, and scores it on the validation examples after each epoch.
+///
+/// # Errors
+/// If the loss stops being finite, the feature cache does not fit, or the network, the examples and the numbers don't go
+/// together.
+pub fn fit(
+    network: &mut Network,
+    training: &Examples,
+    validation: Option<&Examples>,
+    options: &Fit,
+    observer: &mut dyn Observer,
+) -> Result<(), FitError> {
+    check(network, training, options)?;
+    let (prefix, head) = network.split();
+    let input_len = prefix.output().size();
+    let start = Instant::now();
+    let training = training.through(prefix, options.cached)?;
+    let validation = validation.map(|examples| examples.through(prefix, options.cached)).transpose()?;
+    observer.features(start.elapsed());
+
+    let Head { nodes } = head;
+    let mut trace = Trace::new(nodes, input_len, options.batch_size.min(training.len()));
+    let mut optimizer = Optimizer::new(options.rule, options.rate);
+    let steps = training.len().div_ceil(options.batch_size);
+    for epoch in 0..options.epochs {
+        let start = Instant::now();
+        let order = shuffled(training.len(), options.seed, epoch);
+        let mut sum = Score::default();
+        let mut seen = 0;
+        for (index, batch) in order.chunks(options.batch_size).enumerate() {
+            let step = Step { seed: options.seed, step: (epoch * steps + index) as u64, example: 0 };
+            let score = train_step(nodes, &mut trace, &mut optimizer, &training, batch, step);
+            if !score.loss.is_finite() {
+                let layer = trace.first_broken(nodes, batch.len()).unwrap_or("the loss").to_owned();
+                return Err(FitError::NotFinite { epoch: epoch + 1, step: index + 1, loss: score.loss, layer });
+            }
+            sum = sum + score;
+            seen += batch.len();
+            let running = sum.mean(seen);
+            let report = StepReport { epoch: epoch + 1, step: index + 1, steps, examples: seen, running };
+            if observer.step(&report).is_break() {
+                return Ok(());
+            }
+        }
+        let validation = validation.as_ref().map(|examples| score(nodes, &mut trace, examples, options.batch_size));
+        let report = EpochReport { epoch: epoch + 1, duration: start.elapsed(), training: sum.mean(seen), validation };
+        if observer.epoch(&report).is_break() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// One batch of images: forward, loss, backward, update.
+pub fn train_step(
+    nodes: &mut [Node],
+    trace: &mut Trace,
+    optimizer: &mut Optimizer,
+    examples: &Examples,
+    batch: &[u32],
+    step: Step,
+) -> Score {
+    trace.forward(nodes, examples, batch, Some(step));
+    let score = trace.score(batch.iter().map(|&index| examples.labels()[index as usize]));
+    if score.loss.is_finite() {
+        trace.backward(nodes, batch.len(), step);
+        trace.update(nodes, batch.len(), optimizer);
+    }
+    score
+}
+
+/// The order of the examples in an epoch.
+pub fn shuffled(examples: usize, seed: u64, epoch: usize) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..examples as u32).collect();
+    Address { seed, purpose: Purpose::Shuffle, step: epoch as u64, index: 0 }.bits().shuffle(&mut order);
+    order
+}
+
+/// Loss and accuracy of a network on some examples.
+///
+/// # Panics
+/// If the examples are not of the network's input shape.
+pub fn evaluate(network: &Network, examples: &Examples) -> Metrics {
+    let batch = EVALUATION_BATCH.min(examples.len());
+    let mut trace = Trace::for_inference(&network.nodes, network.input().size(), batch);
+    score(&network.nodes, &mut trace, examples, batch)
+}
+
+/// The logits of every example, N x classes.
+///
+/// # Panics
+/// If the examples are not of the network's input shape.
+pub fn predict(network: &Network, examples: &Examples) -> Tensor {
+    let batch = EVALUATION_BATCH.min(examples.len());
+    let mut trace = Trace::for_inference(&network.nodes, network.input().size(), batch);
+    let classes = network.output().size();
+    let mut logits = Tensor::zeros([examples.len(), classes]);
+    let all: Vec<u32> = (0..examples.len() as u32).collect();
+    for (batch, logits) in all.chunks(batch.max(1)).zip(logits.data_mut().chunks_mut(batch.max(1) * classes)) {
+        trace.forward(&network.nodes, examples, batch, None);
+        logits.copy_from_slice(trace.logits(batch.len()));
+    }
+    logits
+}
+
+const EVALUATION_BATCH: usize = 128;
+
+fn score(nodes: &[Node], trace: &mut Trace, examples: &Examples, batch: usize) -> Metrics {
+    let all: Vec<u32> = (0..examples.len() as u32).collect();
+    let mut sum = Score::default();
+    for batch in all.chunks(batch.min(trace.batch()).max(1)) {
+        trace.forward(nodes, examples, batch, None);
+        sum = sum + trace.score(batch.iter().map(|&index| examples.labels()[index as usize]));
+    }
+    sum.mean(examples.len())
+}
+
+fn check(network: &Network, training: &Examples, options: &Fit) -> Result<(), FitError> {
+    let invalid = |reason: String| Err(FitError::Invalid(reason));
+    if options.batch_size == 0 {
+        return invalid("the batch size is 0; it must be at least 1".into());
+    }
+    if !(options.rate.is_finite() && options.rate > 0.0) {
+        return invalid(format!("the learning rate is {}; it must be a positive number", options.rate));
+    }
+    if training.is_empty() {
+        return invalid("there are no examples to train on".into());
+    }
+    if training.inputs().shape() != network.input() {
+        return invalid(format!(
+            "the network takes inputs of {} and the examples are of {}",
+            network.input(),
+            training.inputs().shape()
+        ));
+    }
+    let classes = network.output().size();
+    if let Some(label) = training.labels().iter().find(|&&label| label as usize >= classes) {
+        return invalid(format!("an example has label {label}, but the network tells {classes} classes apart"));
+    }
+    if !network.nodes.iter().any(Node::is_trainable) {
+        return invalid("every layer is frozen: there is nothing to train".into());
+    }
+    Ok(())
+}

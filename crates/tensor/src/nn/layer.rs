@@ -1,0 +1,162 @@
+//! What a layer is.
+
+use std::fmt;
+
+use crate::buffer::Buffer;
+use crate::random::{Address, Purpose};
+use crate::shape::Shape;
+
+/// Something that the network can learn: values, and whether they may change.
+#[derive(Clone, Debug)]
+pub struct Param {
+    /// `kernel`, `bias` and the like, as Keras calls them.
+    pub name: &'static str,
+    /// The dimensions.
+    pub shape: Shape,
+    /// The values, in row-major order.
+    pub value: Buffer,
+    /// Whether training changes the values. What is not trainable gets no gradient, no moments and no work.
+    pub trainable: bool,
+}
+
+impl Param {
+    /// A trainable parameter.
+    pub fn new(name: &'static str, shape: impl Into<Shape>, value: Buffer) -> Self {
+        let shape = shape.into();
+        debug_assert_eq!(shape.size(), value.len());
+        Self { name, shape, value, trainable: true }
+    }
+}
+
+/// Where in the training a forward pass stands: all that a random layer's choices depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The seed of the training.
+    pub seed: u64,
+    /// Steps done before.
+    pub step: u64,
+    /// The position in the batch of the first example at hand.
+    pub example: u64,
+}
+
+impl Step {
+    /// The address of an example's random bits.
+    pub fn address(self, purpose: Purpose, example: usize) -> Address {
+        Address { seed: self.seed, purpose, step: self.step, index: self.example + example as u64 }
+    }
+}
+
+/// The operands of a backward pass over some examples: what the forward pass read and wrote, and the gradients.
+pub struct Backward<'a> {
+    /// The input.
+    pub x: &'a [f32],
+    /// The output.
+    pub y: &'a [f32],
+    /// What the layer noted in the forward pass.
+    pub memory: &'a [u8],
+    /// The gradient of the loss for the output; the layer may use it up.
+    pub dy: &'a mut [f32],
+    /// The gradient for the input, to be overwritten; absent where nothing before this layer learns.
+    pub dx: Option<&'a mut [f32]>,
+    /// The gradient of the parameters, [`Layer::gradient_len`] floats; absent where none is trainable. A whole-batch
+    /// layer overwrites it, any other layer adds to it.
+    pub gradient: Option<&'a mut [f32]>,
+    /// As in the forward pass.
+    pub step: Step,
+}
+
+/// One layer. Inputs and outputs are slices that hold one or more examples one after the other.
+///
+/// A pass is either [`infer`](Layer::infer), pure and without chance, or [`forward`](Layer::forward) followed by
+/// [`backward`](Layer::backward). All take the layer by shared reference: what a training pass must remember it writes
+/// to the memory it is lent, so many examples can pass at the same time, and a frozen layer cannot change.
+pub trait Layer: fmt::Debug + Send + Sync {
+    /// The layer's type, in Keras's words.
+    fn kind(&self) -> &'static str;
+
+    /// Checks the shape of one input example, derives that of the output, and makes the parameters at their initial
+    /// values. Called once, when the network is built; `position` tells the layer's random bits from other layers'.
+    ///
+    /// # Errors
+    /// A sentence about what does not fit.
+    fn build(&mut self, input: &Shape, seed: u64, position: usize) -> Result<Shape, String>;
+
+    /// y of some examples: no memory, no chance.
+    fn infer(&self, x: &[f32], y: &mut [f32]);
+
+    /// y of some examples while training. `memory` has [`memory_len`](Layer::memory_len) bytes an example.
+    fn forward(&self, x: &[f32], y: &mut [f32], memory: &mut [u8], step: Step) {
+        let _ = (memory, step);
+        self.infer(x, y);
+    }
+
+    /// The gradients of the last [`forward`](Layer::forward) pass over the same examples.
+    fn backward(&self, pass: Backward<'_>);
+
+    /// The parameters.
+    fn params(&self) -> &[Param] {
+        &[]
+    }
+
+    /// The parameters, to change; call [`refresh`](Layer::refresh) afterwards.
+    fn params_mut(&mut self) -> &mut [Param] {
+        &mut []
+    }
+
+    /// Derives again what the layer derives from its parameters.
+    fn refresh(&mut self) {}
+
+    /// Floats that a gradient takes while it is summed over examples; its form is the layer's own.
+    fn gradient_len(&self) -> usize {
+        0
+    }
+
+    /// Turns a sum of gradients, in place, into the parameters' gradients one after the other.
+    fn finish_gradient(&self, gradient: &mut [f32]) {
+        let _ = gradient;
+    }
+
+    /// Bytes an example that the layer notes for its backward pass.
+    fn memory_len(&self) -> usize {
+        0
+    }
+
+    /// Whether the training pass depends on chance. A random layer is never part of a frozen prefix.
+    fn is_random(&self) -> bool {
+        false
+    }
+
+    /// Whether the layer wants all examples of a batch at once, to run in parallel inside; others see one at a time.
+    fn whole_batch(&self) -> bool {
+        false
+    }
+
+    /// Floating-point operations of one example forward, by the direct method.
+    fn flops(&self) -> u64 {
+        0
+    }
+
+    /// What the layer can be folded into.
+    fn role(&self) -> Role {
+        Role::Other
+    }
+
+    /// Takes over the work of the layer that follows, if it can do it in one go. Called after [`build`](Layer::build).
+    fn absorb(&mut self, next: Role) -> bool {
+        let _ = next;
+        false
+    }
+}
+
+/// What a layer does, as far as its predecessor may do it in passing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// max(x, 0).
+    Relu,
+    /// The maximum of 2 x 2 windows that do not overlap.
+    MaxPool2x2,
+    /// Only the shape changes.
+    Reshape,
+    /// Anything else.
+    Other,
+}

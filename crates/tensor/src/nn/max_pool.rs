@@ -1,0 +1,77 @@
+//! `MaxPooling2D`: the largest element of each window. Ties go to the first in row order.
+
+use crate::dispatch;
+use crate::kernels::conv::Padding;
+use crate::kernels::pool::{PoolShape, max_pool, max_pool_gradient};
+use crate::shape::Shape;
+use crate::simd::Simd;
+
+use super::layer::{Backward, Layer, Role};
+
+/// Max-pooling, for any window and stride.
+#[derive(Clone, Copy, Debug)]
+pub struct MaxPool2D {
+    window: [usize; 2],
+    stride: [usize; 2],
+    padding: Padding,
+    shape: Option<PoolShape>,
+}
+
+impl MaxPool2D {
+    /// Windows that do not overlap.
+    pub fn new(window: [usize; 2]) -> Self {
+        Self { window, stride: window, padding: Padding::Valid, shape: None }
+    }
+
+    /// With another stride.
+    pub fn stride(self, stride: [usize; 2]) -> Self {
+        Self { stride, ..self }
+    }
+
+    /// With windows that reach over the border.
+    pub fn padding(self, padding: Padding) -> Self {
+        Self { padding, ..self }
+    }
+
+    fn shape(&self) -> &PoolShape {
+        self.shape.as_ref().expect("a layer is built before it is used")
+    }
+}
+
+impl Layer for MaxPool2D {
+    fn kind(&self) -> &'static str {
+        "MaxPooling2D"
+    }
+
+    fn build(&mut self, input: &Shape, _seed: u64, _position: usize) -> Result<Shape, String> {
+        let image = input.as_image().ok_or_else(|| format!("it takes an image (H x W x C) and was given {input}"))?;
+        let shape = PoolShape::new(image, self.window, self.stride, self.padding)?;
+        self.shape = Some(shape);
+        Ok(Shape::from([shape.out_h, shape.out_w, shape.c]))
+    }
+
+    /// y = max of each window
+    fn infer(&self, x: &[f32], y: &mut [f32]) {
+        let s = self.shape();
+        for (x, y) in x.chunks_exact(s.input_len()).zip(y.chunks_exact_mut(s.output_len())) {
+            dispatch!(simd => simd.vectorize(#[inline(always)] || max_pool(simd, s, x, y)));
+        }
+    }
+
+    /// dx = dy at each window's winner, else 0
+    fn backward(&self, pass: Backward<'_>) {
+        let (s, Some(dx)) = (self.shape(), pass.dx) else { return };
+        let examples = pass.x.chunks_exact(s.input_len()).zip(dx.chunks_exact_mut(s.input_len()));
+        let outputs = pass.y.chunks_exact(s.output_len()).zip(pass.dy.chunks_exact(s.output_len()));
+        for ((x, dx), (y, dy)) in examples.zip(outputs) {
+            dispatch!(simd => simd.vectorize(#[inline(always)] || max_pool_gradient(simd, s, x, y, dy, dx)));
+        }
+    }
+
+    fn role(&self) -> Role {
+        match self {
+            Self { window: [2, 2], stride: [2, 2], padding: Padding::Valid, .. } => Role::MaxPool2x2,
+            _ => Role::Other,
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Floor 2, the network: layers with explicit backward passes, and training.
+//!
+//! There is no automatic differentiation. A network is a list; its backward pass is the list reversed; each layer's file
+//! holds `y =` and `dx =` side by side. To follow one batch from images to updated weights, read [`fit::train_step`],
+//! then [`trace::Trace`], then a layer such as [`Conv2D`].
+//!
+//! ```
+//! use thawline_tensor::Tensor;
+//! use thawline_tensor::nn::{Dense, Examples, Fit, Network, Relu, evaluate, fit};
+//!
+//! let mut network = Network::builder([2])
+//!     .layer("hidden", Dense::new(16))
+//!     .layer("relu", Relu)
+//!     .layer("logits", Dense::new(2))
+//!     .build(1)?;
+//! let xor = Tensor::from_slice([4, 2], &[0., 0., 0., 1., 1., 0., 1., 1.]);
+//! let xor = Examples::new(xor, vec![0, 1, 1, 0]);
+//! fit(&mut network, &xor, None, &Fit { epochs: 300, rate: 0.02, ..Fit::default() }, &mut ())?;
+//! assert_eq!(evaluate(&network, &xor).accuracy, 1.0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod conv2d;
+mod dense;
+mod dropout;
+mod examples;
+pub mod fit;
+mod flatten;
+mod init;
+mod layer;
+mod max_pool;
+mod network;
+mod optimizer;
+mod relu;
+mod summary;
+pub mod trace;
+
+pub use conv2d::{Conv2D, Method};
+pub use dense::Dense;
+pub use dropout::Dropout;
+pub use examples::{Examples, Inputs, NoMemory, cache_bytes};
+pub use fit::{EpochReport, Fit, FitError, Metrics, Observer, StepReport, evaluate, fit, predict};
+pub use flatten::Flatten;
+pub use init::Init;
+pub use layer::{Backward, Layer, Param, Role, Step};
+pub use max_pool::MaxPool2D;
+pub use network::{Builder, Head, Network, NetworkError, Node, Prefix};
+pub use optimizer::{Optimizer, Rule};
+pub use relu::Relu;
+pub use summary::{Summary, SummaryRow, thousands};
+
+pub use crate::kernels::conv::Padding;

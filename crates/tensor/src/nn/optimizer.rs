@@ -1,0 +1,107 @@
+//! How gradients change parameters.
+
+use crate::buffer::Buffer;
+use crate::dispatch;
+use crate::kernels::optimizer::{AdamStep, adam, sgd};
+use crate::simd::Simd;
+use crate::threads;
+
+/// Floats that one task updates: few enough to balance, many enough to be worth a task.
+const CHUNK: usize = 1 << 14;
+
+/// The rule by which gradients change parameters.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Rule {
+    /// Adam, Kingma and Ba (2015).
+    Adam {
+        /// The decay of the mean of gradients.
+        beta_1: f64,
+        /// The decay of the mean of squared gradients.
+        beta_2: f64,
+        /// Beside the root of the uncorrected second moment, as in Keras.
+        epsilon: f64,
+    },
+    /// Stochastic gradient descent with momentum.
+    Sgd {
+        /// The part of the last change that is repeated.
+        momentum: f64,
+    },
+}
+
+impl Rule {
+    /// Adam with Keras's numbers: betas 0.9 and 0.999, epsilon 1e-7.
+    pub const ADAM: Rule = Rule::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 };
+}
+
+/// A rule, a learning rate, and what the rule remembers of each trainable parameter.
+#[derive(Clone, Debug)]
+pub struct Optimizer {
+    rule: Rule,
+    rate: f64,
+    /// Steps begun.
+    step: u64,
+    /// Two moments (Adam) or one velocity a parameter, in the order of the updates; made at its first update, so what
+    /// is frozen never has any.
+    moments: Vec<[Buffer; 2]>,
+    next: usize,
+}
+
+impl Optimizer {
+    /// An optimizer that has seen no gradient.
+    pub fn new(rule: Rule, rate: f64) -> Self {
+        Self { rule, rate, step: 0, moments: Vec::new(), next: 0 }
+    }
+
+    /// Changes the learning rate from the next step on.
+    pub fn set_rate(&mut self, rate: f64) {
+        self.rate = rate;
+    }
+
+    /// Begins a step; every trainable parameter is then updated once, always in the same order.
+    pub fn begin_step(&mut self) {
+        self.step += 1;
+        self.next = 0;
+    }
+
+    /// Updates the next parameter. `factor` scales the learning rate.
+    ///
+    /// # Panics
+    /// If the parameter at this place of the order had another length before.
+    pub fn update(&mut self, value: &mut [f32], gradient: &[f32], factor: f64) {
+        if self.next == self.moments.len() {
+            let second = if matches!(self.rule, Rule::Adam { .. }) { value.len() } else { 0 };
+            self.moments.push([Buffer::zeros(value.len()), Buffer::zeros(second)]);
+        }
+        let [first, second] = &mut self.moments[self.next];
+        assert_eq!(first.len(), value.len(), "the trainable parameters changed during training");
+        self.next += 1;
+        let rate = self.rate * factor;
+        match self.rule {
+            Rule::Adam { beta_1, beta_2, epsilon } => {
+                let t = self.step as f64;
+                let corrected = rate * libm::sqrt(1.0 - libm::pow(beta_2, t)) / (1.0 - libm::pow(beta_1, t));
+                let [rate, beta_1, beta_2, epsilon] = [corrected, beta_1, beta_2, epsilon].map(|x| x as f32);
+                let step = AdamStep { rate, beta_1, beta_2, epsilon };
+                threads::for_chunks_of_three([value, first, second], CHUNK, |i, state| {
+                    let gradient = &gradient[i * CHUNK..][..state[0].len()];
+                    dispatch!(simd => simd.vectorize(#[inline(always)] || adam(simd, step, state, gradient)));
+                });
+            }
+            Rule::Sgd { momentum } => {
+                let state = [value, first];
+                let (rate, momentum) = (rate as f32, momentum as f32);
+                dispatch!(simd => simd.vectorize(#[inline(always)] || sgd(simd, rate, momentum, state, gradient)));
+            }
+        }
+    }
+
+    /// Steps begun, and the moments of every parameter updated so far: what a checkpoint must keep.
+    pub fn state(&self) -> (u64, &[[Buffer; 2]]) {
+        (self.step, &self.moments)
+    }
+
+    /// Goes on from a state saved before.
+    pub fn restore(&mut self, step: u64, moments: Vec<[Buffer; 2]>) {
+        (self.step, self.moments, self.next) = (step, moments, 0);
+    }
+}

@@ -1,0 +1,39 @@
+//! `Activation('relu')`: y = max(x, 0). Usually folded into the layer before it.
+
+use crate::dispatch;
+use crate::kernels::activation::{relu, relu_gradient};
+use crate::shape::Shape;
+use crate::simd::Simd;
+
+use super::layer::{Backward, Layer, Role};
+
+/// The rectified linear unit.
+#[derive(Clone, Copy, Debug)]
+pub struct Relu;
+
+impl Layer for Relu {
+    fn kind(&self) -> &'static str {
+        "Activation"
+    }
+
+    fn build(&mut self, input: &Shape, _seed: u64, _position: usize) -> Result<Shape, String> {
+        Ok(input.clone())
+    }
+
+    /// y = max(x, 0)
+    fn infer(&self, x: &[f32], y: &mut [f32]) {
+        dispatch!(simd => simd.vectorize(#[inline(always)] || relu(simd, x, y)));
+    }
+
+    /// dx = dy where y > 0, else 0
+    fn backward(&self, pass: Backward<'_>) {
+        if let Some(dx) = pass.dx {
+            dx.copy_from_slice(pass.dy);
+            dispatch!(simd => simd.vectorize(#[inline(always)] || relu_gradient(simd, pass.y, dx)));
+        }
+    }
+
+    fn role(&self) -> Role {
+        Role::Relu
+    }
+}

@@ -1,0 +1,133 @@
+//! What a network consists of, in Keras's columns and with what each layer costs.
+
+use std::fmt;
+
+use crate::shape::Shape;
+
+use super::network::Network;
+
+/// One layer of a [`Summary`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SummaryRow {
+    /// The layer's name.
+    pub name: String,
+    /// Its type, in Keras's words.
+    pub kind: &'static str,
+    /// The shape of its output for one example.
+    pub output: Shape,
+    /// Its parameters.
+    pub parameters: usize,
+    /// Those of them that training changes.
+    pub trainable: usize,
+    /// Floating-point operations of one example forward, by the direct method.
+    pub flops: u64,
+    /// Bytes of its output for one example.
+    pub activation_bytes: u64,
+}
+
+/// All layers of a network; prints as a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// The shape of one input.
+    pub input: Shape,
+    /// The layers.
+    pub rows: Vec<SummaryRow>,
+}
+
+impl Network {
+    /// The network's layers and what they cost.
+    pub fn summary(&self) -> Summary {
+        let mut counted = vec![false; self.nodes.len()];
+        let rows = self.layers.iter().map(|listed| {
+            // The parameters belong to the first of the layers that were folded together.
+            let own = listed.node.filter(|&node| !std::mem::replace(&mut counted[node], true));
+            let params = own.map_or(&[][..], |node| self.nodes[node].layer.params());
+            SummaryRow {
+                name: listed.name.clone(),
+                kind: listed.kind,
+                output: listed.output.clone(),
+                parameters: listed.parameters,
+                trainable: params.iter().filter(|param| param.trainable).map(|param| param.value.len()).sum(),
+                flops: listed.flops,
+                activation_bytes: 4 * listed.output.size() as u64,
+            }
+        });
+        Summary { input: self.input.clone(), rows: rows.collect() }
+    }
+}
+
+impl Summary {
+    /// All parameters.
+    pub fn parameters(&self) -> usize {
+        self.rows.iter().map(|row| row.parameters).sum()
+    }
+
+    /// The parameters that training changes.
+    pub fn trainable(&self) -> usize {
+        self.rows.iter().map(|row| row.trainable).sum()
+    }
+
+    /// The parameters that it does not.
+    pub fn frozen(&self) -> usize {
+        self.parameters() - self.trainable()
+    }
+
+    /// Floating-point operations of one example forward, by the direct method.
+    pub fn flops(&self) -> u64 {
+        self.rows.iter().map(|row| row.flops).sum()
+    }
+
+    /// Bytes of all outputs for one example.
+    pub fn activation_bytes(&self) -> u64 {
+        self.rows.iter().map(|row| row.activation_bytes).sum()
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = |f: &mut fmt::Formatter<'_>, cells: [&str; 6]| {
+            let [layer, shape, parameters, trainable, mflops, kib] = cells;
+            writeln!(f, "{layer:<32} {shape:>14} {parameters:>12} {trainable:>10} {mflops:>9} {kib:>9}")
+        };
+        line(f, ["Layer (type)", "Output shape", "Parameters", "Trainable", "MFLOPs", "KiB out"])?;
+        writeln!(f, "{}", "-".repeat(91))?;
+        for row in &self.rows {
+            let trainable = match (row.parameters, row.trainable) {
+                (0, _) => "-".to_owned(),
+                (all, some) if all == some => "yes".to_owned(),
+                (_, 0) => "no".to_owned(),
+                (_, some) => thousands(some as u64),
+            };
+            line(
+                f,
+                [
+                    &format!("{} ({})", row.name, row.kind),
+                    &row.output.to_string(),
+                    &thousands(row.parameters as u64),
+                    &trainable,
+                    &format!("{:.2}", row.flops as f64 / 1e6),
+                    &format!("{:.1}", row.activation_bytes as f64 / 1024.0),
+                ],
+            )?;
+        }
+        writeln!(f, "{}", "-".repeat(91))?;
+        let [all, trainable, frozen] =
+            [self.parameters(), self.trainable(), self.frozen()].map(|n| thousands(n as u64));
+        writeln!(f, "Input {}; parameters {all}: trainable {trainable}, frozen {frozen}", self.input)?;
+        let (mflops, kib) = (self.flops() as f64 / 1e6, self.activation_bytes() as f64 / 1024.0);
+        write!(f, "One example forward: {mflops:.1} MFLOPs (direct method), {kib:.0} KiB of activations")
+    }
+}
+
+/// A whole number with commas: `1,645,125`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::with_capacity(digits.len() * 4 / 3);
+    for (position, digit) in digits.chars().enumerate() {
+        if position > 0 && (digits.len() - position).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}

@@ -1,0 +1,66 @@
+//! Shapes, and the letters for dimensions that every other file uses.
+//!
+//! | letter | dimension |
+//! |---|---|
+//! | N | examples in a batch |
+//! | H, W, C | rows, columns and channels of an image; memory order is N H W C, channels together |
+//! | KH, KW | rows and columns of a convolution's kernel, or of a pooling window |
+//! | M, N, K | of a matrix product: C (M x N) = A (M x K) times B (K x N) |
+
+use std::fmt;
+
+/// The dimensions of a tensor, outermost first; the last one is contiguous in memory.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Shape(Vec<usize>);
+
+impl Shape {
+    /// A shape from its dimensions.
+    pub fn new(dims: impl Into<Vec<usize>>) -> Self {
+        Self(dims.into())
+    }
+
+    /// The dimensions.
+    pub fn dims(&self) -> &[usize] {
+        &self.0
+    }
+
+    /// The number of elements, or `None` where it overflows.
+    pub fn checked_size(&self) -> Option<usize> {
+        self.0.iter().try_fold(1usize, |size, &dim| size.checked_mul(dim))
+    }
+
+    /// The number of elements.
+    ///
+    /// # Panics
+    /// If it overflows; shapes from outside go through [`Shape::checked_size`].
+    pub fn size(&self) -> usize {
+        self.checked_size().expect("the number of elements fits in memory")
+    }
+
+    /// H, W, C, if this is the shape of an image.
+    pub fn as_image(&self) -> Option<[usize; 3]> {
+        self.0.as_slice().try_into().ok()
+    }
+
+    /// The length, if this is the shape of a vector.
+    pub fn as_vector(&self) -> Option<usize> {
+        match self.0[..] {
+            [len] => Some(len),
+            _ => None,
+        }
+    }
+}
+
+impl<const D: usize> From<[usize; D]> for Shape {
+    fn from(dims: [usize; D]) -> Self {
+        Self(dims.into())
+    }
+}
+
+/// Written `32 x 32 x 3`.
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dims: Vec<String> = self.0.iter().map(ToString::to_string).collect();
+        f.pad(&dims.join(" x "))
+    }
+}

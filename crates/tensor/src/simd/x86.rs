@@ -1,0 +1,262 @@
+//! AVX2 and AVX-512: the only file of the workspace that contains `unsafe`.
+//!
+//! Two kinds of unsafe operation occur, and each kind has one argument:
+//!
+//! 1. *Instructions.* An intrinsic may only run on a CPU that has its target feature. Every method here takes `self`,
+//!    a token whose field is private to this file and which `detect` alone creates, after asking the CPU. So a token
+//!    in hand means that the instructions exist. Code that is not inlined into [`Simd::vectorize`] is slow, not unsound.
+//! 2. *Memory.* Loads and stores go through references to arrays of exactly the size that the instruction touches,
+//!    with the unaligned forms, so the borrow checker has already proven that the bytes are there and ours.
+#![allow(unsafe_code)]
+
+use core::arch::x86_64::*;
+use std::sync::OnceLock;
+
+use super::{LANES, Lanes, Level, Simd};
+
+/// The token of [`Level::Avx512`].
+#[derive(Clone, Copy, Debug)]
+pub struct Avx512(());
+
+/// The token of [`Level::Avx2`].
+#[derive(Clone, Copy, Debug)]
+pub struct Avx2(());
+
+impl Avx512 {
+    /// The token, if the CPU and the operating system have AVX-512 F, BW, DQ and VL (and what AVX2 needs).
+    #[inline]
+    pub fn detect() -> Option<Self> {
+        static FOUND: OnceLock<bool> = OnceLock::new();
+        let found = *FOUND.get_or_init(|| {
+            Avx2::detect().is_some()
+                && is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl")
+        });
+        found.then_some(Self(()))
+    }
+}
+
+impl Avx2 {
+    /// The token, if the CPU and the operating system have AVX2 and FMA.
+    #[inline]
+    pub fn detect() -> Option<Self> {
+        static FOUND: OnceLock<bool> = OnceLock::new();
+        let found = *FOUND.get_or_init(|| is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"));
+        found.then_some(Self(()))
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+#[inline]
+fn with_avx512<R>(f: impl FnOnce() -> R) -> R {
+    f()
+}
+
+#[target_feature(enable = "avx2,fma")]
+#[inline]
+fn with_avx2<R>(f: impl FnOnce() -> R) -> R {
+    f()
+}
+
+impl Simd for Avx512 {
+    type V = __m512;
+    const LEVEL: Level = Level::Avx512;
+    const REGISTERS: usize = 32;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> __m512 {
+        // SAFETY: the token proves AVX-512 F.
+        unsafe { _mm512_set1_ps(x) }
+    }
+    #[inline(always)]
+    fn load(self, from: &Lanes) -> __m512 {
+        // SAFETY: the token proves AVX-512 F; `from` is 64 readable bytes, and the load is unaligned.
+        unsafe { _mm512_loadu_ps(from.as_ptr()) }
+    }
+    #[inline(always)]
+    fn store(self, v: __m512, to: &mut Lanes) {
+        // SAFETY: the token proves AVX-512 F; `to` is 64 bytes that are ours to write, and the store is unaligned.
+        unsafe { _mm512_storeu_ps(to.as_mut_ptr(), v) }
+    }
+    #[inline(always)]
+    fn add(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the token proves AVX-512 F.
+        unsafe { _mm512_add_ps(a, b) }
+    }
+    #[inline(always)]
+    fn sub(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the token proves AVX-512 F.
+        unsafe { _mm512_sub_ps(a, b) }
+    }
+    #[inline(always)]
+    fn mul(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the token proves AVX-512 F.
+        unsafe { _mm512_mul_ps(a, b) }
+    }
+    #[inline(always)]
+    fn div(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the token proves AVX-512 F.
+        unsafe { _mm512_div_ps(a, b) }
+    }
+    #[inline(always)]
+    fn sqrt(self, a: __m512) -> __m512 {
+        // SAFETY: the token proves AVX-512 F.
+        unsafe { _mm512_sqrt_ps(a) }
+    }
+    #[inline(always)]
+    fn fma(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+        // SAFETY: the token proves AVX-512 F.
+        unsafe { _mm512_fmadd_ps(a, b, c) }
+    }
+    #[inline(always)]
+    fn max(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the token proves AVX-512 F.
+        unsafe { _mm512_max_ps(a, b) }
+    }
+    #[inline(always)]
+    fn min(self, a: __m512, b: __m512) -> __m512 {
+        // SAFETY: the token proves AVX-512 F.
+        unsafe { _mm512_min_ps(a, b) }
+    }
+    #[inline(always)]
+    fn keep_where_gt(self, a: __m512, b: __m512, x: __m512) -> __m512 {
+        // SAFETY: the token proves AVX-512 F.
+        unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), x) }
+    }
+    #[inline(always)]
+    fn select_eq(self, a: __m512, b: __m512, x: __m512, y: __m512) -> __m512 {
+        // SAFETY: the token proves AVX-512 F.
+        unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b), y, x) }
+    }
+    #[inline(always)]
+    fn load_bytes(self, from: &[u8; LANES]) -> __m512 {
+        // SAFETY: the token proves AVX-512 F (and SSE2); `from` is 16 readable bytes, and the load is unaligned.
+        unsafe { _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(from.as_ptr().cast()))) }
+    }
+    #[inline(always)]
+    fn store_bytes(self, v: __m512, to: &mut [u8; LANES]) {
+        // SAFETY: the token proves AVX-512 F (and SSE2); `to` is 16 bytes that are ours, and the store is unaligned.
+        unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(v))) }
+    }
+    #[inline(always)]
+    fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
+        // SAFETY: the token proves every feature that `with_avx512` enables.
+        unsafe { with_avx512(f) }
+    }
+}
+
+impl Simd for Avx2 {
+    type V = [__m256; 2];
+    const LEVEL: Level = Level::Avx2;
+    const REGISTERS: usize = 8;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> Self::V {
+        // SAFETY: the token proves AVX2.
+        unsafe { [_mm256_set1_ps(x); 2] }
+    }
+    #[inline(always)]
+    fn load(self, from: &Lanes) -> Self::V {
+        let [low, high] = halves(from);
+        // SAFETY: the token proves AVX2; each half is 32 readable bytes, and the loads are unaligned.
+        unsafe { [_mm256_loadu_ps(low.as_ptr()), _mm256_loadu_ps(high.as_ptr())] }
+    }
+    #[inline(always)]
+    fn store(self, v: Self::V, to: &mut Lanes) {
+        let (low, high) = to.split_at_mut(LANES / 2);
+        // SAFETY: the token proves AVX2; each half is 32 bytes that are ours to write, and the stores are unaligned.
+        unsafe {
+            _mm256_storeu_ps(low.as_mut_ptr(), v[0]);
+            _mm256_storeu_ps(high.as_mut_ptr(), v[1]);
+        }
+    }
+    #[inline(always)]
+    fn add(self, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: the token proves AVX2.
+        unsafe { [_mm256_add_ps(a[0], b[0]), _mm256_add_ps(a[1], b[1])] }
+    }
+    #[inline(always)]
+    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: the token proves AVX2.
+        unsafe { [_mm256_sub_ps(a[0], b[0]), _mm256_sub_ps(a[1], b[1])] }
+    }
+    #[inline(always)]
+    fn mul(self, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: the token proves AVX2.
+        unsafe { [_mm256_mul_ps(a[0], b[0]), _mm256_mul_ps(a[1], b[1])] }
+    }
+    #[inline(always)]
+    fn div(self, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: the token proves AVX2.
+        unsafe { [_mm256_div_ps(a[0], b[0]), _mm256_div_ps(a[1], b[1])] }
+    }
+    #[inline(always)]
+    fn sqrt(self, a: Self::V) -> Self::V {
+        // SAFETY: the token proves AVX2.
+        unsafe { [_mm256_sqrt_ps(a[0]), _mm256_sqrt_ps(a[1])] }
+    }
+    #[inline(always)]
+    fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
+        // SAFETY: the token proves AVX2 and FMA.
+        unsafe { [_mm256_fmadd_ps(a[0], b[0], c[0]), _mm256_fmadd_ps(a[1], b[1], c[1])] }
+    }
+    #[inline(always)]
+    fn max(self, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: the token proves AVX2.
+        unsafe { [_mm256_max_ps(a[0], b[0]), _mm256_max_ps(a[1], b[1])] }
+    }
+    #[inline(always)]
+    fn min(self, a: Self::V, b: Self::V) -> Self::V {
+        // SAFETY: the token proves AVX2.
+        unsafe { [_mm256_min_ps(a[0], b[0]), _mm256_min_ps(a[1], b[1])] }
+    }
+    #[inline(always)]
+    fn keep_where_gt(self, a: Self::V, b: Self::V, x: Self::V) -> Self::V {
+        // SAFETY: the token proves AVX2.
+        unsafe {
+            [
+                _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(a[0], b[0]), x[0]),
+                _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(a[1], b[1]), x[1]),
+            ]
+        }
+    }
+    #[inline(always)]
+    fn select_eq(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V {
+        // SAFETY: the token proves AVX2.
+        unsafe {
+            [
+                _mm256_blendv_ps(y[0], x[0], _mm256_cmp_ps::<_CMP_EQ_OQ>(a[0], b[0])),
+                _mm256_blendv_ps(y[1], x[1], _mm256_cmp_ps::<_CMP_EQ_OQ>(a[1], b[1])),
+            ]
+        }
+    }
+    #[inline(always)]
+    fn load_bytes(self, from: &[u8; LANES]) -> Self::V {
+        // SAFETY: the token proves AVX2; `from` is 16 readable bytes, and the load is unaligned.
+        unsafe {
+            let bytes = _mm_loadu_si128(from.as_ptr().cast());
+            let low = _mm256_cvtepu8_epi32(bytes);
+            let high = _mm256_cvtepu8_epi32(_mm_unpackhi_epi64(bytes, bytes));
+            [_mm256_cvtepi32_ps(low), _mm256_cvtepi32_ps(high)]
+        }
+    }
+    #[inline(always)]
+    fn store_bytes(self, v: Self::V, to: &mut [u8; LANES]) {
+        let mut lanes = [0.0; LANES];
+        self.store(v, &mut lanes);
+        *to = lanes.map(|lane| lane as u8);
+    }
+    #[inline(always)]
+    fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
+        // SAFETY: the token proves every feature that `with_avx2` enables.
+        unsafe { with_avx2(f) }
+    }
+}
+
+#[inline(always)]
+fn halves(lanes: &Lanes) -> [&[f32]; 2] {
+    let (low, high) = lanes.split_at(LANES / 2);
+    [low, high]
+}

@@ -1,0 +1,66 @@
+//! The tensor: dense floats with a shape. No strides, views, broadcasting, dtypes or devices.
+
+use crate::buffer::Buffer;
+use crate::shape::Shape;
+
+/// Dense `f32` in row-major order. Where a tensor holds examples, they are its first dimension.
+#[derive(Clone, Debug)]
+pub struct Tensor {
+    shape: Shape,
+    /// All dimensions but the first.
+    example: Shape,
+    data: Buffer,
+}
+
+impl Tensor {
+    /// All zeros.
+    ///
+    /// # Panics
+    /// If the size overflows or memory runs out.
+    pub fn zeros(shape: impl Into<Shape>) -> Self {
+        let shape = shape.into();
+        let data = Buffer::zeros(shape.size());
+        Self::new(shape, data)
+    }
+
+    /// A tensor of the given elements.
+    ///
+    /// # Panics
+    /// If their number is not the shape's.
+    pub fn from_slice(shape: impl Into<Shape>, elements: &[f32]) -> Self {
+        let shape = shape.into();
+        assert_eq!(shape.size(), elements.len(), "a tensor of shape {shape} was given {} elements", elements.len());
+        Self::new(shape, elements.into())
+    }
+
+    fn new(shape: Shape, data: Buffer) -> Self {
+        Self { example: Shape::new(shape.dims().get(1..).unwrap_or_default()), shape, data }
+    }
+
+    /// The dimensions.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// The dimensions of one example: all but the first.
+    pub fn example_shape(&self) -> &Shape {
+        &self.example
+    }
+
+    /// The elements.
+    pub fn data(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// The elements, to write.
+    pub fn data_mut(&mut self) -> &mut [f32] {
+        &mut self.data
+    }
+
+    /// All zeros, or `None` where the size overflows or memory does not suffice.
+    pub fn try_zeros(shape: impl Into<Shape>) -> Option<Self> {
+        let shape = shape.into();
+        let data = Buffer::try_zeros(shape.checked_size()?).ok()?;
+        Some(Self::new(shape, data))
+    }
+}
