@@ -1,4 +1,4 @@
-//! Chance with an address: every picture has a stream of its own, so it can be drawn alone, in any order, on any thread.
+//! Chance with an address: every picture has a stream of its own, so it can be drawn alone, in any order, anywhere.
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};

@@ -1,4 +1,4 @@
-//! Built-in pictures: ten classes of small drawings, made from a seed, so that the program runs without data or network.
+//! Built-in pictures: ten classes of small drawings, made from a seed, so that the program runs with no data at all.
 //!
 //! The source half (fish, house, kite, sun, tree) and the target half (boat, flower, key, mushroom, umbrella) have no
 //! class in common, but they are made of the same stuff: edges, corners, arcs, rays, bars, patterned areas, the same
@@ -20,8 +20,8 @@
 //! its arithmetic is the same on every machine (`+ - * /` and `sqrt`, and libm's sine instead of the system's).
 //! A picture takes some 70 microseconds, the whole default set about half a second.
 //!
-//! To read on: `shapes` are distances, `canvas` turns them into pixels, `paint` and `pen` colour them, `scene` surrounds
-//! them, and `source` and `target` are the ten drawings.
+//! To read on: `shapes` are distances, `canvas` turns them into pixels, `paint` and `pen` colour them, `scene`
+//! surrounds them, and `source` and `target` are the ten drawings.
 
 mod canvas;
 mod chance;

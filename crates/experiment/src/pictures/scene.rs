@@ -1,4 +1,4 @@
-//! Everything in a picture that is not its subject: the background, the figure's pose, the clutter, the light, the grain.
+//! Everything in a picture that is not its subject: background, pose, clutter, light and grain.
 //!
 //! All of it is chosen the same way for every class, so none of it gives the class away.
 
