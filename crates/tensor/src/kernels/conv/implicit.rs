@@ -11,9 +11,13 @@ use crate::simd::{LANES, Lanes, Simd, vectors, vectors_mut};
 use super::super::tile::{Accumulators, Product, cover, multiply_accumulate};
 use super::{ConvShape, Padding};
 
-/// Whether this rung computes this convolution, with its gradients.
+/// Whether this rung computes this convolution, with its gradients: on no side may the border be as wide as the kernel,
+/// or the transposed convolution would have to shrink its input.
 pub fn is_legal(s: &ConvShape) -> bool {
-    s.is_dense() && s.pad_top < s.kh && s.pad_left < s.kw
+    // With stride 1 there are h + top + bottom - (kh - 1) outputs, so the last conditions say bottom < kh, right < kw.
+    s.is_dense()
+        && (s.pad_top < s.kh && s.pad_left < s.kw)
+        && (s.out_h <= s.h + s.pad_top && s.out_w <= s.w + s.pad_left)
 }
 
 /// Vectors that hold a kernel with its rows filled up to whole vectors.
