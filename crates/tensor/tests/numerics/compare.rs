@@ -1,0 +1,38 @@
+//! What "equal" means: to the bit, or up to an error that the message then shows.
+
+use std::fmt::Display;
+
+/// Equal to the bit, but for the sign of zero.
+#[track_caller]
+pub fn exact(what: impl Display, actual: &[f32], expected: &[f64]) {
+    assert_eq!(actual.len(), expected.len(), "{what}: lengths");
+    for (i, (&a, &e)) in actual.iter().zip(expected).enumerate() {
+        assert!(f64::from(a) == e, "{what}: element {i} is {a}, not {e}");
+    }
+}
+
+/// Equal to the bit, NaN and the sign of zero included.
+#[track_caller]
+pub fn same_bits(what: impl Display, actual: &[f32], expected: &[f32]) {
+    assert_eq!(actual.len(), expected.len(), "{what}: lengths");
+    for (i, (a, e)) in actual.iter().zip(expected).enumerate() {
+        assert!(a.to_bits() == e.to_bits(), "{what}: element {i} is {a:e}, not {e:e}");
+    }
+}
+
+/// The largest error, in units of the largest expected element. Infinite where something is not a number.
+pub fn relative_error(actual: &[f32], expected: &[f64]) -> f64 {
+    assert_eq!(actual.len(), expected.len(), "lengths");
+    let largest = expected.iter().fold(0.0f64, |largest, e| largest.max(e.abs()));
+    let errors = actual.iter().zip(expected).map(|(&a, &e)| (f64::from(a) - e).abs());
+    let worst = errors.fold(0.0f64, |worst, error| if error.is_nan() { f64::INFINITY } else { worst.max(error) });
+    if worst == 0.0 { 0.0 } else { worst / largest }
+}
+
+/// Equal up to a share of the largest expected element.
+#[track_caller]
+pub fn close(what: impl Display, actual: &[f32], expected: &[f64], tolerance: f64) {
+    assert_eq!(actual.len(), expected.len(), "{what}: lengths");
+    let error = relative_error(actual, expected);
+    assert!(error <= tolerance, "{what}: the relative error is {error:.1e}, above {tolerance:.1e}");
+}

@@ -1,0 +1,217 @@
+//! Golden values: what PyTorch computes in double precision, and Keras confirms. `tests/golden/README.md` in the
+//! repository says what the files hold and how they are made.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use safetensors::SafeTensors;
+use thawline_tensor::Tensor;
+use thawline_tensor::kernels::softmax::softmax_cross_entropy;
+use thawline_tensor::nn::{
+    Conv2D, Dense, Examples, Fit, Flatten, MaxPool2D, Method, Network, Observer, Padding, Relu, Rule, StepReport, fit,
+};
+
+use crate::chain::{self, STEP};
+use crate::compare::{close, relative_error};
+use crate::data::wide;
+
+const METHODS: [Method; 5] = [Method::Auto, Method::Naive, Method::Im2col, Method::Implicit, Method::Winograd];
+
+/// Agreement of single passes, as a share of the largest element.
+const PASS: f64 = 1e-5;
+
+/// Agreement after ten steps of training.
+const TRAINING: f64 = 1e-4;
+
+/// A golden file; none in a packaged crate, which has no files from outside its folder.
+fn golden(name: &str) -> Option<Vec<u8>> {
+    let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "..", "..", "tests", "golden", name].iter().collect();
+    let bytes = std::fs::read(&path);
+    if let Err(error) = &bytes {
+        eprintln!("not compared with golden values: {}: {error}", path.display());
+    }
+    bytes.ok()
+}
+
+/// Reads tensors of a golden file as numbers.
+struct Golden<'a>(SafeTensors<'a>);
+
+impl<'a> Golden<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self(SafeTensors::deserialize(bytes).expect("a golden file is a safetensors file"))
+    }
+
+    fn bytes(&self, name: &str) -> &'a [u8] {
+        self.0.tensor(name).expect("the tensor is in the golden file").data()
+    }
+
+    fn f32s(&self, name: &str) -> Vec<f32> {
+        self.bytes(name).as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+    }
+
+    fn f64s(&self, name: &str) -> Vec<f64> {
+        self.bytes(name).as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect()
+    }
+
+    fn sizes<const N: usize>(&self, name: &str) -> [usize; N] {
+        let sizes = self.bytes(name).as_chunks().0.iter().map(|bytes| i64::from_le_bytes(*bytes) as usize);
+        sizes.collect::<Vec<_>>().try_into().expect("as many sizes as expected")
+    }
+
+    /// The dimensions of a tensor, without the first: the examples.
+    fn example(&self, name: &str) -> [usize; 3] {
+        self.0.tensor(name).expect("the tensor is in the golden file").shape()[1..].try_into().expect("images")
+    }
+}
+
+/// The tutorial's network, narrow, with the golden initial weights.
+fn tutorial(golden: &Golden, method: Method) -> Network {
+    let mut network = Network::builder([32, 32, 3])
+        .layer("conv2d_1", Conv2D::new(8, [3, 3]).method(method))
+        .layer("activation_1", Relu)
+        .layer("conv2d_2", Conv2D::new(8, [3, 3]).method(method))
+        .layer("activation_2", Relu)
+        .layer("max_pooling2d_1", MaxPool2D::new([2, 2]))
+        .layer("flatten_1", Flatten)
+        .layer("dense_1", Dense::new(16))
+        .layer("activation_3", Relu)
+        .layer("dense_2", Dense::new(5))
+        .build(0)
+        .expect("the network fits together");
+    network.update_params(|name, param| param.value.copy_from_slice(&golden.f32s(name)));
+    network
+}
+
+fn pixels(golden: &Golden) -> (Vec<f32>, Vec<u32>) {
+    let pixels = golden.bytes("pixels").iter().map(|&byte| f32::from(byte) / 255.0).collect();
+    (pixels, golden.bytes("labels").iter().map(|&label| u32::from(label)).collect())
+}
+
+#[test]
+fn logits_loss_and_every_gradient_agree() {
+    let Some(bytes) = golden("tutorial_network.safetensors") else { return };
+    let golden = Golden::new(&bytes);
+    let (x, labels) = pixels(&golden);
+    for method in METHODS {
+        let network = tutorial(&golden, method);
+        let mut pass = chain::forward(&network, &x, labels.len(), STEP);
+        close(format!("logits by {method:?}"), pass.logits(), &wide(&golden.f32s("logits")), PASS);
+
+        let mut dlogits = vec![0.0; pass.logits().len()];
+        let examples = pass.logits().chunks(5).zip(dlogits.chunks_mut(5)).zip(&labels);
+        let losses = examples.map(|((z, dz), &label)| softmax_cross_entropy(z, label as usize, 1.0 / 8.0, dz));
+        let loss = losses.sum::<f64>() / 8.0;
+        let expected = golden.f64s("loss")[0];
+        assert!((loss - expected).abs() < 1e-6 * expected, "loss by {method:?}: {loss}, not {expected}");
+
+        chain::backward(&network, &mut pass, &x, &dlogits, STEP);
+        let what = format!("gradient of the pixels by {method:?}");
+        close(what, &pass.input_gradient, &wide(&golden.f32s("gradient/pixels")), PASS);
+        for (node, gradients) in network.nodes().iter().zip(&pass.gradients) {
+            let mut rest = &**gradients;
+            for param in node.layer().params() {
+                let (gradient, after) = rest.split_at(param.value.len());
+                let name = format!("gradient/{}/{}", node.name(), param.name);
+                close(format!("{name} by {method:?}"), gradient, &wide(&golden.f32s(&name)), PASS);
+                rest = after;
+            }
+        }
+    }
+}
+
+/// Notes the loss of every step.
+struct Losses(Vec<f64>);
+
+impl Observer for Losses {
+    fn step(&mut self, report: &StepReport) -> ControlFlow<()> {
+        self.0.push(report.running.loss);
+        ControlFlow::Continue(())
+    }
+}
+
+#[test]
+fn ten_steps_of_training_agree() {
+    let Some(bytes) = golden("tutorial_network.safetensors") else { return };
+    let golden = Golden::new(&bytes);
+    let (x, labels) = pixels(&golden);
+    let examples = Examples::new(Tensor::from_slice([8, 32, 32, 3], &x), labels);
+    let rules = [("adam", Rule::ADAM, 0.001), ("sgd", Rule::Sgd { momentum: 0.9 }, 0.01)];
+    for (name, rule, rate) in rules {
+        for method in METHODS {
+            let mut network = tutorial(&golden, method);
+            let mut losses = Losses(Vec::new());
+            // All eight examples are one batch, so an epoch is a step.
+            let options = Fit { epochs: 10, batch_size: 8, rule, rate, ..Fit::default() };
+            fit(&mut network, &examples, None, &options, &mut losses).expect("training succeeds");
+            let expected = golden.f64s(&format!("{name}/losses"));
+            assert_eq!(losses.0.len(), expected.len());
+            for (step, (loss, expected)) in losses.0.iter().zip(&expected).enumerate() {
+                assert!(
+                    (loss - expected).abs() <= 1e-5 * expected,
+                    "{name} by {method:?}: the loss before step {} is {loss}, not {expected}",
+                    step + 1
+                );
+            }
+            for (weight, param) in network.params().filter(|_| name == "adam") {
+                let expected = wide(&golden.f32s(&format!("after_adam/{weight}")));
+                let worst =
+                    param.value.iter().zip(&expected).map(|(&a, e)| (f64::from(a) - e).abs()).fold(0.0, f64::max);
+                assert!(worst < TRAINING, "{weight} after ten steps of Adam by {method:?} is off by {worst:.1e}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_option_of_convolution_and_pool_agrees() {
+    let Some(bytes) = golden("layer_options.safetensors") else { return };
+    let golden = Golden::new(&bytes);
+    let names = golden.0.names();
+    let mut cases: Vec<&str> = names.iter().filter_map(|name| name.strip_suffix("/output")).collect();
+    cases.retain(|case| !case.ends_with("/gradient"));
+    assert_eq!(cases.len(), 10, "{cases:?}");
+    for case in cases {
+        for method in METHODS {
+            agrees(&golden, case, method);
+        }
+    }
+}
+
+/// One case by one method, if the method computes it.
+fn agrees(golden: &Golden, case: &str, method: Method) {
+    let of = |tensor: &str| format!("{case}/{tensor}");
+    let values = |tensor: &str| golden.f32s(&of(tensor));
+    let (stride, image) = (golden.sizes::<2>(&of("stride")), golden.example(&of("input")));
+    let is_pool = case.starts_with("max_pool");
+    let builder = Network::builder(image);
+    let network = if is_pool {
+        let pool = MaxPool2D::new(golden.sizes(&of("window"))).stride(stride);
+        builder.layer("pool", pool).build(0).expect("the pool fits")
+    } else {
+        let shape = golden.0.tensor(&of("kernel")).expect("a kernel").shape().to_vec();
+        let layer = Conv2D::new(shape[3], [shape[0], shape[1]])
+            .stride(stride)
+            .dilation(golden.sizes(&of("dilation")))
+            .padding(Padding::Explicit(golden.sizes(&of("padding"))))
+            .method(method);
+        match builder.layer("conv", layer).build(0) {
+            Ok(mut network) => {
+                network.update_params(|name, param| param.value.copy_from_slice(&values(&name["conv/".len()..])));
+                network
+            }
+            Err(_) if matches!(method, Method::Implicit | Method::Winograd) => return,
+            Err(error) => panic!("{case} by {method:?}: {error}"),
+        }
+    };
+    let x = values("input");
+    let mut pass = chain::forward(&network, &x, x.len() / image.iter().product::<usize>(), STEP);
+    close(format!("{case} by {method:?}: output"), pass.logits(), &wide(&values("output")), PASS);
+    chain::backward(&network, &mut pass, &x, &values("gradient/output"), STEP);
+    let input_gradient = wide(&values("gradient/input"));
+    close(format!("{case} by {method:?}: input gradient"), &pass.input_gradient, &input_gradient, PASS);
+    if !is_pool {
+        let expected = [values("gradient/kernel"), values("gradient/bias")].concat();
+        let error = relative_error(&pass.gradients[0], &wide(&expected));
+        assert!(error <= PASS, "{case} by {method:?}: the gradients of kernel and bias are off by {error:.1e}");
+    }
+}
