@@ -1,8 +1,32 @@
-//! The experiment.
+//! The experiment: a network learns some classes of pictures, its features are frozen, and a new head learns others.
+//!
+//! What happens, in order: [`data`] finds the pictures, [`task`] selects a half of them, [`models`] builds the network,
+//! [`training`] trains it, [`transfer`] makes the second network out of the first, [`record`] is what is left of it, and
+//! [`report`] shows it. [`commands`] tells the story from the command line ([`cli`]).
 #![forbid(unsafe_code)]
 
-pub mod atomic_file;
+pub mod classes;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod data;
+pub mod models;
 pub mod pictures;
+pub mod task;
+pub mod training;
+pub mod transfer;
+pub mod weights;
+
+pub mod console;
+pub mod estimate;
+pub mod failure;
+pub mod interrupt;
+pub mod machine;
+pub mod plan;
+pub mod progress;
+pub mod results;
+
+pub mod atomic_file;
 pub mod record;
 pub mod report;
 pub mod run_folder;

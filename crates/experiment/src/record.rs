@@ -222,12 +222,12 @@ pub struct ConfusionMatrix {
 }
 
 /// Where model_2's head starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum HeadStart {
-    /// New initial weights.
+    /// New initial weights
     Fresh,
-    /// model_1's trained head, as in the tutorial's code.
+    /// model_1's trained head, as in the tutorial's code
     Warm,
 }
 

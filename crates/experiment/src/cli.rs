@@ -1,0 +1,371 @@
+//! The command line: every subcommand and flag, in Keras's words where it has some.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use thawline_tensor::simd::Level;
+
+use crate::{
+    config::Config,
+    models::{self, Architecture, ConvMethod},
+    record::HeadStart,
+    transfer::Cache,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  thawline                                  the tutorial's experiment, on the data that are there
+  thawline --epochs 1 --limit 1000          a quick look
+  thawline --source cat,dog --target 0,8,9  other classes
+  thawline --head warm                      the head goes on from model_1's, as in the tutorial's code
+  thawline summary                          the network, without training it
+  thawline data info data/                  what a folder or archive holds
+
+Exit codes: 0 done; 1 failure; 2 bad usage or bad input; 3 the machine failed, try again; 4 the loss is no number;
+130 or 143 interrupted. docs/program.md describes every flag.";
+
+/// Frozen-feature transfer learning, from scratch: a CNN learns some classes, its features are frozen, and a new head
+/// learns others behind them.
+#[derive(Debug, Parser)]
+#[command(name = "thawline", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+pub struct Cli {
+    /// What to do; `run` where nothing is named.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The flags of `run`.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Perform the experiment (the default)
+    Run(Box<RunArgs>),
+    /// Show the network before and after its features are frozen, without training it
+    Summary(SummaryArgs),
+    /// Look at a data set, check it, or make one
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Show the machine and the build: what a bug report needs
+    Info(InfoArgs),
+}
+
+/// Flags of `run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Which pictures.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// The network.
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    /// Its training.
+    #[command(flatten)]
+    pub training: TrainingArgs,
+    /// From model_1 to model_2.
+    #[command(flatten)]
+    pub transfer: TransferArgs,
+    /// The machine.
+    #[command(flatten)]
+    pub machine: MachineArgs,
+    /// What is written.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Which pictures.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Data")]
+pub struct DataArgs {
+    /// CIFAR archive (.tar.gz) or folder of .bin files, or "built-in"
+    ///
+    /// Default: THAWLINE_DATA, else the folder data, else the built-in pictures.
+    #[arg(long, value_name = "PATH")]
+    pub data: Option<String>,
+    /// Classes of model_1: labels, ranges, names
+    #[arg(long, value_name = "CLASSES", default_value = "0-4", allow_hyphen_values = true)]
+    pub source: String,
+    /// Classes of model_2, none of them model_1's
+    #[arg(long, value_name = "CLASSES", default_value = "5-9", allow_hyphen_values = true)]
+    pub target: String,
+    /// Use at most N training and N validation pictures of each half
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub limit: Option<usize>,
+}
+
+/// The network.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Network")]
+pub struct NetworkArgs {
+    /// Filters of the two Conv2D layers: one number, or two
+    #[arg(long, value_name = "N[,N]", default_value = "64", value_parser = counts)]
+    pub filters: [usize; 2],
+    /// Height and width of the convolution kernels
+    #[arg(long, value_name = "N", default_value = "3", value_parser = count)]
+    pub kernel: usize,
+    /// Height and width of the MaxPooling2D windows
+    #[arg(long, value_name = "N", default_value = "2", value_parser = count)]
+    pub pool: usize,
+    /// Dropout behind the features and behind the hidden layer: one rate, or two
+    #[arg(long, value_name = "RATE[,RATE]", default_value = "0.25", value_parser = rates, allow_negative_numbers = true)]
+    pub dropout: [f64; 2],
+    /// Units of the hidden Dense layer
+    #[arg(long, value_name = "N", default_value = "128", value_parser = count)]
+    pub dense: usize,
+    /// How convolutions are computed
+    #[arg(long, value_name = "METHOD", value_enum, default_value_t = ConvMethod::Auto, hide_possible_values = false)]
+    pub conv_method: ConvMethod,
+}
+
+/// Training.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Training")]
+pub struct TrainingArgs {
+    /// Passes over the pictures, for each model
+    #[arg(long, value_name = "N", default_value = "20", value_parser = count)]
+    pub epochs: usize,
+    /// Pictures in a step
+    #[arg(long, value_name = "N", default_value = "128", value_parser = count)]
+    pub batch_size: usize,
+    /// Adam's learning rate
+    #[arg(long, value_name = "RATE", default_value = "0.001", value_parser = learning_rate, allow_negative_numbers = true)]
+    pub learning_rate: f64,
+    /// Decides initial weights, order of pictures and dropout
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    pub seed: u64,
+}
+
+/// From model_1 to model_2.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Transfer")]
+pub struct TransferArgs {
+    /// Where model_2's head begins: with fresh weights, or warm, where model_1's ended
+    #[arg(long, value_name = "START", value_enum, default_value_t = HeadStart::Fresh)]
+    pub head: HeadStart,
+    /// The last layer that model_2 takes over frozen
+    #[arg(long, value_name = "LAYER", default_value = models::FEATURES_END)]
+    pub freeze: String,
+    /// Whether the frozen features are computed once and kept in memory
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Cache::Auto)]
+    pub cache: Cache,
+}
+
+/// The machine.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Machine")]
+pub struct MachineArgs {
+    /// Threads; the results are the same for any number [default: one per core]
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub threads: Option<usize>,
+    /// SIMD level: portable, avx2 or avx512 [default: THAWLINE_SIMD, else the best of this CPU]
+    #[arg(long, value_name = "LEVEL")]
+    pub simd: Option<Level>,
+}
+
+/// What is written.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub struct OutputArgs {
+    /// The run folder, new or empty [default: runs/DATE-TIME]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print the final table alone
+    #[arg(long)]
+    pub quiet: bool,
+    /// Print summary.json on standard output, and everything else on standard error
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Flags of `summary`.
+#[derive(Debug, Args)]
+pub struct SummaryArgs {
+    /// The network.
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    /// Classes to tell apart
+    #[arg(long, value_name = "N", default_value = "5", value_parser = count)]
+    pub classes: usize,
+    /// The last layer that is frozen in the second table
+    #[arg(long, value_name = "LAYER", default_value = models::FEATURES_END)]
+    pub freeze: String,
+}
+
+/// Flags of `info`.
+#[derive(Debug, Args)]
+pub struct InfoArgs {
+    /// The machine.
+    #[command(flatten)]
+    pub machine: MachineArgs,
+}
+
+/// Subcommands of `data`.
+#[derive(Debug, Subcommand)]
+pub enum DataCommand {
+    /// What a path holds: the set, its classes, how many pictures of each
+    Info(DataPath),
+    /// Check every byte that can be checked, and print the hashes
+    Verify(DataPath),
+    /// Write built-in pictures in CIFAR-10's format
+    Synth(SynthArgs),
+    /// Draw a grid of sample pictures, a row per class
+    Samples(SamplesArgs),
+}
+
+/// A data set, by its path.
+#[derive(Debug, Args)]
+pub struct DataPath {
+    /// CIFAR archive (.tar.gz) or folder of .bin files, or "built-in" [default: as for run]
+    pub path: Option<String>,
+}
+
+/// Flags of `data synth`.
+#[derive(Debug, Args)]
+pub struct SynthArgs {
+    /// The archive to write if it ends in .tar.gz, else the folder; must not exist
+    pub out: PathBuf,
+    /// Training pictures, a multiple of 5 up to 50000
+    #[arg(long, value_name = "N", default_value_t = crate::pictures::Size::default().train, value_parser = count)]
+    pub train: usize,
+    /// Test pictures, up to 10000
+    #[arg(long, value_name = "N", default_value_t = crate::pictures::Size::default().test, value_parser = count)]
+    pub test: usize,
+    /// Other pictures of the same kind
+    #[arg(long, value_name = "N", default_value_t = crate::pictures::SEED)]
+    pub seed: u64,
+}
+
+/// Flags of `data samples`.
+#[derive(Debug, Args)]
+pub struct SamplesArgs {
+    /// The data set.
+    #[command(flatten)]
+    pub data: DataPath,
+    /// The PNG file to write
+    #[arg(long, value_name = "FILE", default_value = "samples.png")]
+    pub out: PathBuf,
+    /// The classes to draw: labels, ranges, names [default: all]
+    #[arg(long, value_name = "CLASSES", allow_hyphen_values = true)]
+    pub classes: Option<String>,
+    /// Pictures of each class
+    #[arg(long, value_name = "N", default_value = "10", value_parser = count)]
+    pub columns: usize,
+}
+
+impl NetworkArgs {
+    /// The network that the flags describe.
+    pub fn architecture(&self) -> Architecture {
+        let &NetworkArgs { filters, kernel, pool, dropout, dense, conv_method } = self;
+        Architecture { filters, kernel, pool, dropout, dense, conv_method }
+    }
+}
+
+impl RunArgs {
+    /// The settings, with what only the data and the machine decide.
+    pub fn config(&self, resolved: Resolved) -> Config {
+        let Resolved { data, source, target, threads, simd } = resolved;
+        let &TrainingArgs { epochs, batch_size, learning_rate, seed } = &self.training;
+        let TransferArgs { head, freeze, cache } = &self.transfer;
+        Config {
+            data,
+            limit: self.data.limit,
+            source,
+            target,
+            network: self.network.architecture(),
+            epochs,
+            batch_size,
+            learning_rate,
+            freeze: freeze.clone(),
+            head: *head,
+            cache: *cache,
+            seed,
+            threads,
+            simd: simd.to_string(),
+        }
+    }
+}
+
+/// What flags leave open.
+#[derive(Debug)]
+pub struct Resolved {
+    /// The path of the data, or `built-in`.
+    pub data: String,
+    /// Names of the classes of model_1.
+    pub source: String,
+    /// Names of the classes of model_2.
+    pub target: String,
+    /// Threads of the pool.
+    pub threads: usize,
+    /// The level in use.
+    pub simd: Level,
+}
+
+type Parsed<T> = Result<T, String>;
+
+fn count(text: &str) -> Parsed<usize> {
+    // So many of anything would not fit in memory; a smaller bound keeps products from overflowing.
+    const MOST: usize = 1 << 31;
+    match text.parse() {
+        Ok(number @ 1..=MOST) => Ok(number),
+        _ => Err("expected a whole number, at least 1".to_owned()),
+    }
+}
+
+fn threads(text: &str) -> Parsed<usize> {
+    match count(text)? {
+        number @ ..=1024 => Ok(number),
+        _ => Err("expected at most 1024 threads".to_owned()),
+    }
+}
+
+fn rate(text: &str) -> Parsed<f64> {
+    text.parse().ok().filter(|rate| (0.0..=1.0).contains(rate)).ok_or_else(|| "expected a rate from 0 to 1".to_owned())
+}
+
+fn learning_rate(text: &str) -> Parsed<f64> {
+    let positive = |rate: &f64| rate.is_finite() && *rate > 0.0;
+    text.parse().ok().filter(positive).ok_or_else(|| "expected a number above 0, such as 0.001".to_owned())
+}
+
+fn counts(text: &str) -> Parsed<[usize; 2]> {
+    one_or_two(text, count)
+}
+
+fn rates(text: &str) -> Parsed<[f64; 2]> {
+    one_or_two(text, rate)
+}
+
+/// `a` stands for `a,a`.
+fn one_or_two<T: Copy>(text: &str, parse: fn(&str) -> Parsed<T>) -> Parsed<[T; 2]> {
+    match text.split_once(',') {
+        None => parse(text).map(|both| [both; 2]),
+        Some((first, second)) => Ok([parse(first.trim())?, parse(second.trim())?]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_default_flags_are_the_tutorials_network() {
+        let cli = Cli::try_parse_from(["thawline"]).unwrap();
+        assert_eq!(cli.run.network.architecture(), Architecture::default());
+    }
+
+    #[test]
+    fn one_number_stands_for_two() {
+        let filters = |text| Cli::try_parse_from(["thawline", "--filters", text]).map(|cli| cli.run.network.filters);
+        assert_eq!(filters("32").unwrap(), [32, 32]);
+        assert_eq!(filters("32, 48").unwrap(), [32, 48]);
+        assert!(filters("32,48,64").is_err() && filters("32,0").is_err() && filters("").is_err());
+    }
+}

@@ -1,0 +1,25 @@
+//! The subcommands, a file each.
+
+pub mod data;
+pub mod info;
+pub mod run;
+pub mod summary;
+
+use crate::{
+    cli::{Cli, Command},
+    failure::Result,
+};
+
+/// Does what the command line says.
+///
+/// # Errors
+/// Whatever keeps the subcommand from its work.
+pub fn perform(cli: Cli) -> Result<()> {
+    match cli.command {
+        None => run::run(&cli.run),
+        Some(Command::Run(args)) => run::run(&args),
+        Some(Command::Summary(args)) => summary::summary(&args),
+        Some(Command::Data(command)) => data::data(&command),
+        Some(Command::Info(args)) => info::info(&args),
+    }
+}

@@ -1,0 +1,50 @@
+//! Every setting of a run after defaults were filled in: what `config.toml` holds.
+
+use serde::{Deserialize, Serialize};
+use thawline_tensor::nn::{Fit, Rule};
+
+use crate::{models::Architecture, record::HeadStart, transfer::Cache};
+
+/// The settings, named as the flags are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Config {
+    /// The path of the data, or `built-in`.
+    pub data: String,
+    /// The most pictures to learn from, and the most to validate with, in each half; absent for all of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// The classes of model_1.
+    pub source: String,
+    /// The classes of model_2.
+    pub target: String,
+    /// The numbers of the network.
+    #[serde(flatten)]
+    pub network: Architecture,
+    /// Passes over the pictures, for each model.
+    pub epochs: usize,
+    /// Pictures in a step.
+    pub batch_size: usize,
+    /// Adam's learning rate.
+    pub learning_rate: f64,
+    /// The last layer of model_1 that model_2 takes over, frozen.
+    pub freeze: String,
+    /// Where model_2's head starts.
+    pub head: HeadStart,
+    /// Whether frozen features are computed once.
+    pub cache: Cache,
+    /// Decides initial weights, the order of pictures, and dropout.
+    pub seed: u64,
+    /// Threads; they change the time and nothing else.
+    pub threads: usize,
+    /// The SIMD level; `avx2` and `avx512` give the same results.
+    pub simd: String,
+}
+
+impl Config {
+    /// How a model is trained, with its own seed.
+    pub fn fit(&self, seed: u64, cached: bool) -> Fit {
+        let &Config { epochs, batch_size, learning_rate: rate, .. } = self;
+        Fit { epochs, batch_size, seed, rule: Rule::ADAM, rate, cached }
+    }
+}

@@ -1,0 +1,164 @@
+//! Which pictures a run works on, and where they are found.
+//!
+//! In this order: `--data`, the environment variable `THAWLINE_DATA`, the folder `data` in the working directory, and
+//! the built-in pictures. What was named by the user must be there; what is merely looked for may be absent, but where it
+//! is damaged the program stops rather than silently taking something else.
+
+use std::{env, path::Path};
+
+use thawline_cifar::{Dataset, Error, Fault, Format, Images, PIXEL_BYTES, Source};
+
+use crate::{
+    failure::{Failure, Result},
+    pictures::{self, Split},
+    record::{DataKind, DataRecord},
+};
+
+/// The word for the built-in pictures where a path could stand.
+pub const BUILT_IN: &str = "built-in";
+
+/// The environment variable that names the data.
+pub const VARIABLE: &str = "THAWLINE_DATA";
+
+/// The folder that is looked into when nothing is named.
+pub const FOLDER: &str = "data";
+
+/// Pictures, and what to say about them.
+#[derive(Debug)]
+pub struct Data {
+    /// The pictures.
+    pub dataset: Dataset,
+    /// Which set they are.
+    pub kind: DataKind,
+    /// The path as it was given or found; none for built-in pictures.
+    pub path: Option<String>,
+    /// Why these pictures and no others, as a phrase.
+    pub reason: String,
+}
+
+/// Finds and reads the pictures.
+///
+/// # Errors
+/// What is missing, damaged or no data set, and by which setting it was named.
+pub fn open(flag: Option<&str>) -> Result<Data> {
+    let variable = env::var(VARIABLE).ok().filter(|value| !value.is_empty());
+    match (flag, variable) {
+        (Some(""), _) => Err(Failure::usage(format!("--data is empty; give a path, or {BUILT_IN}"))),
+        (Some(value), _) => named(value, "--data"),
+        (None, Some(value)) => named(&value, VARIABLE),
+        (None, None) if !Path::new(FOLDER).exists() => {
+            built_in(format!("neither --data nor {VARIABLE} is set, and there is no folder {FOLDER}"))
+        }
+        (None, None) => match Dataset::open(FOLDER) {
+            Ok(dataset) => Ok(Data::read(dataset, FOLDER, format!("found in the folder {FOLDER}"))),
+            Err(error) if is_absence(&error) => {
+                built_in(format!("neither --data nor {VARIABLE} is set, and the folder {FOLDER} has no CIFAR data"))
+            }
+            Err(error) => Err(error.into()),
+        },
+    }
+}
+
+fn named(value: &str, by: &str) -> Result<Data> {
+    if value == BUILT_IN {
+        return built_in(format!("{by} asks for them"));
+    }
+    let dataset = Dataset::open(value).map_err(|error| Failure::from(error).within(by))?;
+    Ok(Data::read(dataset, value, format!("named by {by}")))
+}
+
+fn is_absence(error: &Error) -> bool {
+    matches!(error.fault(), Fault::NothingHere { .. } | Fault::NeitherFileNorFolder)
+}
+
+fn built_in(reason: String) -> Result<Data> {
+    let dataset = draw(pictures::SEED, pictures::Size::default())?;
+    Ok(Data { dataset, kind: DataKind::BuiltIn, path: None, reason })
+}
+
+/// Draws a set of built-in pictures, as records of the CIFAR-10 format that go through its reader.
+///
+/// # Errors
+/// If the format cannot hold so many.
+pub fn draw(seed: u64, size: pictures::Size) -> Result<Dataset> {
+    let images = |split| {
+        let count = size.of(split);
+        let mut records = Vec::new();
+        records.try_reserve_exact(count.saturating_mul(PIXEL_BYTES + 1)).map_err(|_| too_many(count))?;
+        for (label, pixels) in pictures::records(seed, split, count) {
+            records.push(label);
+            records.extend_from_slice(&pixels);
+        }
+        Ok::<_, Failure>(Images::from_records(Format::Cifar10, records)?)
+    };
+    let classes = pictures::CLASSES.map(str::to_owned).to_vec();
+    Ok(Dataset::new(Format::Cifar10, images(Split::Train)?, images(Split::Test)?, classes, Vec::new())?)
+}
+
+fn too_many(count: usize) -> Failure {
+    Failure::usage(format!("there is no memory for {count} pictures; ask for fewer"))
+}
+
+impl Data {
+    fn read(dataset: Dataset, path: &str, reason: String) -> Self {
+        let kind = match dataset.format() {
+            Format::Cifar100 => DataKind::Cifar100,
+            _ => DataKind::Cifar10,
+        };
+        Data { dataset, kind, path: Some(path.to_owned()), reason }
+    }
+
+    /// What a reader must know about the pictures.
+    pub fn sentence(&self) -> &'static str {
+        match (self.kind, self.dataset.source()) {
+            (DataKind::BuiltIn, _) => {
+                "Drawings that the program makes from a seed, not photographs: \
+                 their accuracies say nothing about CIFAR-10."
+            }
+            (_, Source::Archive { official: true, .. }) => "The official release, verified by its SHA-256.",
+            (_, Source::Archive { .. }) => "An archive in the release's format, but not the official release.",
+            _ => "Files in the release's format; whether they are the official ones is not known.",
+        }
+    }
+
+    /// The pictures as the run's record describes them.
+    pub fn record(&self) -> DataRecord {
+        let sha256 = match self.dataset.source() {
+            Source::Archive { sha256, .. } => sha256.clone(),
+            _ => self.dataset.sha256(),
+        };
+        DataRecord {
+            kind: self.kind,
+            official: self.dataset.source().is_official(),
+            sha256: Some(sha256),
+            path: self.path.clone(),
+            train_examples: self.dataset.train().len() as u64,
+            test_examples: self.dataset.test().len() as u64,
+            classes: self.dataset.classes().to_vec(),
+            sentence: self.sentence().to_owned(),
+        }
+    }
+
+    /// Bytes of all pictures and labels in memory.
+    pub fn bytes(&self) -> u64 {
+        let records = self.dataset.train().len() + self.dataset.test().len();
+        records as u64 * self.dataset.format().record_bytes() as u64
+    }
+
+    /// A phrase for the plan: the set, where it came from, and what it is not.
+    pub fn describe(&self) -> String {
+        match self.kind {
+            DataKind::BuiltIn => "built-in pictures: drawings made by this program, not CIFAR-10".to_owned(),
+            kind => format!("{} from {}", kind.name(), self.dataset.source()),
+        }
+    }
+
+    /// How to get CIFAR-10, for those who do not have it.
+    pub fn advice(&self) -> Option<String> {
+        (self.kind == DataKind::BuiltIn).then(|| {
+            format!(
+                "for CIFAR-10 run scripts/fetch_cifar10.sh (170 MB into {FOLDER}/), or name an archive you have: --data PATH"
+            )
+        })
+    }
+}

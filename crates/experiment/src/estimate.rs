@@ -1,0 +1,120 @@
+//! How long and how large a run will be, told before or soon after it begins.
+
+use std::time::{Duration, Instant};
+
+use thawline_tensor::nn::Network;
+
+use crate::{config::Config, progress::duration, task::Task};
+
+/// The work of a run in floating-point operations by the direct method, a common measure of its parts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Work {
+    /// One step of model_1.
+    pub step: f64,
+    /// All of model_1.
+    pub model_1: f64,
+    /// All of model_2.
+    pub model_2: f64,
+}
+
+/// A training step does a forward pass and two of about the same size backward.
+const PASSES: f64 = 3.0;
+
+/// Floating-point operations that take as long as the update of one parameter by Adam: memory is slower than arithmetic.
+const UPDATE: f64 = 300.0;
+
+impl Work {
+    /// The work of both models; `model_2` has its layers frozen, `cached` tells whether their features are kept.
+    pub fn new(config: &Config, source: &Task, target: &Task, model_2: &Network, cached: bool) -> Self {
+        let summary = model_2.summary();
+        let all = summary.flops() as f64;
+        let prefix = model_2.prefix().flops() as f64;
+        let (head, epochs) = (all - prefix, config.epochs as f64);
+        let training = |task: &Task, flops: f64, parameters: usize| {
+            let steps = task.train.len().div_ceil(config.batch_size) as f64;
+            let examples = PASSES * task.train.len() as f64 + task.validation.len() as f64;
+            examples * flops + steps * parameters as f64 * UPDATE
+        };
+        let batch = config.batch_size.min(source.train.len()) as f64;
+        let features = (target.train.len() + target.validation.len()) as f64 * prefix;
+        Work {
+            step: batch * PASSES * all + summary.parameters() as f64 * UPDATE,
+            model_1: epochs * training(source, all, summary.parameters()),
+            model_2: epochs * training(target, head, summary.trainable())
+                + features * if cached { 1.0 } else { epochs },
+        }
+    }
+}
+
+/// Measures the first steps of model_1.
+#[derive(Debug)]
+pub struct Stopwatch {
+    work: Work,
+    /// When the first step, which warms up, was done.
+    started: Option<Instant>,
+    laps: u32,
+}
+
+/// An estimate needs this many steps, or this much time.
+const ENOUGH: (u32, Duration) = (8, Duration::from_secs(2));
+
+impl Stopwatch {
+    /// Not started: the first lap starts it.
+    pub fn new(work: Work) -> Self {
+        Stopwatch { work, started: None, laps: 0 }
+    }
+
+    /// A step of an epoch of so many is done; the estimate, as a sentence, once enough steps were measured.
+    pub fn lap(&mut self, steps: usize) -> Option<String> {
+        let Some(started) = self.started else {
+            self.started = Some(Instant::now());
+            return None;
+        };
+        self.laps += 1;
+        let elapsed = started.elapsed();
+        let whole_epoch = self.laps as usize + 1 >= steps;
+        if self.laps < ENOUGH.0 && elapsed < ENOUGH.1 && !whole_epoch {
+            return None;
+        }
+        let rate = self.work.step * f64::from(self.laps) / elapsed.as_secs_f64();
+        let [model_1, model_2] = [self.work.model_1, self.work.model_2].map(|work| work / rate);
+        Some(format!(
+            "about {} in all, by the first {} steps: model_1 {}, model_2 {}",
+            duration(model_1 + model_2),
+            self.laps + 1,
+            duration(model_1),
+            duration(model_2)
+        ))
+    }
+}
+
+/// The memory of a run, in bytes: an upper bound for what it will hold at one time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// The pictures.
+    pub data: u64,
+    /// Values, gradients and both of Adam's moments of all parameters, and a copy for model_2.
+    pub parameters: u64,
+    /// Activations and their gradients of one batch.
+    pub activations: u64,
+    /// The kept features.
+    pub features: u64,
+}
+
+impl Memory {
+    /// The memory of a run.
+    pub fn new(data: u64, model_1: &Network, batch: usize, features: u64) -> Self {
+        let summary = model_1.summary();
+        Memory {
+            data,
+            parameters: 5 * size_of::<f32>() as u64 * summary.parameters() as u64,
+            activations: (batch as u64).saturating_mul(summary.activation_bytes()),
+            features,
+        }
+    }
+
+    /// The sum.
+    pub fn total(&self) -> u64 {
+        [self.data, self.parameters, self.activations, self.features].into_iter().fold(0, u64::saturating_add)
+    }
+}

@@ -1,0 +1,44 @@
+//! Ctrl-C and SIGTERM: the first finishes the step, the second ends the program at once.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    flag,
+};
+
+/// Whether a signal has arrived.
+#[derive(Debug, Clone)]
+pub struct Interrupts(Arc<AtomicUsize>);
+
+impl Interrupts {
+    /// Begins to listen.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub fn listen() -> io::Result<Self> {
+        let arrived = Arc::new(AtomicUsize::new(0));
+        let once = Arc::new(AtomicBool::new(false));
+        for signal in [SIGINT, SIGTERM] {
+            // In this order: the first signal finds `once` unset, sets it, and only the second ends the program.
+            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&once))?;
+            flag::register(signal, Arc::clone(&once))?;
+            flag::register_usize(signal, Arc::clone(&arrived), signal as usize)?;
+        }
+        Ok(Interrupts(arrived))
+    }
+
+    /// The number of the signal that has arrived.
+    pub fn signal(&self) -> Option<u8> {
+        match self.0.load(Ordering::Relaxed) {
+            0 => None,
+            number => Some(number as u8),
+        }
+    }
+}

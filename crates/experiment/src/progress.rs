@@ -1,0 +1,157 @@
+//! What a training shows while it goes on: a bar for the epoch on a terminal, and a line for each finished epoch.
+//!
+//! Lines go to standard output and stay; bars go to standard error, and only if that is a terminal.
+
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use thawline_tensor::nn::{StepReport, thousands};
+
+use crate::{console::Console, estimate::Stopwatch, failure::Result, record::EpochRow};
+
+/// The header of the lines.
+const HEADER: &str = "  epoch     loss  accuracy   val_loss  val_accuracy   seconds  images/s";
+
+/// A training's progress.
+pub struct Progress<'a> {
+    console: Console,
+    bar: ProgressBar,
+    epochs: usize,
+    examples: usize,
+    /// Measures the first steps; gone when the estimate was printed.
+    stopwatch: Option<&'a mut Stopwatch>,
+    header_printed: bool,
+}
+
+impl<'a> Progress<'a> {
+    /// The progress of some epochs over so many examples. With a stopwatch, the first steps give an estimate of the time.
+    pub fn new(console: Console, epochs: usize, examples: usize, stopwatch: Option<&'a mut Stopwatch>) -> Self {
+        let target = if console.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let bar = ProgressBar::with_draw_target(Some(0), target);
+        Progress { console, bar, epochs, examples, stopwatch, header_printed: false }
+    }
+
+    /// Shows that something takes a while, until the first step.
+    pub fn wait(&self, what: impl Into<String>) {
+        self.bar.set_style(style("{spinner} {msg} ({elapsed})"));
+        self.bar.set_message(what.into());
+        self.bar.enable_steady_tick(Duration::from_millis(120));
+    }
+
+    /// The frozen features were computed.
+    ///
+    /// # Errors
+    /// If the output takes no more.
+    pub fn features(&mut self, seconds: f64) -> Result<()> {
+        self.line(&format!("features  computed once, in {}\n", duration(seconds)))
+    }
+
+    /// A step is done.
+    ///
+    /// # Errors
+    /// If the output takes no more.
+    pub fn step(&mut self, report: &StepReport) -> Result<()> {
+        if let Some(estimate) = self.stopwatch.as_mut().and_then(|stopwatch| stopwatch.lap(report.steps)) {
+            self.stopwatch = None;
+            self.line(&format!("time      {estimate}\n"))?;
+        }
+        if report.step == 1 {
+            self.bar.disable_steady_tick();
+            self.bar.reset();
+            self.bar.set_length(report.steps as u64);
+            self.bar.set_style(style("{prefix}  [{bar:24}] {pos:>3}/{len}{msg}").progress_chars("=> "));
+        }
+        let running = report.running;
+        self.bar.set_prefix(format!(
+            "{}  {:7.4}  {}",
+            self.epoch_column(report.epoch),
+            running.loss,
+            percent(running.accuracy)
+        ));
+        if report.step == report.steps {
+            self.bar.set_message("  validating");
+        } else {
+            let rate = report.examples as f64 / self.bar.elapsed().as_secs_f64();
+            let left = (self.examples - report.examples) as f64 / rate;
+            self.bar.set_message(format!("  {} images/s, {} left", thousands(rate as u64), duration(left)));
+        }
+        self.bar.set_position(report.step as u64);
+        Ok(())
+    }
+
+    /// An epoch is done.
+    ///
+    /// # Errors
+    /// If the output takes no more.
+    pub fn epoch(&mut self, row: &EpochRow) -> Result<()> {
+        if !self.header_printed {
+            self.header_printed = true;
+            self.line(HEADER)?;
+        }
+        let &EpochRow { epoch, seconds, loss, accuracy, val_loss, val_accuracy } = row;
+        self.line(&format!(
+            "{}  {loss:7.4}  {}    {val_loss:7.4}      {}  {seconds:8.2}  {:>8}",
+            self.epoch_column(epoch as usize),
+            percent(accuracy),
+            percent(val_accuracy),
+            thousands((self.examples as f64 / seconds) as u64),
+        ))
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    fn epoch_column(&self, epoch: usize) -> String {
+        format!("{:>7}", format!("{epoch}/{}", self.epochs))
+    }
+
+    fn line(&self, text: &str) -> Result<()> {
+        self.bar.suspend(|| self.console.say(text))
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the templates are constant")
+}
+
+/// `65.43 %`, eight characters wide.
+pub fn percent(fraction: f64) -> String {
+    format!("{:6.2} %", 100.0 * fraction)
+}
+
+/// A duration for people: `0.8 s`, `42 s`, `3 min 20 s`, `2 h 05 min`.
+pub fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        ..10 => format!("{seconds:.1} s"),
+        10..60 => format!("{whole} s"),
+        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
+        _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+/// A number of bytes for people: `512 B`, `1.5 MB`, `2.0 GB`.
+pub fn bytes(bytes: u64) -> String {
+    match bytes {
+        ..1_000 => format!("{bytes} B"),
+        ..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        ..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.2} GB", bytes as f64 / 1e9),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_and_bytes_for_people() {
+        let shown = [0.04, 9.96, 59.4, 59.6, 200.0, 7500.0].map(duration);
+        assert_eq!(shown, ["0.0 s", "10.0 s", "59 s", "1 min 00 s", "3 min 20 s", "2 h 05 min"]);
+        assert_eq!([999, 1_500, 184_380_000, 1_505_280_000].map(bytes), ["999 B", "1.5 kB", "184.4 MB", "1.51 GB"]);
+        assert_eq!(percent(0.78195), " 78.19 %");
+        assert_eq!(percent(1.0), "100.00 %");
+    }
+}

@@ -1,0 +1,102 @@
+//! From model_1 to model_2: the same features, frozen, and a head for other classes.
+
+use serde::{Deserialize, Serialize};
+use thawline_tensor::{
+    nn::{Network, cache_bytes},
+    random::{Address, Purpose},
+};
+
+use crate::{
+    config::Config,
+    failure::{Failure, Kind, Result},
+    record::HeadStart,
+    task::Task,
+};
+
+/// Whether the features of the frozen layers are computed once and kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Cache {
+    /// Where they fit in half of the free memory
+    Auto,
+    /// Always; refuses where they do not fit
+    On,
+    /// Never: they are computed for each batch, with the same results
+    Off,
+}
+
+/// The bytes that [`Cache::Auto`] allows where the system does not tell how much memory is free.
+const UNKNOWN_BUDGET: u64 = 4 << 30;
+
+/// The second model's own seed: its head, shuffles and dropout have nothing in common with the first model's.
+pub fn seed(seed: u64) -> u64 {
+    let mut bytes = [0; 8];
+    Address { seed, purpose: Purpose::Other(2), step: 0, index: 0 }.bits().fill(&mut bytes);
+    u64::from_le_bytes(bytes)
+}
+
+/// A network for other classes with the trained layers of `model_1` up to and including `config.freeze`, frozen. What is
+/// behind them begins anew, or where `model_1` ended.
+///
+/// # Errors
+/// If there is no such layer; if a head is to go on with another number of classes.
+pub fn model_2(model_1: &Network, classes: usize, config: &Config) -> Result<Network> {
+    let mut network = config.network.build(classes, seed(config.seed))?;
+    network.freeze_through(&config.freeze).map_err(|error| Failure::from(error).within("--freeze"))?;
+    if config.head == HeadStart::Warm && model_1.output() != network.output() {
+        return Err(Failure::usage(format!(
+            "--head warm needs as many target classes as source classes: there are {classes} and {}; \
+             use --head fresh, or lists of one length",
+            model_1.output()
+        )));
+    }
+    network.update_params(|name, param| {
+        if config.head == HeadStart::Warm || !param.trainable {
+            let (_, trained) = model_1.params().find(|(other, _)| other == name).expect("both are of one architecture");
+            param.value.copy_from_slice(&trained.value);
+        }
+    });
+    Ok(network)
+}
+
+/// Whether a network's features of a task are to be kept, and how large they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CachePlan {
+    /// Whether they are kept.
+    pub cached: bool,
+    /// The bytes that they take, or would take; 0 where no layer is frozen.
+    pub bytes: u64,
+    /// The bytes that were allowed.
+    pub budget: u64,
+}
+
+impl CachePlan {
+    /// The bytes that are kept.
+    pub fn kept_bytes(&self) -> u64 {
+        if self.cached { self.bytes } else { 0 }
+    }
+}
+
+/// Decides on the feature cache, before there is any.
+///
+/// # Errors
+/// If it is demanded and there is not enough free memory.
+pub fn plan_cache(network: &Network, task: &Task, cache: Cache, free_memory: Option<u64>) -> Result<CachePlan> {
+    let prefix = network.prefix();
+    let examples = task.train.len() + task.validation.len();
+    let bytes = if prefix.is_empty() { 0 } else { cache_bytes(examples, &prefix) };
+    let budget = match cache {
+        Cache::Auto => free_memory.map_or(UNKNOWN_BUDGET, |free| free / 2),
+        _ => free_memory.unwrap_or(u64::MAX),
+    };
+    if cache == Cache::On && bytes > budget {
+        return Err(Failure::new(
+            Kind::Environment,
+            format!(
+                "--cache on: the features of {examples} pictures take {bytes} bytes, and {budget} bytes of memory are free; \
+                 use --cache off (slower, the same results), or --limit"
+            ),
+        ));
+    }
+    Ok(CachePlan { cached: bytes > 0 && cache != Cache::Off && bytes <= budget, bytes, budget })
+}
