@@ -11,7 +11,7 @@
 use crate::simd::{LANES, Lanes, Simd, vectors};
 use crate::threads;
 
-use super::tile::{Accumulators, Product, ROWS, VECTORS, cover, multiply_accumulate};
+use super::tile::{Accumulators, Product, ROWS, VECTORS, cover, multiply_accumulate, take};
 
 /// Columns of a packed panel of B: the width of a register tile.
 const NR: usize = VECTORS * LANES;
@@ -91,7 +91,7 @@ pub fn gemm<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: Epi
 fn cut_along_m<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: Epilogue) {
     let (m, n, k) = (a.rows, b.cols, a.cols);
     // Enough blocks for many threads, but tall ones, since every block reads all of B.
-    let mc = (m.div_ceil(6 * ROWS) * ROWS).min(16 * ROWS).max(ROWS);
+    let mc = (m.div_ceil(6 * ROWS) * ROWS).clamp(ROWS, 8 * ROWS);
     threads::with_scratch(packed_b_len(k, n), |packed_b| {
         threads::for_chunks(packed_b, (k * NR).max(1), |panel, packed| {
             simd.vectorize(
@@ -189,7 +189,8 @@ fn pack_b(b: Matrix, col: usize, ks: std::ops::Range<usize>, packed: &mut [f32])
     }
 }
 
-/// Packs rows of A in panels of ROWS: for each k, the elements of the panel's rows side by side.
+/// Packs rows of A in panels of ROWS: for each k, the elements of the panel's rows side by side. Either the rows or the
+/// columns of A are contiguous.
 #[inline(always)]
 fn pack_a(a: Matrix, rows: std::ops::Range<usize>, ks: std::ops::Range<usize>, packed: &mut [f32]) {
     for (panel, packed) in packed.chunks_exact_mut(ks.len() * ROWS).enumerate() {
@@ -212,7 +213,7 @@ fn pack_a(a: Matrix, rows: std::ops::Range<usize>, ks: std::ops::Range<usize>, p
             packed.fill(0.0);
         }
         for r in 0..height {
-            let source = a.data[(row + r) * a.row_stride..].iter().step_by(a.col_stride).skip(ks.start);
+            let source = &a.data[(row + r) * a.row_stride + ks.start..][..ks.len()];
             for (packed, &element) in packed.as_chunks_mut::<ROWS>().0.iter_mut().zip(source) {
                 packed[r] = element;
             }
@@ -233,22 +234,32 @@ fn row_block<S: Simd>(
     c: &mut [f32],
     n: usize,
 ) {
-    let depth = ks.len();
+    let (depth, stride) = (ks.len(), a.row_stride);
     if depth == 0 {
         c.fill(0.0);
     }
     for start in (0..depth).step_by(KC) {
         let kc = KC.min(depth - start);
+        let block = ks.start + start..ks.start + start + kc;
+        // A few panels of B do not repay packing A.
+        let in_place = a.col_stride == 1 && n <= 4 * NR;
         let packed_a = &mut packed_a[..packed_a_len(rows.len(), kc)];
-        pack_a(a, rows.clone(), ks.start + start..ks.start + start + kc, packed_a);
+        if !in_place {
+            pack_a(a, rows.clone(), block.clone(), packed_a);
+        }
         for (jr, b) in packed_b.chunks_exact(depth * VECTORS).enumerate() {
             let b = b[start * VECTORS..][..kc * VECTORS].as_chunks::<VECTORS>().0;
-            for (panel, a) in packed_a.chunks_exact(kc * ROWS).enumerate() {
+            let width = NR.min(n - jr * NR);
+            for (panel, packed_a) in packed_a.chunks_exact(kc * ROWS).enumerate() {
                 let row = panel * ROWS;
-                let width = NR.min(n - jr * NR);
-                let mut product =
-                    Packed { a: a.as_chunks().0, b, c, corner: row * n + jr * NR, n, width, accumulate: start > 0 };
-                cover(simd, ROWS.min(rows.len() - row), width.div_ceil(LANES), &mut product);
+                let (rows_left, vectors) = (ROWS.min(rows.len() - row), width.div_ceil(LANES));
+                let c = Corner { c, corner: row * n + jr * NR, n, width, accumulate: start > 0 };
+                if in_place {
+                    let a = &a.data[(rows.start + row) * a.row_stride + block.start..];
+                    cover(simd, rows_left, vectors, &mut InPlace { a, stride, b, c });
+                } else {
+                    cover(simd, rows_left, vectors, &mut Packed { a: packed_a.as_chunks().0, b, c });
+                }
             }
         }
     }
@@ -258,8 +269,20 @@ fn row_block<S: Simd>(
 struct Packed<'a> {
     a: &'a [[f32; ROWS]],
     b: &'a [[Lanes; VECTORS]],
+    c: Corner<'a>,
+}
+
+/// Rows of A where they lie, times a panel of packed B.
+struct InPlace<'a> {
+    a: &'a [f32],
+    stride: usize,
+    b: &'a [[Lanes; VECTORS]],
+    c: Corner<'a>,
+}
+
+/// Where in C a panel's product goes.
+struct Corner<'a> {
     c: &'a mut [f32],
-    /// Where in `c` the tile begins.
     corner: usize,
     n: usize,
     /// Columns of C that the panel has.
@@ -272,15 +295,41 @@ impl<S: Simd> Product<S> for Packed<'_> {
     fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
         let mut acc: Accumulators<S, R, V> = [[simd.zero(); V]; R];
         for (a, b) in self.a.iter().zip(self.b) {
-            let a = std::array::from_fn(|r| a[row + r]);
-            let b = std::array::from_fn(|v| simd.load(&b[vector + v]));
-            multiply_accumulate(simd, &mut acc, a, b);
+            multiply_accumulate(simd, &mut acc, |r| a[row + r], take(b, vector));
         }
-        for (r, acc) in acc.into_iter().enumerate() {
-            let c = &mut self.c[self.corner + (row + r) * self.n..][..self.width][vector * LANES..];
-            for (acc, c) in acc.into_iter().zip(c.chunks_mut(LANES)) {
-                let acc = if self.accumulate { simd.add(simd.load_first(c), acc) } else { acc };
-                simd.store_first(acc, c);
+        self.c.store(simd, acc, row, vector);
+    }
+}
+
+impl<S: Simd> Product<S> for InPlace<'_> {
+    #[inline(always)]
+    fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
+        let mut acc: Accumulators<S, R, V> = [[simd.zero(); V]; R];
+        let depth = self.b.len();
+        let rows: [&[f32]; R] = std::array::from_fn(|r| &self.a[(row + r) * self.stride..][..depth]);
+        for (k, b) in self.b.iter().enumerate().take(depth) {
+            multiply_accumulate(simd, &mut acc, |r| rows[r][k], take(b, vector));
+        }
+        self.c.store(simd, acc, row, vector);
+    }
+}
+
+impl Corner<'_> {
+    #[inline(always)]
+    fn store<S: Simd, const R: usize, const V: usize>(
+        &mut self,
+        simd: S,
+        acc: Accumulators<S, R, V>,
+        row: usize,
+        vector: usize,
+    ) {
+        for r in 0..R {
+            let c = &mut self.c[self.corner + (row + r) * self.n..][..self.width];
+            for v in 0..V {
+                let from = (vector + v) * LANES;
+                let c = &mut c[from..(from + LANES).min(self.width)];
+                let sum = if self.accumulate { simd.add(simd.load_first(c), acc[r][v]) } else { acc[r][v] };
+                simd.store_first(sum, c);
             }
         }
     }

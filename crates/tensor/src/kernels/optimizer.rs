@@ -1,6 +1,6 @@
 //! The updates of Adam and of stochastic gradient descent, each one pass over memory.
 
-use crate::simd::{LANES, Simd, vectors, vectors_mut};
+use crate::simd::{LANES, Simd};
 
 /// The numbers of one step of Adam, with both bias corrections folded into the rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -19,37 +19,25 @@ pub struct AdamStep {
 /// traffic a parameter. Gradients are clamped to +-1e19, whose square an `f32` can just hold.
 #[inline(always)]
 pub fn adam<S: Simd>(simd: S, step: AdamStep, [value, mean, square]: [&mut [f32]; 3], gradient: &[f32]) {
-    let (whole, rest) = (gradient.len() / LANES * LANES, gradient.len() % LANES);
-    let k = |x| simd.splat(x);
-    let update = |value, mean, square, g| {
-        // With NaN as the second operand, `min` and `max` give NaN: a broken gradient is not hidden.
-        let g = simd.max(k(-1e19), simd.min(k(1e19), g));
-        let mean = simd.fma(k(1.0 - step.beta_1), simd.sub(g, mean), mean);
-        let square = simd.fma(k(1.0 - step.beta_2), simd.sub(simd.mul(g, g), square), square);
-        let change = simd.div(simd.mul(k(step.rate), mean), simd.add(simd.sqrt(square), k(step.epsilon)));
-        (simd.sub(value, change), mean, square)
-    };
-    let lanes = vectors_mut(&mut value[..whole]).iter_mut().zip(vectors_mut(&mut mean[..whole]));
-    let lanes = lanes.zip(vectors_mut(&mut square[..whole])).zip(vectors(&gradient[..whole]));
-    for (((value, mean), square), g) in lanes {
-        let (new_value, new_mean, new_square) =
-            update(simd.load(value), simd.load(mean), simd.load(square), simd.load(g));
-        simd.store(new_value, value);
-        simd.store(new_mean, mean);
-        simd.store(new_square, square);
+    let lanes = value.chunks_mut(LANES).zip(mean.chunks_mut(LANES));
+    for ((value, mean), (square, g)) in lanes.zip(square.chunks_mut(LANES).zip(gradient.chunks(LANES))) {
+        let state = [simd.load_first(value), simd.load_first(mean), simd.load_first(square)];
+        let state = adam_lanes(simd, step, state, simd.load_first(g));
+        simd.store_first(state[0], value);
+        simd.store_first(state[1], mean);
+        simd.store_first(state[2], square);
     }
-    if rest > 0 {
-        let [value, mean, square] = [&mut value[whole..], &mut mean[whole..], &mut square[whole..]];
-        let (new_value, new_mean, new_square) = update(
-            simd.load_first(value),
-            simd.load_first(mean),
-            simd.load_first(square),
-            simd.load_first(&gradient[whole..]),
-        );
-        simd.store_first(new_value, value);
-        simd.store_first(new_mean, mean);
-        simd.store_first(new_square, square);
-    }
+}
+
+#[inline(always)]
+fn adam_lanes<S: Simd>(simd: S, step: AdamStep, [value, mean, square]: [S::V; 3], g: S::V) -> [S::V; 3] {
+    // With NaN as the second operand, `min` and `max` give NaN: a broken gradient is not hidden.
+    let g = simd.max(simd.splat(-1e19), simd.min(simd.splat(1e19), g));
+    let mean = simd.fma(simd.splat(1.0 - step.beta_1), simd.sub(g, mean), mean);
+    let square = simd.fma(simd.splat(1.0 - step.beta_2), simd.sub(simd.mul(g, g), square), square);
+    let divisor = simd.add(simd.sqrt(square), simd.splat(step.epsilon));
+    let change = simd.div(simd.mul(simd.splat(step.rate), mean), divisor);
+    [simd.sub(value, change), mean, square]
 }
 
 /// One step of gradient descent with momentum: velocity = momentum * velocity - rate * gradient; value += velocity.

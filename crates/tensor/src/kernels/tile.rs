@@ -1,35 +1,50 @@
 //! The one building block: C += A B on a tile of C that lives in registers.
 //!
 //! For each k, R scalars of A are broadcast and multiplied with V vectors of B: R x V fused multiply-adds, R + V loads.
-//! With 7 x 4 accumulators AVX-512's 32 registers are full, and 28 multiply-adds need 11 loads: the multipliers never
-//! wait. Where the scalars and vectors come from is the whole difference between the products of this crate: packed
-//! panels in a matrix product, the pixels themselves in an implicit convolution, transformed tiles in Winograd's.
+//! 14 x 2 accumulators, two vectors of B and a broadcast fill 31 of AVX-512's 32 registers, and 28 multiply-adds need 16
+//! loads: the multipliers never wait. (7 x 4 would need fewer loads, but 33 registers.) Where the scalars and vectors come
+//! from is the whole difference between the products of this crate: packed panels in a matrix product, the pixels
+//! themselves in an implicit convolution, transformed tiles in Winograd's.
 
-use crate::simd::Simd;
+use crate::simd::{Lanes, Simd};
 
 /// Rows of the largest register tile.
-pub const ROWS: usize = 7;
+pub const ROWS: usize = 14;
 
 /// Vectors in a row of the largest register tile.
-pub const VECTORS: usize = 4;
+pub const VECTORS: usize = 2;
 
 /// A tile of accumulators: R rows of V vectors.
 pub type Accumulators<S, const R: usize, const V: usize> = [[<S as Simd>::V; V]; R];
 
-/// One k: `acc[r][v] += a[r] * b[v]`.
+/// One k: `acc[r][v] += a(r) * b[v]`. Written so that the compiler unrolls it without fail: the accumulators then live
+/// in registers. `a` only reads a scalar; `b` is the vectors of one row.
 #[inline(always)]
 pub fn multiply_accumulate<S: Simd, const R: usize, const V: usize>(
     simd: S,
     acc: &mut Accumulators<S, R, V>,
-    a: [f32; R],
-    b: [S::V; V],
+    a: impl Fn(usize) -> f32,
+    b: &[Lanes; V],
 ) {
+    let mut vectors = [simd.zero(); V];
+    for v in 0..V {
+        vectors[v] = simd.load(&b[v]);
+    }
     for r in 0..R {
-        let a = simd.splat(a[r]);
+        let a = simd.splat(a(r));
         for v in 0..V {
-            acc[r][v] = simd.fma(a, b[v], acc[r][v]);
+            acc[r][v] = simd.fma(a, vectors[v], acc[r][v]);
         }
     }
+}
+
+/// The V vectors of a row from one on.
+///
+/// # Panics
+/// If the row has fewer.
+#[inline(always)]
+pub fn take<const V: usize>(row: &[Lanes], vector: usize) -> &[Lanes; V] {
+    row[vector..].first_chunk().expect("a product covers no more than its result")
 }
 
 /// A product that can compute any tile of its result.
@@ -43,7 +58,7 @@ pub trait Product<S: Simd> {
 #[inline(always)]
 pub fn cover<S: Simd>(simd: S, rows: usize, vectors: usize, product: &mut impl Product<S>) {
     let mut vector = 0;
-    if S::REGISTERS >= 32 {
+    if const { S::REGISTERS >= 32 } {
         while vector + VECTORS <= vectors {
             cover_column::<S, VECTORS>(simd, rows, vector, product);
             vector += VECTORS;
@@ -57,19 +72,33 @@ pub fn cover<S: Simd>(simd: S, rows: usize, vectors: usize, product: &mut impl P
 
 #[inline(always)]
 fn cover_column<S: Simd, const V: usize>(simd: S, rows: usize, vector: usize, product: &mut impl Product<S>) {
-    let tallest = match S::REGISTERS {
-        32.. => ROWS,
-        8.. => 4,
-        _ => 2,
-    };
     let mut row = 0;
     while row < rows {
-        row += match (rows - row).min(tallest) {
-            7 => step::<S, 7, V>(simd, row, vector, product),
-            4..=6 => step::<S, 4, V>(simd, row, vector, product),
-            3 => step::<S, 3, V>(simd, row, vector, product),
-            2 => step::<S, 2, V>(simd, row, vector, product),
-            _ => step::<S, 1, V>(simd, row, vector, product),
+        let left = rows - row;
+        row += if const { S::REGISTERS >= 32 } {
+            // As few tiles as possible, as equal as possible: 16 rows are 8 + 8, not 14 + 2.
+            match left.div_ceil(left.div_ceil(ROWS)) {
+                14.. => step::<S, 14, V>(simd, row, vector, product),
+                10.. => step::<S, 10, V>(simd, row, vector, product),
+                8 => step::<S, 8, V>(simd, row, vector, product),
+                7 => step::<S, 7, V>(simd, row, vector, product),
+                5.. => step::<S, 5, V>(simd, row, vector, product),
+                3.. => step::<S, 3, V>(simd, row, vector, product),
+                2 => step::<S, 2, V>(simd, row, vector, product),
+                _ => step::<S, 1, V>(simd, row, vector, product),
+            }
+        } else if const { S::REGISTERS >= 8 } {
+            match left {
+                4.. => step::<S, 4, V>(simd, row, vector, product),
+                3 => step::<S, 3, V>(simd, row, vector, product),
+                2 => step::<S, 2, V>(simd, row, vector, product),
+                _ => step::<S, 1, V>(simd, row, vector, product),
+            }
+        } else {
+            match left {
+                2.. => step::<S, 2, V>(simd, row, vector, product),
+                _ => step::<S, 1, V>(simd, row, vector, product),
+            }
         };
     }
 }

@@ -11,7 +11,7 @@ use crate::tensor::Tensor;
 
 use super::examples::{Examples, NoMemory};
 use super::layer::Step;
-use super::network::{Head, Network, Node};
+use super::network::{Network, Node};
 use super::optimizer::{Optimizer, Rule};
 use super::trace::{Score, Trace};
 
@@ -146,7 +146,7 @@ pub fn fit(
     let validation = validation.map(|examples| examples.through(prefix, options.cached)).transpose()?;
     observer.features(start.elapsed());
 
-    let Head { nodes } = head;
+    let nodes = head.into_nodes();
     let mut trace = Trace::new(nodes, input_len, options.batch_size.min(training.len()));
     let mut optimizer = Optimizer::new(options.rule, options.rate);
     let steps = training.len().div_ceil(options.batch_size);

@@ -322,7 +322,14 @@ pub struct Prefix<'a> {
 /// The layers behind the thawline, to train.
 #[derive(Debug)]
 pub struct Head<'a> {
-    pub(super) nodes: &'a mut [Node],
+    nodes: &'a mut [Node],
+}
+
+impl<'a> Head<'a> {
+    /// The layers.
+    pub fn into_nodes(self) -> &'a mut [Node] {
+        self.nodes
+    }
 }
 
 impl<'a> Prefix<'a> {

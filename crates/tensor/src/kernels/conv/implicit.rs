@@ -8,7 +8,7 @@
 
 use crate::simd::{LANES, Lanes, Simd, vectors, vectors_mut};
 
-use super::super::tile::{Accumulators, Product, cover, multiply_accumulate};
+use super::super::tile::{Accumulators, Product, cover, multiply_accumulate, take};
 use super::{ConvShape, Padding};
 
 /// Whether this rung computes this convolution, with its gradients: on no side may the border be as wide as the kernel,
@@ -98,23 +98,25 @@ impl<S: Simd> Product<S> for OutputRow<'_> {
     fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
         let ConvShape { kw, c, filters, .. } = *self.s;
         let per_row = self.bias.len();
-        let mut acc: Accumulators<S, R, V> = [std::array::from_fn(|v| simd.load(&self.bias[vector + v])); R];
+        let mut acc: Accumulators<S, R, V> = [[simd.zero(); V]; R];
+        for v in 0..V {
+            for r in 0..R {
+                acc[r][v] = simd.load(&self.bias[vector + v]);
+            }
+        }
         for (kh, kernel) in self.kernel.chunks_exact(kw * c * per_row).enumerate() {
             let first = (kh * self.w + row) * c;
             let pixels: [&[f32]; R] = std::array::from_fn(|r| &self.x[first + r * c..][..kw * c]);
             for (i, kernel) in kernel.chunks_exact(per_row).take(kw * c).enumerate() {
-                let kernel = &kernel[vector..vector + V];
-                let a = std::array::from_fn(|r| pixels[r][i]);
-                multiply_accumulate(simd, &mut acc, a, std::array::from_fn(|v| simd.load(&kernel[v])));
+                multiply_accumulate(simd, &mut acc, |r| pixels[r][i], take(kernel, vector));
             }
         }
-        for (r, acc) in acc.into_iter().enumerate() {
-            let y = &mut self.y[(row + r) * filters..][..filters][vector * LANES..];
-            for (mut acc, y) in acc.into_iter().zip(y.chunks_mut(LANES)) {
-                if self.relu {
-                    acc = simd.max(simd.zero(), acc);
-                }
-                simd.store_first(acc, y);
+        for r in 0..R {
+            let y = &mut self.y[(row + r) * filters..][..filters];
+            for v in 0..V {
+                let from = (vector + v) * LANES;
+                let sum = if self.relu { simd.max(simd.zero(), acc[r][v]) } else { acc[r][v] };
+                simd.store_first(sum, &mut y[from..(from + LANES).min(filters)]);
             }
         }
     }
@@ -153,20 +155,21 @@ impl<S: Simd> Product<S> for KernelRow<'_> {
     #[inline(always)]
     fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
         let (c, per_row) = (self.s.c, self.per_row);
-        let mut acc: Accumulators<S, R, V> = std::array::from_fn(|r| {
-            std::array::from_fn(|v| simd.load(&self.dkernel[(row + r) * per_row + vector + v]))
-        });
+        let mut acc: Accumulators<S, R, V> = [[simd.zero(); V]; R];
+        for r in 0..R {
+            for v in 0..V {
+                acc[r][v] = simd.load(&self.dkernel[(row + r) * per_row + vector + v]);
+            }
+        }
         for (x, dy) in self.x.chunks(self.w * c).zip(self.dy.chunks_exact(self.s.out_w * per_row)) {
             let pixels = x[row..].windows(R).step_by(c);
             for (pixel, dy) in pixels.zip(dy.chunks_exact(per_row)) {
-                let dy = &dy[vector..vector + V];
-                let a = std::array::from_fn(|r| pixel[r]);
-                multiply_accumulate(simd, &mut acc, a, std::array::from_fn(|v| simd.load(&dy[v])));
+                multiply_accumulate(simd, &mut acc, |r| pixel[r], take(dy, vector));
             }
         }
-        for (r, acc) in acc.into_iter().enumerate() {
-            for (v, acc) in acc.into_iter().enumerate() {
-                simd.store(acc, &mut self.dkernel[(row + r) * per_row + vector + v]);
+        for r in 0..R {
+            for v in 0..V {
+                simd.store(acc[r][v], &mut self.dkernel[(row + r) * per_row + vector + v]);
             }
         }
     }

@@ -33,14 +33,14 @@
 
 use crate::simd::{LANES, Lanes, Simd, vectors_mut};
 
-use super::super::tile::{Accumulators, Product, ROWS, cover, multiply_accumulate};
+use super::super::tile::{Accumulators, Product, ROWS, cover, multiply_accumulate, take};
 use super::ConvShape;
 
 /// Positions of a transformed tile.
 const POSITIONS: usize = 36;
 
 /// Panels that are transformed before they are multiplied.
-const PANELS: usize = 2;
+const PANELS: usize = 1;
 
 /// Sixteen channels of as many tiles as a register tile has rows.
 type Panel = [Lanes; ROWS];
@@ -208,13 +208,10 @@ pub fn kernel_gradient<S: Simd>(
             }
         }
         tiles.store_output_gradient(simd, s, dy, dm);
-        // Tiles that only fill up a panel must add nothing.
-        tiles.clear_rest(v, cb);
-        tiles.clear_rest(dm, fb);
         let positions = du.chunks_exact_mut(cb * LANES * fb).zip(tiles.positions(v, cb)).zip(tiles.positions(dm, fb));
         for ((du, v), dm) in positions {
             for (block, du) in du.chunks_exact_mut(LANES * fb).enumerate() {
-                cover(simd, LANES, fb, &mut Correlation { v, block, blocks: cb, dm, du, fb });
+                cover(simd, LANES, fb, &mut Correlation { tiles, v, block, blocks: cb, dm, du, fb });
             }
         }
     }
@@ -222,6 +219,7 @@ pub fn kernel_gradient<S: Simd>(
 
 /// V' dM of some panels at one position, for sixteen channels of the input.
 struct Correlation<'a> {
+    tiles: Tiles,
     v: &'a [Panel],
     block: usize,
     blocks: usize,
@@ -234,19 +232,25 @@ impl<S: Simd> Product<S> for Correlation<'_> {
     #[inline(always)]
     fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
         let fb = self.fb;
-        let mut acc: Accumulators<S, R, V> =
-            std::array::from_fn(|r| std::array::from_fn(|v| simd.load(&self.du[(row + r) * fb + vector + v])));
-        for (v, dm) in self.v.chunks_exact(self.blocks).zip(self.dm.chunks_exact(fb)) {
-            let (v, dm) = (&v[self.block], &dm[vector..vector + V]);
-            for tile in 0..ROWS {
-                let a = std::array::from_fn(|r| v[tile][row + r]);
-                let b = std::array::from_fn(|v| simd.load(&dm[v][tile]));
-                multiply_accumulate(simd, &mut acc, a, b);
+        let mut acc: Accumulators<S, R, V> = [[simd.zero(); V]; R];
+        for r in 0..R {
+            for v in 0..V {
+                acc[r][v] = simd.load(&self.du[(row + r) * fb + vector + v]);
             }
         }
-        for (r, acc) in acc.into_iter().enumerate() {
-            for (v, acc) in acc.into_iter().enumerate() {
-                simd.store(acc, &mut self.du[(row + r) * fb + vector + v]);
+        for (panel, (v, dm)) in self.v.chunks_exact(self.blocks).zip(self.dm.chunks_exact(fb)).enumerate() {
+            let (v, dm) = (&v[self.block], &dm[vector..vector + V]);
+            for tile in 0..self.tiles.height(panel) {
+                let mut b = [[0.0; LANES]; V];
+                for v in 0..V {
+                    b[v] = dm[v][tile];
+                }
+                multiply_accumulate(simd, &mut acc, |r| v[tile][row + r], &b);
+            }
+        }
+        for r in 0..R {
+            for v in 0..V {
+                simd.store(acc[r][v], &mut self.du[(row + r) * fb + vector + v]);
             }
         }
     }
@@ -266,14 +270,13 @@ impl<S: Simd> Product<S> for PanelProduct<'_> {
         let mut acc: Accumulators<S, R, V> = [[simd.zero(); V]; R];
         for (a, u) in self.a.iter().zip(self.u.chunks_exact(LANES * width)) {
             for (lane, u) in u.chunks_exact(width).enumerate() {
-                let a = std::array::from_fn(|r| a[row + r][lane]);
-                let u = &u[vector..vector + V];
-                multiply_accumulate(simd, &mut acc, a, std::array::from_fn(|v| simd.load(&u[v])));
+                multiply_accumulate(simd, &mut acc, |r| a[row + r][lane % LANES], take(u, vector));
             }
         }
-        for (r, acc) in acc.into_iter().enumerate() {
-            for (v, acc) in acc.into_iter().enumerate() {
-                simd.store(acc, &mut self.out[vector + v][row + r]);
+        for v in 0..V {
+            let out = &mut self.out[vector + v];
+            for r in 0..R {
+                simd.store(acc[r][v], &mut out[row + r]);
             }
         }
     }
@@ -329,6 +332,12 @@ impl Tiles {
         self.count.div_ceil(ROWS)
     }
 
+    /// Tiles in a panel; the last one may not be full.
+    #[inline(always)]
+    fn height(self, panel: usize) -> usize {
+        ROWS.min(self.count - panel * ROWS)
+    }
+
     /// Each tile with the place of its first output.
     #[inline(always)]
     fn iter(self) -> impl Iterator<Item = (usize, At)> {
@@ -346,20 +355,25 @@ impl Tiles {
     /// Spreads a transformed tile over the 36 positions.
     #[inline(always)]
     fn store<S: Simd>(self, simd: S, v: [[S::V; 6]; 6], to: &mut [Panel], blocks: usize, tile: usize, block: usize) {
-        let place = tile / ROWS * blocks + block;
-        for (v, panels) in v.as_flattened().iter().zip(to.chunks_exact_mut(self.panels() * blocks)) {
-            simd.store(*v, &mut panels[place][tile % ROWS]);
+        let (stride, place) = (self.panels() * blocks, tile / ROWS * blocks + block);
+        let (to, tile) = (&mut to[place..], tile % ROWS);
+        for p in 0..6 {
+            for q in 0..6 {
+                simd.store(v[p][q], &mut to[(p * 6 + q) * stride][tile]);
+            }
         }
     }
 
     /// Collects a transformed tile from the 36 positions.
     #[inline(always)]
     fn load<S: Simd>(self, simd: S, from: &[Panel], blocks: usize, tile: usize, block: usize) -> [[S::V; 6]; 6] {
-        let place = tile / ROWS * blocks + block;
-        let stride = self.panels() * blocks;
+        let (stride, place) = (self.panels() * blocks, tile / ROWS * blocks + block);
+        let (from, tile) = (&from[place..], tile % ROWS);
         let mut v = [[simd.zero(); 6]; 6];
-        for (v, panels) in v.as_flattened_mut().iter_mut().zip(from.chunks_exact(stride)) {
-            *v = simd.load(&panels[place][tile % ROWS]);
+        for p in 0..6 {
+            for q in 0..6 {
+                v[p][q] = simd.load(&from[(p * 6 + q) * stride][tile]);
+            }
         }
         v
     }
@@ -370,8 +384,8 @@ impl Tiles {
         let u = u.chunks_exact(left * LANES * right);
         let m = m.chunks_exact_mut(self.panels() * right);
         for ((v, u), m) in self.positions(v, left).zip(u).zip(m) {
-            for (a, out) in v.chunks_exact(left).zip(m.chunks_exact_mut(right)) {
-                cover(simd, ROWS, right, &mut PanelProduct { a, u, out });
+            for (panel, (a, out)) in v.chunks_exact(left).zip(m.chunks_exact_mut(right)).enumerate() {
+                cover(simd, self.height(panel), right, &mut PanelProduct { a, u, out });
             }
         }
     }
@@ -387,17 +401,6 @@ impl Tiles {
                     OutputGradient::Pooled(dy, winners) => read_pooled(simd, s, dy, winners, at, f),
                 };
                 self.store(simd, both_ways::<S, OutputTransposed, _, _>(simd, dy), dm, fb, tile, f);
-            }
-        }
-    }
-
-    /// Zeroes the places of a last panel that no tile fills.
-    #[inline(always)]
-    fn clear_rest(self, panels: &mut [Panel], blocks: usize) {
-        let filled = self.count - (self.panels() - 1) * ROWS;
-        for position in panels.chunks_exact_mut(self.panels() * blocks) {
-            for panel in &mut position[(self.panels() - 1) * blocks..] {
-                panel[filled..].fill([0.0; LANES]);
             }
         }
     }
