@@ -36,3 +36,15 @@ pub fn close(what: impl Display, actual: &[f32], expected: &[f64], tolerance: f6
     let error = relative_error(actual, expected);
     assert!(error <= tolerance, "{what}: the relative error is {error:.1e}, above {tolerance:.1e}");
 }
+
+/// Within the bound of a sum of `terms` products, 2 k u sum |a b|, where u is half the distance from 1 to the next
+/// float. `magnitudes` are the sums of |a b|.
+#[track_caller]
+pub fn within(what: impl Display, actual: &[f32], expected: &[f64], magnitudes: &[f64], terms: usize) {
+    assert_eq!(actual.len(), expected.len(), "{what}: lengths");
+    let unit = f64::from(f32::EPSILON) / 2.0;
+    for (i, ((&a, &e), &magnitude)) in actual.iter().zip(expected).zip(magnitudes).enumerate() {
+        let (error, bound) = ((f64::from(a) - e).abs(), 2.0 * terms as f64 * unit * magnitude);
+        assert!(error <= bound, "{what}: element {i} is {a}, not {e}: off by {error:.1e}, allowed {bound:.1e}");
+    }
+}

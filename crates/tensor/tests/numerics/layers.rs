@@ -1,0 +1,263 @@
+//! The layers of a network, with all that is folded into them, against the same layers in `f64`: outputs, input
+//! gradients and parameter gradients over a batch.
+
+use thawline_tensor::kernels::conv::{ConvShape, Padding};
+use thawline_tensor::kernels::pool::PoolShape;
+use thawline_tensor::nn::{Backward, Conv2D, Dense, Flatten, Layer, MaxPool2D, Method, Network, Relu};
+
+use crate::cases::{DIMS, dense_convolutions, general_convolutions, pick};
+use crate::chain::{self, STEP};
+use crate::compare::{close, exact, same_bits};
+use crate::data::{bits, integers, reals, wide};
+use crate::oracle;
+
+/// Images in a batch.
+const N: usize = 3;
+
+/// Errors of sums of products, and of Winograd's method, as shares of the largest element.
+const DIRECT: f64 = 5e-6;
+const WINOGRAD: f64 = 2e-5;
+
+/// How near, as a share of the largest element, a ReLU's input must be to zero or a pool's second to its best for
+/// rounding to be able to turn the gradient elsewhere.
+const MARGIN: f64 = 5e-5;
+
+/// A convolution and what follows it.
+#[derive(Clone, Copy, Debug)]
+struct Stack {
+    conv: ConvShape,
+    relu: bool,
+    pool: Option<PoolShape>,
+}
+
+/// What a stack gives for a batch, or its oracle.
+struct Results<T> {
+    y: Vec<T>,
+    dx: Vec<T>,
+    dkernel_and_bias: Vec<T>,
+}
+
+impl Stack {
+    /// A convolution alone, with a ReLU, with a pool, and with both.
+    fn all(conv: ConvShape) -> impl Iterator<Item = Stack> {
+        let image = [conv.out_h, conv.out_w, conv.filters];
+        let squares = PoolShape::new(image, [2, 2], [2, 2], Padding::Valid).ok();
+        let overlapping = PoolShape::new(image, [3, 2], [2, 1], Padding::Same).ok();
+        let stacks = [(false, None), (true, None), (true, squares), (false, squares), (true, overlapping)];
+        let all = stacks.map(move |(relu, pool)| Stack { conv, relu, pool });
+        all.into_iter().enumerate().filter(|(i, stack)| *i < 2 || stack.pool.is_some()).map(|(_, stack)| stack)
+    }
+
+    /// The network of these layers, if the method is legal.
+    fn network(&self, method: Method) -> Option<Network> {
+        let s = &self.conv;
+        let bottom = ((s.out_h - 1) * s.stride[0] + (s.kh - 1) * s.dilation[0] + 1).saturating_sub(s.h + s.pad_top);
+        let right = ((s.out_w - 1) * s.stride[1] + (s.kw - 1) * s.dilation[1] + 1).saturating_sub(s.w + s.pad_left);
+        let conv = Conv2D::new(s.filters, [s.kh, s.kw])
+            .stride(s.stride)
+            .dilation(s.dilation)
+            .padding(Padding::Explicit([s.pad_top, bottom, s.pad_left, right]))
+            .method(method);
+        let mut builder = Network::builder([s.h, s.w, s.c]).layer("conv", conv);
+        if self.relu {
+            builder = builder.layer("relu", Relu);
+        }
+        if let Some(pool) = self.pool {
+            let padding = if pool.window == [2, 2] { Padding::Valid } else { Padding::Same };
+            builder = builder.layer("pool", MaxPool2D::new(pool.window).stride(pool.stride).padding(padding));
+        }
+        let network = builder.build(0).ok()?;
+        assert_eq!(network.output().size(), self.output_len(), "{self:?}");
+        Some(network)
+    }
+
+    fn output_len(&self) -> usize {
+        self.pool.map_or(self.conv.output_len(), |pool| pool.output_len())
+    }
+
+    /// By the engine.
+    fn compute(&self, network: &mut Network, x: &[f32], params: [&[f32]; 2], dy: &[f32]) -> Results<f32> {
+        network.update_params(|name, param| {
+            param.value.copy_from_slice(params[usize::from(name == "conv/bias")]);
+        });
+        let mut pass = chain::forward(network, x, N, STEP);
+        chain::backward(network, &mut pass, x, dy, STEP);
+        let y = pass.logits().to_vec();
+        Results { y, dx: pass.input_gradient, dkernel_and_bias: pass.gradients.swap_remove(0) }
+    }
+
+    /// By the oracle. Where rounding could turn the gradient elsewhere, `dy` becomes zero.
+    fn expected(&self, x: &[f32], params: [&[f32]; 2], dy: &mut [f32], margin: f64) -> Results<f64> {
+        let s = &self.conv;
+        let [kernel, bias] = params.map(wide);
+        let (mut y, mut all_dx) = (Vec::new(), Vec::new());
+        let mut sums = [vec![0.0; s.kernel_len()], vec![0.0; s.filters]];
+        for (x, dy) in x.chunks_exact(s.input_len()).zip(dy.chunks_exact_mut(self.output_len())) {
+            let x = wide(x);
+            let before = oracle::conv(s, &x, &kernel, &bias);
+            let rectified = if self.relu { oracle::relu(&before) } else { before.clone() };
+            y.extend(self.pool.map_or_else(|| rectified.clone(), |pool| oracle::max_pool(&pool, &rectified)));
+
+            self.clear_ambiguous(&before, dy, margin);
+            let dy = wide(dy);
+            let dy = self.pool.map_or_else(|| dy.clone(), |pool| oracle::max_pool_gradient(&pool, &rectified, &dy));
+            let dy = if self.relu { oracle::relu_gradient(&before, &dy) } else { dy };
+            let [dx, dkernel, dbias] = oracle::conv_gradients(s, &x, &kernel, &dy);
+            all_dx.extend(dx);
+            for (sum, gradient) in sums.iter_mut().zip([dkernel, dbias]) {
+                sum.iter_mut().zip(gradient).for_each(|(sum, g)| *sum += g);
+            }
+        }
+        Results { y, dx: all_dx, dkernel_and_bias: sums.concat() }
+    }
+
+    fn clear_ambiguous(&self, before: &[f64], dy: &mut [f32], margin: f64) {
+        let margin = margin * before.iter().fold(0.0f64, |largest, x| largest.max(x.abs()));
+        for (out, dy) in dy.iter_mut().enumerate() {
+            let window: Vec<f64> = match self.pool {
+                Some(s) => {
+                    let (pixel, c) = (out / s.c, out % s.c);
+                    let [rows, cols] = [s.rows(pixel / s.out_w), s.cols(pixel % s.out_w)];
+                    rows.flat_map(|row| cols.clone().map(move |col| before[(row * s.w + col) * s.c + c])).collect()
+                }
+                None => vec![before[out]],
+            };
+            let best = window.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let near = window.iter().filter(|&&x| best - x < margin).count();
+            if (self.relu && best.abs() < margin) || (near > 1 && (best > 0.0 || !self.relu)) {
+                *dy = 0.0;
+            }
+        }
+    }
+}
+
+#[test]
+fn convolutions_with_all_that_is_folded_in_are_exact_on_whole_numbers() {
+    let mut cases = dense_convolutions();
+    cases.extend(general_convolutions());
+    for conv in cases.into_iter().step_by(2) {
+        for stack in Stack::all(conv) {
+            let [x, kernel] = [integers("x", N * conv.input_len()), integers("kernel", conv.kernel_len())];
+            let [bias, mut dy] = [integers("bias", conv.filters), integers("dy", N * stack.output_len())];
+            // No margin: equal elements are equal in both, so the rule for ties is tested too.
+            let expected = stack.expected(&x, [&kernel, &bias], &mut dy, 0.0);
+            for method in [Method::Naive, Method::Im2col, Method::Implicit] {
+                let Some(mut network) = stack.network(method) else { continue };
+                let actual = stack.compute(&mut network, &x, [&kernel, &bias], &dy);
+                let what = |result: &str| format!("{result} by {method:?} of {stack:?}");
+                exact(what("y"), &actual.y, &expected.y);
+                exact(what("dx"), &actual.dx, &expected.dx);
+                exact(what("dkernel and dbias"), &actual.dkernel_and_bias, &expected.dkernel_and_bias);
+            }
+        }
+    }
+}
+
+#[test]
+fn convolutions_with_all_that_is_folded_in_agree_on_real_numbers() {
+    let mut cases = dense_convolutions();
+    cases.extend(general_convolutions().into_iter().step_by(4));
+    let mut winograd = 0;
+    for conv in cases {
+        for stack in Stack::all(conv) {
+            let [x, kernel] = [reals("x", N * conv.input_len()), reals("kernel", conv.kernel_len())];
+            let [bias, mut dy] = [reals("bias", conv.filters), reals("dy", N * stack.output_len())];
+            let expected = stack.expected(&x, [&kernel, &bias], &mut dy, MARGIN);
+            for method in [Method::Auto, Method::Im2col, Method::Implicit, Method::Winograd] {
+                let Some(mut network) = stack.network(method) else { continue };
+                winograd += usize::from(method == Method::Winograd);
+                let tolerance = if matches!(method, Method::Winograd | Method::Auto) { WINOGRAD } else { DIRECT };
+                let actual = stack.compute(&mut network, &x, [&kernel, &bias], &dy);
+                let what = |result: &str| format!("{result} by {method:?} of {stack:?}");
+                close(what("y"), &actual.y, &expected.y, tolerance);
+                close(what("dx"), &actual.dx, &expected.dx, tolerance);
+                close(what("dkernel and dbias"), &actual.dkernel_and_bias, &expected.dkernel_and_bias, tolerance);
+            }
+        }
+    }
+    assert!(winograd > 200, "Winograd's method was legal in {winograd} cases only");
+}
+
+#[test]
+fn dense_layers_are_exact_on_whole_numbers() {
+    for inputs in [1, 3, 17, 300, 4100] {
+        for units in [1, 5, 16, 65] {
+            for relu in [false, true] {
+                let builder = Network::builder([inputs]).layer("dense", Dense::new(units));
+                let builder = if relu { builder.layer("relu", Relu) } else { builder };
+                let mut network = builder.build(0).expect("the layers fit");
+                for n in [1, 2, 7, 33] {
+                    dense_is_exact(&mut network, [n, inputs, units], relu);
+                }
+            }
+        }
+    }
+}
+
+fn dense_is_exact(network: &mut Network, [n, inputs, units]: [usize; 3], relu: bool) {
+    let [x, w] = [integers("x", n * inputs), integers("w", inputs * units)];
+    let [bias, dy] = [integers("bias", units), integers("dy", n * units)];
+    network.update_params(|name, param| {
+        param.value.copy_from_slice(if name == "dense/bias" { &bias } else { &w });
+    });
+    let mut pass = chain::forward(network, &x, n, STEP);
+    chain::backward(network, &mut pass, &x, &dy, STEP);
+
+    let [x, w, bias, dy] = [&x, &w, &bias, &dy].map(|floats| wide(floats));
+    let before = oracle::dense(&x, &w, &bias, [n, inputs]);
+    let (y, dy) = if relu { (oracle::relu(&before), oracle::relu_gradient(&before, &dy)) } else { (before, dy) };
+    let [dx, dw, db] = oracle::dense_gradients(&x, &w, &dy, [n, inputs]);
+    let what = |result: &str| format!("{result} of {n} x {inputs} through {units} units, relu {relu}");
+    exact(what("y"), pass.logits(), &y);
+    exact(what("dx"), &pass.input_gradient, &dx);
+    exact(what("dw and db"), &pass.gradients[0], &[dw, db].concat());
+}
+
+#[test]
+fn max_pooling_is_exact_with_any_window_stride_and_padding() {
+    let mut random = bits("pools");
+    let mut cases = 0;
+    while cases < 200 {
+        let image = [0; 3].map(|_| pick(&mut random, &DIMS[1..12]));
+        let window = [0; 2].map(|_| pick(&mut random, &[1, 2, 3, 5]));
+        let stride = [0; 2].map(|_| pick(&mut random, &[1, 2, 3]));
+        let padding = pick(&mut random, &[Padding::Valid, Padding::Same, Padding::Explicit([1, 0, 2, 1])]);
+        let Ok(s) = PoolShape::new(image, window, stride, padding) else { continue };
+        cases += 1;
+        let pool = MaxPool2D::new(window).stride(stride).padding(padding);
+        let network = Network::builder(image).layer("pool", pool).build(0).expect("the pool fits");
+        // Whole numbers, so that many windows have equal elements.
+        let [x, dy] = [integers("x", N * s.input_len()), integers("dy", N * s.output_len())];
+        let mut pass = chain::forward(&network, &x, N, STEP);
+        chain::backward(&network, &mut pass, &x, &dy, STEP);
+        let images = || x.chunks_exact(s.input_len()).map(wide).zip(dy.chunks_exact(s.output_len()).map(wide));
+        let y: Vec<f64> = images().flat_map(|(x, _)| oracle::max_pool(&s, &x)).collect();
+        let dx: Vec<f64> = images().flat_map(|(x, dy)| oracle::max_pool_gradient(&s, &x, &dy)).collect();
+        exact(format!("y of {s:?}"), pass.logits(), &y);
+        exact(format!("dx of {s:?}"), &pass.input_gradient, &dx);
+    }
+}
+
+#[test]
+fn relu_alone_lets_through_what_is_positive() {
+    for len in 1..=67 {
+        let network = Network::builder([len]).layer("relu", Relu).build(0).expect("a ReLU fits anything");
+        let [x, dy] = [integers("x", N * len), integers("dy", N * len)];
+        let mut pass = chain::forward(&network, &x, N, STEP);
+        chain::backward(&network, &mut pass, &x, &dy, STEP);
+        exact("y", pass.logits(), &oracle::relu(&wide(&x)));
+        exact("dx", &pass.input_gradient, &oracle::relu_gradient(&wide(&x), &wide(&dy)));
+    }
+}
+
+#[test]
+fn flatten_moves_nothing() {
+    let [x, mut dy] = [reals("x", 24), reals("dy", 24)];
+    let (mut y, mut dx) = (vec![f32::NAN; 24], vec![f32::NAN; 24]);
+    Flatten.infer(&x, &mut y);
+    same_bits("y", &y, &x);
+    let expected = dy.clone();
+    let (dy, dx_slot) = (&mut *dy, Some(&mut *dx));
+    Flatten.backward(Backward { x: &x, y: &y, memory: &[], dy, dx: dx_slot, gradient: None, step: STEP });
+    same_bits("dx", &dx, &expected);
+}

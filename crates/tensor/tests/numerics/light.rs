@@ -1,0 +1,136 @@
+//! The light kernels at every level and every length up to four vectors and some: right in every element, and nothing
+//! written beyond the last.
+
+use thawline_tensor::dispatch;
+use thawline_tensor::kernels::activation::{add_rows, add_to, relu, relu_gradient};
+use thawline_tensor::kernels::conv::Padding;
+use thawline_tensor::kernels::optimizer::{AdamStep, adam, sgd};
+use thawline_tensor::kernels::pool::{PoolShape, max_pool, max_pool_gradient};
+use thawline_tensor::simd::{LANES, Level, Simd};
+
+use crate::compare::exact;
+use crate::data::{integers, levels, wide};
+use crate::oracle;
+
+/// Lengths from nothing to past four vectors.
+const LENGTHS: std::ops::RangeInclusive<usize> = 0..=67;
+
+/// What stands around every slice that a kernel is given, and must stand there afterwards.
+const CANARY: f32 = 7777.0;
+
+/// Floats with canaries on both sides.
+struct Guarded(Vec<f32>);
+
+impl Guarded {
+    fn new(floats: &[f32]) -> Self {
+        Self([&[CANARY; LANES], floats, &[CANARY; LANES]].concat())
+    }
+
+    fn inner(&mut self) -> &mut [f32] {
+        let end = self.0.len() - LANES;
+        &mut self.0[LANES..end]
+    }
+
+    #[track_caller]
+    fn check(mut self, what: &str, expected: &[f64]) {
+        exact(what, self.inner(), expected);
+        let (before, after) = (&self.0[..LANES], &self.0[self.0.len() - LANES..]);
+        assert!(before.iter().chain(after).all(|&x| x == CANARY), "{what}: written out of bounds");
+    }
+}
+
+fn at_every_level_and_length(check: impl Fn(Level, usize)) {
+    for level in levels() {
+        LENGTHS.for_each(|len| check(level, len));
+    }
+}
+
+#[test]
+fn relu_and_its_gradient() {
+    at_every_level_and_length(|level, len| {
+        let [x, dy] = [integers("x", len), integers("dy", len)];
+        let mut y = Guarded::new(&vec![f32::NAN; len]);
+        dispatch!(level, simd => simd.vectorize(#[inline(always)] || relu(simd, &x, y.inner())));
+        let mut dx = Guarded::new(&dy);
+        dispatch!(level, simd => simd.vectorize(#[inline(always)] || relu_gradient(simd, y.inner(), dx.inner())));
+        y.check(&format!("relu of {len} at {level}"), &oracle::relu(&wide(&x)));
+        dx.check(&format!("gradient of {len} at {level}"), &oracle::relu_gradient(&wide(&x), &wide(&dy)));
+    });
+}
+
+#[test]
+fn relu_keeps_nan() {
+    for level in levels() {
+        for position in 0..20 {
+            let mut x = [-1.0f32; 20];
+            x[position] = f32::NAN;
+            let mut y = [0.0; 20];
+            dispatch!(level, simd => simd.vectorize(#[inline(always)] || relu(simd, &x, &mut y)));
+            assert!(y[position].is_nan(), "at {level}");
+        }
+    }
+}
+
+#[test]
+fn sums() {
+    at_every_level_and_length(|level, len| {
+        let [a, b] = [integers("a", len), integers("b", len)];
+        let mut sum = Guarded::new(&b);
+        dispatch!(level, simd => simd.vectorize(#[inline(always)] || add_to(simd, &a, sum.inner())));
+        let expected: Vec<f64> = wide(&a).iter().zip(wide(&b)).map(|(a, b)| a + b).collect();
+        sum.check(&format!("sum of {len} at {level}"), &expected);
+        if len == 0 {
+            return;
+        }
+        let rows = integers("rows", 5 * len);
+        let mut sums = vec![[0.0; LANES]; len.div_ceil(LANES)];
+        dispatch!(level, simd => simd.vectorize(#[inline(always)] || add_rows(simd, &rows, len, &mut sums)));
+        let column = |i| rows.iter().skip(i).step_by(len).map(|&x| f64::from(x)).sum::<f64>();
+        let expected: Vec<f64> = (0..len).map(column).collect();
+        exact(format!("sums of rows of {len} at {level}"), &sums.as_flattened()[..len], &expected);
+    });
+}
+
+#[test]
+fn pools_of_any_number_of_channels() {
+    at_every_level_and_length(|level, channels| {
+        let image = [5, 4, channels];
+        let s = PoolShape::new(image, [3, 2], [1, 2], Padding::Same).expect("the window fits");
+        let [x, dy] = [integers("x", s.input_len()), integers("dy", s.output_len())];
+        let mut y = Guarded::new(&vec![f32::NAN; s.output_len()]);
+        dispatch!(level, simd => simd.vectorize(#[inline(always)] || max_pool(simd, &s, &x, y.inner())));
+        let mut dx = Guarded::new(&vec![f32::NAN; s.input_len()]);
+        dispatch!(level, simd => simd.vectorize(
+            #[inline(always)]
+            || max_pool_gradient(simd, &s, &x, y.inner(), &dy, dx.inner()),
+        ));
+        y.check(&format!("pool of {channels} channels at {level}"), &oracle::max_pool(&s, &wide(&x)));
+        let expected = oracle::max_pool_gradient(&s, &wide(&x), &wide(&dy));
+        dx.check(&format!("gradient of {channels} channels at {level}"), &expected);
+    });
+}
+
+#[test]
+fn optimizers_write_every_element_and_no_other() {
+    at_every_level_and_length(|level, len| {
+        let [value, gradient] = [integers("value", len), integers("gradient", len)];
+        // Without momentum and with a rate of one half, the step is half the gradient.
+        let [mut new, mut velocity] = [Guarded::new(&value), Guarded::new(&vec![0.0; len])];
+        let state = [new.inner(), velocity.inner()];
+        dispatch!(level, simd => simd.vectorize(#[inline(always)] || sgd(simd, 0.5, 0.0, state, &gradient)));
+        let stepped = |rate: f64| wide(&value).iter().zip(wide(&gradient)).map(|(v, g)| v - rate * g).collect::<Vec<_>>();
+        new.check(&format!("sgd of {len} at {level}"), &stepped(0.5));
+        velocity.check("velocity", &wide(&gradient).iter().map(|g| -0.5 * g).collect::<Vec<_>>());
+
+        // With both decays zero and epsilon huge beside the root, so does Adam, up to rounding: 3 + 2^30 is 2^30.
+        let big = (1u64 << 30) as f32;
+        let step = AdamStep { rate: big, beta_1: 0.0, beta_2: 0.0, epsilon: big };
+        let mut state = [&value, &vec![0.0; len], &vec![0.0; len]].map(|floats| Guarded::new(floats));
+        let inner = state.each_mut().map(Guarded::inner);
+        dispatch!(level, simd => simd.vectorize(#[inline(always)] || adam(simd, step, inner, &gradient)));
+        let [new, mean, square] = state;
+        new.check(&format!("adam of {len} at {level}"), &stepped(1.0));
+        mean.check("mean", &wide(&gradient));
+        square.check("square", &wide(&gradient).iter().map(|g| g * g).collect::<Vec<_>>());
+    });
+}

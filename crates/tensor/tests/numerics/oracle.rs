@@ -1,0 +1,60 @@
+//! Layers in `f64`, put together from the engine's references: the measure of every `f32` layer. Their own gradients
+//! are measured in [`gradients`](crate::gradients).
+
+use thawline_tensor::kernels::conv::ConvShape;
+use thawline_tensor::kernels::pool::PoolShape;
+use thawline_tensor::kernels::reference::{self, matmul, max_pool_winners, transpose};
+
+pub fn conv(s: &ConvShape, x: &[f64], kernel: &[f64], bias: &[f64]) -> Vec<f64> {
+    let mut y = vec![f64::NAN; s.output_len()];
+    reference::conv(s, x, kernel, bias, &mut y);
+    y
+}
+
+/// The gradients for input, kernel and bias.
+pub fn conv_gradients(s: &ConvShape, x: &[f64], kernel: &[f64], dy: &[f64]) -> [Vec<f64>; 3] {
+    let mut dx = vec![0.0; s.input_len()];
+    reference::conv_input_gradient(s, dy, kernel, &mut dx);
+    let mut dkernel = vec![0.0; s.kernel_len()];
+    reference::conv_kernel_gradient(s, x, dy, &mut dkernel);
+    [dx, dkernel, column_sums(dy, s.filters)]
+}
+
+pub fn relu(x: &[f64]) -> Vec<f64> {
+    x.iter().map(|x| x.max(0.0)).collect()
+}
+
+pub fn relu_gradient(x: &[f64], dy: &[f64]) -> Vec<f64> {
+    x.iter().zip(dy).map(|(&x, &dy)| if x > 0.0 { dy } else { 0.0 }).collect()
+}
+
+pub fn max_pool(s: &PoolShape, x: &[f64]) -> Vec<f64> {
+    max_pool_winners(s, x).into_iter().map(|winner| x[winner]).collect()
+}
+
+pub fn max_pool_gradient(s: &PoolShape, x: &[f64], dy: &[f64]) -> Vec<f64> {
+    let mut dx = vec![0.0; x.len()];
+    max_pool_winners(s, x).into_iter().zip(dy).for_each(|(winner, dy)| dx[winner] += dy);
+    dx
+}
+
+/// x (N x K) times w (K x M) plus bias.
+pub fn dense(x: &[f64], w: &[f64], bias: &[f64], [n, k]: [usize; 2]) -> Vec<f64> {
+    let mut y = matmul(x, w, [n, bias.len(), k]);
+    y.chunks_exact_mut(bias.len()).for_each(|row| row.iter_mut().zip(bias).for_each(|(y, b)| *y += b));
+    y
+}
+
+/// The gradients for input, kernel and bias.
+pub fn dense_gradients(x: &[f64], w: &[f64], dy: &[f64], [n, k]: [usize; 2]) -> [Vec<f64>; 3] {
+    let units = dy.len() / n;
+    let dx = matmul(dy, &transpose(w, k, units), [n, k, units]);
+    let dw = matmul(&transpose(x, n, k), dy, [k, units, n]);
+    [dx, dw, column_sums(dy, units)]
+}
+
+fn column_sums(matrix: &[f64], columns: usize) -> Vec<f64> {
+    let mut sums = vec![0.0; columns];
+    matrix.chunks_exact(columns).for_each(|row| sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x));
+    sums
+}
