@@ -7,10 +7,11 @@ use crate::simd::{LANES, Simd};
 pub struct AdamStep {
     /// The learning rate times sqrt(1 - beta_2^t) / (1 - beta_1^t).
     pub rate: f32,
-    /// The decay of the mean of gradients.
-    pub beta_1: f32,
-    /// The decay of the mean of squared gradients.
-    pub beta_2: f32,
+    /// 1 - beta_1: what a gradient adds to the mean of gradients. Rounded after the subtraction: 1 - 0.999 taken in
+    /// `f32` would be off by 1.3e-5.
+    pub mean_share: f32,
+    /// 1 - beta_2: what a squared gradient adds to the mean of squared gradients.
+    pub square_share: f32,
     /// Keeps the quotient finite; beside the root of the uncorrected second moment, as in Keras.
     pub epsilon: f32,
 }
@@ -33,8 +34,8 @@ pub fn adam<S: Simd>(simd: S, step: AdamStep, [value, mean, square]: [&mut [f32]
 fn adam_lanes<S: Simd>(simd: S, step: AdamStep, [value, mean, square]: [S::V; 3], g: S::V) -> [S::V; 3] {
     // With NaN as the second operand, `min` and `max` give NaN: a broken gradient is not hidden.
     let g = simd.max(simd.splat(-1e19), simd.min(simd.splat(1e19), g));
-    let mean = simd.fma(simd.splat(1.0 - step.beta_1), simd.sub(g, mean), mean);
-    let square = simd.fma(simd.splat(1.0 - step.beta_2), simd.sub(simd.mul(g, g), square), square);
+    let mean = simd.fma(simd.splat(step.mean_share), simd.sub(g, mean), mean);
+    let square = simd.fma(simd.splat(step.square_share), simd.sub(simd.mul(g, g), square), square);
     let divisor = simd.add(simd.sqrt(square), simd.splat(step.epsilon));
     let change = simd.div(simd.mul(simd.splat(step.rate), mean), divisor);
     [simd.sub(value, change), mean, square]

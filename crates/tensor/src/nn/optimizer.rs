@@ -80,8 +80,9 @@ impl Optimizer {
             Rule::Adam { beta_1, beta_2, epsilon } => {
                 let t = self.step as f64;
                 let corrected = rate * libm::sqrt(1.0 - libm::pow(beta_2, t)) / (1.0 - libm::pow(beta_1, t));
-                let [rate, beta_1, beta_2, epsilon] = [corrected, beta_1, beta_2, epsilon].map(|x| x as f32);
-                let step = AdamStep { rate, beta_1, beta_2, epsilon };
+                let [rate, mean_share, square_share, epsilon] =
+                    [corrected, 1.0 - beta_1, 1.0 - beta_2, epsilon].map(|x| x as f32);
+                let step = AdamStep { rate, mean_share, square_share, epsilon };
                 threads::for_chunks_of_three([value, first, second], CHUNK, |i, state| {
                     let gradient = &gradient[i * CHUNK..][..state[0].len()];
                     dispatch!(simd => simd.vectorize(#[inline(always)] || adam(simd, step, state, gradient)));

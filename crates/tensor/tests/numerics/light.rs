@@ -118,13 +118,14 @@ fn optimizers_write_every_element_and_no_other() {
         let [mut new, mut velocity] = [Guarded::new(&value), Guarded::new(&vec![0.0; len])];
         let state = [new.inner(), velocity.inner()];
         dispatch!(level, simd => simd.vectorize(#[inline(always)] || sgd(simd, 0.5, 0.0, state, &gradient)));
-        let stepped = |rate: f64| wide(&value).iter().zip(wide(&gradient)).map(|(v, g)| v - rate * g).collect::<Vec<_>>();
+        let stepped =
+            |rate: f64| wide(&value).iter().zip(wide(&gradient)).map(|(v, g)| v - rate * g).collect::<Vec<_>>();
         new.check(&format!("sgd of {len} at {level}"), &stepped(0.5));
         velocity.check("velocity", &wide(&gradient).iter().map(|g| -0.5 * g).collect::<Vec<_>>());
 
         // With both decays zero and epsilon huge beside the root, so does Adam, up to rounding: 3 + 2^30 is 2^30.
         let big = (1u64 << 30) as f32;
-        let step = AdamStep { rate: big, beta_1: 0.0, beta_2: 0.0, epsilon: big };
+        let step = AdamStep { rate: big, mean_share: 1.0, square_share: 1.0, epsilon: big };
         let mut state = [&value, &vec![0.0; len], &vec![0.0; len]].map(|floats| Guarded::new(floats));
         let inner = state.each_mut().map(Guarded::inner);
         dispatch!(level, simd => simd.vectorize(#[inline(always)] || adam(simd, step, inner, &gradient)));
