@@ -14,7 +14,8 @@ pub fn softmax(logits: &[f32], probabilities: &mut [f32]) {
 
 /// The loss of one example, and its gradient for the logits times `scale` (1 / N for a mean over N examples).
 ///
-/// A NaN among the logits, or an infinite one, gives a NaN.
+/// A NaN among the logits, or a positive infinity, gives a NaN. A logit of negative infinity is a class that is ruled
+/// out: the loss is infinite where it is the label, else as if the class were not there.
 ///
 /// # Panics
 /// If the label is not a class.
