@@ -53,10 +53,12 @@ impl Product {
 
     /// A B + bias in `f64`, with every operand passed through `f`.
     fn expected(&self, f: fn(f64) -> f64, bias: bool) -> Vec<f64> {
-        let [a, b, biases] = [&self.a[0], &self.b[0], &self.bias].map(|x| wide(x).into_iter().map(f).collect::<Vec<_>>());
+        let [a, b, biases] =
+            [&self.a[0], &self.b[0], &self.bias].map(|x| wide(x).into_iter().map(f).collect::<Vec<_>>());
         let mut c = matmul(&a, &b, self.shape);
         if bias {
-            c.chunks_exact_mut(biases.len().max(1)).for_each(|row| row.iter_mut().zip(&biases).for_each(|(c, b)| *c += b));
+            c.chunks_exact_mut(biases.len().max(1))
+                .for_each(|row| row.iter_mut().zip(&biases).for_each(|(c, b)| *c += b));
         }
         c
     }

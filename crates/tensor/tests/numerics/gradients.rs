@@ -24,14 +24,23 @@ const ELEMENTS: usize = 48;
 
 /// 256 random shapes an operation, the same in every run.
 fn config() -> ProptestConfig {
-    ProptestConfig { cases: 256, rng_seed: RngSeed::Fixed(2026), failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig {
+        cases: 256,
+        rng_seed: RngSeed::Fixed(2026),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
 }
 
 fn conv_shapes() -> impl Strategy<Value = ConvShape> {
-    let sizes = ([1..9usize, 1..9, 1..4], [1..4usize, 1..4], 1..4usize, [1..4usize, 1..4], [1..4usize, 1..4], paddings());
-    sizes.prop_filter_map("the kernel is larger than the input", |(input, kernel, filters, stride, dilation, padding)| {
-        ConvShape::new(input, kernel, filters, stride, dilation, padding).ok()
-    })
+    let sizes =
+        ([1..9usize, 1..9, 1..4], [1..4usize, 1..4], 1..4usize, [1..4usize, 1..4], [1..4usize, 1..4], paddings());
+    sizes.prop_filter_map(
+        "the kernel is larger than the input",
+        |(input, kernel, filters, stride, dilation, padding)| {
+            ConvShape::new(input, kernel, filters, stride, dilation, padding).ok()
+        },
+    )
 }
 
 fn pool_shapes() -> impl Strategy<Value = PoolShape> {
@@ -42,11 +51,7 @@ fn pool_shapes() -> impl Strategy<Value = PoolShape> {
 }
 
 fn paddings() -> impl Strategy<Value = Padding> {
-    prop_oneof![
-        Just(Padding::Valid),
-        Just(Padding::Same),
-        [0..3usize, 0..3, 0..3, 0..3].prop_map(Padding::Explicit),
-    ]
+    prop_oneof![Just(Padding::Valid), Just(Padding::Same), [0..3usize, 0..3, 0..3, 0..3].prop_map(Padding::Explicit),]
 }
 
 fn numbers(seed: u64) -> Bits {

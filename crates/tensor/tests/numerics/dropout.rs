@@ -1,0 +1,96 @@
+//! Dropout: which elements stay, how they are scaled, and that only the address decides.
+
+use thawline_tensor::kernels::dropout::dropout;
+use thawline_tensor::nn::{Dropout, Network, Step};
+use thawline_tensor::random::{Address, Purpose};
+
+use crate::chain::{self, STEP};
+use crate::compare::same_bits;
+use crate::data::reals;
+
+const MASK: Address = Address { seed: 1, purpose: Purpose::Dropout(2), step: 3, index: 4 };
+
+/// A network that is one dropout layer, of inputs of a length.
+fn layer(rate: f32, len: usize) -> Network {
+    Network::builder([len]).layer("dropout", Dropout::new(rate)).build(0).expect("a dropout fits anything")
+}
+
+#[test]
+fn rate_zero_is_the_identity_and_rate_one_gives_zeros() {
+    let x = reals("x", 1000);
+    let network = layer(0.0, 1000);
+    same_bits("y", chain::forward(&network, &x, 1, STEP).logits(), &x);
+    assert_eq!(network.thawline(), 1, "a dropout that drops nothing is not random");
+    let mut pass = chain::forward(&layer(1.0, 1000), &x, 1, STEP);
+    same_bits("y", pass.logits(), &[0.0; 1000]);
+    chain::backward(&layer(1.0, 1000), &mut pass, &x, &x, STEP);
+    same_bits("dx", &pass.input_gradient, &[0.0; 1000]);
+}
+
+#[test]
+fn inference_drops_nothing() {
+    let x = reals("x", 1000);
+    let mut y = vec![f32::NAN; 1000];
+    layer(0.5, 1000).nodes()[0].layer().infer(&x, &mut y);
+    same_bits("y", &y, &x);
+}
+
+#[test]
+fn the_gradient_has_the_mask_of_the_forward_pass() {
+    let len = 1500;
+    for rate in [0.1, 0.25, 0.5, 0.9] {
+        let network = layer(rate, len);
+        let ones = vec![1.0; 3 * len];
+        let mut pass = chain::forward(&network, &ones, 3, STEP);
+        chain::backward(&network, &mut pass, &ones, &ones, STEP);
+        // Of ones, output and gradient both are the mask.
+        same_bits(format!("rate {rate}"), &pass.input_gradient, pass.logits());
+        let mask = |example: usize| &pass.logits()[example * len..][..len];
+        assert_ne!(mask(0), mask(1), "examples have masks of their own");
+        let other = chain::forward(&network, &ones, 3, Step { step: STEP.step + 1, ..STEP });
+        assert_ne!(other.logits(), pass.logits(), "steps have masks of their own");
+        let scale = 65_536.0 / (65_536.0 - (f64::from(rate) * 65_536.0).round());
+        assert!(pass.logits().iter().all(|&x| x == 0.0 || x == scale as f32), "what stays is scaled by 1 / (1 - rate)");
+    }
+}
+
+#[test]
+fn a_mask_does_not_depend_on_how_the_batch_is_grouped() {
+    let len = 700;
+    let network = layer(0.3, len);
+    let x = reals("x", 10 * len);
+    let whole = chain::forward(&network, &x, 10, STEP);
+    for group in [1, 3, 8] {
+        for (first, x) in (0..10).step_by(group).zip(x.chunks(group * len)) {
+            let step = Step { example: first as u64, ..STEP };
+            let part = chain::forward(&network, x, x.len() / len, step);
+            same_bits("y", part.logits(), &whole.logits()[first * len..][..x.len()]);
+        }
+    }
+}
+
+#[test]
+fn as_many_stay_as_should() {
+    let mut x = vec![1.0f32; 10_000_000];
+    for rate in [0.1, 0.25, 0.5] {
+        x.fill(1.0);
+        dropout(rate, MASK, &mut x);
+        let stay = x.iter().filter(|&&x| x != 0.0).count() as f64;
+        let [n, p] = [x.len() as f64, 1.0 - (f64::from(rate) * 65_536.0).round() / 65_536.0];
+        let sigma = (n * p * (1.0 - p)).sqrt();
+        assert!((stay - n * p).abs() < 4.0 * sigma, "rate {rate}: {stay} of {n} stayed");
+        // Neighbours are independent: pairs stay as often as chance would have it.
+        let pairs = x.chunks_exact(2).filter(|pair| pair[0] != 0.0 && pair[1] != 0.0).count() as f64;
+        let [n, p] = [n / 2.0, p * p];
+        assert!((pairs - n * p).abs() < 4.0 * (n * p * (1.0 - p)).sqrt(), "rate {rate}: {pairs} pairs of {n} stayed");
+    }
+}
+
+#[test]
+fn a_rate_outside_zero_to_one_is_refused() {
+    for rate in [-0.1, 1.5, f32::NAN, f32::INFINITY] {
+        let error =
+            Network::builder([5]).layer("dropout", Dropout::new(rate)).build(0).expect_err("refused").to_string();
+        assert!(error.contains(&format!("its rate is {rate}; it must lie between 0 and 1")), "{error}");
+    }
+}

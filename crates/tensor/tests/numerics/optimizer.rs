@@ -1,0 +1,179 @@
+//! Adam and gradient descent, against the same formulas in `f64`, over many steps and at the ends of `f32`.
+
+use thawline_tensor::kernels::reference;
+use thawline_tensor::nn::{Optimizer, Rule};
+
+use crate::compare::{close, same_bits};
+use crate::data::bits;
+
+const STEPS: usize = 1000;
+
+/// No whole number of vectors.
+const LEN: usize = 40;
+
+const TOLERANCE: f64 = 1e-5;
+
+/// Gradients of sizes from 1e-6 to 1, some of them zero.
+fn gradients() -> impl Iterator<Item = Vec<f32>> {
+    let mut random = bits("gradients");
+    (0..STEPS).map(move |step| {
+        let element = |i: usize| (random.normal() + 0.3) * 10f32.powi(-((i % 7) as i32));
+        let all: Vec<f32> = (0..LEN).map(element).collect();
+        all.into_iter().enumerate().map(|(i, g)| if (step + i) % 11 == 0 { 0.0 } else { g }).collect()
+    })
+}
+
+fn start() -> Vec<f32> {
+    (0..LEN).map(|i| i as f32 / 256.0 - 0.1).collect()
+}
+
+#[test]
+fn adam_follows_its_twin_for_a_thousand_steps() {
+    let mut optimizer = Optimizer::new(Rule::ADAM, 0.001);
+    let mut value = start();
+    let mut twin: Vec<[f64; 3]> = value.iter().map(|&v| [f64::from(v), 0.0, 0.0]).collect();
+    // A mean comes near zero now and then, and is measured by the largest it has been.
+    let mut largest_mean = [0.0f64; LEN];
+    for (step, gradient) in gradients().enumerate() {
+        optimizer.begin_step();
+        optimizer.update(&mut value, &gradient, 1.0);
+        for (state, &g) in twin.iter_mut().zip(&gradient) {
+            *state = reference::adam(*state, f64::from(g), step as i32 + 1, [0.001, 0.9, 0.999, 1e-7]);
+        }
+        let values: Vec<f64> = twin.iter().map(|state| state[0]).collect();
+        close(format!("values after step {}", step + 1), &value, &values, TOLERANCE);
+        let (steps, moments) = optimizer.state();
+        assert_eq!((steps, moments.len()), (step as u64 + 1, 1));
+        for (i, [_, mean, square]) in twin.iter().enumerate() {
+            largest_mean[i] = largest_mean[i].max(mean.abs());
+            let errors = [f64::from(moments[0][0][i]) - mean, f64::from(moments[0][1][i]) - square].map(f64::abs);
+            assert!(errors[0] <= TOLERANCE * largest_mean[i], "mean {i} after step {} is off by {errors:?}", step + 1);
+            assert!(
+                errors[1] <= TOLERANCE * square,
+                "square {i}, {square}, after step {} is off by {errors:?}",
+                step + 1
+            );
+        }
+    }
+}
+
+#[test]
+fn gradient_descent_follows_its_twin_for_a_thousand_steps() {
+    let (rate, momentum) = (0.01, 0.9);
+    let mut optimizer = Optimizer::new(Rule::Sgd { momentum }, rate);
+    let mut value = start();
+    let mut twin: Vec<[f64; 2]> = value.iter().map(|&v| [f64::from(v), 0.0]).collect();
+    for (step, gradient) in gradients().enumerate() {
+        optimizer.begin_step();
+        optimizer.update(&mut value, &gradient, 1.0);
+        for ([value, velocity], &g) in twin.iter_mut().zip(&gradient) {
+            *velocity = momentum * *velocity - rate * f64::from(g);
+            *value += *velocity;
+        }
+        let values: Vec<f64> = twin.iter().map(|state| state[0]).collect();
+        close(format!("values after step {}", step + 1), &value, &values, TOLERANCE);
+    }
+}
+
+#[test]
+fn the_first_step_of_adam_is_the_rate_itself() {
+    // With t = 1 both corrections cancel the decays: the step is rate * g / (|g| + epsilon / sqrt(1 - beta_2)).
+    let mut optimizer = Optimizer::new(Rule::ADAM, 0.001);
+    let mut value = [0.0f32; 3];
+    optimizer.begin_step();
+    optimizer.update(&mut value, &[1.0, -1.0, 1e-3], 1.0);
+    let step = |g: f64| -0.001 * g / (g.abs() + 1e-7 / 0.001f64.sqrt());
+    close("first step", &value, &[step(1.0), step(-1.0), step(1e-3)], 1e-6);
+}
+
+#[test]
+fn a_rate_factor_scales_the_step() {
+    for rule in [Rule::ADAM, Rule::Sgd { momentum: 0.5 }] {
+        let step = |rate: f64, factor: f64| {
+            let mut optimizer = Optimizer::new(rule, rate);
+            let mut value = [1.0f32, -2.0];
+            for _ in 0..3 {
+                optimizer.begin_step();
+                optimizer.update(&mut value, &[0.3, 0.1], factor);
+            }
+            value
+        };
+        same_bits("value", &step(0.01, 0.25), &step(0.0025, 1.0));
+        assert_ne!(step(0.01, 0.25), step(0.01, 1.0));
+        same_bits("value", &step(0.01, 0.0), &[1.0, -2.0]);
+    }
+}
+
+#[test]
+fn extreme_gradients_leave_everything_finite() {
+    for rule in [Rule::ADAM, Rule::Sgd { momentum: 0.9 }] {
+        for g in [0.0, 1e-45, 1e-38, 1.0, 1e19, 1e38, -1e38] {
+            // A gradient this large times any usual rate is beyond gradient descent; Adam divides it out.
+            let rate = if matches!(rule, Rule::Sgd { .. }) { 1e-6 } else { 1e-3 };
+            let mut optimizer = Optimizer::new(rule, rate);
+            let mut value = vec![1.0f32; 20];
+            for step in 0..1000 {
+                optimizer.begin_step();
+                let gradient = if step % 2 == 0 || step < 10 { g } else { 0.0 };
+                optimizer.update(&mut value, &[gradient; 20], 1.0);
+            }
+            assert!(value.iter().all(|v| v.is_finite()), "{rule:?} with gradients of {g}: {}", value[0]);
+            let (_, moments) = optimizer.state();
+            assert!(moments[0].iter().all(|moment| moment.iter().all(|m| m.is_finite())), "{rule:?}, gradients of {g}");
+            if g == 0.0 {
+                assert!(value.iter().all(|&v| v == 1.0), "{rule:?} moved without a gradient");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_gradient_that_is_not_a_number_is_not_hidden() {
+    for rule in [Rule::ADAM, Rule::Sgd { momentum: 0.9 }] {
+        let mut optimizer = Optimizer::new(rule, 1e-3);
+        let mut value = [1.0f32; 20];
+        let mut gradient = [0.5f32; 20];
+        gradient[17] = f32::NAN;
+        optimizer.begin_step();
+        optimizer.update(&mut value, &gradient, 1.0);
+        let broken: Vec<usize> = (0..20).filter(|&i| value[i].is_nan()).collect();
+        assert_eq!(broken, [17], "{rule:?}");
+    }
+}
+
+#[test]
+fn what_was_saved_goes_on_as_if_never_stopped() {
+    let mut whole = Optimizer::new(Rule::ADAM, 0.001);
+    let (mut expected, mut value) = (start(), start());
+    let mut resumed = Optimizer::new(Rule::ADAM, 0.001);
+    for (step, gradient) in gradients().take(20).enumerate() {
+        if step == 10 {
+            let (steps, moments) = resumed.state();
+            let moments = moments.to_vec();
+            let mut fresh = Optimizer::new(Rule::ADAM, 0.001);
+            fresh.restore(steps, moments);
+            resumed = fresh;
+        }
+        for (optimizer, value) in [(&mut whole, &mut expected), (&mut resumed, &mut value)] {
+            optimizer.begin_step();
+            optimizer.update(value, &gradient, 1.0);
+        }
+    }
+    same_bits("value", &value, &expected);
+}
+
+#[test]
+fn long_parameters_are_updated_in_every_task() {
+    // More elements than several tasks take.
+    let len = 50_021;
+    for rule in [Rule::ADAM, Rule::Sgd { momentum: 0.9 }] {
+        let update = |len: usize| {
+            let mut optimizer = Optimizer::new(rule, 0.001);
+            let mut value = vec![1.0f32; len];
+            optimizer.begin_step();
+            optimizer.update(&mut value, &vec![0.25; len], 1.0);
+            value
+        };
+        same_bits("value", &update(len), &vec![update(1)[0]; len]);
+    }
+}

@@ -1,0 +1,65 @@
+//! The error of each rung of the ladder against `f64`, on the tutorial's second convolution and deeper ones: printed as
+//! a table, and bounded.
+
+use thawline_tensor::kernels::conv::{ConvShape, Padding};
+use thawline_tensor::simd::Level;
+
+use crate::compare::relative_error;
+use crate::data::{bits, reals, wide};
+use crate::oracle;
+use crate::rungs::Rung;
+
+/// How the pictures and gradients of a case look.
+#[derive(Clone, Copy, Debug)]
+enum Values {
+    /// Uniform between -1 and 1.
+    Uniform,
+    /// As after a ReLU: half zeros, the rest half a normal distribution; gradients small.
+    Rectified,
+}
+
+/// The largest error of Winograd's method, as a share of the largest element.
+const BOUND: f64 = 2e-5;
+
+#[test]
+fn winograds_method_stays_within_its_bound() {
+    println!("largest error / largest element   forward    dx         dkernel");
+    for (input, filters) in [([30, 30, 16], 16), ([30, 30, 64], 64), ([13, 13, 128], 64), ([8, 8, 256], 32)] {
+        let s = ConvShape::new(input, [3, 3], filters, [1, 1], [1, 1], Padding::Valid).expect("the kernel fits");
+        for values in [Values::Uniform, Values::Rectified] {
+            let direct = errors(&s, Rung::Implicit, values);
+            let winograd = errors(&s, Rung::Winograd, values);
+            for (rung, [y, dx, dkernel]) in [("implicit", direct), ("Winograd", winograd)] {
+                let case = format!("{input:?} to {filters}, {values:?}");
+                println!("{case:<36} {rung:<9} {y:.1e}    {dx:.1e}    {dkernel:.1e}");
+            }
+            assert!(winograd.iter().all(|&error| error <= BOUND), "{s:?}, {values:?}: {winograd:?}");
+            assert!(direct.iter().all(|&error| error <= BOUND / 4.0), "{s:?}, {values:?}: {direct:?}");
+        }
+    }
+}
+
+/// Of output, input gradient and kernel gradient.
+fn errors(s: &ConvShape, rung: Rung, values: Values) -> [f64; 3] {
+    let mut random = bits("pictures");
+    let mut normals = |len: usize, scale: f32| (0..len).map(|_| scale * random.normal()).collect::<Vec<f32>>();
+    let [x, dy] = match values {
+        Values::Uniform => [reals("x", s.input_len()), reals("dy", s.output_len())],
+        Values::Rectified => {
+            let x = normals(s.input_len(), 1.0).into_iter().map(|x| x.max(0.0)).collect();
+            [x, normals(s.output_len(), 1e-4)]
+        }
+    };
+    // Glorot's limit.
+    let limit = (6.0 / (9 * (s.c + s.filters)) as f32).sqrt();
+    let kernel: Vec<f32> = reals("kernel", s.kernel_len()).into_iter().map(|w| limit * w).collect();
+    let bias = vec![0.0; s.filters];
+    let level = Level::best();
+    let [x64, kernel64, bias64, dy64] = [&x, &kernel, &bias, &dy].map(|floats| wide(floats));
+    let [dx, dkernel, _] = oracle::conv_gradients(s, &x64, &kernel64, &dy64);
+    [
+        relative_error(&rung.forward(level, s, &x, &kernel, &bias), &oracle::conv(s, &x64, &kernel64, &bias64)),
+        relative_error(&rung.input_gradient(level, s, &dy, &kernel), &dx),
+        relative_error(&rung.kernel_gradient(level, s, &x, &dy), &dkernel),
+    ]
+}
