@@ -11,7 +11,7 @@
 use crate::simd::{LANES, Lanes, Simd, vectors};
 use crate::threads;
 
-use super::tile::{Accumulators, Product, ROWS, VECTORS, cover, multiply_accumulate, take};
+use super::tile::{Accumulators, Product, ROWS, VECTORS, cover, multiply_accumulate, take, to_memory};
 
 /// Columns of a packed panel of B: the width of a register tile.
 const NR: usize = VECTORS * LANES;
@@ -291,6 +291,8 @@ struct Corner<'a> {
 }
 
 impl<S: Simd> Product<S> for Packed<'_> {
+    const WIDE: bool = false;
+
     #[inline(always)]
     fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
         let mut acc: Accumulators<S, R, V> = [[simd.zero(); V]; R];
@@ -302,6 +304,8 @@ impl<S: Simd> Product<S> for Packed<'_> {
 }
 
 impl<S: Simd> Product<S> for InPlace<'_> {
+    const WIDE: bool = true;
+
     #[inline(always)]
     fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
         let mut acc: Accumulators<S, R, V> = [[simd.zero(); V]; R];
@@ -323,13 +327,13 @@ impl Corner<'_> {
         row: usize,
         vector: usize,
     ) {
-        for r in 0..R {
-            let c = &mut self.c[self.corner + (row + r) * self.n..][..self.width];
-            for v in 0..V {
-                let from = (vector + v) * LANES;
-                let c = &mut c[from..(from + LANES).min(self.width)];
-                let sum = if self.accumulate { simd.add(simd.load_first(c), acc[r][v]) } else { acc[r][v] };
-                simd.store_first(sum, c);
+        let from = vector * LANES;
+        let width = self.width.min(from + V * LANES) - from;
+        for (r, sums) in to_memory(simd, acc).iter().enumerate() {
+            let c = &mut self.c[self.corner + (row + r) * self.n + from..][..width];
+            for (sum, c) in sums.iter().zip(c.chunks_mut(LANES)) {
+                let sum = simd.load(sum);
+                simd.store_first(if self.accumulate { simd.add(simd.load_first(c), sum) } else { sum }, c);
             }
         }
     }

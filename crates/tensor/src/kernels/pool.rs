@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use crate::shape::Shape;
 use crate::simd::{LANES, Simd};
 
 use super::conv::{Padding, border, windows};
@@ -37,20 +38,23 @@ impl PoolShape {
     /// Derives the output's size.
     ///
     /// # Errors
-    /// A sentence, if a size is zero or the window is larger than the input.
+    /// A sentence, if a size is zero, the window is larger than the input, or the number of floats overflows.
     pub fn new(
         [h, w, c]: [usize; 3],
         window: [usize; 2],
         stride: [usize; 2],
         padding: Padding,
     ) -> Result<Self, String> {
+        if [h, w, c].contains(&0) || Shape::from([h, w, c]).checked_size().is_none() {
+            return Err(format!("its input is {h} x {w} x {c}: each must be at least 1, and the product not overflow"));
+        }
         let [top, bottom, left, right] = border([h, w], window, stride, [1, 1], padding)?;
         if top >= window[0] || bottom >= window[0] || left >= window[1] || right >= window[1] {
             return Err(format!("its padding {padding} leaves a {} x {} window without a pixel", window[0], window[1]));
         }
         let too_large = || format!("its {} x {} window is larger than the {h} x {w} input", window[0], window[1]);
-        let out_h = windows(h + top + bottom, window[0], stride[0], 1).ok_or_else(too_large)?;
-        let out_w = windows(w + left + right, window[1], stride[1], 1).ok_or_else(too_large)?;
+        let out_h = windows(h, [top, bottom], window[0], stride[0], 1).ok_or_else(too_large)?;
+        let out_w = windows(w, [left, right], window[1], stride[1], 1).ok_or_else(too_large)?;
         Ok(Self { h, w, c, window, stride, pad_top: top, pad_left: left, out_h, out_w })
     }
 

@@ -263,7 +263,7 @@ impl Layer for Conv2D {
         self.method = self.resolve(&s)?;
         self.shape = Some(s);
         let taps = s.kh * s.kw;
-        let kernel = self.init.values(s.kernel_len(), [taps * s.c, taps * s.filters], seed, position);
+        let kernel = self.init.values(s.kernel_len(), [taps * s.c, taps * s.filters], seed, position)?;
         self.params = vec![
             Param::new("kernel", [s.kh, s.kw, s.c, s.filters], kernel),
             Param::new("bias", [s.filters], Buffer::zeros(s.filters)),

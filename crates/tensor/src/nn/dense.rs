@@ -47,12 +47,12 @@ impl Layer for Dense {
         let inputs = input
             .as_vector()
             .ok_or_else(|| format!("it takes a vector and was given {input}: put a Flatten before it"))?;
-        if self.units == 0 {
-            return Err("it has 0 units; it must have at least 1".into());
+        if inputs == 0 || self.units == 0 {
+            return Err(format!("it has {inputs} inputs and {} units; both must be at least 1", self.units));
         }
         let len = inputs.checked_mul(self.units).ok_or("its number of weights overflows")?;
         self.inputs = inputs;
-        let kernel = self.init.values(len, [inputs, self.units], seed, position);
+        let kernel = self.init.values(len, [inputs, self.units], seed, position)?;
         self.params = vec![
             Param::new("kernel", [inputs, self.units], kernel),
             Param::new("bias", [self.units], Buffer::zeros(self.units)),

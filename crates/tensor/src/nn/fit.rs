@@ -138,7 +138,9 @@ pub fn fit(
     options: &Fit,
     observer: &mut dyn Observer,
 ) -> Result<(), FitError> {
-    check(network, training, options)?;
+    check(network, options)?;
+    check_examples(network, training, "training")?;
+    validation.map_or(Ok(()), |validation| check_examples(network, validation, "validation"))?;
     let (prefix, head) = network.split();
     let input_len = prefix.output().size();
     let start = Instant::now();
@@ -243,30 +245,33 @@ fn score(nodes: &[Node], trace: &mut Trace, examples: &Examples, batch: usize) -
     sum.mean(examples.len())
 }
 
-fn check(network: &Network, training: &Examples, options: &Fit) -> Result<(), FitError> {
-    let invalid = |reason: String| Err(FitError::Invalid(reason));
+fn check(network: &Network, options: &Fit) -> Result<(), FitError> {
     if options.batch_size == 0 {
-        return invalid("the batch size is 0; it must be at least 1".into());
+        return Err(FitError::Invalid("the batch size is 0; it must be at least 1".into()));
     }
     if !(options.rate.is_finite() && options.rate > 0.0) {
-        return invalid(format!("the learning rate is {}; it must be a positive number", options.rate));
-    }
-    if training.is_empty() {
-        return invalid("there are no examples to train on".into());
-    }
-    if training.inputs().shape() != network.input() {
-        return invalid(format!(
-            "the network takes inputs of {} and the examples are of {}",
-            network.input(),
-            training.inputs().shape()
-        ));
-    }
-    let classes = network.output().size();
-    if let Some(label) = training.labels().iter().find(|&&label| label as usize >= classes) {
-        return invalid(format!("an example has label {label}, but the network tells {classes} classes apart"));
+        return Err(FitError::Invalid(format!("the learning rate is {}; it must be a positive number", options.rate)));
     }
     if !network.nodes.iter().any(Node::is_trainable) {
-        return invalid("every layer is frozen: there is nothing to train".into());
+        return Err(FitError::Invalid("every layer is frozen: there is nothing to train".into()));
+    }
+    Ok(())
+}
+
+fn check_examples(network: &Network, examples: &Examples, purpose: &str) -> Result<(), FitError> {
+    let invalid = |reason: String| Err(FitError::Invalid(reason));
+    if examples.is_empty() {
+        return invalid(format!("there are no {purpose} examples"));
+    }
+    let (takes, given) = (network.input(), examples.inputs().shape());
+    if takes != given {
+        return invalid(format!("the network takes inputs of {takes}, and the {purpose} examples are of {given}"));
+    }
+    let classes = network.output().size();
+    if let Some(label) = examples.labels().iter().find(|&&label| label as usize >= classes) {
+        return invalid(format!(
+            "a {purpose} example has label {label}, but the network tells {classes} classes apart"
+        ));
     }
     Ok(())
 }

@@ -18,8 +18,17 @@ pub enum Init {
 impl Init {
     /// `len` initial values for a layer at a position, whose outputs each depend on `fan_in` inputs and whose inputs each
     /// reach `fan_out` outputs.
-    pub fn values(self, len: usize, [fan_in, fan_out]: [usize; 2], seed: u64, position: usize) -> Buffer {
-        let mut values = Buffer::zeros(len);
+    ///
+    /// # Errors
+    /// A sentence, if there is no memory for them.
+    pub fn values(
+        self,
+        len: usize,
+        [fan_in, fan_out]: [usize; 2],
+        seed: u64,
+        position: usize,
+    ) -> Result<Buffer, String> {
+        let mut values = Buffer::try_zeros(len).map_err(|_| format!("there is no memory for its {len} weights"))?;
         let mut bits = Address { seed, purpose: Purpose::Weights(position), step: 0, index: 0 }.bits();
         match self {
             Init::Zeros => {}
@@ -32,6 +41,6 @@ impl Init {
                 values.iter_mut().for_each(|value| *value = bits.normal() * deviation);
             }
         }
-        values
+        Ok(values)
     }
 }

@@ -252,14 +252,13 @@ impl Network {
         Ok(())
     }
 
-    /// Freezes or unfreezes the parameters of one layer.
+    /// Freezes or unfreezes the parameters of one layer; a layer without parameters is as it was.
     ///
     /// # Errors
     /// If there is no such layer.
     pub fn set_trainable(&mut self, name: &str, trainable: bool) -> Result<(), NetworkError> {
-        let position = self.position(name)?;
-        if let Some(node) = self.layers[position].node {
-            set_trainable(&mut self.nodes[node], trainable);
+        if let Some(node) = self.own_node(name)? {
+            set_trainable(node, trainable);
         }
         Ok(())
     }
@@ -274,11 +273,16 @@ impl Network {
     /// # Errors
     /// If there is no such layer.
     pub fn set_rate_factor(&mut self, name: &str, factor: f64) -> Result<(), NetworkError> {
-        let position = self.position(name)?;
-        if let Some(node) = self.layers[position].node {
-            self.nodes[node].rate_factor = factor;
+        if let Some(node) = self.own_node(name)? {
+            node.rate_factor = factor;
         }
         Ok(())
+    }
+
+    /// The node of the named layer, unless that is folded into an earlier one, whose parameters are not its own.
+    fn own_node(&mut self, name: &str) -> Result<Option<&mut Node>, NetworkError> {
+        let node = self.layers[self.position(name)?].node;
+        Ok(node.map(|node| &mut self.nodes[node]).filter(|node| node.name == name))
     }
 
     /// The thawline: how many nodes at the front are neither trainable nor random, before the first that is.

@@ -198,6 +198,9 @@ impl Trace {
                 None => (&self.features, &mut self.features_gradient),
             };
             let (inputs, outputs) = (n * node.input.size(), n * node.output.size());
+            if !node.layer.whole_batch() {
+                this.gradient.fill(0.0);
+            }
             node.layer.backward(Backward {
                 x: &x[..inputs],
                 y: &this.output[..outputs],

@@ -8,7 +8,7 @@
 
 use crate::simd::{LANES, Lanes, Simd, vectors, vectors_mut};
 
-use super::super::tile::{Accumulators, Product, cover, multiply_accumulate, take};
+use super::super::tile::{Accumulators, Product, broadcast_rows, cover, multiply_accumulate, take, to_memory};
 use super::{ConvShape, Padding};
 
 /// Whether this rung computes this convolution, with its gradients: on no side may the border be as wide as the kernel,
@@ -94,16 +94,13 @@ struct OutputRow<'a> {
 }
 
 impl<S: Simd> Product<S> for OutputRow<'_> {
+    const WIDE: bool = true;
+
     #[inline(always)]
     fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
         let ConvShape { kw, c, filters, .. } = *self.s;
         let per_row = self.bias.len();
-        let mut acc: Accumulators<S, R, V> = [[simd.zero(); V]; R];
-        for v in 0..V {
-            for r in 0..R {
-                acc[r][v] = simd.load(&self.bias[vector + v]);
-            }
-        }
+        let mut acc: Accumulators<S, R, V> = broadcast_rows(simd, take(self.bias, vector));
         for (kh, kernel) in self.kernel.chunks_exact(kw * c * per_row).enumerate() {
             let first = (kh * self.w + row) * c;
             let pixels: [&[f32]; R] = std::array::from_fn(|r| &self.x[first + r * c..][..kw * c]);
@@ -111,12 +108,12 @@ impl<S: Simd> Product<S> for OutputRow<'_> {
                 multiply_accumulate(simd, &mut acc, |r| pixels[r][i], take(kernel, vector));
             }
         }
-        for r in 0..R {
-            let y = &mut self.y[(row + r) * filters..][..filters];
-            for v in 0..V {
-                let from = (vector + v) * LANES;
-                let sum = if self.relu { simd.max(simd.zero(), acc[r][v]) } else { acc[r][v] };
-                simd.store_first(sum, &mut y[from..(from + LANES).min(filters)]);
+        let floor = simd.splat(if self.relu { 0.0 } else { f32::NEG_INFINITY });
+        let width = filters.min((vector + V) * LANES) - vector * LANES;
+        for (r, sums) in to_memory(simd, acc).iter().enumerate() {
+            let y = &mut self.y[(row + r) * filters + vector * LANES..][..width];
+            for (sum, y) in sums.iter().zip(y.chunks_mut(LANES)) {
+                simd.store_first(simd.max(floor, simd.load(sum)), y);
             }
         }
     }
@@ -152,6 +149,8 @@ struct KernelRow<'a> {
 }
 
 impl<S: Simd> Product<S> for KernelRow<'_> {
+    const WIDE: bool = true;
+
     #[inline(always)]
     fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
         let (c, per_row) = (self.s.c, self.per_row);

@@ -16,6 +16,8 @@ pub mod winograd;
 
 use std::fmt;
 
+use crate::shape::Shape;
+
 /// How far a convolution or pooling window may reach over the border.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Padding {
@@ -72,7 +74,7 @@ impl ConvShape {
     /// Derives the output's size and the zeros on the border.
     ///
     /// # Errors
-    /// A sentence, if a size is zero or the kernel is larger than the padded input.
+    /// A sentence, if a size is zero, the kernel is larger than the padded input, or a number of floats overflows.
     pub fn new(
         [h, w, c]: [usize; 3],
         [kh, kw]: [usize; 2],
@@ -81,13 +83,16 @@ impl ConvShape {
         dilation: [usize; 2],
         padding: Padding,
     ) -> Result<Self, String> {
+        if [h, w, c, filters].contains(&0) {
+            return Err(format!("it has a {h} x {w} x {c} input and {filters} filters; each must be at least 1"));
+        }
         let [top, bottom, left, right] = border([h, w], [kh, kw], stride, dilation, padding)?;
-        let out_h = windows(h + top + bottom, kh, stride[0], dilation[0])
-            .ok_or_else(|| format!("its {kh} x {kw} kernel is larger than the {h} x {w} input"))?;
-        let out_w = windows(w + left + right, kw, stride[1], dilation[1])
-            .ok_or_else(|| format!("its {kh} x {kw} kernel is larger than the {h} x {w} input"))?;
-        if c == 0 || filters == 0 {
-            return Err(format!("it has {c} input channels and {filters} filters; both must be at least 1"));
+        let too_large = || format!("its {kh} x {kw} kernel is larger than the {h} x {w} input");
+        let out_h = windows(h, [top, bottom], kh, stride[0], dilation[0]).ok_or_else(too_large)?;
+        let out_w = windows(w, [left, right], kw, stride[1], dilation[1]).ok_or_else(too_large)?;
+        let sizes = [[h, w, c, 1, 1, 1], [kh, kw, c, filters, out_h, out_w]];
+        if sizes.iter().any(|sizes| Shape::from(*sizes).checked_size().is_none()) {
+            return Err(format!("its number of products overflows: {out_h} x {out_w} x {kh} x {kw} x {c} x {filters}"));
         }
         Ok(Self { h, w, c, kh, kw, filters, stride, dilation, pad_top: top, pad_left: left, out_h, out_w })
     }
@@ -137,9 +142,16 @@ impl ConvShape {
     }
 }
 
-/// How many windows fit in a padded length, or `None` if not even one does.
-pub(super) fn windows(padded: usize, window: usize, stride: usize, dilation: usize) -> Option<usize> {
-    Some(padded.checked_sub((window - 1) * dilation + 1)? / stride + 1)
+/// How many windows fit in a length with zeros before and behind it, or `None` if not even one does.
+pub(super) fn windows(
+    len: usize,
+    [before, behind]: [usize; 2],
+    window: usize,
+    stride: usize,
+    dilation: usize,
+) -> Option<usize> {
+    let reach = (window - 1).checked_mul(dilation)?.checked_add(1)?;
+    Some(len.checked_add(before)?.checked_add(behind)?.checked_sub(reach)? / stride + 1)
 }
 
 /// Zeros at the top, bottom, left and right.
@@ -158,11 +170,12 @@ pub(super) fn border(
         Padding::Explicit(zeros) => zeros,
         Padding::Same => {
             let total = |axis: usize| {
-                let reach =
-                    (input[axis].div_ceil(stride[axis]) - 1) * stride[axis] + (window[axis] - 1) * dilation[axis];
-                (reach + 1).saturating_sub(input[axis])
+                let last = input[axis].saturating_sub(1) / stride[axis] * stride[axis];
+                let reach = (window[axis] - 1).checked_mul(dilation[axis])?.checked_add(1)?;
+                Some(last.checked_add(reach)?.saturating_sub(input[axis]))
             };
-            let [rows, cols] = [total(0), total(1)];
+            let too_far = || format!("its window {window:?} with dilation {dilation:?} overflows");
+            let [rows, cols] = [total(0).ok_or_else(too_far)?, total(1).ok_or_else(too_far)?];
             [rows / 2, rows - rows / 2, cols / 2, cols - cols / 2]
         }
     })

@@ -39,8 +39,11 @@ use super::ConvShape;
 /// Positions of a transformed tile.
 const POSITIONS: usize = 36;
 
-/// Panels that are transformed before they are multiplied.
+/// Panels that are transformed before they are multiplied: all that fit in the second-level cache beside U, ...
 const PANELS: usize = 1;
+
+/// ... and more of them where every product is added to dU, which has to be read and written each time.
+const GRADIENT_PANELS: usize = 3;
 
 /// Sixteen channels of as many tiles as a register tile has rows.
 type Panel = [Lanes; ROWS];
@@ -83,7 +86,8 @@ pub fn transform_kernel<S: Simd>(simd: S, s: &ConvShape, kernel: &[f32], u: &mut
             for (tap, g) in g.as_flattened_mut().iter_mut().enumerate() {
                 *g = simd.load_first(&kernel[(tap * s.c + c) * s.filters..][..s.filters][f * LANES..]);
             }
-            let transformed = both_ways::<S, Kernel, _, _>(simd, g);
+            let mut transformed = [[simd.zero(); 6]; 6];
+            both_ways::<S, Kernel, 3, 6>(simd, &g, &mut transformed);
             for (v, u) in transformed.as_flattened().iter().zip(u.chunks_exact_mut(cb * LANES * fb)) {
                 simd.store(*v, &mut u[c * fb + f]);
             }
@@ -109,7 +113,8 @@ pub fn transform_kernel_gradient<S: Simd>(simd: S, s: &ConvShape, du: &[Lanes], 
             for (tile, du) in tile.as_flattened_mut().iter_mut().zip(du.chunks_exact(cb * LANES * fb)) {
                 *tile = simd.load(&du[c * fb + f]);
             }
-            let dg: [[S::V; 3]; 3] = both_ways::<S, KernelTransposed, _, _>(simd, tile);
+            let mut dg = [[simd.zero(); 3]; 3];
+            both_ways::<S, KernelTransposed, 6, 3>(simd, &tile, &mut dg);
             for (tap, dg) in dg.as_flattened().iter().enumerate() {
                 let row = &mut dkernel[(tap * s.c + c) * s.filters..][..s.filters];
                 let end = s.filters.min((f + 1) * LANES);
@@ -135,19 +140,15 @@ pub fn forward<S: Simd>(
     scratch: &mut [f32],
 ) {
     let [cb, fb] = blocks(s);
-    for tiles in tile_blocks(s) {
+    for tiles in tile_blocks(s, PANELS) {
         let [v, m] = tiles.split(scratch, [cb, fb]);
-        for (tile, at) in tiles.iter() {
-            for c in 0..cb {
-                let d = input_tile(simd, s, x, at, c);
-                tiles.store(simd, both_ways::<S, Input, _, _>(simd, d), v, cb, tile, c);
-            }
-        }
+        tiles.transform_input(simd, s, x, v);
         tiles.multiply(simd, v, u, m, [cb, fb]);
         for (tile, at) in tiles.iter() {
             for (f, bias) in bias.iter().enumerate() {
                 let bias = simd.load(bias);
-                let mut outputs: [[S::V; 4]; 4] = both_ways::<S, Output, _, _>(simd, tiles.load(simd, m, fb, tile, f));
+                let mut outputs = [[simd.zero(); 4]; 4];
+                both_ways::<S, Output, 6, 4>(simd, &tiles.spread(m, fb, tile, f), &mut outputs);
                 for output in outputs.as_flattened_mut() {
                     *output = simd.add(*output, bias);
                     if shrink == Shrink::Relu {
@@ -175,14 +176,20 @@ pub fn input_gradient<S: Simd>(
 ) {
     let [cb, fb] = blocks(s);
     dx.fill(0.0);
-    for tiles in tile_blocks(s) {
+    for tiles in tile_blocks(s, PANELS) {
         let [dm, dv] = tiles.split(scratch, [fb, cb]);
-        tiles.store_output_gradient(simd, s, dy, dm);
+        tiles.transform_output_gradient(simd, s, dy, dm);
         tiles.multiply(simd, dm, u_transposed, dv, [fb, cb]);
         for (tile, at) in tiles.iter() {
             for c in 0..cb {
-                let dd: [[S::V; 6]; 6] = both_ways::<S, InputTransposed, _, _>(simd, tiles.load(simd, dv, cb, tile, c));
-                add_input_tile(simd, s, dd, at, c, dx);
+                let dv = tiles.spread(dv, cb, tile, c);
+                if let Some(mut sums) = whole_input_sums(s, dx, at, c) {
+                    both_ways::<S, InputTransposed, 6, 6>(simd, &dv, &mut sums);
+                } else {
+                    let mut dd = [[simd.zero(); 6]; 6];
+                    both_ways::<S, InputTransposed, 6, 6>(simd, &dv, &mut dd);
+                    add_input_tile(simd, s, dd, at, c, dx);
+                }
             }
         }
     }
@@ -199,15 +206,10 @@ pub fn kernel_gradient<S: Simd>(
     scratch: &mut [f32],
 ) {
     let [cb, fb] = blocks(s);
-    for tiles in tile_blocks(s) {
+    for tiles in tile_blocks(s, GRADIENT_PANELS) {
         let [v, dm] = tiles.split(scratch, [cb, fb]);
-        for (tile, at) in tiles.iter() {
-            for c in 0..cb {
-                let d = input_tile(simd, s, x, at, c);
-                tiles.store(simd, both_ways::<S, Input, _, _>(simd, d), v, cb, tile, c);
-            }
-        }
-        tiles.store_output_gradient(simd, s, dy, dm);
+        tiles.transform_input(simd, s, x, v);
+        tiles.transform_output_gradient(simd, s, dy, dm);
         let positions = du.chunks_exact_mut(cb * LANES * fb).zip(tiles.positions(v, cb)).zip(tiles.positions(dm, fb));
         for ((du, v), dm) in positions {
             for (block, du) in du.chunks_exact_mut(LANES * fb).enumerate() {
@@ -229,6 +231,8 @@ struct Correlation<'a> {
 }
 
 impl<S: Simd> Product<S> for Correlation<'_> {
+    const WIDE: bool = false;
+
     #[inline(always)]
     fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
         let fb = self.fb;
@@ -264,6 +268,8 @@ struct PanelProduct<'a> {
 }
 
 impl<S: Simd> Product<S> for PanelProduct<'_> {
+    const WIDE: bool = false;
+
     #[inline(always)]
     fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
         let width = self.out.len();
@@ -304,17 +310,17 @@ type At = [usize; 2];
 
 /// Floats of scratch that each function on an image needs.
 pub fn scratch_len(s: &ConvShape) -> usize {
-    POSITIONS * PANELS * blocks(s).iter().sum::<usize>() * ROWS * LANES
+    POSITIONS * PANELS.max(GRADIENT_PANELS) * blocks(s).iter().sum::<usize>() * ROWS * LANES
 }
 
 /// Cuts an image into blocks of tiles.
 #[inline(always)]
-fn tile_blocks(s: &ConvShape) -> impl Iterator<Item = Tiles> {
+fn tile_blocks(s: &ConvShape, panels: usize) -> impl Iterator<Item = Tiles> {
     let across = s.out_w.div_ceil(4);
     let total = s.out_h.div_ceil(4) * across;
-    (0..total).step_by(PANELS * ROWS).map(move |first| Tiles {
+    (0..total).step_by(panels * ROWS).map(move |first| Tiles {
         first,
-        count: (total - first).min(PANELS * ROWS),
+        count: (total - first).min(panels * ROWS),
         across,
     })
 }
@@ -352,30 +358,56 @@ impl Tiles {
         panels.chunks_exact(self.panels() * blocks)
     }
 
-    /// Spreads a transformed tile over the 36 positions.
+    /// The 36 positions of a transformed tile, to read.
     #[inline(always)]
-    fn store<S: Simd>(self, simd: S, v: [[S::V; 6]; 6], to: &mut [Panel], blocks: usize, tile: usize, block: usize) {
-        let (stride, place) = (self.panels() * blocks, tile / ROWS * blocks + block);
-        let (to, tile) = (&mut to[place..], tile % ROWS);
-        for p in 0..6 {
-            for q in 0..6 {
-                simd.store(v[p][q], &mut to[(p * 6 + q) * stride][tile]);
+    fn spread(self, panels: &[Panel], blocks: usize, tile: usize, block: usize) -> Spread<&[Panel]> {
+        let place = tile / ROWS * blocks + block;
+        Spread { panels: &panels[place..], stride: self.panels() * blocks, tile: tile % ROWS }
+    }
+
+    /// The 36 positions of a transformed tile, to write.
+    #[inline(always)]
+    fn spread_mut(self, panels: &mut [Panel], blocks: usize, tile: usize, block: usize) -> Spread<&mut [Panel]> {
+        let place = tile / ROWS * blocks + block;
+        Spread { panels: &mut panels[place..], stride: self.panels() * blocks, tile: tile % ROWS }
+    }
+
+    /// V = B' d B.
+    #[inline(always)]
+    fn transform_input<S: Simd>(self, simd: S, s: &ConvShape, x: &[f32], v: &mut [Panel]) {
+        let cb = s.c.div_ceil(LANES);
+        for (tile, at) in self.iter() {
+            for c in 0..cb {
+                let mut v = self.spread_mut(v, cb, tile, c);
+                match whole_inputs(s, x, at, c) {
+                    Some(d) => both_ways::<S, Input, 6, 6>(simd, &d, &mut v),
+                    None => both_ways::<S, Input, 6, 6>(simd, &input_tile(simd, s, x, at, c), &mut v),
+                }
             }
         }
     }
 
-    /// Collects a transformed tile from the 36 positions.
+    /// dM = A dY A'.
     #[inline(always)]
-    fn load<S: Simd>(self, simd: S, from: &[Panel], blocks: usize, tile: usize, block: usize) -> [[S::V; 6]; 6] {
-        let (stride, place) = (self.panels() * blocks, tile / ROWS * blocks + block);
-        let (from, tile) = (&from[place..], tile % ROWS);
-        let mut v = [[simd.zero(); 6]; 6];
-        for p in 0..6 {
-            for q in 0..6 {
-                v[p][q] = simd.load(&from[(p * 6 + q) * stride][tile]);
+    fn transform_output_gradient<S: Simd>(self, simd: S, s: &ConvShape, dy: OutputGradient, dm: &mut [Panel]) {
+        let fb = s.filters.div_ceil(LANES);
+        for (tile, at) in self.iter() {
+            for f in 0..fb {
+                let mut dm = self.spread_mut(dm, fb, tile, f);
+                match dy {
+                    OutputGradient::Full(dy) => match whole_outputs(s, dy, at, f) {
+                        Some(dy) => both_ways::<S, OutputTransposed, 4, 6>(simd, &dy, &mut dm),
+                        None => {
+                            both_ways::<S, OutputTransposed, 4, 6>(simd, &read_tile(simd, s, dy, at, f), &mut dm);
+                        }
+                    },
+                    OutputGradient::Pooled(dy, winners) => {
+                        let dy = read_pooled(simd, s, dy, winners, at, f);
+                        both_ways::<S, OutputTransposed, 4, 6>(simd, &dy, &mut dm);
+                    }
+                }
             }
         }
-        v
     }
 
     /// The 36 matrix products.
@@ -389,25 +421,35 @@ impl Tiles {
             }
         }
     }
+}
 
-    /// dM = A dY A'.
+/// The 36 positions of a transformed tile, in panels that hold other tiles too.
+struct Spread<P> {
+    panels: P,
+    /// Panels from a position to the next.
+    stride: usize,
+    tile: usize,
+}
+
+impl<S: Simd> Source<S> for Spread<&[Panel]> {
     #[inline(always)]
-    fn store_output_gradient<S: Simd>(self, simd: S, s: &ConvShape, dy: OutputGradient, dm: &mut [Panel]) {
-        let fb = s.filters.div_ceil(LANES);
-        for (tile, at) in self.iter() {
-            for f in 0..fb {
-                let dy: [[S::V; 4]; 4] = match dy {
-                    OutputGradient::Full(dy) => read_tile(simd, s, dy, at, f),
-                    OutputGradient::Pooled(dy, winners) => read_pooled(simd, s, dy, winners, at, f),
-                };
-                self.store(simd, both_ways::<S, OutputTransposed, _, _>(simd, dy), dm, fb, tile, f);
-            }
-        }
+    fn get(&self, simd: S, p: usize, q: usize) -> S::V {
+        simd.load(&self.panels[(p * 6 + q) * self.stride][self.tile])
+    }
+}
+
+impl<S: Simd> Sink<S> for Spread<&mut [Panel]> {
+    #[inline(always)]
+    fn put(&mut self, simd: S, p: usize, q: usize, v: S::V) {
+        simd.store(v, &mut self.panels[(p * 6 + q) * self.stride][self.tile]);
     }
 }
 
 mod border;
 mod transform;
 
-use border::{add_input_tile, input_tile, read_pooled, read_tile, write_pooled, write_tile};
-use transform::{Input, InputTransposed, Kernel, KernelTransposed, Output, OutputTransposed, both_ways};
+use border::{
+    add_input_tile, input_tile, read_pooled, read_tile, whole_input_sums, whole_inputs, whole_outputs, write_pooled,
+    write_tile,
+};
+use transform::{Input, InputTransposed, Kernel, KernelTransposed, Output, OutputTransposed, Sink, Source, both_ways};

@@ -4,57 +4,85 @@ use std::ops::Range;
 
 use crate::simd::{LANES, Lanes, Simd};
 
+use super::transform::{Sink, Source};
 use super::{At, ConvShape};
 
-/// A run of a row of pixels: `pixels` of them from (row, col) on, sixteen channels each, `channels` apart.
-#[inline(always)]
-fn run(image: &[f32], [row, col]: At, columns: usize, channels: usize, block: usize, pixels: usize) -> &[f32] {
-    &image[(row * columns + col) * channels + block * LANES..][..(pixels - 1) * channels + LANES]
+/// Sixteen channels of a square of pixels that all exist: the common case, free of questions.
+pub struct Square<'a> {
+    from: &'a [f32],
+    /// Floats from a row to the next, and from a pixel to the next.
+    strides: [usize; 2],
 }
 
-/// As [`run`], to write.
-#[inline(always)]
-fn run_mut(image: &mut [f32], [row, col]: At, columns: usize, channels: usize, block: usize, pixels: usize) -> &mut [f32] {
-    &mut image[(row * columns + col) * channels + block * LANES..][..(pixels - 1) * channels + LANES]
+/// As [`Square`]; what is put there is added.
+pub struct SquareSum<'a> {
+    to: &'a mut [f32],
+    strides: [usize; 2],
+}
+
+impl<S: Simd> Source<S> for Square<'_> {
+    #[inline(always)]
+    fn get(&self, simd: S, p: usize, q: usize) -> S::V {
+        simd.load(lanes(&self.from[p * self.strides[0] + q * self.strides[1]..]))
+    }
+}
+
+impl<S: Simd> Sink<S> for SquareSum<'_> {
+    #[inline(always)]
+    fn put(&mut self, simd: S, p: usize, q: usize, v: S::V) {
+        let to = lanes_mut(&mut self.to[p * self.strides[0] + q * self.strides[1]..]);
+        simd.store(simd.add(simd.load(to), v), to);
+    }
 }
 
 #[inline(always)]
-fn lanes(run: &[f32], from: usize) -> &Lanes {
-    run[from..].first_chunk().expect("a run ends with a whole vector")
+fn lanes(from: &[f32]) -> &Lanes {
+    from.first_chunk().expect("a square of whole vectors")
 }
 
 #[inline(always)]
-fn lanes_mut(run: &mut [f32], from: usize) -> &mut Lanes {
-    run[from..].first_chunk_mut().expect("a run ends with a whole vector")
+fn lanes_mut(to: &mut [f32]) -> &mut Lanes {
+    to.first_chunk_mut().expect("a square of whole vectors")
 }
 
-/// Where a tile's inputs begin, if all 36 exist with sixteen channels: the common case, free of questions.
+/// Where a tile's inputs begin, if all 36 exist with sixteen channels.
 #[inline(always)]
-fn whole_input(s: &ConvShape, at: At, block: usize) -> Option<At> {
+fn whole_input(s: &ConvShape, at: At, block: usize) -> Option<usize> {
     let [row, col] = [at[0].checked_sub(s.pad_top)?, at[1].checked_sub(s.pad_left)?];
-    (row + 6 <= s.h && col + 6 <= s.w && (block + 1) * LANES <= s.c).then_some([row, col])
+    let whole = row + 6 <= s.h && col + 6 <= s.w && (block + 1) * LANES <= s.c;
+    whole.then_some((row * s.w + col) * s.c + block * LANES)
 }
 
-/// Whether all 16 outputs of a tile exist with sixteen filters.
+/// Where a tile's outputs begin, if all 16 exist with sixteen filters.
 #[inline(always)]
-fn whole_output(s: &ConvShape, at: At, block: usize) -> bool {
-    at[0] + 4 <= s.out_h && at[1] + 4 <= s.out_w && (block + 1) * LANES <= s.filters
+fn whole_output(s: &ConvShape, at: At, block: usize) -> Option<usize> {
+    let whole = at[0] + 4 <= s.out_h && at[1] + 4 <= s.out_w && (block + 1) * LANES <= s.filters;
+    whole.then_some((at[0] * s.out_w + at[1]) * s.filters + block * LANES)
+}
+
+/// The inputs under the tile of outputs at `at`, if all exist.
+#[inline(always)]
+pub fn whole_inputs<'a>(s: &ConvShape, x: &'a [f32], at: At, block: usize) -> Option<Square<'a>> {
+    whole_input(s, at, block).map(|start| Square { from: &x[start..], strides: [s.w * s.c, s.c] })
+}
+
+/// The gradients of the inputs under the tile of outputs at `at`, if all exist.
+#[inline(always)]
+pub fn whole_input_sums<'a>(s: &ConvShape, dx: &'a mut [f32], at: At, block: usize) -> Option<SquareSum<'a>> {
+    whole_input(s, at, block).map(|start| SquareSum { to: &mut dx[start..], strides: [s.w * s.c, s.c] })
+}
+
+/// The gradients of the outputs of a tile, if all exist.
+#[inline(always)]
+pub fn whole_outputs<'a>(s: &ConvShape, dy: &'a [f32], at: At, block: usize) -> Option<Square<'a>> {
+    whole_output(s, at, block).map(|start| Square { from: &dy[start..], strides: [s.out_w * s.filters, s.filters] })
 }
 
 /// The 6 x 6 inputs under the tile of outputs at `at`, sixteen channels; zeros beyond the border.
 #[inline(always)]
 pub fn input_tile<S: Simd>(simd: S, s: &ConvShape, x: &[f32], at: At, block: usize) -> [[S::V; 6]; 6] {
-    let mut tile = [[simd.zero(); 6]; 6];
-    if let Some([row, col]) = whole_input(s, at, block) {
-        for p in 0..6 {
-            let run = run(x, [row + p, col], s.w, s.c, block, 6);
-            for q in 0..6 {
-                tile[p][q] = simd.load(lanes(run, q * s.c));
-            }
-        }
-        return tile;
-    }
     let channels = block * LANES..s.c.min((block + 1) * LANES);
+    let mut tile = [[simd.zero(); 6]; 6];
     for (p, row) in tile.iter_mut().enumerate() {
         for (q, d) in row.iter_mut().enumerate() {
             if let Some(pixel) = input_pixel(s, at, p, q) {
@@ -68,16 +96,6 @@ pub fn input_tile<S: Simd>(simd: S, s: &ConvShape, x: &[f32], at: At, block: usi
 /// Adds a 6 x 6 tile of gradients to the inputs that it came from.
 #[inline(always)]
 pub fn add_input_tile<S: Simd>(simd: S, s: &ConvShape, dd: [[S::V; 6]; 6], at: At, block: usize, dx: &mut [f32]) {
-    if let Some([row, col]) = whole_input(s, at, block) {
-        for p in 0..6 {
-            let run = run_mut(dx, [row + p, col], s.w, s.c, block, 6);
-            for q in 0..6 {
-                let dx = lanes_mut(run, q * s.c);
-                simd.store(simd.add(simd.load(dx), dd[p][q]), dx);
-            }
-        }
-        return;
-    }
     let channels = block * LANES..s.c.min((block + 1) * LANES);
     for (p, row) in dd.into_iter().enumerate() {
         for (q, dd) in row.into_iter().enumerate() {
@@ -99,15 +117,6 @@ fn input_pixel(s: &ConvShape, [row, col]: At, p: usize, q: usize) -> Option<usiz
 /// Writes the outputs of a tile that exist.
 #[inline(always)]
 pub fn write_tile<S: Simd>(simd: S, s: &ConvShape, tile: [[S::V; 4]; 4], at: At, block: usize, y: &mut [f32]) {
-    if whole_output(s, at, block) {
-        for p in 0..4 {
-            let run = run_mut(y, [at[0] + p, at[1]], s.out_w, s.filters, block, 4);
-            for q in 0..4 {
-                simd.store(tile[p][q], lanes_mut(run, q * s.filters));
-            }
-        }
-        return;
-    }
     let filters = block * LANES..s.filters.min((block + 1) * LANES);
     for (p, row) in tile.into_iter().enumerate() {
         for (q, out) in row.into_iter().enumerate() {
@@ -122,17 +131,8 @@ pub fn write_tile<S: Simd>(simd: S, s: &ConvShape, tile: [[S::V; 4]; 4], at: At,
 /// Reads the gradients of a tile's outputs; zeros for those that don't exist.
 #[inline(always)]
 pub fn read_tile<S: Simd>(simd: S, s: &ConvShape, dy: &[f32], at: At, block: usize) -> [[S::V; 4]; 4] {
-    let mut tile = [[simd.zero(); 4]; 4];
-    if whole_output(s, at, block) {
-        for p in 0..4 {
-            let run = run(dy, [at[0] + p, at[1]], s.out_w, s.filters, block, 4);
-            for q in 0..4 {
-                tile[p][q] = simd.load(lanes(run, q * s.filters));
-            }
-        }
-        return tile;
-    }
     let filters = block * LANES..s.filters.min((block + 1) * LANES);
+    let mut tile = [[simd.zero(); 4]; 4];
     for (p, row) in tile.iter_mut().enumerate() {
         for (q, out) in row.iter_mut().enumerate() {
             if at[0] + p < s.out_h && at[1] + q < s.out_w {

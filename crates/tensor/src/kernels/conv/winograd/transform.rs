@@ -9,31 +9,58 @@ pub trait Transform<const I: usize, const O: usize> {
     fn apply<S: Simd>(simd: S, d: [S::V; I]) -> [S::V; O];
 }
 
-/// Applies a one-dimensional transform to the columns of a tile, then to its rows: T d T'.
+/// Where the vectors of a square tile are read.
+pub trait Source<S: Simd> {
+    /// The vector at row p, column q.
+    fn get(&self, simd: S, p: usize, q: usize) -> S::V;
+}
+
+/// Where the vectors of a transformed tile go.
+pub trait Sink<S: Simd> {
+    /// Takes the vector at row p, column q.
+    fn put(&mut self, simd: S, p: usize, q: usize, v: S::V);
+}
+
+impl<S: Simd, const N: usize> Source<S> for [[S::V; N]; N] {
+    #[inline(always)]
+    fn get(&self, _simd: S, p: usize, q: usize) -> S::V {
+        self[p][q]
+    }
+}
+
+impl<S: Simd, const N: usize> Sink<S> for [[S::V; N]; N] {
+    #[inline(always)]
+    fn put(&mut self, _simd: S, p: usize, q: usize, v: S::V) {
+        self[p][q] = v;
+    }
+}
+
+/// Applies a one-dimensional transform to the columns of a tile, then to its rows: T d T'. Reads and writes as it goes,
+/// since a tile of 6 x 6 vectors is more than the registers hold.
 #[inline(always)]
 pub fn both_ways<S: Simd, T: Transform<I, O>, const I: usize, const O: usize>(
     simd: S,
-    d: [[S::V; I]; I],
-) -> [[S::V; O]; O] {
-    // Row q of this is column q of d, transformed.
+    source: &impl Source<S>,
+    sink: &mut impl Sink<S>,
+) {
     let mut columns = [[simd.zero(); O]; I];
     for q in 0..I {
-        columns[q] = T::apply(simd, column(d, q));
+        let mut d = [simd.zero(); I];
+        for p in 0..I {
+            d[p] = source.get(simd, p, q);
+        }
+        columns[q] = T::apply(simd, d);
     }
-    let mut result = [[simd.zero(); O]; O];
     for p in 0..O {
-        result[p] = T::apply(simd, column(columns, p));
+        let mut d = [simd.zero(); I];
+        for q in 0..I {
+            d[q] = columns[q][p];
+        }
+        let row = T::apply(simd, d);
+        for q in 0..O {
+            sink.put(simd, p, q, row[q]);
+        }
     }
-    result
-}
-
-#[inline(always)]
-fn column<V: Copy, const R: usize, const C: usize>(rows: [[V; C]; R], column: usize) -> [V; R] {
-    let mut result = [rows[0][column]; R];
-    for r in 0..R {
-        result[r] = rows[r][column];
-    }
-    result
 }
 
 /// B' d
