@@ -19,6 +19,7 @@ mod golden;
 mod gradients;
 mod layers;
 mod light;
+mod network;
 mod optimizer;
 mod oracle;
 mod rungs;

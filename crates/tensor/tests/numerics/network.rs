@@ -1,0 +1,252 @@
+//! Building a network: shapes checked with names and numbers, layers frozen, taken away and put on, and the summary.
+
+use thawline_tensor::nn::{
+    Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D, Method, Network, NetworkError, Padding, Relu,
+};
+
+/// The tutorial's network: two convolutions, a hidden layer, and as many classes as asked for.
+pub fn tutorial(classes: usize) -> Network {
+    Network::builder([32, 32, 3])
+        .layer("conv2d_1", Conv2D::new(64, [3, 3]))
+        .layer("activation_1", Relu)
+        .layer("conv2d_2", Conv2D::new(64, [3, 3]))
+        .layer("activation_2", Relu)
+        .layer("max_pooling2d_1", MaxPool2D::new([2, 2]))
+        .layer("dropout_1", Dropout::new(0.25))
+        .layer("flatten_1", Flatten)
+        .layer("dense_1", Dense::new(128))
+        .layer("activation_3", Relu)
+        .layer("dropout_2", Dropout::new(0.5))
+        .layer("dense_2", Dense::new(classes))
+        .build(1)
+        .expect("the network fits together")
+}
+
+/// The message with which a second layer is refused, behind a harmless first one.
+fn refusal<const D: usize>(input: [usize; D], layer: impl Layer + 'static) -> String {
+    let result = Network::builder(input).layer("first", Relu).layer("second", layer).build(0);
+    result.err().map_or_else(|| "was accepted".into(), |error| error.to_string())
+}
+
+#[track_caller]
+fn refused<const D: usize>(input: [usize; D], layer: impl Layer + 'static, reason: &str) {
+    let message = refusal(input, layer);
+    let dims = input.map(|dim| dim.to_string()).join(" x ");
+    assert!(message.starts_with("layer 2 'second' ("), "{message}");
+    assert!(message.contains(&format!("cannot take an input of {dims}: ")), "{message}");
+    assert!(message.contains(reason), "{message}");
+}
+
+#[test]
+fn what_does_not_fit_is_refused_with_layer_shapes_and_reason() {
+    refused([5, 4, 2], Dense::new(3), "it takes a vector and was given 5 x 4 x 2: put a Flatten before it");
+    refused([5], Conv2D::new(3, [3, 3]), "it takes an image (H x W x C) and was given 5");
+    refused([5, 4], MaxPool2D::new([2, 2]), "it takes an image (H x W x C) and was given 5 x 4");
+    refused([5, 4, 2], Conv2D::new(3, [3, 5]), "its 3 x 5 kernel is larger than the 5 x 4 input");
+    refused([5, 4, 2], Conv2D::new(3, [3, 3]).dilation([1, 2]), "its 3 x 3 kernel is larger than the 5 x 4 input");
+    refused([5, 4, 2], MaxPool2D::new([6, 1]), "its 6 x 1 window is larger than the 5 x 4 input");
+    let padding = Padding::Explicit([2, 0, 0, 0]);
+    refused([5, 4, 2], MaxPool2D::new([2, 2]).padding(padding), "leaves a 2 x 2 window without a pixel");
+    let conv = || Conv2D::new(3, [3, 3]);
+    refused([5, 4, 2], conv().stride([2, 1]).method(Method::Winograd), "Winograd's method needs");
+    refused([5, 5, 2], Conv2D::new(3, [5, 5]).method(Method::Winograd), "Winograd's method needs");
+    refused([9, 9, 2], conv().dilation([1, 2]).method(Method::Implicit), "the implicit method needs");
+    let padding = Padding::Explicit([0, 3, 0, 0]);
+    refused([5, 4, 2], conv().padding(padding).method(Method::Implicit), "the implicit method needs");
+}
+
+#[test]
+fn a_size_of_zero_is_refused() {
+    let each = "at least 1";
+    refused([5, 4, 2], Conv2D::new(0, [3, 3]), each);
+    refused([5, 4, 2], Conv2D::new(3, [0, 3]), each);
+    refused([5, 4, 2], Conv2D::new(3, [3, 3]).stride([0, 1]), each);
+    refused([5, 4, 2], Conv2D::new(3, [3, 3]).dilation([1, 0]), each);
+    refused([5, 4, 2], MaxPool2D::new([0, 2]), each);
+    refused([5, 4, 2], MaxPool2D::new([2, 2]).stride([1, 0]), each);
+    refused([5], Dense::new(0), each);
+    for input in [[0, 4, 2], [5, 0, 2], [5, 4, 0]] {
+        for padding in [Padding::Valid, Padding::Same, Padding::Explicit([1; 4])] {
+            for method in [Method::Auto, Method::Naive] {
+                let conv = Conv2D::new(3, [3, 3]).padding(padding).method(method);
+                let error = Network::builder(input).layer("conv", conv).build(0).expect_err("zero is refused");
+                assert!(error.to_string().contains(each), "{error}");
+            }
+            let pool = MaxPool2D::new([2, 2]).padding(padding);
+            let error = Network::builder(input).layer("pool", pool).build(0).expect_err("zero is refused");
+            assert!(error.to_string().contains(each), "{error}");
+        }
+    }
+    let error = Network::builder([0]).layer("dense", Dense::new(3)).build(0).expect_err("zero is refused");
+    assert!(error.to_string().contains("it has 0 inputs and 3 units; both must be at least 1"), "{error}");
+    for layer in [Box::new(Relu) as Box<dyn Layer>, Box::new(Flatten), Box::new(Dropout::new(0.5))] {
+        let error = Network::builder([0, 3, 3]).boxed("layer", layer).build(0).expect_err("zero is refused");
+        assert!(error.to_string().contains("it would give an output of 0"), "{error}");
+    }
+}
+
+#[test]
+fn sizes_beyond_all_memory_are_refused_and_not_tried() {
+    let huge = usize::MAX / 2;
+    refused([5, 4, 2], Conv2D::new(huge, [3, 3]), "overflows");
+    refused([5, 4, 2], Conv2D::new(3, [huge, 3]), "is larger than");
+    refused([5, 4, 2], Conv2D::new(3, [3, 3]).dilation([huge, huge]), "is larger than");
+    refused([5, 4, 2], Conv2D::new(3, [3, 3]).dilation([huge, huge]).padding(Padding::Same), "overflows");
+    refused([5, 4, 2], Conv2D::new(3, [3, 3]).padding(Padding::Explicit([usize::MAX; 4])), "is larger than");
+    refused([5, 4, 2], Conv2D::new(3, [3, 3]).padding(Padding::Explicit([huge / 4; 4])), "overflows");
+    refused([5, 4, 2], MaxPool2D::new([huge, 2]), "is larger than");
+    refused([5], Dense::new(huge), "overflows");
+    // More than any address space holds, less than overflows.
+    refused([1 << 20], Dense::new(1 << 32), "there is no memory for its 4503599627370496 weights");
+    refused([3, 3, 1 << 20], Conv2D::new(1 << 28, [3, 3]), "there is no memory for its");
+}
+
+#[test]
+fn names_are_unique_and_asked_for_by_name() {
+    let twice = Network::builder([4]).layer("a", Dense::new(2)).layer("a", Relu).build(0).expect_err("refused");
+    assert_eq!(twice, NetworkError::DuplicateName { position: 2, name: "a".into() });
+    assert_eq!(twice.to_string(), "layer 2 is called 'a' like an earlier one; every layer needs a name of its own");
+    let mut network = Network::builder([4]).layer("a", Dense::new(2)).layer("b", Relu).build(0).expect("it fits");
+    let expected = "there is no layer 'c'; the layers are a, b";
+    let before = format!("{network:?}");
+    let results = [
+        network.freeze_through("c"),
+        network.set_trainable("c", false),
+        network.set_rate_factor("c", 0.1),
+        network.truncate("c"),
+    ];
+    for result in results {
+        assert_eq!(result.expect_err("there is no such layer").to_string(), expected);
+    }
+    assert_eq!(format!("{network:?}"), before, "nothing changed");
+}
+
+/// The names of the parameters that training changes.
+fn trainable(network: &Network) -> Vec<String> {
+    network.params().filter(|(_, param)| param.trainable).map(|(name, _)| name).collect()
+}
+
+#[test]
+fn freezing_is_by_layer_and_can_be_undone() {
+    let mut network = tutorial(5);
+    let [conv_1, conv_2, dense_1, dense_2] =
+        ["conv2d_1", "conv2d_2", "dense_1", "dense_2"].map(|layer| ["kernel", "bias"].map(|p| format!("{layer}/{p}")));
+    let all = [conv_1.clone(), conv_2.clone(), dense_1.clone(), dense_2.clone()].concat();
+    assert_eq!(trainable(&network), all);
+    // Whether the last named layer has parameters or not, and whether it is folded in or not.
+    for (through, learns) in [
+        ("conv2d_1", &all[2..]),
+        ("activation_1", &all[2..]),
+        ("max_pooling2d_1", &all[4..]),
+        ("flatten_1", &all[4..]),
+        ("dense_1", &all[6..]),
+        ("dropout_2", &all[6..]),
+        ("dense_2", &all[8..]),
+        // It also unfreezes what is behind.
+        ("conv2d_2", &all[4..]),
+    ] {
+        network.freeze_through(through).expect("there is such a layer");
+        assert_eq!(trainable(&network), learns, "frozen through {through}");
+    }
+    network.unfreeze();
+    assert_eq!(trainable(&network), all);
+    network.set_trainable("conv2d_2", false).expect("there is such a layer");
+    assert_eq!(trainable(&network), [conv_1, dense_1, dense_2].concat());
+    network.set_trainable("conv2d_2", true).expect("there is such a layer");
+    // Layers without parameters have nothing to freeze, though they are folded into layers that have.
+    for name in ["activation_1", "max_pooling2d_1", "flatten_1", "activation_3", "dropout_1"] {
+        network.set_trainable(name, false).expect("there is such a layer");
+        assert_eq!(trainable(&network), all, "{name}");
+    }
+}
+
+#[test]
+fn the_prefix_ends_before_the_first_random_or_trainable_layer() {
+    let mut network = tutorial(5);
+    assert!(network.prefix().is_empty());
+    assert_eq!(network.prefix().output(), network.input());
+    // Dropout is in the way, whatever is frozen behind it.
+    for through in ["conv2d_2", "max_pooling2d_1", "dropout_1", "flatten_1", "dense_1", "dense_2"] {
+        network.freeze_through(through).expect("there is such a layer");
+        assert_eq!(network.prefix().output().dims(), [14, 14, 64], "frozen through {through}");
+    }
+    network.freeze_through("conv2d_1").expect("there is such a layer");
+    assert_eq!(network.prefix().output().dims(), [30, 30, 64]);
+    network.freeze_through("dense_2").expect("there is such a layer");
+    network.set_trainable("conv2d_1", true).expect("there is such a layer");
+    assert!(network.prefix().is_empty(), "frozen layers behind a trainable one are no prefix");
+}
+
+#[test]
+fn a_head_is_taken_away_and_another_put_on() {
+    let mut network = tutorial(5);
+    let features: Vec<Vec<f32>> = network.params().take(4).map(|(_, param)| param.value.to_vec()).collect();
+    network.truncate("dense_1").expect("there is such a layer");
+    assert_eq!(network.layer_names().last(), Some("flatten_1"));
+    assert_eq!(network.output().dims(), [12_544]);
+    network.push("head".into(), Box::new(Dense::new(7)), 2).expect("it fits");
+    network.push("relu".into(), Box::new(Relu), 2).expect("it fits");
+    assert_eq!(network.output().dims(), [7]);
+    let names: Vec<String> = network.params().map(|(name, _)| name).collect();
+    assert_eq!(names[4..], ["head/kernel", "head/bias"]);
+    for ((_, param), before) in network.params().zip(&features) {
+        assert!(param.value[..] == before[..], "the features are what they were");
+    }
+    // In front of a Flatten, whose own work is none, too.
+    network.truncate("flatten_1").expect("there is such a layer");
+    assert_eq!(network.output().dims(), [14, 14, 64]);
+    let message = network.push("head".into(), Box::new(Dense::new(7)), 2).expect_err("an image").to_string();
+    assert!(message.contains("layer 7 'head' (Dense) cannot take an input of 14 x 14 x 64"), "{message}");
+    network.push("flatten".into(), Box::new(Flatten), 2).expect("it fits after the failure");
+    network.truncate("conv2d_1").expect("there is such a layer");
+    assert_eq!((network.nodes().len(), network.output().dims()), (0, &[32, 32, 3][..]));
+}
+
+#[test]
+fn a_layer_folded_into_one_that_stays_cannot_be_taken_away() {
+    let mut network = tutorial(5);
+    for name in ["activation_1", "activation_2", "max_pooling2d_1", "activation_3"] {
+        let message = network.truncate(name).expect_err("it is folded in").to_string();
+        assert!(message.contains(name) && message.contains("folded into the layer before it"), "{message}");
+        assert_eq!(network.layer_names().count(), 11);
+    }
+}
+
+#[test]
+fn seeds_and_positions_decide_the_initial_weights() {
+    let build = |seed: u64| Network::builder([4]).layer("a", Dense::new(4)).layer("b", Dense::new(4)).build(seed);
+    let weights = |seed| {
+        let network = build(seed).expect("it fits");
+        network.params().map(|(_, param)| param.value.to_vec()).collect::<Vec<_>>()
+    };
+    assert_eq!(weights(1), weights(1));
+    assert_ne!(weights(1), weights(2));
+    assert_ne!(weights(1)[0], weights(1)[2], "layers of one shape differ");
+    let limit = (6.0 / 8.0f32).sqrt();
+    assert!(weights(1)[0].iter().all(|w| w.abs() <= limit), "Glorot's limit");
+    assert_eq!(weights(1)[1], [0.0; 4], "biases begin at zero");
+}
+
+#[test]
+fn the_summary_of_the_tutorial_has_its_published_numbers() {
+    let mut network = tutorial(5);
+    let summary = network.summary();
+    let parameters: Vec<usize> = summary.rows.iter().map(|row| row.parameters).filter(|&n| n > 0).collect();
+    assert_eq!(parameters, [1_792, 36_928, 1_605_760, 645]);
+    assert_eq!((summary.parameters(), summary.trainable(), summary.frozen()), (1_645_125, 1_645_125, 0));
+    network.freeze_through("flatten_1").expect("there is such a layer");
+    let summary = network.summary();
+    assert_eq!((summary.parameters(), summary.trainable(), summary.frozen()), (1_645_125, 1_606_405, 38_720));
+
+    let shapes: Vec<String> = summary.rows.iter().map(|row| row.output.to_string()).collect();
+    let [conv_1, conv_2, pooled] = ["30 x 30 x 64", "28 x 28 x 64", "14 x 14 x 64"];
+    assert_eq!(shapes, [conv_1, conv_1, conv_2, conv_2, pooled, pooled, "12544", "128", "128", "128", "5"]);
+    let flops: Vec<u64> = summary.rows.iter().map(|row| row.flops).filter(|&n| n > 0).collect();
+    assert_eq!(flops, [2 * 900 * 27 * 64, 2 * 784 * 576 * 64, 2 * 12_544 * 128, 2 * 128 * 5]);
+    assert_eq!(summary.rows[0].activation_bytes, 4 * 900 * 64);
+    let table = summary.to_string();
+    for part in ["conv2d_1 (Conv2D)", "1,645,125: trainable 1,606,405, frozen 38,720", "max_pooling2d_1 (MaxPooling2D)"]
+    {
+        assert!(table.contains(part), "{table}");
+    }
+}
