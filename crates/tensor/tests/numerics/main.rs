@@ -2,26 +2,51 @@
 //!
 //! | module | what it shows |
 //! |---|---|
-//! | [`golden`] | logits, gradients and ten training steps agree with PyTorch and Keras, by every convolution method |
+//! | [`bits`] | the same bits for any number of threads, alone or in a batch, and on AVX2 and AVX-512 |
 //! | [`conv`] | each rung of the ladder gives the exact result on whole numbers, at every SIMD level |
+//! | [`dropout`] | dropout drops as often as it should, and the same elements whenever it is asked |
+//! | [`freezing`] | frozen weights keep every bit, cost nothing, and their features can be computed once |
+//! | [`gemm`] | matrix products are exact on whole numbers and within their bound on others, in every form |
+//! | [`golden`] | logits, gradients and ten training steps agree with PyTorch and Keras, by every convolution method |
+//! | [`gradients`] | the `f64` references' gradients are the slopes of their forward passes |
+//! | [`layers`] | layers, with all that is folded into them, do what the `f64` references do |
+//! | [`levels`] | all this holds at every SIMD level that the CPU has |
+//! | [`light`] | light kernels are right at every length, and write nothing beyond it |
+//! | [`network`] | a network refuses what does not fit, freezes what it says, and adds up its parameters |
+//! | [`optimizer`] | Adam and gradient descent follow their `f64` twins, and stay finite |
+//! | [`softmax`] | the loss is right to a few units in the last place, also at logits of 3e38 |
+//! | [`training`] | the training loop sees every example once an epoch, and stops on a loss that is no number |
+//! | [`winograd_error`] | the error of Winograd's method, as a table and with a bound |
 //!
-//! They share [`cases`] (the shapes), [`data`] (the numbers), [`rungs`] (the ladder behind one signature), [`chain`]
-//! (a network's passes with every gradient in the open) and [`compare`] (what "equal" means).
+//! | module | what the others share |
+//! |---|---|
+//! | [`cases`] | the shapes |
+//! | [`chain`] | a network's passes with every gradient in the open |
+//! | [`compare`] | what "equal" means |
+//! | [`data`] | the numbers |
+//! | [`oracle`] | layers in `f64` |
+//! | [`rungs`] | the ladder behind one signature |
+//! | [`small`] | a small training |
 
+mod bits;
 mod cases;
 mod chain;
 mod compare;
 mod conv;
 mod data;
 mod dropout;
+mod freezing;
 mod gemm;
 mod golden;
 mod gradients;
 mod layers;
+mod levels;
 mod light;
 mod network;
 mod optimizer;
 mod oracle;
 mod rungs;
+mod small;
 mod softmax;
+mod training;
 mod winograd_error;

@@ -1,0 +1,252 @@
+//! The same bits whatever the machine does: for any number of threads, alone or in a batch, and at the two levels that
+//! have fused multiply-add.
+
+use std::process::Command;
+
+use thawline_tensor::kernels::conv::ConvShape;
+use thawline_tensor::kernels::conv::winograd::{OutputGradient, Shrink};
+use thawline_tensor::kernels::gemm::{Epilogue, Matrix, gemm};
+use thawline_tensor::kernels::optimizer::{AdamStep, adam, sgd};
+use thawline_tensor::nn::{Network, evaluate, predict};
+use thawline_tensor::simd::{Level, Simd};
+use thawline_tensor::threads::{count, with_threads};
+use thawline_tensor::{Tensor, dispatch};
+
+use crate::cases::{dense_convolutions, general_convolutions, products};
+use crate::chain::{self, STEP};
+use crate::compare::same_bits;
+use crate::data::{levels, reals};
+use crate::gemm::{FORMS, Product};
+use crate::rungs::{Rung, winograd_forward, winograd_input_gradient, winograd_kernel_gradient};
+use crate::small;
+
+/// Runs something with 1, 2, 3, 4 and 8 threads and compares all results with the first.
+fn for_any_threads<R: Send>(what: &str, work: impl Fn() -> R + Send + Sync, same: impl Fn(String, &R, &R)) {
+    let with = |threads| {
+        with_threads(threads, || {
+            assert_eq!(count(), threads);
+            work()
+        })
+        .expect("threads can be started")
+    };
+    let expected = with(1);
+    for threads in [2, 3, 4, 8] {
+        same(format!("{what} with {threads} threads"), &with(threads), &expected);
+    }
+}
+
+#[test]
+fn products_have_the_same_bits_for_any_number_of_threads() {
+    for shape in [[7, 65, 257], [240, 129, 33], [130, 70, 600], [17, 33, 4111], [1030, 3, 4097], [128, 128, 12_544]] {
+        let product = Product::new(shape, reals);
+        for level in levels() {
+            for form in FORMS {
+                let compute = || product.compute(level, form, Epilogue::BiasRelu(&product.bias));
+                for_any_threads(&format!("{shape:?} {form:?} at {level}"), compute, |what, a, b| same_bits(what, a, b));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_training_has_the_same_bits_for_any_number_of_threads() {
+    let train = || {
+        let mut network = small::network();
+        let log = small::train(&mut network, &small::FIT);
+        (small::digest(&network), log)
+    };
+    for_any_threads("training", train, |what, actual, expected| assert_eq!(actual, expected, "{what}"));
+}
+
+#[test]
+fn a_row_alone_has_the_bits_that_it_has_in_a_product() {
+    // Both ways to cut, and more rows than a block, a task or the partial results have.
+    for shape in [[600, 70, 300], [600, 5, 4100], [113, 64, 576], [130, 256, 4096], [30, 257, 4096]] {
+        let [m, n, k] = shape;
+        let [a, b, bias] = [reals("a", m * k), reals("b", k * n), reals("bias", n)];
+        for level in levels() {
+            let rows = |first: usize, count: usize| {
+                let a = Matrix::new(&a[first * k..][..count * k], count, k);
+                let mut c = vec![f32::NAN; count * n];
+                dispatch!(level, simd => gemm(simd, a, Matrix::new(&b, k, n), &mut c, Epilogue::Bias(&bias)));
+                c
+            };
+            let all = rows(0, m);
+            for (first, count) in [(0, 1), (m / 2, 1), (m - 1, 1), (3, 8), (1, m / 3)] {
+                let what = format!("rows {first} to {} of {shape:?} at {level}", first + count - 1);
+                same_bits(what, &rows(first, count), &all[first * n..][..count * n]);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_example_alone_has_the_bits_that_it_has_in_a_batch() {
+    let network = small::network();
+    let n = 150;
+    let examples = small::examples(n);
+    let logits = predict(&network, &examples);
+    let (image, classes) = (network.input().size(), small::CLASSES);
+    let images = reals("images", n * image);
+    for batch in [1, 3, 8, 20] {
+        for (first, images) in (0..n).step_by(batch).zip(images.chunks(batch * image)) {
+            let count = images.len() / image;
+            let dims = [&[count], network.input().dims()].concat();
+            let inputs = Tensor::from_slice(thawline_tensor::Shape::new(dims), images);
+            let part = predict(&network, &thawline_tensor::nn::Examples::new(inputs, vec![0; count]));
+            let what = format!("examples from {first}, {batch} at a time");
+            same_bits(what, part.data(), &logits.data()[first * classes..][..count * classes]);
+        }
+    }
+}
+
+#[test]
+fn scoring_does_not_depend_on_the_training_batch() {
+    let examples = small::examples(41);
+    let log = |batch_size| {
+        let mut network = small::network();
+        // So low a rate that nothing moves: what is scored is the same network.
+        let options = thawline_tensor::nn::Fit { epochs: 1, batch_size, rate: 1e-30, ..small::FIT };
+        let log = small::train(&mut network, &options);
+        (log.epochs[0][2], log.epochs[0][3], evaluate(&network, &examples))
+    };
+    for batch_size in [32, 1, 7, 70, 1000] {
+        let (loss, accuracy, metrics) = log(batch_size);
+        // The examples' losses are the same bits; batches decide in which order they are added.
+        assert!((loss - metrics.loss).abs() <= 1e-14 * loss, "batches of {batch_size}: {loss}, {metrics:?}");
+        assert_eq!(accuracy, metrics.accuracy, "batches of {batch_size}");
+    }
+}
+
+/// The two levels with fused multiply-add, if the CPU has both.
+fn fused_levels() -> Option<[Level; 2]> {
+    let fused: Vec<Level> = levels().filter(|&level| level != Level::Portable).collect();
+    let both = fused.try_into().ok();
+    if both.is_none() {
+        eprintln!("AVX2 and AVX-512 not compared: this CPU lacks one");
+    }
+    both
+}
+
+#[test]
+fn products_have_the_same_bits_on_avx2_and_avx512() {
+    let Some(levels) = fused_levels() else { return };
+    for shape in products().step_by(11).chain([[128, 128, 12_544]]) {
+        let product = Product::new(shape, reals);
+        for form in FORMS {
+            let [a, b] = levels.map(|level| product.compute(level, form, Epilogue::BiasRelu(&product.bias)));
+            same_bits(format!("{shape:?} {form:?}"), &a, &b);
+        }
+    }
+}
+
+#[test]
+fn convolutions_have_the_same_bits_on_avx2_and_avx512() {
+    let Some(levels) = fused_levels() else { return };
+    for s in dense_convolutions().into_iter().chain(general_convolutions()) {
+        let [x, kernel] = [reals("x", s.input_len()), reals("kernel", s.kernel_len())];
+        let [bias, dy] = [reals("bias", s.filters), reals("dy", s.output_len())];
+        for rung in Rung::ALL.into_iter().filter(|rung| rung.is_legal(&s)) {
+            let [a, b] = levels.map(|level| rung.forward(level, &s, &x, &kernel, &bias));
+            same_bits(format!("y by {rung:?} of {s:?}"), &a, &b);
+            let [a, b] = levels.map(|level| rung.input_gradient(level, &s, &dy, &kernel));
+            same_bits(format!("dx by {rung:?} of {s:?}"), &a, &b);
+            let [a, b] = levels.map(|level| rung.kernel_gradient(level, &s, &x, &dy));
+            same_bits(format!("dkernel by {rung:?} of {s:?}"), &a, &b);
+        }
+        if Rung::Winograd.is_legal(&s) && s.out_h > 1 && s.out_w > 1 {
+            folded_has_the_same_bits(levels, &s);
+        }
+    }
+}
+
+/// With ReLU and pool folded in.
+fn folded_has_the_same_bits(levels: [Level; 2], s: &ConvShape) {
+    let [x, kernel] = [reals("x", s.input_len()), reals("kernel", s.kernel_len())];
+    let bias = reals("bias", s.filters);
+    let [a, b] = levels.map(|level| winograd_forward(level, s, &x, &kernel, &bias, Shrink::ReluMaxPool));
+    same_bits(format!("pooled y of {s:?}"), &a.0, &b.0);
+    assert_eq!(a.1, b.1, "winners of {s:?}");
+    let (dy, winners) = (reals("dy", a.0.len()), a.1);
+    let pooled = || OutputGradient::Pooled(&dy, &winners);
+    let [a, b] = levels.map(|level| winograd_input_gradient(level, s, pooled(), &kernel));
+    same_bits(format!("dx from the pool of {s:?}"), &a, &b);
+    let [a, b] = levels.map(|level| winograd_kernel_gradient(level, s, &x, pooled()));
+    same_bits(format!("dkernel from the pool of {s:?}"), &a, &b);
+}
+
+#[test]
+fn optimizers_have_the_same_bits_on_avx2_and_avx512() {
+    let Some(levels) = fused_levels() else { return };
+    let [value, gradient] = [reals("value", 1003), reals("gradient", 1003)];
+    let step = AdamStep { rate: 1e-3, mean_share: 0.1, square_share: 1e-3, epsilon: 1e-7 };
+    let [a, b] = levels.map(|level| {
+        let mut state = [value.clone(), vec![0.0; 1003], vec![0.0; 1003]];
+        for _ in 0..20 {
+            let state = state.each_mut().map(Vec::as_mut_slice);
+            dispatch!(level, simd => simd.vectorize(#[inline(always)] || adam(simd, step, state, &gradient)));
+        }
+        state.concat()
+    });
+    same_bits("adam", &a, &b);
+    let [a, b] = levels.map(|level| {
+        let mut state = [value.clone(), vec![0.0; 1003]];
+        for _ in 0..20 {
+            let state = state.each_mut().map(Vec::as_mut_slice);
+            dispatch!(level, simd => simd.vectorize(#[inline(always)] || sgd(simd, 0.01, 0.9, state, &gradient)));
+        }
+        state.concat()
+    });
+    same_bits("sgd", &a, &b);
+}
+
+/// A line of the output of [`digest_of_a_training`].
+const DIGEST: &str = "digest of the training: ";
+
+/// Not a test by itself: other processes run it, each at a level of its own.
+#[test]
+#[ignore = "run by another test"]
+fn digest_of_a_training() {
+    let mut network = small::network();
+    let log = small::train(&mut network, &small::FIT);
+    println!("\n{DIGEST}{} {} {}", Level::current(), small::digest(&network), log.epochs[1][0]);
+}
+
+/// The weights' digest and the last loss of the small training, in a process of its own at a level.
+fn trained_at(level: Level) -> (String, f64) {
+    let output = Command::new(std::env::current_exe().expect("a running test has a file"))
+        .args(["bits::digest_of_a_training", "--exact", "--ignored", "--nocapture"])
+        .env("THAWLINE_SIMD", level.to_string())
+        .output()
+        .expect("the test program starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line =
+        text.lines().find_map(|line| line.strip_prefix(DIGEST)).unwrap_or_else(|| panic!("no digest in: {text}"));
+    let words: Vec<&str> = line.split(' ').collect();
+    assert_eq!(words[0], level.to_string());
+    (words[1].to_owned(), words[2].parse().expect("a loss"))
+}
+
+#[test]
+fn a_training_has_the_same_bits_on_avx2_and_avx512_and_nearly_so_without_fused_multiply_add() {
+    let all: Vec<_> = levels().map(trained_at).collect();
+    let (_, portable) = &all[0];
+    if let Some([a, b]) = fused_levels().map(|_| [&all[1], &all[2]]) {
+        assert_eq!(a, b);
+        assert!((portable - a.1).abs() < 1e-4 * a.1, "the loss is {portable} without fused multiply-add, {} with", a.1);
+    }
+}
+
+#[test]
+fn gradients_of_a_batch_do_not_depend_on_threads() {
+    let network: Network = small::network();
+    let n = 21;
+    let images = reals("images", n * network.input().size());
+    let dlogits = reals("dlogits", n * small::CLASSES);
+    let gradients = || {
+        let mut pass = chain::forward(&network, &images, n, STEP);
+        chain::backward(&network, &mut pass, &images, &dlogits, STEP);
+        [pass.gradients.concat(), pass.input_gradient].concat()
+    };
+    for_any_threads("gradients", gradients, |what, a, b| same_bits(what, a, b));
+}

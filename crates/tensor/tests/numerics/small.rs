@@ -1,0 +1,87 @@
+//! A small training with everything in it: all convolution methods' shapes, folds, dropout on both sides of the first
+//! dense layer, and a last batch that is smaller than the others.
+
+use std::ops::ControlFlow;
+
+use sha2::{Digest, Sha256};
+use thawline_tensor::Tensor;
+use thawline_tensor::nn::{
+    Conv2D, Dense, Dropout, EpochReport, Examples, Fit, Flatten, MaxPool2D, Network, Observer, Padding, Relu,
+    StepReport, fit,
+};
+
+use crate::data::{bits, reals};
+
+pub const CLASSES: usize = 5;
+
+const IMAGE: [usize; 3] = [12, 11, 3];
+
+/// A convolution of few channels, one of many, one with a stride; two dense layers; every kind of other layer.
+pub fn network() -> Network {
+    Network::builder(IMAGE)
+        .layer("conv_1", Conv2D::new(16, [3, 3]))
+        .layer("relu_1", Relu)
+        .layer("conv_2", Conv2D::new(20, [3, 3]).padding(Padding::Same))
+        .layer("relu_2", Relu)
+        .layer("pool", MaxPool2D::new([2, 2]))
+        .layer("conv_3", Conv2D::new(18, [2, 3]).stride([1, 2]))
+        .layer("dropout_1", Dropout::new(0.25))
+        .layer("flatten", Flatten)
+        .layer("dense_1", Dense::new(24))
+        .layer("relu_3", Relu)
+        .layer("dropout_2", Dropout::new(0.5))
+        .layer("dense_2", Dense::new(CLASSES))
+        .build(11)
+        .expect("the network fits together")
+}
+
+/// So many random images with random labels.
+pub fn examples(n: usize) -> Examples<'static> {
+    let mut random = bits("labels");
+    let labels = (0..n).map(|_| random.below(CLASSES as u64) as u32).collect();
+    let [h, w, c] = IMAGE;
+    Examples::new(Tensor::from_slice([n, h, w, c], &reals("images", n * h * w * c)), labels)
+}
+
+/// 70 examples make batches of 32, 32 and 6.
+pub const FIT: Fit =
+    Fit { epochs: 2, batch_size: 32, seed: 5, rule: thawline_tensor::nn::Rule::ADAM, rate: 1e-3, cached: true };
+
+/// All numbers that a training reports, but for the time it takes.
+#[derive(Debug, Default, PartialEq)]
+pub struct Log {
+    /// Examples seen in the epoch, and the running loss and accuracy, of every step.
+    pub steps: Vec<(usize, f64, f64)>,
+    /// Training and validation loss and accuracy of every epoch.
+    pub epochs: Vec<[f64; 4]>,
+}
+
+impl Observer for Log {
+    fn step(&mut self, report: &StepReport) -> ControlFlow<()> {
+        self.steps.push((report.examples, report.running.loss, report.running.accuracy));
+        ControlFlow::Continue(())
+    }
+
+    fn epoch(&mut self, report: &EpochReport) -> ControlFlow<()> {
+        let validation = report.validation.unwrap_or_default();
+        self.epochs.push([report.training.loss, report.training.accuracy, validation.loss, validation.accuracy]);
+        ControlFlow::Continue(())
+    }
+}
+
+/// Trains a network, and returns what the training reported.
+pub fn train(network: &mut Network, options: &Fit) -> Log {
+    let mut log = Log::default();
+    fit(network, &examples(70), Some(&examples(41)), options, &mut log).expect("training succeeds");
+    log
+}
+
+/// SHA-256 of all weights, in hexadecimal.
+pub fn digest(network: &Network) -> String {
+    let mut hash = Sha256::new();
+    for (name, param) in network.params() {
+        hash.update(name);
+        param.value.iter().for_each(|x| hash.update(x.to_le_bytes()));
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
