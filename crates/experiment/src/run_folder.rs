@@ -138,7 +138,7 @@ impl RunFolder {
     /// # Errors
     /// Settings that TOML cannot hold; a system that refuses.
     pub fn write_config(&self, config: &impl Serialize) -> Result<()> {
-        let text = toml::to_string_pretty(config).map_err(express("config.toml"))?;
+        let text = toml::to_string(config).map_err(express("config.toml"))?;
         self.write("config.toml", text.as_bytes())
     }
 

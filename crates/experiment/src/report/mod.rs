@@ -20,7 +20,7 @@ mod tests;
 
 pub use pictures::{ClassPictures, ReportPictures};
 
-use crate::record::RunRecord;
+use crate::record::{DataKind, RunRecord};
 
 /// The whole `report.html`.
 pub fn render(record: &RunRecord, pictures: &ReportPictures) -> String {
@@ -40,6 +40,11 @@ pub fn plots(record: &RunRecord) -> [(&'static str, String); 3] {
 pub fn picture_grids(record: &RunRecord, pictures: &ReportPictures) -> Vec<(&'static str, Vec<u8>)> {
     [("source.png", &pictures.source), ("target.png", &pictures.target)]
         .into_iter()
-        .filter_map(|(name, rows)| Some((name, pictures::grid(rows, &pictures::describe(rows, record.data.kind))?)))
+        .filter_map(|(name, rows)| Some((name, sample_grid(rows, record.data.kind)?)))
         .collect()
+}
+
+/// Sample pictures as the bytes of a PNG, a row per class; nothing where there are no pictures.
+pub fn sample_grid(rows: &[ClassPictures], kind: DataKind) -> Option<Vec<u8>> {
+    pictures::grid(rows, &pictures::describe(rows, kind))
 }
