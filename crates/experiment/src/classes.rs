@@ -42,9 +42,11 @@ pub fn require_disjoint(source: &[ClassRecord], target: &[ClassRecord]) -> Resul
     )))
 }
 
-/// The names, separated by commas: a list that [`parse`] reads.
-pub fn names(classes: &[ClassRecord]) -> String {
-    classes.iter().map(|class| class.name.as_str()).collect::<Vec<_>>().join(",")
+/// The list that [`parse`] reads as these classes: by their names, where these have no comma.
+pub fn list(classes: &[ClassRecord]) -> String {
+    let part =
+        |class: &ClassRecord| if class.name.contains(',') { class.label.to_string() } else { class.name.clone() };
+    classes.iter().map(part).collect::<Vec<_>>().join(",")
 }
 
 fn describe(class: &ClassRecord) -> String {
@@ -95,7 +97,7 @@ mod tests {
     }
 
     fn parsed(list: &str) -> Vec<u16> {
-        parse("--source", list, &super::tests::names()).unwrap().iter().map(|class| class.label).collect()
+        parse("--source", list, &names()).unwrap().iter().map(|class| class.label).collect()
     }
 
     fn refused(list: &str) -> String {
@@ -111,8 +113,11 @@ mod tests {
 
     #[test]
     fn what_was_parsed_can_be_parsed_again() {
-        let classes = parse("--source", "8,2-3", &names()).unwrap();
-        assert_eq!(parse("--source", &super::names(&classes), &names()).unwrap(), classes);
+        let mut names = names();
+        "cats, small".clone_into(&mut names[3]);
+        let classes = parse("--source", "8,2-3", &names).unwrap();
+        assert_eq!(list(&classes), "ship,bird,3");
+        assert_eq!(parse("--source", &list(&classes), &names).unwrap(), classes);
     }
 
     #[test]

@@ -2,11 +2,14 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
-use thawline_tensor::simd::Level;
+use clap::{ArgAction, Args, Parser, Subcommand};
+use thawline_tensor::{simd::Level, threads};
 
 use crate::{
+    classes,
     config::Config,
+    data::{BUILT_IN, Data},
+    failure::Result,
     models::{self, Architecture, ConvMethod},
     record::HeadStart,
     transfer::Cache,
@@ -24,11 +27,14 @@ Examples:
 Exit codes: 0 done; 1 failure; 2 bad usage or bad input; 3 the machine failed, try again; 4 the loss is no number;
 130 or 143 interrupted. docs/program.md describes every flag.";
 
-/// Frozen-feature transfer learning, from scratch: a CNN learns some classes, its features are frozen, and a new head
-/// learns others behind them.
+/// Transfer learning with frozen features: a network learns some classes, and a new head others behind it
 #[derive(Debug, Parser)]
-#[command(name = "thawline", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+#[command(name = "thawline", version, after_help = EXAMPLES)]
+#[command(args_conflicts_with_subcommands = true, disable_help_flag = true, disable_help_subcommand = true)]
 pub struct Cli {
+    /// Print help
+    #[arg(short, long, global = true, action = ArgAction::HelpShort)]
+    help: Option<bool>,
     /// What to do; `run` where nothing is named.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -53,6 +59,7 @@ pub enum Command {
 
 /// Flags of `run`.
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)] // so that -1 gets the answer that it deserves
 pub struct RunArgs {
     /// Which pictures.
     #[command(flatten)]
@@ -78,11 +85,9 @@ pub struct RunArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
-    /// CIFAR archive (.tar.gz) or folder of .bin files, or "built-in"
-    ///
-    /// Default: THAWLINE_DATA, else the folder data, else the built-in pictures.
+    /// CIFAR .tar.gz, folder of .bin files, or built-in [default: THAWLINE_DATA, data/, built-in]
     #[arg(long, value_name = "PATH")]
-    pub data: Option<String>,
+    pub data: Option<PathBuf>,
     /// Classes of model_1: labels, ranges, names
     #[arg(long, value_name = "CLASSES", default_value = "0-4", allow_hyphen_values = true)]
     pub source: String,
@@ -107,14 +112,14 @@ pub struct NetworkArgs {
     /// Height and width of the MaxPooling2D windows
     #[arg(long, value_name = "N", default_value = "2", value_parser = count)]
     pub pool: usize,
-    /// Dropout behind the features and behind the hidden layer: one rate, or two
-    #[arg(long, value_name = "RATE[,RATE]", default_value = "0.25", value_parser = rates, allow_negative_numbers = true)]
+    /// Dropout behind the features and the hidden Dense layer: one rate, or two
+    #[arg(long, value_name = "RATE[,RATE]", default_value = "0.25", value_parser = rates)]
     pub dropout: [f64; 2],
     /// Units of the hidden Dense layer
     #[arg(long, value_name = "N", default_value = "128", value_parser = count)]
     pub dense: usize,
-    /// How convolutions are computed
-    #[arg(long, value_name = "METHOD", value_enum, default_value_t = ConvMethod::Auto, hide_possible_values = false)]
+    /// Convolutions by auto (the fastest), naive, im2col, implicit or winograd
+    #[arg(long, value_name = "METHOD", value_enum, hide_possible_values = true, default_value_t = ConvMethod::Auto)]
     pub conv_method: ConvMethod,
 }
 
@@ -129,10 +134,10 @@ pub struct TrainingArgs {
     #[arg(long, value_name = "N", default_value = "128", value_parser = count)]
     pub batch_size: usize,
     /// Adam's learning rate
-    #[arg(long, value_name = "RATE", default_value = "0.001", value_parser = learning_rate, allow_negative_numbers = true)]
+    #[arg(long, value_name = "RATE", default_value = "0.001", value_parser = learning_rate)]
     pub learning_rate: f64,
     /// Decides initial weights, order of pictures and dropout
-    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = seed)]
     pub seed: u64,
 }
 
@@ -140,14 +145,14 @@ pub struct TrainingArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Transfer")]
 pub struct TransferArgs {
-    /// Where model_2's head begins: with fresh weights, or warm, where model_1's ended
-    #[arg(long, value_name = "START", value_enum, default_value_t = HeadStart::Fresh)]
+    /// model_2's head begins fresh, or warm: where model_1's ended
+    #[arg(long, value_name = "START", value_enum, hide_possible_values = true, default_value_t = HeadStart::Fresh)]
     pub head: HeadStart,
     /// The last layer that model_2 takes over frozen
     #[arg(long, value_name = "LAYER", default_value = models::FEATURES_END)]
     pub freeze: String,
-    /// Whether the frozen features are computed once and kept in memory
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Cache::Auto)]
+    /// Keep the frozen features in memory: on, off, or auto (where they fit)
+    #[arg(long, value_name = "WHEN", value_enum, hide_possible_values = true, default_value_t = Cache::Auto)]
     pub cache: Cache,
 }
 
@@ -155,10 +160,10 @@ pub struct TransferArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Machine")]
 pub struct MachineArgs {
-    /// Threads; the results are the same for any number [default: one per core]
-    #[arg(long, value_name = "N", value_parser = threads)]
+    /// Threads; results are the same for any number [default: one per core]
+    #[arg(long, value_name = "N", value_parser = thread_count)]
     pub threads: Option<usize>,
-    /// SIMD level: portable, avx2 or avx512 [default: THAWLINE_SIMD, else the best of this CPU]
+    /// portable, avx2 or avx512 [default: THAWLINE_SIMD, else the best of this CPU]
     #[arg(long, value_name = "LEVEL")]
     pub simd: Option<Level>,
 }
@@ -173,13 +178,14 @@ pub struct OutputArgs {
     /// Print the final table alone
     #[arg(long)]
     pub quiet: bool,
-    /// Print summary.json on standard output, and everything else on standard error
+    /// Print summary.json on standard output, everything else on standard error
     #[arg(long)]
     pub json: bool,
 }
 
 /// Flags of `summary`.
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub struct SummaryArgs {
     /// The network.
     #[command(flatten)]
@@ -216,8 +222,8 @@ pub enum DataCommand {
 /// A data set, by its path.
 #[derive(Debug, Args)]
 pub struct DataPath {
-    /// CIFAR archive (.tar.gz) or folder of .bin files, or "built-in" [default: as for run]
-    pub path: Option<String>,
+    /// CIFAR .tar.gz, folder of .bin files, or built-in [default: as for run]
+    pub path: Option<PathBuf>,
 }
 
 /// Flags of `data synth`.
@@ -232,7 +238,7 @@ pub struct SynthArgs {
     #[arg(long, value_name = "N", default_value_t = crate::pictures::Size::default().test, value_parser = count)]
     pub test: usize,
     /// Other pictures of the same kind
-    #[arg(long, value_name = "N", default_value_t = crate::pictures::SEED)]
+    #[arg(long, value_name = "N", default_value_t = crate::pictures::SEED, value_parser = seed)]
     pub seed: u64,
 }
 
@@ -262,16 +268,21 @@ impl NetworkArgs {
 }
 
 impl RunArgs {
-    /// The settings, with what only the data and the machine decide.
-    pub fn config(&self, resolved: Resolved) -> Config {
-        let Resolved { data, source, target, threads, simd } = resolved;
+    /// The settings, with what flags leave open: the data that were found, their classes' names, and the machine.
+    ///
+    /// # Errors
+    /// Classes that are not there.
+    pub fn config(&self, data: &Data) -> Result<Config> {
+        let names = |flag, list: &str| -> Result<String> {
+            Ok(classes::list(&classes::parse(flag, list, data.dataset.classes())?))
+        };
         let &TrainingArgs { epochs, batch_size, learning_rate, seed } = &self.training;
         let TransferArgs { head, freeze, cache } = &self.transfer;
-        Config {
-            data,
+        Ok(Config {
+            data: data.path.clone().unwrap_or_else(|| BUILT_IN.to_owned()),
             limit: self.data.limit,
-            source,
-            target,
+            source: names("--source", &self.data.source)?,
+            target: names("--target", &self.data.target)?,
             network: self.network.architecture(),
             epochs,
             batch_size,
@@ -280,28 +291,13 @@ impl RunArgs {
             head: *head,
             cache: *cache,
             seed,
-            threads,
-            simd: simd.to_string(),
-        }
+            threads: threads::count(),
+            simd: Level::current().to_string(),
+        })
     }
 }
 
-/// What flags leave open.
-#[derive(Debug)]
-pub struct Resolved {
-    /// The path of the data, or `built-in`.
-    pub data: String,
-    /// Names of the classes of model_1.
-    pub source: String,
-    /// Names of the classes of model_2.
-    pub target: String,
-    /// Threads of the pool.
-    pub threads: usize,
-    /// The level in use.
-    pub simd: Level,
-}
-
-type Parsed<T> = Result<T, String>;
+type Parsed<T> = std::result::Result<T, String>;
 
 fn count(text: &str) -> Parsed<usize> {
     // So many of anything would not fit in memory; a smaller bound keeps products from overflowing.
@@ -312,7 +308,13 @@ fn count(text: &str) -> Parsed<usize> {
     }
 }
 
-fn threads(text: &str) -> Parsed<usize> {
+/// TOML, in which a run's settings are kept, has no larger numbers.
+fn seed(text: &str) -> Parsed<u64> {
+    const MOST: u64 = i64::MAX as u64;
+    text.parse().ok().filter(|&seed| seed <= MOST).ok_or_else(|| format!("expected a whole number from 0 to {MOST}"))
+}
+
+fn thread_count(text: &str) -> Parsed<usize> {
     match count(text)? {
         number @ ..=1024 => Ok(number),
         _ => Err("expected at most 1024 threads".to_owned()),

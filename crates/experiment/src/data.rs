@@ -4,7 +4,10 @@
 //! the built-in pictures. What was named by the user must be there; what is merely looked for may be absent, but where it
 //! is damaged the program stops rather than silently taking something else.
 
-use std::{env, path::Path};
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
 
 use thawline_cifar::{Dataset, Error, Fault, Format, Images, PIXEL_BYTES, Source};
 
@@ -40,17 +43,16 @@ pub struct Data {
 ///
 /// # Errors
 /// What is missing, damaged or no data set, and by which setting it was named.
-pub fn open(flag: Option<&str>) -> Result<Data> {
-    let variable = env::var(VARIABLE).ok().filter(|value| !value.is_empty());
+pub fn open(flag: Option<&Path>) -> Result<Data> {
+    let variable = env::var_os(VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
     match (flag, variable) {
-        (Some(""), _) => Err(Failure::usage(format!("--data is empty; give a path, or {BUILT_IN}"))),
-        (Some(value), _) => named(value, "--data"),
-        (None, Some(value)) => named(&value, VARIABLE),
+        (Some(path), _) => named_by(path, "--data"),
+        (None, Some(path)) => named_by(&path, VARIABLE),
         (None, None) if !Path::new(FOLDER).exists() => {
             built_in(format!("neither --data nor {VARIABLE} is set, and there is no folder {FOLDER}"))
         }
         (None, None) => match Dataset::open(FOLDER) {
-            Ok(dataset) => Ok(Data::read(dataset, FOLDER, format!("found in the folder {FOLDER}"))),
+            Ok(dataset) => Ok(Data::read(dataset, Path::new(FOLDER), format!("found in the folder {FOLDER}"))),
             Err(error) if is_absence(&error) => {
                 built_in(format!("neither --data nor {VARIABLE} is set, and the folder {FOLDER} has no CIFAR data"))
             }
@@ -59,12 +61,28 @@ pub fn open(flag: Option<&str>) -> Result<Data> {
     }
 }
 
-fn named(value: &str, by: &str) -> Result<Data> {
-    if value == BUILT_IN {
-        return built_in(format!("{by} asks for them"));
+/// Reads the pictures at a path, or the built-in ones where it is their word.
+///
+/// # Errors
+/// What is missing, damaged or no data set.
+pub fn named(path: &Path) -> Result<Data> {
+    if path.as_os_str() == BUILT_IN {
+        return built_in("named".to_owned());
     }
-    let dataset = Dataset::open(value).map_err(|error| Failure::from(error).within(by))?;
-    Ok(Data::read(dataset, value, format!("named by {by}")))
+    if !path.exists() {
+        return Err(Failure::usage(format!(
+            "{}: no such file or folder; expected a CIFAR .tar.gz archive or a folder of .bin files, or {BUILT_IN}",
+            path.display()
+        )));
+    }
+    Ok(Data::read(Dataset::open(path)?, path, "named".to_owned()))
+}
+
+fn named_by(path: &Path, setting: &str) -> Result<Data> {
+    match named(path) {
+        Ok(data) => Ok(Data { reason: format!("{} by {setting}", data.reason), ..data }),
+        Err(failure) => Err(failure.within(setting)),
+    }
 }
 
 fn is_absence(error: &Error) -> bool {
@@ -100,12 +118,12 @@ fn too_many(count: usize) -> Failure {
 }
 
 impl Data {
-    fn read(dataset: Dataset, path: &str, reason: String) -> Self {
+    fn read(dataset: Dataset, path: &Path, reason: String) -> Self {
         let kind = match dataset.format() {
             Format::Cifar100 => DataKind::Cifar100,
             _ => DataKind::Cifar10,
         };
-        Data { dataset, kind, path: Some(path.to_owned()), reason }
+        Data { dataset, kind, path: Some(path.display().to_string()), reason }
     }
 
     /// What a reader must know about the pictures.

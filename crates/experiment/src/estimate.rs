@@ -95,26 +95,34 @@ pub struct Memory {
     pub data: u64,
     /// Values, gradients and both of Adam's moments of all parameters, and a copy for model_2.
     pub parameters: u64,
-    /// Activations and their gradients of one batch.
-    pub activations: u64,
+    /// Activations and gradients of one batch.
+    pub batch: u64,
     /// The kept features.
     pub features: u64,
 }
+
+/// Examples whose convolution gradients are summed in one buffer, and the most floats that a parameter takes there: in
+/// Winograd's form a 3 x 3 kernel is 6 x 6.
+const GROUP: usize = 8;
+const GRADIENT_FLOATS: usize = 4;
 
 impl Memory {
     /// The memory of a run.
     pub fn new(data: u64, model_1: &Network, batch: usize, features: u64) -> Self {
         let summary = model_1.summary();
+        let float = size_of::<f32>() as u64;
+        let convolutions = summary.rows.iter().filter(|row| row.kind == "Conv2D").map(|row| row.parameters);
+        let partial_gradients = batch.div_ceil(GROUP) * GRADIENT_FLOATS * convolutions.sum::<usize>();
         Memory {
             data,
-            parameters: 5 * size_of::<f32>() as u64 * summary.parameters() as u64,
-            activations: (batch as u64).saturating_mul(summary.activation_bytes()),
+            parameters: 5 * float * summary.parameters() as u64,
+            batch: batch as u64 * summary.activation_bytes() + float * partial_gradients as u64,
             features,
         }
     }
 
     /// The sum.
     pub fn total(&self) -> u64 {
-        [self.data, self.parameters, self.activations, self.features].into_iter().fold(0, u64::saturating_add)
+        self.data + self.parameters + self.batch + self.features
     }
 }

@@ -1,8 +1,9 @@
 //! The experiment: a network learns some classes of pictures, its features are frozen, and a new head learns others.
 //!
-//! What happens, in order: [`data`] finds the pictures, [`task`] selects a half of them, [`models`] builds the network,
-//! [`training`] trains it, [`transfer`] makes the second network out of the first, [`record`] is what is left of it, and
-//! [`report`] shows it. [`commands`] tells the story from the command line ([`cli`]).
+//! What happens, in order: [`data`] finds the pictures, [`task`] selects those of some classes, [`models`] builds a
+//! network, [`experiment`] checks that all goes together, [`training`] trains, [`transfer`] makes the second network out of
+//! the first, [`record`] is what is left, and [`report`] shows it. [`commands::run`] tells this story from the command line
+//! ([`cli`]).
 #![forbid(unsafe_code)]
 
 pub mod classes;
@@ -10,6 +11,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod data;
+pub mod experiment;
 pub mod models;
 pub mod pictures;
 pub mod task;

@@ -1,10 +1,43 @@
 //! The machine and the build: what is needed to judge a time, to see why two runs differ, or to report a bug.
 
-use std::{env::consts, fs, thread, time::SystemTime};
+use std::{
+    env::{self, consts},
+    fs, thread,
+    time::SystemTime,
+};
 
 use thawline_tensor::{simd::Level, threads};
 
-use crate::{record::Environment, run_folder::utc_date};
+use crate::{
+    failure::{Failure, Result},
+    record::Environment,
+    run_folder::utc_date,
+};
+
+/// The environment variable that names the SIMD level.
+pub const SIMD_VARIABLE: &str = "THAWLINE_SIMD";
+
+/// Fixes the SIMD level of the process: the flag, else the environment variable, else the best.
+///
+/// # Errors
+/// A level that is unknown, or that this CPU lacks.
+pub fn choose_level(flag: Option<Level>) -> Result<()> {
+    let variable = env::var_os(SIMD_VARIABLE).filter(|name| !name.is_empty());
+    let (level, by) = match (flag, variable) {
+        (Some(level), _) => (level, "--simd"),
+        (None, None) => (Level::best(), "SIMD"),
+        (None, Some(name)) => match name.to_string_lossy().parse() {
+            Ok(level) => (level, SIMD_VARIABLE),
+            Err(error) => return Err(Failure::usage(format!("{SIMD_VARIABLE}: {error}"))),
+        },
+    };
+    level.force().map_err(|error| Failure::from(error).within(by))
+}
+
+/// The number of threads: the flag, else one per core that the process may use.
+pub fn choose_threads(flag: Option<usize>) -> usize {
+    flag.unwrap_or_else(logical_cpus)
+}
 
 /// The machine as a run's record describes it, for the threads of the current pool.
 pub fn environment(now: SystemTime) -> Environment {
@@ -33,13 +66,7 @@ pub const PROFILE: &str = env!("THAWLINE_PROFILE");
 
 /// The processor's own name; where the system does not tell, its architecture.
 pub fn cpu() -> String {
-    fs::read_to_string("/proc/cpuinfo")
-        .ok()
-        .and_then(|text| {
-            let name = text.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'))?.1.trim();
-            Some(name.to_owned())
-        })
-        .unwrap_or_else(|| consts::ARCH.to_owned())
+    field("/proc/cpuinfo", "model name\t: ").unwrap_or_else(|| consts::ARCH.to_owned())
 }
 
 /// Logical processors that the process may use.
@@ -49,11 +76,10 @@ pub fn logical_cpus() -> usize {
 
 /// The operating system, with its release where there is a file that tells.
 pub fn os() -> String {
-    let release = fs::read_to_string("/etc/os-release").ok().and_then(|text| {
-        let name = text.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="))?;
-        Some(name.trim_matches('"').to_owned())
-    });
-    release.map_or_else(|| consts::OS.to_owned(), |release| format!("{} ({release})", consts::OS))
+    match field("/etc/os-release", "PRETTY_NAME=") {
+        Some(release) => format!("{} ({})", consts::OS, release.trim_matches('"')),
+        None => consts::OS.to_owned(),
+    }
 }
 
 /// Physical memory.
@@ -65,10 +91,12 @@ pub fn memory_bytes() -> Option<u64> {
 pub fn free_memory() -> Option<u64> {
     let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
     let free = kilobytes("/proc/meminfo", "MemAvailable:");
-    // cgroup v2, as a container sees its own; without a limit the file says "max".
-    let limit = number("/sys/fs/cgroup/memory.max");
-    let used = number("/sys/fs/cgroup/memory.current").unwrap_or(0);
-    let within = limit.map(|limit| limit.saturating_sub(used));
+    // cgroup v2, as a container sees its own; without a limit the file says "max". Cached files give way.
+    let within = number("/sys/fs/cgroup/memory.max").map(|limit| {
+        let used = number("/sys/fs/cgroup/memory.current").unwrap_or(0);
+        let files = field("/sys/fs/cgroup/memory.stat", "inactive_file ").unwrap_or_default();
+        limit.saturating_sub(used).saturating_add(files.parse().unwrap_or(0))
+    });
     free.into_iter().chain(within).min()
 }
 
@@ -77,10 +105,14 @@ pub fn peak_memory_bytes() -> Option<u64> {
     kilobytes("/proc/self/status", "VmHWM:")
 }
 
-fn kilobytes(file: &str, field: &str) -> Option<u64> {
+fn kilobytes(file: &str, name: &str) -> Option<u64> {
+    Some(field(file, name)?.strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
+}
+
+/// What follows a name at the beginning of a line.
+fn field(file: &str, name: &str) -> Option<String> {
     let text = fs::read_to_string(file).ok()?;
-    let value = text.lines().find_map(|line| line.strip_prefix(field))?;
-    Some(value.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
+    Some(text.lines().find_map(|line| line.strip_prefix(name))?.trim().to_owned())
 }
 
 #[cfg(test)]

@@ -1,35 +1,28 @@
 //! The program: the command line in, an exit code out.
 #![forbid(unsafe_code)]
 
-use std::{panic, process::ExitCode};
+use std::{
+    panic::{self, PanicHookInfo},
+    process::ExitCode,
+    sync::Mutex,
+};
 
 use clap::{Parser, error::ErrorKind};
 use thawline::{
     cli::Cli,
     commands,
-    failure::{Failure, Kind},
+    failure::{Failure, Kind, Result},
 };
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            let _ = error.print();
-            return ExitCode::SUCCESS;
-        }
-        Err(error) => return end(&Failure::usage(one_line(&error))),
+        Err(error) => return usage(&error),
     };
-    // A defect is a failure like others: one line, and the code 1.
-    panic::set_hook(Box::new(|_| {}));
-    let defect = |_| Err(Failure::new(Kind::Other, "internal"));
-    match panic::catch_unwind(|| commands::perform(cli)).unwrap_or_else(defect) {
+    match without_panics(|| commands::perform(cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => end(&failure),
     }
-}
-
-fn one_line(error: &clap::Error) -> String {
-    error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 fn end(failure: &Failure) -> ExitCode {
@@ -37,4 +30,57 @@ fn end(failure: &Failure) -> ExitCode {
         eprintln!("error: {failure}");
     }
     ExitCode::from(failure.exit_code())
+}
+
+/// Help goes out as it is; a mistake becomes one line.
+fn usage(error: &clap::Error) -> ExitCode {
+    use ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
+    match error.kind() {
+        DisplayHelp | DisplayVersion | DisplayHelpOnMissingArgumentOrSubcommand => {
+            // Closed output is no error here: `thawline --help | head -1`.
+            let _ = error.print();
+            ExitCode::from(error.exit_code() as u8)
+        }
+        _ => {
+            let text = error.to_string();
+            let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+            let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("For more information"));
+            let line = lines.map(rephrase).collect::<Vec<_>>().join("; ");
+            end(&Failure::usage(format!("{line}; see --help")))
+        }
+    }
+}
+
+/// A line of clap's, as part of a longer one.
+fn rephrase(line: &str) -> String {
+    let line = line.strip_prefix("error: ").or(line.strip_prefix("tip: ")).unwrap_or(line);
+    match line.strip_prefix("[possible values: ").and_then(|values| values.strip_suffix(']')) {
+        Some(values) => format!("expected one of {values}"),
+        None => line.trim_end_matches(':').to_owned(),
+    }
+}
+
+/// A defect is a failure like others: one line, and an exit code of ours.
+fn without_panics(work: impl FnOnce() -> Result<()> + panic::UnwindSafe) -> Result<()> {
+    static FIRST: Mutex<Option<String>> = Mutex::new(None);
+    panic::set_hook(Box::new(|info| {
+        if let Ok(mut first) = FIRST.lock() {
+            first.get_or_insert_with(|| describe(info));
+        }
+    }));
+    panic::catch_unwind(work).unwrap_or_else(|_| {
+        let what = FIRST.lock().ok().and_then(|mut first| first.take()).unwrap_or_default();
+        Err(Failure::new(
+            Kind::Other,
+            format!("{what}; this is a defect: please report it with the output of `thawline info`"),
+        ))
+    })
+}
+
+fn describe(info: &PanicHookInfo) -> String {
+    let message = info.payload_as_str().unwrap_or("a panic").replace('\n', " ");
+    match info.location() {
+        Some(location) => format!("{message} ({}, line {})", location.file(), location.line()),
+        None => message,
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! Lines go to standard output and stay; bars go to standard error, and only if that is a terminal.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use thawline_tensor::nn::{StepReport, thousands};
@@ -13,22 +13,23 @@ use crate::{console::Console, estimate::Stopwatch, failure::Result, record::Epoc
 const HEADER: &str = "  epoch     loss  accuracy   val_loss  val_accuracy   seconds  images/s";
 
 /// A training's progress.
-pub struct Progress<'a> {
+pub struct Progress {
     console: Console,
     bar: ProgressBar,
     epochs: usize,
     examples: usize,
     /// Measures the first steps; gone when the estimate was printed.
-    stopwatch: Option<&'a mut Stopwatch>,
+    stopwatch: Option<Stopwatch>,
     header_printed: bool,
+    epoch_began: Instant,
 }
 
-impl<'a> Progress<'a> {
+impl Progress {
     /// The progress of some epochs over so many examples. With a stopwatch, the first steps give an estimate of the time.
-    pub fn new(console: Console, epochs: usize, examples: usize, stopwatch: Option<&'a mut Stopwatch>) -> Self {
+    pub fn new(console: Console, epochs: usize, examples: usize, stopwatch: Option<Stopwatch>) -> Self {
         let target = if console.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(Some(0), target);
-        Progress { console, bar, epochs, examples, stopwatch, header_printed: false }
+        Progress { console, bar, epochs, examples, stopwatch, header_printed: false, epoch_began: Instant::now() }
     }
 
     /// Shows that something takes a while, until the first step.
@@ -38,12 +39,16 @@ impl<'a> Progress<'a> {
         self.bar.enable_steady_tick(Duration::from_millis(120));
     }
 
-    /// The frozen features were computed.
+    /// The first epoch begins, after the frozen features were computed where they are kept.
     ///
     /// # Errors
     /// If the output takes no more.
-    pub fn features(&mut self, seconds: f64) -> Result<()> {
-        self.line(&format!("features  computed once, in {}\n", duration(seconds)))
+    pub fn begin(&mut self, features: Option<f64>) -> Result<()> {
+        self.epoch_began = Instant::now();
+        match features {
+            None => Ok(()),
+            Some(seconds) => self.line(&format!("features  computed once, in {}\n", duration(seconds))),
+        }
     }
 
     /// A step is done.
@@ -55,9 +60,11 @@ impl<'a> Progress<'a> {
             self.stopwatch = None;
             self.line(&format!("time      {estimate}\n"))?;
         }
+        if self.stopwatch.is_none() {
+            self.header()?;
+        }
         if report.step == 1 {
             self.bar.disable_steady_tick();
-            self.bar.reset();
             self.bar.set_length(report.steps as u64);
             self.bar.set_style(style("{prefix}  [{bar:24}] {pos:>3}/{len}{msg}").progress_chars("=> "));
         }
@@ -71,7 +78,7 @@ impl<'a> Progress<'a> {
         if report.step == report.steps {
             self.bar.set_message("  validating");
         } else {
-            let rate = report.examples as f64 / self.bar.elapsed().as_secs_f64();
+            let rate = report.examples as f64 / self.epoch_began.elapsed().as_secs_f64();
             let left = (self.examples - report.examples) as f64 / rate;
             self.bar.set_message(format!("  {} images/s, {} left", thousands(rate as u64), duration(left)));
         }
@@ -84,10 +91,8 @@ impl<'a> Progress<'a> {
     /// # Errors
     /// If the output takes no more.
     pub fn epoch(&mut self, row: &EpochRow) -> Result<()> {
-        if !self.header_printed {
-            self.header_printed = true;
-            self.line(HEADER)?;
-        }
+        self.header()?;
+        self.epoch_began = Instant::now();
         let &EpochRow { epoch, seconds, loss, accuracy, val_loss, val_accuracy } = row;
         self.line(&format!(
             "{}  {loss:7.4}  {}    {val_loss:7.4}      {}  {seconds:8.2}  {:>8}",
@@ -101,6 +106,10 @@ impl<'a> Progress<'a> {
     /// Takes the bar away.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
+    }
+
+    fn header(&mut self) -> Result<()> {
+        if std::mem::replace(&mut self.header_printed, true) { Ok(()) } else { self.line(HEADER) }
     }
 
     fn epoch_column(&self, epoch: usize) -> String {

@@ -196,7 +196,7 @@ pub struct NetworkRecord {
 /// One line of a network's summary.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LayerRecord {
-    /// Unique within the network, e.g. `conv_1`.
+    /// Unique within the network, e.g. `conv2d_1`.
     pub name: String,
     /// What the layer is, in Keras's word, e.g. `Conv2D`.
     pub kind: String,
@@ -234,7 +234,7 @@ pub enum HeadStart {
 /// One frozen tensor before and after model_2's training.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FrozenTensor {
-    /// Layer and parameter, e.g. `conv_1.weight`.
+    /// Layer and parameter, e.g. `conv2d_1/kernel`.
     pub name: String,
     /// SHA-256 of its little-endian f32 bytes before, in hexadecimal.
     pub before: String,

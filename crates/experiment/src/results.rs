@@ -9,10 +9,8 @@ use crate::{
 
 /// First, best and last validation accuracy and the seconds of both models, and what became of the frozen weights.
 pub fn table(record: &RunRecord, folder: &Path) -> String {
-    let mut lines = vec![
-        String::new(),
-        "validation accuracy      first epoch      best (epoch)     last epoch     seconds".to_owned(),
-    ];
+    let mut lines =
+        vec!["validation accuracy      first epoch      best (epoch)     last epoch     seconds".to_owned()];
     for (name, model) in [("model_1, source", &record.model_1), ("model_2, target", &record.model_2)] {
         lines.push(row(name, model));
     }

@@ -9,6 +9,7 @@ use thawline_tensor::{
 use crate::{
     config::Config,
     failure::{Failure, Kind, Result},
+    models,
     record::HeadStart,
     task::Task,
 };
@@ -39,10 +40,17 @@ pub fn seed(seed: u64) -> u64 {
 /// behind them begins anew, or where `model_1` ended.
 ///
 /// # Errors
-/// If there is no such layer; if a head is to go on with another number of classes.
+/// If there is no such layer, or nothing behind it that learns; if a head is to go on with another number of classes.
 pub fn model_2(model_1: &Network, classes: usize, config: &Config) -> Result<Network> {
     let mut network = config.network.build(classes, seed(config.seed))?;
     network.freeze_through(&config.freeze).map_err(|error| Failure::from(error).within("--freeze"))?;
+    if network.summary().trainable() == 0 {
+        return Err(Failure::usage(format!(
+            "--freeze {} leaves model_2 nothing to learn; name an earlier layer, such as {}",
+            config.freeze,
+            models::FEATURES_END
+        )));
+    }
     if config.head == HeadStart::Warm && model_1.output() != network.output() {
         return Err(Failure::usage(format!(
             "--head warm needs as many target classes as source classes: there are {classes} and {}; \

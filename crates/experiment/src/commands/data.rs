@@ -1,12 +1,116 @@
 //! `thawline data`: look at a data set, check it, or make one.
 
-use crate::{cli::DataCommand, failure::Result};
+use std::path::Path;
 
-/// Dispatches.
+use thawline_cifar::{Images, Source};
+use thawline_tensor::nn::thousands;
+
+use crate::{
+    atomic_file, classes,
+    cli::{DataCommand, DataPath, SamplesArgs, SynthArgs},
+    console,
+    data::{self, Data},
+    failure::{Failure, Result},
+    pictures,
+    record::ClassRecord,
+    report, task,
+};
+
+/// Does what the subcommand says.
 ///
 /// # Errors
-/// Of the subcommand.
+/// Data that are missing or damaged; a target that cannot be written.
 pub fn data(command: &DataCommand) -> Result<()> {
-    let _ = command;
-    Ok(())
+    match command {
+        DataCommand::Info(path) => info(path),
+        DataCommand::Verify(path) => verify(path),
+        DataCommand::Synth(args) => synth(args),
+        DataCommand::Samples(args) => samples(args),
+    }
+}
+
+fn open(path: &DataPath) -> Result<Data> {
+    match &path.path {
+        None => data::open(None),
+        Some(path) => data::named(path),
+    }
+}
+
+/// What a path holds.
+fn info(path: &DataPath) -> Result<()> {
+    let data = open(path)?;
+    let [train, test] = [data.dataset.train(), data.dataset.test()];
+    let mut lines = vec![data.describe(), String::new()];
+    lines.push("label  class                 training      test".to_owned());
+    let row = |label: &str, name: &str, [train, test]: [usize; 2]| {
+        let [train, test] = [train, test].map(|count| thousands(count as u64));
+        format!("{label:>5}  {name:<20}  {train:>8}  {test:>8}")
+    };
+    for (label, name) in data.dataset.classes().iter().enumerate() {
+        lines.push(row(&label.to_string(), name, [train, test].map(|images| count(images, label))));
+    }
+    lines.push(row("", "all", [train.len(), test.len()]));
+    console::print(&lines.join("\n"))
+}
+
+fn count(images: &Images, label: usize) -> usize {
+    images.iter().filter(|image| usize::from(image.label) == label).count()
+}
+
+/// That the data are whole, and their hashes.
+fn verify(path: &DataPath) -> Result<()> {
+    let data = open(path)?;
+    let mut lines = vec![data.describe()];
+    if let Source::Archive { bytes, sha256, .. } = data.dataset.source() {
+        lines.push(format!("archive  {sha256}  SHA-256 of its {} bytes", thousands(*bytes)));
+    }
+    lines.push(format!("records  {}  SHA-256 of all labels and pixels, training files first", data.dataset.sha256()));
+    let records = (data.dataset.train().len() + data.dataset.test().len()) as u64;
+    lines.push(format!(
+        "whole: {} records, each with a label of its {} classes",
+        thousands(records),
+        data.dataset.classes().len()
+    ));
+    console::print(&lines.join("\n"))
+}
+
+/// Built-in pictures as an archive or a folder.
+fn synth(args: &SynthArgs) -> Result<()> {
+    let SynthArgs { out, train, test, seed } = args;
+    let dataset = data::draw(*seed, pictures::Size { train: *train, test: *test })?;
+    if is_archive(out) {
+        dataset.write_archive(out)?;
+    } else {
+        dataset.write_folder(out)?;
+    }
+    console::print(&format!(
+        "{}: {} training and {} test pictures, drawn from seed {seed}\nrecords  {}  SHA-256 of all labels and pixels",
+        out.display(),
+        thousands(*train as u64),
+        thousands(*test as u64),
+        dataset.sha256()
+    ))
+}
+
+fn is_archive(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(".tar.gz"))
+}
+
+/// A picture of pictures.
+fn samples(args: &SamplesArgs) -> Result<()> {
+    let data = open(&args.data)?;
+    let names = data.dataset.classes();
+    let classes = match &args.classes {
+        Some(list) => classes::parse("--classes", list, names)?,
+        None => {
+            let all = names.iter().cloned().enumerate();
+            all.map(|(label, name)| ClassRecord { label: label as u16, name }).collect()
+        }
+    };
+    let rows = task::samples(data.dataset.train(), &classes, args.columns);
+    let png = report::sample_grid(&rows, data.kind)
+        .ok_or_else(|| Failure::usage("the data have no training pictures of these classes"))?;
+    atomic_file::write(&args.out, &png)?;
+    let names: Vec<&str> = classes.iter().map(|class| class.name.as_str()).collect();
+    console::print(&format!("{}: {}\nrows from the top: {}", args.out.display(), data.describe(), names.join(", ")))
 }

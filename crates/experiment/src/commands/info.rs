@@ -6,16 +6,15 @@ use thawline_tensor::{simd::Level, threads};
 
 use crate::{cli::InfoArgs, console, failure::Result, machine, progress::bytes};
 
-use super::run::{choose_level, choose_threads};
-
 /// Prints what a bug report needs.
 ///
 /// # Errors
 /// A level or number of threads that the machine does not have.
 pub fn info(args: &InfoArgs) -> Result<()> {
-    choose_level(args.machine.simd)?;
-    let environment =
-        threads::with_threads(choose_threads(args.machine.threads), || machine::environment(SystemTime::now()))?;
+    machine::choose_level(args.machine.simd)?;
+    let environment = threads::with_threads(machine::choose_threads(args.machine.threads), || {
+        machine::environment(SystemTime::now())
+    })?;
     let levels = Level::ALL.map(|level| match (level == Level::current(), level.is_supported()) {
         (true, _) => format!("{level} (in use)"),
         (false, true) => level.to_string(),

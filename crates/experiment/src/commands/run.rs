@@ -8,144 +8,96 @@ use std::{
 
 use thawline_tensor::{
     nn::{Network, StepReport},
-    simd::Level,
     threads,
 };
 
 use crate::{
-    classes,
-    cli::{Resolved, RunArgs},
+    cli::RunArgs,
     config::Config,
     console::{self, Console},
-    data::{self, Data},
-    estimate::{Memory, Stopwatch, Work},
+    data,
+    estimate::Stopwatch,
+    experiment::{self, Experiment},
     failure::{Failure, Kind, Result},
     interrupt::Interrupts,
-    machine,
-    plan::Plan,
-    progress::{Progress, bytes},
-    record::{self, EpochRow, FrozenTensor, ModelRecord, RunRecord},
-    report::ReportPictures,
+    machine, plan,
+    progress::Progress,
+    record::{self, EpochRow, HeadStart, ModelRecord, RunRecord},
     results,
     run_folder::RunFolder,
-    task::{self, Task},
+    task::Task,
     training::{self, Monitor},
-    transfer::{self, CachePlan},
+    transfer,
     weights::{self, Metadata},
 };
-
-use super::summary::require_buildable;
-
-/// Pictures of each class in the report.
-const SAMPLES: usize = 10;
 
 /// Performs the experiment.
 ///
 /// # Errors
 /// Bad flags or data; a machine that fails; a loss that is no number; a signal.
 pub fn run(args: &RunArgs) -> Result<()> {
-    let simd = choose_level(args.machine.simd)?;
-    let threads = choose_threads(args.machine.threads);
+    machine::choose_level(args.machine.simd)?;
+    let threads = machine::choose_threads(args.machine.threads);
     let interrupts = Interrupts::listen()
         .map_err(|error| Failure::new(Kind::Environment, format!("cannot listen for Ctrl-C: {error}")))?;
-    threads::with_threads(threads, || experiment(args, simd, &interrupts))?
+    threads::with_threads(threads, || perform(args, &interrupts))?.map_err(|failure| match failure.kind {
+        // A run cut short is not done, whoever has read enough of it: the code is that of SIGPIPE.
+        Kind::OutputClosed => Failure::new(Kind::Signal(13), ""),
+        _ => failure,
+    })
 }
 
-/// Fixes the SIMD level of the process: the flag, else the environment variable, else the best.
-///
-/// # Errors
-/// A level that is unknown, or that this CPU lacks.
-pub fn choose_level(flag: Option<Level>) -> Result<Level> {
-    let level = match (flag, env::var("THAWLINE_SIMD")) {
-        (Some(level), _) => level,
-        (None, Ok(name)) if !name.is_empty() => {
-            name.parse().map_err(|error| Failure::usage(format!("THAWLINE_SIMD: {error}")))?
-        }
-        _ => Level::best(),
-    };
-    let by = if flag.is_some() { "--simd" } else { "THAWLINE_SIMD" };
-    level.force().map_err(|error| Failure::from(error).within(by))?;
-    Ok(level)
-}
-
-/// The number of threads: the flag, else one per core that the process may use.
-pub fn choose_threads(flag: Option<usize>) -> usize {
-    flag.unwrap_or_else(machine::logical_cpus)
-}
-
-fn experiment(args: &RunArgs, simd: Level, interrupts: &Interrupts) -> Result<()> {
+fn perform(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
     let console = Console { quiet: args.output.quiet, stdout_is_data: args.output.json };
     let now = SystemTime::now();
-
-    // What is to be done; nothing is written until all of it is known to be possible.
-    let data = data::open(args.data.data.as_deref())?;
-    let names = data.dataset.classes();
-    let source = classes::parse("--source", &args.data.source, names)?;
-    let target = classes::parse("--target", &args.data.target, names)?;
-    classes::require_disjoint(&source, &target)?;
-    let config = args.config(Resolved {
-        data: data.path.clone().unwrap_or_else(|| data::BUILT_IN.to_owned()),
-        source: classes::names(&source),
-        target: classes::names(&target),
-        threads: threads::count(),
-        simd,
-    });
-    let source = Task::new(&data.dataset, source, config.limit)?;
-    let target = Task::new(&data.dataset, target, config.limit)?;
-    require_buildable(&config.network, source.classes.len().max(target.classes.len()))?;
-    let mut model_1 = config.network.build(source.classes.len(), config.seed)?;
-    // model_2 as it will be, but for its weights: to know its costs.
-    let outline = transfer::model_2(&model_1, target.classes.len(), &config)?;
-    let cache = transfer::plan_cache(&outline, &target, config.cache, machine::free_memory())?;
-    let memory = Memory::new(data.bytes(), &model_1, config.batch_size.min(source.train.len()), cache.kept_bytes());
-    require_memory(&memory)?;
-    let work = Work::new(&config, &source, &target, &outline, cache.cached);
-    drop(outline);
-
-    let mut folder = create_folder(args.output.out.as_deref(), now)?;
     let environment = machine::environment(now);
-    let plan = Plan { data: &data, config: &config, source: &source, target: &target, environment: &environment };
-    console.say(plan.text(&memory, &cache, folder.path()))?;
+
+    // Nothing is written until all is known to be possible.
+    let data = data::open(args.data.data.as_deref())?;
+    let config = args.config(&data)?;
+    let mut experiment = Experiment::prepare(&data, &config)?;
+    let mut folder = create_folder(args.output.out.as_deref(), now)?;
+    console.say(plan::text(&experiment, &environment, folder.path()))?;
     folder.write_config(&config)?;
     folder.write_environment(&environment)?;
-
-    let mut stage = Stage { console, config: &config, folder: &mut folder, interrupts };
+    let mut desk = Desk { console, config: &config, folder: &mut folder, interrupts };
 
     // model_1 learns the source classes from nothing.
-    console.say(format!("\nmodel_1 learns {}\n\n{}\n", source.names().join(", "), model_1.summary()))?;
-    let mut stopwatch = Stopwatch::new(work);
-    let record_1 = stage.train("model_1", &mut model_1, &source, config.seed, None, Some(&mut stopwatch))?;
+    let model_1 = &mut experiment.model_1;
+    let task = &experiment.source;
+    console.say(format!("\nmodel_1 learns {}\n\n{}\n", task.names().join(", "), model_1.summary()))?;
+    let stopwatch = Stopwatch::new(experiment.work);
+    let record_1 = desk.train("model_1", model_1, task, [config.seed, config.seed], false, Some(stopwatch))?;
 
     // model_2 takes its features over, frozen, and learns the target classes.
-    let mut model_2 = transfer::model_2(&model_1, target.classes.len(), &config)?;
+    let task = &experiment.target;
+    let mut model_2 = transfer::model_2(model_1, task.classes.len(), &config)?;
     let frozen = weights::frozen_hashes(&model_2);
+    let head = match config.head {
+        HeadStart::Fresh => "a fresh head",
+        HeadStart::Warm => "model_1's head",
+    };
     console.say(format!(
-        "\nmodel_2 learns {}: frozen up to {}, then a {}\n\n{}\n",
-        target.names().join(", "),
+        "\nmodel_2 learns {}: {head} behind features frozen up to {}\n\n{}\n",
+        task.names().join(", "),
         config.freeze,
-        if config.head == record::HeadStart::Fresh { "fresh head" } else { "warm head, model_1's" },
-        model_2.summary(),
+        model_2.summary()
     ))?;
-    let seed_2 = transfer::seed(config.seed);
-    let record_2 = stage.train("model_2", &mut model_2, &target, seed_2, Some(&cache), None)?;
+    let seed = transfer::seed(config.seed);
+    let record_2 = desk.train("model_2", &mut model_2, task, [config.seed, seed], experiment.cache.cached, None)?;
+    let frozen = experiment::compare_frozen(frozen, &model_2);
 
-    let frozen: Vec<FrozenTensor> = frozen
-        .into_iter()
-        .map(|(name, before)| {
-            let after = weights::hash(&model_2, &name).unwrap_or_default();
-            FrozenTensor { name, before, after }
-        })
-        .collect();
+    let [source, target] = experiment.tasks();
     let record = RunRecord {
         format: record::FORMAT,
         thawline: env!("CARGO_PKG_VERSION").to_owned(),
-        command: env::args().collect(),
-        config: serde_json::to_value(&config).map_err(|error| Failure::new(Kind::Other, error.to_string()))?,
+        command: command_line(),
+        config: serde_json::to_value(&config).map_err(defect)?,
         seed: config.seed,
         environment,
         data: data.record(),
-        source: source.record(),
-        target: target.record(),
+        source,
+        target,
         head: config.head,
         model_1: record_1,
         model_2: record_2,
@@ -153,23 +105,30 @@ fn experiment(args: &RunArgs, simd: Level, interrupts: &Interrupts) -> Result<()
         frozen,
         peak_memory_bytes: machine::peak_memory_bytes(),
     };
-    let pictures = ReportPictures {
-        source: task::samples(data.dataset.train(), &source.classes, SAMPLES),
-        target: task::samples(data.dataset.train(), &target.classes, SAMPLES),
-    };
-    folder.finish(&record, &pictures)?;
-    let text = results::table(&record, folder.path());
-    if args.output.json {
-        console.say(text)?;
-        return console::print(record_json(&record)?.trim_end());
-    }
-    console.result(text)
+    folder.finish(&record, &experiment.pictures())?;
+    report(args, console, &record, &folder)
 }
 
-fn record_json(record: &RunRecord) -> Result<String> {
-    let defect = |error: String| Failure::new(Kind::Other, error);
-    let bytes = record.to_json().map_err(|error| defect(error.to_string()))?;
-    String::from_utf8(bytes).map_err(|error| defect(error.to_string()))
+/// The end of the run, for people or for a machine.
+fn report(args: &RunArgs, console: Console, record: &RunRecord, folder: &RunFolder) -> Result<()> {
+    let table = results::table(record, folder.path());
+    console.say("")?;
+    if !args.output.json {
+        return console.result(table);
+    }
+    console.say(table)?;
+    let json = String::from_utf8(record.to_json().map_err(defect)?).map_err(defect)?;
+    console::print(json.trim_end())
+}
+
+/// The command line as another machine would take it, whatever the path of the program was here.
+fn command_line() -> Vec<String> {
+    let arguments = env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
+    std::iter::once("thawline".to_owned()).chain(arguments).collect()
+}
+
+fn defect(error: impl std::error::Error) -> Failure {
+    Failure::new(Kind::Other, error.to_string())
 }
 
 fn create_folder(out: Option<&Path>, now: SystemTime) -> Result<RunFolder> {
@@ -179,52 +138,36 @@ fn create_folder(out: Option<&Path>, now: SystemTime) -> Result<RunFolder> {
     })
 }
 
-/// Refuses a run that the machine cannot hold, before the system ends it in the middle.
-fn require_memory(memory: &Memory) -> Result<()> {
-    match machine::free_memory() {
-        Some(free) if memory.total() > free => Err(Failure::new(
-            Kind::Environment,
-            format!(
-                "the run takes up to {} of memory, and {} are free; lower --batch-size or --filters, or use --cache off",
-                bytes(memory.total()),
-                bytes(free)
-            ),
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// Where both trainings happen.
-struct Stage<'a> {
+/// Where both trainings happen, and what they have in common.
+struct Desk<'a> {
     console: Console,
     config: &'a Config,
     folder: &'a mut RunFolder,
     interrupts: &'a Interrupts,
 }
 
-impl Stage<'_> {
-    /// Trains a network and writes its weights.
+impl Desk<'_> {
+    /// Trains a network and writes its weights. The seeds are the run's and the training's own.
     fn train(
         &mut self,
         name: &str,
         network: &mut Network,
         task: &Task,
-        seed: u64,
-        cache: Option<&CachePlan>,
-        stopwatch: Option<&mut Stopwatch>,
+        [run_seed, seed]: [u64; 2],
+        cached: bool,
+        stopwatch: Option<Stopwatch>,
     ) -> Result<ModelRecord> {
-        let cached = cache.is_some_and(|cache| cache.cached);
         let progress = Progress::new(self.console, self.config.epochs, task.train.len(), stopwatch);
         if cached {
-            progress
-                .wait(format!("computing the features of {} pictures once", task.train.len() + task.validation.len()));
+            let pictures = task.train.len() + task.validation.len();
+            progress.wait(format!("computing the frozen features of {pictures} pictures"));
         }
         let options = self.config.fit(seed, cached);
         let mut watch = Watch { name, progress, folder: self.folder, interrupts: self.interrupts, cached };
         let result = training::train(network, task, &options, &mut watch);
         watch.progress.finish();
         let record = result?;
-        let metadata = Metadata::new(name, self.config.seed, task.names(), &self.config.network, network);
+        let metadata = Metadata::new(name, run_seed, task.names(), &self.config.network, network);
         self.folder.write_weights(name, &weights::to_safetensors(network, &metadata)?)?;
         Ok(record)
     }
@@ -233,7 +176,7 @@ impl Stage<'_> {
 /// Shows and records a training, and ends it on a signal.
 struct Watch<'a> {
     name: &'a str,
-    progress: Progress<'a>,
+    progress: Progress,
     folder: &'a mut RunFolder,
     interrupts: &'a Interrupts,
     cached: bool,
@@ -241,25 +184,20 @@ struct Watch<'a> {
 
 impl Monitor for Watch<'_> {
     fn features(&mut self, seconds: f64) -> Result<()> {
-        if self.cached { self.progress.features(seconds) } else { Ok(()) }
+        self.progress.begin(self.cached.then_some(seconds))
     }
 
     fn step(&mut self, report: &StepReport) -> Result<()> {
         self.progress.step(report)?;
-        match self.interrupts.signal() {
-            None => Ok(()),
-            Some(signal) => Err(Failure::new(
-                Kind::Signal(signal),
-                format!(
-                    "interrupted in epoch {} of {}, after step {} of {}; {} holds the metrics so far",
-                    report.epoch,
-                    self.name,
-                    report.step,
-                    report.steps,
-                    self.folder.path().display()
-                ),
-            )),
-        }
+        let Some(signal) = self.interrupts.signal() else { return Ok(()) };
+        let StepReport { epoch, step, steps, .. } = report;
+        let (name, folder) = (self.name, self.folder.path().display());
+        Err(Failure::new(
+            Kind::Signal(signal),
+            format!(
+                "interrupted in epoch {epoch} of {name}, after step {step} of {steps}; {folder} holds the metrics so far"
+            ),
+        ))
     }
 
     fn epoch(&mut self, row: &EpochRow) -> Result<()> {

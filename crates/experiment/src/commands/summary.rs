@@ -3,8 +3,8 @@
 use crate::{
     cli::SummaryArgs,
     console,
+    experiment::require_buildable,
     failure::{Failure, Result},
-    models::Architecture,
 };
 
 /// Builds the network and prints both tables.
@@ -22,19 +22,4 @@ pub fn summary(args: &SummaryArgs) -> Result<()> {
         args.freeze,
         network.summary()
     ))
-}
-
-/// Refuses a network whose parameters would not fit in memory.
-///
-/// # Errors
-/// Names the number of parameters and the flags.
-pub fn require_buildable(architecture: &Architecture, classes: usize) -> Result<()> {
-    // Far more than any network for 32 x 32 pictures has use for, and 16 GB to train.
-    const MOST: u64 = 1_000_000_000;
-    match architecture.parameters(classes) {
-        Some(parameters) if parameters > MOST => Err(Failure::usage(format!(
-            "this network would have {parameters} parameters; expected at most {MOST}: lower --filters or --dense, or raise --pool"
-        ))),
-        _ => Ok(()),
-    }
 }
