@@ -1,0 +1,123 @@
+//! Ends that no user's mistake brings about: a signal, a closed output, a loss that is no number, a full disk.
+
+use crate::invocation::Place;
+
+#[test]
+fn a_loss_that_is_no_number_ends_the_run_with_code_4() {
+    let place = Place::new();
+    let call = place.call_run("--out run --epochs 3 --learning-rate 1e30");
+    assert_eq!(call.code, Some(4), "{}{}", call.stdout, call.stderr);
+    assert!(call.stderr.starts_with("error: the loss is "), "{}", call.stderr);
+    assert!(call.stderr.contains("epoch") && call.stderr.contains("step"), "{}", call.stderr);
+    assert!(!place.path("run/summary.json").exists());
+}
+
+#[test]
+fn more_memory_than_there_is_is_refused_before_work_begins() {
+    let place = Place::new();
+    // A batch of all pictures; a million channels of 32 x 32 floats each for every one of them.
+    let call = place.call_run("--data built-in --limit 3000 --batch-size 3000 --filters 20000,1 --kernel 1 --dense 1");
+    if !cfg!(target_os = "linux") {
+        println!("skipped: this system does not tell how much memory is free");
+        return;
+    }
+    assert_eq!(call.code, Some(3), "{}{}", call.stdout, call.stderr);
+    assert!(call.stderr.contains("more memory, and ") && call.stderr.contains("lower --batch-size"), "{}", call.stderr);
+    assert!(place.names().is_empty());
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::{
+        fs,
+        io::{BufRead, BufReader},
+        process::{Child, Command, Stdio},
+    };
+
+    use crate::invocation::{Call, Place, names, small_run};
+
+    /// Starts a long run and waits until its first epoch is over.
+    fn started(place: &Place) -> (Child, impl FnOnce(Child) -> Call) {
+        let mut command = place.command(small_run("--out run --epochs 100000"));
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let first = lines.by_ref().map(Result::unwrap).find(|line| line.trim_start().starts_with("1/100000"));
+        assert!(first.is_some());
+        let rest = move |child: Child| {
+            let rest = std::thread::spawn(move || lines.map(Result::unwrap).collect::<Vec<_>>().join("\n"));
+            let mut call = Call::from(child.wait_with_output().unwrap());
+            call.stdout = rest.join().unwrap();
+            call
+        };
+        (child, rest)
+    }
+
+    fn signal(name: &str, child: &Child) {
+        assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
+    }
+
+    #[test]
+    fn a_signal_finishes_the_step_and_keeps_the_metrics() {
+        for (name, code) in [("-INT", 130), ("-TERM", 143)] {
+            let place = Place::new();
+            let (child, rest) = started(&place);
+            signal(name, &child);
+            let call = rest(child);
+            assert_eq!(call.code, Some(code), "{}", call.stderr);
+            assert!(call.stderr.starts_with("error: interrupted in epoch "), "{}", call.stderr);
+            assert!(call.stderr.contains(" of model_1, after step ") && call.stderr.lines().count() == 1);
+            let files = names(&place.path("run"));
+            assert_eq!(files, ["config.toml", "environment.json", "metrics.csv", "metrics.jsonl"]);
+            let metrics = fs::read_to_string(place.path("run/metrics.csv")).unwrap();
+            assert!(metrics.lines().count() >= 2, "{metrics}");
+        }
+    }
+
+    #[test]
+    fn closed_output_ends_quietly() {
+        let place = Place::new();
+        let (mut child, _) = {
+            // Dropping the reader closes the pipe.
+            let (child, rest) = started(&place);
+            drop(rest);
+            (child, ())
+        };
+        let status = child.wait().unwrap();
+        let mut stderr = String::new();
+        std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut stderr).unwrap();
+        assert_eq!((status.code(), stderr.as_str()), (Some(141), ""));
+
+        for line in ["info", "summary", "data info", "--help"] {
+            let mut command = place.command(line.split(' '));
+            let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            drop(child.stdout.take());
+            let output = child.wait_with_output().unwrap();
+            assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{line}");
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_full_output_is_an_environment_fault() {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let call = Call::from(Place::new().command(["info"]).stdout(full).output().unwrap());
+        assert_eq!(call.code, Some(3));
+        assert!(call.stderr.starts_with("error: cannot write the output: "), "{}", call.stderr);
+    }
+
+    #[test]
+    fn a_file_size_limit_is_an_environment_fault_that_names_the_file() {
+        let place = Place::new();
+        // 20 blocks of 512 bytes: enough for the settings, not for the weights. SIGXFSZ is ignored, so writes fail.
+        let line = small_run("--out run --quiet").join(" ");
+        let script =
+            format!("trap '' XFSZ; ulimit -f 20; exec {} {line}", assert_cmd::cargo::cargo_bin!("thawline").display());
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]).current_dir(place.path("")).env_remove("THAWLINE_DATA");
+        let call = Call::from(command.output().unwrap());
+        assert_eq!(call.code, Some(3), "{}{}", call.stdout, call.stderr);
+        assert!(call.stderr.contains("run/weights-model_1.safetensors"), "{}", call.stderr);
+        let files = names(&place.path("run"));
+        assert_eq!(files, ["config.toml", "environment.json", "metrics.csv", "metrics.jsonl"], "nothing half-written");
+    }
+}

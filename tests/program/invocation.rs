@@ -1,0 +1,167 @@
+//! The program in a folder of its own, and small data for it.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+    sync::OnceLock,
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// An empty working directory, and the program in it.
+pub struct Place {
+    folder: TempDir,
+}
+
+/// What a call of the program left.
+pub struct Call {
+    /// The exit code; none after a signal.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Place {
+    /// An empty folder.
+    pub fn new() -> Self {
+        Place { folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// A path in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The names in it, sorted.
+    pub fn names(&self) -> Vec<String> {
+        names(self.folder.path())
+    }
+
+    /// The program, not yet started, with nothing of this machine's settings.
+    pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
+        let mut command = Command::new(assert_cmd::cargo::cargo_bin!("thawline"));
+        command.current_dir(self.folder.path()).env_remove("THAWLINE_DATA").env_remove("THAWLINE_SIMD");
+        command.args(arguments);
+        command
+    }
+
+    /// Calls the program.
+    pub fn call<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Call {
+        self.command(arguments).output().unwrap().into()
+    }
+
+    /// Calls `run` on the small data, with a small network and one epoch unless `flags` say otherwise.
+    pub fn call_run(&self, flags: &str) -> Call {
+        self.call(small_run(flags))
+    }
+
+    /// The same; it must succeed. The run folder is `run`.
+    pub fn run(&self, flags: &str) -> Run {
+        let call = self.call_run(&format!("--out run {flags}"));
+        assert_eq!(call.code, Some(0), "{flags}: {}", call.stderr);
+        Run { files: files(&self.path("run")), call }
+    }
+}
+
+impl From<Output> for Call {
+    fn from(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Call { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+}
+
+/// A finished run.
+pub struct Run {
+    /// The files of its folder and their bytes.
+    pub files: BTreeMap<String, Vec<u8>>,
+    /// What it printed.
+    pub call: Call,
+}
+
+impl Run {
+    /// A file's bytes.
+    pub fn read(&self, name: &str) -> &[u8] {
+        self.files.get(name).unwrap_or_else(|| panic!("the run folder has no {name}"))
+    }
+
+    /// `summary.json`.
+    pub fn summary(&self) -> Value {
+        serde_json::from_slice(self.read("summary.json")).unwrap()
+    }
+
+    /// Both models' weights.
+    pub fn weights(&self) -> [&[u8]; 2] {
+        ["weights-model_1.safetensors", "weights-model_2.safetensors"].map(|name| self.read(name))
+    }
+
+    /// The metrics without what a clock measured.
+    pub fn metrics(&self) -> Vec<Value> {
+        let lines = std::str::from_utf8(self.read("metrics.jsonl")).unwrap();
+        let rows = lines.lines().map(|line| {
+            let mut row: Value = serde_json::from_str(line).unwrap();
+            row.as_object_mut().unwrap().remove("seconds").unwrap();
+            row
+        });
+        rows.collect()
+    }
+}
+
+/// Flags that come first in [`Place::call_run`]; a later flag of the same name replaces one.
+const SMALL: [(&str, &str); 5] =
+    [("--filters", "8"), ("--dense", "16"), ("--epochs", "1"), ("--batch-size", "32"), ("--limit", "64")];
+
+/// The command line of a small run.
+pub fn small_run(flags: &str) -> Vec<String> {
+    let flags: Vec<&str> = flags.split_whitespace().collect();
+    let absent = |name: &str| !flags.contains(&name);
+    let mut line = vec!["run".to_owned()];
+    if absent("--data") {
+        line.extend(["--data".to_owned(), archive().to_str().unwrap().to_owned()]);
+    }
+    for (name, value) in SMALL.into_iter().filter(|(name, _)| absent(name)) {
+        line.extend([name.to_owned(), value.to_owned()]);
+    }
+    line.extend(flags.into_iter().map(str::to_owned));
+    line
+}
+
+/// A small archive of built-in pictures, made once by the program itself.
+pub fn archive() -> &'static Path {
+    static ARCHIVE: OnceLock<(Place, PathBuf)> = OnceLock::new();
+    let (_, path) = ARCHIVE.get_or_init(|| {
+        let place = Place::new();
+        let call = place.call(["data", "synth", "small.tar.gz", "--train", "200", "--test", "100"]);
+        assert_eq!(call.code, Some(0), "{}", call.stderr);
+        let path = place.path("small.tar.gz");
+        (place, path)
+    });
+    path
+}
+
+/// Every file below a folder, by its path from there.
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for name in names(folder) {
+        let path = folder.join(&name);
+        if path.is_dir() {
+            found.extend(files(&path).into_iter().map(|(below, bytes)| (format!("{name}/{below}"), bytes)));
+        } else {
+            found.insert(name, fs::read(path).unwrap());
+        }
+    }
+    found
+}
+
+/// The names in a folder, sorted.
+pub fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = entries.collect();
+    names.sort();
+    names
+}

@@ -1,0 +1,25 @@
+//! The real program, run as a user runs it: what it prints, what it writes, how it ends.
+
+/// The tools of the other modules: the program in a folder of its own, and small data for it.
+mod invocation;
+
+/// A run from the first picture to the report: its folder, its numbers, its output.
+mod experiment;
+
+/// Model_2's head, fresh or warm, and where the network is cut.
+mod transfer;
+
+/// The same bits for the same seed, whatever the threads, the cache, the SIMD level.
+mod reproducibility;
+
+/// Where pictures come from, and the subcommands that look at them.
+mod data;
+
+/// Mistakes of a user: exit code 2, one line that names what is wrong, nothing written.
+mod mistakes;
+
+/// Ends that no user's mistake brings about: a signal, a closed output, a loss that is no number, a disk that is full.
+mod ends;
+
+/// The manual: every flag is in it, and nothing that is none.
+mod manual;

@@ -1,0 +1,72 @@
+//! The same bits for the same seed, whatever the threads, the cache, the SIMD level.
+
+use thawline_tensor::simd::Level;
+
+use crate::invocation::{Place, Run};
+
+/// Two epochs with a last batch that is smaller, so that shuffles, dropout and sums all matter.
+const FLAGS: &str = "--epochs 2 --limit 90 --batch-size 40";
+
+fn run(flags: &str) -> Run {
+    // The folder may go: everything is read while it is there.
+    let place = Box::leak(Box::new(Place::new()));
+    place.run(&format!("{FLAGS} {flags}"))
+}
+
+fn assert_same_bits(flags: &str, other_flags: &str) {
+    let (one, other) = (run(flags), run(other_flags));
+    assert_eq!(one.metrics(), other.metrics(), "{flags} and {other_flags}: the metrics differ");
+    assert!(one.weights() == other.weights(), "{flags} and {other_flags}: the weights differ");
+}
+
+#[test]
+fn the_threads_do_not_matter() {
+    assert_same_bits("--threads 1", "--threads 2");
+    assert_same_bits("--threads 1", "--threads 3");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_weights_and_another_others() {
+    assert_same_bits("", "--seed 1");
+    let (one, other) = (run("--seed 1"), run("--seed 2"));
+    let ([a1, a2], [b1, b2]) = (one.weights(), other.weights());
+    assert!(a1 != b1 && a2 != b2);
+}
+
+#[test]
+fn kept_features_and_recomputed_ones_are_the_same() {
+    assert_same_bits("--cache on", "--cache off");
+    assert_same_bits("--cache auto --freeze conv2d_1", "--cache off --freeze conv2d_1");
+    assert_eq!(run("--cache off").summary()["model_2"]["features_seconds"], 0.0);
+}
+
+#[test]
+fn avx2_and_avx512_give_the_same_bits() {
+    if !Level::Avx512.is_supported() {
+        println!("skipped: this CPU has no AVX-512");
+        return;
+    }
+    assert_same_bits("--simd avx2", "--simd avx512");
+    assert_same_bits("--simd avx2 --conv-method im2col", "--simd avx512 --conv-method im2col");
+}
+
+#[test]
+fn every_level_and_method_trains() {
+    let loss = |flags: &str| run(flags).metrics().last().unwrap()["val_loss"].as_f64().unwrap();
+    let expected = loss("");
+    for flags in ["--simd portable", "--conv-method naive", "--conv-method im2col", "--conv-method implicit"] {
+        let difference = (loss(flags) - expected).abs() / expected;
+        assert!(difference < 1e-3, "{flags}: the loss differs by {difference:e}");
+    }
+}
+
+#[test]
+fn the_environment_variable_names_the_level() {
+    let place = Place::new();
+    let call = |level: &str| {
+        let output = place.command(["info"]).env("THAWLINE_SIMD", level).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(call("portable").contains("portable (in use)"));
+    assert!(call("").contains(&format!("{} (in use)", Level::best())));
+}
