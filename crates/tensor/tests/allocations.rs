@@ -1,0 +1,78 @@
+//! A training step allocates nothing, once the first ones have made all buffers. Counted by an allocator of this test's
+//! own process, and so a test program of its own.
+
+use std::alloc::System;
+use std::ops::ControlFlow;
+
+use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use thawline_tensor::Tensor;
+use thawline_tensor::nn::{
+    Conv2D, Dense, Dropout, Examples, Fit, Flatten, MaxPool2D, Network, Observer, Padding, Relu, Rule, StepReport, fit,
+};
+use thawline_tensor::threads::with_threads;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+const STEPS: usize = 40;
+
+/// Allocations of this process so far, at the end of each step of an epoch.
+struct Allocations(Vec<usize>);
+
+impl Observer for Allocations {
+    fn step(&mut self, report: &StepReport) -> ControlFlow<()> {
+        assert_eq!((report.epoch, report.steps), (1, STEPS));
+        let stats = ALLOCATOR.stats();
+        // There is room for all, so noting allocates nothing.
+        self.0.push(stats.allocations + stats.reallocations);
+        ControlFlow::Continue(())
+    }
+}
+
+/// Allocations in each step but the first.
+fn allocations(rule: Rule, frozen: Option<&str>, cached: bool) -> Vec<usize> {
+    // Every way of a convolution but the naive one, and a dense layer whose product is cut along K.
+    let mut network = Network::builder([20, 20, 3])
+        .layer("conv_1", Conv2D::new(16, [3, 3]).stride([1, 2]).padding(Padding::Same))
+        .layer("relu_1", Relu)
+        .layer("conv_2", Conv2D::new(7, [2, 3]).padding(Padding::Same))
+        .layer("pool_1", MaxPool2D::new([2, 1]))
+        .layer("dropout_1", Dropout::new(0.25))
+        .layer("conv_3", Conv2D::new(24, [1, 1]))
+        .layer("conv_4", Conv2D::new(64, [3, 3]).padding(Padding::Explicit([5, 5, 4, 4])))
+        .layer("relu_2", Relu)
+        .layer("pool_2", MaxPool2D::new([2, 2]))
+        .layer("flatten", Flatten)
+        .layer("dense_1", Dense::new(24))
+        .layer("relu_3", Relu)
+        .layer("dropout_2", Dropout::new(0.5))
+        .layer("dense_2", Dense::new(4))
+        .build(1)
+        .expect("the network fits together");
+    if let Some(frozen) = frozen {
+        network.freeze_through(frozen).expect("there is such a layer");
+    }
+    // The last batch is smaller than the others.
+    let n = 10 * STEPS - 3;
+    let images = Tensor::zeros([n, 20, 20, 3]);
+    let examples = Examples::new(images, (0..n).map(|i| (i % 4) as u32).collect());
+    let options = Fit { batch_size: 10, rule, cached, ..Fit::default() };
+    let mut counts = Allocations(Vec::with_capacity(STEPS));
+    fit(&mut network, &examples, None, &options, &mut counts).expect("training succeeds");
+    counts.0.windows(2).map(|pair| pair[1] - pair[0]).collect()
+}
+
+#[test]
+fn a_step_allocates_nothing() {
+    for rule in [Rule::ADAM, Rule::Sgd { momentum: 0.9 }] {
+        for (frozen, cached) in [(None, true), (Some("relu_1"), true), (Some("relu_1"), false)] {
+            let what = format!("{rule:?}, frozen through {frozen:?}, cached {cached}");
+            let alone = with_threads(1, || allocations(rule, frozen, cached)).expect("a thread can be started");
+            assert_eq!(alone.iter().position(|&count| count > 0), None, "{what}: {alone:?}");
+            // Which thread does what is left to chance, so each makes its own buffers sooner or later, and then no more.
+            let several = with_threads(3, || allocations(rule, frozen, cached)).expect("threads can be started");
+            let steps = several.iter().filter(|&&count| count > 0).count();
+            assert!(steps < STEPS / 2, "{what}: {steps} steps allocate: {several:?}");
+        }
+    }
+}
