@@ -1,29 +1,50 @@
 //! Dropout (Srivastava et al. 2014), inverted: what stays is scaled up while training, so inference does nothing.
 //!
-//! The mask is not stored. Sixteen random bits at the element's address decide, and the backward pass asks for the same
-//! bits again.
+//! The mask is not stored. One or two random bytes at the element's address decide, and the backward pass asks for the
+//! same bytes again.
 
 use crate::random::Address;
+use crate::simd::Simd;
 
-/// Elements decided at once.
+/// Random bytes drawn at once.
 const BLOCK: usize = 512;
 
 /// y = x / (1 - rate) where the element stays, else zero. In place. The gradient is the same map, of dy.
 ///
-/// The rate is resolved to 1/65536: 0 keeps and 1 drops everything.
-pub fn dropout(rate: f32, mask: Address, x: &mut [f32]) {
+/// The rate is resolved to 1/65536: 0 keeps and 1 drops everything. A multiple of 1/256 costs one byte an element,
+/// any other rate two.
+#[inline(always)]
+pub fn dropout<S: Simd>(simd: S, rate: f32, mask: Address, x: &mut [f32]) {
     let dropped = (f64::from(rate) * 65536.0).round() as u32;
     let scale = if dropped < 1 << 16 { (65536.0 / f64::from((1 << 16) - dropped)) as f32 } else { 0.0 };
     if dropped == 0 {
         return;
     }
     let mut bits = mask.bits();
-    let mut bytes = [0; 2 * BLOCK];
-    for block in x.chunks_mut(BLOCK) {
-        bits.fill(&mut bytes);
-        for (x, bits) in block.iter_mut().zip(bytes.as_chunks().0) {
-            let stays = u32::from(u16::from_le_bytes(*bits)) >= dropped;
-            *x = if stays { *x * scale } else { 0.0 };
+    let mut bytes = [0; BLOCK];
+    if dropped.is_multiple_of(256) {
+        for x in x.chunks_mut(BLOCK) {
+            bits.fill(&mut bytes);
+            simd.vectorize(
+                #[inline(always)]
+                || keep(x, bytes.iter().map(|&byte| u32::from(byte)), dropped / 256, scale),
+            );
         }
+    } else {
+        for x in x.chunks_mut(BLOCK / 2) {
+            bits.fill(&mut bytes);
+            let words = bytes.as_chunks().0.iter().map(|&pair| u32::from(u16::from_le_bytes(pair)));
+            simd.vectorize(
+                #[inline(always)]
+                || keep(x, words, dropped, scale),
+            );
+        }
+    }
+}
+
+#[inline(always)]
+fn keep(x: &mut [f32], bits: impl Iterator<Item = u32>, dropped: u32, scale: f32) {
+    for (x, bits) in x.iter_mut().zip(bits) {
+        *x = if bits >= dropped { *x * scale } else { 0.0 };
     }
 }

@@ -8,16 +8,22 @@
 //! A narrow result with a long K (a dense layer on a flattened image) is cut along K instead; the partial results are
 //! added in order. Both cuts depend on the shapes alone.
 
+use std::ops::Range;
+
 use crate::simd::{LANES, Lanes, Simd, vectors};
 use crate::threads;
 
-use super::tile::{Accumulators, Product, ROWS, VECTORS, cover, multiply_accumulate, take, to_memory};
+use super::activation::add_to;
+use super::tile::{Accumulators, Product, ROWS, cover, multiply_accumulate, take, to_memory};
+use pack::{a_len, b_len, pack_a, pack_b};
 
-/// Columns of a packed panel of B: the width of a register tile.
-const NR: usize = VECTORS * LANES;
+mod pack;
 
-/// Depth of a block: KC x NR floats of B stay in the second-level cache while rows of A pass by.
+/// Depth of a block: a panel of B, KC x 32 floats, stays in the first-level cache while rows of A pass by.
 const KC: usize = 256;
+
+/// Columns of B that are packed at once.
+const NC: usize = 4096;
 
 /// Rows of C whose partial results are kept at the same time, where C is cut along K.
 const MAX_ROWS_OF_PARTIALS: usize = 512;
@@ -78,7 +84,7 @@ pub fn gemm<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: Epi
         return;
     }
     // The choice, and so the order of the sums, must not depend on M: an example gives the same bits in any batch.
-    if k >= 16 * KC && n <= 4 * NR {
+    if k >= 16 * KC && n <= 16 * LANES {
         for (block, c) in c.chunks_mut(MAX_ROWS_OF_PARTIALS * n).enumerate() {
             cut_along_k(simd, a.rows_from(block * MAX_ROWS_OF_PARTIALS, c.len() / n), b, c, epilogue);
         }
@@ -87,50 +93,64 @@ pub fn gemm<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: Epi
     }
 }
 
-/// Blocks of rows of C in parallel, over one packed B.
+/// For each NC columns of B, packed once: blocks of rows of C in parallel.
 fn cut_along_m<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: Epilogue) {
     let (m, n, k) = (a.rows, b.cols, a.cols);
+    let panel = panel_vectors(a, n);
     // Enough blocks for many threads, but tall ones, since every block reads all of B.
-    let mc = (m.div_ceil(6 * ROWS) * ROWS).clamp(ROWS, 8 * ROWS);
-    threads::with_scratch(packed_b_len(k, n), |packed_b| {
-        threads::for_chunks(packed_b, (k * NR).max(1), |panel, packed| {
-            simd.vectorize(
-                #[inline(always)]
-                || pack_b(b, panel * NR, 0..k, packed),
-            );
-        });
-        let packed_b = vectors(packed_b);
-        threads::for_chunks(c, mc * n, |block, c| {
-            let rows = block * mc..block * mc + c.len() / n;
-            threads::with_scratch(packed_a_len(rows.len(), KC.min(k)), |packed_a| {
+    let mc = (m.div_ceil(16 * ROWS) * ROWS).clamp(ROWS, 4 * ROWS);
+    threads::with_scratch(b_len(k, n.min(NC), panel), |packed_b| {
+        for jc in (0..n).step_by(NC) {
+            let columns = jc..n.min(jc + NC);
+            let packed_b = &mut packed_b[..b_len(k, columns.len(), panel)];
+            threads::for_chunks(packed_b, (k * panel * LANES).max(1), |j, packed| {
                 simd.vectorize(
                     #[inline(always)]
-                    || {
-                        row_block(simd, a, rows, 0..k, packed_a, packed_b, c, n);
-                        finish(simd, c, n, epilogue);
-                    },
+                    || pack_b(b, jc + j * panel * LANES, 0..k, panel, packed),
                 );
             });
-        });
+            let packed_b = vectors(packed_b);
+            threads::for_chunks(c, mc * n, |block, c| {
+                let rows = block * mc..block * mc + c.len() / n;
+                threads::with_scratch(a_len(rows.len(), KC.min(k)), |packed_a| {
+                    let part = Part { a, rows, ks: 0..k, columns: columns.clone(), n };
+                    simd.vectorize(
+                        #[inline(always)]
+                        || part.multiply(simd, packed_a, packed_b, c),
+                    );
+                });
+            });
+        }
     });
+    if !matches!(epilogue, Epilogue::None) {
+        threads::for_chunks(c, mc * n, |_, c| {
+            simd.vectorize(
+                #[inline(always)]
+                || finish(simd, c, n, epilogue),
+            );
+        });
+    }
 }
 
 /// Stretches of K in parallel, each giving a partial C; then their sum, in order.
 fn cut_along_k<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: Epilogue) {
     let (m, n, k) = (a.rows, b.cols, a.cols);
+    let panel = panel_vectors(a, n);
     let depth = (3 * KC).min(k.div_ceil(16));
     threads::with_scratch(k.div_ceil(depth) * m * n, |partials| {
         threads::for_chunks(partials, m * n, |stretch, partial| {
             let ks = stretch * depth..k.min((stretch + 1) * depth);
-            threads::with_scratch(packed_b_len(ks.len(), n), |packed_b| {
-                threads::with_scratch(packed_a_len(m, KC.min(ks.len())), |packed_a| {
+            threads::with_scratch(b_len(ks.len(), n, panel), |packed_b| {
+                threads::with_scratch(a_len(m, KC.min(ks.len())), |packed_a| {
+                    let part = Part { a, rows: 0..m, ks: ks.clone(), columns: 0..n, n };
                     simd.vectorize(
                         #[inline(always)]
                         || {
-                            for (panel, packed) in packed_b.chunks_exact_mut(ks.len() * NR).enumerate() {
-                                pack_b(b, panel * NR, ks.clone(), packed);
+                            let width = panel * LANES;
+                            for (j, packed) in packed_b.chunks_exact_mut(ks.len() * width).enumerate() {
+                                pack_b(b, j * width, ks.clone(), panel, packed);
                             }
-                            row_block(simd, a, 0..m, ks, packed_a, vectors(packed_b), partial, n);
+                            part.multiply(simd, packed_a, vectors(packed_b), partial);
                         },
                     );
                 });
@@ -144,9 +164,7 @@ fn cut_along_k<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: 
                 || {
                     c.fill(0.0);
                     for partial in partials.chunks_exact(m * n) {
-                        for (c, &p) in c.iter_mut().zip(&partial[start..]) {
-                            *c += p;
-                        }
+                        add_to(simd, &partial[start..start + c.len()], c);
                     }
                     finish(simd, c, n, epilogue);
                 },
@@ -155,128 +173,90 @@ fn cut_along_k<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: 
     });
 }
 
-fn packed_b_len(k: usize, n: usize) -> usize {
-    k * n.div_ceil(NR) * NR
+/// Vectors in a row of a panel of B: as many as the tiles of the product have, which read A in place or packed.
+fn panel_vectors(a: Matrix, n: usize) -> usize {
+    if a.col_stride == 1 && (n <= 8 * LANES || a.cols > KC) { IN_PLACE } else { PACKED_A }
 }
 
-fn packed_a_len(m: usize, k: usize) -> usize {
-    k * m.div_ceil(ROWS) * ROWS
+/// A panel's vectors where A is read in place: few panels of B, or long rows, do not repay packing A.
+const IN_PLACE: usize = 4;
+
+/// A panel's vectors where A is packed.
+const PACKED_A: usize = 2;
+
+/// A block of C: some rows of A over some ks, times some columns of B.
+struct Part<'a> {
+    a: Matrix<'a>,
+    rows: Range<usize>,
+    ks: Range<usize>,
+    columns: Range<usize>,
+    /// Columns of C.
+    n: usize,
 }
 
-/// Packs NR columns of B from `col` on: for each k, the NR elements in a row. Columns that B lacks are zero.
-#[inline(always)]
-fn pack_b(b: Matrix, col: usize, ks: std::ops::Range<usize>, packed: &mut [f32]) {
-    let width = NR.min(b.cols - col);
-    if b.col_stride == 1 {
-        for (row, k) in packed.chunks_exact_mut(NR).zip(ks) {
-            let source = &b.data[k * b.row_stride + col..][..width];
-            match (source.first_chunk::<NR>(), row.first_chunk_mut::<NR>()) {
-                (Some(source), Some(row)) => *row = *source,
-                _ => {
-                    row[..width].copy_from_slice(source);
-                    row[width..].fill(0.0);
-                }
-            }
+impl Part<'_> {
+    /// Overwrites the block, in `c`, which has its rows whole. A is packed, where it is, KC columns at a time.
+    #[inline(always)]
+    fn multiply<S: Simd>(&self, simd: S, packed_a: &mut [f32], packed_b: &[Lanes], c: &mut [f32]) {
+        let Self { a, rows, n, .. } = self;
+        let depth = self.ks.len();
+        if depth == 0 {
+            c.fill(0.0);
         }
-        return;
-    }
-    packed.fill(0.0);
-    for j in 0..width {
-        let column = b.data[(col + j) * b.col_stride..].iter().step_by(b.row_stride).skip(ks.start);
-        for (row, &element) in packed.chunks_exact_mut(NR).zip(column) {
-            row[j] = element;
-        }
-    }
-}
-
-/// Packs rows of A in panels of ROWS: for each k, the elements of the panel's rows side by side. Either the rows or the
-/// columns of A are contiguous.
-#[inline(always)]
-fn pack_a(a: Matrix, rows: std::ops::Range<usize>, ks: std::ops::Range<usize>, packed: &mut [f32]) {
-    for (panel, packed) in packed.chunks_exact_mut(ks.len() * ROWS).enumerate() {
-        let row = rows.start + panel * ROWS;
-        let height = ROWS.min(rows.end.saturating_sub(row));
-        if a.row_stride == 1 {
-            for (packed, k) in packed.as_chunks_mut::<ROWS>().0.iter_mut().zip(ks.clone()) {
-                let source = &a.data[k * a.col_stride + row..][..height];
-                match source.first_chunk() {
-                    Some(source) => *packed = *source,
-                    None => {
-                        packed[..height].copy_from_slice(source);
-                        packed[height..].fill(0.0);
+        for start in (0..depth).step_by(KC) {
+            let ks = self.ks.start + start..self.ks.start + (start + KC).min(depth);
+            let packed_a = &mut packed_a[..a_len(rows.len(), ks.len())];
+            if panel_vectors(*a, *n) == IN_PLACE {
+                for (j, b) in packed_b.chunks_exact(depth * IN_PLACE).enumerate() {
+                    let b = b[start * IN_PLACE..][..ks.len() * IN_PLACE].as_chunks::<IN_PLACE>().0;
+                    for row in (0..rows.len()).step_by(ROWS) {
+                        let (c, [height, width]) = self.corner(c, row, j * IN_PLACE, IN_PLACE, start > 0);
+                        let a_rows = &a.data[(rows.start + row) * a.row_stride + ks.start..];
+                        cover(simd, height, width, &mut InPlace { a: a_rows, stride: a.row_stride, b, c });
                     }
                 }
+                continue;
             }
-            continue;
-        }
-        if height < ROWS {
-            packed.fill(0.0);
-        }
-        for r in 0..height {
-            let source = &a.data[(row + r) * a.row_stride + ks.start..][..ks.len()];
-            for (packed, &element) in packed.as_chunks_mut::<ROWS>().0.iter_mut().zip(source) {
-                packed[r] = element;
-            }
-        }
-    }
-}
-
-/// Some rows of C = A B over some ks, with A packed KC columns at a time.
-#[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "the operands of a product and where to pack them")]
-fn row_block<S: Simd>(
-    simd: S,
-    a: Matrix,
-    rows: std::ops::Range<usize>,
-    ks: std::ops::Range<usize>,
-    packed_a: &mut [f32],
-    packed_b: &[Lanes],
-    c: &mut [f32],
-    n: usize,
-) {
-    let (depth, stride) = (ks.len(), a.row_stride);
-    if depth == 0 {
-        c.fill(0.0);
-    }
-    for start in (0..depth).step_by(KC) {
-        let kc = KC.min(depth - start);
-        let block = ks.start + start..ks.start + start + kc;
-        // A few panels of B do not repay packing A.
-        let in_place = a.col_stride == 1 && n <= 4 * NR;
-        let packed_a = &mut packed_a[..packed_a_len(rows.len(), kc)];
-        if !in_place {
-            pack_a(a, rows.clone(), block.clone(), packed_a);
-        }
-        for (jr, b) in packed_b.chunks_exact(depth * VECTORS).enumerate() {
-            let b = b[start * VECTORS..][..kc * VECTORS].as_chunks::<VECTORS>().0;
-            let width = NR.min(n - jr * NR);
-            for (panel, packed_a) in packed_a.chunks_exact(kc * ROWS).enumerate() {
-                let row = panel * ROWS;
-                let (rows_left, vectors) = (ROWS.min(rows.len() - row), width.div_ceil(LANES));
-                let c = Corner { c, corner: row * n + jr * NR, n, width, accumulate: start > 0 };
-                if in_place {
-                    let a = &a.data[(rows.start + row) * a.row_stride + block.start..];
-                    cover(simd, rows_left, vectors, &mut InPlace { a, stride, b, c });
-                } else {
-                    cover(simd, rows_left, vectors, &mut Packed { a: packed_a.as_chunks().0, b, c });
+            pack_a(*a, rows.clone(), ks.clone(), packed_a);
+            for (j, b) in packed_b.chunks_exact(depth * PACKED_A).enumerate() {
+                let b = b[start * PACKED_A..][..ks.len() * PACKED_A].as_chunks::<PACKED_A>().0;
+                for (panel, packed_a) in packed_a.chunks_exact(a_len(1, ks.len())).enumerate() {
+                    let (c, [height, width]) = self.corner(c, panel * ROWS, j * PACKED_A, PACKED_A, start > 0);
+                    cover(simd, height, width, &mut Packed { a: packed_a.as_chunks().0, b, c });
                 }
             }
         }
     }
+
+    /// Where a panel's product goes, and its rows and vectors.
+    #[inline(always)]
+    fn corner<'c>(
+        &self,
+        c: &'c mut [f32],
+        row: usize,
+        vector: usize,
+        panel: usize,
+        accumulate: bool,
+    ) -> (Corner<'c>, [usize; 2]) {
+        let width = (panel * LANES).min(self.columns.len() - vector * LANES);
+        let corner = row * self.n + self.columns.start + vector * LANES;
+        let size = [ROWS.min(self.rows.len() - row), width.div_ceil(LANES)];
+        (Corner { c, corner, n: self.n, width, accumulate }, size)
+    }
 }
 
-/// A panel of packed A times a panel of packed B.
-struct Packed<'a> {
+/// A panel of packed A times a panel of B.
+struct Packed<'a, const W: usize> {
     a: &'a [[f32; ROWS]],
-    b: &'a [[Lanes; VECTORS]],
+    b: &'a [[Lanes; W]],
     c: Corner<'a>,
 }
 
-/// Rows of A where they lie, times a panel of packed B.
-struct InPlace<'a> {
+/// Rows of A where they lie, times a panel of B.
+struct InPlace<'a, const W: usize> {
     a: &'a [f32],
     stride: usize,
-    b: &'a [[Lanes; VECTORS]],
+    b: &'a [[Lanes; W]],
     c: Corner<'a>,
 }
 
@@ -290,7 +270,7 @@ struct Corner<'a> {
     accumulate: bool,
 }
 
-impl<S: Simd> Product<S> for Packed<'_> {
+impl<S: Simd, const W: usize> Product<S> for Packed<'_, W> {
     const WIDE: bool = false;
 
     #[inline(always)]
@@ -303,7 +283,7 @@ impl<S: Simd> Product<S> for Packed<'_> {
     }
 }
 
-impl<S: Simd> Product<S> for InPlace<'_> {
+impl<S: Simd, const W: usize> Product<S> for InPlace<'_, W> {
     const WIDE: bool = true;
 
     #[inline(always)]

@@ -198,14 +198,17 @@ impl Conv2D {
         }
     }
 
-    /// Adds the gradient for the kernel of one image.
-    fn add_kernel_gradient(&self, x: &[f32], dy: OutputGradient, dkernel: &mut [f32]) {
+    /// The gradient for the kernel of one image, added to `dkernel` or in its place.
+    fn add_kernel_gradient(&self, x: &[f32], dy: OutputGradient, dkernel: &mut [f32], accumulate: bool) {
         let s = self.shape();
+        if !accumulate && self.method != Method::Winograd {
+            dkernel.fill(0.0);
+        }
         match (self.method, dy) {
             (Method::Winograd, dy) => with_scratch(winograd::scratch_len(s), |scratch| {
                 dispatch!(simd => simd.vectorize(
                     #[inline(always)]
-                    || winograd::kernel_gradient(simd, s, x, dy, vectors_mut(dkernel), scratch),
+                    || winograd::kernel_gradient(simd, s, x, dy, vectors_mut(dkernel), accumulate, scratch),
                 ));
             }),
             (Method::Implicit, OutputGradient::Full(dy)) => with_scratch(implicit::scratch_len(s), |scratch| {
@@ -303,7 +306,7 @@ impl Layer for Conv2D {
 
     /// dkernel = x' * dy, dbias = the sum of dy over pixels, dx = dy * kernel'
     fn backward(&self, pass: Backward<'_>) {
-        let Backward { x, y, memory, dy, mut dx, mut gradient, .. } = pass;
+        let Backward { x, y, memory, dy, mut dx, mut gradient, accumulate, .. } = pass;
         let (s, noted, filters) = (self.shape(), self.memory_len(), self.filters);
         let (input_len, output_len) = (s.input_len(), self.output_len());
         for (example, dy) in dy.chunks_exact_mut(output_len).enumerate() {
@@ -318,8 +321,12 @@ impl Layer for Conv2D {
             };
             if let Some(gradient) = gradient.as_deref_mut() {
                 let (dkernel, dbias) = gradient.split_at_mut(self.kernel_gradient_len());
-                self.add_kernel_gradient(&x[example * input_len..][..input_len], source, dkernel);
+                let accumulate = accumulate || example > 0;
+                self.add_kernel_gradient(&x[example * input_len..][..input_len], source, dkernel, accumulate);
                 let dbias = vectors_mut(dbias);
+                if !accumulate {
+                    dbias.fill([0.0; LANES]);
+                }
                 dispatch!(simd => simd.vectorize(#[inline(always)] || add_rows(simd, dy, filters, dbias)));
             }
             if let Some(dx) = dx.as_deref_mut() {

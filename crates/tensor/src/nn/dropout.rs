@@ -1,5 +1,6 @@
 //! `Dropout`: while training, each element is dropped with a given probability and the others are scaled up.
 
+use crate::dispatch;
 use crate::kernels::dropout::dropout;
 use crate::random::Purpose;
 use crate::shape::Shape;
@@ -22,7 +23,8 @@ impl Dropout {
 
     fn apply(&self, step: Step, elements: &mut [f32]) {
         for (example, elements) in elements.chunks_exact_mut(self.len).enumerate() {
-            dropout(self.rate, step.address(Purpose::Dropout(self.position), example), elements);
+            let mask = step.address(Purpose::Dropout(self.position), example);
+            dispatch!(simd => dropout(simd, self.rate, mask, elements));
         }
     }
 }

@@ -58,9 +58,10 @@ pub struct Backward<'a> {
     pub dy: &'a mut [f32],
     /// The gradient for the input, to be overwritten; absent where nothing before this layer learns.
     pub dx: Option<&'a mut [f32]>,
-    /// The gradient of the parameters, [`Layer::gradient_len`] floats; absent where none is trainable. A whole-batch
-    /// layer overwrites it, any other layer adds to it.
+    /// The gradient of the parameters, [`Layer::gradient_len`] floats; absent where none is trainable.
     pub gradient: Option<&'a mut [f32]>,
+    /// Whether to add to the gradient of earlier examples, or to overwrite it. Always false for a whole-batch layer.
+    pub accumulate: bool,
     /// As in the forward pass.
     pub step: Step,
 }

@@ -208,6 +208,7 @@ impl Trace {
                 dy: &mut this.output_gradient[..outputs],
                 dx: (position > self.first_trainable).then(|| &mut dx[..inputs]),
                 gradient: node.is_trainable().then_some(&mut this.gradient),
+                accumulate: false,
                 step,
             });
         }
@@ -316,7 +317,6 @@ impl Group {
         features_gradient: &mut [f32],
         step: Step,
     ) {
-        self.partials.iter_mut().for_each(|partial| partial.fill(0.0));
         let [mut here, mut there] = self.gradients.each_mut();
         for (example, dy) in features_gradient.chunks_exact_mut(len).enumerate() {
             let mut dy = dy;
@@ -333,6 +333,7 @@ impl Group {
                     dy,
                     dx: learns.then(|| &mut there[..inputs]),
                     gradient: node.is_trainable().then(|| &mut *self.partials[position]),
+                    accumulate: example > 0,
                     step: Step { example: (first_example + example) as u64, ..step },
                 });
                 (here, there) = (there, here);

@@ -61,6 +61,7 @@ pub fn backward(network: &Network, pass: &mut Pass, x: &[f32], dlogits: &[f32], 
             dy: &mut dy,
             dx: Some(&mut dx),
             gradient: Some(&mut gradient),
+            accumulate: false,
             step,
         });
         node.layer().finish_gradient(&mut gradient);

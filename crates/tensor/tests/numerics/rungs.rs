@@ -162,7 +162,7 @@ pub fn winograd_kernel_gradient(level: Level, s: &ConvShape, x: &[f32], dy: Outp
     dispatch!(level, simd => simd.vectorize(
         #[inline(always)]
         || {
-            winograd::kernel_gradient(simd, s, x, dy, &mut du, &mut scratch);
+            winograd::kernel_gradient(simd, s, x, dy, &mut du, true, &mut scratch);
             winograd::transform_kernel_gradient(simd, s, &du, &mut dkernel);
         },
     ));

@@ -195,25 +195,28 @@ pub fn input_gradient<S: Simd>(
     }
 }
 
-/// The gradient for the transformed kernel, dU = V' dM of one image, added to `du`.
+/// The gradient for the transformed kernel, dU = V' dM of one image; added to `du`, or in its place.
 #[inline(always)]
+#[expect(clippy::too_many_arguments, reason = "the operands of a convolution")]
 pub fn kernel_gradient<S: Simd>(
     simd: S,
     s: &ConvShape,
     x: &[f32],
     dy: OutputGradient,
     du: &mut [Lanes],
+    accumulate: bool,
     scratch: &mut [f32],
 ) {
     let [cb, fb] = blocks(s);
-    for tiles in tile_blocks(s, GRADIENT_PANELS) {
+    for (index, tiles) in tile_blocks(s, GRADIENT_PANELS).enumerate() {
+        let accumulate = accumulate || index > 0;
         let [v, dm] = tiles.split(scratch, [cb, fb]);
         tiles.transform_input(simd, s, x, v);
         tiles.transform_output_gradient(simd, s, dy, dm);
         let positions = du.chunks_exact_mut(cb * LANES * fb).zip(tiles.positions(v, cb)).zip(tiles.positions(dm, fb));
         for ((du, v), dm) in positions {
             for (block, du) in du.chunks_exact_mut(LANES * fb).enumerate() {
-                cover(simd, LANES, fb, &mut Correlation { tiles, v, block, blocks: cb, dm, du, fb });
+                cover(simd, LANES, fb, &mut Correlation { tiles, accumulate, v, block, blocks: cb, dm, du, fb });
             }
         }
     }
@@ -222,6 +225,7 @@ pub fn kernel_gradient<S: Simd>(
 /// V' dM of some panels at one position, for sixteen channels of the input.
 struct Correlation<'a> {
     tiles: Tiles,
+    accumulate: bool,
     v: &'a [Panel],
     block: usize,
     blocks: usize,
@@ -231,15 +235,17 @@ struct Correlation<'a> {
 }
 
 impl<S: Simd> Product<S> for Correlation<'_> {
-    const WIDE: bool = false;
+    const WIDE: bool = true;
 
     #[inline(always)]
     fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
         let fb = self.fb;
         let mut acc: Accumulators<S, R, V> = [[simd.zero(); V]; R];
-        for r in 0..R {
-            for v in 0..V {
-                acc[r][v] = simd.load(&self.du[(row + r) * fb + vector + v]);
+        if self.accumulate {
+            for r in 0..R {
+                for v in 0..V {
+                    acc[r][v] = simd.load(&self.du[(row + r) * fb + vector + v]);
+                }
             }
         }
         for (panel, (v, dm)) in self.v.chunks_exact(self.blocks).zip(self.dm.chunks_exact(fb)).enumerate() {
