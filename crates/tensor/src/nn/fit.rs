@@ -142,13 +142,46 @@ pub fn fit(
     check_examples(network, training, "training")?;
     validation.map_or(Ok(()), |validation| check_examples(network, validation, "validation"))?;
     let (prefix, head) = network.split();
-    let input_len = prefix.output().size();
     let start = Instant::now();
     let training = training.through(prefix, options.cached)?;
     let validation = validation.map(|examples| examples.through(prefix, options.cached)).transpose()?;
     observer.features(start.elapsed());
+    train(head.into_nodes(), &training, validation.as_ref(), options, observer)
+}
 
-    let nodes = head.into_nodes();
+/// As [`fit`], on examples that went [through](Examples::through) the network's frozen prefix before, so that several
+/// heads share one cache of features. That the features are this prefix's is the caller's promise.
+///
+/// # Errors
+/// As those of [`fit`].
+pub fn fit_head(
+    network: &mut Network,
+    training: &Examples,
+    validation: Option<&Examples>,
+    options: &Fit,
+    observer: &mut dyn Observer,
+) -> Result<(), FitError> {
+    let (prefix, head) = network.split();
+    let (given, expected) = (training.inputs().shape().size(), prefix.output().size());
+    if given != expected || options.batch_size == 0 || training.is_empty() {
+        return Err(FitError::Invalid(format!(
+            "the head takes {expected} features in batches of at least 1; it was given {} examples of {given} in batches of {}",
+            training.len(),
+            options.batch_size
+        )));
+    }
+    observer.features(Duration::ZERO);
+    train(head.into_nodes(), training, validation, options, observer)
+}
+
+fn train(
+    nodes: &mut [Node],
+    training: &Examples,
+    validation: Option<&Examples>,
+    options: &Fit,
+    observer: &mut dyn Observer,
+) -> Result<(), FitError> {
+    let input_len = training.inputs().shape().size();
     let mut trace = Trace::new(nodes, input_len, options.batch_size.min(training.len()));
     let mut optimizer = Optimizer::new(options.rule, options.rate);
     let steps = training.len().div_ceil(options.batch_size);
@@ -172,7 +205,7 @@ pub fn fit(
                 return Ok(());
             }
         }
-        let validation = validation.as_ref().map(|examples| score(nodes, &mut trace, examples, options.batch_size));
+        let validation = validation.map(|examples| score(nodes, &mut trace, examples, options.batch_size));
         let report = EpochReport { epoch: epoch + 1, duration: start.elapsed(), training: sum.mean(seen), validation };
         if observer.epoch(&report).is_break() {
             break;
@@ -221,13 +254,24 @@ pub fn evaluate(network: &Network, examples: &Examples) -> Metrics {
 /// # Panics
 /// If the examples are not of the network's input shape.
 pub fn predict(network: &Network, examples: &Examples) -> Tensor {
+    logits(&network.nodes, network.output().size(), examples)
+}
+
+/// As [`predict`], for examples that went [through](Examples::through) the network's frozen prefix before.
+///
+/// # Panics
+/// If they are not of the shape of its output.
+pub fn predict_head(network: &Network, features: &Examples) -> Tensor {
+    logits(&network.nodes[network.thawline()..], network.output().size(), features)
+}
+
+fn logits(nodes: &[Node], classes: usize, examples: &Examples) -> Tensor {
     let batch = EVALUATION_BATCH.min(examples.len());
-    let mut trace = Trace::for_inference(&network.nodes, network.input().size(), batch);
-    let classes = network.output().size();
+    let mut trace = Trace::for_inference(nodes, examples.inputs().shape().size(), batch);
     let mut logits = Tensor::zeros([examples.len(), classes]);
     let all: Vec<u32> = (0..examples.len() as u32).collect();
     for (batch, logits) in all.chunks(batch.max(1)).zip(logits.data_mut().chunks_mut(batch.max(1) * classes)) {
-        trace.forward(&network.nodes, examples, batch, None);
+        trace.forward(nodes, examples, batch, None);
         logits.copy_from_slice(trace.logits(batch.len()));
     }
     logits
