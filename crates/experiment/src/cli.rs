@@ -7,6 +7,7 @@ use thawline_tensor::{simd::Level, threads};
 
 use crate::{
     classes,
+    commands::{report::ReportArgs, sweep::SweepArgs},
     config::Config,
     data::{BUILT_IN, Data},
     failure::Result,
@@ -48,6 +49,10 @@ pub struct Cli {
 pub enum Command {
     /// Perform the experiment (the default)
     Run(Box<RunArgs>),
+    /// Perform many arms with many seeds, and report on them
+    Sweep(Box<SweepArgs>),
+    /// Write the report of a sweep, from one folder or several
+    Report(ReportArgs),
     /// Show the network before and after its features are frozen, without training it
     Summary(SummaryArgs),
     /// Look at a data set, check it, or make one
@@ -299,7 +304,7 @@ impl RunArgs {
 
 type Parsed<T> = std::result::Result<T, String>;
 
-fn count(text: &str) -> Parsed<usize> {
+pub(crate) fn count(text: &str) -> Parsed<usize> {
     // So many of anything would not fit in memory; a smaller bound keeps products from overflowing.
     const MOST: usize = 1 << 31;
     match text.parse() {

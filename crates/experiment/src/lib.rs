@@ -6,6 +6,7 @@
 //! ([`cli`]).
 #![forbid(unsafe_code)]
 
+pub mod arms;
 pub mod classes;
 pub mod cli;
 pub mod commands;
@@ -14,6 +15,8 @@ pub mod data;
 pub mod experiment;
 pub mod models;
 pub mod pictures;
+pub mod statistics;
+pub mod sweep;
 pub mod task;
 pub mod training;
 pub mod transfer;

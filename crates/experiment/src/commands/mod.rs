@@ -2,8 +2,10 @@
 
 pub mod data;
 pub mod info;
+pub mod report;
 pub mod run;
 pub mod summary;
+pub mod sweep;
 
 use crate::{
     cli::{Cli, Command},
@@ -18,6 +20,8 @@ pub fn perform(cli: Cli) -> Result<()> {
     match cli.command {
         None => run::run(&cli.run),
         Some(Command::Run(args)) => run::run(&args),
+        Some(Command::Sweep(args)) => sweep::sweep(&args),
+        Some(Command::Report(args)) => report::report(&args),
         Some(Command::Summary(args)) => summary::summary(&args),
         Some(Command::Data(command)) => data::data(&command),
         Some(Command::Info(args)) => info::info(&args),

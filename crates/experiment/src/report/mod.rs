@@ -15,10 +15,11 @@ mod palette;
 mod pictures;
 mod published;
 mod results;
+pub mod sweep;
 #[cfg(test)]
 mod tests;
 
-pub use pictures::{ClassPictures, ReportPictures};
+pub use pictures::{ClassPictures, ReportPictures, picture};
 
 use crate::record::{DataKind, RunRecord};
 

@@ -62,6 +62,16 @@ pub(super) fn grid(rows: &[ClassPictures], description: &str) -> Option<Vec<u8>>
     Some(encode(&pixels, width, height, description).expect("a Vec takes every byte"))
 }
 
+/// One picture as the bytes of a PNG, pixel for pixel; it comes as planes of red, green and blue.
+///
+/// # Panics
+/// Never: there is no file behind it.
+pub fn picture(planes: &[u8; 3072]) -> Vec<u8> {
+    let pixel = |at: usize| [planes[at], planes[PLANE + at], planes[2 * PLANE + at], u8::MAX];
+    let pixels: Vec<u8> = (0..PLANE).flat_map(pixel).collect();
+    encode(&pixels, SIDE, SIDE, "a picture").expect("a Vec takes every byte")
+}
+
 fn encode(pixels: &[u8], width: usize, height: usize, description: &str) -> Result<Vec<u8>, png::EncodingError> {
     let mut bytes = Vec::new();
     // Ten columns and a hundred rows make 10,000 pixels a side: far below what a PNG can hold.

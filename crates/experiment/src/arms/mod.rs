@@ -1,0 +1,204 @@
+//! Arms: the ways to learn the target classes that the experiment compares, each a preset of one pipeline.
+//!
+//! An arm says which classes are learned, where the features come from, how much of them is taken over, what head stands
+//! behind them, and what is trained. Stage 1, where there is one, trains the features from nothing and draws from the
+//! seed itself; stage 2 learns the arm's classes and draws from a seed derived from it. So with one seed, all arms that
+//! learn the same classes begin with the same initial weights, see the pictures in the same order, and drop the same
+//! units: their differences are paired.
+
+mod catalogue;
+mod classes;
+mod network;
+mod selection;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+pub use catalogue::{SAMPLES, about, catalogue, named};
+pub use classes::Classes;
+pub use network::{assemble, prefix_layers};
+pub use selection::{Preset, parse_seeds, select};
+
+/// A way to learn some classes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Arm {
+    /// Its name on the command line, in files and in reports.
+    pub name: String,
+    /// The classes that it learns.
+    pub learns: Half,
+    /// Where the features come from.
+    pub features: Features,
+    /// How many blocks of them are taken over, 0 to 3: the first convolution; the second with its pooling; the hidden
+    /// dense layer.
+    pub blocks: usize,
+    /// What stands behind them.
+    pub head: Head,
+    /// What is trained.
+    pub training: Training,
+    /// The training pictures of each class; all of them where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_class: Option<usize>,
+    /// Whether labels are true.
+    pub labels: Labels,
+    /// What validates it.
+    pub validation: Validation,
+    /// Which random bits it draws.
+    pub stage: Stage,
+}
+
+/// Some classes of the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Half {
+    /// The sweep's source classes.
+    Source,
+    /// The sweep's target classes.
+    Target,
+    /// Both.
+    All,
+    /// One half of a random split of them, by the split's number.
+    SplitSource(u32),
+    /// The other half.
+    SplitTarget(u32),
+    /// The four vehicles of CIFAR-10.
+    Vehicles,
+    /// Its six animals.
+    Animals,
+}
+
+/// Where an arm's features come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Features {
+    /// Their initial weights.
+    Untrained,
+    /// Their initial weights, scaled and shifted so that each filter's output has the mean and variance that it has in
+    /// the pretrained network.
+    UntrainedMatched(Pretraining),
+    /// Stage 1.
+    Pretrained(Pretraining),
+}
+
+/// Stage 1: the same network, trained on some classes from its initialisation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Pretraining {
+    /// The classes.
+    pub half: Half,
+    /// Whether their labels are true.
+    pub labels: Labels,
+    /// What validates it.
+    pub validation: Validation,
+}
+
+/// What stands behind the features.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Head {
+    /// The tutorial's head with new initial weights.
+    Fresh,
+    /// The tutorial's head as stage 1 left it.
+    Warm,
+    /// One dense layer: logistic regression on the features.
+    Linear,
+    /// One dense layer on the pixels, without any features.
+    Pixels,
+}
+
+/// What is trained.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Training {
+    /// The layers behind those that were taken over.
+    Head,
+    /// Every layer, at the learning rate times this.
+    Everything(f64),
+    /// The head for half of the epochs, then every layer, the features at the learning rate times this.
+    HeadThenEverything(f64),
+}
+
+/// Whether labels are true.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Labels {
+    /// They are.
+    True,
+    /// They were dealt out anew at random.
+    Shuffled,
+}
+
+/// What a training is validated on after each epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Validation {
+    /// Training pictures that are held out for it.
+    HeldOut,
+    /// The test set, as in the tutorial; nothing is held out.
+    TestSet,
+}
+
+/// Which random bits a training draws.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Those of the seed.
+    Pretraining,
+    /// Those of the seed that is derived from it.
+    Transfer,
+}
+
+impl Features {
+    /// The stage 1 that must be there first.
+    pub fn pretraining(self) -> Option<Pretraining> {
+        match self {
+            Features::Untrained => None,
+            Features::UntrainedMatched(pretraining) | Features::Pretrained(pretraining) => Some(pretraining),
+        }
+    }
+}
+
+impl Pretraining {
+    /// The source classes with their labels, under the sweep's protocol.
+    pub const SOURCE: Pretraining = Pretraining::of(Half::Source);
+
+    /// Some classes with their labels, under the sweep's protocol.
+    pub const fn of(half: Half) -> Self {
+        Pretraining { half, labels: Labels::True, validation: Validation::HeldOut }
+    }
+
+    /// Stage 1 as an arm of its own, with its own results.
+    pub fn arm(self) -> Arm {
+        let classes = match self.half {
+            Half::Source => "source".to_owned(),
+            Half::Target => "target".to_owned(),
+            Half::All => "all".to_owned(),
+            Half::SplitSource(split) => format!("split-{split}"),
+            Half::SplitTarget(split) => format!("split-{split}-target"),
+            Half::Vehicles => "vehicles".to_owned(),
+            Half::Animals => "animals".to_owned(),
+        };
+        let labels = if self.labels == Labels::Shuffled { "-shuffled" } else { "" };
+        let validation = if self.validation == Validation::TestSet { "-tutorial" } else { "" };
+        Arm {
+            name: format!("pretrain-{classes}{labels}{validation}"),
+            learns: self.half,
+            features: Features::Untrained,
+            blocks: 0,
+            head: Head::Fresh,
+            training: Training::Everything(1.0),
+            per_class: None,
+            labels: self.labels,
+            validation: self.validation,
+            stage: Stage::Pretraining,
+        }
+    }
+}
+
+impl Arm {
+    /// Whether it trains on features that do not change, and so can share them with others.
+    pub fn is_head_only(&self) -> bool {
+        self.training == Training::Head && self.head != Head::Pixels
+    }
+}

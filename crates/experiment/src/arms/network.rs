@@ -1,0 +1,92 @@
+//! The network of an arm: taken over from stage 1 as far as the arm says, else at its initial weights.
+
+use thawline_tensor::nn::{Conv2D, Dense, Flatten, MaxPool2D, Network, NetworkError, Relu};
+
+use super::{Arm, Head, Stage, Training};
+use crate::{
+    failure::{Failure, Result},
+    models::{Architecture, FEATURES_END, INPUT},
+    transfer,
+};
+
+/// The layers with weights of each block, from the first.
+const BLOCKS: [&str; 3] = ["conv2d_1", "conv2d_2", "dense_1"];
+
+/// The last layer of each block: freezing goes up to here.
+const BLOCK_ENDS: [&str; 3] = ["activation_1", FEATURES_END, "activation_3"];
+
+/// The convolutions: what has initial weights of the seed itself in both stages.
+const CONVOLUTIONS: &[&str] = &["conv2d_1", "conv2d_2"];
+
+/// Builds the network of an arm. `features` is the network whose blocks are taken over; none where the arm takes none.
+///
+/// # Errors
+/// A layer that does not fit; a warm head for another number of classes than it had.
+pub fn assemble(
+    arm: &Arm,
+    architecture: &Architecture,
+    classes: usize,
+    seed: u64,
+    features: Option<&Network>,
+) -> Result<Network> {
+    let stage_seed = if arm.stage == Stage::Pretraining { seed } else { transfer::seed(seed) };
+    let mut network = build(arm.head, architecture, classes, stage_seed)?;
+    let initial = architecture.build(classes, seed)?;
+    take_over(&mut network, &initial, CONVOLUTIONS);
+    if let Some(features) = features {
+        take_over(&mut network, features, &BLOCKS[..arm.blocks]);
+        if arm.head == Head::Warm {
+            if features.output() != network.output() {
+                return Err(Failure::usage(format!(
+                    "{}: a warm head needs as many target classes as source classes: there are {classes} and {}",
+                    arm.name,
+                    features.output()
+                )));
+            }
+            take_over(&mut network, features, &["dense_1", "dense_2"]);
+        }
+    }
+    if arm.blocks > 0 && !matches!(arm.training, Training::Everything(_)) {
+        network.freeze_through(BLOCK_ENDS[arm.blocks - 1])?;
+    }
+    Ok(network)
+}
+
+/// How many convolutions lie in the prefix that a head-only arm's features come from. A dropout layer ends the prefix, so
+/// a frozen dense layer is not part of it.
+pub fn prefix_layers(arm: &Arm) -> usize {
+    if arm.is_head_only() { arm.blocks.min(CONVOLUTIONS.len()) } else { 0 }
+}
+
+fn build(
+    head: Head,
+    architecture: &Architecture,
+    classes: usize,
+    seed: u64,
+) -> std::result::Result<Network, NetworkError> {
+    let conv = |filters| Conv2D::new(filters, [architecture.kernel; 2]).method(architecture.conv_method.into());
+    let input = Network::builder(INPUT);
+    match head {
+        Head::Fresh | Head::Warm => architecture.build(classes, seed),
+        Head::Linear => input
+            .layer("conv2d_1", conv(architecture.filters[0]))
+            .layer("activation_1", Relu)
+            .layer("conv2d_2", conv(architecture.filters[1]))
+            .layer("activation_2", Relu)
+            .layer("max_pooling2d_1", MaxPool2D::new([architecture.pool; 2]))
+            .layer(FEATURES_END, Flatten)
+            .layer("dense_2", Dense::new(classes))
+            .build(seed),
+        Head::Pixels => input.layer(FEATURES_END, Flatten).layer("dense_2", Dense::new(classes)).build(seed),
+    }
+}
+
+/// Copies the parameters of some layers, as far as both networks have them.
+fn take_over(network: &mut Network, from: &Network, layers: &[&str]) {
+    network.update_params(|name, param| {
+        let of_layer = name.split_once('/').is_some_and(|(layer, _)| layers.contains(&layer));
+        if let Some((_, source)) = from.params().find(|(other, _)| of_layer && other == name) {
+            param.value.copy_from_slice(&source.value);
+        }
+    });
+}

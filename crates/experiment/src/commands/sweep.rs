@@ -1,0 +1,237 @@
+//! `thawline sweep`: many arms with many seeds, and the report on them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+use clap::Args;
+use thawline_tensor::{simd::Level, threads};
+
+use super::report::write_report;
+use crate::{
+    arms::{self, Arm, Classes, Preset, Pretraining},
+    classes,
+    cli::{MachineArgs, NetworkArgs, count},
+    console::Console,
+    data::{self, BUILT_IN, Data},
+    experiment::require_buildable,
+    failure::{Failure, Kind, Result},
+    interrupt::Interrupts,
+    machine::{choose_level, choose_threads},
+    progress::duration,
+    sweep::{
+        cost,
+        folder::SweepFolder,
+        merge,
+        plan::{self, Job, Shard},
+        progress::SweepProgress,
+        protocol::Pictures,
+        record,
+        settings::Settings,
+        worker::Worker,
+    },
+};
+
+/// Flags of `sweep`.
+#[derive(Debug, Args)]
+pub struct SweepArgs {
+    /// A ready-made sweep; quick uses the built-in pictures [default: quick, unless --arms]
+    #[arg(long, value_name = "PRESET", value_enum, conflicts_with = "arms", help_heading = "Sweep")]
+    pub preset: Option<Preset>,
+    /// Arms by name, and the groups samples, depth, splits; see docs/experiment.md
+    #[arg(long, value_name = "NAMES", help_heading = "Sweep")]
+    pub arms: Option<String>,
+    /// Seeds: numbers and half-open ranges
+    #[arg(long, value_name = "SEEDS", default_value = "0..6", help_heading = "Sweep")]
+    pub seeds: String,
+    /// Passes over the pictures, declared beforehand; the test set is scored after the last [default: the preset's, else 10]
+    #[arg(long, value_name = "N", value_parser = count, help_heading = "Sweep")]
+    pub epochs: Option<usize>,
+    /// Pictures in a step
+    #[arg(long, value_name = "N", default_value = "128", value_parser = count, help_heading = "Sweep")]
+    pub batch_size: usize,
+    /// Do every Nth job from the Ith on; N such processes share one folder
+    #[arg(long, value_name = "I/N", help_heading = "Sweep")]
+    pub shard: Option<Shard>,
+    /// The sweep's folder; the same command continues what is there [default: runs/sweep-PRESET]
+    #[arg(long, value_name = "DIR", help_heading = "Sweep")]
+    pub out: Option<PathBuf>,
+    /// Leave times and machines out of the report, so that equal results give equal bytes
+    #[arg(long, help_heading = "Sweep")]
+    pub no_times: bool,
+    /// Print the plan, and do nothing
+    #[arg(long, help_heading = "Sweep")]
+    pub dry_run: bool,
+    /// Print the results alone
+    #[arg(long, help_heading = "Sweep")]
+    pub quiet: bool,
+    /// CIFAR .tar.gz, folder of .bin files, or built-in [default: as for run; quick: built-in]
+    #[arg(long, value_name = "PATH", help_heading = "Data")]
+    pub data: Option<PathBuf>,
+    /// Classes of stage 1: labels, ranges, names
+    #[arg(long, value_name = "CLASSES", default_value = "0-4", help_heading = "Data")]
+    pub source: String,
+    /// Classes of stage 2
+    #[arg(long, value_name = "CLASSES", default_value = "5-9", help_heading = "Data")]
+    pub target: String,
+    /// Use at most N training pictures of each class
+    #[arg(long, value_name = "N", value_parser = count, help_heading = "Data")]
+    pub per_class: Option<usize>,
+    /// The network.
+    #[command(flatten)]
+    pub network: NetworkArgs,
+    /// The machine.
+    #[command(flatten)]
+    pub machine: MachineArgs,
+}
+
+/// Performs the sweep, or goes on with it.
+///
+/// # Errors
+/// Bad flags or data; a machine that fails; a loss that is no number; a signal.
+pub fn sweep(args: &SweepArgs) -> Result<()> {
+    choose_level(args.machine.simd)?;
+    let interrupts = Interrupts::listen()
+        .map_err(|error| Failure::new(Kind::Environment, format!("cannot listen for Ctrl-C: {error}")))?;
+    threads::with_threads(choose_threads(args.machine.threads), || perform(args, &interrupts))?
+}
+
+fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
+    let console = Console { quiet: args.quiet, stdout_is_data: false };
+    let preset = args.preset.or_else(|| args.arms.is_none().then_some(Preset::Quick));
+    let data = match (&args.data, preset) {
+        (None, Some(Preset::Quick)) => data::named(BUILT_IN.as_ref())?,
+        (path, _) => data::open(path.as_deref())?,
+    };
+    let settings = settings(args, preset, &data)?;
+    let classes = settings.classes();
+    let arms = match (&args.arms, preset) {
+        (Some(list), _) => arms::select(list)?,
+        (None, preset) => preset.unwrap_or(Preset::Quick).arms(&classes),
+    };
+    let seeds = arms::parse_seeds(&args.seeds).map_err(|reason| Failure::usage(format!("--seeds: {reason}")))?;
+    let work = Work::new(&data, &settings, &classes, &arms)?;
+    let jobs = plan::share(plan::jobs(&arms, &seeds), args.shard);
+    let out = args.out.clone().unwrap_or_else(|| default_folder(preset));
+    if args.dry_run {
+        let lines: Vec<String> = jobs.iter().map(|job| record::JobRecord::name(&job.arm, job.seed)).collect();
+        return console.result(lines.join("\n"));
+    }
+
+    let folder = SweepFolder::open(&out, &settings)?;
+    let done = |arm: &Arm, seed| folder.record(arm, seed).map(|record| record.is_some());
+    let mut open = Vec::new();
+    for job in &jobs {
+        if !done(&job.arm, job.seed)? {
+            open.push(job.clone());
+        }
+    }
+    let mut stages: BTreeSet<(Pretraining, u64)> = BTreeSet::new();
+    for Job { arm, seed } in &open {
+        if let Some(pretraining) = arm.features.pretraining() {
+            if !done(&pretraining.arm(), *seed)? {
+                stages.insert((pretraining, *seed));
+            }
+        }
+    }
+    let pretrainings = stages.iter().map(|(pretraining, _)| pretraining.arm());
+    let total: f64 = open.iter().map(|job| job.arm.clone()).chain(pretrainings).map(|arm| work.of(&arm)).sum();
+    console.say(format!(
+        "data      {}\nsweep     {} arms, {} seeds, {} epochs: {} jobs{}, {} of them done\nfolder    {}\n",
+        data.describe(),
+        arms.len(),
+        seeds.len(),
+        settings.epochs,
+        jobs.len(),
+        args.shard.map_or_else(String::new, |shard| format!(" in shard {shard}")),
+        jobs.len() - open.len(),
+        out.display()
+    ))?;
+    let mut progress = SweepProgress::new(console, open.len() + stages.len(), total);
+    let worker = Worker { data: &data, settings: &settings, folder: &folder, interrupts, progress: &mut progress };
+    let result = { worker }.perform(plan::groups(jobs.clone()));
+    progress.finish();
+    let mut left = 0;
+    for job in &jobs {
+        left += usize::from(!done(&job.arm, job.seed)?);
+    }
+    result.map_err(|failure| match failure.kind {
+        Kind::Signal(_) => Failure {
+            message: format!(
+                "interrupted: {} of {} jobs are done in {}; the same command goes on from there",
+                jobs.len() - left,
+                jobs.len(),
+                out.display()
+            ),
+            ..failure
+        },
+        _ => failure,
+    })?;
+    console.say(format!("\n{} in this process", duration(progress.elapsed().as_secs_f64())))?;
+    if left > 0 {
+        console.say(format!("{left} jobs are being done by other processes; the last one to end writes the report"))?;
+        return Ok(());
+    }
+    let results = merge::read(std::slice::from_ref(&out))?;
+    write_report(&results, &[out.clone()], &out, args.no_times, console)
+}
+
+fn default_folder(preset: Option<Preset>) -> PathBuf {
+    let name = match preset {
+        Some(Preset::Quick) => "sweep-quick",
+        Some(Preset::Controls) => "sweep-controls",
+        Some(Preset::Full) => "sweep-full",
+        None => "sweep",
+    };
+    PathBuf::from("runs").join(name)
+}
+
+fn settings(args: &SweepArgs, preset: Option<Preset>, data: &Data) -> Result<Settings> {
+    let names = data.dataset.classes();
+    let source = classes::parse("--source", &args.source, names)?;
+    let target = classes::parse("--target", &args.target, names)?;
+    classes::require_disjoint(&source, &target)?;
+    let network = args.network.architecture();
+    require_buildable(&network, source.len() + target.len())?;
+    Ok(Settings {
+        format: record::FORMAT,
+        thawline: env!("CARGO_PKG_VERSION").to_owned(),
+        data: data.record(),
+        source,
+        target,
+        per_class: args.per_class,
+        network,
+        epochs: args.epochs.unwrap_or_else(|| preset.map_or(10, Preset::epochs)),
+        batch_size: args.batch_size,
+        arithmetic: if Level::current() == Level::Portable { "portable" } else { "fma" }.to_owned(),
+    })
+}
+
+/// The work of each arm, known before anything is written; so is whether the data have what the arms need.
+struct Work<'a> {
+    settings: &'a Settings,
+    epoch_examples: BTreeMap<String, usize>,
+}
+
+impl<'a> Work<'a> {
+    fn new(data: &Data, settings: &'a Settings, classes: &Classes, arms: &[Arm]) -> Result<Self> {
+        let stages = arms.iter().filter_map(|arm| arm.features.pretraining()).map(Pretraining::arm);
+        let mut epoch_examples = BTreeMap::new();
+        for arm in arms.iter().cloned().chain(stages) {
+            if epoch_examples.contains_key(&arm.name) {
+                continue;
+            }
+            let pictures = Pictures::new(data, classes.of(arm.learns)?, arm.validation, arm.labels, settings.per_class)
+                .map_err(|failure| failure.within(&arm.name))?;
+            let epoch = pictures.epoch(arm.per_class, 0).map_err(|failure| failure.within(&arm.name))?;
+            epoch_examples.insert(arm.name, epoch.positions.len());
+        }
+        Ok(Work { settings, epoch_examples })
+    }
+
+    fn of(&self, arm: &Arm) -> f64 {
+        let examples = self.epoch_examples.get(&arm.name).copied().unwrap_or(0);
+        cost::of(arm, self.settings, examples, true)
+    }
+}

@@ -1,0 +1,1 @@
+//! The statistics against SciPy's values, and against chance.

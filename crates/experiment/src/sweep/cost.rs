@@ -1,0 +1,27 @@
+//! What jobs cost, in a common unit: one example in a step that trains everything. Measured on the tutorial's network;
+//! enough to tell how much of a sweep is left.
+
+use super::settings::Settings;
+use crate::arms::{Arm, Head, Training};
+
+/// An example in a step that trains everything.
+pub const EVERYTHING: f64 = 1.0;
+
+/// An example in a step that trains the head on features that are there.
+pub const HEAD: f64 = 0.13;
+
+/// An example through the frozen layers, forward.
+pub const FEATURES: f64 = 0.28;
+
+/// The work of a job: of its steps alone, for those are counted as they are done.
+pub fn of(arm: &Arm, settings: &Settings, epoch_examples: usize, features_are_shared: bool) -> f64 {
+    let head = HEAD + if features_are_shared || arm.head == Head::Pixels { 0.0 } else { FEATURES };
+    let epochs = settings.epochs;
+    let first = epochs.div_ceil(2);
+    let examples = epoch_examples as f64;
+    match arm.training {
+        Training::Head => epochs as f64 * examples * head,
+        Training::Everything(_) => epochs as f64 * examples * EVERYTHING,
+        Training::HeadThenEverything(_) => examples * (first as f64 * head + (epochs - first) as f64 * EVERYTHING),
+    }
+}

@@ -1,0 +1,229 @@
+//! The sweep's folder, which any number of processes may share.
+//!
+//! - `sweep.json`: the settings;
+//! - `jobs/ARM-seed-N.json`: a record for each job that is done;
+//! - `weights/ARM-seed-N.safetensors`: the weights of each pretraining;
+//! - `claims/ARM-seed-N.lock`: a file that whoever does the job holds locked. The system releases the lock when the
+//!   process ends, however it ends, so a claim cannot outlive its owner.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    record::{FORMAT, JobRecord},
+    settings::Settings,
+};
+use crate::{
+    arms::Arm,
+    atomic_file,
+    failure::{Failure, Kind, Result},
+};
+
+/// An open sweep folder.
+#[derive(Debug)]
+pub struct SweepFolder {
+    path: PathBuf,
+    settings: String,
+    /// Held shared while the folder is open, so that whoever holds it alone may clean up.
+    _presence: File,
+}
+
+/// A job that this process does; the claim ends when this is dropped.
+#[derive(Debug)]
+pub struct Claim {
+    _lock: File,
+}
+
+impl SweepFolder {
+    /// Makes the folder, or opens one of the same settings.
+    ///
+    /// # Errors
+    /// A folder of other settings, or with something else in it; a system that refuses.
+    pub fn open(path: &Path, settings: &Settings) -> Result<Self> {
+        let file = path.join("sweep.json");
+        if !file.exists() {
+            if path.is_file() || fs::read_dir(path).is_ok_and(|mut entries| entries.any(|entry| is_foreign(entry))) {
+                return Err(Failure::usage(format!(
+                    "{} is no sweep's folder and not empty; name another one for this sweep",
+                    path.display()
+                )));
+            }
+        }
+        for folder in ["jobs", "weights", "claims"] {
+            let folder = path.join(folder);
+            fs::create_dir_all(&folder).map_err(|error| refused("make the folder", &folder, &error))?;
+        }
+        let presence = path.join("claims/presence.lock");
+        let lock = open_lock(&presence)?;
+        if lock.try_lock().is_ok() {
+            for folder in [path.to_owned(), path.join("jobs"), path.join("weights")] {
+                atomic_file::remove_partial(&folder).map_err(|error| refused("clean", &folder, &error))?;
+            }
+            lock.unlock().map_err(|error| refused("unlock", &presence, &error))?;
+        }
+        lock.lock_shared().map_err(|error| refused("lock", &presence, &error))?;
+        create_once(&file, &settings.to_json()?)?;
+        let found = read_settings(path)?;
+        if let Some(difference) = settings.difference(&found) {
+            return Err(Failure::usage(format!(
+                "{} holds a sweep of other settings: {difference}; name another folder, or use the same settings",
+                path.display()
+            )));
+        }
+        Ok(SweepFolder { path: path.to_owned(), settings: found.hash(), _presence: lock })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The record of a job, if it is done.
+    ///
+    /// # Errors
+    /// A record that cannot be read or belongs to another sweep.
+    pub fn record(&self, arm: &Arm, seed: u64) -> Result<Option<JobRecord>> {
+        let path = self.path.join("jobs").join(format!("{}.json", JobRecord::name(arm, seed)));
+        match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(refused("read", &path, &error)),
+            Ok(bytes) => {
+                let record = parse(&path, &bytes)?;
+                if record.settings != self.settings || record.arm != *arm || record.seed != seed {
+                    return Err(Failure::usage(format!(
+                        "{} belongs to another sweep or arm; remove it and the job is done anew",
+                        path.display()
+                    )));
+                }
+                Ok(Some(record))
+            }
+        }
+    }
+
+    /// Writes the record of a job: it is done then.
+    ///
+    /// # Errors
+    /// A system that refuses.
+    pub fn finish(&self, record: &JobRecord) -> Result<()> {
+        let name = format!("{}.json", JobRecord::name(&record.arm, record.seed));
+        Ok(atomic_file::write(&self.path.join("jobs").join(name), &record.to_json())?)
+    }
+
+    /// Takes a job on, unless another process has.
+    ///
+    /// # Errors
+    /// A file system without locks; a system that refuses.
+    pub fn claim(&self, arm: &Arm, seed: u64) -> Result<Option<Claim>> {
+        let path = self.path.join("claims").join(format!("{}.lock", JobRecord::name(arm, seed)));
+        let lock = open_lock(&path)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(Claim { _lock: lock })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(refused("lock", &path, &error)),
+        }
+    }
+
+    /// Where the weights of a pretraining are.
+    pub fn weights(&self, arm: &Arm, seed: u64) -> PathBuf {
+        self.path.join("weights").join(format!("{}.safetensors", JobRecord::name(arm, seed)))
+    }
+}
+
+/// Reads the settings of a sweep's folder.
+///
+/// # Errors
+/// A folder that is none, or of another version.
+pub fn read_settings(folder: &Path) -> Result<Settings> {
+    #[derive(serde::Deserialize)]
+    struct Version {
+        format: u32,
+    }
+    let path = folder.join("sweep.json");
+    let bytes = fs::read(&path).map_err(|error| {
+        if error.kind() == io::ErrorKind::NotFound {
+            return Failure::usage(format!("{} is no sweep's folder: it has no sweep.json", folder.display()));
+        }
+        refused("read", &path, &error)
+    })?;
+    let wrong = |reason: String| Failure::usage(format!("{}: {reason}", path.display()));
+    let Version { format } = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
+    if format != FORMAT {
+        return Err(wrong(format!("a sweep of format {format}; this program reads format {FORMAT}")));
+    }
+    serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))
+}
+
+/// Reads every record of a sweep's folder, in the order of their names.
+///
+/// # Errors
+/// A record that is damaged or of other settings.
+pub fn read_records(folder: &Path, settings: &Settings) -> Result<Vec<JobRecord>> {
+    let jobs = folder.join("jobs");
+    let entries = fs::read_dir(&jobs).map_err(|error| refused("read", &jobs, &error))?;
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|error| refused("read", &jobs, &error))?.path();
+        if path.extension().is_some_and(|ending| ending == "json") {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    let hash = settings.hash();
+    let read = |path: &PathBuf| {
+        let bytes = fs::read(path).map_err(|error| refused("read", path, &error))?;
+        let record = parse(path, &bytes)?;
+        if record.settings != hash {
+            return Err(Failure::usage(format!("{} is of other settings than sweep.json beside it", path.display())));
+        }
+        Ok(record)
+    };
+    paths.iter().map(read).collect()
+}
+
+fn parse(path: &Path, bytes: &[u8]) -> Result<JobRecord> {
+    let again = "remove it, and the same command does the job anew";
+    serde_json::from_slice(bytes)
+        .map_err(|error| Failure::usage(format!("{}: no record of a job: {error}; {again}", path.display())))
+}
+
+/// What a sweep's folder does not contain.
+fn is_foreign(entry: io::Result<fs::DirEntry>) -> bool {
+    let ours = ["jobs", "weights", "claims", "sweep.json"];
+    entry.is_ok_and(|entry| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        !ours.contains(&name.as_ref()) && !name.ends_with(".partial")
+    })
+}
+
+fn open_lock(path: &Path) -> Result<File> {
+    let opened = File::options().create(true).append(true).open(path);
+    opened.map_err(|error| refused("open", path, &error))
+}
+
+/// Writes a file unless it exists; of several processes one succeeds, and its file is whole at any moment.
+fn create_once(path: &Path, bytes: &[u8]) -> Result<()> {
+    if path.exists() {
+        return Ok(());
+    }
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let create = || -> io::Result<()> {
+        let mut file = tempfile::Builder::new().prefix(".").suffix(".partial").tempfile_in(folder)?;
+        #[cfg(unix)]
+        file.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        match file.persist_noclobber(path) {
+            Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => Err(error.error),
+            _ => atomic_file::flush_folder(folder),
+        }
+    };
+    create().map_err(|error| refused("write", path, &error))
+}
+
+fn refused(what: &str, path: &Path, error: &io::Error) -> Failure {
+    Failure::new(Kind::Environment, format!("cannot {what} {}: {error}", path.display()))
+}

@@ -1,0 +1,231 @@
+//! One job's training and scoring: a network of an arm, on its pictures.
+
+use std::ops::ControlFlow;
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use thawline_tensor::{
+    kernels::softmax::{argmax, softmax, softmax_cross_entropy},
+    nn::{EpochReport, Examples, Fit, Network, Observer, Rule, StepReport, fit, fit_head, predict, predict_head},
+    random::{Address, Purpose},
+};
+
+use super::{
+    cost,
+    protocol::{self, Pictures},
+    record::{Epoch, Evaluation, Mistake},
+    settings::{LEARNING_RATE, Settings},
+};
+use crate::{
+    arms::{Arm, Stage, Training},
+    failure::{Failure, Result},
+    record::ConfusionMatrix,
+    report, statistics, transfer,
+};
+
+/// Wrong test pictures that a record keeps.
+const MISTAKES: usize = 6;
+
+/// What a job needs to train and score its network.
+pub struct Lesson<'a> {
+    /// The arm.
+    pub arm: &'a Arm,
+    /// The seed.
+    pub seed: u64,
+    /// The sweep's settings.
+    pub settings: &'a Settings,
+    /// The pictures.
+    pub pictures: &'a Pictures<'a>,
+    /// What an epoch passes over.
+    pub epoch: &'a protocol::Epoch,
+    /// The features of the pictures behind the arm's frozen prefix, where they are shared.
+    pub features: Option<&'a SharedFeatures<'a>>,
+}
+
+/// The features of pictures behind a frozen prefix, for every head that stands behind it.
+pub struct SharedFeatures<'a> {
+    /// Of the training pictures.
+    pub train: Examples<'a>,
+    /// Of the validation pictures.
+    pub validation: Examples<'a>,
+    /// Of the test pictures.
+    pub test: Examples<'a>,
+    /// Seconds that the features of the training and validation pictures took.
+    pub seconds: f64,
+}
+
+/// What a training came to.
+#[derive(Debug, Clone, Default)]
+pub struct Learned {
+    /// One entry an epoch.
+    pub history: Vec<Epoch>,
+    /// Seconds of each epoch.
+    pub seconds: Vec<f64>,
+}
+
+/// Is told of work done, in the units of [`cost`], and may end the training.
+pub type Watch<'a> = dyn FnMut(f64) -> Result<()> + 'a;
+
+impl Lesson<'_> {
+    /// Trains the network.
+    ///
+    /// # Errors
+    /// A loss that is no number; no memory; a watcher that ends it.
+    pub fn train(&self, network: &mut Network, watch: &mut Watch) -> Result<Learned> {
+        let epochs = self.settings.epochs;
+        let mut learned = Learned::default();
+        match self.arm.training {
+            Training::Head => self.train_head(network, epochs, &mut learned, watch)?,
+            Training::Everything(factor) => {
+                let options = self.options(epochs, factor, 0);
+                self.train_everything(network, &options, &mut learned, watch)?;
+            }
+            Training::HeadThenEverything(factor) => {
+                let first = epochs.div_ceil(2);
+                self.train_head(network, first, &mut learned, watch)?;
+                network.unfreeze();
+                for layer in ["conv2d_1", "conv2d_2"] {
+                    network.set_rate_factor(layer, factor)?;
+                }
+                if first < epochs {
+                    let options = self.options(epochs - first, 1.0, 1);
+                    self.train_everything(network, &options, &mut learned, watch)?;
+                }
+            }
+        }
+        Ok(learned)
+    }
+
+    fn train_head(&self, network: &mut Network, epochs: usize, learned: &mut Learned, watch: &mut Watch) -> Result<()> {
+        let options = self.options(epochs, 1.0, 0);
+        let Some(features) = self.features else {
+            let train = self.epoch.of(&self.pictures.train, &self.pictures.train.labels);
+            let validation = self.pictures.validation.examples();
+            let mut recorder = Recorder::new(watch, learned, cost::FEATURES + cost::HEAD);
+            fit(network, &train, Some(&validation), &options, &mut recorder)?;
+            return recorder.end();
+        };
+        let train = self.epoch.of(features.train.inputs(), features.train.labels());
+        let mut recorder = Recorder::new(watch, learned, cost::HEAD);
+        fit_head(network, &train, Some(&features.validation), &options, &mut recorder)?;
+        recorder.end()
+    }
+
+    fn train_everything(
+        &self,
+        network: &mut Network,
+        options: &Fit,
+        learned: &mut Learned,
+        watch: &mut Watch,
+    ) -> Result<()> {
+        let train = self.epoch.of(&self.pictures.train, &self.pictures.train.labels);
+        let validation = self.pictures.validation.examples();
+        let mut recorder = Recorder::new(watch, learned, cost::EVERYTHING);
+        fit(network, &train, Some(&validation), options, &mut recorder)?;
+        recorder.end()
+    }
+
+    /// How a phase trains. Features are never cached here: those worth it are shared.
+    fn options(&self, epochs: usize, rate_factor: f64, phase: u64) -> Fit {
+        let seed = if self.arm.stage == Stage::Pretraining { self.seed } else { transfer::seed(self.seed) };
+        let seed = if phase == 0 { seed } else { derived(seed, phase) };
+        let rate = LEARNING_RATE * rate_factor;
+        Fit { epochs, batch_size: self.settings.batch_size, seed, rule: Rule::ADAM, rate, cached: false }
+    }
+
+    /// Scores the trained network on the test set.
+    pub fn score(&self, network: &Network) -> (Evaluation, Vec<Mistake>) {
+        let test = &self.pictures.test;
+        let logits = match self.features {
+            Some(features) if self.arm.training == Training::Head => predict_head(network, &features.test),
+            _ => predict(network, &test.examples()),
+        };
+        let names = self.pictures.names();
+        let classes = names.len();
+        let mut counts = vec![vec![0; classes]; classes];
+        let mut nll = 0.0;
+        let mut confidences = Vec::with_capacity(test.labels.len());
+        let mut probabilities = vec![0.0; classes];
+        for (logits, &label) in logits.data().chunks_exact(classes).zip(&test.labels) {
+            nll += softmax_cross_entropy(logits, label as usize, 1.0, &mut probabilities);
+            softmax(logits, &mut probabilities);
+            let predicted = argmax(logits);
+            counts[label as usize][predicted] += 1;
+            confidences.push((f64::from(probabilities[predicted]), predicted));
+        }
+        let examples = test.labels.len();
+        let right = |&(confidence, predicted): &(f64, usize), &label: &u32| (confidence, predicted == label as usize);
+        let outcomes: Vec<(f64, bool)> =
+            confidences.iter().zip(&test.labels).map(|(c, label)| right(c, label)).collect();
+        let correct = outcomes.iter().filter(|outcome| outcome.1).count();
+        let evaluation = Evaluation {
+            examples,
+            accuracy: correct as f64 / examples as f64,
+            nll: nll / examples as f64,
+            ece: statistics::calibration_error(&outcomes),
+            confusion: ConfusionMatrix { classes: names.clone(), counts },
+        };
+        let mut wrong: Vec<usize> = (0..examples).filter(|&at| !outcomes[at].1).collect();
+        wrong.sort_by(|&a, &b| outcomes[b].0.total_cmp(&outcomes[a].0).then(a.cmp(&b)));
+        let mistake = |&at: &usize| Mistake {
+            index: test.indices[at],
+            class: names[test.labels[at] as usize].clone(),
+            predicted: names[confidences[at].1].clone(),
+            confidence: confidences[at].0,
+            picture: BASE64_STANDARD.encode(report::picture(test.pixels(at))),
+        };
+        (evaluation, wrong.iter().take(MISTAKES).map(mistake).collect())
+    }
+}
+
+/// Another seed for a later phase, so that its pictures come in another order.
+fn derived(seed: u64, phase: u64) -> u64 {
+    let mut bytes = [0; 8];
+    Address { seed, purpose: Purpose::Other(13), step: phase, index: 0 }.bits().fill(&mut bytes);
+    u64::from_le_bytes(bytes)
+}
+
+/// Keeps the history, and turns a watcher's failure into the end of the training.
+struct Recorder<'a, 'b> {
+    watch: &'a mut Watch<'b>,
+    learned: &'a mut Learned,
+    /// Of an example in a step.
+    cost: f64,
+    seen: usize,
+    failure: Option<Failure>,
+}
+
+impl<'a, 'b> Recorder<'a, 'b> {
+    fn new(watch: &'a mut Watch<'b>, learned: &'a mut Learned, cost: f64) -> Self {
+        Recorder { watch, learned, cost, seen: 0, failure: None }
+    }
+
+    fn end(self) -> Result<()> {
+        self.failure.map_or(Ok(()), Err)
+    }
+}
+
+impl Observer for Recorder<'_, '_> {
+    fn step(&mut self, report: &StepReport) -> ControlFlow<()> {
+        let examples = report.examples - std::mem::replace(&mut self.seen, report.examples);
+        match (self.watch)(examples as f64 * self.cost) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(failure) => {
+                self.failure = Some(failure);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    fn epoch(&mut self, report: &EpochReport) -> ControlFlow<()> {
+        self.seen = 0;
+        let validation = report.validation.unwrap_or_default();
+        self.learned.history.push(Epoch {
+            loss: report.training.loss,
+            accuracy: report.training.accuracy,
+            val_loss: validation.loss,
+            val_accuracy: validation.accuracy,
+        });
+        self.learned.seconds.push(report.duration.as_secs_f64());
+        ControlFlow::Continue(())
+    }
+}

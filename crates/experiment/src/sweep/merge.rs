@@ -1,0 +1,76 @@
+//! The records of one sweep, from one folder or from several, in an order that does not depend on the folders.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    folder::{read_records, read_settings},
+    record::JobRecord,
+    settings::Settings,
+};
+use crate::{
+    arms::catalogue,
+    failure::{Failure, Result},
+};
+
+/// Everything that a sweep's report is made of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Results {
+    /// What all jobs have in common.
+    pub settings: Settings,
+    /// The records: arms in the catalogue's order, stage 1 behind them; seeds ascending.
+    pub records: Vec<JobRecord>,
+}
+
+/// Reads the records of all folders.
+///
+/// # Errors
+/// Folders of different sweeps; two records of one job with different results; a damaged record.
+pub fn read(folders: &[PathBuf]) -> Result<Results> {
+    let Some(first) = folders.first() else { return Err(Failure::usage("there is no folder to report on")) };
+    let mut settings = read_settings(first)?;
+    let mut records: BTreeMap<(usize, String, u64), (JobRecord, &Path)> = BTreeMap::new();
+    let order: Vec<String> = catalogue().into_iter().map(|arm| arm.name).collect();
+    for folder in folders {
+        let theirs = read_settings(folder)?;
+        if let Some(difference) = settings.difference(&theirs) {
+            return Err(Failure::usage(format!(
+                "{} and {} hold different sweeps: {difference}; report on each alone",
+                first.display(),
+                folder.display()
+            )));
+        }
+        // The path of the data may differ; whichever comes first in the alphabet stands in the report.
+        if theirs.data.path < settings.data.path {
+            settings = theirs;
+        }
+        for record in read_records(folder, &settings)? {
+            let rank = order.iter().position(|name| *name == record.arm.name).unwrap_or(order.len());
+            let key = (rank, record.arm.name.clone(), record.seed);
+            match records.get(&key) {
+                Some((other, at)) if other.without_times() != record.without_times() => {
+                    return Err(Failure::usage(format!(
+                        "{} and {} have different results for {}, seed {}: one of them is not what this program computes",
+                        at.display(),
+                        folder.display(),
+                        record.arm.name,
+                        record.seed
+                    )));
+                }
+                // One job, done twice: the record that was finished first, wherever it lies.
+                Some((other, _)) if sooner(other, &record) => {}
+                _ => {
+                    records.insert(key, (record, folder));
+                }
+            }
+        }
+    }
+    Ok(Results { settings, records: records.into_values().map(|(record, _)| record).collect() })
+}
+
+/// An order of two doings of one job.
+fn sooner(a: &JobRecord, b: &JobRecord) -> bool {
+    (&a.machine.date, a.to_json()) <= (&b.machine.date, b.to_json())
+}

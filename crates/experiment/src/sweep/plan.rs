@@ -1,0 +1,80 @@
+//! The plan: every arm with every seed, as jobs, and the share of one process among several.
+
+use std::{fmt, str::FromStr};
+
+use crate::arms::{Arm, Features, prefix_layers};
+
+/// One arm with one seed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// The arm.
+    pub arm: Arm,
+    /// The seed.
+    pub seed: u64,
+}
+
+/// One process's share of a plan: every job whose place is `index` more than a multiple of `of`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    /// From 1.
+    pub index: usize,
+    /// How many there are.
+    pub of: usize,
+}
+
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parsed = text.split_once('/').and_then(|(index, of)| Some((index.parse().ok()?, of.parse().ok()?)));
+        match parsed {
+            Some((index, of)) if (1..=of).contains(&index) => Ok(Shard { index, of }),
+            _ => Err("expected I/N with I from 1 to N, such as 2/8".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index, self.of)
+    }
+}
+
+/// All jobs: the arms in their order, and for each the seeds in theirs.
+pub fn jobs(arms: &[Arm], seeds: &[u64]) -> Vec<Job> {
+    arms.iter().flat_map(|arm| seeds.iter().map(|&seed| Job { arm: arm.clone(), seed })).collect()
+}
+
+/// The jobs of a shard. Seeds follow each other in the plan, so with as many shards as seeds, or a divisor of them, a
+/// shard has the same few seeds of every arm and shares their pretraining with nobody.
+pub fn share(jobs: Vec<Job>, shard: Option<Shard>) -> Vec<Job> {
+    let Some(Shard { index, of }) = shard else { return jobs };
+    jobs.into_iter().enumerate().filter(|(at, _)| at % of == index - 1).map(|(_, job)| job).collect()
+}
+
+/// Jobs that share one pretraining, one frozen prefix and so one cache of features.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Group {
+    /// The jobs; those that train on the features alone come first.
+    pub jobs: Vec<Job>,
+}
+
+/// Sorts jobs into groups, the seeds one after the other.
+pub fn groups(jobs: Vec<Job>) -> Vec<Group> {
+    let key = |job: &Job| {
+        let arm = &job.arm;
+        let from = if arm.blocks == 0 { Features::Untrained } else { arm.features };
+        (job.seed, from, arm.learns, arm.validation, arm.labels)
+    };
+    let mut sorted = jobs;
+    // The sort is stable: within a group, jobs that share features stay in the plan's order.
+    sorted.sort_by_key(|job| (key(job), prefix_layers(&job.arm) == 0, prefix_layers(&job.arm)));
+    let mut groups: Vec<Group> = Vec::new();
+    for job in sorted {
+        match groups.last_mut() {
+            Some(group) if key(&group.jobs[0]) == key(&job) => group.jobs.push(job),
+            _ => groups.push(Group { jobs: vec![job] }),
+        }
+    }
+    groups
+}

@@ -1,0 +1,91 @@
+//! What a sweep shows while it goes on: a bar for the whole of it on a terminal, and a line for each finished job.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::record::JobRecord;
+use crate::{
+    console::Console,
+    failure::Result,
+    progress::{duration, percent},
+};
+
+/// A sweep's progress, in the units of [`cost`](super::cost).
+pub struct SweepProgress {
+    console: Console,
+    bar: ProgressBar,
+    jobs: usize,
+    jobs_done: usize,
+    work: f64,
+    work_done: f64,
+    /// The part of the work that was done in the jobs' own time.
+    began: Instant,
+    /// When the current job began, and what it should have added when it ends.
+    job: (Instant, f64),
+}
+
+impl SweepProgress {
+    /// So many jobs, of so much work together, are to be done.
+    pub fn new(console: Console, jobs: usize, work: f64) -> Self {
+        let target = if console.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let bar = ProgressBar::with_draw_target(Some(1000), target);
+        let style = ProgressStyle::with_template("{prefix}  [{bar:24}] {msg}").expect("the template is constant");
+        bar.set_style(style.progress_chars("=> "));
+        let now = Instant::now();
+        SweepProgress { console, bar, jobs, jobs_done: 0, work, work_done: 0.0, began: now, job: (now, 0.0) }
+    }
+
+    /// Shows that something goes on that is no job's step.
+    pub fn wait(&self, what: &str) {
+        self.bar.set_message(what.to_owned());
+    }
+
+    /// A job begins.
+    pub fn begin(&mut self, name: &str, work: f64) {
+        self.job = (Instant::now(), self.work_done + work);
+        self.bar.set_prefix(format!("{name:<32} job {}/{}", self.jobs_done + 1, self.jobs));
+    }
+
+    /// Some of its work is done.
+    pub fn advance(&mut self, work: f64) {
+        self.work_done += work;
+        self.bar.set_position((1000.0 * self.work_done / self.work.max(1.0)) as u64);
+        self.bar.set_message(format!("{} left", duration(self.left())));
+    }
+
+    /// It is done.
+    ///
+    /// # Errors
+    /// If the output takes no more.
+    pub fn finished(&mut self, record: &JobRecord) -> Result<()> {
+        self.work_done = self.job.1;
+        self.jobs_done += 1;
+        let validation = record.history.last().map_or(0.0, |epoch| epoch.val_accuracy);
+        let line = format!(
+            "{:>9}  {:<34} test{}  validation{}  {:>8}; {} left",
+            format!("{}/{}", self.jobs_done, self.jobs),
+            JobRecord::name(&record.arm, record.seed),
+            percent(record.test.accuracy),
+            percent(validation),
+            duration(self.job.0.elapsed().as_secs_f64()),
+            duration(self.left()),
+        );
+        self.bar.suspend(|| self.console.say(line))
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    /// The time since the beginning.
+    pub fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    fn left(&self) -> f64 {
+        let rate = self.work_done / self.began.elapsed().as_secs_f64().max(1e-9);
+        (self.work - self.work_done).max(0.0) / rate.max(1e-9)
+    }
+}

@@ -1,0 +1,220 @@
+//! The protocol: which pictures an arm learns from, which validate it, and which test it, once.
+//!
+//! The last tenth of each class's training pictures, 500 in CIFAR-10, is held out and serves every choice; the test set
+//! is scored once, after the last epoch, which is declared beforehand. Only an arm that reproduces the tutorial holds
+//! nothing out and looks at the test set after each epoch.
+
+use thawline_cifar::Images;
+use thawline_tensor::{
+    Shape,
+    nn::{Examples, Inputs},
+    random::{Address, Purpose},
+};
+
+use crate::{
+    arms::{Labels, Validation},
+    data::Data,
+    failure::{Failure, Result},
+    models,
+    record::ClassRecord,
+};
+
+/// One class in so many training pictures is held out.
+const HELD_OUT: usize = 10;
+
+/// An epoch of few pictures passes over them until it has seen one in so many of all pictures.
+const SHORTEST_EPOCH: usize = 5;
+
+/// The pictures of some classes, divided by what they are for.
+pub struct Pictures<'a> {
+    /// The classes, in the order of a network's outputs.
+    pub classes: Vec<ClassRecord>,
+    /// To learn from.
+    pub train: Selection<'a>,
+    /// To choose by, after each epoch.
+    pub validation: Selection<'a>,
+    /// To be judged on, once.
+    pub test: Selection<'a>,
+}
+
+/// Some pictures of a data set with their outputs, read as floats.
+#[derive(Clone)]
+pub struct Selection<'a> {
+    images: &'a Images,
+    /// Where each picture stands in the data.
+    pub indices: Vec<usize>,
+    /// The place of each picture's class in the list of classes.
+    pub labels: Vec<u32>,
+    shape: Shape,
+}
+
+impl<'a> Selection<'a> {
+    fn new(images: &'a Images, chosen: Vec<(usize, u32)>) -> Self {
+        let (indices, labels) = chosen.into_iter().unzip();
+        Selection { images, indices, labels, shape: Shape::from(models::INPUT) }
+    }
+
+    /// As examples for a network.
+    pub fn examples(&self) -> Examples<'a> {
+        Examples::new(self.clone(), self.labels.clone())
+    }
+
+    /// The pixels of a picture as the data have them.
+    pub fn pixels(&self, position: usize) -> &'a [u8; 3072] {
+        self.images.get(self.indices[position]).pixels
+    }
+}
+
+impl Inputs for Selection<'_> {
+    fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    fn read(&self, index: usize, into: &mut [f32]) {
+        self.images.get(self.indices[index]).write_nhwc(into);
+    }
+}
+
+impl<'a> Pictures<'a> {
+    /// Divides the pictures of some classes; of each class at most `per_class` are training pictures, before any are
+    /// held out.
+    ///
+    /// # Errors
+    /// If a class has too few.
+    pub fn new(
+        data: &'a Data,
+        classes: Vec<ClassRecord>,
+        validation: Validation,
+        labels: Labels,
+        per_class: Option<usize>,
+    ) -> Result<Self> {
+        let limit = per_class.unwrap_or(usize::MAX);
+        let of = |images: &'a Images| {
+            let label = |label: u8| classes.iter().position(|class| class.label == u16::from(label));
+            let chosen = images.iter().enumerate().filter_map(|(at, image)| Some((at, label(image.label)? as u32)));
+            chosen.collect::<Vec<_>>()
+        };
+        let all = of(data.dataset.train());
+        let mut counts: Vec<usize> = vec![0; classes.len()];
+        all.iter().for_each(|&(_, class)| counts[class as usize] += 1);
+        counts.iter_mut().for_each(|count| *count = limit.min(*count));
+        let held_out = |class: u32| match validation {
+            Validation::HeldOut => (counts[class as usize] / HELD_OUT).max(1),
+            Validation::TestSet => 0,
+        };
+        let (mut train, mut validating, mut seen) = (Vec::new(), Vec::new(), vec![0; classes.len()]);
+        for (index, class) in all {
+            let (at, count) = (seen[class as usize], counts[class as usize]);
+            seen[class as usize] += 1;
+            match at {
+                at if at >= count => {}
+                at if at >= count - held_out(class).min(count) => validating.push((index, class)),
+                _ => train.push((index, class)),
+            }
+        }
+        let test = of(data.dataset.test());
+        for (class, record) in classes.iter().enumerate() {
+            let has = |chosen: &[(usize, u32)]| chosen.iter().any(|&(_, label)| label as usize == class);
+            if !has(&train) || !has(&test) {
+                return Err(Failure::usage(format!(
+                    "the data have too few pictures of {}; expected at least 2 to learn from and 1 to test",
+                    record.name
+                )));
+            }
+        }
+        if labels == Labels::Shuffled {
+            deal_out_anew(&mut train);
+            deal_out_anew(&mut validating);
+        }
+        let test = Selection::new(data.dataset.test(), test);
+        let validation = match validation {
+            Validation::HeldOut => Selection::new(data.dataset.train(), validating),
+            Validation::TestSet => test.clone(),
+        };
+        Ok(Pictures { classes, train: Selection::new(data.dataset.train(), train), validation, test })
+    }
+
+    /// The names of the classes.
+    pub fn names(&self) -> Vec<String> {
+        self.classes.iter().map(|class| class.name.clone()).collect()
+    }
+
+    /// The positions, among the training pictures, that an epoch passes over: all of them once; or `per_class` of each
+    /// class, drawn by the seed so that smaller sets lie within larger ones, as often as makes an epoch of some length.
+    ///
+    /// # Errors
+    /// If a class has fewer.
+    pub fn epoch(&self, per_class: Option<usize>, seed: u64) -> Result<Epoch> {
+        let all = self.train.labels.len();
+        let Some(per_class) = per_class else {
+            return Ok(Epoch { positions: (0..all as u32).collect(), distinct: all });
+        };
+        let mut subset = Vec::new();
+        for (class, record) in self.classes.iter().enumerate() {
+            let of_class = (0..all as u32).filter(|&at| self.train.labels[at as usize] as usize == class);
+            let mut of_class: Vec<u32> = of_class.collect();
+            if of_class.len() < per_class {
+                return Err(Failure::usage(format!(
+                    "{} has {} training pictures beside those held out; an arm asks for {per_class}",
+                    record.name,
+                    of_class.len()
+                )));
+            }
+            let address = Address { seed, purpose: Purpose::Other(11), step: 0, index: u64::from(record.label) };
+            address.bits().shuffle(&mut of_class);
+            subset.extend_from_slice(&of_class[..per_class]);
+        }
+        subset.sort_unstable();
+        let repeats = all.div_ceil(SHORTEST_EPOCH).div_ceil(subset.len()).max(1);
+        Ok(Epoch { distinct: subset.len(), positions: subset.repeat(repeats) })
+    }
+}
+
+/// The pictures of an epoch, before they are shuffled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Epoch {
+    /// Positions among the training pictures.
+    pub positions: Vec<u32>,
+    /// How many different ones there are.
+    pub distinct: usize,
+}
+
+impl Epoch {
+    /// The examples at the epoch's positions, of the pictures or of their features.
+    pub fn of<'b>(&self, inputs: &'b (dyn Inputs + 'b), labels: &[u32]) -> Examples<'b> {
+        let labels = self.positions.iter().map(|&at| labels[at as usize]).collect();
+        Examples::new(Subset { inputs, positions: self.positions.clone() }, labels)
+    }
+}
+
+/// Some of other inputs.
+struct Subset<'a> {
+    inputs: &'a (dyn Inputs + 'a),
+    positions: Vec<u32>,
+}
+
+impl Inputs for Subset<'_> {
+    fn shape(&self) -> &Shape {
+        self.inputs.shape()
+    }
+
+    fn len(&self) -> usize {
+        self.positions.len()
+    }
+
+    fn read(&self, index: usize, into: &mut [f32]) {
+        self.inputs.read(self.positions[index] as usize, into);
+    }
+}
+
+/// Gives every picture the label of another: as many of each label as before, and nothing to learn from them.
+fn deal_out_anew(chosen: &mut [(usize, u32)]) {
+    let mut labels: Vec<u32> = chosen.iter().map(|&(_, label)| label).collect();
+    let address = Address { seed: 0, purpose: Purpose::Other(12), step: 0, index: chosen.len() as u64 };
+    address.bits().shuffle(&mut labels);
+    chosen.iter_mut().zip(labels).for_each(|(picture, label)| picture.1 = label);
+}

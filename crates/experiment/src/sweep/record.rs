@@ -1,0 +1,155 @@
+//! The record of a job, one small JSON file: one arm with one seed, how it went, and what it came to.
+//!
+//! Everything but `times` and `machine` is a function of the sweep's settings, the arm and the seed: it has the same bits
+//! whoever does the job, wherever, and in whatever order.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    arms::Arm,
+    record::{ConfusionMatrix, Environment},
+};
+
+/// The version of the record.
+pub const FORMAT: u32 = 1;
+
+/// One arm with one seed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobRecord {
+    /// [`FORMAT`] at the time of writing.
+    pub format: u32,
+    /// Version of the program.
+    pub thawline: String,
+    /// SHA-256 of the sweep's settings: records of different settings are never compared.
+    pub settings: String,
+    /// The arm.
+    pub arm: Arm,
+    /// The seed.
+    pub seed: u64,
+    /// Names of the classes learned, in the order of the outputs.
+    pub classes: Vec<String>,
+    /// Different pictures that were learned from.
+    pub train_examples: usize,
+    /// Pictures that an epoch passes over; more than there are different ones where an epoch repeats them.
+    pub epoch_examples: usize,
+    /// Pictures that validated.
+    pub validation_examples: usize,
+    /// Parameters that the last phase trained.
+    pub trainable: u64,
+    /// Parameters that it did not.
+    pub frozen: u64,
+    /// One entry an epoch.
+    pub history: Vec<Epoch>,
+    /// The test set, scored once, after the last epoch.
+    pub test: Evaluation,
+    /// The test pictures that it was surest about and wrong.
+    pub mistakes: Vec<Mistake>,
+    /// SHA-256 of the weights file, of a pretraining.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights: Option<String>,
+    /// Wall-clock times; they differ from one doing of the job to the next.
+    pub times: Times,
+    /// Where and when it was done.
+    pub machine: Environment,
+}
+
+/// One epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// Mean cross-entropy over its batches, dropout on.
+    pub loss: f64,
+    /// Share of its examples that were right, dropout on.
+    pub accuracy: f64,
+    /// Mean cross-entropy over the validation pictures after it.
+    pub val_loss: f64,
+    /// Share of them that are right.
+    pub val_accuracy: f64,
+}
+
+/// How a network does on the test set.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Pictures.
+    pub examples: usize,
+    /// Share that is right.
+    pub accuracy: f64,
+    /// Mean negative log-likelihood of the true class, in nats.
+    pub nll: f64,
+    /// Expected calibration error, 15 bins of equal width.
+    pub ece: f64,
+    /// By true and predicted class.
+    pub confusion: ConfusionMatrix,
+}
+
+/// A picture that was taken for another class.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Mistake {
+    /// Where it stands among the data's test pictures, from 0.
+    pub index: usize,
+    /// Its class.
+    pub class: String,
+    /// What it was taken for.
+    pub predicted: String,
+    /// The probability that it was given.
+    pub confidence: f64,
+    /// The picture: a PNG in base64.
+    pub picture: String,
+}
+
+/// Wall-clock times in seconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Times {
+    /// Stage 1, where there was one: its own features, epochs and no evaluation.
+    pub pretraining: f64,
+    /// Computing the frozen features of the training and validation pictures once; 0 where they were not kept.
+    pub features: f64,
+    /// Each epoch with its validation.
+    pub epochs: Vec<f64>,
+    /// Scoring the test set.
+    pub evaluation: f64,
+}
+
+impl Times {
+    /// Features and epochs: the time to learn without that of the pretraining.
+    pub fn learning(&self) -> f64 {
+        self.features + self.epochs.iter().sum::<f64>()
+    }
+}
+
+impl JobRecord {
+    /// The name of a job, and of its file without the ending.
+    pub fn name(arm: &Arm, seed: u64) -> String {
+        format!("{}-seed-{seed}", arm.name)
+    }
+
+    /// As indented JSON that ends with a line feed.
+    pub fn to_json(&self) -> Vec<u8> {
+        let mut bytes = serde_json::to_vec_pretty(self).expect("a record has no map with keys that are no strings");
+        bytes.push(b'\n');
+        bytes
+    }
+
+    /// Without what differs between two doings of the same job.
+    pub fn without_times(&self) -> Self {
+        let times = Times { pretraining: 0.0, features: 0.0, epochs: Vec::new(), evaluation: 0.0 };
+        let machine = Environment {
+            date: String::new(),
+            cpu: String::new(),
+            logical_cpus: 0,
+            simd: String::new(),
+            threads: 0,
+            memory_bytes: None,
+            os: String::new(),
+            rustc: String::new(),
+            target: String::new(),
+            profile: String::new(),
+        };
+        JobRecord { times, machine, ..self.clone() }
+    }
+
+    /// Share of each class's test pictures that is right.
+    pub fn per_class(&self) -> Vec<f64> {
+        let share = |(class, row): (usize, &Vec<u64>)| row[class] as f64 / row.iter().sum::<u64>().max(1) as f64;
+        self.test.confusion.counts.iter().enumerate().map(share).collect()
+    }
+}

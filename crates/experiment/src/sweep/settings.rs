@@ -1,0 +1,90 @@
+//! What all jobs of a sweep have in common: `sweep.json`.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    arms::Classes,
+    failure::{Failure, Kind, Result},
+    models::Architecture,
+    record::{ClassRecord, DataRecord},
+};
+
+/// The learning rate of Adam; arms state theirs relative to it.
+pub const LEARNING_RATE: f64 = 1e-3;
+
+/// The settings of a sweep; jobs of other settings do not belong to it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Settings {
+    /// The version of this file and of the protocol.
+    pub format: u32,
+    /// Version of the program.
+    pub thawline: String,
+    /// The pictures.
+    pub data: DataRecord,
+    /// The source classes.
+    pub source: Vec<ClassRecord>,
+    /// The target classes.
+    pub target: Vec<ClassRecord>,
+    /// The most training pictures of a class, with those held out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_class: Option<usize>,
+    /// The numbers of the network.
+    pub network: Architecture,
+    /// Passes over the pictures; the test set is scored after the last.
+    pub epochs: usize,
+    /// Pictures in a step.
+    pub batch_size: usize,
+    /// The kind of arithmetic: `fma`, the same bits on AVX2 and AVX-512, or `portable`.
+    pub arithmetic: String,
+}
+
+impl Settings {
+    /// SHA-256 of the settings but for the path of the data, in hexadecimal.
+    pub fn hash(&self) -> String {
+        let data = DataRecord { path: None, ..self.data.clone() };
+        let settings = Settings { data, ..self.clone() };
+        let bytes = serde_json::to_vec(&settings).expect("settings have no map with keys that are no strings");
+        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The classes of the halves.
+    pub fn classes(&self) -> Classes {
+        Classes { source: self.source.clone(), target: self.target.clone(), names: self.data.classes.clone() }
+    }
+
+    /// As indented JSON that ends with a line feed.
+    ///
+    /// # Errors
+    /// None that has a cause.
+    pub fn to_json(&self) -> Result<Vec<u8>> {
+        let mut bytes =
+            serde_json::to_vec_pretty(self).map_err(|error| Failure::new(Kind::Other, error.to_string()))?;
+        bytes.push(b'\n');
+        Ok(bytes)
+    }
+
+    /// The first setting in which two sweeps differ, as a sentence; the path of the data does not count.
+    pub fn difference(&self, other: &Settings) -> Option<String> {
+        if self.hash() == other.hash() {
+            return None;
+        }
+        let fields = |settings: &Settings| {
+            let mut value = serde_json::to_value(settings).unwrap_or_default();
+            value["data"]["path"] = serde_json::Value::Null;
+            value
+        };
+        let (ours, theirs) = (fields(self), fields(other));
+        let names = ours.as_object().into_iter().flat_map(|fields| fields.keys());
+        let differs = names.filter(|name| ours.get(name.as_str()) != theirs.get(name.as_str()));
+        let describe = |name: &String| match name.as_str() {
+            name @ ("epochs" | "batch-size" | "per-class" | "arithmetic" | "thawline" | "format") => {
+                let show = |value: Option<&serde_json::Value>| value.map_or("absent".to_owned(), ToString::to_string);
+                format!("{name} is {} and {}", show(ours.get(name)), show(theirs.get(name)))
+            }
+            name => format!("the settings of {name} differ"),
+        };
+        Some(differs.map(describe).collect::<Vec<_>>().join(", "))
+    }
+}

@@ -1,0 +1,125 @@
+//! Stage 1: the pretrained weights of each seed, saved once and shared by all arms; and untrained features made like them.
+
+use std::{fs, io, path::Path};
+
+use safetensors::SafeTensors;
+use sha2::{Digest, Sha256};
+use thawline_tensor::nn::{Conv2D, Network, Relu, predict};
+
+use super::protocol::{Epoch, Pictures};
+use crate::{
+    failure::{Failure, Kind, Result},
+    models::{Architecture, INPUT},
+};
+
+/// Training pictures from which means and variances are taken.
+const MATCHED_ON: usize = 256;
+
+/// SHA-256 of a file's bytes, in hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Reads the weights of a pretraining into a network that was built for it; `expected` is the file's SHA-256.
+///
+/// # Errors
+/// A file that is missing, damaged, or not of this network.
+pub fn load(path: &Path, expected: &str, network: &mut Network) -> Result<()> {
+    let wrong = |reason: String| {
+        let remedy = "remove it and its record in jobs/, and the same command trains it anew";
+        Failure::usage(format!("{}: {reason}; {remedy}", path.display()))
+    };
+    let bytes = fs::read(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => wrong("the weights are missing".to_owned()),
+        _ => Failure::new(Kind::Environment, format!("cannot read {}: {error}", path.display())),
+    })?;
+    if sha256(&bytes) != expected {
+        return Err(wrong(format!("expected SHA-256 {expected}, found {}", sha256(&bytes))));
+    }
+    let file = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
+    let mut missing = None;
+    network.update_params(|name, param| match file.tensor(name) {
+        Ok(tensor) if tensor.data().len() == 4 * param.value.len() => {
+            for (value, bytes) in param.value.iter_mut().zip(tensor.data().chunks_exact(4)) {
+                *value = f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+            }
+        }
+        _ => missing = Some(name.to_owned()),
+    });
+    missing.map_or(Ok(()), |name| Err(wrong(format!("it has no tensor {name} of the network's shape"))))
+}
+
+/// A network with the convolutions of `untrained`, each filter scaled and shifted so that its outputs before the ReLU have
+/// the mean and variance over the training pictures that they have in `pretrained`.
+///
+/// # Errors
+/// A layer that does not fit.
+pub fn matched(
+    architecture: &Architecture,
+    mut untrained: Network,
+    pretrained: &Network,
+    pictures: &Pictures,
+) -> Result<Network> {
+    let count = pictures.train.labels.len().min(MATCHED_ON);
+    let some = Epoch { positions: (0..count as u32).collect(), distinct: count };
+    let examples = some.of(&pictures.train, &pictures.train.labels);
+    for (depth, layer) in ["conv2d_1", "conv2d_2"].into_iter().enumerate() {
+        let moments = |network: &Network| -> Result<Vec<[f64; 2]>> {
+            let outputs = predict(&convolutions(architecture, depth + 1, network)?, &examples);
+            Ok(moments(outputs.data(), architecture.filters[depth]))
+        };
+        let (ours, theirs) = (moments(&untrained)?, moments(pretrained)?);
+        let filters = ours.len();
+        // Scale and shift of each filter; one whose output never varies is only shifted.
+        let changes: Vec<[f64; 2]> = ours
+            .iter()
+            .zip(&theirs)
+            .map(|(&[mean, variance], &[wanted, wanted_variance])| {
+                let scale = if variance > 0.0 { (wanted_variance / variance).sqrt() } else { 1.0 };
+                [scale, wanted - scale * mean]
+            })
+            .collect();
+        untrained.update_params(|name, param| match name.strip_prefix(layer) {
+            Some("/kernel") => {
+                let scaled = param.value.iter_mut().enumerate();
+                scaled.for_each(|(i, weight)| *weight = (f64::from(*weight) * changes[i % filters][0]) as f32);
+            }
+            Some("/bias") => {
+                let changed = param.value.iter_mut().zip(&changes);
+                changed.for_each(|(bias, &[scale, shift])| *bias = (f64::from(*bias) * scale + shift) as f32);
+            }
+            _ => {}
+        });
+    }
+    Ok(untrained)
+}
+
+/// The first convolutions of a network; the last of them without its ReLU.
+fn convolutions(architecture: &Architecture, depth: usize, from: &Network) -> Result<Network> {
+    let conv = |filters| Conv2D::new(filters, [architecture.kernel; 2]).method(architecture.conv_method.into());
+    let mut builder = Network::builder(INPUT).layer("conv2d_1", conv(architecture.filters[0]));
+    if depth == 2 {
+        builder = builder.layer("activation_1", Relu).layer("conv2d_2", conv(architecture.filters[1]));
+    }
+    let mut network = builder.build(0)?;
+    network.update_params(|name, param| {
+        if let Some((_, source)) = from.params().find(|(other, _)| other == name) {
+            param.value.copy_from_slice(&source.value);
+        }
+    });
+    Ok(network)
+}
+
+/// Mean and variance of each of the last dimension's places.
+fn moments(values: &[f32], places: usize) -> Vec<[f64; 2]> {
+    let n = (values.len() / places) as f64;
+    let mut sums = vec![[0.0; 2]; places];
+    for row in values.chunks_exact(places) {
+        for (sums, &value) in sums.iter_mut().zip(row) {
+            sums[0] += f64::from(value);
+            sums[1] += f64::from(value) * f64::from(value);
+        }
+    }
+    let moment = |&[sum, squares]: &[f64; 2]| [sum / n, (squares / n - (sum / n) * (sum / n)).max(0.0)];
+    sums.iter().map(moment).collect()
+}

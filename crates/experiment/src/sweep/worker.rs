@@ -1,0 +1,277 @@
+//! The worker: does the jobs of a plan that nobody else does, and shares between them what can be shared.
+//!
+//! One pretraining a seed serves all arms that take features from it. One cache of features serves all heads behind them,
+//! also those that learn from few of the pictures.
+
+use std::{
+    thread,
+    time::{Duration, Instant, SystemTime},
+};
+
+use thawline_tensor::nn::{Network, NoMemory, cache_bytes};
+
+use super::{
+    cost,
+    folder::SweepFolder,
+    lesson::{Lesson, SharedFeatures},
+    plan::{Group, Job},
+    progress::SweepProgress,
+    protocol::Pictures,
+    record::{self, JobRecord, Times},
+    settings::Settings,
+    stage1,
+};
+use crate::{
+    arms::{Arm, Features, Half, Labels, Pretraining, Stage, Validation, assemble, prefix_layers},
+    atomic_file,
+    data::Data,
+    failure::{Failure, Kind, Result},
+    interrupt::Interrupts,
+    machine,
+    weights::{self, Metadata},
+};
+
+/// How long a worker waits for a pretraining that another one is doing.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Does jobs.
+pub struct Worker<'a> {
+    /// The pictures.
+    pub data: &'a Data,
+    /// The settings.
+    pub settings: &'a Settings,
+    /// The folder.
+    pub folder: &'a SweepFolder,
+    /// Ends the work early.
+    pub interrupts: &'a Interrupts,
+    /// Shows what is done.
+    pub progress: &'a mut SweepProgress,
+}
+
+/// What became of a group of jobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// Each is done or another process does it.
+    Settled,
+    /// Another process does the pretraining that they need.
+    Waiting,
+}
+
+impl<'a> Worker<'a> {
+    /// Does the jobs of all groups, as far as no other process does.
+    ///
+    /// # Errors
+    /// Whatever keeps a job from its end; a signal. What is done stays done.
+    pub fn perform(&mut self, groups: Vec<Group>) -> Result<()> {
+        let mut open = groups;
+        while !open.is_empty() {
+            let before = open.len();
+            let mut waiting = Vec::new();
+            for group in open {
+                if self.perform_group(&group)? == Outcome::Waiting {
+                    waiting.push(group);
+                }
+            }
+            open = waiting;
+            if open.len() == before {
+                self.progress.wait("another process trains the features that the remaining jobs need");
+                self.require_no_signal()?;
+                thread::sleep(PATIENCE);
+            }
+        }
+        Ok(())
+    }
+
+    fn perform_group(&mut self, group: &Group) -> Result<Outcome> {
+        let mut open = Vec::new();
+        for job in &group.jobs {
+            if self.folder.record(&job.arm, job.seed)?.is_none() {
+                open.push(job);
+            }
+        }
+        let Some(first) = open.first() else { return Ok(Outcome::Settled) };
+        let (arm, seed) = (&first.arm, first.seed);
+        let pretraining = arm.features.pretraining().filter(|_| arm.blocks > 0);
+        let stage1 = match pretraining {
+            None => None,
+            Some(pretraining) => match self.pretrained(pretraining, seed)? {
+                None => return Ok(Outcome::Waiting),
+                some => some,
+            },
+        };
+        let pictures = self.pictures(arm.learns, arm.validation, arm.labels)?;
+        let (network, record) = stage1.unzip();
+        let features = self.features(arm, seed, network)?;
+        let pretraining_seconds = record.map_or(0.0, |record| record.times.learning());
+        // Jobs in a row with the same frozen layers share a cache.
+        let mut rest = &open[..];
+        while let Some(&first) = rest.first() {
+            let depth = prefix_layers(&first.arm);
+            let same = rest.iter().take_while(|job| prefix_layers(&job.arm) == depth).count();
+            let (these, others) = rest.split_at(same);
+            self.perform_sharing(these, depth, &pictures, features.as_ref(), pretraining_seconds)?;
+            rest = others;
+        }
+        Ok(Outcome::Settled)
+    }
+
+    /// Does jobs that have the same frozen layers in front.
+    fn perform_sharing(
+        &mut self,
+        jobs: &[&Job],
+        depth: usize,
+        pictures: &Pictures,
+        source: Option<&Network>,
+        pretraining_seconds: f64,
+    ) -> Result<()> {
+        let prefix_network = match jobs.first() {
+            Some(job) if depth > 0 => Some(self.assemble(&job.arm, job.seed, pictures, source)?),
+            _ => None,
+        };
+        let prefix = prefix_network.as_ref().map(Network::prefix);
+        let images = [pictures.train.examples(), pictures.validation.examples(), pictures.test.examples()];
+        let mut features = None;
+        for job in jobs {
+            let Some(_claim) = self.folder.claim(&job.arm, job.seed)? else { continue };
+            if self.folder.record(&job.arm, job.seed)?.is_some() {
+                continue;
+            }
+            if let (Some(prefix), None) = (prefix, &features) {
+                let examples = images.iter().map(|images| images.len()).sum();
+                if machine::free_memory().is_none_or(|free| cache_bytes(examples, &prefix) <= free / 2) {
+                    self.progress.wait(&format!("features for {}, seed {}", job.arm.name, job.seed));
+                    let start = Instant::now();
+                    let [train, validation, test] = &images;
+                    let train = train.through(prefix, true).map_err(no_memory)?;
+                    let validation = validation.through(prefix, true).map_err(no_memory)?;
+                    let seconds = start.elapsed().as_secs_f64();
+                    let test = test.through(prefix, true).map_err(no_memory)?;
+                    features = Some(SharedFeatures { train, validation, test, seconds });
+                    self.require_no_signal()?;
+                }
+            }
+            self.do_job(&job.arm, job.seed, pictures, source, features.as_ref(), pretraining_seconds)?;
+        }
+        Ok(())
+    }
+
+    /// Does one job that this process has claimed.
+    fn do_job(
+        &mut self,
+        arm: &Arm,
+        seed: u64,
+        pictures: &Pictures,
+        source: Option<&Network>,
+        features: Option<&SharedFeatures>,
+        pretraining_seconds: f64,
+    ) -> Result<(Network, JobRecord)> {
+        let epoch = pictures.epoch(arm.per_class, seed).map_err(|failure| failure.within(&arm.name))?;
+        let mut network = self.assemble(arm, seed, pictures, source)?;
+        let name = format!("{}, seed {seed}", arm.name);
+        self.progress.begin(&name, cost::of(arm, self.settings, epoch.positions.len(), features.is_some()));
+        let lesson = Lesson { arm, seed, settings: self.settings, pictures, epoch: &epoch, features };
+        let (interrupts, progress) = (self.interrupts, &mut *self.progress);
+        let learned = lesson.train(&mut network, &mut |work| {
+            progress.advance(work);
+            require_no_signal(interrupts)
+        });
+        let learned = learned.map_err(|failure| failure.within(&name))?;
+        let start = Instant::now();
+        let (test, mistakes) = lesson.score(&network);
+        let evaluation = start.elapsed().as_secs_f64();
+        let weights = match arm.stage {
+            Stage::Pretraining => Some(self.save(arm, seed, pictures, &network)?),
+            Stage::Transfer => None,
+        };
+        let summary = network.summary();
+        let record = JobRecord {
+            format: record::FORMAT,
+            thawline: env!("CARGO_PKG_VERSION").to_owned(),
+            settings: self.settings.hash(),
+            arm: arm.clone(),
+            seed,
+            classes: pictures.names(),
+            train_examples: epoch.distinct,
+            epoch_examples: epoch.positions.len(),
+            validation_examples: pictures.validation.labels.len(),
+            trainable: summary.trainable() as u64,
+            frozen: summary.frozen() as u64,
+            history: learned.history,
+            test,
+            mistakes,
+            weights,
+            times: Times {
+                pretraining: pretraining_seconds,
+                features: features.map_or(0.0, |features| features.seconds),
+                epochs: learned.seconds,
+                evaluation,
+            },
+            machine: machine::environment(SystemTime::now()),
+        };
+        self.folder.finish(&record)?;
+        self.progress.finished(&record)?;
+        Ok((network, record))
+    }
+
+    fn save(&self, arm: &Arm, seed: u64, pictures: &Pictures, network: &Network) -> Result<String> {
+        let metadata = Metadata::new(&arm.name, seed, pictures.names(), &self.settings.network, network);
+        let bytes = weights::to_safetensors(network, &metadata)?;
+        atomic_file::write(&self.folder.weights(arm, seed), &bytes)?;
+        Ok(stage1::sha256(&bytes))
+    }
+
+    /// The network of stage 1 and its record, trained if need be; nothing while another process trains it.
+    fn pretrained(&mut self, pretraining: Pretraining, seed: u64) -> Result<Option<(Network, JobRecord)>> {
+        let arm = pretraining.arm();
+        let pictures = self.pictures(arm.learns, arm.validation, arm.labels)?;
+        let done = self.folder.record(&arm, seed)?;
+        if done.is_none() {
+            let Some(_claim) = self.folder.claim(&arm, seed)? else { return Ok(None) };
+            // Another process may have finished it between the two looks.
+            if self.folder.record(&arm, seed)?.is_none() {
+                return self.do_job(&arm, seed, &pictures, None, None, 0.0).map(Some);
+            }
+        }
+        let Some(record) = self.folder.record(&arm, seed)? else { return Ok(None) };
+        let mut network = self.assemble(&arm, seed, &pictures, None)?;
+        let expected = record.weights.as_deref().unwrap_or_default();
+        stage1::load(&self.folder.weights(&arm, seed), expected, &mut network)?;
+        Ok(Some((network, record)))
+    }
+
+    /// The network that an arm's features are taken from.
+    fn features(&self, arm: &Arm, seed: u64, pretrained: Option<Network>) -> Result<Option<Network>> {
+        match (arm.features, pretrained) {
+            (Features::UntrainedMatched(pretraining), Some(pretrained)) => {
+                let untrained = self.settings.network.build(pretrained.output().size(), seed)?;
+                let pictures = self.pictures(pretraining.half, pretraining.validation, pretraining.labels)?;
+                stage1::matched(&self.settings.network, untrained, &pretrained, &pictures).map(Some)
+            }
+            (_, pretrained) => Ok(pretrained),
+        }
+    }
+
+    fn assemble(&self, arm: &Arm, seed: u64, pictures: &Pictures, source: Option<&Network>) -> Result<Network> {
+        assemble(arm, &self.settings.network, pictures.classes.len(), seed, source.filter(|_| arm.blocks > 0))
+    }
+
+    fn pictures(&self, half: Half, validation: Validation, labels: Labels) -> Result<Pictures<'a>> {
+        let classes = self.settings.classes().of(half)?;
+        Pictures::new(self.data, classes, validation, labels, self.settings.per_class)
+    }
+
+    fn require_no_signal(&self) -> Result<()> {
+        require_no_signal(self.interrupts)
+    }
+}
+
+fn require_no_signal(interrupts: &Interrupts) -> Result<()> {
+    match interrupts.signal() {
+        None => Ok(()),
+        Some(signal) => Err(Failure::new(Kind::Signal(signal), "interrupted")),
+    }
+}
+
+fn no_memory(error: NoMemory) -> Failure {
+    Failure::new(Kind::Environment, error.to_string())
+}
