@@ -8,6 +8,9 @@
 //! Functions that take a [`Simd`](crate::simd::Simd) token run at that level; those in [`gemm`] are parallel, the
 //! convolutions work on one image and leave it to the caller to run many.
 
+// A register tile is indexed in plain loops: only they are sure to be unrolled.
+#![allow(clippy::needless_range_loop)]
+
 pub mod activation;
 pub mod conv;
 pub mod dropout;

@@ -100,8 +100,16 @@ fn features(inputs: &dyn Inputs, prefix: Prefix) -> Result<Tensor, NoMemory> {
     let mut dims = vec![inputs.len()];
     dims.extend(prefix.output().dims());
     let mut features = Tensor::try_zeros(Shape::new(dims)).ok_or(NoMemory { bytes })?;
-    threads::for_chunks(features.data_mut(), len, |index, features| prefix.read_through(inputs, index, features));
+    threads::for_chunks(features.data_mut(), len, |index, features| read_through(inputs, index, &prefix, features));
     Ok(features)
+}
+
+/// Reads an input and sends it through a prefix.
+fn read_through(inputs: &dyn Inputs, index: usize, prefix: &Prefix, features: &mut [f32]) {
+    threads::with_scratch(prefix.input().size(), |x| {
+        inputs.read(index, x);
+        prefix.infer(x, features);
+    });
 }
 
 /// A tensor's examples are its first dimension.
@@ -152,6 +160,6 @@ impl Inputs for Through<'_> {
     }
 
     fn read(&self, index: usize, into: &mut [f32]) {
-        self.prefix.read_through(self.inputs, index, into);
+        read_through(self.inputs, index, &self.prefix, into);
     }
 }

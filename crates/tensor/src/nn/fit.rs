@@ -13,7 +13,8 @@ use super::examples::{Examples, NoMemory};
 use super::layer::Step;
 use super::network::{Network, Node};
 use super::optimizer::{Optimizer, Rule};
-use super::trace::{Score, Trace};
+use super::score::{Metrics, Score};
+use super::trace::Trace;
 
 /// How to train.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,15 +38,6 @@ impl Default for Fit {
     fn default() -> Self {
         Self { epochs: 1, batch_size: 128, seed: 0, rule: Rule::ADAM, rate: 1e-3, cached: true }
     }
-}
-
-/// Loss and accuracy over some examples.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Metrics {
-    /// Mean softmax cross-entropy, in nats.
-    pub loss: f64,
-    /// The share that was classified rightly.
-    pub accuracy: f64,
 }
 
 /// A finished step.
@@ -192,7 +184,7 @@ fn train(
         let mut seen = 0;
         for (index, batch) in order.chunks(options.batch_size).enumerate() {
             let step = Step { seed: options.seed, step: (epoch * steps + index) as u64, example: 0 };
-            let score = train_step(nodes, &mut trace, &mut optimizer, &training, batch, step);
+            let score = train_step(nodes, &mut trace, &mut optimizer, training, batch, step);
             if !score.loss.is_finite() {
                 let layer = trace.first_broken(nodes, batch.len()).unwrap_or("the loss").to_owned();
                 return Err(FitError::NotFinite { epoch: epoch + 1, step: index + 1, loss: score.loss, layer });

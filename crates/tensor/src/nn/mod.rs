@@ -32,6 +32,7 @@ mod max_pool;
 mod network;
 mod optimizer;
 mod relu;
+mod score;
 mod summary;
 pub mod trace;
 
@@ -39,9 +40,7 @@ pub use conv2d::{Conv2D, Method};
 pub use dense::Dense;
 pub use dropout::Dropout;
 pub use examples::{Examples, Inputs, NoMemory, cache_bytes};
-pub use fit::{
-    EpochReport, Fit, FitError, Metrics, Observer, StepReport, evaluate, fit, fit_head, predict, predict_head,
-};
+pub use fit::{EpochReport, Fit, FitError, Observer, StepReport, evaluate, fit, fit_head, predict, predict_head};
 pub use flatten::Flatten;
 pub use init::Init;
 pub use layer::{Backward, Layer, Param, Role, Step};
@@ -49,6 +48,7 @@ pub use max_pool::MaxPool2D;
 pub use network::{Builder, Head, Network, NetworkError, Node, Prefix};
 pub use optimizer::{Optimizer, Rule};
 pub use relu::Relu;
+pub use score::{Metrics, Score};
 pub use summary::{Summary, SummaryRow, thousands};
 
 pub use crate::kernels::conv::Padding;

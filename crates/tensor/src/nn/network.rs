@@ -3,7 +3,6 @@
 use crate::shape::Shape;
 use crate::threads;
 
-use super::examples::Inputs;
 use super::layer::{Layer, Role};
 
 /// A list of named layers, built once with all shapes checked.
@@ -342,6 +341,11 @@ impl<'a> Prefix<'a> {
         self.nodes.is_empty()
     }
 
+    /// The shape of what goes in.
+    pub fn input(&self) -> &'a Shape {
+        self.input
+    }
+
     /// The shape of what comes out.
     pub fn output(&self) -> &'a Shape {
         self.nodes.last().map_or(self.input, |last| &last.output)
@@ -370,14 +374,6 @@ impl<'a> Prefix<'a> {
                 (here, there) = (there, here);
             }
             last.layer.infer(&here[..last.input.size()], y);
-        });
-    }
-
-    /// Reads an input and sends it through.
-    pub(super) fn read_through(&self, inputs: &dyn Inputs, index: usize, y: &mut [f32]) {
-        threads::with_scratch(self.input.size(), |x| {
-            inputs.read(index, x);
-            self.infer(x, y);
         });
     }
 }

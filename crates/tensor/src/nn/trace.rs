@@ -14,10 +14,10 @@ use crate::simd::Simd;
 use crate::threads;
 
 use super::examples::Examples;
-use super::fit::Metrics;
 use super::layer::{Backward, Step};
 use super::network::Node;
 use super::optimizer::Optimizer;
+use super::score::Score;
 
 /// Examples of a group. More of them mean fewer partial gradients to add, fewer of them more tasks.
 const GROUP: usize = 8;
@@ -58,31 +58,6 @@ struct WholeBatch {
     output_gradient: Buffer,
     memory: Vec<u8>,
     gradient: Buffer,
-}
-
-/// The sums over a batch.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Score {
-    /// The sum of the examples' losses.
-    pub loss: f64,
-    /// How many were classified rightly.
-    pub correct: usize,
-}
-
-impl std::ops::Add for Score {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
-        Self { loss: self.loss + other.loss, correct: self.correct + other.correct }
-    }
-}
-
-impl Score {
-    /// The means over `n` examples.
-    pub fn mean(self, n: usize) -> Metrics {
-        let n = n.max(1) as f64;
-        Metrics { loss: self.loss / n, accuracy: self.correct as f64 / n }
-    }
 }
 
 impl Trace {

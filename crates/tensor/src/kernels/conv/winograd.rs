@@ -31,7 +31,7 @@
 //! [`Shrink`] folds ReLU and a 2 x 2 max-pool into the output transform: a 4 x 4 tile holds four whole pool windows, so
 //! the large activation is never written; one byte per window keeps who won.
 
-use crate::simd::{LANES, Lanes, Simd, vectors_mut};
+use crate::simd::{LANES, Lanes, Simd};
 
 use super::super::tile::{Accumulators, Product, ROWS, cover, multiply_accumulate, take};
 use super::ConvShape;
@@ -197,7 +197,6 @@ pub fn input_gradient<S: Simd>(
 
 /// The gradient for the transformed kernel, dU = V' dM of one image; added to `du`, or in its place.
 #[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "the operands of a convolution")]
 pub fn kernel_gradient<S: Simd>(
     simd: S,
     s: &ConvShape,
@@ -303,81 +302,12 @@ pub enum OutputGradient<'a> {
     Pooled(&'a [f32], &'a [u8]),
 }
 
-/// Some consecutive tiles of an image.
-#[derive(Clone, Copy)]
-struct Tiles {
-    first: usize,
-    count: usize,
-    across: usize,
-}
-
-/// The row and column of a tile's first output.
-type At = [usize; 2];
-
 /// Floats of scratch that each function on an image needs.
 pub fn scratch_len(s: &ConvShape) -> usize {
     POSITIONS * PANELS.max(GRADIENT_PANELS) * blocks(s).iter().sum::<usize>() * ROWS * LANES
 }
 
-/// Cuts an image into blocks of tiles.
-#[inline(always)]
-fn tile_blocks(s: &ConvShape, panels: usize) -> impl Iterator<Item = Tiles> {
-    let across = s.out_w.div_ceil(4);
-    let total = s.out_h.div_ceil(4) * across;
-    (0..total).step_by(panels * ROWS).map(move |first| Tiles {
-        first,
-        count: (total - first).min(panels * ROWS),
-        across,
-    })
-}
-
 impl Tiles {
-    /// Cuts two transformed tensors of the block, of as many channel blocks, from scratch.
-    #[inline(always)]
-    fn split(self, scratch: &mut [f32], [left, right]: [usize; 2]) -> [&mut [Panel]; 2] {
-        let (v, m) = vectors_mut(scratch).as_chunks_mut().0.split_at_mut(POSITIONS * self.panels() * left);
-        [v, &mut m[..POSITIONS * self.panels() * right]]
-    }
-
-    #[inline(always)]
-    fn panels(self) -> usize {
-        self.count.div_ceil(ROWS)
-    }
-
-    /// Tiles in a panel; the last one may not be full.
-    #[inline(always)]
-    fn height(self, panel: usize) -> usize {
-        ROWS.min(self.count - panel * ROWS)
-    }
-
-    /// Each tile with the place of its first output.
-    #[inline(always)]
-    fn iter(self) -> impl Iterator<Item = (usize, At)> {
-        (0..self.count).map(move |tile| {
-            let here = self.first + tile;
-            (tile, [here / self.across * 4, here % self.across * 4])
-        })
-    }
-
-    #[inline(always)]
-    fn positions(self, panels: &[Panel], blocks: usize) -> std::slice::ChunksExact<'_, Panel> {
-        panels.chunks_exact(self.panels() * blocks)
-    }
-
-    /// The 36 positions of a transformed tile, to read.
-    #[inline(always)]
-    fn spread(self, panels: &[Panel], blocks: usize, tile: usize, block: usize) -> Spread<&[Panel]> {
-        let place = tile / ROWS * blocks + block;
-        Spread { panels: &panels[place..], stride: self.panels() * blocks, tile: tile % ROWS }
-    }
-
-    /// The 36 positions of a transformed tile, to write.
-    #[inline(always)]
-    fn spread_mut(self, panels: &mut [Panel], blocks: usize, tile: usize, block: usize) -> Spread<&mut [Panel]> {
-        let place = tile / ROWS * blocks + block;
-        Spread { panels: &mut panels[place..], stride: self.panels() * blocks, tile: tile % ROWS }
-    }
-
     /// V = B' d B.
     #[inline(always)]
     fn transform_input<S: Simd>(self, simd: S, s: &ConvShape, x: &[f32], v: &mut [Panel]) {
@@ -429,33 +359,13 @@ impl Tiles {
     }
 }
 
-/// The 36 positions of a transformed tile, in panels that hold other tiles too.
-struct Spread<P> {
-    panels: P,
-    /// Panels from a position to the next.
-    stride: usize,
-    tile: usize,
-}
-
-impl<S: Simd> Source<S> for Spread<&[Panel]> {
-    #[inline(always)]
-    fn get(&self, simd: S, p: usize, q: usize) -> S::V {
-        simd.load(&self.panels[(p * 6 + q) * self.stride][self.tile])
-    }
-}
-
-impl<S: Simd> Sink<S> for Spread<&mut [Panel]> {
-    #[inline(always)]
-    fn put(&mut self, simd: S, p: usize, q: usize, v: S::V) {
-        simd.store(v, &mut self.panels[(p * 6 + q) * self.stride][self.tile]);
-    }
-}
-
 mod border;
+mod tiles;
 mod transform;
 
 use border::{
     add_input_tile, input_tile, read_pooled, read_tile, whole_input_sums, whole_inputs, whole_outputs, write_pooled,
     write_tile,
 };
-use transform::{Input, InputTransposed, Kernel, KernelTransposed, Output, OutputTransposed, Sink, Source, both_ways};
+use tiles::{At, Tiles, tile_blocks};
+use transform::{Input, InputTransposed, Kernel, KernelTransposed, Output, OutputTransposed, both_ways};
