@@ -141,8 +141,8 @@ mod tests {
     #[test]
     fn a_name_that_looks_like_a_range_is_a_name() {
         let names: Vec<String> = ["1-2", "7", "x"].map(str::to_owned).to_vec();
-        let labels = |list| parse("--source", list, &names).map(|classes| classes.iter().map(|c| c.label).collect());
-        assert_eq!(labels("7,1-2").unwrap(), vec![1, 0]);
+        let classes = parse("--source", "7,1-2", &names).unwrap();
+        assert_eq!(classes.iter().map(|class| class.label).collect::<Vec<_>>(), [1, 0]);
     }
 
     #[test]

@@ -47,4 +47,40 @@ impl Config {
         let &Config { epochs, batch_size, learning_rate: rate, .. } = self;
         Fit { epochs, batch_size, seed, rule: Rule::ADAM, rate, cached }
     }
+
+    /// Settings to begin a test with.
+    #[cfg(test)]
+    pub(crate) fn small() -> Self {
+        Config {
+            data: crate::data::BUILT_IN.to_owned(),
+            limit: None,
+            source: "0-4".to_owned(),
+            target: "5-9".to_owned(),
+            network: Architecture { filters: [4, 4], dense: 8, ..Architecture::default() },
+            epochs: 1,
+            batch_size: 16,
+            learning_rate: 0.001,
+            freeze: crate::models::FEATURES_END.to_owned(),
+            head: HeadStart::Fresh,
+            cache: Cache::Auto,
+            seed: 1,
+            threads: 1,
+            simd: "portable".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_survive_the_way_through_their_file() {
+        for limit in [None, Some(100)] {
+            let config = Config { limit, learning_rate: 1e-7, seed: i64::MAX as u64, ..Config::small() };
+            let text = toml::to_string(&config).unwrap();
+            assert_eq!(toml::from_str::<Config>(&text).unwrap(), config, "{text}");
+            assert!(text.contains("batch-size = 16"), "{text}");
+        }
+    }
 }

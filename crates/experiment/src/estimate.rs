@@ -126,3 +126,46 @@ impl Memory {
         self.data + self.parameters + self.batch + self.features
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{models::Architecture, training::tests::two_classes};
+
+    #[test]
+    fn the_work_of_the_tutorial_is_that_of_its_layers() {
+        let task = two_classes(10, 4);
+        let mut network = Architecture::default().build(2, 1).unwrap();
+        network.freeze_through("flatten_1").unwrap();
+        let config = Config { epochs: 3, batch_size: 5, ..Config::small() };
+        let work = |cached| Work::new(&config, &task, &task, &network, cached);
+        let flops = network.summary().flops() as f64;
+        let update = network.summary().parameters() as f64 * UPDATE;
+        assert_eq!(work(true).step, 15.0 * flops + update);
+        // Three epochs of two steps, and of four pictures forward.
+        assert_eq!(work(true).model_1, 6.0 * work(true).step + 12.0 * flops);
+        // Kept features are computed once, else in each of three epochs.
+        let prefix = network.prefix().flops() as f64;
+        assert_eq!(work(false).model_2 - work(true).model_2, 2.0 * 14.0 * prefix);
+        assert_eq!(work(true), Work { model_2: work(true).model_2, ..work(false) });
+    }
+
+    #[test]
+    fn an_estimate_comes_once_and_not_at_the_first_step() {
+        let mut stopwatch = Stopwatch::new(Work { step: 1.0, model_1: 100.0, model_2: 10.0 });
+        let estimates: Vec<bool> = (0..9).map(|_| stopwatch.lap(1000).is_some()).collect();
+        assert_eq!(estimates, [false, false, false, false, false, false, false, false, true]);
+        // A short epoch gives one at its end.
+        let mut stopwatch = Stopwatch::new(Work { step: 1.0, model_1: 100.0, model_2: 10.0 });
+        assert_eq!([stopwatch.lap(2).is_some(), stopwatch.lap(2).is_some()], [false, true]);
+    }
+
+    #[test]
+    fn memory_is_bounded_by_the_sum_of_its_parts() {
+        let network = Architecture::default().build(5, 1).unwrap();
+        let memory = Memory::new(1000, &network, 128, 50);
+        assert_eq!(memory.parameters, 20 * 1_645_125);
+        assert_eq!(memory.batch, 128 * network.summary().activation_bytes() + 16 * 16 * 38_720);
+        assert_eq!(memory.total(), 1050 + memory.parameters + memory.batch);
+    }
+}

@@ -78,7 +78,9 @@ fn without_panics(work: impl FnOnce() -> Result<()> + panic::UnwindSafe) -> Resu
 }
 
 fn describe(info: &PanicHookInfo) -> String {
-    let message = info.payload_as_str().unwrap_or("a panic").replace('\n', " ");
+    let payload = info.payload();
+    let text = payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));
+    let message = text.unwrap_or("a panic").replace('\n', " ");
     match info.location() {
         Some(location) => format!("{message} ({}, line {})", location.file(), location.line()),
         None => message,

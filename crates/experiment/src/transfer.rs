@@ -108,3 +108,74 @@ pub fn plan_cache(network: &Network, task: &Task, cache: Cache, free_memory: Opt
     }
     Ok(CachePlan { cached: bytes > 0 && cache != Cache::Off && bytes <= budget, bytes, budget })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{models::Architecture, training::tests::two_classes};
+
+    fn config(head: HeadStart, freeze: &str) -> Config {
+        Config {
+            network: Architecture { filters: [4, 4], dense: 6, ..Architecture::default() },
+            head,
+            freeze: freeze.to_owned(),
+            ..Config::small()
+        }
+    }
+
+    /// The parameters of the second network that are the first one's.
+    fn taken_over(head: HeadStart, freeze: &str) -> Vec<String> {
+        let config = config(head, freeze);
+        let model_1 = config.network.build(3, config.seed).unwrap();
+        let model_2 = model_2(&model_1, 3, &config).unwrap();
+        let same = model_1.params().zip(model_2.params()).filter(|((_, a), (_, b))| a.value[..] == b.value[..]);
+        // Biases begin at zero in every network.
+        same.map(|((name, _), _)| name).filter(|name| name.ends_with("kernel")).collect()
+    }
+
+    #[test]
+    fn a_fresh_head_takes_the_frozen_layers_over_and_a_warm_one_all() {
+        let features = ["conv2d_1/kernel", "conv2d_2/kernel"];
+        assert_eq!(taken_over(HeadStart::Fresh, "flatten_1"), features);
+        assert_eq!(taken_over(HeadStart::Fresh, "conv2d_1"), features[..1]);
+        assert_eq!(taken_over(HeadStart::Warm, "flatten_1").len(), 4);
+    }
+
+    #[test]
+    fn what_is_frozen_is_what_comes_up_to_the_cut() {
+        let config = config(HeadStart::Fresh, "conv2d_1");
+        let model_1 = config.network.build(2, 1).unwrap();
+        let network = model_2(&model_1, 5, &config).unwrap();
+        let frozen: Vec<_> = network.params().filter(|(_, param)| !param.trainable).map(|(name, _)| name).collect();
+        assert_eq!(frozen, ["conv2d_1/kernel", "conv2d_1/bias"]);
+        assert_eq!(network.output().as_vector(), Some(5));
+    }
+
+    #[test]
+    fn the_second_seed_is_another_one_each_time() {
+        let seeds: std::collections::BTreeSet<u64> = (0..100).flat_map(|n| [n, seed(n)]).collect();
+        assert_eq!(seeds.len(), 200);
+    }
+
+    #[test]
+    fn features_are_kept_where_they_fit() {
+        let config = config(HeadStart::Fresh, "flatten_1");
+        let model_1 = config.network.build(2, 1).unwrap();
+        let network = model_2(&model_1, 2, &config).unwrap();
+        let task = two_classes(10, 6);
+        // Sixteen pictures of 14 x 14 x 4 floats.
+        let bytes = 16 * 14 * 14 * 4 * 4;
+        let plan = |cache, free| plan_cache(&network, &task, cache, free);
+        assert_eq!(plan(Cache::Auto, Some(2 * bytes)).unwrap(), CachePlan { cached: true, bytes, budget: bytes });
+        assert!(!plan(Cache::Auto, Some(2 * bytes - 2)).unwrap().cached);
+        assert!(plan(Cache::Auto, None).unwrap().cached);
+        assert!(plan(Cache::On, Some(bytes)).unwrap().cached);
+        assert!(!plan(Cache::Off, None).unwrap().cached);
+        let failure = plan(Cache::On, Some(bytes - 1)).unwrap_err();
+        assert_eq!(failure.kind, Kind::Environment);
+        assert!(failure.message.contains("16 pictures take 50176 bytes, and 50175 bytes"), "{failure}");
+        // With nothing frozen there is nothing to keep.
+        let plan = plan_cache(&model_1, &task, Cache::On, Some(0)).unwrap();
+        assert_eq!((plan.cached, plan.bytes), (false, 0));
+    }
+}

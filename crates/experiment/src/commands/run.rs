@@ -7,7 +7,7 @@ use std::{
 };
 
 use thawline_tensor::{
-    nn::{Network, StepReport},
+    nn::{Network, StepReport, thousands},
     threads,
 };
 
@@ -57,9 +57,9 @@ fn perform(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
     let config = args.config(&data)?;
     let mut experiment = Experiment::prepare(&data, &config)?;
     let mut folder = create_folder(args.output.out.as_deref(), now)?;
-    console.say(plan::text(&experiment, &environment, folder.path()))?;
     folder.write_config(&config)?;
     folder.write_environment(&environment)?;
+    console.say(plan::text(&experiment, &environment, folder.path()))?;
     let mut desk = Desk { console, config: &config, folder: &mut folder, interrupts };
 
     // model_1 learns the source classes from nothing.
@@ -78,7 +78,7 @@ fn perform(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
         HeadStart::Warm => "model_1's head",
     };
     console.say(format!(
-        "\nmodel_2 learns {}: {head} behind features frozen up to {}\n\n{}\n",
+        "\nmodel_2 learns {}\nwith {head} behind model_1's features, frozen up to {}\n\n{}\n",
         task.names().join(", "),
         config.freeze,
         model_2.summary()
@@ -159,7 +159,7 @@ impl Desk<'_> {
     ) -> Result<ModelRecord> {
         let progress = Progress::new(self.console, self.config.epochs, task.train.len(), stopwatch);
         if cached {
-            let pictures = task.train.len() + task.validation.len();
+            let pictures = thousands((task.train.len() + task.validation.len()) as u64);
             progress.wait(format!("computing the frozen features of {pictures} pictures"));
         }
         let options = self.config.fit(seed, cached);

@@ -5,6 +5,7 @@ use crate::{
     console,
     experiment::require_buildable,
     failure::{Failure, Result},
+    machine,
 };
 
 /// Builds the network and prints both tables.
@@ -12,6 +13,7 @@ use crate::{
 /// # Errors
 /// A layer that does not fit, or is not there.
 pub fn summary(args: &SummaryArgs) -> Result<()> {
+    machine::choose_level(None)?;
     let architecture = args.network.architecture();
     require_buildable(&architecture, args.classes)?;
     let mut network = architecture.build(args.classes, 0)?;
