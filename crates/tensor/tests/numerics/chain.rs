@@ -53,7 +53,7 @@ pub fn backward(network: &Network, pass: &mut Pass, x: &[f32], dlogits: &[f32], 
     for (index, node) in network.nodes().iter().enumerate().rev() {
         let x = if index == 0 { x } else { &pass.outputs[index - 1] };
         let mut dx = vec![f32::NAN; x.len()];
-        let mut gradient = vec![0.0; node.layer().gradient_len()];
+        let mut gradient = vec![f32::NAN; node.layer().gradient_len()];
         node.layer().backward(Backward {
             x,
             y: &pass.outputs[index],

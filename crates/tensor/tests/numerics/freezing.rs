@@ -56,6 +56,19 @@ fn a_layer_frozen_in_the_middle_lets_the_gradient_through() {
 }
 
 #[test]
+fn a_single_parameter_can_be_frozen() {
+    for frozen in ["conv_1/bias", "conv_2/kernel", "dense_1/kernel", "dense_2/bias"] {
+        let mut network = small::network();
+        network.update_params(|name, param| param.trainable = name != frozen);
+        let before = values(&network);
+        small::train(&mut network, &small::FIT);
+        for ((name, old), (_, new)) in before.iter().zip(values(&network)) {
+            assert_eq!(*old == new, name == frozen, "{name}, with {frozen} frozen");
+        }
+    }
+}
+
+#[test]
 fn features_computed_once_train_the_same_bits() {
     for through in ["conv_1", "pool", "conv_3", "dense_1"] {
         let train = |cached| {
@@ -159,7 +172,8 @@ impl Layer for Probe {
         self.calls.backward.fetch_add(1, Ordering::Relaxed);
         if let Some(gradient) = pass.gradient {
             self.calls.parameter_gradient.fetch_add(1, Ordering::Relaxed);
-            pass.dy.iter().for_each(|dy| gradient[0] += dy);
+            let before = if pass.accumulate { gradient[0] } else { 0.0 };
+            gradient[0] = before + pass.dy.iter().sum::<f32>();
         }
         if let Some(dx) = pass.dx {
             self.calls.input_gradient.fetch_add(1, Ordering::Relaxed);

@@ -181,6 +181,44 @@ fn convolutions_with_all_that_is_folded_in_agree_on_real_numbers() {
 }
 
 #[test]
+fn gradients_of_examples_one_by_one_add_up() {
+    let image = [9, 8, 5];
+    for method in [Method::Naive, Method::Im2col, Method::Implicit, Method::Winograd] {
+        for relu in [false, true] {
+            let builder = Network::builder(image).layer("conv", Conv2D::new(18, [3, 3]).method(method));
+            let builder =
+                if relu { builder.layer("relu", Relu).layer("pool", MaxPool2D::new([2, 2])) } else { builder };
+            let network = builder.build(3).expect("the layers fit");
+            let layer = network.nodes()[0].layer();
+            let (inputs, outputs) = (image.iter().product::<usize>(), chain::output_lens(&network)[0]);
+            let x = reals("x", N * inputs);
+            let noted = layer.memory_len();
+            let (mut y, mut memory) = (vec![f32::NAN; N * outputs], vec![0; N * noted]);
+            layer.forward(&x, &mut y, &mut memory, STEP);
+            let dy = reals("dy", N * outputs);
+            let backward = |examples: std::ops::Range<usize>, gradient: &mut [f32], accumulate: bool| {
+                layer.backward(Backward {
+                    x: &x[examples.start * inputs..examples.end * inputs],
+                    y: &y[examples.start * outputs..examples.end * outputs],
+                    memory: &memory[examples.start * noted..examples.end * noted],
+                    dy: &mut dy[examples.start * outputs..examples.end * outputs].to_vec(),
+                    dx: None,
+                    gradient: Some(gradient),
+                    accumulate,
+                    step: STEP,
+                });
+            };
+            let [mut together, mut one_by_one] = [0; 2].map(|_| vec![f32::NAN; layer.gradient_len()]);
+            backward(0..N, &mut together, false);
+            for example in 0..N {
+                backward(example..example + 1, &mut one_by_one, example > 0);
+            }
+            same_bits(format!("{method:?}, relu and pool {relu}"), &one_by_one, &together);
+        }
+    }
+}
+
+#[test]
 fn dense_layers_are_exact_on_whole_numbers() {
     for inputs in [1, 3, 17, 300, 4100] {
         for units in [1, 5, 16, 65] {

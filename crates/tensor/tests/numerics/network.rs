@@ -1,7 +1,7 @@
 //! Building a network: shapes checked with names and numbers, layers frozen, taken away and put on, and the summary.
 
 use thawline_tensor::nn::{
-    Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D, Method, Network, NetworkError, Padding, Relu,
+    Conv2D, Dense, Dropout, Flatten, Init, Layer, MaxPool2D, Method, Network, NetworkError, Padding, Relu,
 };
 
 /// The tutorial's network: two convolutions, a hidden layer, and as many classes as asked for.
@@ -222,9 +222,30 @@ fn seeds_and_positions_decide_the_initial_weights() {
     assert_eq!(weights(1), weights(1));
     assert_ne!(weights(1), weights(2));
     assert_ne!(weights(1)[0], weights(1)[2], "layers of one shape differ");
-    let limit = (6.0 / 8.0f32).sqrt();
-    assert!(weights(1)[0].iter().all(|w| w.abs() <= limit), "Glorot's limit");
     assert_eq!(weights(1)[1], [0.0; 4], "biases begin at zero");
+}
+
+#[test]
+fn initial_weights_have_the_spread_of_their_method() {
+    // 9 taps, 20 channels, 30 filters.
+    let kernel = |init: Init| {
+        let conv = Conv2D::new(30, [3, 3]).init(init);
+        let network = Network::builder([3, 3, 20]).layer("conv", conv).build(1).expect("it fits");
+        network.params().next().expect("a kernel").1.value.to_vec()
+    };
+    let mean_square = |w: &[f32]| w.iter().map(|w| f64::from(w * w)).sum::<f64>() / w.len() as f64;
+
+    let glorot = kernel(Init::GlorotUniform);
+    let limit = (6.0f64 / (9 * (20 + 30)) as f64).sqrt();
+    let largest = glorot.iter().fold(0.0f32, |largest, w| largest.max(w.abs()));
+    assert!((0.999 * limit..=limit).contains(&f64::from(largest)), "{largest}, not {limit}");
+    // A uniform distribution's variance is a third of its limit's square.
+    assert!((mean_square(&glorot) / (limit * limit / 3.0) - 1.0).abs() < 0.05);
+
+    let he = kernel(Init::HeNormal);
+    assert!((mean_square(&he) / (2.0 / 180.0) - 1.0).abs() < 0.08);
+    assert!(he.iter().any(|w| f64::from(w.abs()) > 3.0 * (2.0f64 / 180.0).sqrt()), "a normal distribution has tails");
+    assert!(kernel(Init::Zeros).iter().all(|&w| w == 0.0));
 }
 
 #[test]

@@ -156,13 +156,13 @@ pub fn winograd_input_gradient(level: Level, s: &ConvShape, dy: OutputGradient, 
 
 /// Winograd's kernel gradient, also from a pool folded in.
 pub fn winograd_kernel_gradient(level: Level, s: &ConvShape, x: &[f32], dy: OutputGradient) -> Vec<f32> {
-    let mut du = vec![[0.0; LANES]; winograd::kernel_vectors(s)[0]];
+    let mut du = vec![[UNWRITTEN; LANES]; winograd::kernel_vectors(s)[0]];
     let mut dkernel = vec![UNWRITTEN; s.kernel_len()];
     let mut scratch = vec![UNWRITTEN; winograd::scratch_len(s)];
     dispatch!(level, simd => simd.vectorize(
         #[inline(always)]
         || {
-            winograd::kernel_gradient(simd, s, x, dy, &mut du, true, &mut scratch);
+            winograd::kernel_gradient(simd, s, x, dy, &mut du, false, &mut scratch);
             winograd::transform_kernel_gradient(simd, s, &du, &mut dkernel);
         },
     ));
