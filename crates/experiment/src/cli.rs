@@ -7,7 +7,7 @@ use thawline_tensor::{simd::Level, threads};
 
 use crate::{
     classes,
-    commands::{report::ReportArgs, sweep::SweepArgs},
+    commands::{bench::BenchArgs, report::ReportArgs, sweep::SweepArgs},
     config::Config,
     data::{BUILT_IN, Data},
     failure::Result,
@@ -58,6 +58,8 @@ pub enum Command {
     /// Look at a data set, check it, or make one
     #[command(subcommand)]
     Data(DataCommand),
+    /// Measure the machine, the kernels and the training steps, in half a minute
+    Bench(BenchArgs),
     /// Show the machine and the build: what a bug report needs
     Info(InfoArgs),
 }

@@ -1,5 +1,6 @@
 //! The subcommands, a file each.
 
+pub mod bench;
 pub mod data;
 pub mod info;
 pub mod report;
@@ -24,6 +25,7 @@ pub fn perform(cli: Cli) -> Result<()> {
         Some(Command::Report(args)) => report::report(&args),
         Some(Command::Summary(args)) => summary::summary(&args),
         Some(Command::Data(command)) => data::data(&command),
+        Some(Command::Bench(args)) => bench::bench(&args),
         Some(Command::Info(args)) => info::info(&args),
     }
 }

@@ -1,0 +1,358 @@
+//! Layers to time, forward and both gradients: the tutorial's two convolutions by every method, its ReLU and its pool.
+//! They run as in training, groups of pictures in parallel, at the process's SIMD level.
+
+use std::{fmt, sync::Arc};
+
+use thawline_tensor::{
+    Buffer, Shape,
+    kernels::{
+        conv::{ConvShape, Padding},
+        pool::PoolShape,
+        reference::{self, max_pool_winners},
+    },
+    nn::{Backward, Conv2D, Layer, MaxPool2D, Method, Relu, Step},
+    random::{Address, Purpose},
+    threads,
+};
+
+use super::timing::{Work, Workload};
+
+/// One of the three computations of a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// y from x.
+    Forward,
+    /// dx from dy.
+    InputGradient,
+    /// dkernel from x and dy, summed over the batch.
+    KernelGradient,
+}
+
+impl Pass {
+    /// In the order of a training step.
+    pub const ALL: [Pass; 3] = [Pass::Forward, Pass::InputGradient, Pass::KernelGradient];
+}
+
+impl fmt::Display for Pass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Pass::Forward => "forward",
+            Pass::InputGradient => "input gradient",
+            Pass::KernelGradient => "kernel gradient",
+        })
+    }
+}
+
+/// The rungs of the ladder of convolutions, from the definition to the fastest.
+pub const LADDER: [(Method, &str); 4] = [
+    (Method::Naive, "naive"),
+    (Method::Im2col, "im2col"),
+    (Method::Implicit, "implicit"),
+    (Method::Winograd, "winograd"),
+];
+
+/// What a layer is given and what must come out.
+///
+/// A batch is one picture over and over: so the reference for one picture is a reference for all.
+pub struct Case {
+    name: &'static str,
+    input: Shape,
+    x: Buffer,
+    dy: Buffer,
+    /// Kernel and bias, if it has any.
+    params: Vec<Buffer>,
+    /// y, dx and dkernel of one picture by the definition, in `f64`.
+    expected: [Vec<f64>; 3],
+    /// Of a pass over one picture.
+    flops: u64,
+}
+
+impl Case {
+    /// The tutorial's first convolution: 3 channels to 64.
+    pub fn conv1() -> Arc<Self> {
+        Arc::new(Self::convolution("conv1", &shape([32, 32, 3])))
+    }
+
+    /// The tutorial's second convolution, 64 channels to 64: where most of the time goes.
+    pub fn conv2() -> Arc<Self> {
+        Arc::new(Self::convolution("conv2", &conv2_shape()))
+    }
+
+    fn convolution(name: &'static str, s: &ConvShape) -> Self {
+        // Pictures and gradients between -1 and 1, the kernel within Glorot's limit.
+        let limit = (6.0 / (9 * (s.c + s.filters)) as f32).sqrt();
+        let [kernel, bias] = [(2, s.kernel_len()), (3, s.filters)].map(|(index, len)| uniform(index, len, limit));
+        let [x, dy] = [(0, s.input_len()), (1, s.output_len())].map(|(index, len)| uniform(index, len, 1.0));
+        let [wide_x, wide_dy, wide_kernel, wide_bias] = [&x, &dy, &kernel, &bias].map(|floats| wide(floats));
+        let [mut y, mut dx, mut dkernel] = [s.output_len(), s.input_len(), s.kernel_len()].map(|len| vec![0.0; len]);
+        reference::conv(s, &wide_x, &wide_kernel, &wide_bias, &mut y);
+        reference::conv_input_gradient(s, &wide_dy, &wide_kernel, &mut dx);
+        reference::conv_kernel_gradient(s, &wide_x, &wide_dy, &mut dkernel);
+        let (input, expected) = (Shape::from([s.h, s.w, s.c]), [y, dx, dkernel]);
+        Self { name, input, x, dy, params: vec![kernel, bias], expected, flops: s.flops() }
+    }
+
+    /// The ReLU behind the second convolution.
+    pub fn relu() -> Arc<Self> {
+        let [x, dy] = [0, 1].map(|index| uniform(index, 28 * 28 * 64, 1.0));
+        let y = x.iter().map(|&x| f64::from(x.max(0.0))).collect();
+        let dx = x.iter().zip(&*dy).map(|(&x, &dy)| if x > 0.0 { f64::from(dy) } else { 0.0 }).collect();
+        let input = Shape::from([28, 28, 64]);
+        Arc::new(Self { name: "relu", input, x, dy, params: Vec::new(), expected: [y, dx, Vec::new()], flops: 0 })
+    }
+
+    /// The pool behind that.
+    pub fn max_pool() -> Arc<Self> {
+        let s = PoolShape::new([28, 28, 64], [2, 2], [2, 2], Padding::Valid).expect("the window fits");
+        let [x, dy] = [(0, s.input_len()), (1, s.output_len())].map(|(index, len)| uniform(index, len, 1.0));
+        let winners = max_pool_winners(&s, &x);
+        let mut dx = vec![0.0; s.input_len()];
+        winners.iter().zip(&*dy).for_each(|(&winner, &dy)| dx[winner] += f64::from(dy));
+        let y = winners.iter().map(|&winner| f64::from(x[winner])).collect();
+        let input = Shape::from([28, 28, 64]);
+        Arc::new(Self { name: "max-pool", input, x, dy, params: Vec::new(), expected: [y, dx, Vec::new()], flops: 0 })
+    }
+}
+
+/// The sizes of the tutorial's second convolution.
+pub fn conv2_shape() -> ConvShape {
+    shape([30, 30, 64])
+}
+
+/// A 3 x 3 convolution to 64 channels without padding.
+fn shape(input: [usize; 3]) -> ConvShape {
+    ConvShape::new(input, [3, 3], 64, [1, 1], [1, 1], Padding::Valid).expect("the kernel fits")
+}
+
+/// What Winograd's products amount to for one image: 36 of them a tile of 4 x 4 outputs and pair of channels, where the
+/// direct method takes 9 an output. Tiles that hang over the border cost as much as others.
+pub fn winograd_flops(s: &ConvShape) -> u64 {
+    let tiles = s.out_h.div_ceil(4) * s.out_w.div_ceil(4);
+    2 * 36 * (tiles * s.c * s.filters) as u64
+}
+
+/// Pictures that one task sends through, as in training.
+const GROUP: usize = 8;
+
+/// The largest error, as a share of the largest element of the result.
+const TOLERANCE: f64 = 2e-5;
+
+/// A pass of a layer over a batch.
+pub struct LayerPass {
+    group: String,
+    name: String,
+    case: Arc<Case>,
+    layer: Box<dyn Layer>,
+    pass: Pass,
+    images: usize,
+    /// The multiplications really done for one picture.
+    flops_done: u64,
+    groups: Vec<Group>,
+}
+
+/// A group's operands and results.
+struct Group {
+    x: Buffer,
+    y: Buffer,
+    memory: Vec<u8>,
+    dy: Buffer,
+    dx: Buffer,
+    gradient: Buffer,
+}
+
+/// All passes are those of the first step; nothing here is random.
+const STEP: Step = Step { seed: 0, step: 0, example: 0 };
+
+impl LayerPass {
+    /// A convolution by a rung of the [`LADDER`].
+    ///
+    /// # Panics
+    /// If the case is no convolution, or one that the method cannot compute.
+    pub fn convolution(case: &Arc<Case>, (method, name): (Method, &str), pass: Pass, images: usize) -> Self {
+        let filters = case.params[1].len();
+        let flops_done = if method == Method::Winograd {
+            let [h, w, c] = case.input.as_image().expect("a convolution's input is an image");
+            winograd_flops(&shape([h, w, c]))
+        } else {
+            case.flops
+        };
+        let labels = [format!("{} {pass}", case.name), format!("{name}, {images} images")];
+        Self::new(case, Box::new(Conv2D::new(filters, [3, 3]).method(method)), pass, images, labels, flops_done)
+    }
+
+    /// The ReLU.
+    pub fn relu(pass: Pass, images: usize) -> Self {
+        let labels = ["light operation".to_owned(), format!("relu {pass}")];
+        Self::new(&Case::relu(), Box::new(Relu), pass, images, labels, 0)
+    }
+
+    /// The pool.
+    pub fn max_pool(pass: Pass, images: usize) -> Self {
+        let labels = ["light operation".to_owned(), format!("max-pool {pass}")];
+        Self::new(&Case::max_pool(), Box::new(MaxPool2D::new([2, 2])), pass, images, labels, 0)
+    }
+
+    fn new(
+        case: &Arc<Case>,
+        mut layer: Box<dyn Layer>,
+        pass: Pass,
+        images: usize,
+        [group, name]: [String; 2],
+        flops_done: u64,
+    ) -> Self {
+        layer.build(&case.input, 0, 0).expect("the layer fits");
+        for (param, value) in layer.params_mut().iter_mut().zip(&case.params) {
+            param.value.copy_from_slice(value);
+        }
+        layer.refresh();
+        let groups = (0..images).step_by(GROUP).map(|first| {
+            let copies = GROUP.min(images - first);
+            let wanted = |wanted: bool, len: usize| Buffer::zeros(if wanted { len } else { 0 });
+            Group {
+                x: repeat(&case.x, copies),
+                y: Buffer::zeros(copies * case.dy.len()),
+                memory: vec![0; copies * layer.memory_len()],
+                dy: repeat(&case.dy, copies),
+                dx: wanted(pass == Pass::InputGradient, copies * case.x.len()),
+                gradient: wanted(pass == Pass::KernelGradient, layer.gradient_len()),
+            }
+        });
+        let groups = groups.collect();
+        let mut it = Self { group, name, case: Arc::clone(case), layer, pass, images, flops_done, groups };
+        // Backward passes want what the forward pass wrote.
+        it.forward();
+        it
+    }
+
+    fn forward(&mut self) {
+        let layer = &*self.layer;
+        threads::for_each(&mut self.groups, |_, Group { x, y, memory, .. }| layer.forward(x, y, memory, STEP));
+    }
+
+    fn backward(&mut self) {
+        let (layer, kernel) = (&*self.layer, self.pass == Pass::KernelGradient);
+        threads::for_each(&mut self.groups, |_, Group { x, y, memory, dy, dx, gradient }| {
+            let (dx, gradient) = if kernel { (None, Some(&mut **gradient)) } else { (Some(&mut **dx), None) };
+            layer.backward(Backward { x, y, memory, dy, dx, gradient, accumulate: false, step: STEP });
+        });
+        if kernel {
+            let (sum, others) = self.groups.split_first_mut().expect("a batch has a picture");
+            for other in others {
+                sum.gradient.iter_mut().zip(&*other.gradient).for_each(|(sum, &addend)| *sum += addend);
+            }
+            layer.finish_gradient(&mut sum.gradient);
+        }
+    }
+
+    /// The result in pieces, and how many times too large it is.
+    fn results(&self) -> (Vec<&[f32]>, f64) {
+        let groups = self.groups.iter();
+        match self.pass {
+            Pass::Forward => (groups.map(|group| &*group.y).collect(), 1.0),
+            Pass::InputGradient => (groups.map(|group| &*group.dx).collect(), 1.0),
+            Pass::KernelGradient => (vec![&self.groups[0].gradient[..self.case.expected[2].len()]], self.images as f64),
+        }
+    }
+}
+
+impl Workload for LayerPass {
+    fn group(&self) -> String {
+        self.group.clone()
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn work(&self) -> Work {
+        let Case { x, dy, params, flops, .. } = &*self.case;
+        // Three of these are operands or results of a pass; a ReLU's or a pool's gradient reads x or y as well.
+        let mut floats = self.images * (x.len() + dy.len()) + params.iter().map(|param| param.len()).sum::<usize>();
+        if params.is_empty() && self.pass == Pass::InputGradient {
+            floats += self.images * (if *self.case.name == *"relu" { x.len() } else { x.len() + dy.len() });
+        }
+        let images = self.images as u64;
+        Work { flops: images * flops, flops_done: images * self.flops_done, bytes: 4 * floats as u64 }
+    }
+
+    fn run(&mut self) {
+        match self.pass {
+            Pass::Forward => self.forward(),
+            Pass::InputGradient | Pass::KernelGradient => self.backward(),
+        }
+    }
+
+    fn check(&mut self) -> Result<f64, String> {
+        for group in &mut self.groups {
+            let Group { y, dx, .. } = group;
+            let written = if self.pass == Pass::Forward { y } else { dx };
+            written.fill(f32::NAN);
+        }
+        self.run();
+        let expected = &self.case.expected[self.pass as usize];
+        let largest = expected.iter().fold(0.0f64, |largest, e| largest.max(e.abs()));
+        let (results, times) = self.results();
+        let mut worst = 0.0f64;
+        for (&found, expected) in results.into_iter().flatten().zip(expected.iter().cycle()) {
+            let error = (f64::from(found) / times - expected).abs() / largest;
+            if error.is_nan() || error > TOLERANCE {
+                return Err(format!("an element is {found} instead of {:.6}", times * expected));
+            }
+            worst = worst.max(error);
+        }
+        Ok(worst)
+    }
+}
+
+fn repeat(picture: &[f32], copies: usize) -> Buffer {
+    let mut batch = Buffer::zeros(copies * picture.len());
+    batch.chunks_exact_mut(picture.len()).for_each(|copy| copy.copy_from_slice(picture));
+    batch
+}
+
+fn wide(floats: &[f32]) -> Vec<f64> {
+    floats.iter().map(|&x| f64::from(x)).collect()
+}
+
+/// Numbers between the negative limit and the limit.
+fn uniform(index: u64, len: usize, limit: f32) -> Buffer {
+    let mut bits = Address { seed: 0, purpose: Purpose::Other(3), step: 0, index }.bits();
+    let mut floats = Buffer::zeros(len);
+    floats.iter_mut().for_each(|float| *float = limit * (2.0 * bits.uniform() - 1.0));
+    floats
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pass_of_every_layer_is_right() {
+        let conv1 = Case::conv1();
+        for pass in Pass::ALL {
+            for rung in LADDER {
+                let error = LayerPass::convolution(&conv1, rung, pass, 9).check();
+                assert!(error.as_ref().is_ok_and(|&error| error > 0.0), "{pass} by {}: {error:?}", rung.1);
+            }
+        }
+        for pass in [Pass::Forward, Pass::InputGradient] {
+            assert_eq!(LayerPass::relu(pass, 9).check(), Ok(0.0), "relu {pass}");
+            assert_eq!(LayerPass::max_pool(pass, 9).check(), Ok(0.0), "max-pool {pass}");
+        }
+    }
+
+    #[test]
+    fn the_result_of_another_computation_is_found_out() {
+        let mut pass = LayerPass::convolution(&Case::conv1(), LADDER[2], Pass::InputGradient, 2);
+        assert!(pass.check().is_ok());
+        pass.layer.params_mut()[0].value[5] += 0.01;
+        pass.layer.refresh();
+        assert!(pass.check().is_err());
+    }
+
+    #[test]
+    fn winograd_takes_a_quarter_of_the_products() {
+        let shape = conv2_shape();
+        assert_eq!(shape.flops(), 4 * winograd_flops(&shape));
+    }
+}

@@ -1,0 +1,291 @@
+//! `thawline bench`: how fast this machine is, and how much of it the kernels and the training steps use.
+//!
+//! It needs no data and no tools. Each result is compared with a reference before anything is timed. [`roof`] measures
+//! the machine; [`product`], [`layers`] and [`light`] are the kernels, [`steps`] the whole steps;
+//! [`timing`] takes the times; [`record`] and [`table`] tell them. The criterion benches in `benches/` and the speed
+//! test time the same workloads.
+
+pub mod layers;
+pub mod light;
+pub mod product;
+pub mod record;
+pub mod roof;
+pub mod steps;
+pub mod table;
+pub mod timing;
+
+use std::time::{Duration, SystemTime};
+
+use clap::{Args, ValueEnum};
+use thawline_tensor::{
+    nn::Method,
+    simd::Level,
+    threads::{self, with_threads},
+};
+
+use crate::{
+    cli::MachineArgs,
+    console,
+    failure::{Failure, Kind, Result},
+    machine,
+};
+
+use layers::{Case, LADDER, LayerPass, Pass};
+use light::{Light, Operation};
+use product::Product;
+use record::{BenchRecord, FORMAT, MemoryBandwidth, Peak, Row, Scaling, StepMs, load_average};
+use roof::Roof;
+use steps::{BATCH, Task, with_task};
+use timing::{Rounds, Workload};
+
+/// Flags of `bench`.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Measure only this, and the machine: peak (nothing else), kernels, steps or scaling
+    #[arg(long, value_name = "WHAT", value_enum, hide_possible_values = true)]
+    pub only: Option<Section>,
+    /// Time each thing N times [default: for a fraction of a second]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub rounds: Option<u16>,
+    /// The machine.
+    #[command(flatten)]
+    pub machine: MachineArgs,
+    /// Print the results as JSON, which docs/performance.md describes
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A part of the results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Section {
+    /// The machine alone.
+    Peak,
+    /// Matrix products, convolutions, light operations.
+    Kernels,
+    /// Training steps and features.
+    Steps,
+    /// One thread against all.
+    Scaling,
+}
+
+/// A time for each kernel, for each step, and steps for the scaling: the whole takes half a minute.
+const KERNEL_BUDGET: Duration = Duration::from_millis(250);
+const STEP_BUDGET: Duration = Duration::from_millis(1500);
+const SCALING_ROUNDS: usize = 9;
+
+/// Steps that warm up caches, buffers and the branch predictor.
+const WARM_UP_STEPS: usize = 3;
+
+/// Pictures that the naive method convolves; it is slow.
+const NAIVE_IMAGES: usize = 16;
+
+/// Measures, and prints what came out.
+///
+/// # Errors
+/// A level or number of threads that the machine does not have; a wrong result.
+pub fn bench(args: &BenchArgs) -> Result<()> {
+    machine::choose_level(args.machine.simd)?;
+    let bench = Bench {
+        level: Level::current(),
+        threads: machine::choose_threads(args.machine.threads),
+        rounds: args.rounds.map(usize::from),
+        json: args.json,
+    };
+    let wanted = |section: Section| args.only.is_none_or(|only| only == section);
+
+    let mut record = bench.machine()?;
+    bench.say(|| table::heading(&record) + "\n" + &table::peaks(&record))?;
+    if wanted(Section::Kernels) {
+        bench.kernels(&mut record)?;
+        bench.say(|| table::rows("Kernels", &record.kernels))?;
+    }
+    if wanted(Section::Steps) {
+        bench.steps(&mut record)?;
+        bench.say(|| table::rows(&format!("Steps of {BATCH} pictures"), &record.steps))?;
+    }
+    if wanted(Section::Scaling) && bench.threads > 1 {
+        record.scaling = Some(bench.scaling()?);
+        bench.say(|| record.scaling.as_ref().map(table::scaling).unwrap_or_default())?;
+    }
+    if bench.json {
+        let json = serde_json::to_string_pretty(&record).expect("numbers and texts can be written");
+        return console::print(&json);
+    }
+    if record.kernels.is_empty() && record.steps.is_empty() { Ok(()) } else { console::print(table::LEGEND.trim_end()) }
+}
+
+/// How to measure.
+struct Bench {
+    level: Level,
+    threads: usize,
+    rounds: Option<usize>,
+    json: bool,
+}
+
+impl Bench {
+    fn say(&self, text: impl FnOnce() -> String) -> Result<()> {
+        if self.json { Ok(()) } else { console::print(&text()) }
+    }
+
+    fn rounds(&self, budget: Duration) -> Rounds {
+        self.rounds.map_or(Rounds::Within(budget), Rounds::Exactly)
+    }
+
+    /// One thread, two, and all: the numbers that say how a kernel scales.
+    fn thread_counts(&self) -> Vec<usize> {
+        let mut counts = vec![1, self.threads.min(2), self.threads];
+        counts.dedup();
+        counts
+    }
+
+    /// The machine and its roof.
+    fn machine(&self) -> Result<BenchRecord> {
+        let load_average = load_average();
+        let environment = with_threads(self.threads, || machine::environment(SystemTime::now()))?;
+        let (mut peaks, mut bandwidths) = (Vec::new(), Vec::new());
+        for level in Level::ALL.into_iter().filter(|level| level.is_supported()) {
+            for threads in self.thread_counts() {
+                peaks.push(Peak { level, threads, gflops: roof::peak(level, threads)? / 1e9 });
+            }
+        }
+        for threads in self.thread_counts() {
+            let bandwidth = roof::bandwidth(threads)?;
+            bandwidths.push(MemoryBandwidth {
+                threads,
+                triad_gb_per_s: bandwidth.triad / 1e9,
+                copy_gb_per_s: bandwidth.copy / 1e9,
+            });
+        }
+        let mut record = BenchRecord {
+            format: FORMAT,
+            thawline: env!("CARGO_PKG_VERSION"),
+            environment,
+            load_average,
+            rounds: self.rounds,
+            batch: BATCH,
+            peak_gflops: 0.0,
+            gemm_1024_share_1t: None,
+            gemm_1024_share_2t: None,
+            features_ms: None,
+            step: None,
+            peaks,
+            bandwidths,
+            kernels: Vec::new(),
+            steps: Vec::new(),
+            scaling: None,
+        };
+        record.peak_gflops = self.roof(&record, self.threads).flops_per_second / 1e9;
+        Ok(record)
+    }
+
+    /// The roof over that many threads, which were measured.
+    fn roof(&self, record: &BenchRecord, threads: usize) -> Roof {
+        let peak = record.peaks.iter().find(|peak| peak.level == self.level && peak.threads == threads);
+        let bandwidth = record.bandwidths.iter().find(|bandwidth| bandwidth.threads == threads);
+        let (peak, bandwidth) = peak.zip(bandwidth).expect("these threads were measured");
+        Roof {
+            flops_per_second: 1e9 * peak.gflops,
+            bytes_per_second: 1e9 * bandwidth.triad_gb_per_s.max(bandwidth.copy_gb_per_s),
+        }
+    }
+
+    fn kernels(&self, record: &mut BenchRecord) -> Result<()> {
+        for case in product::CASES {
+            let mut product = Product::new(case, self.level);
+            for threads in self.thread_counts() {
+                let row = self.kernel(record, &mut product, threads)?;
+                let share = Some(row.share_of_peak);
+                match threads {
+                    1 if case == product::SQUARE => record.gemm_1024_share_1t = share,
+                    2 if case == product::SQUARE => record.gemm_1024_share_2t = share,
+                    _ => {}
+                }
+                record.kernels.push(row);
+            }
+        }
+        for case in [Case::conv1(), Case::conv2()] {
+            for pass in Pass::ALL {
+                for rung in LADDER {
+                    let images = if rung.0 == Method::Naive { NAIVE_IMAGES } else { BATCH };
+                    let row =
+                        self.kernel(record, &mut LayerPass::convolution(&case, rung, pass, images), self.threads)?;
+                    record.kernels.push(row);
+                }
+            }
+        }
+        for mut workload in light_operations() {
+            let row = self.kernel(record, &mut *workload, self.threads)?;
+            record.kernels.push(row);
+        }
+        Ok(())
+    }
+
+    /// Proves a kernel, and times it.
+    fn kernel(&self, record: &BenchRecord, workload: &mut dyn Workload, threads: usize) -> Result<Row> {
+        let place = [workload.group(), workload.name()];
+        let work = workload.work();
+        let (error, times) = with_threads(threads, || {
+            workload.check().map(|error| (error, self.rounds(KERNEL_BUDGET).time(|| workload.run())))
+        })?
+        .map_err(|error| wrong(&place.join(": "), &error))?;
+        Ok(Row::new(place, threads, work, &self.roof(record, threads), &times, error))
+    }
+
+    fn steps(&self, record: &mut BenchRecord) -> Result<()> {
+        let roof = self.roof(record, self.threads);
+        let error = with_threads(self.threads, steps::check)?.map_err(|error| wrong("the training step", &error))?;
+        let mut step = StepMs::default();
+        for task in Task::ALL {
+            let (work, times) = with_threads(self.threads, || {
+                with_task(task, |prepared| {
+                    (0..WARM_UP_STEPS).for_each(|_| prepared.step());
+                    (prepared.work, self.rounds(STEP_BUDGET).time(|| prepared.step()))
+                })
+            })?;
+            let row = Row::new(["step".to_owned(), task.to_string()], self.threads, work, &roof, &times, error);
+            match task {
+                Task::Model1 => step.model_1_ms = row.median_ms,
+                Task::Model2 => step.model_2_ms = row.median_ms,
+                Task::Model2Cached => step.model_2_cached_ms = row.median_ms,
+                Task::Features => record.features_ms = Some(row.median_ms),
+            }
+            record.steps.push(row);
+        }
+        record.step = Some(step);
+        Ok(())
+    }
+
+    /// Steps on one thread and on all, in alternation.
+    fn scaling(&self) -> Result<Scaling> {
+        let mut phases = [Vec::new(), Vec::new()];
+        with_task(Task::Model1, |prepared| {
+            for _ in 0..self.rounds.unwrap_or(SCALING_ROUNDS) {
+                for (threads, phases) in [1, self.threads].into_iter().zip(&mut phases) {
+                    // A new pool begins with cold buffers.
+                    phases.push(with_threads(threads, || {
+                        prepared.step();
+                        prepared.step_in_phases()
+                    })?);
+                }
+            }
+            Ok::<(), threads::PoolError>(())
+        })?;
+        Ok(Scaling::new(self.threads, [&phases[0], &phases[1]]))
+    }
+}
+
+/// All light operations over a batch.
+pub fn light_operations() -> Vec<Box<dyn Workload>> {
+    let mut operations: Vec<Box<dyn Workload>> = Vec::new();
+    for pass in [Pass::Forward, Pass::InputGradient] {
+        operations.push(Box::new(LayerPass::relu(pass, BATCH)));
+        operations.push(Box::new(LayerPass::max_pool(pass, BATCH)));
+    }
+    operations.extend(Operation::ALL.map(|operation| Box::new(Light::new(operation)) as Box<dyn Workload>));
+    operations
+}
+
+fn wrong(what: &str, error: &str) -> Failure {
+    let advice = "nothing was timed; this is a defect: please report it with the output of `thawline info`";
+    Failure::new(Kind::Other, format!("{what} gives a wrong result: {error}; {advice}"))
+}

@@ -1,0 +1,181 @@
+//! What the machine can do at most: multiply-adds a second, bytes a second, and the roofline that they make.
+//!
+//! The roofline model (Williams, Waterman and Patterson 2009) says that no work is done faster than its arithmetic at
+//! the peak, nor than its traffic at the bandwidth; whichever is slower is the roof.
+
+use std::hint::black_box;
+
+use thawline_tensor::{
+    Buffer, dispatch,
+    simd::{LANES, Level, Simd, vectors, vectors_mut},
+    threads::{self, PoolError, with_threads},
+};
+
+use super::timing::{Times, Work, clocked};
+
+/// The roof over some threads.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Roof {
+    /// Multiply-adds at the peak, two operations each.
+    pub flops_per_second: f64,
+    /// Bytes read and written.
+    pub bytes_per_second: f64,
+}
+
+impl Roof {
+    /// Seconds that some work takes at least.
+    pub fn seconds(&self, work: Work) -> f64 {
+        (work.flops_done as f64 / self.flops_per_second).max(work.bytes as f64 / self.bytes_per_second)
+    }
+
+    /// How near to the roof a time came: 1 touches it.
+    pub fn share(&self, work: Work, seconds: f64) -> f64 {
+        self.seconds(work) / seconds
+    }
+}
+
+/// A measurement of the peak is short, so that some of them fall between two disturbances; the best counts.
+const SECONDS: f64 = 3e-3;
+const MEASUREMENTS: usize = 40;
+
+/// Passes over memory; the best counts.
+const PASSES: usize = 12;
+
+/// The multiply-adds a second (two operations each) of that many threads at a level.
+///
+/// # Errors
+/// If the threads can't be started.
+///
+/// # Panics
+/// If the CPU lacks the level.
+pub fn peak(level: Level, threads: usize) -> Result<f64, PoolError> {
+    with_threads(threads, || {
+        let mut steps = 1000;
+        let mut rate = 0.0f64;
+        for _ in 0..MEASUREMENTS {
+            let mut chains = vec![0; threads];
+            let seconds = clocked(|| threads::for_each(&mut chains, |_, chains| *chains = multiply_add(level, steps)));
+            let flops = 2 * LANES as u64 * steps * chains.iter().sum::<u64>();
+            rate = rate.max(flops as f64 / seconds);
+            steps = ((steps as f64 * SECONDS / seconds) as u64).clamp(steps / 4, steps * 100).max(1000);
+        }
+        rate
+    })
+}
+
+/// Runs that many steps of independent chains of multiply-adds in registers; gives the number of chains.
+fn multiply_add(level: Level, steps: u64) -> u64 {
+    dispatch!(level, simd => simd.vectorize(
+        #[inline(always)]
+        || chains_for_registers(simd, steps),
+    ))
+}
+
+/// Enough chains to hide the latency of a multiply-add, few enough for the registers.
+#[inline(always)]
+fn chains_for_registers<S: Simd>(simd: S, steps: u64) -> u64 {
+    if const { S::REGISTERS >= 32 } {
+        chains::<S, 12>(simd, steps)
+    } else if const { S::REGISTERS >= 8 } {
+        chains::<S, 6>(simd, steps)
+    } else {
+        chains::<S, 3>(simd, steps)
+    }
+}
+
+#[inline(always)]
+fn chains<S: Simd, const CHAINS: usize>(simd: S, steps: u64) -> u64 {
+    let (factor, addend) = (simd.splat(black_box(0.5)), simd.splat(black_box(1.0)));
+    let mut sums = [simd.zero(); CHAINS];
+    for (i, sum) in sums.iter_mut().enumerate() {
+        *sum = simd.splat(black_box(i as f32));
+    }
+    for _ in 0..steps {
+        for sum in &mut sums {
+            *sum = simd.fma(*sum, factor, addend);
+        }
+    }
+    for sum in sums {
+        let mut lanes = [0.0; LANES];
+        simd.store(sum, &mut lanes);
+        black_box(lanes);
+    }
+    CHAINS as u64
+}
+
+/// Floats of one array: together they are far larger than most last-level caches.
+const ARRAY: usize = 16 << 20;
+
+/// Floats that a task reads or writes at a time.
+const CHUNK: usize = 1 << 15;
+
+/// Bytes a second from and to memory.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bandwidth {
+    /// Of a = b + s c, as in STREAM (McCalpin 1995): two arrays read, one written.
+    pub triad: f64,
+    /// Of a = b.
+    pub copy: f64,
+}
+
+/// Measures the bandwidth of that many threads, at the process's SIMD level. What the caches read in order to overwrite
+/// it is not counted, as is the custom.
+///
+/// # Errors
+/// If the threads can't be started.
+pub fn bandwidth(threads: usize) -> Result<Bandwidth, PoolError> {
+    with_threads(threads, || {
+        let [mut a, mut b, mut c] = [(); 3].map(|()| Buffer::zeros(ARRAY));
+        // Untouched memory is no memory yet.
+        for (array, value) in [(&mut a, 0.5), (&mut b, 1.0), (&mut c, 2.0)] {
+            threads::for_chunks(array, CHUNK, |_, chunk| chunk.fill(value));
+        }
+        let rate = |bytes: usize, pass: &mut dyn FnMut()| {
+            let times = Times::new((0..PASSES).map(|_| clocked(&mut *pass)).collect());
+            bytes as f64 / times.best()
+        };
+        let array_bytes = ARRAY * size_of::<f32>();
+        let triad = rate(3 * array_bytes, &mut || {
+            threads::for_chunks(&mut a, CHUNK, |i, a| {
+                let [b, c] = [&b, &c].map(|array| &array[i * CHUNK..][..CHUNK]);
+                dispatch!(simd => simd.vectorize(#[inline(always)] || triad(simd, a, b, c)));
+            });
+        });
+        let copy = rate(2 * array_bytes, &mut || {
+            threads::for_chunks(&mut a, CHUNK, |i, a| a.copy_from_slice(&b[i * CHUNK..][..CHUNK]));
+        });
+        Bandwidth { triad, copy }
+    })
+}
+
+#[inline(always)]
+fn triad<S: Simd>(simd: S, a: &mut [f32], b: &[f32], c: &[f32]) {
+    let scale = simd.splat(3.0);
+    for ((a, b), c) in vectors_mut(a).iter_mut().zip(vectors(b)).zip(vectors(c)) {
+        simd.store(simd.fma(scale, simd.load(c), simd.load(b)), a);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_roof_is_arithmetic_or_memory_whichever_is_slower() {
+        let roof = Roof { flops_per_second: 100.0, bytes_per_second: 10.0 };
+        assert_eq!(roof.seconds(Work::direct(200, 10)), 2.0);
+        assert_eq!(roof.seconds(Work::direct(200, 30)), 3.0);
+        assert_eq!(roof.share(Work { flops: 800, flops_done: 200, bytes: 0 }, 4.0), 0.5);
+        assert_eq!(roof.share(Work::traffic(30), 3.0), 1.0);
+    }
+
+    #[test]
+    fn a_machine_multiplies_and_moves() {
+        for level in Level::ALL.into_iter().filter(|level| level.is_supported()) {
+            assert!(peak(level, 1).unwrap() > 1e8, "{level}");
+        }
+        let mut sums = [0.0; 2 * LANES];
+        dispatch!(simd => triad(simd, &mut sums, &[1.0; 2 * LANES], &[2.0; 2 * LANES]));
+        assert_eq!(sums, [7.0; 2 * LANES]);
+    }
+}

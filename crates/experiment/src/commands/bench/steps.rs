@@ -1,0 +1,314 @@
+//! Whole steps to time: the tutorial's two models on batches of random pictures.
+
+use std::fmt;
+
+use thawline_tensor::{
+    Tensor,
+    nn::{Examples, Network, Node, Optimizer, Prefix, Rule, Step, fit::train_step, trace::Trace},
+    random::{Address, Purpose},
+    threads,
+};
+
+use crate::models::{Architecture, ConvMethod, FEATURES_END, INPUT};
+
+use super::{
+    layers::{conv2_shape, winograd_flops},
+    timing::{Work, clocked},
+};
+
+/// Pictures in a batch, as in the tutorial.
+pub const BATCH: usize = 128;
+
+/// Batches of cached features that take turns: together they are larger than a cache.
+const CACHED_BATCHES: usize = 8;
+
+/// Classes of each half.
+const CLASSES: usize = 5;
+
+/// What is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Task {
+    /// A training step of the whole network: forward, backward, update.
+    Model1,
+    /// A training step with the convolutions frozen, their features computed in every step.
+    Model2,
+    /// A training step with the convolutions frozen, their features computed before: what the program does.
+    Model2Cached,
+    /// The frozen features of a batch, without gradient.
+    Features,
+}
+
+impl Task {
+    /// Every task.
+    pub const ALL: [Task; 4] = [Task::Model1, Task::Model2, Task::Model2Cached, Task::Features];
+}
+
+impl fmt::Display for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Task::Model1 => "model_1",
+            Task::Model2 => "model_2",
+            Task::Model2Cached => "model_2 cached",
+            Task::Features => "features",
+        })
+    }
+}
+
+/// A task, ready to be done.
+pub struct Prepared<'a> {
+    /// What a step has to do.
+    pub work: Work,
+    kind: Kind<'a>,
+}
+
+enum Kind<'a> {
+    Training(Box<Training<'a>>),
+    Features { prefix: Prefix<'a>, pictures: &'a Tensor, features: Tensor },
+}
+
+/// A network in training.
+struct Training<'a> {
+    nodes: &'a mut [Node],
+    trace: Trace,
+    optimizer: Optimizer,
+    examples: Examples<'a>,
+    /// All examples, in the order of the batches.
+    order: Vec<u32>,
+    /// Steps done.
+    steps: usize,
+}
+
+/// Seconds of the parts of a training step.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Phases {
+    /// From the examples to the loss.
+    pub forward: f64,
+    /// From the loss to the gradients.
+    pub backward: f64,
+    /// From the gradients to the new weights.
+    pub update: f64,
+}
+
+impl Phases {
+    /// The whole step.
+    pub fn total(self) -> f64 {
+        self.forward + self.backward + self.update
+    }
+}
+
+/// Prepares a task for the threads of the current pool, and lends it.
+pub fn with_task<R>(task: Task, then: impl FnOnce(&mut Prepared) -> R) -> R {
+    let mut network = tutorial(ConvMethod::Auto);
+    if task != Task::Model1 {
+        network.freeze_through(FEATURES_END).expect("the tutorial's network has such a layer");
+    }
+    let work = work(&network, task);
+    let count = if task == Task::Model2Cached { CACHED_BATCHES * BATCH } else { BATCH };
+    let pictures = random_pictures(count);
+    let (prefix, head) = network.split();
+    if task == Task::Features {
+        let features = Tensor::zeros([BATCH, prefix.output().size()]);
+        return then(&mut Prepared { work, kind: Kind::Features { prefix, pictures: &pictures, features } });
+    }
+    let examples = Examples::new(pictures, labels(count));
+    let examples = examples.through(prefix, task == Task::Model2Cached).expect("there is memory for a few batches");
+    let training = Training::new(head.into_nodes(), prefix.output().size(), examples, BATCH);
+    then(&mut Prepared { work, kind: Kind::Training(Box::new(training)) })
+}
+
+impl Prepared<'_> {
+    /// Does a step.
+    ///
+    /// # Panics
+    /// If the loss is no number any more.
+    pub fn step(&mut self) {
+        match &mut self.kind {
+            Kind::Training(training) => training.step(),
+            Kind::Features { prefix, pictures, features } => {
+                let len = pictures.example_shape().size();
+                threads::for_chunks(features.data_mut(), prefix.output().size(), |example, features| {
+                    prefix.infer(&pictures.data()[example * len..][..len], features);
+                });
+            }
+        }
+    }
+
+    /// Does a step with a clock between its parts. All of the features' time is forward.
+    pub fn step_in_phases(&mut self) -> Phases {
+        match &mut self.kind {
+            Kind::Training(training) => training.step_in_phases(),
+            Kind::Features { .. } => Phases { forward: clocked(|| self.step()), ..Phases::default() },
+        }
+    }
+}
+
+impl<'a> Training<'a> {
+    fn new(nodes: &'a mut [Node], input_len: usize, examples: Examples<'a>, batch: usize) -> Self {
+        let trace = Trace::new(nodes, input_len, batch);
+        let order = (0..examples.len() as u32).collect();
+        Self { nodes, trace, optimizer: Optimizer::new(Rule::ADAM, 1e-3), examples, order, steps: 0 }
+    }
+
+    fn step(&mut self) {
+        let Self { nodes, trace, optimizer, examples, order, steps } = self;
+        let (batch, step) = next_batch(order, trace.batch(), steps);
+        let score = train_step(nodes, trace, optimizer, examples, batch, step);
+        assert!(score.loss.is_finite(), "the loss is {} after {steps} steps", score.loss);
+    }
+
+    /// As [`train_step`], with a clock.
+    fn step_in_phases(&mut self) -> Phases {
+        let Self { nodes, trace, optimizer, examples, order, steps } = self;
+        let (batch, step) = next_batch(order, trace.batch(), steps);
+        let forward = clocked(|| {
+            trace.forward(nodes, examples, batch, Some(step));
+            trace.score(batch.iter().map(|&index| examples.labels()[index as usize]));
+        });
+        let backward = clocked(|| trace.backward(nodes, batch.len(), step));
+        let update = clocked(|| trace.update(nodes, batch.len(), optimizer));
+        Phases { forward, backward, update }
+    }
+}
+
+fn next_batch<'a>(order: &'a [u32], size: usize, steps: &mut usize) -> (&'a [u32], Step) {
+    let first = *steps * size % order.len();
+    let step = Step { seed: 0, step: *steps as u64, example: 0 };
+    *steps += 1;
+    (&order[first..first + size], step)
+}
+
+fn tutorial(conv_method: ConvMethod) -> Network {
+    let architecture = Architecture { conv_method, ..Architecture::default() };
+    architecture.build(CLASSES, 0).expect("the tutorial's network is sound")
+}
+
+fn random_pictures(count: usize) -> Tensor {
+    let mut bits = Address { seed: 0, purpose: Purpose::Other(5), step: 0, index: 0 }.bits();
+    let [height, width, channels] = INPUT;
+    let mut pictures = Tensor::zeros([count, height, width, channels]);
+    pictures.data_mut().iter_mut().for_each(|pixel| *pixel = bits.uniform());
+    pictures
+}
+
+fn labels(count: usize) -> Vec<u32> {
+    (0..count).map(|example| (example % CLASSES) as u32).collect()
+}
+
+/// What a step has to do: each layer's product once forward, once more for its kernel's gradient where it learns, and
+/// once for its input's gradient where something before it learns. Light operations are not counted.
+///
+/// Of the bytes only those that no cache saves are counted: the inputs; each weight read in each product; of what learns
+/// the gradient, written, and Adam's 28 bytes.
+fn work(network: &Network, task: Task) -> Work {
+    let (nodes, thawline) = (network.nodes(), network.thawline());
+    let first_trainable = nodes.iter().position(Node::is_trainable).unwrap_or(nodes.len());
+    let features = network.prefix().output().size();
+    let input = if task == Task::Model2Cached { features } else { network.input().size() };
+    let output = if task == Task::Features { features } else { 0 };
+    let mut total = Work::traffic((4 * BATCH * (input + output)) as u64);
+    for (index, node) in nodes.iter().enumerate() {
+        let forward = match task {
+            Task::Features => index < thawline,
+            Task::Model2Cached => index >= thawline,
+            Task::Model1 | Task::Model2 => true,
+        };
+        let learns = task != Task::Features && node.is_trainable();
+        let input_gradient = task != Task::Features && index > first_trainable;
+        let products = u64::from(forward) + u64::from(learns) + u64::from(input_gradient);
+        let parameters: usize = node.layer().params().iter().map(|param| param.value.len()).sum();
+        let flops = node.layer().flops();
+        // The one layer of this network for which Winograd's method is chosen.
+        let done = if node.name() == "conv2d_2" { winograd_flops(&conv2_shape()) } else { flops };
+        total.flops += BATCH as u64 * products * flops;
+        total.flops_done += BATCH as u64 * products * done;
+        let weights_read = u64::from(forward) + u64::from(input_gradient);
+        total.bytes += parameters as u64 * (4 * weights_read + if learns { 32 } else { 0 });
+    }
+    total
+}
+
+/// Largest difference between the fast and the naive method, as a share of the largest element.
+const TOLERANCE: f64 = 1e-4;
+
+/// Proves the steps: on two pictures, every gradient of model_1 and the features agree with those of a network that
+/// convolves in seven loops. Gives the largest error.
+///
+/// # Errors
+/// Names what differs.
+pub fn check() -> Result<f64, String> {
+    let [fast, naive] = [ConvMethod::Auto, ConvMethod::Naive].map(gradients_and_features);
+    let mut worst = 0.0f64;
+    for ((name, fast), (_, naive)) in fast.into_iter().zip(naive) {
+        let largest = naive.iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
+        let errors = fast.iter().zip(&naive).map(|(fast, naive)| f64::from((fast - naive).abs() / largest));
+        let error = errors.fold(0.0f64, |worst, error| if error.is_nan() { f64::INFINITY } else { worst.max(error) });
+        if error > TOLERANCE {
+            return Err(format!("the {name} are off by {error:.1e} of the largest"));
+        }
+        worst = worst.max(error);
+    }
+    Ok(worst)
+}
+
+/// What a step on two pictures gives by a method, by name.
+fn gradients_and_features(method: ConvMethod) -> Vec<(String, Vec<f32>)> {
+    let mut network = tutorial(method);
+    let pictures = random_pictures(2);
+    let mut frozen = tutorial(method);
+    frozen.freeze_through(FEATURES_END).expect("the tutorial's network has such a layer");
+    let mut features = vec![0.0; frozen.prefix().output().size()];
+    frozen.prefix().infer(&pictures.data()[..pictures.example_shape().size()], &mut features);
+
+    let (prefix, head) = network.split();
+    let examples = Examples::new(pictures, labels(2));
+    let mut training = Training::new(head.into_nodes(), prefix.output().size(), examples, 2);
+    training.step();
+    let gradients = training.nodes.iter().enumerate().map(|(index, node)| {
+        let parameters = node.layer().params().iter().map(|param| param.value.len()).sum();
+        (format!("gradients of {}", node.name()), training.trace.gradient(index)[..parameters].to_vec())
+    });
+    let mut found: Vec<_> = gradients.filter(|(_, gradient)| !gradient.is_empty()).collect();
+    found.push(("features".to_owned(), features));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fast_step_is_the_naive_one() {
+        assert!(check().unwrap() > 0.0, "two methods that round in the same way are one method");
+    }
+
+    #[test]
+    fn every_task_can_be_done_and_knows_its_work() {
+        for task in Task::ALL {
+            with_task(task, |prepared| {
+                prepared.step();
+                let phases = prepared.step_in_phases();
+                assert!(phases.forward > 0.0);
+                assert_eq!(phases.backward > 0.0 && phases.update > 0.0, task != Task::Features, "{task}");
+            });
+        }
+    }
+
+    #[test]
+    fn the_work_of_a_step_is_that_of_its_products() {
+        // Multiply-adds of one picture: the convolutions, the dense layers.
+        let [conv1, conv2, dense1, dense2] = [30 * 30 * 27 * 64, 28 * 28 * 576 * 64, 12_544 * 128, 128 * 5];
+        let batch = |products: u64| 2 * BATCH as u64 * products;
+        let of = |task| with_task(task, |prepared| prepared.work);
+        // No gradient for the pictures.
+        let model_1 = of(Task::Model1);
+        assert_eq!(model_1.flops, batch(2 * conv1 + 3 * (conv2 + dense1 + dense2)));
+        assert_eq!(model_1.flops_done, batch(2 * conv1 + 3 * (conv2 / 4 + dense1 + dense2)));
+        // No gradient for the features.
+        let head = 2 * dense1 + 3 * dense2;
+        assert_eq!(of(Task::Model2).flops, batch(conv1 + conv2 + head));
+        assert_eq!(of(Task::Model2Cached).flops, batch(head));
+        assert_eq!(of(Task::Features).flops, batch(conv1 + conv2));
+        let bytes = 4 * BATCH as u64 * 3072 + 1_792 * (4 + 32) + (36_928 + 1_605_760 + 645) * (8 + 32);
+        assert_eq!(model_1.bytes, bytes);
+    }
+}

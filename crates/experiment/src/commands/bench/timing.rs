@@ -1,0 +1,170 @@
+//! How long something takes: the work that it declares, the times that it took, and what they say together.
+
+use std::time::{Duration, Instant};
+
+/// Something that can be timed, and proven before.
+pub trait Workload: Send {
+    /// What it computes.
+    fn group(&self) -> String;
+
+    /// What tells it from others that compute the same, or the like.
+    fn name(&self) -> String;
+
+    /// What one run has to do.
+    fn work(&self) -> Work;
+
+    /// One run.
+    fn run(&mut self);
+
+    /// Compares the result of a run with the reference's; gives the largest error, as a share of the largest element.
+    ///
+    /// # Errors
+    /// A sentence, if the result is wrong.
+    fn check(&mut self) -> Result<f64, String>;
+}
+
+/// What one run has to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Floating-point operations by the direct method, where a multiply-add counts two; none where memory is all that
+    /// counts.
+    pub flops: u64,
+    /// The multiply-adds really done, counted in the same way: Winograd's method needs fewer. Its transforms, which
+    /// mostly add, are not counted.
+    pub flops_done: u64,
+    /// Bytes that must come from memory or go there at least: each operand read once, each result written once.
+    pub bytes: u64,
+}
+
+impl Work {
+    /// Work by the direct method.
+    pub fn direct(flops: u64, bytes: u64) -> Self {
+        Self { flops, flops_done: flops, bytes }
+    }
+
+    /// Work that memory alone limits.
+    pub fn traffic(bytes: u64) -> Self {
+        Self { flops: 0, flops_done: 0, bytes }
+    }
+}
+
+/// How often a thing is timed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rounds {
+    /// So many times.
+    Exactly(usize),
+    /// As often as it can be done in this time, at least once.
+    Within(Duration),
+}
+
+/// A time stands for at least this long, so that the clock's grain does not matter: short runs are timed several at once.
+const SAMPLE: Duration = Duration::from_millis(2);
+
+/// More would say nothing new.
+const MOST_SAMPLES: usize = 99;
+
+impl Rounds {
+    /// Times some work, after runs that only warm up.
+    pub fn time(self, mut run: impl FnMut()) -> Times {
+        let first = clocked(&mut run);
+        if let Self::Within(budget) = self
+            && first > budget.as_secs_f64()
+        {
+            return Times::new(vec![first]);
+        }
+        let second = clocked(&mut run);
+        let runs = (SAMPLE.as_secs_f64() / second).ceil().clamp(1.0, 1e6) as usize;
+        let began = Instant::now();
+        let mut samples = Vec::new();
+        loop {
+            samples.push(clocked(|| (0..runs).for_each(|_| run())) / runs as f64);
+            let done = match self {
+                Self::Exactly(rounds) => samples.len() >= rounds,
+                Self::Within(budget) => began.elapsed() >= budget || samples.len() == MOST_SAMPLES,
+            };
+            if done {
+                return Times::new(samples);
+            }
+        }
+    }
+}
+
+/// Seconds that something takes.
+pub fn clocked(run: impl FnOnce()) -> f64 {
+    let began = Instant::now();
+    run();
+    began.elapsed().as_secs_f64()
+}
+
+/// The times of some runs, in seconds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Times {
+    ascending: Vec<f64>,
+}
+
+impl Times {
+    /// From times in any order.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn new(mut seconds: Vec<f64>) -> Self {
+        assert!(!seconds.is_empty(), "something was timed");
+        seconds.sort_by(f64::total_cmp);
+        Self { ascending: seconds }
+    }
+
+    /// The time in the middle.
+    pub fn median(&self) -> f64 {
+        self.quantile(0.5)
+    }
+
+    /// A quarter of the times lies below the first of these two, a quarter above the second.
+    pub fn quartiles(&self) -> [f64; 2] {
+        [0.25, 0.75].map(|share| self.quantile(share))
+    }
+
+    /// The shortest time.
+    pub fn best(&self) -> f64 {
+        self.ascending[0]
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.ascending.len()
+    }
+
+    /// The time below which this share of them lies, between two of them where necessary.
+    fn quantile(&self, share: f64) -> f64 {
+        let place = share * (self.ascending.len() - 1) as f64;
+        let [below, above] = [place.floor(), place.ceil()].map(|place| self.ascending[place as usize]);
+        below + (above - below) * place.fract()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_those_of_the_textbook() {
+        let times = Times::new(vec![4.0, 1.0, 3.0, 2.0, 10.0]);
+        assert_eq!((times.best(), times.median(), times.quartiles()), (1.0, 3.0, [2.0, 4.0]));
+        let times = Times::new(vec![1.0, 2.0]);
+        assert_eq!((times.median(), times.quartiles()), (1.5, [1.25, 1.75]));
+        assert_eq!(Times::new(vec![7.0]).quartiles(), [7.0, 7.0]);
+    }
+
+    #[test]
+    fn rounds_are_counted_or_end_in_time() {
+        assert_eq!(Rounds::Exactly(4).time(|| {}).count(), 4);
+        let mut runs = 0;
+        let times = Rounds::Within(Duration::ZERO).time(|| {
+            runs += 1;
+            std::thread::sleep(Duration::from_millis(1));
+        });
+        assert_eq!((runs, times.count()), (1, 1));
+        assert!(times.median() >= 1e-3);
+        let times = Rounds::Within(Duration::from_millis(30)).time(|| std::thread::sleep(Duration::from_millis(5)));
+        assert!((1..=6).contains(&times.count()), "{}", times.count());
+    }
+}
