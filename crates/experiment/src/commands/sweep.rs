@@ -36,8 +36,8 @@ use crate::{
 /// Flags of `sweep`.
 #[derive(Debug, Args)]
 pub struct SweepArgs {
-    /// A ready-made sweep; quick uses the built-in pictures [default: quick, unless --arms]
-    #[arg(long, value_name = "PRESET", value_enum, conflicts_with = "arms", help_heading = "Sweep")]
+    /// quick (on built-in pictures), controls or full [default: quick, unless --arms]
+    #[arg(long, value_name = "PRESET", value_enum, hide_possible_values = true, conflicts_with = "arms", help_heading = "Sweep")]
     pub preset: Option<Preset>,
     /// Arms by name, and the groups samples, depth, splits; see docs/experiment.md
     #[arg(long, value_name = "NAMES", help_heading = "Sweep")]
@@ -45,7 +45,7 @@ pub struct SweepArgs {
     /// Seeds: numbers and half-open ranges
     #[arg(long, value_name = "SEEDS", default_value = "0..6", help_heading = "Sweep")]
     pub seeds: String,
-    /// Passes over the pictures, declared beforehand; the test set is scored after the last [default: the preset's, else 10]
+    /// Passes; the test set is scored after the last one [default: the preset's, else 10]
     #[arg(long, value_name = "N", value_parser = count, help_heading = "Sweep")]
     pub epochs: Option<usize>,
     /// Pictures in a step
