@@ -37,7 +37,14 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct SweepArgs {
     /// quick (on built-in pictures), controls or full [default: quick, unless --arms]
-    #[arg(long, value_name = "PRESET", value_enum, hide_possible_values = true, conflicts_with = "arms", help_heading = "Sweep")]
+    #[arg(
+        long,
+        value_name = "PRESET",
+        value_enum,
+        hide_possible_values = true,
+        conflicts_with = "arms",
+        help_heading = "Sweep"
+    )]
     pub preset: Option<Preset>,
     /// Arms by name, and the groups samples, depth, splits; see docs/experiment.md
     #[arg(long, value_name = "NAMES", help_heading = "Sweep")]

@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""Golden values of the experiment's statistics, from SciPy.
+
+Writes tests/golden/statistics.json, which the tests of the statistics read (numpy, scipy). Run it again only when a
+statistic is added: the values do not change.
+
+    python3 scripts/golden_statistics.py
+"""
+
+import json
+import pathlib
+
+import numpy
+import scipy
+from scipy import stats
+
+OUT = pathlib.Path(__file__).resolve().parent.parent / "tests/golden/statistics.json"
+
+
+def interval(values):
+    """Mean, standard deviation and 95 % t-interval of some numbers."""
+    low, high = stats.t.interval(0.95, len(values) - 1, loc=numpy.mean(values), scale=stats.sem(values))
+    return {"values": values, "mean": numpy.mean(values), "deviation": numpy.std(values, ddof=1), "low": low, "high": high}
+
+
+def sign_flip(differences):
+    """The exact two-sided p-value of the mean under all choices of signs."""
+    test = stats.permutation_test(
+        (numpy.array(differences),), lambda x, axis: abs(numpy.mean(x, axis=axis)), permutation_type="samples",
+        alternative="greater", n_resamples=numpy.inf, vectorized=True)
+    return {"differences": differences, "p": test.pvalue}
+
+
+def calibration(outcomes):
+    """The expected calibration error over 15 bins, from SciPy's binned means."""
+    confidence, right = (numpy.array(column, dtype=float) for column in zip(*outcomes))
+    edges = numpy.linspace(0, 1, 16)
+    # SciPy's bins are closed below, ours above: mirrored, they are the same.
+    accuracy, *_ = stats.binned_statistic(1 - confidence, right, "mean", edges)
+    mean, *_ = stats.binned_statistic(1 - confidence, confidence, "mean", edges)
+    count, *_ = stats.binned_statistic(1 - confidence, right, "count", edges)
+    error = sum(n * abs(a - c) for n, a, c in zip(count, accuracy, mean) if n) / len(outcomes)
+    return {"outcomes": outcomes, "error": error}
+
+
+def main():
+    draw = numpy.random.default_rng(2026)
+    accuracies = lambda n: [round(float(x), 4) for x in draw.normal(0.84, 0.005, n)]
+    differences = lambda n, shift: [round(float(x), 4) for x in draw.normal(shift, 0.004, n)]
+    confidences = [round(float(x), 3) for x in draw.uniform(0.2, 1.0, 60)]
+    golden = {
+        "scipy": scipy.__version__,
+        "t_quantiles": [{"freedom": n, "quantile": stats.t.ppf(0.975, n)} for n in (1, 2, 3, 4, 5, 7, 9, 19, 29, 99)],
+        "intervals": [interval(accuracies(n)) for n in (2, 3, 6, 10)] + [interval([0.5, 0.5, 0.5, 0.6])],
+        "sign_flips": [sign_flip(differences(n, shift)) for n, shift in ((2, 0), (5, 0.01), (6, 0.01), (6, 0.001), (9, 0.002), (12, 0.003))]
+        + [sign_flip([0.01, -0.01, 0.02, 0.02, 0.0, 0.03]), sign_flip([0.1, 0.1, 0.1, 0.1, 0.1, -0.1])],
+        "calibrations": [
+            calibration([[c, bool(draw.random() < c)] for c in confidences]),
+            calibration([[c, bool(draw.random() < c - 0.2)] for c in confidences[:20]]),
+        ],
+    }
+    rows = lambda value: ",\n".join("  " + json.dumps(row, default=float) for row in value)
+    fields = (f'"{name}": ' + (f"[\n{rows(value)}\n ]" if isinstance(value, list) else json.dumps(value))
+              for name, value in golden.items())
+    OUT.write_text("{\n " + ",\n ".join(fields) + "\n}\n")
+    print(f"wrote {OUT}")
+
+
+if __name__ == "__main__":
+    main()
