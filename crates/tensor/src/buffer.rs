@@ -1,19 +1,32 @@
-//! A run of floats that starts on a cache line, so that no vector load straddles two.
+//! A run of floats that starts on a cache line, so that no vector load straddles two; large ones lie on huge pages.
 
-use std::collections::TryReserveError;
 use std::fmt;
+use std::io;
 use std::ops::{Deref, DerefMut};
+
+use memmap2::MmapMut;
 
 use crate::simd::LANES;
 
+/// Bytes of a cache line.
+const LINE: usize = LANES * size_of::<f32>();
+
+/// Bytes of a huge page. A kernel that walks through half a megabyte touches more pages of 4 KiB than the core can
+/// remember the places of.
+const HUGE_PAGE: usize = 2 << 20;
+
 /// Floats on a 64-byte boundary; fixed length, zero at first. Dereferences to a slice.
 ///
-/// The boundary is a matter of speed alone: half of all unaligned 512-bit loads would touch two cache lines.
-#[derive(Default)]
+/// Where they lie is a matter of speed alone: half of all unaligned 512-bit loads would touch two cache lines.
 pub struct Buffer {
-    floats: Vec<f32>,
+    memory: Memory,
     start: usize,
     len: usize,
+}
+
+enum Memory {
+    Heap(Vec<f32>),
+    Pages(MmapMut),
 }
 
 impl Buffer {
@@ -22,24 +35,44 @@ impl Buffer {
     /// # Panics
     /// If memory runs out; for sizes that come from outside use [`Buffer::try_zeros`].
     pub fn zeros(len: usize) -> Self {
-        Self::place(vec![0.0; len + LANES], len)
+        Self::try_zeros(len).expect("memory for a buffer")
     }
 
     /// `len` zeros, or an error where memory does not suffice.
     ///
     /// # Errors
-    /// If the allocator refuses.
-    pub fn try_zeros(len: usize) -> Result<Self, TryReserveError> {
-        let mut floats = Vec::new();
-        floats.try_reserve_exact(len.saturating_add(LANES))?;
-        floats.resize(len + LANES, 0.0);
-        Ok(Self::place(floats, len))
+    /// If the allocator or the system refuses.
+    pub fn try_zeros(len: usize) -> io::Result<Self> {
+        let bytes = len.checked_mul(size_of::<f32>()).ok_or(io::ErrorKind::OutOfMemory)?;
+        if bytes < HUGE_PAGE / 4 {
+            let mut floats: Vec<f32> = Vec::new();
+            floats.try_reserve_exact(len + LANES).map_err(|_| io::ErrorKind::OutOfMemory)?;
+            floats.resize(len + LANES, 0.0);
+            let start = aligned(floats.as_ptr(), LINE);
+            return Ok(Self { memory: Memory::Heap(floats), start, len });
+        }
+        // What is mapped but never touched takes no memory.
+        let mapped = bytes.checked_add(2 * HUGE_PAGE).ok_or(io::ErrorKind::OutOfMemory)? / HUGE_PAGE * HUGE_PAGE;
+        let pages = MmapMut::map_anon(mapped)?;
+        #[cfg(target_os = "linux")]
+        {
+            // A wish: a system without huge pages declines, and the buffer is merely slower.
+            let _ = pages.advise(memmap2::Advice::HugePage);
+        }
+        let start = aligned(bytemuck::cast_slice::<u8, f32>(&pages).as_ptr(), HUGE_PAGE);
+        Ok(Self { memory: Memory::Pages(pages), start, len })
     }
+}
 
-    fn place(floats: Vec<f32>, len: usize) -> Self {
-        // `align_offset` may decline to answer; then the buffer is merely slower.
-        let start = Some(floats.as_ptr().align_offset(LANES * size_of::<f32>())).filter(|&n| n < LANES).unwrap_or(0);
-        Self { floats, start, len }
+/// Floats from a place to the next boundary.
+fn aligned(start: *const f32, boundary: usize) -> usize {
+    // `align_offset` may decline to answer; then the buffer is merely slower.
+    Some(start.align_offset(boundary)).filter(|&floats| floats < boundary / size_of::<f32>()).unwrap_or(0)
+}
+
+impl Default for Buffer {
+    fn default() -> Self {
+        Self::zeros(0)
     }
 }
 
@@ -62,14 +95,22 @@ impl Deref for Buffer {
 
     #[inline]
     fn deref(&self) -> &[f32] {
-        &self.floats[self.start..][..self.len]
+        let floats = match &self.memory {
+            Memory::Heap(floats) => floats,
+            Memory::Pages(pages) => bytemuck::cast_slice(pages),
+        };
+        &floats[self.start..][..self.len]
     }
 }
 
 impl DerefMut for Buffer {
     #[inline]
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.floats[self.start..][..self.len]
+        let floats = match &mut self.memory {
+            Memory::Heap(floats) => &mut floats[..],
+            Memory::Pages(pages) => bytemuck::cast_slice_mut(pages),
+        };
+        &mut floats[self.start..][..self.len]
     }
 }
 
@@ -85,16 +126,20 @@ mod tests {
 
     #[test]
     fn starts_on_a_cache_line_even_when_cloned() {
-        for len in [0, 1, 5, 16, 1000] {
-            let buffer = Buffer::zeros(len);
+        for len in [0, 1, 5, 16, 1000, 1 << 17, (1 << 17) + 1, 3 << 20] {
+            let mut buffer = Buffer::zeros(len);
             assert_eq!(buffer.len(), len);
-            assert_eq!(buffer.as_ptr() as usize % 64, 0);
-            assert_eq!(buffer.clone().as_ptr() as usize % 64, 0);
+            assert_eq!(buffer.as_ptr() as usize % LINE, 0);
+            buffer.iter_mut().for_each(|float| *float += 1.0);
+            let copy = buffer.clone();
+            assert_eq!(copy.as_ptr() as usize % LINE, 0);
+            assert!(copy.iter().all(|&float| float == 1.0), "{len} floats were not zero at first");
         }
     }
 
     #[test]
     fn refuses_what_cannot_be() {
         assert!(Buffer::try_zeros(usize::MAX / 8).is_err());
+        assert!(Buffer::try_zeros(usize::MAX).is_err());
     }
 }

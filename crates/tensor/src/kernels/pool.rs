@@ -6,10 +6,9 @@
 
 use std::ops::Range;
 
-use crate::shape::Shape;
 use crate::simd::{LANES, Simd};
 
-use super::conv::{Padding, border, windows};
+use super::conv::{Padding, border, product, windows};
 
 /// Every size that a pooling depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +44,7 @@ impl PoolShape {
         stride: [usize; 2],
         padding: Padding,
     ) -> Result<Self, String> {
-        if [h, w, c].contains(&0) || Shape::from([h, w, c]).checked_size().is_none() {
+        if [h, w, c].contains(&0) || product(&[h, w, c]).is_none() {
             return Err(format!("its input is {h} x {w} x {c}: each must be at least 1, and the product not overflow"));
         }
         let [top, bottom, left, right] = border([h, w], window, stride, [1, 1], padding)?;

@@ -163,18 +163,54 @@ impl Conv2D {
         }
     }
 
-    /// The gradient for the input of one image.
-    fn input_gradient(&self, dy: OutputGradient, dx: &mut [f32]) {
+    /// The gradients of one image: for the input, and for the kernel, added to `dkernel` or in its place.
+    fn gradients_of_one(
+        &self,
+        x: &[f32],
+        dy: OutputGradient,
+        dx: Option<&mut [f32]>,
+        dkernel: Option<&mut [f32]>,
+        accumulate: bool,
+    ) {
+        if self.method == Method::Winograd {
+            return self.winograd_gradients(x, dy, dx, dkernel, accumulate);
+        }
+        let OutputGradient::Full(dy) = dy else { unreachable!("only Winograd's method folds a pool in") };
+        if let Some(dx) = dx {
+            self.input_gradient(dy, dx);
+        }
+        if let Some(dkernel) = dkernel {
+            if !accumulate {
+                dkernel.fill(0.0);
+            }
+            self.add_kernel_gradient(x, dy, dkernel);
+        }
+    }
+
+    fn winograd_gradients(
+        &self,
+        x: &[f32],
+        dy: OutputGradient,
+        dx: Option<&mut [f32]>,
+        dkernel: Option<&mut [f32]>,
+        accumulate: bool,
+    ) {
+        let s = self.shape();
+        let for_input = dx.map(|dx| (vectors(&self.prepared.backward), dx));
+        let for_kernel = dkernel.map(|dkernel| (x, vectors_mut(dkernel), accumulate));
+        with_scratch(winograd::scratch_len(s), |scratch| {
+            dispatch!(simd => simd.vectorize(
+                #[inline(always)]
+                || winograd::gradients(simd, s, dy, for_input, for_kernel, scratch),
+            ));
+        });
+    }
+
+    /// The gradient for the input of one image, by any method but Winograd's.
+    fn input_gradient(&self, dy: &[f32], dx: &mut [f32]) {
         let (s, p) = (self.shape(), &self.prepared);
-        match (self.method, dy) {
-            (Method::Winograd, dy) => with_scratch(winograd::scratch_len(s), |scratch| {
-                let u = vectors(&p.backward);
-                dispatch!(simd => simd.vectorize(
-                    #[inline(always)]
-                    || winograd::input_gradient(simd, s, dy, u, dx, scratch),
-                ));
-            }),
-            (Method::Implicit, OutputGradient::Full(dy)) => {
+        match self.method {
+            Method::Implicit => {
                 let transposed = implicit::transposed_shape(s);
                 let weights = [vectors(&p.backward), vectors(&p.no_bias)];
                 with_scratch(implicit::scratch_len(&transposed), |scratch| {
@@ -184,41 +220,31 @@ impl Conv2D {
                     ));
                 });
             }
-            (Method::Naive, OutputGradient::Full(dy)) => {
+            Method::Naive => {
                 dx.fill(0.0);
                 reference::conv_input_gradient(s, dy, &self.params[0].value, dx);
             }
-            (_, OutputGradient::Full(dy)) => with_scratch(s.out_h * s.out_w * s.depth(), |patches| {
+            _ => with_scratch(s.out_h * s.out_w * s.depth(), |patches| {
                 let dy = Matrix::new(dy, s.out_h * s.out_w, s.filters);
                 dispatch!(simd => gemm(simd, dy, self.kernel_matrix().transposed(), patches, Epilogue::None));
                 dx.fill(0.0);
                 im2col::col2im(s, patches, dx);
             }),
-            (_, OutputGradient::Pooled(..)) => unreachable!("only Winograd's method folds a pool in"),
         }
     }
 
-    /// The gradient for the kernel of one image, added to `dkernel` or in its place.
-    fn add_kernel_gradient(&self, x: &[f32], dy: OutputGradient, dkernel: &mut [f32], accumulate: bool) {
+    /// Adds the gradient for the kernel of one image, by any method but Winograd's.
+    fn add_kernel_gradient(&self, x: &[f32], dy: &[f32], dkernel: &mut [f32]) {
         let s = self.shape();
-        if !accumulate && self.method != Method::Winograd {
-            dkernel.fill(0.0);
-        }
-        match (self.method, dy) {
-            (Method::Winograd, dy) => with_scratch(winograd::scratch_len(s), |scratch| {
-                dispatch!(simd => simd.vectorize(
-                    #[inline(always)]
-                    || winograd::kernel_gradient(simd, s, x, dy, vectors_mut(dkernel), accumulate, scratch),
-                ));
-            }),
-            (Method::Implicit, OutputGradient::Full(dy)) => with_scratch(implicit::scratch_len(s), |scratch| {
+        match self.method {
+            Method::Implicit => with_scratch(implicit::scratch_len(s), |scratch| {
                 dispatch!(simd => simd.vectorize(
                     #[inline(always)]
                     || implicit::kernel_gradient(simd, s, x, dy, vectors_mut(dkernel), scratch),
                 ));
             }),
-            (Method::Naive, OutputGradient::Full(dy)) => reference::conv_kernel_gradient(s, x, dy, dkernel),
-            (_, OutputGradient::Full(dy)) => with_scratch(s.out_h * s.out_w * s.depth(), |patches| {
+            Method::Naive => reference::conv_kernel_gradient(s, x, dy, dkernel),
+            _ => with_scratch(s.out_h * s.out_w * s.depth(), |patches| {
                 im2col::im2col(s, x, patches);
                 let patches = Matrix::new(patches, s.out_h * s.out_w, s.depth());
                 let dy = Matrix::new(dy, s.out_h * s.out_w, s.filters);
@@ -227,7 +253,6 @@ impl Conv2D {
                     dkernel.iter_mut().zip(&*one).for_each(|(sum, &one)| *sum += one);
                 });
             }),
-            (_, OutputGradient::Pooled(..)) => unreachable!("only Winograd's method folds a pool in"),
         }
     }
 
@@ -319,19 +344,20 @@ impl Layer for Conv2D {
                 Shrink::ReluMaxPool => OutputGradient::Pooled(dy, &memory[example * noted..][..noted]),
                 _ => OutputGradient::Full(dy),
             };
+            let x = &x[example * input_len..][..input_len];
+            let dx = dx.as_deref_mut().map(|dx| &mut dx[example * input_len..][..input_len]);
+            let accumulate = accumulate || example > 0;
+            let mut dkernel = None;
             if let Some(gradient) = gradient.as_deref_mut() {
-                let (dkernel, dbias) = gradient.split_at_mut(self.kernel_gradient_len());
-                let accumulate = accumulate || example > 0;
-                self.add_kernel_gradient(&x[example * input_len..][..input_len], source, dkernel, accumulate);
-                let dbias = vectors_mut(dbias);
+                let (kernel, bias) = gradient.split_at_mut(self.kernel_gradient_len());
+                let dbias = vectors_mut(bias);
                 if !accumulate {
                     dbias.fill([0.0; LANES]);
                 }
                 dispatch!(simd => simd.vectorize(#[inline(always)] || add_rows(simd, dy, filters, dbias)));
+                dkernel = Some(kernel);
             }
-            if let Some(dx) = dx.as_deref_mut() {
-                self.input_gradient(source, &mut dx[example * input_len..][..input_len]);
-            }
+            self.gradients_of_one(x, source, dx, dkernel, accumulate);
         }
     }
 

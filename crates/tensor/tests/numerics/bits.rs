@@ -37,7 +37,15 @@ fn for_any_threads<R: Send>(what: &str, work: impl Fn() -> R + Send + Sync, same
 
 #[test]
 fn products_have_the_same_bits_for_any_number_of_threads() {
-    for shape in [[7, 65, 257], [240, 129, 33], [130, 70, 600], [17, 33, 4111], [1030, 3, 4097], [128, 128, 12_544]] {
+    for shape in [
+        [7, 65, 257],
+        [240, 129, 33],
+        [15, 4200, 300],
+        [130, 70, 600],
+        [17, 33, 4111],
+        [1030, 3, 4097],
+        [128, 128, 12_544],
+    ] {
         let product = Product::new(shape, reals);
         for level in levels() {
             for form in FORMS {
@@ -61,7 +69,7 @@ fn a_training_has_the_same_bits_for_any_number_of_threads() {
 #[test]
 fn a_row_alone_has_the_bits_that_it_has_in_a_product() {
     // Both ways to cut, and more rows than a block, a task or the partial results have.
-    for shape in [[600, 70, 300], [600, 5, 4100], [113, 64, 576], [130, 256, 4096], [30, 257, 4096]] {
+    for shape in [[600, 70, 300], [600, 5, 4100], [113, 64, 576], [130, 256, 4096], [30, 257, 4096], [40, 4200, 30]] {
         let [m, n, k] = shape;
         let [a, b, bias] = [reals("a", m * k), reals("b", k * n), reals("bias", n)];
         for level in levels() {

@@ -18,6 +18,10 @@ pub fn products() -> impl Iterator<Item = [usize; 3]> {
         [113, 64, 300],
         [130, 70, 600],
         [240, 129, 33],
+        [29, 150, 300],
+        // More columns than are packed at once.
+        [3, 4097, 5],
+        [15, 8200, 2],
         // Cut along K: the narrow product with a long sum; at its edges, and with more rows than partial results.
         [1, 1, 4096],
         [1, 256, 4096],

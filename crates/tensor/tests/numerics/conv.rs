@@ -1,16 +1,80 @@
 //! The ladder: on whole numbers every rung that sums products gives the very result of the definition, at every SIMD
 //! level; Winograd's method, whose transforms round, comes close.
 
-use thawline_tensor::kernels::conv::ConvShape;
+use thawline_tensor::kernels::conv::{ConvShape, Padding};
 use thawline_tensor::kernels::reference;
 
-use crate::cases::{dense_convolutions, general_convolutions};
+use crate::cases::{DIMS, dense_convolutions, general_convolutions, pick};
 use crate::compare::{close, exact};
-use crate::data::{integers, levels, wide};
+use crate::data::{bits, integers, levels, wide};
 use crate::rungs::Rung;
 
 /// Winograd's error, as a share of the largest element.
 const WINOGRAD: f64 = 2e-5;
+
+/// Output, zeros before and zeros in all, along one axis: as Keras has them.
+fn along(input: usize, kernel: usize, stride: usize, dilation: usize, padding: Padding) -> Option<[i64; 3]> {
+    let reach = (kernel - 1) * dilation + 1;
+    let (before, zeros) = match padding {
+        Padding::Valid => (0, 0),
+        Padding::Explicit([before, behind, ..]) => (before, before + behind),
+        Padding::Same => {
+            let zeros = ((input.div_ceil(stride) - 1) * stride + reach).saturating_sub(input);
+            (zeros / 2, zeros)
+        }
+    };
+    let output = (input + zeros).checked_sub(reach)? / stride + 1;
+    assert!(padding != Padding::Same || output == input.div_ceil(stride));
+    Some([output, before, zeros].map(|size| size as i64))
+}
+
+#[test]
+fn the_reference_is_the_definition() {
+    // Written a second time, along signed positions and with nothing in common with the engine's; rows and columns differ
+    // in every option.
+    let mut random = bits("definition");
+    let mut legal = 0;
+    for _ in 0..600 {
+        let [h, w] = [0; 2].map(|_| pick(&mut random, &DIMS[1..8]));
+        let [c, filters] = [0; 2].map(|_| pick(&mut random, &[1, 2, 3]));
+        let [[kh, kw], stride, dilation] = [0; 3].map(|_| [0; 2].map(|_| pick(&mut random, &[1, 2, 3])));
+        let [top, left] = [0; 2].map(|_| pick(&mut random, &[[0, 3], [2, 1], [1, 0]]));
+        let explicit = Padding::Explicit([top[0], top[1], left[0], left[1]]);
+        let padding = pick(&mut random, &[Padding::Valid, Padding::Same, explicit]);
+        let columns = if padding == explicit { Padding::Explicit([left[0], left[1], 0, 0]) } else { padding };
+        let sizes = along(h, kh, stride[0], dilation[0], padding).zip(along(w, kw, stride[1], dilation[1], columns));
+        let shape = ConvShape::new([h, w, c], [kh, kw], filters, stride, dilation, padding);
+        let (Ok(s), Some(([out_h, pad_top, _], [out_w, pad_left, _]))) = (&shape, sizes) else {
+            assert!(shape.is_err() && sizes.is_none(), "{shape:?}, expected {sizes:?}");
+            continue;
+        };
+        legal += 1;
+        let found = [s.out_h, s.pad_top, s.out_w, s.pad_left].map(|size| size as i64);
+        assert_eq!(found, [out_h, pad_top, out_w, pad_left], "{s:?}");
+
+        let [x, kernel, bias] = [s.input_len(), s.kernel_len(), filters].map(|len| wide(&integers("numbers", len)));
+        let mut expected = Vec::new();
+        for (oh, ow, f) in
+            (0..out_h).flat_map(|oh| (0..out_w).flat_map(move |ow| (0..filters).map(move |f| (oh, ow, f))))
+        {
+            let mut sum = bias[f];
+            for (i, j) in (0..kh).flat_map(|i| (0..kw).map(move |j| (i, j))) {
+                let row = oh * stride[0] as i64 + (i * dilation[0]) as i64 - pad_top;
+                let col = ow * stride[1] as i64 + (j * dilation[1]) as i64 - pad_left;
+                if (0..h as i64).contains(&row) && (0..w as i64).contains(&col) {
+                    let pixel = (row as usize * w + col as usize) * c;
+                    let tap = (i * kw + j) * c;
+                    sum += (0..c).map(|c| x[pixel + c] * kernel[(tap + c) * filters + f]).sum::<f64>();
+                }
+            }
+            expected.push(sum);
+        }
+        let mut y = vec![f64::NAN; s.output_len()];
+        reference::conv(s, &x, &kernel, &bias, &mut y);
+        assert_eq!(y, expected, "{s:?}");
+    }
+    assert!(legal > 300, "{legal} of the cases were legal");
+}
 
 #[test]
 fn every_rung_is_exact_on_whole_numbers() {

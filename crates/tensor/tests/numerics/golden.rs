@@ -172,13 +172,16 @@ fn every_option_of_convolution_and_pool_agrees() {
     assert_eq!(cases.len(), 10, "{cases:?}");
     for case in cases {
         for method in METHODS {
-            agrees(&golden, case, method);
+            agrees(&golden, case, method, false);
+            if case.ends_with("_same") {
+                agrees(&golden, case, method, true);
+            }
         }
     }
 }
 
-/// One case by one method, if the method computes it.
-fn agrees(golden: &Golden, case: &str, method: Method) {
+/// One case by one method, if the method computes it; its padding in numbers, or by the word `same`.
+fn agrees(golden: &Golden, case: &str, method: Method, same: bool) {
     let of = |tensor: &str| format!("{case}/{tensor}");
     let values = |tensor: &str| golden.f32s(&of(tensor));
     let (stride, image) = (golden.sizes::<2>(&of("stride")), golden.example(&of("input")));
@@ -192,7 +195,7 @@ fn agrees(golden: &Golden, case: &str, method: Method) {
         let layer = Conv2D::new(shape[3], [shape[0], shape[1]])
             .stride(stride)
             .dilation(golden.sizes(&of("dilation")))
-            .padding(Padding::Explicit(golden.sizes(&of("padding"))))
+            .padding(if same { Padding::Same } else { Padding::Explicit(golden.sizes(&of("padding"))) })
             .method(method);
         match builder.layer("conv", layer).build(0) {
             Ok(mut network) => {

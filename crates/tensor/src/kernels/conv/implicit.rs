@@ -9,7 +9,7 @@
 use crate::simd::{LANES, Lanes, Simd, vectors, vectors_mut};
 
 use super::super::tile::{Accumulators, Product, broadcast_rows, cover, multiply_accumulate, take, to_memory};
-use super::{ConvShape, Padding};
+use super::ConvShape;
 
 /// Whether this rung computes this convolution, with its gradients: on no side may the border be as wide as the kernel,
 /// or the transposed convolution would have to shrink its input.
@@ -34,15 +34,17 @@ pub fn align_rows(matrix: &[f32], columns: usize, aligned: &mut [Lanes]) {
 
 /// The convolution whose forward pass is this one's input gradient: of dy, with the kernel of [`flip_kernel`].
 pub fn transposed_shape(s: &ConvShape) -> ConvShape {
-    let border = |pad: usize, k: usize, input: usize, output: usize| {
-        let before = k - 1 - pad;
-        [before, input + k - 1 - output - before]
-    };
-    let [top, bottom] = border(s.pad_top, s.kh, s.h, s.out_h);
-    let [left, right] = border(s.pad_left, s.kw, s.w, s.out_w);
-    let padding = Padding::Explicit([top, bottom, left, right]);
-    ConvShape::new([s.out_h, s.out_w, s.filters], [s.kh, s.kw], s.c, [1, 1], [1, 1], padding)
-        .expect("a legal convolution has a transpose")
+    ConvShape {
+        h: s.out_h,
+        w: s.out_w,
+        c: s.filters,
+        filters: s.c,
+        pad_top: s.kh - 1 - s.pad_top,
+        pad_left: s.kw - 1 - s.pad_left,
+        out_h: s.h,
+        out_w: s.w,
+        ..*s
+    }
 }
 
 /// The kernel for the input gradient: both axes reversed, input and output channels exchanged.

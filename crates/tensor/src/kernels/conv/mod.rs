@@ -16,8 +16,6 @@ pub mod winograd;
 
 use std::fmt;
 
-use crate::shape::Shape;
-
 /// How far a convolution or pooling window may reach over the border.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Padding {
@@ -90,8 +88,7 @@ impl ConvShape {
         let too_large = || format!("its {kh} x {kw} kernel is larger than the {h} x {w} input");
         let out_h = windows(h, [top, bottom], kh, stride[0], dilation[0]).ok_or_else(too_large)?;
         let out_w = windows(w, [left, right], kw, stride[1], dilation[1]).ok_or_else(too_large)?;
-        let sizes = [[h, w, c, 1, 1, 1], [kh, kw, c, filters, out_h, out_w]];
-        if sizes.iter().any(|sizes| Shape::from(*sizes).checked_size().is_none()) {
+        if product(&[h, w, c]).is_none() || product(&[kh, kw, c, filters, out_h, out_w]).is_none() {
             return Err(format!("its number of products overflows: {out_h} x {out_w} x {kh} x {kw} x {c} x {filters}"));
         }
         Ok(Self { h, w, c, kh, kw, filters, stride, dilation, pad_top: top, pad_left: left, out_h, out_w })
@@ -140,6 +137,11 @@ impl ConvShape {
             .checked_sub(self.pad_left)
             .filter(|&col| col < self.w)
     }
+}
+
+/// The product of some sizes, or `None` where it overflows.
+pub(super) fn product(sizes: &[usize]) -> Option<usize> {
+    sizes.iter().try_fold(1usize, |product, &size| product.checked_mul(size))
 }
 
 /// How many windows fit in a length with zeros before and behind it, or `None` if not even one does.

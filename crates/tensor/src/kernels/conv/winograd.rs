@@ -174,25 +174,7 @@ pub fn input_gradient<S: Simd>(
     dx: &mut [f32],
     scratch: &mut [f32],
 ) {
-    let [cb, fb] = blocks(s);
-    dx.fill(0.0);
-    for tiles in tile_blocks(s, PANELS) {
-        let [dm, dv] = tiles.split(scratch, [fb, cb]);
-        tiles.transform_output_gradient(simd, s, dy, dm);
-        tiles.multiply(simd, dm, u_transposed, dv, [fb, cb]);
-        for (tile, at) in tiles.iter() {
-            for c in 0..cb {
-                let dv = tiles.spread(dv, cb, tile, c);
-                if let Some(mut sums) = whole_input_sums(s, dx, at, c) {
-                    both_ways::<S, InputTransposed, 6, 6>(simd, &dv, &mut sums);
-                } else {
-                    let mut dd = [[simd.zero(); 6]; 6];
-                    both_ways::<S, InputTransposed, 6, 6>(simd, &dv, &mut dd);
-                    add_input_tile(simd, s, dd, at, c, dx);
-                }
-            }
-        }
-    }
+    gradients(simd, s, dy, Some((u_transposed, dx)), None, scratch);
 }
 
 /// The gradient for the transformed kernel, dU = V' dM of one image; added to `du`, or in its place.
@@ -206,17 +188,35 @@ pub fn kernel_gradient<S: Simd>(
     accumulate: bool,
     scratch: &mut [f32],
 ) {
+    gradients(simd, s, dy, None, Some((x, du, accumulate)), scratch);
+}
+
+/// Either gradient or both: [`input_gradient`] from the transposed transformed kernel, [`kernel_gradient`] from the input.
+/// Both need dM, which is made once.
+#[inline(always)]
+pub fn gradients<S: Simd>(
+    simd: S,
+    s: &ConvShape,
+    dy: OutputGradient,
+    mut for_input: Option<(&[Lanes], &mut [f32])>,
+    mut for_kernel: Option<(&[f32], &mut [Lanes], bool)>,
+    scratch: &mut [f32],
+) {
     let [cb, fb] = blocks(s);
-    for (index, tiles) in tile_blocks(s, GRADIENT_PANELS).enumerate() {
-        let accumulate = accumulate || index > 0;
-        let [v, dm] = tiles.split(scratch, [cb, fb]);
-        tiles.transform_input(simd, s, x, v);
+    if let Some((_, dx)) = &mut for_input {
+        dx.fill(0.0);
+    }
+    let panels = if for_kernel.is_some() { GRADIENT_PANELS } else { PANELS };
+    for (index, tiles) in tile_blocks(s, panels).enumerate() {
+        let [dm, v] = tiles.split(scratch, [fb, cb]);
         tiles.transform_output_gradient(simd, s, dy, dm);
-        let positions = du.chunks_exact_mut(cb * LANES * fb).zip(tiles.positions(v, cb)).zip(tiles.positions(dm, fb));
-        for ((du, v), dm) in positions {
-            for (block, du) in du.chunks_exact_mut(LANES * fb).enumerate() {
-                cover(simd, LANES, fb, &mut Correlation { tiles, accumulate, v, block, blocks: cb, dm, du, fb });
-            }
+        if let Some((u_transposed, dx)) = &mut for_input {
+            tiles.multiply(simd, dm, u_transposed, v, [fb, cb]);
+            tiles.add_input_gradient(simd, s, v, dx);
+        }
+        if let Some((x, du, accumulate)) = &mut for_kernel {
+            tiles.transform_input(simd, s, x, v);
+            tiles.correlate(simd, v, dm, du, [cb, fb], *accumulate || index > 0);
         }
     }
 }
@@ -342,6 +342,43 @@ impl Tiles {
                         both_ways::<S, OutputTransposed, 4, 6>(simd, &dy, &mut dm);
                     }
                 }
+            }
+        }
+    }
+
+    /// dx = overlap-add of B dV B'.
+    #[inline(always)]
+    fn add_input_gradient<S: Simd>(self, simd: S, s: &ConvShape, dv: &[Panel], dx: &mut [f32]) {
+        let cb = s.c.div_ceil(LANES);
+        for (tile, at) in self.iter() {
+            for c in 0..cb {
+                let dv = self.spread(dv, cb, tile, c);
+                if let Some(mut sums) = whole_input_sums(s, dx, at, c) {
+                    both_ways::<S, InputTransposed, 6, 6>(simd, &dv, &mut sums);
+                } else {
+                    let mut dd = [[simd.zero(); 6]; 6];
+                    both_ways::<S, InputTransposed, 6, 6>(simd, &dv, &mut dd);
+                    add_input_tile(simd, s, dd, at, c, dx);
+                }
+            }
+        }
+    }
+
+    /// dU = V' dM at each position, added to `du` or in its place.
+    #[inline(always)]
+    fn correlate<S: Simd>(
+        self,
+        simd: S,
+        v: &[Panel],
+        dm: &[Panel],
+        du: &mut [Lanes],
+        [cb, fb]: [usize; 2],
+        accumulate: bool,
+    ) {
+        let positions = du.chunks_exact_mut(cb * LANES * fb).zip(self.positions(v, cb)).zip(self.positions(dm, fb));
+        for ((du, v), dm) in positions {
+            for (block, du) in du.chunks_exact_mut(LANES * fb).enumerate() {
+                cover(simd, LANES, fb, &mut Correlation { tiles: self, accumulate, v, block, blocks: cb, dm, du, fb });
             }
         }
     }
