@@ -91,6 +91,8 @@ impl Progress {
     /// # Errors
     /// If the output takes no more.
     pub fn epoch(&mut self, row: &EpochRow) -> Result<()> {
+        // Of an epoch that was too short to measure there is no estimate; its time is in the line itself.
+        self.stopwatch = None;
         self.header()?;
         self.epoch_began = Instant::now();
         let &EpochRow { epoch, seconds, loss, accuracy, val_loss, val_accuracy } = row;
