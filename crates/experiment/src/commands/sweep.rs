@@ -136,10 +136,10 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
     }
     let mut stages: BTreeSet<(Pretraining, u64)> = BTreeSet::new();
     for Job { arm, seed } in &open {
-        if let Some(pretraining) = arm.features.pretraining() {
-            if !done(&pretraining.arm(), *seed)? {
-                stages.insert((pretraining, *seed));
-            }
+        if let Some(pretraining) = arm.features.pretraining()
+            && !done(&pretraining.arm(), *seed)?
+        {
+            stages.insert((pretraining, *seed));
         }
     }
     let pretrainings = stages.iter().map(|(pretraining, _)| pretraining.arm());
@@ -181,7 +181,7 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
         return Ok(());
     }
     let results = merge::read(std::slice::from_ref(&out))?;
-    write_report(&results, &[out.clone()], &out, args.no_times, console)
+    write_report(&results, std::slice::from_ref(&out), &out, args.no_times, console)
 }
 
 fn default_folder(preset: Option<Preset>) -> PathBuf {

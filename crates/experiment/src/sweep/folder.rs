@@ -44,13 +44,11 @@ impl SweepFolder {
     /// A folder of other settings, or with something else in it; a system that refuses.
     pub fn open(path: &Path, settings: &Settings) -> Result<Self> {
         let file = path.join("sweep.json");
-        if !file.exists() {
-            if path.is_file() || fs::read_dir(path).is_ok_and(|mut entries| entries.any(|entry| is_foreign(entry))) {
-                return Err(Failure::usage(format!(
-                    "{} is no sweep's folder and not empty; name another one for this sweep",
-                    path.display()
-                )));
-            }
+        if !file.exists() && (path.is_file() || fs::read_dir(path).is_ok_and(|mut entries| entries.any(is_foreign))) {
+            return Err(Failure::usage(format!(
+                "{} is no sweep's folder and not empty; name another one for this sweep",
+                path.display()
+            )));
         }
         for folder in ["jobs", "weights", "claims"] {
             let folder = path.join(folder);
