@@ -1,13 +1,14 @@
 //! The ladder: on whole numbers every rung that sums products gives the very result of the definition, at every SIMD
 //! level; Winograd's method, whose transforms round, comes close.
 
+use thawline_tensor::kernels::conv::winograd::Shrink;
 use thawline_tensor::kernels::conv::{ConvShape, Padding};
 use thawline_tensor::kernels::reference;
 
 use crate::cases::{DIMS, dense_convolutions, general_convolutions, pick};
 use crate::compare::{close, exact};
 use crate::data::{bits, integers, levels, wide};
-use crate::rungs::Rung;
+use crate::rungs::{Rung, winograd_forward};
 
 /// Winograd's error, as a share of the largest element.
 const WINOGRAD: f64 = 2e-5;
@@ -87,6 +88,21 @@ fn every_rung_is_exact_on_whole_numbers() {
 fn any_stride_padding_and_dilation_is_exact_on_whole_numbers() {
     for s in general_convolutions() {
         check(&s);
+    }
+}
+
+#[test]
+fn the_first_of_equal_outputs_wins_a_pool_folded_into_winograds_method() {
+    for s in dense_convolutions().into_iter().filter(|s| Rung::Winograd.is_legal(s) && s.out_h > 1 && s.out_w > 1) {
+        for level in levels() {
+            // Of a black picture all outputs are the bias: four equal ones in every window.
+            let [x, kernel] = [vec![0.0; s.input_len()], integers("kernel", s.kernel_len())];
+            let bias = integers("bias", s.filters);
+            let (y, winners) = winograd_forward(level, &s, &x, &kernel, &bias, Shrink::ReluMaxPool);
+            assert!(winners.iter().all(|&winner| winner == 0), "at {level} of {s:?}");
+            let expected: Vec<f64> = (0..y.len()).map(|i| f64::from(bias[i % s.filters]).max(0.0)).collect();
+            exact(format!("pooled bias at {level} of {s:?}"), &y, &expected);
+        }
     }
 }
 
