@@ -2,7 +2,7 @@
 //!
 //! | rung | file | legal for | idea |
 //! |---|---|---|---|
-//! | naive | [`reference`](super::reference) | anything | the definition, seven loops |
+//! | naive | [`reference`](mod@super::reference) | anything | the definition, seven loops |
 //! | im2col | [`im2col`] | anything | every patch becomes a row of a matrix; then one matrix product |
 //! | implicit | [`implicit`] | stride 1, no dilation | in N H W C order a row of pixels already *is* its patch matrix |
 //! | Winograd | [`winograd`] | 3 x 3, stride 1, no dilation | F(4x4, 3x3): 36 products where the others take 144 |
