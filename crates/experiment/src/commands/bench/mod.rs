@@ -73,11 +73,8 @@ const KERNEL_BUDGET: Duration = Duration::from_millis(250);
 const STEP_BUDGET: Duration = Duration::from_millis(1500);
 const SCALING_ROUNDS: usize = 9;
 
-/// Steps that warm up caches, buffers and the branch predictor.
-const WARM_UP_STEPS: usize = 3;
-
 /// Pictures that the naive method convolves; it is slow.
-const NAIVE_IMAGES: usize = 16;
+pub const NAIVE_IMAGES: usize = 16;
 
 /// Measures, and prints what came out.
 ///
@@ -193,7 +190,7 @@ impl Bench {
         for case in product::CASES {
             let mut product = Product::new(case, self.level);
             for threads in self.thread_counts() {
-                let row = self.kernel(record, &mut product, threads)?;
+                let row = self.row(&self.roof(record, threads), &mut product, threads, KERNEL_BUDGET)?;
                 let share = Some(row.share_of_peak);
                 match threads {
                     1 if case == product::SQUARE => record.gemm_1024_share_1t = share,
@@ -203,46 +200,38 @@ impl Bench {
                 record.kernels.push(row);
             }
         }
+        let roof = self.roof(record, self.threads);
+        let mut kernel = |workload: &mut dyn Workload| {
+            record.kernels.push(self.row(&roof, workload, self.threads, KERNEL_BUDGET)?);
+            Ok::<(), Failure>(())
+        };
         for case in [Case::conv1(), Case::conv2()] {
             for pass in Pass::ALL {
                 for rung in LADDER {
                     let images = if rung.0 == Method::Naive { NAIVE_IMAGES } else { BATCH };
-                    let row =
-                        self.kernel(record, &mut LayerPass::convolution(&case, rung, pass, images), self.threads)?;
-                    record.kernels.push(row);
+                    kernel(&mut LayerPass::convolution(&case, rung, pass, images))?;
                 }
             }
         }
-        for mut workload in light_operations() {
-            let row = self.kernel(record, &mut *workload, self.threads)?;
-            record.kernels.push(row);
-        }
-        Ok(())
+        light_operations().iter_mut().try_for_each(|operation| kernel(&mut **operation))
     }
 
-    /// Proves a kernel, and times it.
-    fn kernel(&self, record: &BenchRecord, workload: &mut dyn Workload, threads: usize) -> Result<Row> {
+    /// Proves a workload, and times it.
+    fn row(&self, roof: &Roof, workload: &mut dyn Workload, threads: usize, budget: Duration) -> Result<Row> {
         let place = [workload.group(), workload.name()];
         let work = workload.work();
         let (error, times) = with_threads(threads, || {
-            workload.check().map(|error| (error, self.rounds(KERNEL_BUDGET).time(|| workload.run())))
+            workload.check().map(|error| (error, self.rounds(budget).time(|| workload.run())))
         })?
         .map_err(|error| wrong(&place.join(": "), &error))?;
-        Ok(Row::new(place, threads, work, &self.roof(record, threads), &times, error))
+        Ok(Row::new(place, threads, work, roof, &times, error))
     }
 
     fn steps(&self, record: &mut BenchRecord) -> Result<()> {
         let roof = self.roof(record, self.threads);
-        let error = with_threads(self.threads, steps::check)?.map_err(|error| wrong("the training step", &error))?;
         let mut step = StepMs::default();
         for task in Task::ALL {
-            let (work, times) = with_threads(self.threads, || {
-                with_task(task, |prepared| {
-                    (0..WARM_UP_STEPS).for_each(|_| prepared.step());
-                    (prepared.work, self.rounds(STEP_BUDGET).time(|| prepared.step()))
-                })
-            })?;
-            let row = Row::new(["step".to_owned(), task.to_string()], self.threads, work, &roof, &times, error);
+            let row = with_task(task, |prepared| self.row(&roof, prepared, self.threads, STEP_BUDGET))?;
             match task {
                 Task::Model1 => step.model_1_ms = row.median_ms,
                 Task::Model2 => step.model_2_ms = row.median_ms,
@@ -263,7 +252,7 @@ impl Bench {
                 for (threads, phases) in [1, self.threads].into_iter().zip(&mut phases) {
                     // A new pool begins with cold buffers.
                     phases.push(with_threads(threads, || {
-                        prepared.step();
+                        prepared.run();
                         prepared.step_in_phases()
                     })?);
                 }

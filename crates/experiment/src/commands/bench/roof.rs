@@ -63,8 +63,12 @@ pub fn peak(level: Level, threads: usize) -> Result<f64, PoolError> {
     })
 }
 
-/// Runs that many steps of independent chains of multiply-adds in registers; gives the number of chains.
-fn multiply_add(level: Level, steps: u64) -> u64 {
+/// Runs that many steps of independent chains of multiply-adds in registers; gives the number of chains, each of which is
+/// [`LANES`] multiply-adds a step.
+///
+/// # Panics
+/// If the CPU lacks the level.
+pub fn multiply_add(level: Level, steps: u64) -> u64 {
     dispatch!(level, simd => simd.vectorize(
         #[inline(always)]
         || chains_for_registers(simd, steps),

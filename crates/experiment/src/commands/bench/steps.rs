@@ -1,6 +1,6 @@
 //! Whole steps to time: the tutorial's two models on batches of random pictures.
 
-use std::fmt;
+use std::{fmt, sync::OnceLock};
 
 use thawline_tensor::{
     Tensor,
@@ -13,7 +13,7 @@ use crate::models::{Architecture, ConvMethod, FEATURES_END, INPUT};
 
 use super::{
     layers::{conv2_shape, winograd_flops},
-    timing::{Work, clocked},
+    timing::{Work, Workload, clocked},
 };
 
 /// Pictures in a batch, as in the tutorial.
@@ -56,8 +56,8 @@ impl fmt::Display for Task {
 
 /// A task, ready to be done.
 pub struct Prepared<'a> {
-    /// What a step has to do.
-    pub work: Work,
+    task: Task,
+    work: Work,
     kind: Kind<'a>,
 }
 
@@ -103,25 +103,38 @@ pub fn with_task<R>(task: Task, then: impl FnOnce(&mut Prepared) -> R) -> R {
         network.freeze_through(FEATURES_END).expect("the tutorial's network has such a layer");
     }
     let work = work(&network, task);
+    let prepared = |kind| Prepared { task, work, kind };
     let count = if task == Task::Model2Cached { CACHED_BATCHES * BATCH } else { BATCH };
     let pictures = random_pictures(count);
     let (prefix, head) = network.split();
     if task == Task::Features {
         let features = Tensor::zeros([BATCH, prefix.output().size()]);
-        return then(&mut Prepared { work, kind: Kind::Features { prefix, pictures: &pictures, features } });
+        return then(&mut prepared(Kind::Features { prefix, pictures: &pictures, features }));
     }
     let examples = Examples::new(pictures, labels(count));
     let examples = examples.through(prefix, task == Task::Model2Cached).expect("there is memory for a few batches");
     let training = Training::new(head.into_nodes(), prefix.output().size(), examples, BATCH);
-    then(&mut Prepared { work, kind: Kind::Training(Box::new(training)) })
+    then(&mut prepared(Kind::Training(Box::new(training))))
 }
 
-impl Prepared<'_> {
-    /// Does a step.
+impl Workload for Prepared<'_> {
+    fn group(&self) -> String {
+        "step".to_owned()
+    }
+
+    fn name(&self) -> String {
+        self.task.to_string()
+    }
+
+    fn work(&self) -> Work {
+        self.work
+    }
+
+    /// A step.
     ///
     /// # Panics
     /// If the loss is no number any more.
-    pub fn step(&mut self) {
+    fn run(&mut self) {
         match &mut self.kind {
             Kind::Training(training) => training.step(),
             Kind::Features { prefix, pictures, features } => {
@@ -133,11 +146,19 @@ impl Prepared<'_> {
         }
     }
 
+    /// One proof serves all tasks.
+    fn check(&mut self) -> Result<f64, String> {
+        static PROOF: OnceLock<Result<f64, String>> = OnceLock::new();
+        PROOF.get_or_init(prove).clone()
+    }
+}
+
+impl Prepared<'_> {
     /// Does a step with a clock between its parts. All of the features' time is forward.
     pub fn step_in_phases(&mut self) -> Phases {
         match &mut self.kind {
             Kind::Training(training) => training.step_in_phases(),
-            Kind::Features { .. } => Phases { forward: clocked(|| self.step()), ..Phases::default() },
+            Kind::Features { .. } => Phases { forward: clocked(|| self.run()), ..Phases::default() },
         }
     }
 }
@@ -235,7 +256,7 @@ const TOLERANCE: f64 = 1e-4;
 ///
 /// # Errors
 /// Names what differs.
-pub fn check() -> Result<f64, String> {
+fn prove() -> Result<f64, String> {
     let [fast, naive] = [ConvMethod::Auto, ConvMethod::Naive].map(gradients_and_features);
     let mut worst = 0.0f64;
     for ((name, fast), (_, naive)) in fast.into_iter().zip(naive) {
@@ -278,14 +299,14 @@ mod tests {
 
     #[test]
     fn the_fast_step_is_the_naive_one() {
-        assert!(check().unwrap() > 0.0, "two methods that round in the same way are one method");
+        assert!(prove().unwrap() > 0.0, "two methods that round in the same way are one method");
     }
 
     #[test]
     fn every_task_can_be_done_and_knows_its_work() {
         for task in Task::ALL {
             with_task(task, |prepared| {
-                prepared.step();
+                prepared.run();
                 let phases = prepared.step_in_phases();
                 assert!(phases.forward > 0.0);
                 assert_eq!(phases.backward > 0.0 && phases.update > 0.0, task != Task::Features, "{task}");

@@ -1,0 +1,46 @@
+//! The ladder of convolutions: every method, forward and both gradients, on the tutorial's two layers, at every SIMD
+//! level that the CPU has, or at the one that THAWLINE_SIMD names.
+
+mod measure;
+
+use std::{
+    env,
+    process::{Command, ExitCode},
+};
+
+use thawline::commands::bench::{
+    NAIVE_IMAGES,
+    layers::{Case, LADDER, LayerPass, Pass},
+    steps::BATCH,
+};
+use thawline_tensor::{nn::Method, simd::Level};
+
+/// A process computes at one level, so each level gets a process.
+fn main() -> ExitCode {
+    if env::var_os("THAWLINE_SIMD").is_some() {
+        ladder();
+        return ExitCode::SUCCESS;
+    }
+    for level in Level::ALL.into_iter().filter(|level| level.is_supported()) {
+        let program = env::current_exe().expect("the bench has a path");
+        let status =
+            Command::new(program).args(env::args_os().skip(1)).env("THAWLINE_SIMD", level.to_string()).status();
+        if !status.expect("the bench can be run").success() {
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn ladder() {
+    let mut bench = measure::Bench::new();
+    for case in [Case::conv1(), Case::conv2()] {
+        for pass in Pass::ALL {
+            for rung in LADDER {
+                let images = if rung.0 == Method::Naive { NAIVE_IMAGES } else { BATCH };
+                bench.workload(&mut LayerPass::convolution(&case, rung, pass, images));
+            }
+        }
+    }
+    bench.finish();
+}

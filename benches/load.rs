@@ -1,0 +1,82 @@
+//! Loading CIFAR-10: the archive and the folder of .bin files, beside `gzip -dc` of the same archive where there is one.
+//!
+//! The pictures are the built-in ones, as many as THAWLINE_BENCH_PICTURES says (12,000 unless it does; CIFAR-10 has
+//! 60,000). THAWLINE_BENCH_ARCHIVE names another archive instead, such as the official one.
+
+use std::{
+    env,
+    hint::black_box,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use criterion::{Criterion, Throughput};
+use thawline::{data, pictures};
+use thawline_cifar::Dataset;
+
+fn main() {
+    let scratch = tempfile::tempdir().expect("there is a folder for temporary files");
+    let (archive, folder) = (scratch.path().join("pictures.tar.gz"), scratch.path().join("pictures"));
+    let (archive, dataset) = match env::var_os("THAWLINE_BENCH_ARCHIVE").map(PathBuf::from) {
+        Some(archive) => {
+            let dataset = Dataset::open(&archive).unwrap_or_else(|error| panic!("{error}"));
+            (archive, dataset)
+        }
+        None => {
+            let dataset = draw();
+            dataset.write_archive(&archive).unwrap_or_else(|error| panic!("{error}"));
+            (archive, dataset)
+        }
+    };
+    dataset.write_folder(&folder).unwrap_or_else(|error| panic!("{error}"));
+    let bytes = 3073 * (dataset.train().len() + dataset.test().len()) as u64;
+
+    let mut criterion = Criterion::default()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(3))
+        .configure_from_args();
+    let mut group = criterion.benchmark_group("load");
+    group.throughput(Throughput::Bytes(bytes));
+    for (name, path) in [("archive", &archive), ("folder", &folder)] {
+        let loaded = Dataset::open(path).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(loaded.sha256(), dataset.sha256(), "{name}: other pictures than were written");
+        group.bench_function(name, |bencher| bencher.iter(|| black_box(Dataset::open(path).is_ok())));
+    }
+    if gunzip(&archive) {
+        group.bench_function("gzip -dc, for comparison", |bencher| bencher.iter(|| gunzip(&archive)));
+    }
+    group.finish();
+
+    // To floats, a batch after the other, as training reads them.
+    let mut floats = vec![0.0; 128 * 3072];
+    let mut group = criterion.benchmark_group("read");
+    group.throughput(Throughput::Bytes(128 * 3072));
+    group.bench_function("128 pictures as floats", |bencher| {
+        bencher.iter(|| {
+            for (image, floats) in dataset.train().iter().zip(floats.chunks_exact_mut(3072)) {
+                image.write_nhwc(floats);
+            }
+            black_box(&mut floats);
+        });
+    });
+    group.finish();
+    criterion.final_summary();
+}
+
+fn draw() -> Dataset {
+    const VARIABLE: &str = "THAWLINE_BENCH_PICTURES";
+    let count = env::var(VARIABLE).map_or(12_000, |count| {
+        count.parse().unwrap_or_else(|_| panic!("{VARIABLE} is {count}; expected a number of pictures"))
+    });
+    // As in CIFAR-10, five files to train and one to test.
+    let test = (count / 6).max(1);
+    data::draw(pictures::SEED, pictures::Size { train: 5 * test, test }).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Whether gzip is there and unpacks the archive, to nowhere.
+fn gunzip(archive: &Path) -> bool {
+    let gzip = Command::new("gzip").arg("-dc").arg(archive).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    gzip.is_ok_and(|status| status.success())
+}

@@ -1,0 +1,13 @@
+//! The light operations, which memory limits: ReLU, max-pool, dropout, softmax cross-entropy, Adam.
+
+mod measure;
+
+use thawline::commands::bench::light_operations;
+
+fn main() {
+    let mut bench = measure::Bench::new();
+    for mut operation in light_operations() {
+        bench.workload(&mut *operation);
+    }
+    bench.finish();
+}

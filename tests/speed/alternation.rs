@@ -1,0 +1,68 @@
+//! Taking times in alternation.
+
+/// Something that is timed.
+pub struct Run {
+    pub name: String,
+    /// What one run amounts to, in any unit: rates are compared, not times.
+    pub amount: f64,
+    pub run: Box<dyn FnMut() + Send>,
+}
+
+/// How much faster one thing has to be than another, by their names.
+pub struct Floor {
+    pub faster: &'static str,
+    pub slower: &'static str,
+    pub at_least: f64,
+}
+
+/// A name with what was measured.
+pub struct Rate {
+    name: String,
+    rate: f64,
+}
+
+impl Floor {
+    /// How much faster it was.
+    pub fn ratio(&self, rates: &[Rate]) -> f64 {
+        let rate = |name: &str| {
+            let found = rates.iter().find(|rate| rate.name == name);
+            found.unwrap_or_else(|| panic!("nothing is called {name}")).rate
+        };
+        rate(self.faster) / rate(self.slower)
+    }
+}
+
+const ROUNDS: usize = 7;
+
+/// Runs each thing in every round, twice: the first run brings its operands into the cache. The rates are those of the
+/// median times.
+pub fn in_alternation(runs: &mut [Run]) -> Vec<Rate> {
+    let mut times = vec![Vec::new(); runs.len()];
+    for _ in 0..ROUNDS {
+        for (Run { run, .. }, times) in runs.iter_mut().zip(&mut times) {
+            run();
+            let began = cpu_seconds();
+            run();
+            times.push(cpu_seconds() - began);
+        }
+    }
+    let rates = runs.iter().zip(times).map(|(Run { name, amount, .. }, mut times)| {
+        times.sort_by(f64::total_cmp);
+        Rate { name: name.clone(), rate: amount / times[ROUNDS / 2] }
+    });
+    rates.collect()
+}
+
+/// The time that the thread has spent on a CPU: other programs do not lengthen it.
+#[cfg(unix)]
+fn cpu_seconds() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + 1e-9 * time.tv_nsec as f64
+}
+
+/// The time on the wall, where there is no other.
+#[cfg(not(unix))]
+fn cpu_seconds() -> f64 {
+    static BEGAN: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);
+    BEGAN.elapsed().as_secs_f64()
+}

@@ -1,0 +1,73 @@
+//! The speed that must not be lost: floors on how much faster one kernel is than another, at every SIMD level.
+//!
+//! A floor is a ratio of two medians that were taken in one process, in alternation, in the thread's own CPU time. So a
+//! slow or a busy machine changes little, and a kernel that lost its inlining, its tiles or its instructions changes
+//! much: on the machine where the floors were chosen each ratio lies well above, and such an accident costs a factor of
+//! two to fifty.
+
+mod alternation;
+mod contestants;
+
+use std::{env, fmt::Write, process::Command};
+
+use thawline_tensor::{simd::Level, threads::with_threads};
+
+use alternation::{Floor, in_alternation};
+use contestants::Contestants;
+
+/// A disturbance may spoil an attempt, an accident spoils all.
+const ATTEMPTS: usize = 3;
+
+#[test]
+#[cfg_attr(debug_assertions, ignore = "speed is a matter of release builds: cargo test --release")]
+fn kernels_keep_their_distance() {
+    let mut failed = compare("products across levels", Contestants::of_all_levels());
+    // A process computes at one level, so each level gets a process.
+    for level in Level::ALL.into_iter().filter(|level| level.is_supported()) {
+        let program = env::current_exe().expect("the test has a path");
+        let arguments = ["--exact", "kernels_keep_their_distance_at_one_level", "--ignored", "--nocapture"];
+        let run = Command::new(program).args(arguments).env("THAWLINE_SIMD", level.to_string()).output();
+        let run = run.expect("the test can be run");
+        println!("{}", String::from_utf8_lossy(&run.stdout));
+        if !run.status.success() {
+            failed.push_str(&format!("at {level}:\n{}", String::from_utf8_lossy(&run.stderr)));
+        }
+    }
+    assert!(
+        failed.is_empty(),
+        "kernels have lost speed. Has a function or closure inside a kernel lost its #[inline(always)]? Does a register \
+         tile still fit the registers? docs/performance.md tells how to look.\n{failed}"
+    );
+}
+
+#[test]
+#[ignore = "run by the test above, once for each level"]
+fn kernels_keep_their_distance_at_one_level() {
+    let failed = compare(&format!("kernels at {}", Level::current()), Contestants::of_this_level());
+    assert!(failed.is_empty(), "{failed}");
+}
+
+/// Measures until every floor was reached, or often enough; prints the best ratios, and gives the floors that were missed.
+fn compare(title: &str, contestants: Contestants) -> String {
+    let Contestants { mut runs, floors } = contestants;
+    let mut best = vec![0.0f64; floors.len()];
+    for _ in 0..ATTEMPTS {
+        let rates = with_threads(1, || in_alternation(&mut runs)).expect("a thread can be started");
+        for (best, floor) in best.iter_mut().zip(&floors) {
+            *best = best.max(floor.ratio(&rates));
+        }
+        if best.iter().zip(&floors).all(|(&best, floor)| best >= floor.at_least) {
+            break;
+        }
+    }
+    let (mut table, mut missed) = (format!("{title}\n"), String::new());
+    for (best, Floor { faster, slower, at_least }) in best.into_iter().zip(&floors) {
+        let line = format!("  {faster:<36} / {slower:<36} {best:8.2}, at least {at_least}");
+        writeln!(table, "{line}").expect("a string takes all");
+        if best < *at_least {
+            writeln!(missed, "{line}").expect("a string takes all");
+        }
+    }
+    println!("{table}");
+    missed
+}
