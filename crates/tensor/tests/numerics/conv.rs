@@ -6,8 +6,9 @@ use thawline_tensor::kernels::conv::{ConvShape, Padding};
 use thawline_tensor::kernels::reference;
 
 use crate::cases::{DIMS, dense_convolutions, general_convolutions, pick};
-use crate::compare::{close, exact};
-use crate::data::{bits, integers, levels, wide};
+use crate::compare::{close, exact, within};
+use crate::data::{bits, integers, levels, reals, wide};
+use crate::oracle;
 use crate::rungs::{Rung, winograd_forward};
 
 /// Winograd's error, as a share of the largest element.
@@ -88,6 +89,30 @@ fn every_rung_is_exact_on_whole_numbers() {
 fn any_stride_padding_and_dilation_is_exact_on_whole_numbers() {
     for s in general_convolutions() {
         check(&s);
+    }
+}
+
+#[test]
+fn real_numbers_stay_within_the_bound_of_a_sum_of_products() {
+    for s in [dense_convolutions(), general_convolutions()].concat().iter().step_by(2) {
+        let [x, kernel] = [reals("x", s.input_len()), reals("kernel", s.kernel_len())];
+        let [bias, dy] = [reals("bias", s.filters), reals("dy", s.output_len())];
+        let [x64, kernel64, bias64, dy64] = [&x, &kernel, &bias, &dy].map(|floats| wide(floats));
+        let [x_abs, kernel_abs, bias_abs, dy_abs] =
+            [&x64, &kernel64, &bias64, &dy64].map(|numbers| numbers.iter().map(|x| x.abs()).collect::<Vec<_>>());
+        let y = [oracle::conv(s, &x64, &kernel64, &bias64), oracle::conv(s, &x_abs, &kernel_abs, &bias_abs)];
+        let [dx, dkernel, _] = oracle::conv_gradients(s, &x64, &kernel64, &dy64);
+        let [dx_abs, dkernel_abs, _] = oracle::conv_gradients(s, &x_abs, &kernel_abs, &dy_abs);
+        for rung in [Rung::Naive, Rung::Im2col, Rung::Implicit].into_iter().filter(|rung| rung.is_legal(s)) {
+            for level in levels() {
+                let what = |result: &str| format!("{result} by {rung:?} at {level} of {s:?}");
+                within(what("y"), &rung.forward(level, s, &x, &kernel, &bias), &y[0], &y[1], s.depth() + 1);
+                let terms = s.kh * s.kw * s.filters;
+                within(what("dx"), &rung.input_gradient(level, s, &dy, &kernel), &dx, &dx_abs, terms);
+                let terms = s.out_h * s.out_w;
+                within(what("dkernel"), &rung.kernel_gradient(level, s, &x, &dy), &dkernel, &dkernel_abs, terms);
+            }
+        }
     }
 }
 

@@ -16,6 +16,7 @@
 //! | [`optimizer`] | Adam and gradient descent follow their `f64` twins, and stay finite |
 //! | [`softmax`] | the loss is right to a few units in the last place, also at logits of 3e38 |
 //! | [`training`] | the training loop sees every example once an epoch, and stops on a loss that is no number |
+//! | [`vectors`] | vector operations do to each lane what the scalar ones do, at the odd numbers too |
 //! | [`winograd_error`] | the error of Winograd's method, as a table and with a bound |
 //!
 //! | module | what the others share |
@@ -49,4 +50,5 @@ mod rungs;
 mod small;
 mod softmax;
 mod training;
+mod vectors;
 mod winograd_error;

@@ -1,0 +1,191 @@
+//! Every vector operation at every level does to each lane what the scalar operation does, at the odd numbers too.
+
+use thawline_tensor::dispatch;
+use thawline_tensor::simd::{LANES, Lanes, Level, Simd, vectors};
+
+use crate::data::{levels, reals};
+
+/// Numbers at which operations differ: zeros of both signs, the smallest, the largest, and what is no number.
+const ODD: [f32; 12] = [
+    0.0,
+    -0.0,
+    1.0,
+    -1.5,
+    f32::MIN_POSITIVE,
+    1e-45,
+    f32::MAX,
+    f32::MIN,
+    f32::INFINITY,
+    f32::NEG_INFINITY,
+    f32::NAN,
+    3.0,
+];
+
+/// An operation on three numbers.
+#[derive(Clone, Copy, Debug)]
+enum Operation {
+    Splat,
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Sqrt,
+    Fma,
+    Max,
+    Min,
+    KeepWhereGt,
+    SelectEq,
+}
+
+use Operation::*;
+
+const ALL: [Operation; 11] = [Splat, Add, Sub, Mul, Div, Sqrt, Fma, Max, Min, KeepWhereGt, SelectEq];
+
+impl Operation {
+    #[inline(always)]
+    fn on_vectors<S: Simd>(self, simd: S, [a, b, c]: [S::V; 3], first: f32) -> S::V {
+        match self {
+            Splat => simd.splat(first),
+            Add => simd.add(a, b),
+            Sub => simd.sub(a, b),
+            Mul => simd.mul(a, b),
+            Div => simd.div(a, b),
+            Sqrt => simd.sqrt(a),
+            Fma => simd.fma(a, b, c),
+            Max => simd.max(a, b),
+            Min => simd.min(a, b),
+            KeepWhereGt => simd.keep_where_gt(a, b, c),
+            SelectEq => simd.select_eq(a, b, c, a),
+        }
+    }
+
+    fn on_numbers(self, level: Level, [a, b, c]: [f32; 3], first: f32) -> f32 {
+        match self {
+            Splat => first,
+            Add => a + b,
+            Sub => a - b,
+            Mul => a * b,
+            Div => a / b,
+            Sqrt => a.sqrt(),
+            Fma if level == Level::Portable => a * b + c,
+            Fma => a.mul_add(b, c),
+            Max => {
+                if a > b {
+                    a
+                } else {
+                    b
+                }
+            }
+            Min => {
+                if a < b {
+                    a
+                } else {
+                    b
+                }
+            }
+            KeepWhereGt => {
+                if a > b {
+                    c
+                } else {
+                    0.0
+                }
+            }
+            SelectEq => {
+                if a == b {
+                    c
+                } else {
+                    a
+                }
+            }
+        }
+    }
+}
+
+fn compute(level: Level, operation: Operation, [a, b, c]: [&Lanes; 3]) -> Lanes {
+    let mut result = [0.0; LANES];
+    dispatch!(level, simd => simd.vectorize(
+        #[inline(always)]
+        || {
+            let operands = [simd.load(a), simd.load(b), simd.load(c)];
+            simd.store(operation.on_vectors(simd, operands, a[0]), &mut result);
+        },
+    ));
+    result
+}
+
+/// Equal bits; any NaN is as good as another.
+fn same(a: f32, b: f32) -> bool {
+    a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan())
+}
+
+#[test]
+fn operations_do_to_lanes_what_they_do_to_numbers() {
+    // Every triple of odd numbers, and as many usual ones.
+    let triples = ODD.into_iter().flat_map(|a| ODD.into_iter().flat_map(move |b| ODD.map(|c| [a, b, c])));
+    let usual = reals("usual", 3 * 1024);
+    let all: Vec<[f32; 3]> = triples.chain(usual.as_chunks().0.iter().copied()).collect();
+    for triples in all.as_chunks::<LANES>().0 {
+        let [a, b, c] = [0, 1, 2].map(|i| triples.map(|triple| triple[i]));
+        for level in levels() {
+            for operation in ALL {
+                let result = compute(level, operation, [&a, &b, &c]);
+                for lane in 0..LANES {
+                    let expected = operation.on_numbers(level, triples[lane], a[0]);
+                    assert!(
+                        same(result[lane], expected),
+                        "{operation:?} of {:?} at {level} is {:e}, not {expected:e}",
+                        triples[lane],
+                        result[lane]
+                    );
+                }
+            }
+        }
+    }
+    assert_eq!(all.len() % LANES, 0, "no triple is left out");
+}
+
+#[test]
+fn bytes_become_floats_and_come_back() {
+    for level in levels() {
+        for first in (0..=u8::MAX).step_by(LANES) {
+            let bytes: [u8; LANES] = std::array::from_fn(|lane| first + lane as u8);
+            let (mut floats, mut back) = ([0.0; LANES], [0; LANES]);
+            dispatch!(level, simd => simd.vectorize(
+                #[inline(always)]
+                || {
+                    let v = simd.load_bytes(&bytes);
+                    simd.store(v, &mut floats);
+                    simd.store_bytes(v, &mut back);
+                },
+            ));
+            assert_eq!(floats, bytes.map(f32::from), "at {level}");
+            assert_eq!(back, bytes, "at {level}");
+        }
+    }
+}
+
+#[test]
+fn parts_of_vectors_are_read_and_written_to_the_element() {
+    let numbers = reals("numbers", LANES);
+    for level in levels() {
+        for len in 0..=LANES {
+            let (mut read, mut written) = ([f32::NAN; LANES], vec![f32::NAN; len]);
+            dispatch!(level, simd => simd.vectorize(
+                #[inline(always)]
+                || {
+                    simd.store(simd.load_first(&numbers[..len]), &mut read);
+                    simd.store_first(simd.load_first(&numbers), &mut written);
+                },
+            ));
+            assert_eq!(read[..len], numbers[..len], "at {level}");
+            assert!(read[len..].iter().all(|&x| x == 0.0), "at {level}: lanes past the end are zero");
+            assert_eq!(written, numbers[..len], "at {level}");
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "17 floats are no whole number of vectors")]
+fn a_part_of_a_vector_is_not_vectors() {
+    vectors(&[0.0; 17]);
+}
