@@ -125,7 +125,8 @@ mod tests {
         let (total, peak) = (memory_bytes().unwrap(), peak_memory_bytes().unwrap());
         assert!(total > 1 << 26 && free_memory().unwrap() <= total);
         let block = std::hint::black_box(vec![1u8; 64 << 20]);
-        assert!(peak_memory_bytes().unwrap() >= peak + block.len() as u64 / 2);
+        // Other tests of this process may have needed more before.
+        assert!(peak_memory_bytes().unwrap() >= peak.max(block.len() as u64));
     }
 
     #[test]
