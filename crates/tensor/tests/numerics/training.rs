@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use thawline_tensor::Tensor;
+use thawline_tensor::kernels::reference;
 use thawline_tensor::nn::fit::{shuffled, train_step};
 use thawline_tensor::nn::trace::Trace;
 use thawline_tensor::nn::{
@@ -236,6 +237,22 @@ fn a_rate_factor_slows_one_layer_down() {
     assert!(tenth[4] < one[4] / 5.0 && tenth[5] < one[5] / 5.0, "{one:?} {tenth:?}");
     assert_eq!(none[4..6], [0.0, 0.0]);
     assert!(none[2] > one[2] / 2.0 && none[2] > 0.0);
+}
+
+#[test]
+fn metrics_are_the_means_over_all_predictions() {
+    let (network, examples) = (network(), examples(150));
+    let logits = predict(&network, &examples);
+    let scored = logits.data().chunks(CLASSES).zip(examples.labels()).map(|(logits, &label)| {
+        let (loss, _) = reference::softmax_cross_entropy(&wide(logits), label as usize);
+        let right = logits.iter().all(|&logit| logit <= logits[label as usize]);
+        (loss, usize::from(right))
+    });
+    let (losses, right): (Vec<f64>, Vec<usize>) = scored.unzip();
+    let metrics = evaluate(&network, &examples);
+    assert!((metrics.loss - losses.iter().sum::<f64>() / 150.0).abs() < 1e-12);
+    assert_eq!(metrics.accuracy, right.iter().sum::<usize>() as f64 / 150.0);
+    assert!((0.05..0.5).contains(&metrics.accuracy), "five classes, an untrained network: {metrics:?}");
 }
 
 #[test]
