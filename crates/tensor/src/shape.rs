@@ -64,3 +64,21 @@ impl fmt::Display for Shape {
         f.pad(&dims.join(" x "))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_words() {
+        let image = Shape::from([32, 30, 3]);
+        assert_eq!((image.size(), image.as_image(), image.as_vector()), (2880, Some([32, 30, 3]), None));
+        assert_eq!((Shape::from([7]).as_vector(), Shape::from([7]).as_image()), (Some(7), None));
+        assert_eq!(Shape::from([0; 0]).size(), 1, "a scalar");
+        assert_eq!(Shape::from([usize::MAX, 2]).checked_size(), None);
+        assert_eq!(
+            format!("{image}; {:>8}; {:<6}|", Shape::from([5, 4]), Shape::from([9])),
+            "32 x 30 x 3;    5 x 4; 9     |"
+        );
+    }
+}

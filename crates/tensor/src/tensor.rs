@@ -64,3 +64,30 @@ impl Tensor {
         Some(Self::new(shape, data))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holds_examples_in_row_major_order() {
+        let mut tensor = Tensor::from_slice([2, 1, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert_eq!((tensor.shape().dims(), tensor.example_shape().dims()), (&[2, 1, 3][..], &[1, 3][..]));
+        tensor.data_mut()[5] = 7.0;
+        assert_eq!(tensor.clone().data(), [1.0, 2.0, 3.0, 4.0, 5.0, 7.0]);
+        assert_eq!(Tensor::zeros([3]).data(), [0.0; 3]);
+    }
+
+    #[test]
+    fn what_no_memory_holds_is_none() {
+        assert!(Tensor::try_zeros([usize::MAX, 2]).is_none());
+        assert!(Tensor::try_zeros([usize::MAX / 8]).is_none());
+        assert_eq!(Tensor::try_zeros([2, 2]).expect("four floats").data(), [0.0; 4]);
+    }
+
+    #[test]
+    #[should_panic(expected = "a tensor of shape 2 x 3 was given 5 elements")]
+    fn another_number_of_elements_is_refused() {
+        Tensor::from_slice([2, 3], &[0.0; 5]);
+    }
+}
