@@ -1,5 +1,4 @@
-//! Matrix products: a large square one, a convolution written as one, the three of a dense layer. Against other
-//! libraries: benches/rivals.
+//! Matrix products: a large square one, a convolution written as one, the three of a dense layer.
 
 mod measure;
 

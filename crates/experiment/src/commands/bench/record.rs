@@ -127,7 +127,7 @@ pub struct Row {
     pub share_of_peak: f64,
     /// The least time that peak and bandwidth of these threads allow what is really done, as a share of the median time.
     pub share_of_roofline: f64,
-    /// The largest difference from the reference, as a share of the largest element; 0 where all is exact.
+    /// The largest difference from the reference, as a share of the size of the sums it arises in; 0 where all is exact.
     pub error: f64,
 }
 
