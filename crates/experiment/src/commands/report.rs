@@ -36,7 +36,7 @@ pub fn report(args: &ReportArgs) -> Result<()> {
     write_report(&results, &args.folders, out, args.no_times, Console::default())
 }
 
-/// Writes `report.html`, `sweep.csv`, `summary.json` and the plots, and prints the table.
+/// Writes the table of arms as `arms.csv`, and prints it.
 ///
 /// # Errors
 /// A system that refuses.
@@ -57,5 +57,5 @@ pub(super) fn write_report(
         atomic_file::write(&path, bytes)?;
     }
     console.result(report::text(results))?;
-    console.result(format!("report: {}", out.join("report.html").display()))
+    console.result(format!("table: {}", out.join("arms.csv").display()))
 }
