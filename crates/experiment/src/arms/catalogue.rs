@@ -146,7 +146,12 @@ pub fn about(arm: &Arm) -> String {
         "vehicles-scratch" => "vehicles from the initialisation",
         split if split.ends_with("-scratch") => "the target half of a random split, from the initialisation",
         split if split.starts_with("split-") => "a random split of the classes: features frozen, fresh head",
-        _ => "stage 1: the network from its initialisation, on its own classes",
+        "pretrain-source" => "stage 1: the network learns the source classes",
+        "pretrain-target" => "stage 1: the network learns the target classes",
+        "pretrain-all" => "stage 1: the network learns all classes",
+        "pretrain-source-shuffled" => "stage 1 with shuffled labels; tested on true ones",
+        "pretrain-source-tutorial" => "stage 1 as published: validated on the test set",
+        _ => "stage 1: the network learns the other half of a split",
     };
     match arm.per_class {
         None => phrase.to_owned(),

@@ -8,7 +8,7 @@ use std::{
 use clap::Args;
 use thawline_tensor::{simd::Level, threads};
 
-use super::report::write_report;
+use super::report;
 use crate::{
     arms::{self, Arm, Classes, Preset, Pretraining},
     classes,
@@ -20,6 +20,7 @@ use crate::{
     interrupt::Interrupts,
     machine::{choose_level, choose_threads},
     progress::duration,
+    report::sweep::Options,
     sweep::{
         cost,
         folder::SweepFolder,
@@ -181,7 +182,8 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
         return Ok(());
     }
     let results = merge::read(std::slice::from_ref(&out))?;
-    write_report(&results, std::slice::from_ref(&out), &out, args.no_times, console)
+    let options = Options { no_times: args.no_times, ..Options::default() };
+    report::write(&results, std::slice::from_ref(&out), &out, options, console)
 }
 
 fn default_folder(preset: Option<Preset>) -> PathBuf {

@@ -4,7 +4,7 @@ use std::{io, ops::Range};
 
 use plotters::{
     coord::{Shift, types::RangedCoordf64},
-    element::{Circle, PathElement, Rectangle, Text},
+    element::{Circle, PathElement, Polygon, Rectangle, Text},
     prelude::{Cartesian2d, CoordTranslate, DrawingArea, DrawingAreaErrorKind, IntoDrawingArea, SVGBackend},
     style::{
         Color, FontDesc, FontFamily, FontStyle, ShapeStyle, TextStyle,
@@ -145,6 +145,12 @@ impl Canvas<'_, '_> {
     pub(super) fn line(&self, points: &[Point], pen: Pen) -> Drawn {
         let points: Vec<_> = points.iter().map(|&(x, y)| (units(x), units(y))).collect();
         self.area.draw(&PathElement::new(points, pen.stroke()))
+    }
+
+    /// A filled polygon.
+    pub(super) fn area(&self, outline: &[Point], pen: Pen) -> Drawn {
+        let outline: Vec<_> = outline.iter().map(|&(x, y)| (units(x), units(y))).collect();
+        self.area.draw(&Polygon::new(outline, pen.fill()))
     }
 
     pub(super) fn dot(&self, (x, y): Point, radius: f64, pen: Pen) -> Drawn {

@@ -1,4 +1,4 @@
-//! A chart of curves over epochs, each named where it ends.
+//! A chart of curves, each named where it ends: over epochs, or over anything else that has ticks.
 
 use std::ops::Range;
 
@@ -17,7 +17,7 @@ const DOWN: Range<f64> = 34.0..376.0;
 const AXIS: Face = Face::new(Ink::Muted, 13.0);
 const NAME_HEIGHT: f64 = 18.0;
 
-/// Values by epoch.
+/// Values by epoch, or by whatever the axis shows.
 pub(super) struct Curve {
     /// Stands at the curve's end.
     pub name: String,
@@ -25,6 +25,8 @@ pub(super) struct Curve {
     /// A main curve is bold and shows its points; a quiet one accompanies it.
     pub main: bool,
     pub points: Vec<(f64, f64)>,
+    /// Place, lower and upper end of what the values scatter in; may be empty.
+    pub band: Vec<(f64, [f64; 2])>,
 }
 
 /// Someone else's result at an epoch: a ring with its value.
@@ -34,11 +36,32 @@ pub(super) struct Mark {
     pub value: String,
 }
 
+/// The horizontal axis.
+pub(super) struct Axis {
+    /// What it shows.
+    pub title: String,
+    /// Places and their labels, from left to right.
+    pub ticks: Vec<(f64, String)>,
+    /// The first and the last place.
+    pub limits: Range<f64>,
+}
+
+impl Axis {
+    /// From the first epoch to the last of the curves.
+    pub(super) fn epochs(curves: &[Curve]) -> Self {
+        let epochs = curves.iter().flat_map(|curve| &curve.points).map(|&(epoch, _)| epoch);
+        let last = epochs.fold(1.0, f64::max);
+        let ticks = epoch_ticks(last as u32).into_iter().map(|epoch| (f64::from(epoch), epoch.to_string()));
+        Axis { title: "epoch".to_owned(), ticks: ticks.collect(), limits: 1.0..last }
+    }
+}
+
 /// What [`draw`] draws.
 pub(super) struct Chart {
     /// What the vertical axis shows.
     pub title: String,
     pub description: String,
+    pub x: Axis,
     /// The limits of the vertical axis.
     pub y: Range<f64>,
     pub y_label: fn(f64) -> String,
@@ -50,11 +73,15 @@ pub(super) struct Chart {
 
 /// The chart as SVG.
 pub(super) fn draw(chart: &Chart) -> Svg {
-    let last_epoch = (chart.curves.iter().flat_map(|curve| &curve.points)).map(|&(epoch, _)| epoch).fold(1.0, f64::max);
-    let margin = (last_epoch - 1.0).max(1.0) * 0.025;
-    let plane = Plane::new(1.0 - margin..last_epoch + margin, chart.y.clone(), ACROSS, DOWN);
+    let Range { start, end } = chart.x.limits;
+    // A single place still has a width.
+    let margin = if end > start { (end - start) * 0.025 } else { 0.025 };
+    let plane = Plane::new(start - margin..end + margin, chart.y.clone(), ACROSS, DOWN);
     Svg::draw(SIZE, chart.description.clone(), |canvas| {
-        axes(canvas, &plane, chart, last_epoch)?;
+        axes(canvas, &plane, chart)?;
+        for curve in &chart.curves {
+            band(canvas, &plane, curve)?;
+        }
         for main in [false, true] {
             for curve in chart.curves.iter().filter(|curve| curve.main == main) {
                 self::curve(canvas, &plane, curve)?;
@@ -65,20 +92,31 @@ pub(super) fn draw(chart: &Chart) -> Svg {
     })
 }
 
-fn axes(canvas: &Canvas, plane: &Plane, chart: &Chart, last_epoch: f64) -> Drawn {
+fn axes(canvas: &Canvas, plane: &Plane, chart: &Chart) -> Drawn {
     canvas.text((ACROSS.start, 12.0), Side::Right, AXIS, &chart.title)?;
     for value in RangedCoordf64::from(chart.y.clone()).key_points(7) {
-        let (_, y) = plane.point((1.0, value));
+        let (_, y) = plane.point((chart.x.limits.start, value));
         canvas.line(&[(ACROSS.start, y), (ACROSS.end, y)], Pen::new(Ink::Grid, 1.0))?;
         canvas.text((ACROSS.start - 8.0, y), Side::Left, AXIS, &(chart.y_label)(value))?;
     }
     canvas.line(&[(ACROSS.start, DOWN.end), (ACROSS.end, DOWN.end)], Pen::new(Ink::Muted, 1.0))?;
-    for epoch in epoch_ticks(last_epoch as u32) {
-        let (x, _) = plane.point((f64::from(epoch), chart.y.start));
+    for (place, label) in &chart.x.ticks {
+        let (x, _) = plane.point((*place, chart.y.start));
         canvas.line(&[(x, DOWN.end), (x, DOWN.end + 5.0)], Pen::new(Ink::Muted, 1.0))?;
-        canvas.text((x, DOWN.end + 16.0), Side::Centre, AXIS, &epoch.to_string())?;
+        canvas.text((x, DOWN.end + 16.0), Side::Centre, AXIS, label)?;
     }
-    canvas.text((ACROSS.end, DOWN.end + 34.0), Side::Left, AXIS, "epoch")
+    canvas.text((ACROSS.end, DOWN.end + 34.0), Side::Left, AXIS, &chart.x.title)
+}
+
+/// What a curve's values scatter in, as a faint area.
+fn band(canvas: &Canvas, plane: &Plane, curve: &Curve) -> Drawn {
+    let upper = curve.band.iter().map(|&(x, [_, high])| plane.point((x, high)));
+    let lower = curve.band.iter().rev().map(|&(x, [low, _])| plane.point((x, low)));
+    let outline: Vec<Point> = upper.chain(lower).collect();
+    if outline.len() < 4 {
+        return Ok(());
+    }
+    canvas.area(&outline, Pen { ink: curve.ink, width: 0.0, opacity: 0.16 })
 }
 
 /// The first epoch and the multiples of 1, 2 or 5 times a power of ten, about ten in all.

@@ -3,7 +3,7 @@
 use super::{
     bars::{self, Bar},
     canvas::Svg,
-    curves::{self, Chart, Curve, Mark},
+    curves::{self, Axis, Chart, Curve, Mark},
     number,
     palette::Ink,
     published::{self, Published},
@@ -30,6 +30,7 @@ pub(super) fn accuracy(record: &RunRecord) -> Svg {
     curves::draw(&Chart {
         title: format!("accuracy in %, {}", record.data.kind.name()),
         description: describe("accuracy", record, |row| number::percent(row.val_accuracy)),
+        x: Axis::epochs(&curves),
         y: low.min(high - 0.05)..high,
         y_label: |value| format!("{:.0}", value * 100.0),
         curves,
@@ -49,6 +50,7 @@ pub(super) fn loss(record: &RunRecord) -> Svg {
     curves::draw(&Chart {
         title: format!("loss (cross-entropy), {}", record.data.kind.name()),
         description: describe("loss", record, |row| format!("{:.3}", row.val_loss)),
+        x: Axis::epochs(&curves),
         y: 0.0..if highest > 0.0 { highest * 1.05 } else { 1.0 },
         y_label: |value| format!("{value:.1}"),
         curves,
@@ -70,7 +72,8 @@ fn curves(
         for (set, value, main) in [("validation", validation, true), ("training", training, false)] {
             let points: Vec<_> = history.iter().map(|row| (f64::from(row.epoch), value(row))).collect();
             let last = points.last().map_or(String::new(), |&(_, last)| label(last));
-            curves.push(Curve { name: format!("{model} {set} {last}"), ink, main, points });
+            let name = format!("{model} {set} {last}");
+            curves.push(Curve { name, ink, main, points, band: Vec::new() });
         }
     }
     curves

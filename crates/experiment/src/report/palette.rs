@@ -17,19 +17,38 @@ pub(super) enum Ink {
     Muted,
     /// Hairlines.
     Grid,
-    /// The network that learns the source classes: blue.
+    /// The network that learns the source classes, and whatever learns from its initialisation: blue.
     Model1,
-    /// The head that learns the target classes: vermilion, which colour-blind readers tell from blue.
+    /// The head that learns the target classes on frozen features: vermilion, which colour-blind readers tell from blue.
     Model2,
+    /// Features that go on learning: green.
+    FineTuned,
+    /// Features that never learned: purple.
+    Untrained,
+    /// A head that is not new: ochre.
+    Warm,
+    /// Anything else that is compared: teal.
+    Other,
 }
 
 type Rgb = (u8, u8, u8);
 
 impl Ink {
-    pub(super) const ALL: [Ink; 6] = [Ink::Page, Ink::Text, Ink::Muted, Ink::Grid, Ink::Model1, Ink::Model2];
+    pub(super) const ALL: [Ink; 10] = [
+        Ink::Page,
+        Ink::Text,
+        Ink::Muted,
+        Ink::Grid,
+        Ink::Model1,
+        Ink::Model2,
+        Ink::FineTuned,
+        Ink::Untrained,
+        Ink::Warm,
+        Ink::Other,
+    ];
 
     /// The name in the style sheet.
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Ink::Page => "page",
             Ink::Text => "text",
@@ -37,6 +56,10 @@ impl Ink {
             Ink::Grid => "grid",
             Ink::Model1 => "model-1",
             Ink::Model2 => "model-2",
+            Ink::FineTuned => "fine-tuned",
+            Ink::Untrained => "untrained",
+            Ink::Warm => "warm",
+            Ink::Other => "other",
         }
     }
 
@@ -48,6 +71,10 @@ impl Ink {
             Ink::Grid => (0xE2, 0xE2, 0xDC),
             Ink::Model1 => (0x2A, 0x6F, 0xB0),
             Ink::Model2 => (0xC2, 0x4A, 0x17),
+            Ink::FineTuned => (0x2B, 0x7A, 0x4B),
+            Ink::Untrained => (0x7A, 0x4F, 0xA3),
+            Ink::Warm => (0x86, 0x65, 0x00),
+            Ink::Other => (0x0B, 0x74, 0x7B),
         }
     }
 
@@ -59,6 +86,10 @@ impl Ink {
             Ink::Grid => (0x33, 0x37, 0x3E),
             Ink::Model1 => (0x78, 0xB4, 0xEC),
             Ink::Model2 => (0xF0, 0x93, 0x6A),
+            Ink::FineTuned => (0x7C, 0xC9, 0x97),
+            Ink::Untrained => (0xBD, 0xA0, 0xE3),
+            Ink::Warm => (0xDB, 0xB8, 0x50),
+            Ink::Other => (0x62, 0xC6, 0xCC),
         }
     }
 
@@ -135,7 +166,7 @@ mod tests {
 
     #[test]
     fn words_in_any_ink_are_legible_on_both_pages() {
-        for ink in [Ink::Text, Ink::Muted, Ink::Model1, Ink::Model2] {
+        for ink in Ink::ALL.into_iter().filter(|ink| ![Ink::Page, Ink::Grid].contains(ink)) {
             for (ink_color, page) in [(ink.light(), Ink::Page.light()), (ink.dark(), Ink::Page.dark())] {
                 let (a, b) = (luminance(ink_color) + 0.05, luminance(page) + 0.05);
                 let contrast = a.max(b) / a.min(b);

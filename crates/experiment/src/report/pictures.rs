@@ -72,7 +72,13 @@ pub fn picture(planes: &[u8; 3072]) -> Vec<u8> {
     encode(&pixels, SIDE, SIDE, "a picture").expect("a Vec takes every byte")
 }
 
-fn encode(pixels: &[u8], width: usize, height: usize, description: &str) -> Result<Vec<u8>, png::EncodingError> {
+/// Red, green, blue and opacity of each pixel as a PNG with a text inside.
+pub(super) fn encode(
+    pixels: &[u8],
+    width: usize,
+    height: usize,
+    description: &str,
+) -> Result<Vec<u8>, png::EncodingError> {
     let mut bytes = Vec::new();
     // Ten columns and a hundred rows make 10,000 pixels a side: far below what a PNG can hold.
     let mut encoder = png::Encoder::new(&mut bytes, width as u32, height as u32);

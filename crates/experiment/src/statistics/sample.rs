@@ -1,12 +1,13 @@
 //! A few numbers: their mean, standard deviation and t-interval.
 
+use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// The confidence of every interval.
 pub const CONFIDENCE: f64 = 0.95;
 
 /// What a few numbers, one a seed, come to.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Sample {
     /// How many.
     pub n: usize,

@@ -147,6 +147,11 @@ impl JobRecord {
         JobRecord { times, machine, ..self.clone() }
     }
 
+    /// Validation accuracy after the first epoch; 0 where there is none.
+    pub fn first_epoch(&self) -> f64 {
+        self.history.first().map_or(0.0, |epoch| epoch.val_accuracy)
+    }
+
     /// Share of each class's test pictures that is right.
     pub fn per_class(&self) -> Vec<f64> {
         let share = |(class, row): (usize, &Vec<u64>)| row[class] as f64 / row.iter().sum::<u64>().max(1) as f64;

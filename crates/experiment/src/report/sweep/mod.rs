@@ -1,21 +1,64 @@
 //! The report of a sweep: one HTML file, and the same numbers as CSV and JSON.
 //!
-//! It is a function of the sweep's records alone: the same records give the same bytes, whichever process did which job
-//! and in whichever folder its record lay. Without times it is a function of their results alone.
+//! It is a function of the sweep's records: the same records give the same bytes, whichever process did which job and in
+//! whichever folder its record lay. Without times it is a function of their results, which are the same whenever and
+//! wherever a job was done.
 
 pub mod analysis;
+mod answer;
+mod caveats;
+mod differences;
+mod files;
+mod page;
+mod pictures;
+mod plots;
 mod tables;
+mod text;
 
+pub use pictures::Filters;
+
+use super::canvas::Svg;
 use crate::sweep::merge::Results;
+use analysis::Analysis;
 
-/// Every file of the report, by its name.
-pub fn files(results: &Results, no_times: bool) -> Vec<(String, Vec<u8>)> {
-    let _ = no_times;
-    let analysis = analysis::Analysis::of(results);
-    vec![("arms.csv".to_owned(), tables::arms_csv(&analysis))]
+/// What a report is made of beside the records.
+#[derive(Default)]
+pub struct Options {
+    /// Leave times and machines out.
+    pub no_times: bool,
+    /// What else a reader must know, as a sentence.
+    pub note: Option<String>,
+    /// First layers to show.
+    pub filters: Vec<Filters>,
 }
 
-/// The table of the arms as text for a terminal.
-pub fn text(results: &Results) -> String {
-    tables::text(&analysis::Analysis::of(results))
+/// Every file of the report, by its name.
+pub fn files(results: &Results, options: &Options) -> Vec<(String, Vec<u8>)> {
+    let analysis = Analysis::of(results, !options.no_times);
+    let mut files = vec![
+        ("report.html".to_owned(), page::render(&analysis, options).into_bytes()),
+        ("report.json".to_owned(), files::json(&analysis)),
+    ];
+    files.extend(files::csv(&analysis).map(|(name, bytes)| (name.to_owned(), bytes)));
+    let plots = plots(&analysis).into_iter().filter_map(|(name, plot)| Some((name, plot?)));
+    files.extend(plots.map(|(name, plot)| (format!("plots/{name}.svg"), plot.standalone().into_bytes())));
+    files
+}
+
+/// The results as text for a terminal.
+pub fn text(results: &Results, no_times: bool) -> String {
+    text::table(&Analysis::of(results, !no_times))
+}
+
+/// Every plot by its name; nothing where the sweep has nothing to show in it.
+fn plots(analysis: &Analysis) -> [(&'static str, Option<Svg>); 7] {
+    [
+        ("accuracy", plots::accuracy(analysis)),
+        ("accuracy-others", plots::other_accuracy(analysis)),
+        ("loss", plots::loss(analysis)),
+        ("differences", differences::draw(analysis)),
+        ("samples", plots::samples(analysis)),
+        ("depth", plots::depth(analysis)),
+        ("time", plots::time(analysis).filter(|_| analysis.times)),
+    ]
 }

@@ -1,0 +1,127 @@
+//! The answer: three sentences with the numbers in them.
+
+use maud::{Markup, html};
+
+use super::{
+    super::number,
+    analysis::{Analysis, Pair},
+};
+use crate::{record::ClassRecord, statistics::Sample};
+
+/// What transfer is worth, as far as the sweep tells.
+pub(super) fn lead(analysis: &Analysis) -> Markup {
+    html! { p.lead { (end(analysis)) (start(analysis)) (price(analysis)) } }
+}
+
+/// How it ends.
+fn end(analysis: &Analysis) -> Markup {
+    let settings = &analysis.results.settings;
+    let (Some(frozen), scratch) = (analysis.arm("frozen"), analysis.pair("frozen", "scratch")) else {
+        return html! { "This sweep has no arm " code { "frozen" } ", so it does not say what transfer is worth. " };
+    };
+    html! {
+        "With features that were learned on " (names(&settings.source)) " and then frozen, a fresh head is right on "
+        strong.model-2 { (with_half_width(&frozen.accuracy)) } " of the test pictures of " (names(&settings.target)) " after "
+        (settings.epochs) " epoch" (plural(settings.epochs))
+        @if let (Some(pair), Some(scratch)) = (scratch, analysis.arm("scratch")) {
+            "; the same network trained on them from its initialisation is right on "
+            strong.model-1 { (with_half_width(&scratch.accuracy)) } ", so "
+            (verdict(pair, "transfer ends", "no better and no worse end is shown"))
+        }
+        ". "
+    }
+}
+
+/// How it starts, and what the features are worth.
+fn start(analysis: &Analysis) -> Markup {
+    let pair = analysis.pair("frozen", "scratch");
+    let random = analysis.pair("frozen", "frozen-random").zip(analysis.arm("frozen-random"));
+    html! {
+        @if let (Some(pair), Some(frozen), Some(scratch)) = (pair, analysis.arm("frozen"), analysis.arm("scratch")) {
+            "After the first epoch it stands at " (number::percent_briefly(frozen.first_epoch.mean))
+            " of the validation pictures against " (number::percent_briefly(scratch.first_epoch.mean)) " ("
+            (points(&pair.first_epoch)) ")"
+            @if random.is_none() { ". " }
+        }
+        @if let Some((pair, random)) = random {
+            @if analysis.pair("frozen", "scratch").is_some() { "; " }
+            "untrained frozen features reach " strong.untrained { (with_half_width(&random.accuracy)) } " in the end, "
+            @if pair.is_shown() && pair.difference.mean > 0.0 { "so what the source classes taught them is worth " (points(&pair.difference)) }
+            @else { "which is " (points(&negated(&pair.difference))) " from what the source classes taught them" }
+            ". "
+        }
+    }
+}
+
+/// What it costs, and when it pays.
+fn price(analysis: &Analysis) -> Markup {
+    let arms = analysis.arm("frozen").zip(analysis.arm("scratch"));
+    let few: Vec<&Pair> = analysis.sampled_pairs.iter().filter(|pair| pair.baseline.starts_with("scratch@")).collect();
+    let few: Vec<&Pair> = few.into_iter().filter(|pair| pair.arm.starts_with("frozen@")).collect();
+    let size = |pair: &Pair| pair.arm.split_once('@').map_or("", |(_, n)| n).parse::<u64>().unwrap_or(0);
+    let times = arms.filter(|_| analysis.times);
+    html! {
+        @if let Some((frozen, scratch)) = times {
+            "Its head learns in " (number::seconds(frozen.mean(|record| record.times.learning()))) " against "
+            (number::seconds(scratch.mean(|record| record.times.learning()))) ", but with the features' own training it takes "
+            (number::seconds(frozen.mean(|record| record.times.learning() + record.times.pretraining)))
+            @if few.is_empty() { "." }
+        }
+        @if let (Some(fewest), Some(most)) = (few.first(), few.last()) {
+            @if times.is_some() { "; with " } @else { "With " }
+            (number::count(size(fewest))) " pictures a class transfer is " (points(&fewest.difference)) " " (ahead(fewest))
+            @if fewest.arm != most.arm {
+                ", with " (number::count(size(most))) " it is " (points(&most.difference)) " " (ahead(most))
+            }
+            "."
+        }
+    }
+}
+
+fn ahead(pair: &Pair) -> &'static str {
+    if pair.difference.mean >= 0.0 { "ahead of training from the initialisation" } else { "behind" }
+}
+
+/// A difference in words: whether it is shown, how large, by how many seeds.
+fn verdict(pair: &Pair, subject: &str, otherwise: &str) -> Markup {
+    let direction = if pair.difference.mean < 0.0 { "lower" } else { "higher" };
+    let n = pair.differences.len();
+    html! {
+        @if pair.is_shown() { (subject) " " (points(&pair.difference)) " " (direction) }
+        @else if pair.has_enough_seeds() { (otherwise) " (difference " (signed(&pair.difference)) " points)" }
+        @else { "the difference is " (signed(&pair.difference)) " points, which " (n) " seed" (plural(n)) " cannot prove" }
+        @if let (true, Some(p)) = (pair.has_enough_seeds(), pair.p) { " (" (n) " seeds, exact sign-flip test, p = " (format!("{p:.3}")) ")" }
+    }
+}
+
+/// `1.43 ± 0.21 points`, without a sign.
+fn points(sample: &Sample) -> String {
+    let mean = format!("{:.1}", sample.mean.abs() * 100.0);
+    let half = sample.half_width.map_or_else(String::new, |half| format!(" ± {:.1}", half * 100.0));
+    format!("{mean}{half} points").replace(' ', "\u{a0}")
+}
+
+/// `−1.43 ± 0.21`.
+pub(super) fn signed(sample: &Sample) -> String {
+    let half = sample.half_width.map_or_else(String::new, |half| format!("\u{a0}±\u{a0}{:.2}", half * 100.0));
+    format!("{:+.2}{half}", sample.mean * 100.0).replace('-', "−")
+}
+
+/// `84.21 ± 0.35 %`.
+pub(super) fn with_half_width(sample: &Sample) -> String {
+    let half = sample.half_width.map_or_else(String::new, |half| format!("\u{a0}±\u{a0}{:.2}", half * 100.0));
+    format!("{:.2}{half}\u{a0}%", sample.mean * 100.0)
+}
+
+fn negated(sample: &Sample) -> Sample {
+    Sample { mean: -sample.mean, ..*sample }
+}
+
+fn names(classes: &[ClassRecord]) -> String {
+    number::listed(classes.iter().map(|class| class.name.as_str()))
+}
+
+/// The ending of a noun.
+pub(super) fn plural(number: usize) -> &'static str {
+    if number == 1 { "" } else { "s" }
+}
