@@ -183,7 +183,7 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
     }
     let results = merge::read(std::slice::from_ref(&out))?;
     let options = Options { no_times: args.no_times, ..Options::default() };
-    report::write(&results, std::slice::from_ref(&out), &out, options, console)
+    report::write(&results, &out, &options, console)
 }
 
 fn default_folder(preset: Option<Preset>) -> PathBuf {

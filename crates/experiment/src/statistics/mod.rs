@@ -9,7 +9,7 @@ mod sign_flip;
 #[cfg(test)]
 mod tests;
 
-pub use calibration::{BINS, calibration_error};
+pub use calibration::{BINS, CalibrationBin, calibration_error};
 pub use curve::{area_under_curve, first_reaching};
 pub use sample::{CONFIDENCE, Sample};
 pub use sign_flip::{FEWEST_FOR_A_CLAIM, sign_flip_p};

@@ -78,21 +78,25 @@ fn sign_flips_are_scipys() {
     }
 }
 
+fn error_of(predictions: &[(f64, bool)]) -> f64 {
+    calibration_error(&CalibrationBin::sort(predictions))
+}
+
 #[test]
 fn calibration_errors_are_scipys() {
     for Calibration { outcomes, error } in golden().calibrations {
-        assert_close(calibration_error(&outcomes), error, 1e-9);
+        assert_close(error_of(&outcomes), error, 1e-9);
     }
 }
 
 #[test]
 fn confidences_at_the_edges_of_bins_have_a_bin() {
-    assert_eq!(calibration_error(&[]), 0.0);
-    assert_eq!(calibration_error(&[(1.0, true), (0.0, false)]), 0.0);
-    assert_eq!(calibration_error(&[(1.0, false)]), 1.0);
+    assert_eq!(error_of(&[]), 0.0);
+    assert_eq!(error_of(&[(1.0, true), (0.0, false)]), 0.0);
+    assert_eq!(error_of(&[(1.0, false)]), 1.0);
     // Bins are closed above: 0.2 is the end of the third, 0.21 lies in the fourth.
-    assert_close(calibration_error(&[(0.2, false), (0.21, true)]), (0.2 + 0.79) / 2.0, 1e-12);
-    assert_close(calibration_error(&[(0.2, false), (0.19, true)]), (1.0 - 0.39) / 2.0, 1e-12);
+    assert_close(error_of(&[(0.2, false), (0.21, true)]), (0.2 + 0.79) / 2.0, 1e-12);
+    assert_close(error_of(&[(0.2, false), (0.19, true)]), (1.0 - 0.39) / 2.0, 1e-12);
 }
 
 #[test]

@@ -19,11 +19,13 @@ use crate::{
     arms::{Arm, Stage, Training},
     failure::{Failure, Result},
     record::ConfusionMatrix,
-    report, statistics, transfer,
+    report,
+    statistics::{CalibrationBin, calibration_error},
+    transfer,
 };
 
 /// Wrong test pictures that a record keeps.
-const MISTAKES: usize = 6;
+const MISTAKES: usize = 8;
 
 /// What a job needs to train and score its network.
 pub struct Lesson<'a> {
@@ -157,11 +159,13 @@ impl Lesson<'_> {
         let outcomes: Vec<(f64, bool)> =
             confidences.iter().zip(&test.labels).map(|(c, label)| right(c, label)).collect();
         let correct = outcomes.iter().filter(|outcome| outcome.1).count();
+        let calibration = CalibrationBin::sort(&outcomes);
         let evaluation = Evaluation {
             examples,
             accuracy: correct as f64 / examples as f64,
             nll: nll / examples as f64,
-            ece: statistics::calibration_error(&outcomes),
+            ece: calibration_error(&calibration),
+            calibration,
             confusion: ConfusionMatrix { classes: names.clone(), counts },
         };
         let mut wrong: Vec<usize> = (0..examples).filter(|&at| !outcomes[at].1).collect();

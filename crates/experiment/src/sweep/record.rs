@@ -3,11 +3,14 @@
 //! Everything but `times` and `machine` is a function of the sweep's settings, the arm and the seed: it has the same bits
 //! whoever does the job, wherever, and in whatever order.
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
+use thawline_tensor::nn::Network;
 
 use crate::{
     arms::Arm,
     record::{ConfusionMatrix, Environment},
+    statistics::CalibrationBin,
 };
 
 /// The version of the record.
@@ -44,6 +47,9 @@ pub struct JobRecord {
     pub test: Evaluation,
     /// The test pictures that it was surest about and wrong.
     pub mistakes: Vec<Mistake>,
+    /// The first layer as it ended; absent where there is no convolution.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_layer: Option<FirstLayer>,
     /// SHA-256 of the weights file, of a pretraining.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,
@@ -75,8 +81,10 @@ pub struct Evaluation {
     pub accuracy: f64,
     /// Mean negative log-likelihood of the true class, in nats.
     pub nll: f64,
-    /// Expected calibration error, 15 bins of equal width.
+    /// Expected calibration error.
     pub ece: f64,
+    /// What it is made of: the predictions by their confidence.
+    pub calibration: Vec<CalibrationBin>,
     /// By true and predicted class.
     pub confusion: ConfusionMatrix,
 }
@@ -94,6 +102,40 @@ pub struct Mistake {
     pub confidence: f64,
     /// The picture: a PNG in base64.
     pub picture: String,
+}
+
+/// The filters of a network's first layer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FirstLayer {
+    /// Height and width of a filter; it has 3 channels.
+    pub side: usize,
+    /// How many there are.
+    pub filters: usize,
+    /// Their weights, side x side x 3 x filters, filters innermost: 32-bit floats, little-endian, in base64.
+    pub weights: String,
+}
+
+impl FirstLayer {
+    /// The layer of a network; nothing where the network does not begin with a convolution of pictures.
+    pub fn of(network: &Network) -> Option<Self> {
+        let (_, kernel) = network.params().find(|(name, _)| name == "conv2d_1/kernel")?;
+        let &[side, _, 3, filters] = kernel.shape.dims() else { return None };
+        let bytes: Vec<u8> = kernel.value.iter().flat_map(|weight| weight.to_le_bytes()).collect();
+        Some(FirstLayer { side, filters, weights: BASE64_STANDARD.encode(bytes) })
+    }
+
+    /// The filters one by one, each side x side pixels of 3 channels; nothing where the record is damaged.
+    pub fn decoded(&self) -> Option<Vec<Vec<f32>>> {
+        let bytes = BASE64_STANDARD.decode(&self.weights).ok()?;
+        let weights: Vec<f32> =
+            bytes.chunks_exact(4).map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])).collect();
+        let expected = self.side.checked_mul(self.side)?.checked_mul(3)?.checked_mul(self.filters)?;
+        if bytes.len() != weights.len() * 4 || weights.len() != expected {
+            return None;
+        }
+        let filter = |index: usize| weights.iter().skip(index).step_by(self.filters).copied().collect();
+        Some((0..self.filters).map(filter).collect())
+    }
 }
 
 /// Wall-clock times in seconds.

@@ -199,6 +199,7 @@ impl<'a> Worker<'a> {
             history: learned.history,
             test,
             mistakes,
+            first_layer: record::FirstLayer::of(&network),
             weights,
             times: Times {
                 pretraining: pretraining_seconds,

@@ -15,8 +15,6 @@ mod plots;
 mod tables;
 mod text;
 
-pub use pictures::Filters;
-
 use super::canvas::Svg;
 use crate::sweep::merge::Results;
 use analysis::Analysis;
@@ -28,8 +26,6 @@ pub struct Options {
     pub no_times: bool,
     /// What else a reader must know, as a sentence.
     pub note: Option<String>,
-    /// First layers to show.
-    pub filters: Vec<Filters>,
 }
 
 /// Every file of the report, by its name.

@@ -57,7 +57,7 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
                     (tables::classes(analysis))
                     (tables::confusion(analysis))
                     (pictures::mistakes(analysis))
-                    (pictures::filters(&options.filters))
+                    (pictures::filters(analysis))
                     (caveats::section(analysis, options))
                     (reproduction(analysis))
                 }

@@ -5,15 +5,15 @@ use maud::{Markup, html};
 
 use super::{super::pictures::encode, analysis::Analysis};
 
-/// The filters of one network's first layer.
-pub struct Filters {
-    /// Whose they are.
-    pub title: String,
-    /// Height and width of a filter.
-    pub side: usize,
-    /// One filter after the other: rows of pixels, each red, green, blue.
-    pub filters: Vec<Vec<f32>>,
-}
+/// Whose first layers are shown, and how they came about.
+const FIRST_LAYERS: [(&str, &str); 6] = [
+    ("frozen-random", "at the initialisation"),
+    ("pretrain-source", "trained on the source classes, which frozen arms take over"),
+    ("fine-tune", "the same, trained on with the target classes"),
+    ("scratch", "trained on the target classes"),
+    ("pretrain-all", "trained on all classes"),
+    ("pretrain-source-shuffled", "trained on shuffled labels"),
+];
 
 const CHANNELS: usize = 4;
 /// A filter's pixel is a square of this side.
@@ -23,18 +23,19 @@ const GAP: usize = 4;
 /// Filters in a row.
 const COLUMNS: usize = 16;
 
-/// The filters as one PNG. Each is scaled by its own largest weight: grey is zero, brighter is positive.
-fn tiles(filters: &Filters) -> Vec<u8> {
-    let cell = filters.side * ENLARGED + GAP;
-    let columns = COLUMNS.min(filters.filters.len()).max(1);
-    let (width, height) = (columns * cell, filters.filters.len().div_ceil(columns).max(1) * cell);
+/// Filters of `side` x `side` pixels as one PNG. Each is scaled by its own largest weight: grey is zero, brighter is positive.
+fn tiles(title: &str, side: usize, filters: &[Vec<f32>]) -> Vec<u8> {
+    let cell = side * ENLARGED + GAP;
+    let columns = COLUMNS.min(filters.len()).max(1);
+    // Without the gap behind the last column and row.
+    let (width, height) = (columns * cell - GAP, filters.len().div_ceil(columns).max(1) * cell - GAP);
     let mut pixels = vec![0; width * height * CHANNELS];
-    for (index, filter) in filters.filters.iter().enumerate() {
+    for (index, filter) in filters.iter().enumerate() {
         let largest = filter.iter().fold(f32::MIN_POSITIVE, |largest, weight| largest.max(weight.abs()));
         let (left, top) = (index % columns * cell, index / columns * cell);
-        for y in 0..filters.side * ENLARGED {
-            for x in 0..filters.side * ENLARGED {
-                let from = (y / ENLARGED * filters.side + x / ENLARGED) * 3;
+        for y in 0..side * ENLARGED {
+            for x in 0..side * ENLARGED {
+                let from = (y / ENLARGED * side + x / ENLARGED) * 3;
                 let to = ((top + y) * width + left + x) * CHANNELS;
                 for channel in 0..3 {
                     pixels[to + channel] = (127.5 + 127.5 * filter[from + channel] / largest).round() as u8;
@@ -43,18 +44,25 @@ fn tiles(filters: &Filters) -> Vec<u8> {
             }
         }
     }
-    encode(&pixels, width, height, &filters.title).expect("a Vec takes every byte")
+    encode(&pixels, width, height, title).expect("a Vec takes every byte")
 }
 
 /// The first layers of networks, a figure each.
-pub(super) fn filters(all: &[Filters]) -> Markup {
+pub(super) fn filters(analysis: &Analysis) -> Markup {
+    let first_layer = |&(arm, about): &(&'static str, &'static str)| {
+        let layer = analysis.arm(arm)?.records.first()?.first_layer.as_ref()?;
+        let title = format!("{arm}: {about}");
+        let picture = tiles(&title, layer.side, &layer.decoded()?);
+        Some((arm, about, BASE64_STANDARD.encode(picture)))
+    };
+    let layers: Vec<_> = FIRST_LAYERS.iter().filter_map(first_layer).collect();
     html! {
-        @if !all.is_empty() {
+        @if !layers.is_empty() {
             h2 { "What the first layer looks for" }
-            div.tiles { @for filters in all {
+            div.tiles { @for (arm, about, picture) in &layers {
                 figure {
-                    img alt={ "First-layer filters: " (filters.title) } src={ "data:image/png;base64," (BASE64_STANDARD.encode(tiles(filters))) };
-                    figcaption { (filters.title) }
+                    img alt={ "First-layer filters of " (arm) ": " (about) } src={ "data:image/png;base64," (picture) };
+                    figcaption { strong { (arm) } ": " (about) }
                 }
             } }
             p.note {
