@@ -2,19 +2,13 @@
 //!
 //! A file holds every parameter under its full name (`conv2d_1/kernel`) in this program's layouts: kernels of
 //! convolutions as height, width, inputs, outputs; those of dense layers as inputs, outputs (Keras's layouts). Its
-//! metadata, one JSON text under the key `thawline`, say what is needed to build the network again.
+//! metadata say what is needed to build the network again. [`crate::model_file`] reads it back.
 
-use std::collections::HashMap;
-
-use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thawline_tensor::nn::Network;
 
-use crate::{
-    failure::{Failure, Kind, Result},
-    models::Architecture,
-};
+use crate::{failure::Result, models::Architecture, tensor_file};
 
 /// The version of the metadata.
 pub const FORMAT: u32 = 1;
@@ -67,19 +61,9 @@ impl Metadata {
 /// # Errors
 /// If the format cannot hold them.
 pub fn to_safetensors(network: &Network, metadata: &Metadata) -> Result<Vec<u8>> {
-    let defect = |what: String| Failure::new(Kind::Other, format!("cannot express the weights: {what}"));
-    let tensors: Vec<(String, Vec<usize>, Vec<u8>)> = network
-        .params()
-        .map(|(name, param)| (name, param.shape.dims().to_vec(), little_endian(&param.value).collect()))
-        .collect();
-    let views = tensors.iter().map(|(name, shape, bytes)| {
-        TensorView::new(Dtype::F32, shape.clone(), bytes).map(|view| (name.as_str(), view))
-    });
-    let views = views.collect::<std::result::Result<Vec<_>, _>>().map_err(|error| defect(error.to_string()))?;
-    // One key: with several, their order in the file would depend on chance.
-    let metadata = serde_json::to_string(metadata).map_err(|error| defect(error.to_string()))?;
-    let metadata = HashMap::from([("thawline".to_owned(), metadata)]);
-    safetensors::serialize(views, Some(metadata)).map_err(|error| defect(error.to_string()))
+    let params = network.params().collect::<Vec<_>>();
+    let tensors = params.iter().map(|(name, param)| (name.clone(), param.shape.dims(), &param.value[..]));
+    tensor_file::to_bytes(tensors, metadata)
 }
 
 /// Name and hash of every parameter of the layers that are frozen: SHA-256 of its little-endian bytes, in hexadecimal.
@@ -99,10 +83,6 @@ fn sha256(values: &[f32]) -> String {
         hash.update(value.to_le_bytes());
     }
     hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn little_endian(values: &[f32]) -> impl Iterator<Item = u8> {
-    values.iter().flat_map(|value| value.to_le_bytes())
 }
 
 #[cfg(test)]
@@ -130,7 +110,10 @@ mod tests {
         for (name, param) in network.params() {
             let tensor = file.tensor(&name).unwrap();
             assert_eq!(tensor.shape(), param.shape.dims(), "{name}");
-            assert!(tensor.data().iter().copied().eq(little_endian(&param.value)), "{name}");
+            assert!(
+                tensor.data().iter().copied().eq(param.value.iter().flat_map(|value| value.to_le_bytes())),
+                "{name}"
+            );
         }
     }
 

@@ -1,0 +1,277 @@
+//! A trained model, read back from its file: the network with its weights, and what the file says about it.
+//!
+//! Reading is strict. A file is refused unless it holds exactly the tensors of the network that its metadata describe,
+//! each of the right shape and finite, and the seal of a whole file; what is missing is never made up.
+
+use std::path::Path;
+
+use thawline_tensor::nn::{Network, thousands};
+
+use crate::{
+    experiment::require_buildable,
+    failure::{Failure, Result},
+    tensor_file::{self, TensorFile, dimensions},
+    weights::{self, Metadata},
+};
+
+/// A network with trained weights, and its description.
+#[derive(Debug)]
+pub struct Model {
+    /// What the file says about itself.
+    pub metadata: Metadata,
+    /// The network, built from the metadata, with the file's weights; frozen are the layers that were.
+    pub network: Network,
+    /// SHA-256 of the file's bytes, in hexadecimal.
+    pub sha256: String,
+}
+
+impl Model {
+    /// Reads a file that [`weights::to_safetensors`] wrote.
+    ///
+    /// # Errors
+    /// The file, the tensor, what was expected and what was found.
+    pub fn open(path: &Path) -> Result<Self> {
+        let model = tensor_file::read(path).and_then(|bytes| Model::from_bytes(&bytes));
+        model.map_err(|failure| failure.within(&path.display().to_string()))
+    }
+
+    /// The same, of a file that was read already.
+    ///
+    /// # Errors
+    /// The tensor, what was expected and what was found.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let file = TensorFile::parse(bytes)?;
+        let metadata: Metadata = file.open_seal(weights::FORMAT)?;
+        let mut network = build(&metadata, file.data_len())?;
+        let faults = load(&mut network, &file);
+        match tensor_file::first_of(&faults) {
+            Some(fault) => Err(Failure::usage(format!("does not hold the network that it describes: {fault}"))),
+            None => Ok(Model { metadata, network, sha256: tensor_file::sha256(bytes) }),
+        }
+    }
+
+    /// The whole file again.
+    ///
+    /// # Errors
+    /// If the format cannot hold it.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        weights::to_safetensors(&self.network, &self.metadata)
+    }
+}
+
+/// The network that metadata describe, with initial weights; `data_len` bytes are there to fill it.
+fn build(metadata: &Metadata, data_len: usize) -> Result<Network> {
+    let wrong = |what: String| Failure::usage(format!("its metadata contradict themselves: {what}"));
+    let Metadata { classes, network: architecture, .. } = metadata;
+    if classes.is_empty() {
+        return Err(wrong("there is no class".to_owned()));
+    }
+    // Before memory is asked for. A little too much is left for the tensors' own check, which names them.
+    require_buildable(architecture, classes.len())?;
+    const LITTLE: u64 = 1 << 20;
+    let numbers = (data_len / size_of::<f32>()) as u64;
+    if let Some(parameters) = architecture.parameters(classes.len())
+        && parameters > numbers + LITTLE
+    {
+        return Err(wrong(format!(
+            "the network has {} parameters, and the tensors hold {} numbers",
+            thousands(parameters),
+            thousands(numbers)
+        )));
+    }
+    let mut network = architecture.build(classes.len(), metadata.seed)?;
+    if metadata.input != network.input().dims() {
+        let (input, found) = (dimensions(network.input().dims()), dimensions(&metadata.input));
+        return Err(wrong(format!("the network takes inputs of {input}, and the metadata say {found}")));
+    }
+    let layers: Vec<(String, String)> =
+        network.summary().rows.into_iter().map(|row| (row.name, row.kind.to_owned())).collect();
+    if let Some(((name, kind), found)) = layers.iter().zip(&metadata.layers).find(|(layer, found)| layer != found) {
+        return Err(wrong(format!("layer {name} ({kind}) is listed as {} ({})", found.0, found.1)));
+    }
+    if layers.len() != metadata.layers.len() {
+        return Err(wrong(format!(
+            "the network has {} layers, and {} are listed",
+            layers.len(),
+            metadata.layers.len()
+        )));
+    }
+    for name in &metadata.frozen {
+        network.set_trainable(name, false)?;
+    }
+    Ok(network)
+}
+
+/// Fills a network with a file's weights; returns what does not fit.
+fn load(network: &mut Network, file: &TensorFile) -> Vec<String> {
+    let mut faults = Vec::new();
+    let mut expected = Vec::new();
+    network.update_params(|name, param| {
+        match file.values(name, param.shape.dims()) {
+            Ok(values) => param.value.copy_from_slice(&values),
+            Err(fault) => faults.push(fault),
+        }
+        expected.push(name.to_owned());
+    });
+    let foreign = file.names().into_iter().filter(|name| !expected.iter().any(|expected| expected == name));
+    faults.extend(foreign.map(|name| format!("tensor {name} belongs to no layer")));
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::Architecture;
+
+    fn model() -> Model {
+        let network = Architecture { filters: [2, 3], dense: 4, pool: 7, ..Architecture::default() };
+        let mut built = network.build(2, 7).unwrap();
+        built.freeze_through("conv2d_1").unwrap();
+        let metadata = Metadata::new("model_2", 7, vec!["cat".into(), "dog".into()], &network, &built);
+        Model { metadata, network: built, sha256: String::new() }
+    }
+
+    /// The file of a model whose metadata or tensors were changed, sealed.
+    fn changed(metadata: impl FnOnce(&mut Metadata), tensor: impl Fn(&str) -> Option<(String, Vec<usize>)>) -> Vec<u8> {
+        let mut model = model();
+        metadata(&mut model.metadata);
+        let tensors: Vec<_> = model
+            .network
+            .params()
+            .filter_map(|(name, param)| {
+                let (name, shape) = tensor(&name)?;
+                Some((name, shape, param.value.to_vec()))
+            })
+            .collect();
+        let tensors = tensors.iter().map(|(name, shape, values)| (name.clone(), &shape[..], &values[..]));
+        tensor_file::to_bytes(tensors, &model.metadata).unwrap()
+    }
+
+    fn shape(name: &str) -> Vec<usize> {
+        model().network.params().find(|(other, _)| other == name).unwrap().1.shape.dims().to_vec()
+    }
+
+    fn same(name: &str) -> Option<(String, Vec<usize>)> {
+        Some((name.to_owned(), shape(name)))
+    }
+
+    fn refusal(bytes: &[u8]) -> String {
+        let failure = Model::from_bytes(bytes).unwrap_err();
+        assert_eq!(failure.exit_code(), 2, "{failure}");
+        failure.message
+    }
+
+    #[test]
+    fn what_was_written_comes_back_to_the_bit() {
+        let bytes = model().to_bytes().unwrap();
+        let read = Model::from_bytes(&bytes).unwrap();
+        assert_eq!(read.metadata, model().metadata);
+        assert_eq!(read.to_bytes().unwrap(), bytes);
+        assert_eq!(
+            Metadata::new("model_2", 7, read.metadata.classes.clone(), &read.metadata.network, &read.network),
+            read.metadata
+        );
+        assert_eq!(read.sha256, tensor_file::sha256(&bytes));
+    }
+
+    #[test]
+    fn every_truncation_is_refused() {
+        let bytes = model().to_bytes().unwrap();
+        for length in (0..bytes.len()).filter(|length| length % 7 == 0 || *length < 20) {
+            refusal(&bytes[..length]);
+        }
+        refusal(&[&bytes[..], b"\0"].concat());
+    }
+
+    #[test]
+    fn every_flipped_bit_is_refused() {
+        let bytes = model().to_bytes().unwrap();
+        let header = 8 + u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
+        // All of the header, and a sample of the data.
+        for bit in (0..8 * header).chain((8 * header..8 * bytes.len()).step_by(97)) {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(Model::from_bytes(&flipped).is_err(), "bit {} of byte {}", bit % 8, bit / 8);
+        }
+    }
+
+    #[test]
+    fn faults_are_named_with_tensor_and_shapes() {
+        let without = |missing: &'static str| changed(|_| {}, move |name| same(name).filter(|_| name != missing));
+        assert!(refusal(&without("conv2d_1/bias")).ends_with("describes: tensor conv2d_1/bias (2) is missing"));
+        let flat = changed(
+            |_| {},
+            |name| {
+                Some((
+                    name.to_owned(),
+                    if name == "dense_1/kernel" { vec![shape(name).iter().product()] } else { shape(name) },
+                ))
+            },
+        );
+        assert!(refusal(&flat).contains("tensor dense_1/kernel: expected 48 x 4, found 192"), "{}", refusal(&flat));
+        let renamed = changed(|_| {}, |name| Some((name.replace("conv2d", "conv"), shape(name))));
+        assert!(
+            refusal(&renamed).contains("tensor conv2d_1/kernel (3 x 3 x 3 x 2) is missing; 7 more"),
+            "{}",
+            refusal(&renamed)
+        );
+        let mut foreign = model();
+        foreign.metadata.model = "model_1".to_owned();
+        let mut tensors: Vec<_> =
+            foreign.network.params().map(|(name, param)| (name, param.shape.dims(), &param.value[..])).collect();
+        tensors.push(("dense_3/kernel".to_owned(), &[1], &[1.0]));
+        let bytes = tensor_file::to_bytes(tensors, &foreign.metadata).unwrap();
+        assert!(refusal(&bytes).contains("tensor dense_3/kernel belongs to no layer"));
+        for value in [f32::NAN, f32::INFINITY] {
+            let mut broken = model();
+            broken.network.update_params(|name, param| {
+                if name == "dense_2/bias" {
+                    param.value[1] = value
+                }
+            });
+            let text = refusal(&broken.to_bytes().unwrap());
+            assert!(text.contains("tensor dense_2/bias: value 1 is ") && text.contains("expected finite"), "{text}");
+        }
+    }
+
+    #[test]
+    fn metadata_that_contradict_themselves_are_refused() {
+        type Change<'a> = &'a dyn Fn(&mut Metadata);
+        let cases: [(Change, &str); 9] = [
+            (&|m| m.format = 2, "has format 2; this version of the program reads format 1"),
+            (&|m| m.classes.clear(), "there is no class"),
+            (&|m| m.classes.push("cow".into()), "tensor dense_2/kernel: expected 4 x 3, found 4 x 2"),
+            (&|m| m.input = vec![3, 32, 32], "takes inputs of 32 x 32 x 3, and the metadata say 3 x 32 x 32"),
+            (&|m| m.layers[2].1 = "Dense".into(), "layer conv2d_2 (Conv2D) is listed as conv2d_2 (Dense)"),
+            (&|m| m.layers.truncate(3), "the network has 11 layers, and 3 are listed"),
+            (&|m| m.frozen = vec!["conv2d_9".into()], "there is no layer 'conv2d_9'"),
+            (&|m| m.network.dense = 1 << 40, "parameters"),
+            (&|m| m.network.dense = 1 << 20, "parameters, and the tensors hold"),
+        ];
+        for (change, words) in cases {
+            let text = refusal(&changed(|metadata| change(metadata), same));
+            assert!(text.contains(words), "{words}: {text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_model_is_told_from_one() {
+        for (bytes, words) in [
+            (&b""[..], "is empty (0 bytes)"),
+            (b"1234", "it has 4 bytes, fewer than the 8"),
+            (b"\0\0\0\0\0\0\0\0", "its header is not that of a safetensors file"),
+            (b"\xff\0\0\0\0\0\0\0{}", "announce a header of 255 bytes, and it has 10 bytes"),
+            (b"\x89HDF\r\n\x1a\n and so on", "it looks like HDF5"),
+            (b"PK\x03\x04 and so on", "a zip archive (PyTorch's .pt"),
+            (b"\x02\0\0\0\0\0\0\0{}", "has no metadata of this program; `thawline import`"),
+            (b"\x02\0\0\0\0\0\0\0\xff\xfe", "its header is no text"),
+        ] {
+            let text = refusal(bytes);
+            assert!(text.contains(words), "{words}: {text}");
+        }
+        // Nested deeper than any reader should follow.
+        let nested = "[".repeat(10_000);
+        let deep = [&(nested.len() as u64).to_le_bytes()[..], nested.as_bytes()].concat();
+        refusal(&deep);
+    }
+}

@@ -1,0 +1,239 @@
+//! The form of every file of weights: safetensors, with a JSON text about itself, under a seal.
+//!
+//! The header's metadata have one key, `thawline`. Its JSON text begins with `sha256`, the hash of the whole file with
+//! these 64 digits as zeros: a file of which any bit has changed is told from a whole one.
+
+use std::{collections::HashMap, fs, io, path::Path};
+
+use safetensors::{
+    SafeTensorError, SafeTensors,
+    tensor::{Dtype, TensorView},
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
+use thawline_tensor::nn::thousands;
+
+use crate::failure::{Failure, Kind, Result};
+
+/// The one key of the metadata.
+const KEY: &str = "thawline";
+
+/// The digits of a SHA-256.
+const DIGITS: usize = 64;
+
+/// What stands in the file before the seal's digits: JSON inside a JSON string.
+const BEFORE_SEAL: &[u8] = br#"\"sha256\":\""#;
+
+/// A tensor to write: name, dimensions, values.
+pub type Tensor<'a> = (String, &'a [usize], &'a [f32]);
+
+/// The metadata as they are written.
+#[derive(Serialize)]
+struct Sealed<'a, M> {
+    sha256: &'a str,
+    #[serde(flatten)]
+    metadata: &'a M,
+}
+
+/// The whole file; the same tensors and metadata give the same bytes.
+///
+/// # Errors
+/// If the format cannot hold them.
+pub fn to_bytes<'a>(tensors: impl IntoIterator<Item = Tensor<'a>>, metadata: &impl Serialize) -> Result<Vec<u8>> {
+    let defect = |what: String| Failure::new(Kind::Other, format!("cannot express the weights: {what}"));
+    let sealed = Sealed { sha256: &"0".repeat(DIGITS), metadata };
+    // One key: with several, their order in the file would depend on chance.
+    let text = serde_json::to_string(&sealed).map_err(|error| defect(error.to_string()))?;
+    let metadata = HashMap::from([(KEY.to_owned(), text)]);
+    let tensors: Vec<(String, &[usize], Vec<u8>)> = tensors
+        .into_iter()
+        .map(|(name, shape, values)| (name, shape, values.iter().flat_map(|value| value.to_le_bytes()).collect()))
+        .collect();
+    let views = tensors.iter().map(|(name, shape, bytes)| {
+        TensorView::new(Dtype::F32, shape.to_vec(), bytes).map(|view| (name.as_str(), view))
+    });
+    let views = views.collect::<std::result::Result<Vec<_>, _>>().map_err(|error| defect(error.to_string()))?;
+    let mut bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| defect(error.to_string()))?;
+    let seal = seal_position(&bytes).ok_or_else(|| defect("there is no place for the seal".to_owned()))?;
+    let hash = sha256(&bytes);
+    bytes[seal..seal + DIGITS].copy_from_slice(hash.as_bytes());
+    Ok(bytes)
+}
+
+/// SHA-256 of bytes, in hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Where the seal's digits begin: the first key of the first entry of the header.
+fn seal_position(bytes: &[u8]) -> Option<usize> {
+    let header = &bytes[..bytes.len().min(1 << 10)];
+    let position = header.windows(BEFORE_SEAL.len()).position(|window| window == BEFORE_SEAL)?;
+    let seal = position + BEFORE_SEAL.len();
+    (seal + DIGITS <= bytes.len()).then_some(seal)
+}
+
+/// Reads a file that should be one of these.
+///
+/// # Errors
+/// Where there is none, or the system refuses.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    let expected = "expected a safetensors file, such as weights-model_1.safetensors of a run folder";
+    let result = match fs::metadata(path) {
+        Ok(metadata) if metadata.is_dir() => return Err(Failure::usage(format!("is a folder; {expected}"))),
+        Ok(metadata) if !metadata.is_file() => return Err(Failure::usage(format!("is no regular file; {expected}"))),
+        Ok(_) => fs::read(path),
+        Err(error) => Err(error),
+    };
+    result.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Failure::usage(format!("no such file; {expected}")),
+        io::ErrorKind::PermissionDenied => Failure::usage(format!("cannot be read: {error}")),
+        _ => Failure::new(Kind::Environment, format!("cannot be read: {error}")),
+    })
+}
+
+/// A file of weights, its form checked.
+pub struct TensorFile<'a> {
+    tensors: SafeTensors<'a>,
+    metadata: Option<String>,
+    bytes: &'a [u8],
+}
+
+impl<'a> TensorFile<'a> {
+    /// Checks the form, as far as the format demands one; a file from elsewhere need not have [our seal](Self::open_seal).
+    ///
+    /// # Errors
+    /// What is not as it should be.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self> {
+        let fault = |error| Failure::usage(describe(&error, bytes));
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(fault)?;
+        let metadata = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY)).cloned();
+        Ok(TensorFile { tensors: SafeTensors::deserialize(bytes).map_err(fault)?, metadata, bytes })
+    }
+
+    /// What the file says about itself, once the seal has shown that it is whole.
+    ///
+    /// # Errors
+    /// If there is no seal, or not this file's; if the metadata are of another format, or incomplete.
+    pub fn open_seal<M: DeserializeOwned>(&self, format: u32) -> Result<M> {
+        #[derive(Deserialize)]
+        struct First {
+            format: u32,
+            #[serde(default)]
+            sha256: String,
+        }
+        let text = self.metadata.as_deref().ok_or_else(|| {
+            Failure::usage("is a safetensors file, but has no metadata of this program; `thawline import` may read it")
+        })?;
+        let unreadable = |error: serde_json::Error| Failure::usage(format!("its metadata cannot be read: {error}"));
+        // The version comes first: another version's missing fields would hide the reason.
+        let First { format: found, sha256: seal } = serde_json::from_str(text).map_err(unreadable)?;
+        if found != format {
+            return Err(Failure::usage(format!(
+                "has format {found}; this version of the program reads format {format}: use the one that wrote it"
+            )));
+        }
+        let mut bytes = self.bytes.to_vec();
+        let position = seal_position(&bytes).filter(|_| seal.len() == DIGITS);
+        let position = position.ok_or_else(|| Failure::usage("its metadata have no sha256: it is damaged"))?;
+        bytes[position..position + DIGITS].fill(b'0');
+        let found = sha256(&bytes);
+        if found != seal {
+            return Err(Failure::usage(format!(
+                "is damaged, or was changed by another program: its SHA-256 should be {seal} (with these digits as zeros), \
+                 and is {found}; take a copy that is whole"
+            )));
+        }
+        serde_json::from_str(text).map_err(unreadable)
+    }
+
+    /// The names of all tensors, sorted.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.tensors.names();
+        names.sort_unstable();
+        names
+    }
+
+    /// The bytes of all tensors together.
+    pub fn data_len(&self) -> usize {
+        self.tensors.iter().map(|(_, tensor)| tensor.data().len()).sum()
+    }
+
+    /// The dimensions of a tensor.
+    pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.tensors.tensor(name).ok().map(|tensor| tensor.shape().to_vec())
+    }
+
+    /// The values of a tensor, which must have these dimensions and be finite.
+    ///
+    /// # Errors
+    /// A sentence that names the tensor, what was expected and what was found.
+    pub fn values(&self, name: &str, shape: &[usize]) -> std::result::Result<Vec<f32>, String> {
+        let expected = dimensions(shape);
+        let tensor = self.tensors.tensor(name).map_err(|_| format!("tensor {name} ({expected}) is missing"))?;
+        if tensor.dtype() != Dtype::F32 {
+            return Err(format!("tensor {name}: expected F32, found {:?}", tensor.dtype()));
+        }
+        if tensor.shape() != shape {
+            return Err(format!("tensor {name}: expected {expected}, found {}", dimensions(tensor.shape())));
+        }
+        let values: Vec<f32> = tensor.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+        match values.iter().position(|value| !value.is_finite()) {
+            None => Ok(values),
+            Some(index) => Err(format!("tensor {name}: value {index} is {}; expected finite numbers", values[index])),
+        }
+    }
+}
+
+/// Dimensions for people: `3 x 3 x 3 x 64`.
+pub fn dimensions(shape: &[usize]) -> String {
+    shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ")
+}
+
+/// Several faults as one line: the first in full.
+pub fn first_of(faults: &[String]) -> Option<String> {
+    let (first, others) = faults.split_first()?;
+    Some(match others.len() {
+        0 => first.clone(),
+        n => format!("{first}; {n} more tensors do not fit"),
+    })
+}
+
+/// What the form lacks, in words, and what the file may be instead.
+fn describe(error: &SafeTensorError, bytes: &[u8]) -> String {
+    let length = thousands(bytes.len() as u64);
+    let announced = || {
+        let header = bytes.first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
+        format!("its first 8 bytes announce a header of {} bytes", thousands(header))
+    };
+    match error {
+        _ if bytes.is_empty() => "is empty (0 bytes)".to_owned(),
+        SafeTensorError::HeaderTooSmall => {
+            format!("is no safetensors file: it has {length} bytes, fewer than the 8 of a header's length")
+        }
+        SafeTensorError::HeaderTooLarge | SafeTensorError::InvalidHeaderLength => match guess(bytes) {
+            Some(what) => format!("is no safetensors file; it looks like {what}"),
+            None => format!("is no safetensors file, or cut short: {}, and it has {length} bytes", announced()),
+        },
+        SafeTensorError::InvalidHeader(error) => format!("its header is no text: {error}"),
+        SafeTensorError::InvalidHeaderDeserialization(error) => {
+            format!("its header is not that of a safetensors file: {error}")
+        }
+        SafeTensorError::MetadataIncompleteBuffer => {
+            format!("is cut short or damaged: its header describes another length than its {length} bytes")
+        }
+        error => format!("is damaged: {error}"),
+    }
+}
+
+/// What a file is by its first bytes.
+fn guess(bytes: &[u8]) -> Option<&'static str> {
+    let formats: [(&[u8], &str); 5] = [
+        (b"\x89HDF", "HDF5 (Keras's .h5): save the weights as safetensors"),
+        (b"PK\x03\x04", "a zip archive (PyTorch's .pt or Keras's .keras): save the weights as safetensors"),
+        (b"\x1f\x8b", "a gzip archive"),
+        (b"\x89PNG", "a picture"),
+        (b"<", "a web page"),
+    ];
+    formats.into_iter().find(|(start, _)| bytes.starts_with(start)).map(|(_, what)| what)
+}
