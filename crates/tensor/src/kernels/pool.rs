@@ -3,6 +3,8 @@
 //! **Ties.** Where several elements of a window are equally large, the first one in row order is the winner and gets
 //! the whole gradient. The winner is not remembered: the backward pass finds it again, as the first element that equals
 //! the maximum.
+//!
+//! **NaN.** A window with a NaN in it has the maximum NaN, and no winner.
 
 use std::ops::Range;
 
@@ -97,7 +99,9 @@ pub fn max_pool<S: Simd>(simd: S, s: &PoolShape, x: &[f32], y: &mut [f32]) {
             let lanes = c..s.c.min(c + LANES);
             let mut best = simd.splat(f32::NEG_INFINITY);
             for pixel in pixels.clone() {
-                best = simd.max(best, simd.load_first(&x[pixel * s.c..][lanes.clone()]));
+                let larger = simd.max(best, simd.load_first(&x[pixel * s.c..][lanes.clone()]));
+                // `max` is NaN where the pixel is; where the best so far is (it equals nothing, itself included), it stays.
+                best = simd.select_eq(best, best, larger, best);
             }
             simd.store_first(best, &mut y[out * s.c..][lanes]);
         }

@@ -114,6 +114,35 @@ fn pools_of_any_number_of_channels() {
 }
 
 #[test]
+fn a_pool_hides_no_nan() {
+    // One window of two rows and three columns, for every place in it and in the vectors.
+    let s = PoolShape::new([2, 3, 20], [2, 3], [2, 3], Padding::Valid).expect("the window fits");
+    for level in levels() {
+        for broken in 0..s.input_len() {
+            let mut x = integers("x", s.input_len());
+            let mut expected: Vec<f32> =
+                (0..s.c).map(|c| x.iter().skip(c).step_by(s.c).copied().fold(f32::NEG_INFINITY, f32::max)).collect();
+            x[broken] = f32::NAN;
+            expected[broken % s.c] = f32::NAN;
+            let (mut y, mut dx) = (vec![0.0; s.output_len()], vec![1.0; s.input_len()]);
+            dispatch!(level, simd => simd.vectorize(#[inline(always)] || max_pool(simd, &s, &x, &mut y)));
+            for (c, (&found, expected)) in y.iter().zip(expected).enumerate() {
+                assert!(
+                    found == expected || found.is_nan() && expected.is_nan(),
+                    "{level}, NaN at {broken}: {c}: {found}"
+                );
+            }
+            let dy = vec![1.0; s.output_len()];
+            dispatch!(level, simd => simd.vectorize(
+                #[inline(always)]
+                || max_pool_gradient(simd, &s, &x, &y, &dy, &mut dx),
+            ));
+            assert_eq!(dx.iter().sum::<f32>(), s.c as f32 - 1.0, "{level}: every other window has a winner");
+        }
+    }
+}
+
+#[test]
 fn optimizers_write_every_element_and_no_other() {
     at_every_level_and_length(|level, len| {
         let [value, gradient] = [integers("value", len), integers("gradient", len)];
