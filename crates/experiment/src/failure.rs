@@ -137,3 +137,24 @@ impl From<io::Error> for Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_training_that_ends_badly_says_whose_fault_it_is() {
+        let no_memory = nn::FitError::NoMemory(nn::NoMemory { bytes: 1 << 50 });
+        let not_finite = nn::FitError::NotFinite { epoch: 2, step: 7, loss: f64::NAN, layer: "dense_1".to_owned() };
+        let invalid = nn::FitError::Invalid("there are no training examples".to_owned());
+        for (error, kind, words) in [
+            (no_memory, Kind::Environment, ["1125899906842624 bytes", "turn the cache off"]),
+            (not_finite, Kind::Numeric, ["epoch 2, step 7", "'dense_1'"]),
+            (invalid, Kind::Usage, ["no training", "examples"]),
+        ] {
+            let failure = Failure::from(error);
+            assert_eq!(failure.kind, kind, "{failure}");
+            assert!(words.iter().all(|&word| failure.to_string().contains(word)), "{failure}");
+        }
+    }
+}

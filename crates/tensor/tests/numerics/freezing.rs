@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use thawline_tensor::nn::fit::train_step;
 use thawline_tensor::nn::trace::Trace;
 use thawline_tensor::nn::{
-    Backward, Conv2D, Dense, Dropout, Fit, Flatten, Layer, Network, Optimizer, Param, Relu, Step, cache_bytes, fit,
+    Backward, Conv2D, Dense, Dropout, Examples, Fit, FitError, Flatten, Inputs, Layer, MaxPool2D, Network, NoMemory,
+    Optimizer, Param, Relu, Step, cache_bytes, fit,
 };
 use thawline_tensor::random::Purpose;
 use thawline_tensor::{Buffer, Shape};
@@ -93,6 +94,41 @@ fn features_are_as_many_as_the_prefix_gives() {
         assert_eq!((features.len(), features.inputs().shape().dims()), (9, &[5, 4, 20][..]));
         assert_eq!(features.labels(), examples.labels());
     }
+}
+
+/// A million large pictures, which nobody gets to see.
+struct Unseen(Shape);
+
+impl Inputs for Unseen {
+    fn shape(&self) -> &Shape {
+        &self.0
+    }
+
+    fn len(&self) -> usize {
+        1 << 20
+    }
+
+    fn read(&self, index: usize, _into: &mut [f32]) {
+        panic!("picture {index} was read");
+    }
+}
+
+#[test]
+fn a_cache_that_no_memory_holds_is_an_error_with_its_size() {
+    let side = 1 << 14;
+    let mut network = Network::builder([side, side, 1])
+        .layer("conv", Conv2D::new(1, [1, 1]))
+        .layer("dropout", Dropout::new(0.5))
+        .layer("pool", MaxPool2D::new([side, side]))
+        .layer("flatten", Flatten)
+        .layer("dense", Dense::new(2))
+        .build(1)
+        .expect("the network fits together");
+    network.freeze_through("conv").expect("there is such a layer");
+    let examples = Examples::new(Unseen([side, side, 1].into()), vec![0; 1 << 20]);
+    let error = fit(&mut network, &examples, None, &Fit { cached: true, ..small::FIT }, &mut ());
+    // A float a pixel.
+    assert_eq!(error, Err(FitError::NoMemory(NoMemory { bytes: 1 << 50 })));
 }
 
 #[test]
