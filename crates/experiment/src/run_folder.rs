@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     atomic_file::{self, AtomicWriteError},
-    record::{Environment, EpochRow, RecordError, RunRecord},
+    record::{DataKind, Environment, EpochRow, RecordError, RunRecord},
     report::{self, ReportPictures},
 };
 
@@ -20,6 +20,7 @@ use crate::{
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
+    data: DataKind,
     metrics: Vec<MetricsRow>,
 }
 
@@ -40,6 +41,8 @@ pub struct MetricsRow {
     pub val_loss: f64,
     /// Validation accuracy.
     pub val_accuracy: f64,
+    /// What was learnt: nobody shall take a number on built-in pictures for one on CIFAR-10.
+    pub data: DataKind,
 }
 
 /// Why a run folder cannot be made or filled.
@@ -92,11 +95,12 @@ impl RunFolderError {
 type Result<T> = std::result::Result<T, RunFolderError>;
 
 impl RunFolder {
-    /// Makes the folder `path`, and the folders above it where they are missing; takes an empty one as it is.
+    /// Makes the folder `path` for a run on such data, and the folders above it where they are missing; takes an empty one
+    /// as it is.
     ///
     /// # Errors
     /// Where there is anything in it: a run never mixes with another. Where the system refuses.
-    pub fn create(path: &Path) -> Result<Self> {
+    pub fn create(path: &Path, data: DataKind) -> Result<Self> {
         let refused = |action| move |source| RunFolderError::Folder { action, path: path.to_owned(), source };
         if path.is_file() {
             return Err(RunFolderError::NotAFolder(path.to_owned()));
@@ -105,7 +109,7 @@ impl RunFolder {
         if fs::read_dir(path).map_err(refused("read"))?.next().is_some() {
             return Err(RunFolderError::NotEmpty(path.to_owned()));
         }
-        Ok(RunFolder { path: path.to_owned(), metrics: Vec::new() })
+        Ok(RunFolder { path: path.to_owned(), data, metrics: Vec::new() })
     }
 
     /// Makes a new folder in `parent` that is named after the time, UTC: `2026-11-24-101502`, or
@@ -113,14 +117,14 @@ impl RunFolder {
     ///
     /// # Errors
     /// Where the system refuses.
-    pub fn create_dated(parent: &Path, now: SystemTime) -> Result<Self> {
+    pub fn create_dated(parent: &Path, data: DataKind, now: SystemTime) -> Result<Self> {
         let refused = |path: &Path, source| RunFolderError::Folder { action: "make", path: path.to_owned(), source };
         fs::create_dir_all(parent).map_err(|source| refused(parent, source))?;
         let name = utc_date(now).replace('T', "-").replace([':', 'Z'], "");
         let names = std::iter::once(name.clone()).chain((2..).map(|n: u32| format!("{name}-{n}")));
         for path in names.map(|name| parent.join(name)) {
             match fs::create_dir(&path) {
-                Ok(()) => return Ok(RunFolder { path, metrics: Vec::new() }),
+                Ok(()) => return Ok(RunFolder { path, data, metrics: Vec::new() }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(source) => return Err(refused(&path, source)),
             }
@@ -159,8 +163,8 @@ impl RunFolder {
     pub fn append_epoch(&mut self, model: &str, row: &EpochRow) -> Result<()> {
         row.require_finite(model)?;
         let &EpochRow { epoch, seconds, loss, accuracy, val_loss, val_accuracy } = row;
-        let model = model.to_owned();
-        self.metrics.push(MetricsRow { model, epoch, seconds, loss, accuracy, val_loss, val_accuracy });
+        let (model, data) = (model.to_owned(), self.data);
+        self.metrics.push(MetricsRow { model, epoch, seconds, loss, accuracy, val_loss, val_accuracy, data });
         // A few kilobytes: written anew each time, they are never torn, as an appended line could be.
         self.write("metrics.csv", &csv(&self.metrics)?)?;
         self.write("metrics.jsonl", &json_lines(&self.metrics)?)
@@ -258,7 +262,7 @@ mod tests {
 
     fn fill(path: &Path) -> BTreeMap<String, Vec<u8>> {
         let record = fixture::record();
-        let mut folder = RunFolder::create(path).unwrap();
+        let mut folder = RunFolder::create(path, record.data.kind).unwrap();
         folder.write_config(&record.config).unwrap();
         folder.write_environment(&record.environment).unwrap();
         for (name, model) in [("model_1", &record.model_1), ("model_2", &record.model_2)] {
@@ -308,16 +312,19 @@ mod tests {
     #[test]
     fn metrics_read_back_as_they_were_after_every_epoch() {
         let parent = tempfile::tempdir().unwrap();
-        let mut folder = RunFolder::create(parent.path()).unwrap();
+        let mut folder = RunFolder::create(parent.path(), DataKind::BuiltIn).unwrap();
         let mut rows: Vec<MetricsRow> = Vec::new();
         for row in &fixture::record().model_2.history {
             folder.append_epoch("model_2", row).unwrap();
             let &EpochRow { epoch, seconds, loss, accuracy, val_loss, val_accuracy } = row;
-            rows.push(MetricsRow { model: "model_2".into(), epoch, seconds, loss, accuracy, val_loss, val_accuracy });
+            let (model, data) = ("model_2".to_owned(), DataKind::BuiltIn);
+            rows.push(MetricsRow { model, epoch, seconds, loss, accuracy, val_loss, val_accuracy, data });
 
             let mut csv = csv::Reader::from_path(parent.path().join("metrics.csv")).unwrap();
             let header = csv.headers().unwrap().iter().collect::<Vec<_>>().join(",");
-            assert_eq!(header, "model,epoch,seconds,loss,accuracy,val_loss,val_accuracy");
+            assert_eq!(header, "model,epoch,seconds,loss,accuracy,val_loss,val_accuracy,data");
+            let text = fs::read_to_string(parent.path().join("metrics.csv")).unwrap();
+            assert!(text.lines().skip(1).all(|line| line.ends_with(",built-in pictures")), "{text}");
             assert_eq!(csv.deserialize().map(|row| row.unwrap()).collect::<Vec<MetricsRow>>(), rows);
 
             let lines = fs::read_to_string(parent.path().join("metrics.jsonl")).unwrap();
@@ -329,7 +336,7 @@ mod tests {
     #[test]
     fn a_diverged_epoch_is_named_and_not_written() {
         let parent = tempfile::tempdir().unwrap();
-        let mut folder = RunFolder::create(parent.path()).unwrap();
+        let mut folder = RunFolder::create(parent.path(), DataKind::BuiltIn).unwrap();
         let good = fixture::record().model_1.history[0];
         folder.append_epoch("model_1", &good).unwrap();
         let before = files(parent.path());
@@ -349,10 +356,10 @@ mod tests {
     fn a_folder_with_anything_in_it_is_refused_and_left_alone() {
         let parent = tempfile::tempdir().unwrap();
         let before = fill(parent.path());
-        let error = RunFolder::create(parent.path()).unwrap_err();
+        let error = RunFolder::create(parent.path(), DataKind::BuiltIn).unwrap_err();
         assert_eq!(error.exit_code(), 2);
         assert!(error.to_string().contains("is not empty; name another folder"), "{error}");
-        let error = RunFolder::create(&parent.path().join("summary.json")).unwrap_err();
+        let error = RunFolder::create(&parent.path().join("summary.json"), DataKind::BuiltIn).unwrap_err();
         assert_eq!(error.exit_code(), 2);
         assert!(error.to_string().contains("is a file, not a folder"), "{error}");
         assert_eq!(files(parent.path()), before);
@@ -363,7 +370,8 @@ mod tests {
         let parent = tempfile::tempdir().unwrap();
         let now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_515_302_750);
         assert_eq!(utc_date(now), "2026-11-24T10:15:02Z");
-        let made = [(); 3].map(|()| RunFolder::create_dated(&parent.path().join("runs"), now).unwrap());
+        let made =
+            [(); 3].map(|()| RunFolder::create_dated(&parent.path().join("runs"), DataKind::BuiltIn, now).unwrap());
         let names = made.each_ref().map(|folder| folder.path().file_name().unwrap().to_str().unwrap());
         assert_eq!(names, ["2026-11-24-101502", "2026-11-24-101502-2", "2026-11-24-101502-3"]);
     }

@@ -22,7 +22,7 @@ use crate::{
     interrupt::Interrupts,
     machine, plan,
     progress::Progress,
-    record::{self, EpochRow, HeadStart, ModelRecord, RunRecord},
+    record::{self, DataKind, EpochRow, HeadStart, ModelRecord, RunRecord},
     results,
     run_folder::RunFolder,
     task::Task,
@@ -56,7 +56,7 @@ fn perform(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
     let data = data::open(args.data.data.as_deref())?;
     let config = args.config(&data)?;
     let mut experiment = Experiment::prepare(&data, &config)?;
-    let mut folder = create_folder(args.output.out.as_deref(), now)?;
+    let mut folder = create_folder(args.output.out.as_deref(), data.kind, now)?;
     folder.write_config(&config)?;
     folder.write_environment(&environment)?;
     console.say(plan::text(&experiment, &environment, folder.path()))?;
@@ -131,10 +131,10 @@ fn defect(error: impl std::error::Error) -> Failure {
     Failure::new(Kind::Other, error.to_string())
 }
 
-fn create_folder(out: Option<&Path>, now: SystemTime) -> Result<RunFolder> {
+fn create_folder(out: Option<&Path>, data: DataKind, now: SystemTime) -> Result<RunFolder> {
     Ok(match out {
-        Some(path) => RunFolder::create(path)?,
-        None => RunFolder::create_dated(&PathBuf::from("runs"), now)?,
+        Some(path) => RunFolder::create(path, data)?,
+        None => RunFolder::create_dated(&PathBuf::from("runs"), data, now)?,
     })
 }
 

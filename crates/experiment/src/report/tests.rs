@@ -182,7 +182,7 @@ fn odd_runs_still_make_a_page() {
 fn sample_reports() {
     let folder = std::path::PathBuf::from(std::env::var_os("THAWLINE_SAMPLES").expect("THAWLINE_SAMPLES=DIR"));
     for (name, record) in [("cifar-10", fixture::record()), ("built-in", fixture::built_in_record())] {
-        let folder = crate::run_folder::RunFolder::create(&folder.join(name)).unwrap();
+        let folder = crate::run_folder::RunFolder::create(&folder.join(name), record.data.kind).unwrap();
         folder.finish(&record, &fixture::pictures()).unwrap();
     }
 }
