@@ -1,4 +1,5 @@
-//! Matrix products: a large square one, a convolution written as one, the three of a dense layer.
+//! Matrix products: a large square one, a convolution written as one, the three of a dense layer. Beside other libraries:
+//! benches/rivals.
 
 mod measure;
 

@@ -19,7 +19,6 @@ import argparse
 import datetime
 import json
 import os
-import re
 import shlex
 import statistics
 import subprocess
@@ -195,8 +194,7 @@ def write_record(kind, options, place, results, table):
               "same name."]
     settings = {name: getattr(options, name) for name in ("rounds", "steps", "epochs", "threads", "batch", "seed")}
     record = {"kind": kind, "date": today, "commit": commit(), "machine": place, "settings": settings, "results": results}
-    cpu_words = re.sub(r"[^a-z0-9]+", "-", re.sub(r"\(.*?\)", "", place["cpu"].lower())).strip("-")
-    base = Path(options.records) / f"{today}-peers-{kind}-{cpu_words}-{place['logical_cpus']}-cpus"
+    base = Path(options.records) / f"{today}-peers-{kind}-{machine.slug(place)}"
     base.parent.mkdir(parents=True, exist_ok=True)
     for suffix, text in [(".json", json.dumps(record) + "\n"), (".md", "\n".join(heading + table + footer) + "\n")]:
         unfinished = base.with_name(base.name + suffix + ".part")

@@ -22,6 +22,12 @@ def describe():
     }
 
 
+def slug(place):
+    """What `describe` gave, as part of a file's name."""
+    words = re.sub(r"[^a-z0-9]+", "-", re.sub(r"\(.*?\)", "", place["cpu"].lower())).strip("-")
+    return f"{words}-{place['logical_cpus']}-cpus"
+
+
 def _cpu_and_memory():
     """The processor's name, its feature flags, the memory in bytes."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

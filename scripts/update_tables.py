@@ -1,0 +1,157 @@
+#!/usr/bin/env python3
+"""Measures this machine, and writes the tables of docs/winograd.md and docs/performance.md anew.
+
+    cargo build --release && scripts/update_tables.py [ladder] [errors] [bench] [rivals]
+
+ladder   each convolution at each SIMD level, by `thawline bench`         docs/winograd.md
+errors   what the test numerics/winograd_error.rs prints                  docs/winograd.md
+bench    everything that `thawline bench` shows                           docs/performance.md
+rivals   other libraries' matrix products, by benches/rivals              docs/performance.md and benches/records/
+
+Let the machine do nothing else meanwhile; all take some three minutes when everything is compiled. Each table of times says
+when, where and beside what load it was measured. It stands between <!-- begin NAME --> and <!-- end NAME -->; what is around
+it stays as it is.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import re
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(REPOSITORY / "scripts" / "peers"))
+import machine  # noqa: E402
+
+PASSES = ("forward", "input gradient", "kernel gradient")
+RUNGS = ("naive", "im2col", "implicit", "winograd")
+TABLES = ("ladder", "errors", "bench", "rivals")
+BUSY = 0.5  # a load average above this is worth a warning
+
+
+# -- measuring
+
+def bench(options, *arguments):
+    return output([options.thawline, "bench", *arguments])
+
+
+def machines_roof(options):
+    return json.loads(bench(options, "--only", "peak", "--json"))
+
+
+def output(command):
+    say(" ".join(command))
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY)
+    if done.returncode != 0:
+        sys.exit(f"update_tables: {' '.join(command)} ended with {done.returncode}")
+    return done.stdout
+
+
+def caption(roof):
+    """Where and when; and whether to believe it."""
+    environment, load = roof["environment"], roof["load_average"] or 0
+    sentences = [f"{machine.describe()['cpu']}, {environment['logical_cpus']} logical CPUs, {environment['os']},",
+                 f"{environment['rustc']}, {datetime.date.today().isoformat()}."]
+    if load > BUSY:
+        sentences.append(f"The machine was not idle (load average {load:.1f} at the start): times may be too long, and shares of "
+                         "peak and roofline too small.")
+    return textwrap.fill(" ".join(sentences), 120)
+
+
+# -- tables
+
+def table(header, rows):
+    lines = ["| " + " | ".join(header) + " |", "|---" + "|---:" * (len(header) - 1) + "|"]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def ladder(roof, by_level):
+    rows = []
+    for which in PASSES:
+        for rung in RUNGS:
+            cells = []
+            for record in by_level.values():
+                row = convolution(record, which, rung)
+                cells.append(f"{row['gflops']:.1f} ({100 * row['share_of_peak']:.0f} %)")
+            rows.append([f"{which}, {rung}", *cells])
+    return table(["conv2", *by_level], rows) + "\n\n" + caption(roof)
+
+
+def errors():
+    """What the test that bounds them prints."""
+    command = ["cargo", "test", "--quiet", "--package", "thawline-tensor", "--test", "numerics", "winograd_error", "--", "--nocapture"]
+    return "\n".join(line for line in output(command).splitlines() if line.startswith("|"))
+
+
+def convolution(record, which, rung):
+    return next(row for row in record["kernels"]
+                if row["group"] == f"conv2 {which}" and row["name"].startswith(f"{rung},"))
+
+
+# -- writing
+
+def rivals(page):
+    """The whole output is a record; its table goes into the page, with a link."""
+    text = output(["cargo", "run", "--release", "--manifest-path", "benches/rivals/Cargo.toml"])
+    record = REPOSITORY / "benches" / "records" / f"{datetime.date.today().isoformat()}-rivals-{machine.slug(machine.describe())}.md"
+    replace(record, text)
+    rest = text.split("\n\n", 1)[1]  # behind the title
+    replace_table(page, "rivals", f"{rest.rstrip()}\n\nThe record: [{record.name}](../benches/records/{record.name}).")
+
+
+def replace_table(page, name, content):
+    block = re.compile(rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
+    text, found = block.subn(lambda match: match[1] + content + "\n" + match[2], page.read_text())
+    if found != 1:
+        sys.exit(f"update_tables: {page} has {found} tables called {name}, expected 1")
+    replace(page, text)
+
+
+def replace(path, text):
+    """Whole or not at all."""
+    unfinished = path.with_name(path.name + ".part")
+    unfinished.write_text(text)
+    unfinished.replace(path)
+    say(f"written: {path.relative_to(REPOSITORY)}")
+
+
+def say(message):
+    print(message, file=sys.stderr, flush=True)
+
+
+def main():
+    target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("tables", nargs="*", metavar="TABLE", help="ladder, errors, bench or rivals; all unless named")
+    arguments.add_argument("--thawline", default=str(target / "release" / "thawline"), help="the program")
+    options = arguments.parse_args()
+    unknown = set(options.tables) - set(TABLES)
+    if unknown:
+        arguments.error(f"there is no table {', '.join(sorted(unknown))}; expected some of {', '.join(TABLES)}")
+    wanted = options.tables or TABLES
+
+    load = os.getloadavg()[0]
+    if load > BUSY and set(wanted) != {"errors"}:
+        say(f"warning: the load average is {load:.1f}; times taken on a busy machine mislead, and the tables will say so")
+    winograd, performance = REPOSITORY / "docs" / "winograd.md", REPOSITORY / "docs" / "performance.md"
+    if "bench" in wanted:
+        roof, text = machines_roof(options), bench(options).rstrip()
+        replace_table(performance, "bench", f"{caption(roof)}\n\n```\n{text}\n```")
+    if "ladder" in wanted:
+        roof = machines_roof(options)
+        by_level = {level: json.loads(bench(options, "--only", "kernels", "--json", "--threads", "1", "--simd", level))
+                    for level in dict.fromkeys(peak["level"] for peak in roof["peaks"])}
+        replace_table(winograd, "ladder", ladder(roof, by_level))
+    if "errors" in wanted:
+        replace_table(winograd, "errors", errors())
+    if "rivals" in wanted:
+        rivals(performance)
+
+
+if __name__ == "__main__":
+    main()
