@@ -70,6 +70,41 @@ pub fn for_chunks_of_three(
         .for_each(|(i, ((a, b), c))| task(i, [a, b, c]));
 }
 
+/// Most rows of a matrix that [`for_strips`] takes.
+pub const STRIP_ROWS: usize = 128;
+
+/// Calls `task(column, rows)` for strips of a row-major matrix, in parallel: `column` is the first of at most `width`
+/// columns, `rows` are the pieces of all rows that lie in the strip.
+///
+/// # Panics
+/// If the matrix has more than [`STRIP_ROWS`] rows.
+pub fn for_strips(
+    matrix: &mut [f32],
+    columns: usize,
+    width: usize,
+    task: impl Fn(usize, &mut [&mut [f32]]) + Send + Sync,
+) {
+    let count = matrix.len() / columns;
+    let mut rows = matrix.chunks_exact_mut(columns);
+    let mut rows: [&mut [f32]; STRIP_ROWS] = std::array::from_fn(|_| rows.next().unwrap_or_default());
+    halve(&mut rows[..count], 0, width, &task);
+}
+
+/// Splits all rows at the same column, until one strip is left.
+fn halve(rows: &mut [&mut [f32]], column: usize, width: usize, task: &(impl Fn(usize, &mut [&mut [f32]]) + Sync)) {
+    let columns = rows.first().map_or(0, |row| row.len());
+    if columns <= width {
+        return task(column, rows);
+    }
+    let middle = columns.div_ceil(width).div_ceil(2) * width;
+    let mut right: [&mut [f32]; STRIP_ROWS] = std::array::from_fn(|_| <&mut [f32]>::default());
+    for (row, right) in rows.iter_mut().zip(&mut right) {
+        (*row, *right) = std::mem::take(row).split_at_mut(middle);
+    }
+    let right = &mut right[..rows.len()];
+    rayon::join(|| halve(rows, column, width, task), || halve(right, column + middle, width, task));
+}
+
 thread_local! {
     static SCRATCH: RefCell<Vec<Buffer>> = const { RefCell::new(Vec::new()) };
 }

@@ -11,19 +11,30 @@
 use std::ops::Range;
 
 use crate::simd::{LANES, Lanes, Simd, vectors};
-use crate::threads;
+use crate::threads::{self, STRIP_ROWS};
 
 use super::activation::add_to;
-use super::tile::{Accumulators, Product, ROWS, cover, multiply_accumulate, take, to_memory};
-use pack::{a_len, b_len, pack_a, pack_b};
+use super::tile::ROWS;
+use pack::{a_len, b_len, pack_a, pack_b, prefetch_b};
+use panel::{Corner, IN_PLACE, PACKED_A, RowMajor, multiply_in_place, multiply_packed};
 
 mod pack;
+mod panel;
 
-/// Depth of a block: a panel of B, KC x 32 floats, stays in the first-level cache while rows of A pass by.
-const KC: usize = 256;
+/// The greatest depth of a block: a panel of B, 48 KB, stays near the core while rows of A pass by.
+const KC: usize = 384;
+
+/// Terms of a sum that is worth being cut, where C is narrow.
+const LONG_K: usize = 4096;
 
 /// Columns of B that are packed at once.
 const NC: usize = 4096;
+
+/// Floats of a block of packed A.
+const BLOCK_OF_A: usize = 1 << 15;
+
+/// Columns of a strip of a wide C.
+const STRIP: usize = 4 * PACKED_A * LANES;
 
 /// Rows of C whose partial results are kept at the same time, where C is cut along K.
 const MAX_ROWS_OF_PARTIALS: usize = 512;
@@ -83,30 +94,33 @@ pub fn gemm<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: Epi
     if c.is_empty() {
         return;
     }
-    // The choice, and so the order of the sums, must not depend on M: an example gives the same bits in any batch.
-    if k >= 16 * KC && n <= 16 * LANES {
+    // How sums are cut, and so their order, must not depend on M: an example gives the same bits in any batch.
+    if k >= LONG_K && n <= 16 * LANES {
         for (block, c) in c.chunks_mut(MAX_ROWS_OF_PARTIALS * n).enumerate() {
             cut_along_k(simd, a.rows_from(block * MAX_ROWS_OF_PARTIALS, c.len() / n), b, c, epilogue);
         }
+    } else if m <= STRIP_ROWS && n >= 16 * STRIP {
+        cut_along_n(simd, a, b, c, epilogue);
     } else {
         cut_along_m(simd, a, b, c, epilogue);
     }
 }
 
-/// For each NC columns of B, packed once: blocks of rows of C in parallel.
+/// Blocks of rows of C in parallel, for each NC columns of B, which are packed once.
 fn cut_along_m<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: Epilogue) {
     let (m, n, k) = (a.rows, b.cols, a.cols);
     let panel = panel_vectors(a, n);
-    // Enough blocks for many threads, but tall ones, since every block reads all of B.
-    let mc = (m.div_ceil(16 * ROWS) * ROWS).clamp(ROWS, 4 * ROWS);
+    let mc = block_rows(m, k);
     threads::with_scratch(b_len(k, n.min(NC), panel), |packed_b| {
         for jc in (0..n).step_by(NC) {
             let columns = jc..n.min(jc + NC);
             let packed_b = &mut packed_b[..b_len(k, columns.len(), panel)];
-            threads::for_chunks(packed_b, (k * panel * LANES).max(1), |j, packed| {
+            // Some panels side by side, since a row of B is read in the order of memory.
+            let side_by_side = columns.len().div_ceil(16 * panel * LANES);
+            threads::for_chunks(packed_b, (k * panel * LANES * side_by_side).max(1), |j, packed| {
                 simd.vectorize(
                     #[inline(always)]
-                    || pack_b(b, jc + j * panel * LANES, 0..k, panel, packed),
+                    || pack_b(simd, b, jc + j * side_by_side * panel * LANES, 0..k, panel, packed),
                 );
             });
             let packed_b = vectors(packed_b);
@@ -126,17 +140,69 @@ fn cut_along_m<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: 
         threads::for_chunks(c, mc * n, |_, c| {
             simd.vectorize(
                 #[inline(always)]
-                || finish(simd, c, n, epilogue),
+                || {
+                    c.chunks_exact_mut(n).for_each(
+                        #[inline(always)]
+                        |row| finish(simd, row, 0, epilogue),
+                    )
+                },
             );
         });
     }
+}
+
+/// Rows of C that a task computes: as many as a quarter of the second-level cache holds of A, where enough blocks are
+/// left for many threads, and their number even, so that two or more threads end together.
+fn block_rows(m: usize, k: usize) -> usize {
+    let most = (BLOCK_OF_A / k.clamp(1, KC)).next_multiple_of(ROWS);
+    let blocks = m.div_ceil(most).max(m.div_ceil(4 * ROWS).min(16));
+    m.div_ceil(if blocks > 8 { blocks.next_multiple_of(16) } else { blocks })
+}
+
+/// A wide C with few rows: strips of its columns in parallel, each packing its own columns of B.
+fn cut_along_n<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: Epilogue) {
+    let (m, n, k) = (a.rows, b.cols, a.cols);
+    let block = a_len(m, KC.min(k));
+    threads::with_scratch(blocks(0..k).count() * block, |packed_a| {
+        for (ks, packed) in blocks(0..k).zip(packed_a.chunks_exact_mut(block)) {
+            simd.vectorize(
+                #[inline(always)]
+                || pack_a(simd, a, 0..m, ks, packed),
+            );
+        }
+        threads::for_strips(c, n, STRIP, |column, rows| {
+            let width = rows[0].len();
+            threads::with_scratch(b_len(KC.min(k), 1, PACKED_A), |packed_b| {
+                simd.vectorize(
+                    #[inline(always)]
+                    || {
+                        for (ks, packed_a) in blocks(0..k).zip(packed_a.chunks_exact(block)) {
+                            for j in (0..width).step_by(PACKED_A * LANES) {
+                                let packed_b = &mut packed_b[..b_len(ks.len(), 1, PACKED_A)];
+                                pack_b(simd, b, column + j, ks.clone(), PACKED_A, packed_b);
+                                let next = column + j + PACKED_A * LANES;
+                                prefetch_b(simd, b, next..n.min(next + PACKED_A * LANES), ks.clone());
+                                let (width, accumulate) = (width - j, ks.start > 0);
+                                let corner = Corner { c: rows, row: 0, column: j, width, accumulate };
+                                multiply_packed(simd, m, packed_a, vectors(packed_b), corner);
+                            }
+                        }
+                        rows.iter_mut().for_each(
+                            #[inline(always)]
+                            |row| finish(simd, row, column, epilogue),
+                        );
+                    },
+                );
+            });
+        });
+    });
 }
 
 /// Stretches of K in parallel, each giving a partial C; then their sum, in order.
 fn cut_along_k<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: Epilogue) {
     let (m, n, k) = (a.rows, b.cols, a.cols);
     let panel = panel_vectors(a, n);
-    let depth = (3 * KC).min(k.div_ceil(16));
+    let depth = (2 * KC).min(k.div_ceil(16));
     threads::with_scratch(k.div_ceil(depth) * m * n, |partials| {
         threads::for_chunks(partials, m * n, |stretch, partial| {
             let ks = stretch * depth..k.min((stretch + 1) * depth);
@@ -146,10 +212,7 @@ fn cut_along_k<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: 
                     simd.vectorize(
                         #[inline(always)]
                         || {
-                            let width = panel * LANES;
-                            for (j, packed) in packed_b.chunks_exact_mut(ks.len() * width).enumerate() {
-                                pack_b(b, j * width, ks.clone(), panel, packed);
-                            }
+                            pack_b(simd, b, 0, ks.clone(), panel, packed_b);
                             part.multiply(simd, packed_a, vectors(packed_b), partial);
                         },
                     );
@@ -166,23 +229,27 @@ fn cut_along_k<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: 
                     for partial in partials.chunks_exact(m * n) {
                         add_to(simd, &partial[start..start + c.len()], c);
                     }
-                    finish(simd, c, n, epilogue);
+                    c.chunks_exact_mut(n).for_each(
+                        #[inline(always)]
+                        |row| finish(simd, row, 0, epilogue),
+                    );
                 },
             );
         });
     });
 }
 
+/// Cuts ks into as few blocks of at most KC as possible, as equal as possible.
+#[inline(always)]
+fn blocks(ks: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let depth = ks.len().div_ceil(ks.len().div_ceil(KC).max(1)).max(1);
+    ks.clone().step_by(depth).map(move |k| k..ks.end.min(k + depth))
+}
+
 /// Vectors in a row of a panel of B: as many as the tiles of the product have, which read A in place or packed.
 fn panel_vectors(a: Matrix, n: usize) -> usize {
     if a.col_stride == 1 && (n <= 8 * LANES || a.cols > KC) { IN_PLACE } else { PACKED_A }
 }
-
-/// A panel's vectors where A is read in place: few panels of B, or long rows, do not repay packing A.
-const IN_PLACE: usize = 4;
-
-/// A panel's vectors where A is packed.
-const PACKED_A: usize = 2;
 
 /// A block of C: some rows of A over some ks, times some columns of B.
 struct Part<'a> {
@@ -195,145 +262,50 @@ struct Part<'a> {
 }
 
 impl Part<'_> {
-    /// Overwrites the block, in `c`, which has its rows whole. A is packed, where it is, KC columns at a time.
+    /// Overwrites the block, in `c`, which has its rows whole. A is packed, where it is, a block of ks at a time.
     #[inline(always)]
     fn multiply<S: Simd>(&self, simd: S, packed_a: &mut [f32], packed_b: &[Lanes], c: &mut [f32]) {
         let Self { a, rows, n, .. } = self;
-        let depth = self.ks.len();
+        let [m, depth] = [&self.rows, &self.ks].map(|range| range.len());
         if depth == 0 {
             c.fill(0.0);
         }
-        for start in (0..depth).step_by(KC) {
-            let ks = self.ks.start + start..self.ks.start + (start + KC).min(depth);
-            let packed_a = &mut packed_a[..a_len(rows.len(), ks.len())];
-            if panel_vectors(*a, *n) == IN_PLACE {
-                for (j, b) in packed_b.chunks_exact(depth * IN_PLACE).enumerate() {
-                    let b = b[start * IN_PLACE..][..ks.len() * IN_PLACE].as_chunks::<IN_PLACE>().0;
-                    for row in (0..rows.len()).step_by(ROWS) {
-                        let (c, [height, width]) = self.corner(c, row, j * IN_PLACE, IN_PLACE, start > 0);
-                        let a_rows = &a.data[(rows.start + row) * a.row_stride + ks.start..];
-                        cover(simd, height, width, &mut InPlace { a: a_rows, stride: a.row_stride, b, c });
-                    }
-                }
-                continue;
+        let panel = panel_vectors(*a, *n);
+        for ks in blocks(self.ks.clone()) {
+            let packed_a = &mut packed_a[..a_len(m, ks.len())];
+            if panel == PACKED_A {
+                pack_a(simd, *a, rows.clone(), ks.clone(), packed_a);
             }
-            pack_a(*a, rows.clone(), ks.clone(), packed_a);
-            for (j, b) in packed_b.chunks_exact(depth * PACKED_A).enumerate() {
-                let b = b[start * PACKED_A..][..ks.len() * PACKED_A].as_chunks::<PACKED_A>().0;
-                for (panel, packed_a) in packed_a.chunks_exact(a_len(1, ks.len())).enumerate() {
-                    let (c, [height, width]) = self.corner(c, panel * ROWS, j * PACKED_A, PACKED_A, start > 0);
-                    cover(simd, height, width, &mut Packed { a: packed_a.as_chunks().0, b, c });
+            for (j, b) in packed_b.chunks_exact(depth * panel).enumerate() {
+                let b = &b[(ks.start - self.ks.start) * panel..][..ks.len() * panel];
+                let column = self.columns.start + j * panel * LANES;
+                let (width, accumulate) = (self.columns.end - column, ks.start > self.ks.start);
+                let mut rows_of_c = RowMajor { data: c, columns: *n };
+                let corner = Corner { c: &mut rows_of_c, row: 0, column, width, accumulate };
+                if panel == PACKED_A {
+                    multiply_packed(simd, m, packed_a, b, corner);
+                } else {
+                    let a = &a.data[rows.start * a.row_stride + ks.start..];
+                    multiply_in_place(simd, m, (a, self.a.row_stride), b, corner);
                 }
             }
         }
     }
-
-    /// Where a panel's product goes, and its rows and vectors.
-    #[inline(always)]
-    fn corner<'c>(
-        &self,
-        c: &'c mut [f32],
-        row: usize,
-        vector: usize,
-        panel: usize,
-        accumulate: bool,
-    ) -> (Corner<'c>, [usize; 2]) {
-        let width = (panel * LANES).min(self.columns.len() - vector * LANES);
-        let corner = row * self.n + self.columns.start + vector * LANES;
-        let size = [ROWS.min(self.rows.len() - row), width.div_ceil(LANES)];
-        (Corner { c, corner, n: self.n, width, accumulate }, size)
-    }
 }
 
-/// A panel of packed A times a panel of B.
-struct Packed<'a, const W: usize> {
-    a: &'a [[f32; ROWS]],
-    b: &'a [[Lanes; W]],
-    c: Corner<'a>,
-}
-
-/// Rows of A where they lie, times a panel of B.
-struct InPlace<'a, const W: usize> {
-    a: &'a [f32],
-    stride: usize,
-    b: &'a [[Lanes; W]],
-    c: Corner<'a>,
-}
-
-/// Where in C a panel's product goes.
-struct Corner<'a> {
-    c: &'a mut [f32],
-    corner: usize,
-    n: usize,
-    /// Columns of C that the panel has.
-    width: usize,
-    accumulate: bool,
-}
-
-impl<S: Simd, const W: usize> Product<S> for Packed<'_, W> {
-    const WIDE: bool = false;
-
-    #[inline(always)]
-    fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
-        let mut acc: Accumulators<S, R, V> = [[simd.zero(); V]; R];
-        for (a, b) in self.a.iter().zip(self.b) {
-            multiply_accumulate(simd, &mut acc, |r| a[row + r], take(b, vector));
-        }
-        self.c.store(simd, acc, row, vector);
-    }
-}
-
-impl<S: Simd, const W: usize> Product<S> for InPlace<'_, W> {
-    const WIDE: bool = true;
-
-    #[inline(always)]
-    fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
-        let mut acc: Accumulators<S, R, V> = [[simd.zero(); V]; R];
-        let depth = self.b.len();
-        let rows: [&[f32]; R] = std::array::from_fn(|r| &self.a[(row + r) * self.stride..][..depth]);
-        for (k, b) in self.b.iter().enumerate().take(depth) {
-            multiply_accumulate(simd, &mut acc, |r| rows[r][k], take(b, vector));
-        }
-        self.c.store(simd, acc, row, vector);
-    }
-}
-
-impl Corner<'_> {
-    #[inline(always)]
-    fn store<S: Simd, const R: usize, const V: usize>(
-        &mut self,
-        simd: S,
-        acc: Accumulators<S, R, V>,
-        row: usize,
-        vector: usize,
-    ) {
-        let from = vector * LANES;
-        let width = self.width.min(from + V * LANES) - from;
-        for (r, sums) in to_memory(simd, acc).iter().enumerate() {
-            let c = &mut self.c[self.corner + (row + r) * self.n + from..][..width];
-            for (sum, c) in sums.iter().zip(c.chunks_mut(LANES)) {
-                let sum = simd.load(sum);
-                simd.store_first(if self.accumulate { simd.add(simd.load_first(c), sum) } else { sum }, c);
-            }
-        }
-    }
-}
-
-/// Applies the epilogue to rows of C, while they are in the cache.
+/// Applies the epilogue to a row of C, or to the piece of it that begins at a column, while it is in the cache.
 #[inline(always)]
-fn finish<S: Simd>(simd: S, c: &mut [f32], n: usize, epilogue: Epilogue) {
+fn finish<S: Simd>(simd: S, row: &mut [f32], column: usize, epilogue: Epilogue) {
     let (bias, relu) = match epilogue {
         Epilogue::None => return,
         Epilogue::Bias(bias) => (bias, false),
         Epilogue::BiasRelu(bias) => (bias, true),
     };
-    for row in c.chunks_exact_mut(n) {
-        for (c, bias) in row.chunks_mut(LANES).zip(bias.chunks(LANES)) {
-            let mut v = simd.add(simd.load_first(c), simd.load_first(bias));
-            if relu {
-                v = simd.max(simd.zero(), v);
-            }
-            simd.store_first(v, c);
+    for (c, bias) in row.chunks_mut(LANES).zip(bias[column..].chunks(LANES)) {
+        let mut v = simd.add(simd.load_first(c), simd.load_first(bias));
+        if relu {
+            v = simd.max(simd.zero(), v);
         }
+        simd.store_first(v, c);
     }
 }

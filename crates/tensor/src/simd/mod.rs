@@ -67,6 +67,18 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn load_bytes(self, from: &[u8; LANES]) -> Self::V;
     /// Whole numbers 0.0 to 255.0 as bytes.
     fn store_bytes(self, v: Self::V, to: &mut [u8; LANES]);
+    /// Asks for memory that is needed soon. Changes nothing but time.
+    #[inline(always)]
+    fn prefetch(self, _from: &[f32]) {}
+    /// The transposed matrix: lane `j` of row `i` becomes lane `i` of row `j`.
+    #[inline(always)]
+    fn transpose(self, rows: [Self::V; LANES]) -> [Self::V; LANES] {
+        let mut matrix = [[0.0; LANES]; LANES];
+        for (row, lanes) in rows.into_iter().zip(&mut matrix) {
+            self.store(row, lanes);
+        }
+        std::array::from_fn(|j| self.load(&matrix.map(|row| row[j])))
+    }
     /// Runs `f` with the level's instructions switched on. The closure, and every kernel it calls, must be
     /// `#[inline(always)]`: only code inlined into it is compiled for the level.
     fn vectorize<R>(self, f: impl FnOnce() -> R) -> R;

@@ -141,6 +141,42 @@ impl Simd for Avx512 {
         unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(v))) }
     }
     #[inline(always)]
+    fn prefetch(self, from: &[f32]) {
+        // SAFETY: every x86-64 has SSE, and no address is wrong to ask for.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.as_ptr().cast()) }
+    }
+    #[inline(always)]
+    fn transpose(self, rows: [__m512; LANES]) -> [__m512; LANES] {
+        // SAFETY: the token proves AVX-512 F.
+        unsafe {
+            // Of each four rows: in quarter q of vector c, the elements of column 4q + c.
+            let mut fours = rows;
+            for g in (0..LANES).step_by(4) {
+                let a = _mm512_castps_pd(_mm512_unpacklo_ps(rows[g], rows[g + 1]));
+                let b = _mm512_castps_pd(_mm512_unpackhi_ps(rows[g], rows[g + 1]));
+                let c = _mm512_castps_pd(_mm512_unpacklo_ps(rows[g + 2], rows[g + 3]));
+                let d = _mm512_castps_pd(_mm512_unpackhi_ps(rows[g + 2], rows[g + 3]));
+                fours[g] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, c));
+                fours[g + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, c));
+                fours[g + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(b, d));
+                fours[g + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(b, d));
+            }
+            // Quarters 0 and 2 of both operands, or 1 and 3; twice, and the quarters of a column are side by side.
+            let mut columns = fours;
+            for c in 0..4 {
+                let even = _mm512_shuffle_f32x4::<0x88>(fours[c], fours[c + 4]);
+                let odd = _mm512_shuffle_f32x4::<0xdd>(fours[c], fours[c + 4]);
+                let even_below = _mm512_shuffle_f32x4::<0x88>(fours[c + 8], fours[c + 12]);
+                let odd_below = _mm512_shuffle_f32x4::<0xdd>(fours[c + 8], fours[c + 12]);
+                columns[c] = _mm512_shuffle_f32x4::<0x88>(even, even_below);
+                columns[c + 4] = _mm512_shuffle_f32x4::<0x88>(odd, odd_below);
+                columns[c + 8] = _mm512_shuffle_f32x4::<0xdd>(even, even_below);
+                columns[c + 12] = _mm512_shuffle_f32x4::<0xdd>(odd, odd_below);
+            }
+            columns
+        }
+    }
+    #[inline(always)]
     fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
         // SAFETY: the token proves every feature that `with_avx512` enables.
         unsafe { with_avx512(f) }
@@ -247,6 +283,11 @@ impl Simd for Avx2 {
         let mut lanes = [0.0; LANES];
         self.store(v, &mut lanes);
         *to = lanes.map(|lane| lane as u8);
+    }
+    #[inline(always)]
+    fn prefetch(self, from: &[f32]) {
+        // SAFETY: every x86-64 has SSE, and no address is wrong to ask for.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.as_ptr().cast()) }
     }
     #[inline(always)]
     fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {

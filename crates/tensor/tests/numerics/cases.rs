@@ -19,9 +19,16 @@ pub fn products() -> impl Iterator<Item = [usize; 3]> {
         [130, 70, 600],
         [240, 129, 33],
         [29, 150, 300],
+        [8, 9, 385],
+        [20, 150, 770],
         // More columns than are packed at once.
         [3, 4097, 5],
         [15, 8200, 2],
+        // Strips of a wide result: a few rows, as many as strips may have, one more; several blocks along K.
+        [2, 2048, 3],
+        [128, 2050, 20],
+        [129, 2049, 7],
+        [5, 2100, 800],
         // Cut along K: the narrow product with a long sum; at its edges, and with more rows than partial results.
         [1, 1, 4096],
         [1, 256, 4096],

@@ -146,8 +146,11 @@ fn ten_steps_of_training_agree() {
             let expected = golden.f64s(&format!("{name}/losses"));
             assert_eq!(losses.0.len(), expected.len());
             for (step, (loss, expected)) in losses.0.iter().zip(&expected).enumerate() {
+                // A wrong gradient shows in the second loss. Later, Winograd's rounding, ten times the others', may push
+                // an activation over the kink of a ReLU or a pool, from where on the losses part.
+                let tolerance = if step > 5 && method == Method::Winograd { 5e-4 } else { 5e-7 };
                 assert!(
-                    (loss - expected).abs() <= 1e-5 * expected,
+                    (loss - expected).abs() <= tolerance * expected,
                     "{name} by {method:?}: the loss before step {} is {loss}, not {expected}",
                     step + 1
                 );

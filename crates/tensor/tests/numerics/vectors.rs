@@ -119,6 +119,25 @@ fn same(a: f32, b: f32) -> bool {
 }
 
 #[test]
+fn transposing_moves_every_element_to_its_mirror_place() {
+    fn transpose<S: Simd>(simd: S, rows: &[Lanes; LANES]) -> [Lanes; LANES] {
+        let transposed = simd.transpose(rows.map(|row| simd.load(&row)));
+        transposed.map(|column| {
+            let mut lanes = [0.0; LANES];
+            simd.store(column, &mut lanes);
+            lanes
+        })
+    }
+    let rows: [Lanes; LANES] = std::array::from_fn(|i| std::array::from_fn(|j| (i * LANES + j) as f32));
+    for level in levels() {
+        let columns = dispatch!(level, simd => simd.vectorize(|| transpose(simd, &rows)));
+        for (i, j) in (0..LANES).flat_map(|i| (0..LANES).map(move |j| (i, j))) {
+            assert_eq!(columns[j][i], rows[i][j], "{level}: row {i}, column {j}");
+        }
+    }
+}
+
+#[test]
 fn operations_do_to_lanes_what_they_do_to_numbers() {
     // Every triple of odd numbers, and as many usual ones.
     let triples = ODD.into_iter().flat_map(|a| ODD.into_iter().flat_map(move |b| ODD.map(|c| [a, b, c])));
