@@ -124,7 +124,9 @@ pub fn small_run(flags: &str) -> Vec<String> {
     if absent("--data") {
         line.extend(["--data".to_owned(), archive().to_str().unwrap().to_owned()]);
     }
-    for (name, value) in SMALL.into_iter().filter(|(name, _)| absent(name)) {
+    let of_the_tutorial = |name: &str| matches!(name, "--filters" | "--dense");
+    let fits = |name: &str| absent(name) && (absent("--model") || !of_the_tutorial(name));
+    for (name, value) in SMALL.into_iter().filter(|(name, _)| fits(name)) {
         line.extend([name.to_owned(), value.to_owned()]);
     }
     line.extend(flags.into_iter().map(str::to_owned));

@@ -9,6 +9,9 @@ mod experiment;
 /// Model_2's head, fresh or warm, and where the network is cut.
 mod transfer;
 
+/// Networks of one's own, from a file.
+mod networks;
+
 /// The same bits for the same seed, whatever the threads, the cache, the SIMD level.
 mod reproducibility;
 

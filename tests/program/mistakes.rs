@@ -67,7 +67,7 @@ fn flags_that_do_not_go_together() {
         ("--freeze conv2d_9", "--freeze: there is no layer 'conv2d_9'; the layers are conv2d_1, "),
         ("--freeze dense_2", "--freeze dense_2 leaves model_2 nothing to learn"),
         ("--head warm --target 5-7", "--head warm needs as many target classes as source classes"),
-        ("--filters 100000", "parameters; expected at most 1000000000: lower --filters or --dense"),
+        ("--filters 100000", "parameters; expected at most 1000000000: use fewer filters or units"),
         ("--dense 2000000000", "parameters; expected at most 1000000000"),
     ] {
         assert_refused(&place, &place.call_run(flags), words, flags);

@@ -11,7 +11,7 @@ use crate::{
     config::Config,
     data::{BUILT_IN, Data},
     failure::Result,
-    models::{self, Architecture, ConvMethod},
+    models::{Architecture, ConvMethod, Tutorial, file},
     record::HeadStart,
     transfer::Cache,
 };
@@ -73,7 +73,7 @@ pub struct RunArgs {
     pub data: DataArgs,
     /// The network.
     #[command(flatten)]
-    pub network: NetworkArgs,
+    pub network: ModelArgs,
     /// Its training.
     #[command(flatten)]
     pub training: TrainingArgs,
@@ -106,7 +106,19 @@ pub struct DataArgs {
     pub limit: Option<usize>,
 }
 
-/// The network.
+/// The network: one's own, or the tutorial's.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Network")]
+pub struct ModelArgs {
+    /// A TOML file of layers; without it, the tutorial's network with these numbers
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["filters", "kernel", "pool", "dropout", "dense"])]
+    pub model: Option<PathBuf>,
+    /// The tutorial's.
+    #[command(flatten)]
+    pub tutorial: NetworkArgs,
+}
+
+/// The tutorial's network.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Network")]
 pub struct NetworkArgs {
@@ -155,9 +167,9 @@ pub struct TransferArgs {
     /// model_2's head begins fresh, or warm: where model_1's ended
     #[arg(long, value_name = "START", value_enum, hide_possible_values = true, default_value_t = HeadStart::Fresh)]
     pub head: HeadStart,
-    /// The last layer that model_2 takes over frozen
-    #[arg(long, value_name = "LAYER", default_value = models::FEATURES_END)]
-    pub freeze: String,
+    /// The last layer that model_2 takes over frozen [default: the one before the first Dense]
+    #[arg(long, value_name = "LAYER")]
+    pub freeze: Option<String>,
     /// Keep the frozen features in memory: on, off, or auto (where they fit)
     #[arg(long, value_name = "WHEN", value_enum, hide_possible_values = true, default_value_t = Cache::Auto)]
     pub cache: Cache,
@@ -196,13 +208,13 @@ pub struct OutputArgs {
 pub struct SummaryArgs {
     /// The network.
     #[command(flatten)]
-    pub network: NetworkArgs,
+    pub network: ModelArgs,
     /// Classes to tell apart
     #[arg(long, value_name = "N", default_value = "5", value_parser = count)]
     pub classes: usize,
-    /// The last layer that is frozen in the second table
-    #[arg(long, value_name = "LAYER", default_value = models::FEATURES_END)]
-    pub freeze: String,
+    /// The last layer that is frozen in the second table [default: as for run]
+    #[arg(long, value_name = "LAYER")]
+    pub freeze: Option<String>,
 }
 
 /// Flags of `info`.
@@ -268,9 +280,24 @@ pub struct SamplesArgs {
 
 impl NetworkArgs {
     /// The network that the flags describe.
-    pub fn architecture(&self) -> Architecture {
+    pub fn tutorial(&self) -> Tutorial {
         let &NetworkArgs { filters, kernel, pool, dropout, dense, conv_method } = self;
-        Architecture { filters, kernel, pool, dropout, dense, conv_method }
+        Tutorial { filters, kernel, pool, dropout, dense, conv_method }
+    }
+}
+
+impl ModelArgs {
+    /// The network that the flags or the file describe.
+    ///
+    /// # Errors
+    /// A file that does not list layers.
+    pub fn architecture(&self) -> Result<Architecture> {
+        Ok(match &self.model {
+            Some(path) => Architecture::Listed(
+                file::read(path, self.tutorial.conv_method).map_err(|failure| failure.within("--model"))?,
+            ),
+            None => self.tutorial.tutorial().into(),
+        })
     }
 }
 
@@ -285,16 +312,17 @@ impl RunArgs {
         };
         let &TrainingArgs { epochs, batch_size, learning_rate, seed } = &self.training;
         let TransferArgs { head, freeze, cache } = &self.transfer;
+        let network = self.network.architecture()?;
         Ok(Config {
             data: data.path.clone().unwrap_or_else(|| BUILT_IN.to_owned()),
             limit: self.data.limit,
             source: names("--source", &self.data.source)?,
             target: names("--target", &self.data.target)?,
-            network: self.network.architecture(),
             epochs,
             batch_size,
             learning_rate,
-            freeze: freeze.clone(),
+            freeze: freeze.clone().unwrap_or_else(|| network.features_end()),
+            network,
             head: *head,
             cache: *cache,
             seed,
@@ -367,12 +395,13 @@ mod tests {
     #[test]
     fn the_default_flags_are_the_tutorials_network() {
         let cli = Cli::try_parse_from(["thawline"]).unwrap();
-        assert_eq!(cli.run.network.architecture(), Architecture::default());
+        assert_eq!(cli.run.network.tutorial.tutorial(), Tutorial::default());
     }
 
     #[test]
     fn one_number_stands_for_two() {
-        let filters = |text| Cli::try_parse_from(["thawline", "--filters", text]).map(|cli| cli.run.network.filters);
+        let filters =
+            |text| Cli::try_parse_from(["thawline", "--filters", text]).map(|cli| cli.run.network.tutorial.filters);
         assert_eq!(filters("32").unwrap(), [32, 32]);
         assert_eq!(filters("32, 48").unwrap(), [32, 48]);
         assert!(filters("32,48,64").is_err() && filters("32,0").is_err() && filters("").is_err());

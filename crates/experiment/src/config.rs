@@ -18,7 +18,7 @@ pub struct Config {
     pub source: String,
     /// The classes of model_2.
     pub target: String,
-    /// The numbers of the network.
+    /// The network: the numbers of the tutorial's, or `layers`.
     #[serde(flatten)]
     pub network: Architecture,
     /// Passes over the pictures, for each model.
@@ -51,12 +51,14 @@ impl Config {
     /// Settings to begin a test with.
     #[cfg(test)]
     pub(crate) fn small() -> Self {
+        use crate::models::Tutorial;
+
         Config {
             data: crate::data::BUILT_IN.to_owned(),
             limit: None,
             source: "0-4".to_owned(),
             target: "5-9".to_owned(),
-            network: Architecture { filters: [4, 4], dense: 8, ..Architecture::default() },
+            network: Tutorial { filters: [4, 4], dense: 8, ..Tutorial::default() }.into(),
             epochs: 1,
             batch_size: 16,
             learning_rate: 0.001,

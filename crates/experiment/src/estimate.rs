@@ -130,12 +130,12 @@ impl Memory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{models::Architecture, training::tests::two_classes};
+    use crate::{models::Tutorial, training::tests::two_classes};
 
     #[test]
     fn the_work_of_the_tutorial_is_that_of_its_layers() {
         let task = two_classes(10, 4);
-        let mut network = Architecture::default().build(2, 1).unwrap();
+        let mut network = Tutorial::default().build(2, 1).unwrap();
         network.freeze_through("flatten_1").unwrap();
         let config = Config { epochs: 3, batch_size: 5, ..Config::small() };
         let work = |cached| Work::new(&config, &task, &task, &network, cached);
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_by_the_sum_of_its_parts() {
-        let network = Architecture::default().build(5, 1).unwrap();
+        let network = Tutorial::default().build(5, 1).unwrap();
         let memory = Memory::new(1000, &network, 128, 50);
         assert_eq!(memory.parameters, 20 * 1_645_125);
         assert_eq!(memory.batch, 128 * network.summary().activation_bytes() + 16 * 16 * 38_720);

@@ -94,13 +94,14 @@ pub fn compare_frozen(before: Vec<(String, String)>, now: &Network) -> Vec<Froze
 pub fn require_buildable(architecture: &Architecture, classes: usize) -> Result<()> {
     // Far more than any network for 32 x 32 pictures has use for, and 20 GB to train.
     const MOST: u64 = 1_000_000_000;
-    match architecture.parameters(classes) {
-        Some(parameters) if parameters > MOST => Err(Failure::usage(format!(
+    let parameters = architecture.parameters(classes);
+    if parameters > MOST {
+        return Err(Failure::usage(format!(
             "this network would have {parameters} parameters; expected at most {MOST}: \
-             lower --filters or --dense, or raise --pool"
-        ))),
-        _ => Ok(()),
+             use fewer filters or units, or larger pools"
+        )));
     }
+    Ok(())
 }
 
 /// Refuses a run that the machine cannot hold, before the system ends it in the middle.
@@ -123,6 +124,7 @@ fn require_memory(memory: &Memory, free: Option<u64>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::Tutorial;
 
     #[test]
     fn more_memory_than_there_is_is_refused_and_the_pictures_are_not_counted_twice() {
@@ -135,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_changed_tensor_shows() {
-        let mut network = Architecture { filters: [2, 2], dense: 2, ..Architecture::default() }.build(2, 1).unwrap();
+        let mut network = Tutorial { filters: [2, 2], dense: 2, ..Tutorial::default() }.build(2, 1).unwrap();
         network.freeze_through("conv2d_1").unwrap();
         let before = weights::frozen_hashes(&network);
         network.update_params(|name, param| {

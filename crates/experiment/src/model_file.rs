@@ -70,9 +70,8 @@ fn build(metadata: &Metadata, data_len: usize) -> Result<Network> {
     require_buildable(architecture, classes.len())?;
     const LITTLE: u64 = 1 << 20;
     let numbers = (data_len / size_of::<f32>()) as u64;
-    if let Some(parameters) = architecture.parameters(classes.len())
-        && parameters > numbers + LITTLE
-    {
+    let parameters = architecture.parameters(classes.len());
+    if parameters > numbers + LITTLE {
         return Err(wrong(format!(
             "the network has {} parameters, and the tensors hold {} numbers",
             thousands(parameters),
@@ -121,10 +120,14 @@ fn load(network: &mut Network, file: &TensorFile) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::Architecture;
+    use crate::models::{Architecture, Tutorial};
+
+    fn numbers() -> Tutorial {
+        Tutorial { filters: [2, 3], dense: 4, pool: 7, ..Tutorial::default() }
+    }
 
     fn model() -> Model {
-        let network = Architecture { filters: [2, 3], dense: 4, pool: 7, ..Architecture::default() };
+        let network = Architecture::from(numbers());
         let mut built = network.build(2, 7).unwrap();
         built.freeze_through("conv2d_1").unwrap();
         let metadata = Metadata::new("model_2", 7, vec!["cat".into(), "dog".into()], &network, &built);
@@ -245,8 +248,8 @@ mod tests {
             (&|m| m.layers[2].1 = "Dense".into(), "layer conv2d_2 (Conv2D) is listed as conv2d_2 (Dense)"),
             (&|m| m.layers.truncate(3), "the network has 11 layers, and 3 are listed"),
             (&|m| m.frozen = vec!["conv2d_9".into()], "there is no layer 'conv2d_9'"),
-            (&|m| m.network.dense = 1 << 40, "parameters"),
-            (&|m| m.network.dense = 1 << 20, "parameters, and the tensors hold"),
+            (&|m| m.network = Tutorial { dense: 1 << 40, ..numbers() }.into(), "parameters"),
+            (&|m| m.network = Tutorial { dense: 1 << 20, ..numbers() }.into(), "parameters, and the tensors hold"),
         ];
         for (change, words) in cases {
             let text = refusal(&changed(|metadata| change(metadata), same));

@@ -1,43 +1,59 @@
-//! The tutorial's network, with every number of it open to change.
+//! The networks: what they consist of, before they have weights.
+//!
+//! [`layers`] describes layers in Keras's words, [`tutorial`] lists those of the tutorial's network with every number of
+//! it open to change, and [`file`] reads a list from a file of one's own. All are built in one way, here.
+
+pub mod file;
+pub mod layers;
+pub mod tutorial;
+
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use thawline_tensor::nn::{Conv2D, Dense, Dropout, Flatten, MaxPool2D, Method, Network, NetworkError, Relu};
+use thawline_tensor::{
+    Shape,
+    nn::{Method, Network, NetworkError},
+};
 
-/// The shape of a CIFAR picture: height, width, channels.
+pub use self::{layers::Layer, tutorial::Tutorial};
+use crate::failure::{Failure, Result};
+
+/// The shape of a picture: height, width, channels.
 pub const INPUT: [usize; 3] = [32, 32, 3];
 
 /// The last layer of the tutorial's features: what follows is the head.
 pub const FEATURES_END: &str = "flatten_1";
 
-/// The numbers of the tutorial's network; the defaults are the tutorial's.
+/// A network's description: all that is needed to build it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Architecture {
-    /// Filters of the two convolutions.
-    pub filters: [usize; 2],
-    /// Height and width of their kernels.
-    pub kernel: usize,
-    /// Height and width of the pooling windows.
-    pub pool: usize,
-    /// Dropout rates: behind the features, behind the hidden dense layer.
-    pub dropout: [f64; 2],
-    /// Units of the hidden dense layer.
-    pub dense: usize,
-    /// How the convolutions are computed.
-    pub conv_method: ConvMethod,
+#[serde(untagged)]
+pub enum Architecture {
+    /// The tutorial's, by its numbers.
+    Tutorial(Tutorial),
+    /// One's own, layer by layer.
+    Listed(Listed),
 }
 
-impl Default for Architecture {
-    fn default() -> Self {
-        Architecture {
-            filters: [64, 64],
-            kernel: 3,
-            pool: 2,
-            dropout: [0.25, 0.25],
-            dense: 128,
-            conv_method: ConvMethod::Auto,
-        }
-    }
+/// A network as a list of layers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Listed {
+    /// How the convolutions are computed.
+    pub conv_method: ConvMethod,
+    /// The layers, from input to output, each with its name.
+    pub layers: Vec<Layer>,
+    /// Where they were read.
+    #[serde(skip)]
+    pub origin: Option<Origin>,
+}
+
+/// The file that lists a network's layers, for the messages about them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Origin {
+    /// The file.
+    pub path: PathBuf,
+    /// The line of each layer.
+    pub lines: Vec<usize>,
 }
 
 /// How convolutions are computed; see [`Method`].
@@ -68,73 +84,93 @@ impl From<ConvMethod> for Method {
     }
 }
 
+impl From<Tutorial> for Architecture {
+    fn from(tutorial: Tutorial) -> Self {
+        Architecture::Tutorial(tutorial)
+    }
+}
+
 impl Architecture {
-    /// Builds the network for a number of classes. The layers' names are those that Keras gave them in the tutorial; its
-    /// last one, softmax, is part of the loss here, so the network gives logits.
+    /// Builds the network for a number of classes. It gives logits: softmax is part of the loss.
     ///
     /// # Errors
-    /// Names the layer whose shape does not fit.
-    pub fn build(&self, classes: usize, seed: u64) -> Result<Network, NetworkError> {
-        let conv = |filters| Conv2D::new(filters, [self.kernel; 2]).method(self.conv_method.into());
-        let dropout = |rate: f64| Dropout::new(rate as f32);
-        Network::builder(INPUT)
-            .layer("conv2d_1", conv(self.filters[0]))
-            .layer("activation_1", Relu)
-            .layer("conv2d_2", conv(self.filters[1]))
-            .layer("activation_2", Relu)
-            .layer("max_pooling2d_1", MaxPool2D::new([self.pool; 2]))
-            .layer("dropout_1", dropout(self.dropout[0]))
-            .layer(FEATURES_END, Flatten)
-            .layer("dense_1", Dense::new(self.dense))
-            .layer("activation_3", Relu)
-            .layer("dropout_2", dropout(self.dropout[1]))
-            .layer("dense_2", Dense::new(classes))
-            .build(seed)
+    /// Names the layer whose shape does not fit, and its line where there is a file.
+    pub fn build(&self, classes: usize, seed: u64) -> Result<Network> {
+        let mut builder = Network::builder(INPUT);
+        for layer in &*self.layers() {
+            builder = builder.boxed(layer.name(), layer.build(classes, self.conv_method().into()));
+        }
+        let network = builder.build(seed).map_err(|error| self.misfit(error))?;
+        if *network.output() != Shape::from([classes]) {
+            return Err(self.at_line(
+                self.layers().len(),
+                format!(
+                    "the network gives {}, and there are {classes} classes: \
+                     its last layer must be a Dense without units, or with {classes}",
+                    network.output()
+                ),
+            ));
+        }
+        Ok(network)
     }
 
-    /// The number of parameters that the network would have, without building it; `None` where it overflows or a layer
-    /// does not fit, which building it explains.
-    pub fn parameters(&self, classes: usize) -> Option<u64> {
-        let [first, second] = self.filters;
-        let taps = self.kernel.checked_mul(self.kernel)?;
-        let side = INPUT[0].checked_sub(self.kernel.checked_sub(1)?.checked_mul(2)?)?.checked_div(self.pool)?;
-        let with_bias = |inputs: usize, outputs: usize| inputs.checked_add(1)?.checked_mul(outputs);
-        let layers = [
-            with_bias(taps.checked_mul(INPUT[2])?, first)?,
-            with_bias(taps.checked_mul(first)?, second)?,
-            with_bias(side.checked_mul(side)?.checked_mul(second)?, self.dense)?,
-            with_bias(self.dense, classes)?,
-        ];
-        layers.into_iter().try_fold(0, |sum: u64, layer| sum.checked_add(layer as u64))
+    /// The layers, from input to output.
+    pub fn layers(&self) -> std::borrow::Cow<'_, [Layer]> {
+        match self {
+            Architecture::Tutorial(tutorial) => tutorial.layers().into(),
+            Architecture::Listed(listed) => (&*listed.layers).into(),
+        }
+    }
+
+    /// How the convolutions are computed.
+    pub fn conv_method(&self) -> ConvMethod {
+        match self {
+            Architecture::Tutorial(tutorial) => tutorial.conv_method,
+            Architecture::Listed(listed) => listed.conv_method,
+        }
+    }
+
+    /// The last layer of the features, the one before the first `Dense`: what follows is the head.
+    pub fn features_end(&self) -> String {
+        let layers = self.layers();
+        let head = layers.iter().position(|layer| matches!(layer, Layer::Dense { .. })).unwrap_or(layers.len());
+        layers[..head].last().map_or_else(|| FEATURES_END.to_owned(), |layer| layer.name().to_owned())
+    }
+
+    /// The number of parameters that the network would have, without building it; of the layers in front of the first
+    /// that does not fit, which building it explains.
+    pub fn parameters(&self, classes: usize) -> u64 {
+        let mut shape = Shape::from(INPUT);
+        let mut sum = 0u64;
+        for layer in &*self.layers() {
+            let Some((output, parameters)) = layer.outline(&shape, classes) else { break };
+            shape = output;
+            sum = sum.saturating_add(parameters);
+        }
+        sum
+    }
+
+    fn misfit(&self, error: NetworkError) -> Failure {
+        match error {
+            NetworkError::Shape { position, .. } | NetworkError::DuplicateName { position, .. } => {
+                self.at_line(position, error.to_string())
+            }
+            NetworkError::UnknownLayer { .. } => error.into(),
+        }
+    }
+
+    /// A failure that has to do with a layer, counted from 1.
+    fn at_line(&self, position: usize, message: String) -> Failure {
+        let failure = Failure::usage(message);
+        match self {
+            Architecture::Listed(Listed { origin: Some(Origin { path, lines }), .. }) => {
+                let line = lines.get(position.saturating_sub(1)).copied().unwrap_or(1);
+                failure.within(&format!("{}, line {line}", path.display()))
+            }
+            _ => failure,
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_defaults_are_the_tutorials_network() {
-        let mut network = Architecture::default().build(5, 1).unwrap();
-        assert_eq!(network.summary().parameters(), 1_645_125);
-        network.freeze_through(FEATURES_END).unwrap();
-        assert_eq!(network.summary().trainable(), 1_606_405);
-        assert_eq!(network.summary().frozen(), 38_720);
-    }
-
-    #[test]
-    fn parameters_are_foretold() {
-        for architecture in [
-            Architecture::default(),
-            Architecture { filters: [8, 12], kernel: 5, pool: 3, dense: 7, ..Architecture::default() },
-            Architecture { filters: [1, 1], kernel: 1, pool: 32, dense: 1, ..Architecture::default() },
-        ] {
-            for classes in [2, 5] {
-                let built = architecture.build(classes, 1).unwrap().summary().parameters();
-                assert_eq!(architecture.parameters(classes), Some(built as u64), "{architecture:?}");
-            }
-        }
-        let absurd = Architecture { filters: [usize::MAX; 2], ..Architecture::default() };
-        assert_eq!(absurd.parameters(5), None);
-    }
-}
+mod tests;

@@ -147,7 +147,7 @@ pub(crate) mod tests {
     use thawline_tensor::{Tensor, nn::Examples};
 
     use super::*;
-    use crate::{config::Config, failure::Kind, models::Architecture, record::ClassRecord};
+    use crate::{config::Config, failure::Kind, models::Tutorial, record::ClassRecord};
 
     /// Dark pictures and light ones, in turns.
     pub(crate) fn two_classes(train: usize, validation: usize) -> Task<'static> {
@@ -191,7 +191,7 @@ pub(crate) mod tests {
 
     fn trained(monitor: &mut Count) -> Result<ModelRecord> {
         let task = two_classes(20, 7);
-        let architecture = Architecture { filters: [2, 2], dense: 4, dropout: [0.0; 2], ..Architecture::default() };
+        let architecture = Tutorial { filters: [2, 2], dense: 4, dropout: [0.0; 2], ..Tutorial::default() };
         let mut network = architecture.build(2, 5).unwrap();
         let config = Config { epochs: 12, batch_size: 8, learning_rate: 0.01, ..Config::small() };
         train(&mut network, &task, &config.fit(5, false), monitor)

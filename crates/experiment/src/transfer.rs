@@ -9,7 +9,6 @@ use thawline_tensor::{
 use crate::{
     config::Config,
     failure::{Failure, Kind, Result},
-    models,
     record::HeadStart,
     task::Task,
 };
@@ -48,7 +47,7 @@ pub fn model_2(model_1: &Network, classes: usize, config: &Config) -> Result<Net
         return Err(Failure::usage(format!(
             "--freeze {} leaves model_2 nothing to learn; name an earlier layer, such as {}",
             config.freeze,
-            models::FEATURES_END
+            config.network.features_end()
         )));
     }
     if config.head == HeadStart::Warm && model_1.output() != network.output() {
@@ -112,11 +111,11 @@ pub fn plan_cache(network: &Network, task: &Task, cache: Cache, free_memory: Opt
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{models::Architecture, training::tests::two_classes};
+    use crate::{models::Tutorial, training::tests::two_classes};
 
     fn config(head: HeadStart, freeze: &str) -> Config {
         Config {
-            network: Architecture { filters: [4, 4], dense: 6, ..Architecture::default() },
+            network: Tutorial { filters: [4, 4], dense: 6, ..Tutorial::default() }.into(),
             head,
             freeze: freeze.to_owned(),
             ..Config::small()

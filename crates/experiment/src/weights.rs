@@ -29,7 +29,7 @@ pub struct Metadata {
     pub classes: Vec<String>,
     /// The shape of one input: height, width, channels.
     pub input: Vec<usize>,
-    /// The numbers from which the network is built.
+    /// All that the network is built from.
     pub network: Architecture,
     /// Name and type of each layer, from input to output.
     pub layers: Vec<(String, String)>,
@@ -88,9 +88,10 @@ fn sha256(values: &[f32]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::Tutorial;
 
     fn small() -> (Architecture, Network) {
-        let architecture = Architecture { filters: [4, 3], dense: 5, ..Architecture::default() };
+        let architecture = Architecture::from(Tutorial { filters: [4, 3], dense: 5, ..Tutorial::default() });
         let mut network = architecture.build(2, 7).unwrap();
         network.freeze_through("conv2d_2").unwrap();
         (architecture, network)

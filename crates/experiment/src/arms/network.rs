@@ -1,11 +1,11 @@
 //! The network of an arm: taken over from stage 1 as far as the arm says, else at its initial weights.
 
-use thawline_tensor::nn::{Conv2D, Dense, Flatten, MaxPool2D, Network, NetworkError, Relu};
+use thawline_tensor::nn::{Conv2D, Dense, Flatten, MaxPool2D, Network, Relu};
 
 use super::{Arm, Head, Stage, Training};
 use crate::{
     failure::{Failure, Result},
-    models::{Architecture, FEATURES_END, INPUT},
+    models::{FEATURES_END, INPUT, Tutorial},
     transfer,
 };
 
@@ -24,7 +24,7 @@ const CONVOLUTIONS: &[&str] = &["conv2d_1", "conv2d_2"];
 /// A layer that does not fit; a warm head for another number of classes than it had.
 pub fn assemble(
     arm: &Arm,
-    architecture: &Architecture,
+    architecture: &Tutorial,
     classes: usize,
     seed: u64,
     features: Option<&Network>,
@@ -58,16 +58,11 @@ pub fn prefix_layers(arm: &Arm) -> usize {
     if arm.is_head_only() { arm.blocks.min(CONVOLUTIONS.len()) } else { 0 }
 }
 
-fn build(
-    head: Head,
-    architecture: &Architecture,
-    classes: usize,
-    seed: u64,
-) -> std::result::Result<Network, NetworkError> {
+fn build(head: Head, architecture: &Tutorial, classes: usize, seed: u64) -> Result<Network> {
     let conv = |filters| Conv2D::new(filters, [architecture.kernel; 2]).method(architecture.conv_method.into());
     let input = Network::builder(INPUT);
-    match head {
-        Head::Fresh | Head::Warm => architecture.build(classes, seed),
+    let layers = match head {
+        Head::Fresh | Head::Warm => return architecture.build(classes, seed),
         Head::Linear => input
             .layer("conv2d_1", conv(architecture.filters[0]))
             .layer("activation_1", Relu)
@@ -75,10 +70,10 @@ fn build(
             .layer("activation_2", Relu)
             .layer("max_pooling2d_1", MaxPool2D::new([architecture.pool; 2]))
             .layer(FEATURES_END, Flatten)
-            .layer("dense_2", Dense::new(classes))
-            .build(seed),
-        Head::Pixels => input.layer(FEATURES_END, Flatten).layer("dense_2", Dense::new(classes)).build(seed),
-    }
+            .layer("dense_2", Dense::new(classes)),
+        Head::Pixels => input.layer(FEATURES_END, Flatten).layer("dense_2", Dense::new(classes)),
+    };
+    Ok(layers.build(seed)?)
 }
 
 /// Copies the parameters of some layers, as far as both networks have them.

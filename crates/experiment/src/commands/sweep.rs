@@ -201,8 +201,8 @@ fn settings(args: &SweepArgs, preset: Option<Preset>, data: &Data) -> Result<Set
     let source = classes::parse("--source", &args.source, names)?;
     let target = classes::parse("--target", &args.target, names)?;
     classes::require_disjoint(&source, &target)?;
-    let network = args.network.architecture();
-    require_buildable(&network, source.len() + target.len())?;
+    let network = args.network.tutorial();
+    require_buildable(&network.clone().into(), source.len() + target.len())?;
     Ok(Settings {
         format: record::FORMAT,
         thawline: env!("CARGO_PKG_VERSION").to_owned(),

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     arms::Classes,
     failure::{Failure, Kind, Result},
-    models::Architecture,
+    models::Tutorial,
     record::{ClassRecord, DataRecord},
 };
 
@@ -31,7 +31,7 @@ pub struct Settings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_class: Option<usize>,
     /// The numbers of the network.
-    pub network: Architecture,
+    pub network: Tutorial,
     /// Passes over the pictures; the test set is scored after the last.
     pub epochs: usize,
     /// Pictures in a step.

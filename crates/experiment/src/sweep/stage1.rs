@@ -9,7 +9,7 @@ use thawline_tensor::nn::{Conv2D, Network, Relu, predict};
 use super::protocol::{Epoch, Pictures};
 use crate::{
     failure::{Failure, Kind, Result},
-    models::{Architecture, INPUT},
+    models::{INPUT, Tutorial},
 };
 
 /// Training pictures from which means and variances are taken.
@@ -55,7 +55,7 @@ pub fn load(path: &Path, expected: &str, network: &mut Network) -> Result<()> {
 /// # Errors
 /// A layer that does not fit.
 pub fn matched(
-    architecture: &Architecture,
+    architecture: &Tutorial,
     mut untrained: Network,
     pretrained: &Network,
     pictures: &Pictures,
@@ -95,7 +95,7 @@ pub fn matched(
 }
 
 /// The first convolutions of a network; the last of them without its ReLU.
-fn convolutions(architecture: &Architecture, depth: usize, from: &Network) -> Result<Network> {
+fn convolutions(architecture: &Tutorial, depth: usize, from: &Network) -> Result<Network> {
     let conv = |filters| Conv2D::new(filters, [architecture.kernel; 2]).method(architecture.conv_method.into());
     let mut builder = Network::builder(INPUT).layer("conv2d_1", conv(architecture.filters[0]));
     if depth == 2 {

@@ -215,7 +215,7 @@ impl<'a> Worker<'a> {
     }
 
     fn save(&self, arm: &Arm, seed: u64, pictures: &Pictures, network: &Network) -> Result<String> {
-        let metadata = Metadata::new(&arm.name, seed, pictures.names(), &self.settings.network, network);
+        let metadata = Metadata::new(&arm.name, seed, pictures.names(), &self.settings.network.clone().into(), network);
         let bytes = weights::to_safetensors(network, &metadata)?;
         atomic_file::write(&self.folder.weights(arm, seed), &bytes)?;
         Ok(stage1::sha256(&bytes))

@@ -9,7 +9,7 @@ use thawline_tensor::{
     threads,
 };
 
-use crate::models::{Architecture, ConvMethod, FEATURES_END, INPUT};
+use crate::models::{ConvMethod, FEATURES_END, INPUT, Tutorial};
 
 use super::{
     layers::{conv2_shape, winograd_flops},
@@ -199,7 +199,7 @@ fn next_batch<'a>(order: &'a [u32], size: usize, steps: &mut usize) -> (&'a [u32
 }
 
 fn tutorial(conv_method: ConvMethod) -> Network {
-    let architecture = Architecture { conv_method, ..Architecture::default() };
+    let architecture = Tutorial { conv_method, ..Tutorial::default() };
     architecture.build(CLASSES, 0).expect("the tutorial's network is sound")
 }
 

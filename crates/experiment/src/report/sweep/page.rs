@@ -267,7 +267,7 @@ fn commands(analysis: &Analysis) -> Vec<String> {
     }
     let data = settings.data.path.clone().unwrap_or_else(|| crate::data::BUILT_IN.to_owned());
     let network = serde_json::to_value(&settings.network).unwrap_or_default();
-    let default = serde_json::to_value(crate::models::Architecture::default()).unwrap_or_default();
+    let default = serde_json::to_value(crate::models::Tutorial::default()).unwrap_or_default();
     let command = |(seeds, arms): &(Vec<u64>, Vec<&str>)| {
         let mut words = vec!["thawline".to_owned(), "sweep".to_owned()];
         let mut flag = |name: &str, value: String| words.extend([format!("--{name}"), value]);

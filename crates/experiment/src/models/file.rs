@@ -1,0 +1,108 @@
+//! Networks of one's own: a TOML file that lists layers in Keras's words.
+//!
+//! ```toml
+//! layers = [
+//!     { type = "Conv2D", filters = 16, kernel_size = 3, activation = "relu" },
+//!     { type = "Flatten" },
+//!     { type = "Dense" },   # as many units as there are classes
+//! ]
+//! ```
+
+use std::{collections::HashMap, fs, io, path::Path};
+
+use serde::Deserialize;
+use toml::{Spanned, Table};
+
+use super::{
+    ConvMethod, Listed, Origin,
+    layers::{Activation, Layer},
+};
+use crate::failure::{Failure, Kind, Result};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    layers: Vec<Spanned<Table>>,
+}
+
+/// Reads the layers of a network, and gives names to those that have none: `conv2d_1`, `conv2d_2`, `dense_1`.
+///
+/// # Errors
+/// Names the file, the line and the layer.
+pub fn read(path: &Path, conv_method: ConvMethod) -> Result<Listed> {
+    let text = fs::read_to_string(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Failure::usage(format!("{}: no such file", path.display())),
+        io::ErrorKind::InvalidData => Failure::usage(format!("{}: not a text file", path.display())),
+        io::ErrorKind::IsADirectory => Failure::usage(format!("{}: a folder, not a file", path.display())),
+        _ => Failure::new(Kind::Environment, format!("cannot read {}: {error}", path.display())),
+    })?;
+    let file: File = toml::from_str(&text).map_err(|error| {
+        let line = error.span().map_or(1, |span| line_of(&text, span.start));
+        Failure::usage(format!("{}, line {line}: {}", path.display(), one_line(error.message())))
+    })?;
+    listed(&file.layers, &text, path, conv_method)
+}
+
+/// The network of a file's layers.
+fn listed(tables: &[Spanned<Table>], text: &str, path: &Path, conv_method: ConvMethod) -> Result<Listed> {
+    let kind = |table: &Table| table.get("type").and_then(|kind| kind.as_str()).unwrap_or("layer").to_owned();
+    let logits = tables.iter().rposition(|table| kind(table.as_ref()) == "Dense");
+    let mut layers = Vec::new();
+    let mut lines = Vec::new();
+    for (index, table) in tables.iter().enumerate() {
+        let line = line_of(text, table.span().start);
+        let wrong = |reason: &str| {
+            Failure::usage(format!("{}, line {line}: {}: {reason}", path.display(), kind(table.as_ref())))
+        };
+        let layer = Layer::deserialize(table.as_ref().clone()).map_err(|error| wrong(&one_line(error.message())))?;
+        if matches!(layer, Layer::Dense { units: None, .. }) && logits != Some(index) {
+            return Err(wrong("units are missing; only the last Dense may leave them out"));
+        }
+        let expanded = expand(layer, index + 1 == tables.len()).map_err(wrong)?;
+        lines.extend(expanded.iter().map(|_| line));
+        layers.extend(expanded);
+    }
+    give_names(&mut layers);
+    Ok(Listed { conv_method, layers, origin: Some(Origin { path: path.to_owned(), lines }) })
+}
+
+/// The layers that a line stands for.
+fn expand(mut layer: Layer, is_last: bool) -> std::result::Result<Vec<Layer>, &'static str> {
+    if layer.name().contains('/') {
+        return Err("its name has a '/', which divides names of layers from those of their parameters");
+    }
+    let activation = match &mut layer {
+        Layer::Conv2D { activation, .. } | Layer::Dense { activation, .. } => activation.take(),
+        Layer::Activation { activation: Activation::Softmax, .. } if is_last => return Ok(Vec::new()),
+        Layer::Activation { activation: Activation::Softmax, .. } => Some(Activation::Softmax),
+        _ => None,
+    };
+    match activation {
+        None => Ok(vec![layer]),
+        Some(Activation::Softmax) if is_last => Ok(vec![layer]),
+        Some(Activation::Softmax) => Err("softmax is part of the loss, and may only come last"),
+        Some(activation) => Ok(vec![layer, Layer::Activation { name: String::new(), activation }]),
+    }
+}
+
+/// Names layers as Keras did in the tutorial's days: by their type, counted from 1.
+fn give_names(layers: &mut [Layer]) {
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    for layer in layers {
+        let stem = layer.stem();
+        let count = counts.entry(stem).or_default();
+        *count += 1;
+        if layer.name().is_empty() {
+            *layer.name_mut() = format!("{stem}_{count}");
+        }
+    }
+}
+
+/// The number of the line, counted from 1, in which a byte lies.
+fn line_of(text: &str, byte: usize) -> usize {
+    text.bytes().take(byte).filter(|&byte| byte == b'\n').count() + 1
+}
+
+fn one_line(message: &str) -> String {
+    message.lines().map(str::trim).collect::<Vec<_>>().join("; ").replace("usize", "a whole number")
+}

@@ -1,0 +1,240 @@
+//! Layers, described in Keras's words.
+
+use std::fmt;
+
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, SeqAccess, Visitor},
+};
+use thawline_tensor::{
+    Shape,
+    kernels::{conv::ConvShape, pool::PoolShape},
+    nn::{self, Conv2D, Dense, Dropout, Flatten, MaxPool2D, Method, Relu},
+};
+
+/// A layer's type and its arguments. A name that is empty is still to be given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", deny_unknown_fields)]
+pub enum Layer {
+    /// A convolution.
+    Conv2D {
+        /// Its name.
+        #[serde(default)]
+        name: String,
+        /// Channels of the output.
+        filters: usize,
+        /// Rows and columns of the kernel.
+        #[serde(deserialize_with = "one_or_two")]
+        kernel_size: [usize; 2],
+        /// Rows and columns from one place of the kernel to the next.
+        #[serde(default = "ones", deserialize_with = "one_or_two")]
+        strides: [usize; 2],
+        /// What is at the border.
+        #[serde(default)]
+        padding: Padding,
+        /// Short for a layer behind this one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        activation: Option<Activation>,
+    },
+    /// The largest element of each window.
+    MaxPooling2D {
+        /// Its name.
+        #[serde(default)]
+        name: String,
+        /// Rows and columns of a window.
+        #[serde(default = "twos", deserialize_with = "one_or_two")]
+        pool_size: [usize; 2],
+        /// Rows and columns from one window to the next, where they are not the window's own.
+        #[serde(default, deserialize_with = "some_one_or_two", skip_serializing_if = "Option::is_none")]
+        strides: Option<[usize; 2]>,
+        /// What is at the border.
+        #[serde(default)]
+        padding: Padding,
+    },
+    /// An activation function.
+    Activation {
+        /// Its name.
+        #[serde(default)]
+        name: String,
+        /// The function.
+        activation: Activation,
+    },
+    /// While training, elements are dropped.
+    Dropout {
+        /// Its name.
+        #[serde(default)]
+        name: String,
+        /// How often.
+        rate: f64,
+    },
+    /// An image becomes a vector.
+    Flatten {
+        /// Its name.
+        #[serde(default)]
+        name: String,
+    },
+    /// Every output depends on every input.
+    Dense {
+        /// Its name.
+        #[serde(default)]
+        name: String,
+        /// Outputs; where absent, as many as there are classes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        units: Option<usize>,
+        /// Short for a layer behind this one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        activation: Option<Activation>,
+    },
+}
+
+/// How far a window may reach over the border.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Padding {
+    /// Not at all.
+    #[default]
+    Valid,
+    /// So far that the output has ceil(input / stride) rows and columns.
+    Same,
+}
+
+/// An activation function.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Activation {
+    /// max(x, 0).
+    Relu,
+    /// Probabilities; at the end alone, where it is part of the loss.
+    Softmax,
+}
+
+impl From<Padding> for nn::Padding {
+    fn from(padding: Padding) -> Self {
+        match padding {
+            Padding::Valid => nn::Padding::Valid,
+            Padding::Same => nn::Padding::Same,
+        }
+    }
+}
+
+impl Layer {
+    /// The layer's name.
+    pub fn name(&self) -> &str {
+        let (Layer::Conv2D { name, .. }
+        | Layer::MaxPooling2D { name, .. }
+        | Layer::Activation { name, .. }
+        | Layer::Dropout { name, .. }
+        | Layer::Flatten { name }
+        | Layer::Dense { name, .. }) = self;
+        name
+    }
+
+    /// The layer's name, to be given.
+    pub fn name_mut(&mut self) -> &mut String {
+        let (Layer::Conv2D { name, .. }
+        | Layer::MaxPooling2D { name, .. }
+        | Layer::Activation { name, .. }
+        | Layer::Dropout { name, .. }
+        | Layer::Flatten { name }
+        | Layer::Dense { name, .. }) = self;
+        name
+    }
+
+    /// What Keras calls layers of this type, before it counts them.
+    pub fn stem(&self) -> &'static str {
+        match self {
+            Layer::Conv2D { .. } => "conv2d",
+            Layer::MaxPooling2D { .. } => "max_pooling2d",
+            Layer::Activation { .. } => "activation",
+            Layer::Dropout { .. } => "dropout",
+            Layer::Flatten { .. } => "flatten",
+            Layer::Dense { .. } => "dense",
+        }
+    }
+
+    /// The layer, to be put into a network that tells so many classes apart. What an activation stands short for is a
+    /// layer of its own.
+    pub fn build(&self, classes: usize, method: Method) -> Box<dyn nn::Layer> {
+        match *self {
+            Layer::Conv2D { filters, kernel_size, strides, padding, .. } => {
+                Box::new(Conv2D::new(filters, kernel_size).stride(strides).padding(padding.into()).method(method))
+            }
+            Layer::MaxPooling2D { pool_size, strides, padding, .. } => {
+                Box::new(MaxPool2D::new(pool_size).stride(strides.unwrap_or(pool_size)).padding(padding.into()))
+            }
+            Layer::Activation { .. } => Box::new(Relu),
+            Layer::Dropout { rate, .. } => Box::new(Dropout::new(rate as f32)),
+            Layer::Flatten { .. } => Box::new(Flatten),
+            Layer::Dense { units, .. } => Box::new(Dense::new(units.unwrap_or(classes))),
+        }
+    }
+
+    /// The output's shape and the number of parameters, or `None` if the layer does not fit or a number overflows.
+    pub fn outline(&self, input: &Shape, classes: usize) -> Option<(Shape, u64)> {
+        match *self {
+            Layer::Conv2D { filters, kernel_size, strides, padding, .. } => {
+                let s =
+                    ConvShape::new(input.as_image()?, kernel_size, filters, strides, [1; 2], padding.into()).ok()?;
+                Some((Shape::from([s.out_h, s.out_w, filters]), (s.kernel_len() + filters) as u64))
+            }
+            Layer::MaxPooling2D { pool_size, strides, padding, .. } => {
+                let strides = strides.unwrap_or(pool_size);
+                let s = PoolShape::new(input.as_image()?, pool_size, strides, padding.into()).ok()?;
+                Some((Shape::from([s.out_h, s.out_w, s.c]), 0))
+            }
+            Layer::Activation { .. } | Layer::Dropout { .. } => Some((input.clone(), 0)),
+            Layer::Flatten { .. } => Some((Shape::from([input.checked_size()?]), 0)),
+            Layer::Dense { units, .. } => {
+                let units = units.unwrap_or(classes);
+                let parameters = input.as_vector()?.checked_add(1)?.checked_mul(units)?;
+                Some((Shape::from([units]), parameters as u64))
+            }
+        }
+    }
+}
+
+fn ones() -> [usize; 2] {
+    [1; 2]
+}
+
+fn twos() -> [usize; 2] {
+    [2; 2]
+}
+
+fn some_one_or_two<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[usize; 2]>, D::Error> {
+    one_or_two(deserializer).map(Some)
+}
+
+/// Rows and columns: two numbers, or one for both.
+fn one_or_two<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[usize; 2], D::Error> {
+    struct OneOrTwo;
+
+    impl<'de> Visitor<'de> for OneOrTwo {
+        type Value = [usize; 2];
+
+        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            f.write_str("a whole number, or two as in [3, 3]")
+        }
+
+        fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
+            let number = number.try_into().map_err(|_| E::invalid_value(de::Unexpected::Signed(number), &self))?;
+            Ok([number; 2])
+        }
+
+        fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
+            let number = number.try_into().map_err(|_| E::invalid_value(de::Unexpected::Unsigned(number), &self))?;
+            Ok([number; 2])
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut numbers: A) -> Result<Self::Value, A::Error> {
+            let mut next = |place| numbers.next_element()?.ok_or_else(|| de::Error::invalid_length(place, &self));
+            let pair = [next(0)?, next(1)?];
+            match numbers.next_element::<de::IgnoredAny>()? {
+                None => Ok(pair),
+                Some(_) => Err(de::Error::invalid_length(3, &self)),
+            }
+        }
+    }
+
+    deserializer.deserialize_any(OneOrTwo)
+}

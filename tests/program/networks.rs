@@ -1,0 +1,119 @@
+//! Networks of one's own, from a file.
+
+use std::{collections::BTreeMap, fs};
+
+use safetensors::SafeTensors;
+
+use crate::invocation::{Place, Run};
+
+const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/networks");
+
+/// Every tensor of both models, by name.
+fn tensors(run: &Run) -> [BTreeMap<String, Vec<u8>>; 2] {
+    run.weights().map(|bytes| {
+        let file = SafeTensors::deserialize(bytes).unwrap();
+        file.tensors().into_iter().map(|(name, tensor)| (name, tensor.data().to_vec())).collect()
+    })
+}
+
+#[test]
+fn the_tutorials_file_is_the_tutorials_network() {
+    let flags = "--filters 64 --dense 128 --limit 24 --batch-size 12";
+    let built_in = Place::new().run(flags);
+    let from_file = Place::new().run(&format!("--model {SHIPPED}/tutorial.toml --limit 24 --batch-size 12"));
+    assert_eq!(from_file.metrics(), built_in.metrics());
+    assert!(tensors(&from_file) == tensors(&built_in), "the weights differ");
+    assert_eq!(from_file.summary()["model_1"]["network"], built_in.summary()["model_1"]["network"]);
+}
+
+#[test]
+fn a_network_of_ones_own_is_trained_and_recorded() {
+    let place = Place::new();
+    fs::write(
+        place.path("own.toml"),
+        r#"
+[[layers]]
+name = "look"
+type = "Conv2D"
+filters = 6
+kernel_size = [3, 5]
+strides = 2
+padding = "same"
+activation = "relu"
+
+[[layers]]
+type = "MaxPooling2D"
+
+[[layers]]
+type = "Flatten"
+
+[[layers]]
+type = "Dense"
+activation = "softmax"
+"#,
+    )
+    .unwrap();
+    let run = place.run("--model own.toml");
+    let summary = run.summary();
+    assert_eq!(summary["config"]["freeze"], "flatten_1");
+    assert_eq!(summary["config"]["layers"][0]["kernel_size"], serde_json::json!([3, 5]));
+    let layers = summary["model_2"]["network"]["layers"].as_array().unwrap();
+    let names: Vec<_> = layers.iter().map(|layer| layer["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["look", "activation_1", "max_pooling2d_1", "flatten_1", "dense_1"]);
+    assert_eq!(layers[1]["output"], serde_json::json!([16, 16, 6]));
+    assert_eq!(layers[0]["trainable"], false);
+    assert_eq!(summary["frozen"][0]["name"], "look/kernel");
+    assert_eq!(summary["frozen_unchanged"], true);
+}
+
+#[test]
+fn mistakes_are_named_with_file_line_and_layer() {
+    let place = Place::new();
+    let lines = |lines: &[&str]| format!("layers = [\n{},\n]\n", lines.join(",\n"));
+    let conv = r#"{ type = "Conv2D", filters = 8, kernel_size = 3 }"#;
+    let [flatten, dense] = [r#"{ type = "Flatten" }"#, r#"{ type = "Dense" }"#];
+    for (text, words) in [
+        (String::new(), "line 1: missing field `layers`"),
+        ("layers = [".to_owned(), "line 1: "),
+        ("layers = []".to_owned(), "the network gives 32 x 32 x 3, and there are 5 classes"),
+        ("layer = []".to_owned(), "line 1: unknown field `layer`, expected `layers`"),
+        (lines(&[flatten, "{ units = 5 }"]), "line 3: layer: missing field `type`"),
+        (lines(&[r#"{ type = "Conv3D" }"#]), "line 2: Conv3D: unknown variant `Conv3D`, expected one of `Conv2D`"),
+        (lines(&[flatten, r#"{ type = "Dense", unit = 5 }"#]), "line 3: Dense: unknown field `unit`"),
+        (lines(&[r#"{ type = "Conv2D", filters = 8 }"#]), "line 2: Conv2D: missing field `kernel_size`"),
+        (lines(&[r#"{ type = "Conv2D", filters = -8, kernel_size = 3 }"#]), "integer `-8`, expected a whole number"),
+        (lines(&[r#"{ type = "Conv2D", filters = 8, kernel_size = [3] }"#]), "expected a whole number, or two as in"),
+        (
+            lines(&[conv, r#"{ type = "Conv2D", filters = 8, kernel_size = 40 }"#]),
+            "line 3: layer 2 'conv2d_2' (Conv2D) cannot take an input of 30 x 30 x 8: its 40 x 40 kernel is larger",
+        ),
+        (lines(&[conv, dense]), "line 3: layer 2 'dense_1' (Dense) cannot take an input of 30 x 30 x 8"),
+        (lines(&[flatten, dense, dense]), "line 3: Dense: units are missing; only the last Dense"),
+        (lines(&[flatten, r#"{ type = "Dense", units = 7 }"#]), "line 3: the network gives 7, and there are 5 classes"),
+        (lines(&[r#"{ type = "Dropout", rate = 1.5 }"#, flatten, dense]), "its rate is 1.5"),
+        (lines(&[r#"{ type = "Flatten", name = "a/b" }"#, dense]), "line 2: Flatten: its name has a '/'"),
+        (
+            lines(&[r#"{ type = "Flatten", name = "dense_1" }"#, dense]),
+            "line 3: layer 2 is called 'dense_1' like an earlier one",
+        ),
+        (
+            lines(&[r#"{ type = "Activation", activation = "softmax" }"#, flatten, dense]),
+            "line 2: Activation: softmax is part of the loss",
+        ),
+        (
+            lines(&[flatten, r#"{ type = "Dense", units = 2000000000 }"#, dense]),
+            "parameters; expected at most 1000000000",
+        ),
+    ] {
+        fs::write(place.path("wrong.toml"), &text).unwrap();
+        for call in [place.call_run("--model wrong.toml"), place.call(["summary", "--model", "wrong.toml"])] {
+            assert_eq!((call.code, call.stdout.as_str()), (Some(2), ""), "{text}: {}", call.stderr);
+            assert!(call.stderr.contains(words), "{text}: expected {words}: {}", call.stderr);
+            assert_eq!(call.stderr.lines().count(), 1, "{text}: {}", call.stderr);
+        }
+    }
+    let call = place.call(["summary", "--model", "nowhere.toml"]);
+    assert!(call.stderr.contains("--model: nowhere.toml: no such file"), "{}", call.stderr);
+    let call = place.call_run("--model wrong.toml --pool 3");
+    assert!(call.stderr.contains("'--model <FILE>' cannot be used with '--pool <N>'"), "{}", call.stderr);
+}
