@@ -51,6 +51,13 @@ fn main() {
 
     // To floats, a batch after the other, as training reads them.
     let mut floats = vec![0.0; 128 * 3072];
+    for image in dataset.train().iter().take(128) {
+        image.write_nhwc(&mut floats[..3072]);
+        for (index, float) in floats[..3072].iter().enumerate() {
+            let byte = image.pixels[index % 3 * 1024 + index / 3];
+            assert_eq!(*float, f32::from(byte) / 255.0, "planes become pixels");
+        }
+    }
     let mut group = criterion.benchmark_group("read");
     group.throughput(Throughput::Bytes(128 * 3072));
     group.bench_function("128 pictures as floats", |bencher| {

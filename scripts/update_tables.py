@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Measures this machine, and writes the tables of docs/winograd.md and docs/performance.md anew.
+"""Measures this machine, and writes the tables of docs/winograd.md, docs/performance.md and README.md anew.
 
-    cargo build --release && scripts/update_tables.py [ladder] [errors] [bench] [rivals]
+    cargo build --release && scripts/update_tables.py [ladder] [errors] [bench] [rivals] [peers]
 
 ladder   each convolution at each SIMD level, by `thawline bench`         docs/winograd.md
 errors   what the test numerics/winograd_error.rs prints                  docs/winograd.md
 bench    everything that `thawline bench` shows                           docs/performance.md
 rivals   other libraries' matrix products, by benches/rivals              docs/performance.md and benches/records/
+peers    the newest record of `scripts/compare_peers.sh steps`, not anew  README.md
 
 Let the machine do nothing else meanwhile; all take some three minutes when everything is compiled. Each table of times says
 when, where and beside what load it was measured. It stands between <!-- begin NAME --> and <!-- end NAME -->; what is around
@@ -24,13 +25,15 @@ import textwrap
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+RECORDS = REPOSITORY / "benches" / "records"
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(REPOSITORY / "scripts" / "peers"))
 import machine  # noqa: E402
 
 PASSES = ("forward", "input gradient", "kernel gradient")
 RUNGS = ("naive", "im2col", "implicit", "winograd")
-TABLES = ("ladder", "errors", "bench", "rivals")
+TABLES = ("ladder", "errors", "bench", "rivals", "peers")
+TIMES = {"ladder", "bench", "rivals"}
 BUSY = 0.5  # a load average above this is worth a warning
 
 
@@ -98,10 +101,18 @@ def convolution(record, which, rung):
 def rivals(page):
     """The whole output is a record; its table goes into the page, with a link."""
     text = output(["cargo", "run", "--release", "--manifest-path", "benches/rivals/Cargo.toml"])
-    record = REPOSITORY / "benches" / "records" / f"{datetime.date.today().isoformat()}-rivals-{machine.slug(machine.describe())}.md"
+    record = RECORDS / f"{datetime.date.today().isoformat()}-rivals-{machine.slug(machine.describe())}.md"
     replace(record, text)
     rest = text.split("\n\n", 1)[1]  # behind the title
     replace_table(page, "rivals", f"{rest.rstrip()}\n\nThe record: [{record.name}](../benches/records/{record.name}).")
+
+
+def peers(page):
+    """What compare_peers.sh wrote, behind its title; the date is the file's name's."""
+    record = max(RECORDS.glob("*-peers-steps-*.md"))
+    _, place, table_of_peers, explanation, _ = record.read_text().split("\n\n")
+    link = f"[the record](benches/records/{record.name}) of {record.name[:10]}"
+    replace_table(page, "peers", f"{textwrap.fill(place, 120)}\n\n{table_of_peers}\n\n{textwrap.fill(explanation, 120)} From {link}.")
 
 
 def replace_table(page, name, content):
@@ -127,7 +138,7 @@ def say(message):
 def main():
     target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("tables", nargs="*", metavar="TABLE", help="ladder, errors, bench or rivals; all unless named")
+    arguments.add_argument("tables", nargs="*", metavar="TABLE", help=f"{', '.join(TABLES[:-1])} or {TABLES[-1]}; all unless named")
     arguments.add_argument("--thawline", default=str(target / "release" / "thawline"), help="the program")
     options = arguments.parse_args()
     unknown = set(options.tables) - set(TABLES)
@@ -136,9 +147,9 @@ def main():
     wanted = options.tables or TABLES
 
     load = os.getloadavg()[0]
-    if load > BUSY and set(wanted) != {"errors"}:
+    if load > BUSY and TIMES & set(wanted):
         say(f"warning: the load average is {load:.1f}; times taken on a busy machine mislead, and the tables will say so")
-    winograd, performance = REPOSITORY / "docs" / "winograd.md", REPOSITORY / "docs" / "performance.md"
+    winograd, performance, readme = (REPOSITORY / page for page in ("docs/winograd.md", "docs/performance.md", "README.md"))
     if "bench" in wanted:
         roof, text = machines_roof(options), bench(options).rstrip()
         replace_table(performance, "bench", f"{caption(roof)}\n\n```\n{text}\n```")
@@ -151,6 +162,8 @@ def main():
         replace_table(winograd, "errors", errors())
     if "rivals" in wanted:
         rivals(performance)
+    if "peers" in wanted:
+        peers(readme)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ It installs nothing. It needs:
 A peer whose Python is not named (TORCH_PYTHON and KERAS_PYTHON do as well) is left out, and the record says so.
 
 It prints a Markdown table of medians and ratios, and writes it with every single time to benches/records/ (--records).
+`scripts/update_tables.py peers` puts the newest record of `steps` into the README.
 Let the machine do nothing else meanwhile: the load average is part of the record.
 """
 
@@ -215,7 +216,8 @@ def say(message):
 
 def main():
     target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(prog="compare_peers.sh", description=__doc__,
+                                        formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("kind", choices=["steps", "experiment"])
     arguments.add_argument("--thawline", default=str(target / "release" / "thawline"), help="the program, with arguments if any")
     arguments.add_argument("--keras", default=os.environ.get("KERAS_PYTHON"), metavar="PYTHON")
