@@ -24,5 +24,8 @@ mod mistakes;
 /// Ends that no user's mistake brings about: a signal, a closed output, a loss that is no number, a disk that is full.
 mod ends;
 
+/// Sweeps: in one go, in shards, interrupted and merged, with the same report.
+mod sweep;
+
 /// The manual: every flag is in it, and nothing that is none.
 mod manual;

@@ -13,8 +13,8 @@ use signal_hook::{
     flag,
 };
 
-/// Whether a signal has arrived.
-#[derive(Debug, Clone)]
+/// Whether a signal has arrived; the default never hears of one.
+#[derive(Debug, Clone, Default)]
 pub struct Interrupts(Arc<AtomicUsize>);
 
 impl Interrupts {

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use catalogue::{SAMPLES, about, catalogue, named};
 pub use classes::Classes;
-pub use network::{assemble, prefix_layers};
+pub use network::{assemble, prefix_layers, require_fitting_head};
 pub use selection::{Preset, parse_seeds, select};
 
 /// A way to learn some classes.

@@ -36,13 +36,7 @@ pub fn assemble(
     if let Some(features) = features {
         take_over(&mut network, features, &BLOCKS[..arm.blocks]);
         if arm.head == Head::Warm {
-            if features.output() != network.output() {
-                return Err(Failure::usage(format!(
-                    "{}: a warm head needs as many target classes as source classes: there are {classes} and {}",
-                    arm.name,
-                    features.output()
-                )));
-            }
+            require_fitting_head(arm, classes, features.output().size())?;
             take_over(&mut network, features, &["dense_1", "dense_2"]);
         }
     }
@@ -50,6 +44,20 @@ pub fn assemble(
         network.freeze_through(BLOCK_ENDS[arm.blocks - 1])?;
     }
     Ok(network)
+}
+
+/// Whether an arm's head can stand behind features of another number of classes.
+///
+/// # Errors
+/// If it is a warm one: its output layer has as many units as there were classes.
+pub fn require_fitting_head(arm: &Arm, classes: usize, source_classes: usize) -> Result<()> {
+    if arm.head == Head::Warm && classes != source_classes {
+        return Err(Failure::usage(format!(
+            "{}: a warm head needs as many target classes as source classes: there are {classes} and {source_classes}",
+            arm.name
+        )));
+    }
+    Ok(())
 }
 
 /// How many convolutions lie in the prefix that a head-only arm's features come from. A dropout layer ends the prefix, so

@@ -54,7 +54,7 @@ impl Preset {
     /// Its passes over the pictures.
     pub fn epochs(self) -> usize {
         match self {
-            Preset::Quick => 6,
+            Preset::Quick => 5,
             Preset::Controls => 10,
             Preset::Full => 20,
         }

@@ -120,7 +120,8 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
     };
     let seeds = arms::parse_seeds(&args.seeds).map_err(|reason| Failure::usage(format!("--seeds: {reason}")))?;
     let work = Work::new(&data, &settings, &classes, &arms)?;
-    let jobs = plan::share(plan::jobs(&arms, &seeds), args.shard);
+    let plan = plan::jobs(&arms, &seeds);
+    let jobs = plan::share(plan.clone(), args.shard);
     let out = args.out.clone().unwrap_or_else(|| default_folder(preset));
     if args.dry_run {
         let lines: Vec<String> = jobs.iter().map(|job| record::JobRecord::name(&job.arm, job.seed)).collect();
@@ -160,10 +161,7 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
     let worker = Worker { data: &data, settings: &settings, folder: &folder, interrupts, progress: &mut progress };
     let result = { worker }.perform(plan::groups(jobs.clone()));
     progress.finish();
-    let mut left = 0;
-    for job in &jobs {
-        left += usize::from(!done(&job.arm, job.seed)?);
-    }
+    let left = undone(&folder, &jobs)?;
     result.map_err(|failure| match failure.kind {
         Kind::Signal(_) => Failure {
             message: format!(
@@ -177,13 +175,27 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
         _ => failure,
     })?;
     console.say(format!("\n{} in this process", duration(progress.elapsed().as_secs_f64())))?;
+    let _claim = folder.claim_report()?;
+    let left = undone(&folder, &plan)?;
     if left > 0 {
-        console.say(format!("{left} jobs are being done by other processes; the last one to end writes the report"))?;
-        return Ok(());
+        return console.say(format!(
+            "{left} of {} jobs are not done in {}; whoever does the last one writes the report, and `thawline report` does any time",
+            plan.len(),
+            out.display()
+        ));
     }
     let results = merge::read(std::slice::from_ref(&out))?;
     let options = Options { no_times: args.no_times, ..Options::default() };
     report::write(&results, &out, &options, console)
+}
+
+/// How many of some jobs have no record yet.
+fn undone(folder: &SweepFolder, jobs: &[Job]) -> Result<usize> {
+    let mut undone = 0;
+    for job in jobs {
+        undone += usize::from(folder.record(&job.arm, job.seed)?.is_none());
+    }
+    Ok(undone)
 }
 
 fn default_folder(preset: Option<Preset>) -> PathBuf {
@@ -233,6 +245,9 @@ impl<'a> Work<'a> {
             }
             let pictures = Pictures::new(data, classes.of(arm.learns)?, arm.validation, arm.labels, settings.per_class)
                 .map_err(|failure| failure.within(&arm.name))?;
+            if let Some(pretraining) = arm.features.pretraining() {
+                arms::require_fitting_head(&arm, pictures.classes.len(), classes.of(pretraining.half)?.len())?;
+            }
             let epoch = pictures.epoch(arm.per_class, 0).map_err(|failure| failure.within(&arm.name))?;
             epoch_examples.insert(arm.name, epoch.positions.len());
         }

@@ -11,7 +11,7 @@ const TOP: f64 = 30.0;
 const ROW: f64 = 34.0;
 const BAR: f64 = 18.0;
 /// Where bars begin; their names stand to the left.
-const START: f64 = 170.0;
+const START: f64 = 184.0;
 /// Where the longest bar ends; what it says stands to the right.
 const END: f64 = 600.0;
 

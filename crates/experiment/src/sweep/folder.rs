@@ -31,7 +31,7 @@ pub struct SweepFolder {
     _presence: File,
 }
 
-/// A job that this process does; the claim ends when this is dropped.
+/// Something that this process does and no other; the claim ends when this is dropped.
 #[derive(Debug)]
 pub struct Claim {
     _lock: File,
@@ -57,7 +57,8 @@ impl SweepFolder {
         let presence = path.join("claims/presence.lock");
         let lock = open_lock(&presence)?;
         if lock.try_lock().is_ok() {
-            for folder in [path.to_owned(), path.join("jobs"), path.join("weights")] {
+            let written = [path.to_owned(), path.join("jobs"), path.join("weights"), path.join("plots")];
+            for folder in written.into_iter().filter(|folder| folder.exists()) {
                 atomic_file::remove_partial(&folder).map_err(|error| refused("clean", &folder, &error))?;
             }
             lock.unlock().map_err(|error| refused("unlock", &presence, &error))?;
@@ -122,6 +123,18 @@ impl SweepFolder {
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(refused("lock", &path, &error)),
         }
+    }
+
+    /// Waits until no other process reads the records to write the report on them. Of several processes that end together,
+    /// the last one finds all records.
+    ///
+    /// # Errors
+    /// A file system without locks; a system that refuses.
+    pub fn claim_report(&self) -> Result<Claim> {
+        let path = self.path.join("claims/report.lock");
+        let lock = open_lock(&path)?;
+        lock.lock().map_err(|error| refused("lock", &path, &error))?;
+        Ok(Claim { _lock: lock })
     }
 
     /// Where the weights of a pretraining are.

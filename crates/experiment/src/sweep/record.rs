@@ -194,6 +194,12 @@ impl JobRecord {
         self.history.first().map_or(0.0, |epoch| epoch.val_accuracy)
     }
 
+    /// Mean probability that it gave the class it chose, over the test pictures.
+    pub fn mean_confidence(&self) -> f64 {
+        let sum: f64 = self.test.calibration.iter().map(|bin| bin.confidence).sum();
+        sum / self.test.examples.max(1) as f64
+    }
+
     /// Share of each class's test pictures that is right.
     pub fn per_class(&self) -> Vec<f64> {
         let share = |(class, row): (usize, &Vec<u64>)| row[class] as f64 / row.iter().sum::<u64>().max(1) as f64;

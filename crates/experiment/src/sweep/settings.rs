@@ -7,7 +7,7 @@ use crate::{
     arms::Classes,
     failure::{Failure, Kind, Result},
     models::Tutorial,
-    record::{ClassRecord, DataRecord},
+    record::{ClassRecord, DataKind, DataRecord},
 };
 
 /// The learning rate of Adam; arms state theirs relative to it.
@@ -52,6 +52,19 @@ impl Settings {
     /// The classes of the halves.
     pub fn classes(&self) -> Classes {
         Classes { source: self.source.clone(), target: self.target.clone(), names: self.data.classes.clone() }
+    }
+
+    /// Whether the pictures have the classes of CIFAR-10, and not its format alone.
+    pub fn is_cifar10(&self) -> bool {
+        self.data.kind == DataKind::Cifar10 && self.classes().has_vehicles_and_animals()
+    }
+
+    /// What the pictures are called in a title.
+    pub fn subject(&self) -> &'static str {
+        match self.data.kind {
+            DataKind::Cifar10 if !self.is_cifar10() => "pictures in CIFAR-10's format",
+            kind => kind.name(),
+        }
     }
 
     /// As indented JSON that ends with a line feed.

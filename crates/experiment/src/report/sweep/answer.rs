@@ -10,14 +10,15 @@ use crate::{record::ClassRecord, statistics::Sample};
 
 /// What transfer is worth, as far as the sweep tells.
 pub(super) fn lead(analysis: &Analysis) -> Markup {
-    html! { p.lead { (end(analysis)) (start(analysis)) (price(analysis)) } }
+    let sentences = [end(analysis), start(analysis), price(analysis)];
+    html! { @for sentence in sentences.into_iter().filter(|sentence| !sentence.0.is_empty()) { p.lead { (sentence) } } }
 }
 
 /// How it ends.
 fn end(analysis: &Analysis) -> Markup {
     let settings = &analysis.results.settings;
     let (Some(frozen), scratch) = (analysis.arm("frozen"), analysis.pair("frozen", "scratch")) else {
-        return html! { "This sweep has no arm " code { "frozen" } ", so it does not say what transfer is worth. " };
+        return html! { "This sweep has no arm " code { "frozen" } ", so it does not say what transfer is worth." };
     };
     html! {
         "With features that were learned on " (names(&settings.source)) " and then frozen, a fresh head is right on "
@@ -28,27 +29,27 @@ fn end(analysis: &Analysis) -> Markup {
             strong.model-1 { (with_half_width(&scratch.accuracy)) } ", so "
             (verdict(pair, "transfer ends", "no better and no worse end is shown"))
         }
-        ". "
+        "."
     }
 }
 
 /// How it starts, and what the features are worth.
 fn start(analysis: &Analysis) -> Markup {
-    let pair = analysis.pair("frozen", "scratch");
+    let pair_with_scratch = analysis.pair("frozen", "scratch");
     let random = analysis.pair("frozen", "frozen-random").zip(analysis.arm("frozen-random"));
     html! {
-        @if let (Some(pair), Some(frozen), Some(scratch)) = (pair, analysis.arm("frozen"), analysis.arm("scratch")) {
-            "After the first epoch it stands at " (number::percent_briefly(frozen.first_epoch.mean))
-            " of the validation pictures against " (number::percent_briefly(scratch.first_epoch.mean)) " ("
-            (points(&pair.first_epoch)) ")"
-            @if random.is_none() { ". " }
+        @if let (Some(pair), Some(frozen), Some(scratch)) = (pair_with_scratch, analysis.arm("frozen"), analysis.arm("scratch")) {
+            "After the first epoch the fresh head stands at " (number::percent_briefly(frozen.first_epoch.mean))
+            " of the validation pictures against " (number::percent_briefly(scratch.first_epoch.mean)) ", "
+            (points(&pair.first_epoch)) " " (direction(&pair.first_epoch))
+            @if random.is_none() { "." }
         }
         @if let Some((pair, random)) = random {
-            @if analysis.pair("frozen", "scratch").is_some() { "; " }
-            "untrained frozen features reach " strong.untrained { (with_half_width(&random.accuracy)) } " in the end, "
+            @if pair_with_scratch.is_some() { "; untrained" } @else { "Untrained" }
+            " frozen features reach " strong.untrained { (with_half_width(&random.accuracy)) } " in the end, "
             @if pair.is_shown() && pair.difference.mean > 0.0 { "so what the source classes taught them is worth " (points(&pair.difference)) }
-            @else { "which is " (points(&negated(&pair.difference))) " from what the source classes taught them" }
-            ". "
+            @else { "which is " (points(&pair.difference)) " from what the source classes taught them" }
+            "."
         }
     }
 }
@@ -62,8 +63,8 @@ fn price(analysis: &Analysis) -> Markup {
     let times = arms.filter(|_| analysis.times);
     html! {
         @if let Some((frozen, scratch)) = times {
-            "Its head learns in " (number::seconds(frozen.mean(|record| record.times.learning()))) " against "
-            (number::seconds(scratch.mean(|record| record.times.learning()))) ", but with the features' own training it takes "
+            "The head learns in " (number::seconds(frozen.mean(|record| record.times.learning()))) " where the whole network takes "
+            (number::seconds(scratch.mean(|record| record.times.learning()))) ", but with the features' own training transfer takes "
             (number::seconds(frozen.mean(|record| record.times.learning() + record.times.pretraining)))
             @if few.is_empty() { "." }
         }
@@ -84,13 +85,12 @@ fn ahead(pair: &Pair) -> &'static str {
 
 /// A difference in words: whether it is shown, how large, by how many seeds.
 fn verdict(pair: &Pair, subject: &str, otherwise: &str) -> Markup {
-    let direction = if pair.difference.mean < 0.0 { "lower" } else { "higher" };
     let n = pair.differences.len();
     html! {
-        @if pair.is_shown() { (subject) " " (points(&pair.difference)) " " (direction) }
+        @if pair.is_shown() { (subject) " " (points(&pair.difference)) " " (direction(&pair.difference)) }
         @else if pair.has_enough_seeds() { (otherwise) " (difference " (signed(&pair.difference)) " points)" }
         @else { "the difference is " (signed(&pair.difference)) " points, which " (n) " seed" (plural(n)) " cannot prove" }
-        @if let (true, Some(p)) = (pair.has_enough_seeds(), pair.p) { " (" (n) " seeds, exact sign-flip test, p = " (format!("{p:.3}")) ")" }
+        @if let (true, Some(p)) = (pair.has_enough_seeds(), pair.p) { " (" (n) " seeds, exact sign-flip test, p\u{a0}=\u{a0}" (format!("{p:.3}")) ")" }
     }
 }
 
@@ -113,8 +113,8 @@ pub(super) fn with_half_width(sample: &Sample) -> String {
     format!("{:.2}{half}\u{a0}%", sample.mean * 100.0)
 }
 
-fn negated(sample: &Sample) -> Sample {
-    Sample { mean: -sample.mean, ..*sample }
+fn direction(sample: &Sample) -> &'static str {
+    if sample.mean < 0.0 { "lower" } else { "higher" }
 }
 
 fn names(classes: &[ClassRecord]) -> String {

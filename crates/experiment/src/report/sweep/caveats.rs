@@ -22,7 +22,7 @@ pub(super) fn section(analysis: &Analysis, options: &Options) -> Markup {
                 li {
                     strong { "Few seeds." }
                     " " (few) " arm" (plural(few)) " ha" (if few == 1 { "s" } else { "ve" }) " fewer than " (FEWEST_FOR_A_CLAIM)
-                    " seeds. With so few the exact test cannot find anything at 5 %, and no p is given."
+                    " seeds. With so few the exact test cannot find anything at 5\u{a0}%, and no p is given."
                 }
             }
             li {

@@ -42,7 +42,7 @@ pub(super) fn draw(analysis: &Analysis) -> Option<Svg> {
                 (x, down.end + 14.0),
                 Side::Centre,
                 axis,
-                &format!("{value:+.0}").replace("+0", "0").replace("-0", "0"),
+                &format!("{value:+.0}").replace("+0", "0").replace("-0", "0").replace('-', "−"),
             )?;
         }
         let (left, right) = (ACROSS.start, ACROSS.end);

@@ -12,7 +12,10 @@ mod files;
 mod page;
 mod pictures;
 mod plots;
+mod reproduction;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use super::canvas::Svg;
@@ -47,7 +50,7 @@ pub fn text(results: &Results, no_times: bool) -> String {
 }
 
 /// Every plot by its name; nothing where the sweep has nothing to show in it.
-fn plots(analysis: &Analysis) -> [(&'static str, Option<Svg>); 7] {
+fn plots(analysis: &Analysis) -> [(&'static str, Option<Svg>); 8] {
     [
         ("accuracy", plots::accuracy(analysis)),
         ("accuracy-others", plots::other_accuracy(analysis)),
@@ -55,6 +58,7 @@ fn plots(analysis: &Analysis) -> [(&'static str, Option<Svg>); 7] {
         ("differences", differences::draw(analysis)),
         ("samples", plots::samples(analysis)),
         ("depth", plots::depth(analysis)),
+        ("reliability", plots::reliability(analysis)),
         ("time", plots::time(analysis).filter(|_| analysis.times)),
     ]
 }

@@ -9,17 +9,17 @@ use super::{
     Options,
     analysis::Analysis,
     answer::{self, plural},
-    caveats, differences, pictures, plots, tables,
+    caveats, differences, pictures, plots, reproduction, tables,
 };
 use crate::{
     arms::Stage,
-    record::{ClassRecord, DataKind},
-    sweep::settings::Settings,
+    record::DataKind,
+    sweep::{record::JobRecord, settings::Settings},
 };
 
 pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
     let settings = &analysis.results.settings;
-    let title = format!("What transfer is worth on {}", settings.data.kind.name());
+    let title = format!("What transfer is worth on {}", settings.subject());
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -50,16 +50,17 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
                     (samples(analysis))
                     (depth(analysis))
                     (time(analysis))
-                    h2 { "Speed and calibration" }
+                    h2 { "How fast they learn" }
                     (tables::speed(analysis))
                     (speed_note(analysis))
                     (tables::tutorial(analysis))
                     (tables::classes(analysis))
+                    (calibration(analysis))
                     (tables::confusion(analysis))
                     (pictures::mistakes(analysis))
                     (pictures::filters(analysis))
                     (caveats::section(analysis, options))
-                    (reproduction(analysis))
+                    (reproduction::section(analysis))
                 }
                 footer { "Written by Thawline " (settings.thawline) " from " (analysis.results.records.len()) " job records of format " (settings.format) "." }
             }
@@ -165,19 +166,26 @@ fn saved(analysis: &Analysis) -> String {
     let charged: f64 = transfer().map(|record| record.times.pretraining).sum();
     let stage_1: Vec<_> = records.iter().filter(|record| record.arm.stage == Stage::Pretraining).collect();
     let spent: f64 = stage_1.iter().map(|record| record.times.learning()).sum();
-    // Without a cache, every epoch would compute the features of all its pictures.
-    let cached = |record: &&crate::sweep::record::JobRecord| record.times.features > 0.0;
-    let again: f64 = transfer().filter(cached).map(|record| record.times.features * record.history.len() as f64).sum();
-    let mut kinds: Vec<(String, u64)> = Vec::new();
-    let mut once = 0.0;
-    for record in transfer().filter(cached) {
-        let kind =
-            (format!("{:?} {:?} {}", record.arm.features, record.arm.learns, record.arm.blocks.min(2)), record.seed);
-        if !kinds.contains(&kind) {
-            kinds.push(kind);
-            once += record.times.features;
+    // Jobs with the same features, by all that decides them.
+    let mut kinds: Vec<(&JobRecord, usize)> = Vec::new();
+    for record in transfer().filter(|record| record.times.features > 0.0) {
+        let same = |other: &JobRecord| {
+            let key = |record: &JobRecord| {
+                let arm = &record.arm;
+                (record.seed, arm.features, arm.learns, arm.validation, arm.blocks.min(2))
+            };
+            key(other) == key(record)
+        };
+        let pictures = record.epoch_examples + record.validation_examples;
+        match kinds.iter_mut().find(|(other, _)| same(other)) {
+            Some((_, read)) => *read += pictures * record.history.len(),
+            None => kinds.push((record, pictures * record.history.len())),
         }
     }
+    // The seconds of a kind are those of all its pictures; without the cache each would be sent through again whenever it is read.
+    let all = records.iter().map(|record| record.train_examples + record.validation_examples).max().unwrap_or(0).max(1);
+    let once: f64 = kinds.iter().map(|(record, _)| record.times.features).sum();
+    let again: f64 = kinds.iter().map(|(record, read)| record.times.features * *read as f64 / all as f64).sum();
     format!(
         "Sharing one stage 1 between all arms of a seed took {} instead of {}. Keeping the features, once for all heads behind \
          them, took {} instead of {} for computing them in every epoch of every arm.",
@@ -188,126 +196,26 @@ fn saved(analysis: &Analysis) -> String {
     )
 }
 
+fn calibration(analysis: &Analysis) -> Markup {
+    let caption = html! {
+        "Test pictures of all seeds, sorted by the probability that the network gave to the class it chose, into 15 bins of equal "
+        "width: how often it was right there. Below the diagonal it is surer than it should be. Behind each name stands the expected "
+        "calibration error in points; bins with less than a hundredth of the pictures are left out."
+    };
+    html! {
+        h2 { "Do they know how good they are" }
+        (figure(plots::reliability(analysis), &caption))
+        (tables::calibration(analysis))
+    }
+}
+
 fn speed_note(analysis: &Analysis) -> Markup {
     html! {
         p.note {
             "Epochs to a validation accuracy"
             @if analysis.times { ", and seconds without stage 1" }
             ": the mean over the seeds that reach it, with their number where not all do. "
-            @if analysis.times { "Training: features and epochs. " }
-            "Calibration error: expected calibration error of the test set over 15 bins; log-likelihood loss: mean negative "
-            "log-likelihood of the true class."
+            @if analysis.times { "Training: features and epochs." }
         }
     }
-}
-
-fn reproduction(analysis: &Analysis) -> Markup {
-    let settings = &analysis.results.settings;
-    let data = &settings.data;
-    let mut facts = vec![
-        ("source classes", names(&settings.source)),
-        ("target classes", names(&settings.target)),
-        ("data", format!("{}: {}", data.kind.name(), data.sentence)),
-    ];
-    facts.extend(data.sha256.as_ref().map(|hash| ("SHA-256 of the data", hash.clone())));
-    facts.extend([
-        ("batch size", settings.batch_size.to_string()),
-        ("arithmetic", settings.arithmetic.clone()),
-        ("SHA-256 of the settings", settings.hash()),
-    ]);
-    html! {
-        h2 { "Reproduce it" }
-        pre { code { (commands(analysis).join("\n")) } }
-        p {
-            "With the same data, seeds and version, every accuracy and loss comes out the same to the last bit, for any number of "
-            "threads or processes, on AVX2 and AVX-512 alike."
-        }
-        div.scroll { table.facts { tbody { @for (name, value) in &facts { tr { th scope="row" { (name) } td { (value) } } } } } }
-        @if analysis.times { (machines(analysis)) }
-    }
-}
-
-/// The machines that did the jobs, each once.
-fn machines(analysis: &Analysis) -> Markup {
-    let machine = |record: &crate::sweep::record::JobRecord| {
-        let machine = &record.machine;
-        let memory = machine.memory_bytes.map_or_else(String::new, |bytes| format!(", {}", number::bytes(bytes)));
-        format!(
-            "{}, {} of {} logical processors, {}{memory}, {}; {}, {}, {} profile",
-            machine.cpu,
-            machine.threads,
-            machine.logical_cpus,
-            machine.simd,
-            machine.os,
-            machine.rustc,
-            machine.target,
-            machine.profile
-        )
-    };
-    let machines: BTreeSet<String> = analysis.results.records.iter().map(machine).collect();
-    let dates = || analysis.results.records.iter().map(|record| record.machine.date.as_str());
-    html! {
-        div.scroll { table.facts { tbody {
-            @for machine in &machines { tr { th scope="row" { "machine" } td { (machine) } } }
-            tr { th scope="row" { "first and last job" } td { (dates().min().unwrap_or_default()) " to " (dates().max().unwrap_or_default()) } }
-        } } }
-    }
-}
-
-/// The commands that give this report: one for each set of seeds that arms have in common.
-fn commands(analysis: &Analysis) -> Vec<String> {
-    let settings = &analysis.results.settings;
-    let mut sets: Vec<(Vec<u64>, Vec<&str>)> = Vec::new();
-    for figures in analysis.arms.iter().filter(|figures| figures.arm.stage == Stage::Transfer) {
-        let seeds: Vec<u64> = figures.records.iter().map(|record| record.seed).collect();
-        match sets.iter_mut().find(|set| set.0 == seeds) {
-            Some(set) => set.1.push(&figures.arm.name),
-            None => sets.push((seeds, vec![&figures.arm.name])),
-        }
-    }
-    let data = settings.data.path.clone().unwrap_or_else(|| crate::data::BUILT_IN.to_owned());
-    let network = serde_json::to_value(&settings.network).unwrap_or_default();
-    let default = serde_json::to_value(crate::models::Tutorial::default()).unwrap_or_default();
-    let command = |(seeds, arms): &(Vec<u64>, Vec<&str>)| {
-        let mut words = vec!["thawline".to_owned(), "sweep".to_owned()];
-        let mut flag = |name: &str, value: String| words.extend([format!("--{name}"), value]);
-        flag("arms", arms.join(","));
-        flag("seeds", ranges(seeds));
-        flag("epochs", settings.epochs.to_string());
-        flag("data", data.clone());
-        if settings.batch_size != 128 {
-            flag("batch-size", settings.batch_size.to_string());
-        }
-        if let Some(per_class) = settings.per_class {
-            flag("per-class", per_class.to_string());
-        }
-        for (halves, name, usual) in
-            [(&settings.source, "source", "0,1,2,3,4"), (&settings.target, "target", "5,6,7,8,9")]
-        {
-            let labels = halves.iter().map(|class| class.label.to_string()).collect::<Vec<_>>().join(",");
-            if labels != usual {
-                flag(name, labels);
-            }
-        }
-        for (name, value) in
-            network.as_object().into_iter().flatten().filter(|(name, value)| default[name.as_str()] != **value)
-        {
-            flag(name, value.to_string().replace(['[', ']', '"'], ""));
-        }
-        flag("out", "sweep".to_owned());
-        shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
-    };
-    sets.iter().map(command).collect()
-}
-
-/// `0..6`, or `1,2,5`.
-fn ranges(seeds: &[u64]) -> String {
-    match seeds {
-        [first, .., last] if last - first + 1 == seeds.len() as u64 => format!("{first}..{}", last + 1),
-        _ => seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(","),
-    }
-}
-
-fn names(classes: &[ClassRecord]) -> String {
-    number::listed(classes.iter().map(|class| class.name.as_str()))
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     arms::{Half, Stage},
-    statistics::Sample,
+    statistics::{BINS, Sample},
 };
 
 /// The arms of the first plot: those that answer the question.
@@ -178,6 +178,52 @@ pub(super) fn depth(analysis: &Analysis) -> Option<Svg> {
     let ticks = PLACES.iter().enumerate().map(|(blocks, name)| (blocks as f64, (*name).to_owned())).collect();
     let x = Axis { title: "blocks taken over".to_owned(), ticks, limits: 0.0..3.0 };
     accuracy_chart("test accuracy in %", "test accuracy", x, curves.collect())
+}
+
+/// Accuracy against confidence on the test set, all seeds of an arm together. Bins with less than a hundredth of the
+/// predictions are left out: they scatter too much to say anything.
+pub(super) fn reliability(analysis: &Analysis) -> Option<Svg> {
+    let of_arm = |arm: &ArmFigures| {
+        let bin = |index: usize| {
+            let of_bin = || arm.records.iter().filter_map(move |record| record.test.calibration.get(index));
+            let predictions = of_bin().map(|bin| bin.predictions).sum::<u64>() as f64;
+            let all: usize = arm.records.iter().map(|record| record.test.examples).sum();
+            let mean = |sum: f64| sum / predictions;
+            (predictions > 0.0 && predictions >= 0.01 * all as f64).then(|| {
+                (mean(of_bin().map(|bin| bin.confidence).sum()), mean(of_bin().map(|bin| bin.right as f64).sum()))
+            })
+        };
+        let name = &arm.arm.name;
+        let main = name == "frozen" || name == "scratch";
+        let points = (0..BINS).filter_map(bin).collect();
+        Curve { name: format!("{name} {}", percent(arm.ece.mean)), ink: ink(name), main, points, band: Vec::new() }
+    };
+    let arms = analysis.main().filter(|arm| ANSWER.contains(&arm.arm.name.as_str()));
+    let mut curves: Vec<Curve> = arms.map(of_arm).collect();
+    let places = || curves.iter().flat_map(|curve| &curve.points);
+    let lowest = places().map(|&(x, y)| x.min(y)).reduce(f64::min)?;
+    let lowest = ((lowest * 10.0).floor() / 10.0).min(0.9);
+    let description = describe("accuracy by confidence; expected calibration errors", &curves);
+    let diagonal = vec![(lowest, lowest), (1.0, 1.0)];
+    curves.push(Curve {
+        name: "as sure as right".to_owned(),
+        ink: Ink::Muted,
+        main: false,
+        points: diagonal,
+        band: Vec::new(),
+    });
+    let tenths = (lowest * 10.0).round() as u32..=10;
+    let ticks = tenths.map(|tenth| (f64::from(tenth) / 10.0, (tenth * 10).to_string())).collect();
+    Some(curves::draw(&Chart {
+        title: "test accuracy in %".to_owned(),
+        description,
+        x: Axis { title: "confidence in %".to_owned(), ticks, limits: lowest..1.0 },
+        y: lowest..1.0,
+        y_label: |value| format!("{:.0}", value * 100.0),
+        curves,
+        marks: Vec::new(),
+        marks_name: "",
+    }))
 }
 
 /// Mean seconds of each arm: stage 1, features, and the rest.

@@ -10,8 +10,9 @@ use super::{
 };
 use crate::{
     arms::{Half, SAMPLES},
-    record::{ClassRecord, DataKind},
+    record::ClassRecord,
     statistics::Sample,
+    sweep::record::JobRecord,
 };
 
 /// Test accuracy of every arm.
@@ -54,7 +55,7 @@ fn deviation(sample: &Sample) -> String {
     sample.deviation.map_or_else(|| "–".to_owned(), |deviation| format!("{:.2}", deviation * 100.0))
 }
 
-/// Speed and calibration of every arm.
+/// How fast every arm learns.
 pub(super) fn speed(analysis: &Analysis) -> Markup {
     html! {
         div.scroll { table {
@@ -66,8 +67,6 @@ pub(super) fn speed(analysis: &Analysis) -> Markup {
                     th scope="col" { "with stage 1" }
                 }
                 th scope="col" { "trainable weights" }
-                th scope="col" { "calibration error" }
-                th scope="col" { "log-likelihood loss" }
             } }
             tbody { @for figures in analysis.main() {
                 tr {
@@ -78,6 +77,28 @@ pub(super) fn speed(analysis: &Analysis) -> Markup {
                         td { (number::seconds(figures.mean(|record| record.times.learning() + record.times.pretraining))) }
                     }
                     td { (number::count(figures.records[0].trainable)) }
+                }
+            } }
+        } }
+    }
+}
+
+/// Whether every arm knows how good it is.
+pub(super) fn calibration(analysis: &Analysis) -> Markup {
+    html! {
+        div.scroll { table {
+            thead { tr {
+                th.left scope="col" { "arm" }
+                th scope="col" { "accuracy" }
+                th scope="col" { "mean confidence" }
+                th scope="col" { "expected calibration error" }
+                th scope="col" { "negative log-likelihood" }
+            } }
+            tbody { @for figures in analysis.main() {
+                tr {
+                    (name(figures))
+                    td { (number::percent(figures.accuracy.mean)) }
+                    td { (number::percent(figures.mean(JobRecord::mean_confidence))) }
                     td { (number::percent(figures.ece.mean)) }
                     td { (format!("{:.3}", figures.nll.mean)) }
                 }
@@ -121,11 +142,11 @@ pub(super) fn confusion(analysis: &Analysis) -> Markup {
     let others = |figures: &&ArmFigures| !shown(figures);
     html! {
         h2 { "What is mistaken for what" }
-        @for figures in analysis.main().filter(shown) { h3 { (figures.arm.name) } (matrix(figures)) }
+        div.matrices { @for figures in analysis.main().filter(shown) { (matrix(figures)) } }
         @if analysis.main().any(|figures| others(&figures)) {
             details {
                 summary { "The other arms" }
-                @for figures in analysis.main().filter(others) { h3 { (figures.arm.name) } (matrix(figures)) }
+                div.matrices { @for figures in analysis.main().filter(others) { (matrix(figures)) } }
             }
         }
         p.note {
@@ -142,7 +163,7 @@ fn matrix(figures: &ArmFigures) -> Markup {
         |t: usize, p: usize| figures.records.iter().map(|record| record.test.confusion.counts[t][p]).sum::<u64>();
     let share = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
     html! {
-        div.scroll { table.confusion {
+        div.scroll { h3 { (figures.arm.name) } table.confusion style=(format!("--ink:var(--{})", plots::ink(&figures.arm.name).name())) {
             thead { tr {
                 th.corner { "true ↓ taken for →" }
                 @for class in classes { th scope="col" { (class) } }
@@ -193,7 +214,7 @@ fn base(pair: &Pair) -> &str {
 pub(super) fn tutorial(analysis: &Analysis) -> Markup {
     let settings = &analysis.results.settings;
     let labels = |classes: &[ClassRecord]| classes.iter().map(|class| class.label).collect::<Vec<_>>();
-    let asked = settings.data.kind == DataKind::Cifar10
+    let asked = settings.is_cifar10()
         && labels(&settings.source) == [0, 1, 2, 3, 4]
         && labels(&settings.target) == [5, 6, 7, 8, 9];
     let ours =

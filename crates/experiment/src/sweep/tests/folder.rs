@@ -1,0 +1,79 @@
+//! The folder that processes share.
+
+use std::{
+    fs,
+    sync::{
+        Barrier,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use super::{super::folder::SweepFolder, *};
+use crate::failure::Kind;
+
+#[test]
+fn of_many_claimants_one_gets_the_job_and_the_next_when_it_is_over() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("sweep");
+    let settings = settings(&data(2));
+    let arm = arm("frozen");
+    const CLAIMANTS: usize = 8;
+    let (won, start, decided) = (AtomicUsize::new(0), Barrier::new(CLAIMANTS), Barrier::new(CLAIMANTS));
+    thread::scope(|scope| {
+        for _ in 0..CLAIMANTS {
+            scope.spawn(|| {
+                // All make the same new folder at once, as the tasks of a job array do.
+                start.wait();
+                let folder = SweepFolder::open(&path, &settings).unwrap();
+                let claim = folder.claim(&arm, 3).unwrap();
+                won.fetch_add(usize::from(claim.is_some()), Ordering::SeqCst);
+                decided.wait();
+            });
+        }
+    });
+    assert_eq!(won.into_inner(), 1);
+    let folder = SweepFolder::open(&path, &settings).unwrap();
+    let claim = folder.claim(&arm, 3).unwrap();
+    assert!(claim.is_some(), "a claim ends with its owner");
+    assert!(folder.claim(&arm, 4).unwrap().is_some(), "another seed is another job");
+    assert!(folder.claim(&arm, 3).unwrap().is_none());
+}
+
+#[test]
+fn a_folder_belongs_to_one_sweep() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("sweep");
+    let ours = settings(&data(2));
+    drop(SweepFolder::open(&path, &ours).unwrap());
+    let theirs = Settings { epochs: 3, batch_size: 8, ..ours.clone() };
+    let failure = SweepFolder::open(&path, &theirs).unwrap_err();
+    assert_eq!(failure.kind, Kind::Usage);
+    let words = "holds a sweep of other settings: the settings of batch-size differ, epochs is 3 and 2";
+    assert!(failure.message.contains("epochs is 3 and 2"), "{failure} / {words}");
+    // Where the data lie is no part of the settings.
+    let mut moved = ours.clone();
+    moved.data.path = Some("elsewhere/cifar-10-binary.tar.gz".to_owned());
+    SweepFolder::open(&path, &moved).unwrap();
+
+    let foreign = place.path().join("foreign");
+    fs::create_dir(&foreign).unwrap();
+    fs::write(foreign.join("thesis.tex"), "").unwrap();
+    let failure = SweepFolder::open(&foreign, &ours).unwrap_err();
+    assert!(failure.message.contains("is no sweep's folder and not empty"), "{failure}");
+    assert_eq!(fs::read_dir(&foreign).unwrap().count(), 1, "nothing was written");
+}
+
+#[test]
+fn half_written_files_of_a_killed_process_are_removed_unless_someone_is_writing() {
+    let place = tempfile::tempdir().unwrap();
+    let settings = settings(&data(2));
+    let first = SweepFolder::open(place.path(), &settings).unwrap();
+    let torn = [".a.partial", "jobs/.b.partial", "weights/.c.partial"].map(|name| place.path().join(name));
+    torn.iter().for_each(|path| fs::write(path, "half").unwrap());
+    let second = SweepFolder::open(place.path(), &settings).unwrap();
+    assert!(torn.iter().all(|path| path.exists()), "the first process may be writing them");
+    drop((first, second));
+    drop(SweepFolder::open(place.path(), &settings).unwrap());
+    assert!(torn.iter().all(|path| !path.exists()));
+}

@@ -1,0 +1,67 @@
+//! The sweep on tiny data: what its protocol promises, its plan, its folder, and its worker.
+
+mod folder;
+mod plan;
+mod protocol;
+mod worker;
+
+use thawline_cifar::{Dataset, Images};
+
+use super::{record, settings::Settings};
+use crate::{
+    arms::{Arm, named},
+    data::{self, Data},
+    models::Tutorial,
+    pictures::{SEED, Size},
+    record::{ClassRecord, DataKind},
+};
+
+/// Built-in pictures: so many of each class to learn from, and four to be tested on.
+fn data(per_class: usize) -> Data {
+    let dataset = data::draw(SEED, Size { train: 10 * per_class, test: 40 }).unwrap();
+    Data { dataset, kind: DataKind::BuiltIn, path: None, reason: "drawn by a test".to_owned() }
+}
+
+/// The same with other test pictures: those that are there in the opposite order, so that labels no longer fit.
+fn with_another_test_set(data: &Data) -> Data {
+    let dataset = &data.dataset;
+    let labels = || dataset.test().iter().map(|image| image.label);
+    let pixels = dataset.test().iter().map(|image| image.pixels).collect::<Vec<_>>().into_iter().rev();
+    let records = labels().zip(pixels).flat_map(|(label, pixels)| std::iter::once(label).chain(pixels.iter().copied()));
+    let test = Images::from_records(dataset.format(), records.collect()).unwrap();
+    let train = Images::from_records(dataset.format(), records_of(dataset.train())).unwrap();
+    let dataset = Dataset::new(dataset.format(), train, test, dataset.classes().to_vec(), Vec::new()).unwrap();
+    Data { dataset, kind: data.kind, path: None, reason: data.reason.clone() }
+}
+
+fn records_of(images: &Images) -> Vec<u8> {
+    images.iter().flat_map(|image| std::iter::once(image.label).chain(image.pixels.iter().copied())).collect()
+}
+
+/// A small network, two epochs, batches of 16.
+fn settings(data: &Data) -> Settings {
+    let names = data.dataset.classes();
+    let record = |label: u16| ClassRecord { label, name: names[usize::from(label)].clone() };
+    Settings {
+        format: record::FORMAT,
+        thawline: env!("CARGO_PKG_VERSION").to_owned(),
+        data: data.record(),
+        source: (0..5).map(record).collect(),
+        target: (5..10).map(record).collect(),
+        per_class: None,
+        network: Tutorial { filters: [3, 4], dense: 8, ..Tutorial::default() },
+        epochs: 2,
+        batch_size: 16,
+        arithmetic: "fma".to_owned(),
+    }
+}
+
+/// An arm by its name, with any number of pictures behind an @.
+fn arm(name: &str) -> Arm {
+    let (base, per_class) = name.split_once('@').map_or((name, None), |(base, n)| (base, Some(n.parse().unwrap())));
+    Arm { name: name.to_owned(), per_class, ..named(base).unwrap() }
+}
+
+fn arms(names: &[&str]) -> Vec<Arm> {
+    names.iter().map(|name| arm(name)).collect()
+}

@@ -1,0 +1,115 @@
+//! Which pictures an arm learns from, which validate it, which test it.
+
+use std::collections::BTreeSet;
+
+use super::{super::protocol::Pictures, *};
+use crate::arms::{Half, Labels, Validation};
+
+fn pictures<'a>(data: &'a Data, half: Half, validation: Validation, labels: Labels) -> Pictures<'a> {
+    let classes = settings(data).classes().of(half).unwrap();
+    Pictures::new(data, classes, validation, labels, None).unwrap()
+}
+
+fn target(data: &Data) -> Pictures<'_> {
+    pictures(data, Half::Target, Validation::HeldOut, Labels::True)
+}
+
+#[test]
+fn the_last_tenth_of_each_class_is_held_out() {
+    let data = data(20);
+    let pictures = target(&data);
+    assert_eq!((pictures.train.labels.len(), pictures.validation.labels.len()), (90, 10));
+    for class in 0..5 {
+        let of_class = |indices: &[usize], labels: &[u32]| {
+            let chosen = indices.iter().zip(labels).filter(|&(_, &label)| label == class);
+            chosen.map(|(&index, _)| index).collect::<Vec<_>>()
+        };
+        let train = of_class(&pictures.train.indices, &pictures.train.labels);
+        let validation = of_class(&pictures.validation.indices, &pictures.validation.labels);
+        assert_eq!((train.len(), validation.len()), (18, 2));
+        assert!(train.iter().max() < validation.iter().min(), "the last ones, and no picture is in both");
+        let label = pictures.classes[class as usize].label;
+        let is = |&at: &usize| u16::from(data.dataset.train().get(at).label) == label;
+        assert!(train.iter().chain(&validation).all(is));
+    }
+    assert_eq!(pictures.test.labels.len(), 20, "every test picture of the target classes");
+}
+
+#[test]
+fn the_tutorial_holds_nothing_out_and_validates_on_the_test_set() {
+    let data = data(20);
+    let pictures = pictures(&data, Half::Target, Validation::TestSet, Labels::True);
+    assert_eq!(pictures.train.labels.len(), 100);
+    assert_eq!(pictures.validation.indices, pictures.test.indices);
+}
+
+#[test]
+fn at_most_so_many_of_a_class_are_there_to_be_divided() {
+    let data = data(20);
+    let classes = settings(&data).target;
+    let pictures = Pictures::new(&data, classes.clone(), Validation::HeldOut, Labels::True, Some(10)).unwrap();
+    assert_eq!((pictures.train.labels.len(), pictures.validation.labels.len()), (45, 5));
+    let failure = Pictures::new(&data, classes, Validation::HeldOut, Labels::True, Some(1)).err().unwrap();
+    assert!(failure.message.contains("too few pictures of boat; expected at least 2 to learn from"), "{failure}");
+}
+
+#[test]
+fn shuffled_labels_are_as_many_of_each_class_on_the_wrong_pictures() {
+    let data = data(20);
+    let (honest, shuffled) = (target(&data), pictures(&data, Half::Target, Validation::HeldOut, Labels::Shuffled));
+    assert_eq!(honest.train.indices, shuffled.train.indices);
+    assert_eq!(honest.test.labels, shuffled.test.labels, "the test's labels are true");
+    let sorted = |labels: &[u32]| {
+        let mut labels = labels.to_vec();
+        labels.sort_unstable();
+        labels
+    };
+    for (true_labels, dealt) in
+        [(&honest.train.labels, &shuffled.train.labels), (&honest.validation.labels, &shuffled.validation.labels)]
+    {
+        assert_eq!(sorted(true_labels), sorted(dealt));
+    }
+    let right = honest.train.labels.iter().zip(&shuffled.train.labels).filter(|(a, b)| a == b).count();
+    assert!((8..=30).contains(&right), "{right} of 90 labels are right; by chance it is 18");
+}
+
+#[test]
+fn small_sets_are_stratified_lie_within_larger_ones_and_differ_by_seed() {
+    let data = data(20);
+    let pictures = target(&data);
+    let subset = |per_class: usize, seed: u64| {
+        let epoch = pictures.epoch(Some(per_class), seed).unwrap();
+        let distinct: BTreeSet<u32> = epoch.positions.iter().copied().collect();
+        assert_eq!((distinct.len(), epoch.distinct), (5 * per_class, 5 * per_class));
+        for class in 0..5 {
+            let of_class = distinct.iter().filter(|&&at| pictures.train.labels[at as usize] == class);
+            assert_eq!(of_class.count(), per_class, "of each class as many");
+        }
+        distinct
+    };
+    for seed in 0..3 {
+        assert!(subset(1, seed).is_subset(&subset(2, seed)));
+        assert!(subset(2, seed).is_subset(&subset(7, seed)));
+    }
+    assert_ne!(subset(2, 0), subset(2, 1));
+    assert_eq!(subset(18, 0), (0..90).collect(), "all that are left beside those held out");
+    let failure = pictures.epoch(Some(19), 0).unwrap_err();
+    assert!(failure.message.contains("boat has 18 training pictures beside those held out; an arm asks for 19"));
+}
+
+#[test]
+fn an_epoch_of_few_pictures_repeats_them_to_a_fifth_of_all() {
+    let data = data(20);
+    let pictures = target(&data);
+    let epoch = |per_class| pictures.epoch(per_class, 0).unwrap();
+    assert_eq!(epoch(None).positions, (0..90).collect::<Vec<_>>());
+    // A fifth of 90 is 18: four passes over 5 pictures, one over 50.
+    let few = epoch(Some(1));
+    assert_eq!((few.positions.len(), few.distinct), (20, 5));
+    assert_eq!(epoch(Some(10)).positions.len(), 50);
+    let examples = few.of(&pictures.train, &pictures.train.labels);
+    let (mut one, mut same) = (vec![0.0; 3072], vec![0.0; 3072]);
+    examples.inputs().read(0, &mut one);
+    examples.inputs().read(5, &mut same);
+    assert_eq!((one, examples.labels()[0]), (same, examples.labels()[5]), "the same picture again, with its label");
+}

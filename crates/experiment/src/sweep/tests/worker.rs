@@ -1,0 +1,194 @@
+//! The worker: what it computes, what it shares, and where it goes on.
+
+use std::{fs, path::Path};
+
+use super::{
+    super::{
+        folder::{SweepFolder, read_records},
+        plan::{self, Job},
+        progress::SweepProgress,
+        record::JobRecord,
+        worker::Worker,
+    },
+    *,
+};
+use crate::{
+    arms::{Features, Half, Stage},
+    console::Console,
+    interrupt::Interrupts,
+    statistics::calibration_error,
+};
+
+/// Does jobs in a folder and returns all records that are there then, without times, sorted by their names.
+fn perform(folder: &Path, data: &Data, jobs: Vec<Job>) -> Vec<JobRecord> {
+    let settings = settings(data);
+    let console = Console { quiet: true, stdout_is_data: false };
+    let mut progress = SweepProgress::new(console, jobs.len(), 1.0);
+    let sweep = SweepFolder::open(folder, &settings).unwrap();
+    let interrupts = Interrupts::default();
+    let worker = Worker { data, settings: &settings, folder: &sweep, interrupts: &interrupts, progress: &mut progress };
+    { worker }.perform(plan::groups(jobs)).unwrap();
+    read_records(folder, &settings).unwrap().iter().map(JobRecord::without_times).collect()
+}
+
+fn sweep(data: &Data, arms: &[Arm], seeds: &[u64]) -> Vec<JobRecord> {
+    let place = tempfile::tempdir().unwrap();
+    perform(place.path(), data, plan::jobs(arms, seeds))
+}
+
+fn find<'a>(records: &'a [JobRecord], name: &str) -> &'a JobRecord {
+    records.iter().find(|record| record.arm.name == name).unwrap_or_else(|| panic!("no record of {name}"))
+}
+
+#[test]
+fn an_arm_on_untrained_features_is_its_control_bit_for_bit() {
+    // If head, order and dropout are the same in two arms, then with the same features they are the same computation.
+    // Stage 1 without training: its features are the initial ones, whatever the classes.
+    let data = data(8);
+    let untrained = |name: &str| Arm { features: Features::Untrained, name: format!("{name}-untrained"), ..arm(name) };
+    let names = ["frozen", "fine-tune", "depth-1-fine-tune", "depth-1-frozen"];
+    let arms: Vec<Arm> = names.iter().map(|name| untrained(name)).chain(arms(&["scratch", "frozen-random"])).collect();
+    let records = sweep(&data, &arms, &[4]);
+    let result = |name: &str| {
+        let record = find(&records, name);
+        (record.history.clone(), record.test.clone(), record.mistakes.clone())
+    };
+    assert_eq!(result("fine-tune-untrained"), result("scratch"));
+    assert_eq!(result("depth-1-fine-tune-untrained"), result("scratch"));
+    assert_eq!(result("frozen-untrained"), result("frozen-random"));
+    assert_ne!(result("frozen-random"), result("scratch"), "what is frozen makes a difference");
+    assert_ne!(result("depth-1-frozen-untrained"), result("scratch"));
+}
+
+#[test]
+fn a_record_does_not_depend_on_what_else_is_done() {
+    let data = data(8);
+    let names =
+        ["frozen", "frozen-warm", "fine-tune", "frozen@2", "linear", "depth-3-frozen", "head-then-all", "scratch"];
+    let together = sweep(&data, &arms(&names), &[0, 1]);
+    for name in names {
+        let alone = sweep(&data, &arms(&[name]), &[1]);
+        let alone = find(&alone, name);
+        let same = together.iter().find(|record| record.arm.name == name && record.seed == 1).unwrap();
+        assert_eq!(alone, same, "{name}");
+    }
+    let stage_1 = together.iter().filter(|record| record.arm.stage == Stage::Pretraining);
+    let stage_1: Vec<(&str, u64)> = stage_1.map(|record| (record.arm.name.as_str(), record.seed)).collect();
+    assert_eq!(stage_1, [("pretrain-source", 0), ("pretrain-source", 1)], "one stage 1 a seed serves all arms");
+}
+
+#[test]
+fn frozen_features_are_those_of_stage_1_and_do_not_move() {
+    let data = data(8);
+    let names = ["frozen", "frozen-warm", "fine-tune", "linear", "frozen-random", "frozen-random-matched", "reversed"];
+    let records = sweep(&data, &arms(&names), &[2]);
+    let layer = |name: &str| find(&records, name).first_layer.clone().unwrap();
+    for (name, stage_1) in [
+        ("frozen", "pretrain-source"),
+        ("frozen-warm", "pretrain-source"),
+        ("linear", "pretrain-source"),
+        ("reversed", "pretrain-target"),
+    ] {
+        assert_eq!(layer(name), layer(stage_1), "{name}");
+    }
+    assert_ne!(layer("fine-tune"), layer("pretrain-source"));
+    assert_ne!(layer("pretrain-source"), layer("pretrain-target"));
+    let initial = settings(&data).network.build(5, 2).unwrap();
+    assert_eq!(Some(layer("frozen-random")), record::FirstLayer::of(&initial));
+    // A matched filter is the initial one but for its scale.
+    let decoded = |name: &str| layer(name).decoded().unwrap();
+    let (initial, matched) = (decoded("frozen-random"), decoded("frozen-random-matched"));
+    assert_eq!((initial.len(), initial[0].len()), (3, 27));
+    for (initial, matched) in initial.iter().zip(&matched) {
+        let scale = matched[0] / initial[0];
+        assert!((scale - 1.0).abs() > 1e-4, "stage 1 has changed the variance");
+        let scaled = |(a, b): (&f32, &f32)| (a * scale - b).abs() <= 1e-5 * b.abs().max(0.1);
+        assert!(initial.iter().zip(matched).all(scaled), "{initial:?} {matched:?}");
+    }
+}
+
+#[test]
+fn the_test_set_decides_nothing_but_the_score() {
+    let data = data(8);
+    let other = with_another_test_set(&data);
+    let names = ["tutorial", "frozen", "scratch", "fine-tune", "head-then-all", "pixels"];
+    let (ours, theirs) = (sweep(&data, &arms(&names), &[0]), sweep(&other, &arms(&names), &[0]));
+    for (one, same) in ours.iter().zip(&theirs) {
+        assert_eq!(one.arm, same.arm);
+        assert_ne!(one.test, same.test, "{}: another test set gives another score", one.arm.name);
+        assert_eq!((&one.first_layer, &one.weights), (&same.first_layer, &same.weights), "{}", one.arm.name);
+        // Only the tutorial looks at the test set along the way.
+        let looks = one.arm.name.contains("tutorial");
+        assert_eq!(one.history != same.history, looks, "{}", one.arm.name);
+        let training = |record: &JobRecord| record.history.iter().map(|epoch| epoch.loss).collect::<Vec<_>>();
+        assert_eq!(training(one), training(same), "{}", one.arm.name);
+    }
+    let tutorial = find(&ours, "tutorial");
+    assert_eq!(tutorial.history.last().unwrap().val_accuracy, tutorial.test.accuracy);
+}
+
+#[test]
+fn a_sweep_goes_on_where_it_stopped() {
+    let data = data(8);
+    let plan = plan::jobs(&arms(&["frozen", "scratch", "frozen@2", "fine-tune"]), &[0, 1]);
+    let straight = tempfile::tempdir().unwrap();
+    let expected = perform(straight.path(), &data, plan.clone());
+    let broken = tempfile::tempdir().unwrap();
+    perform(broken.path(), &data, plan[..3].to_vec());
+    let done = broken.path().join("jobs/frozen-seed-0.json");
+    let before = (fs::read(&done).unwrap(), fs::metadata(&done).unwrap().modified().unwrap());
+    assert_eq!(perform(broken.path(), &data, plan.clone()), expected);
+    let after = (fs::read(&done).unwrap(), fs::metadata(&done).unwrap().modified().unwrap());
+    assert_eq!(before, after, "what is done is not done again");
+    // A record that is lost is made again, the same but for its times.
+    fs::remove_file(&done).unwrap();
+    assert_eq!(perform(broken.path(), &data, plan), expected);
+}
+
+#[test]
+fn weights_of_stage_1_that_are_not_its_own_are_refused() {
+    let data = data(8);
+    let place = tempfile::tempdir().unwrap();
+    perform(place.path(), &data, plan::jobs(&arms(&["frozen"]), &[0]));
+    let weights = place.path().join("weights/pretrain-source-seed-0.safetensors");
+    let mut bytes = fs::read(&weights).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&weights, bytes).unwrap();
+    let settings = settings(&data);
+    let folder = SweepFolder::open(place.path(), &settings).unwrap();
+    let mut progress = SweepProgress::new(Console { quiet: true, stdout_is_data: false }, 1, 1.0);
+    let interrupts = Interrupts::default();
+    let worker =
+        Worker { data: &data, settings: &settings, folder: &folder, interrupts: &interrupts, progress: &mut progress };
+    let failure = { worker }.perform(plan::groups(plan::jobs(&arms(&["frozen-warm"]), &[0]))).unwrap_err();
+    assert!(failure.message.contains("expected SHA-256") && failure.message.contains("trains it anew"), "{failure}");
+}
+
+#[test]
+fn a_record_holds_together() {
+    let data = data(8);
+    let records = sweep(&data, &arms(&["frozen", "pixels", "joint"]), &[5]);
+    for record in &records {
+        let test = &record.test;
+        let counts = &test.confusion.counts;
+        let classes = record.classes.len();
+        let all = if record.arm.learns == Half::All { 40 } else { 20 };
+        assert_eq!((test.examples, counts.iter().flatten().sum::<u64>()), (all, all as u64));
+        let right: u64 = (0..classes).map(|class| counts[class][class]).sum();
+        assert_eq!(test.accuracy, right as f64 / all as f64);
+        assert_eq!(test.calibration.iter().map(|bin| bin.right).sum::<u64>(), right);
+        assert_eq!(test.ece, calibration_error(&test.calibration));
+        assert_eq!(record.mistakes.len(), 8.min(all - right as usize));
+        assert!(record.mistakes.windows(2).all(|pair| pair[0].confidence >= pair[1].confidence));
+        for mistake in &record.mistakes {
+            let label = data.dataset.test().get(mistake.index).label;
+            assert_eq!(mistake.class, data.dataset.classes()[usize::from(label)]);
+            assert_ne!(mistake.class, mistake.predicted);
+        }
+        assert_eq!(record.history.len(), 2);
+        assert_eq!(record.first_layer.is_none(), record.arm.name == "pixels");
+        assert_eq!(record.weights.is_some(), record.arm.stage == Stage::Pretraining);
+        let bytes = record.to_json();
+        assert_eq!(serde_json::from_slice::<JobRecord>(&bytes).unwrap().to_json(), bytes);
+    }
+}

@@ -1,0 +1,301 @@
+//! Sweeps: straight, in shards, interrupted and merged, they give the same report byte for byte.
+//!
+//! Reports are compared without times (`--no-times`), for no two trainings take equally long; where the records are the
+//! same ones, in whatever folders, they are compared with times too.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use crate::invocation::{Call, Place, archive, files, names};
+
+/// Arms of all kinds: own features, shared ones, none; few pictures; the test set as validation.
+const ARMS: &str =
+    "tutorial,frozen,frozen-warm,scratch,frozen-random,fine-tune,head-then-all,pixels,frozen@10,scratch@10";
+
+/// Jobs of [`ARMS`] with two seeds, and with them those of stage 1.
+const JOBS: usize = 20;
+const TRAININGS: usize = JOBS + 4;
+
+/// Flags of a small sweep, unless others are given.
+const SMALL: [(&str, &str); 6] = [
+    ("--arms", ARMS),
+    ("--seeds", "0..2"),
+    ("--epochs", "2"),
+    ("--batch-size", "16"),
+    ("--filters", "4"),
+    ("--dense", "8"),
+];
+
+/// The command line of a small sweep into a folder.
+fn small_sweep(out: &str, flags: &str) -> Vec<String> {
+    let flags: Vec<&str> = flags.split_whitespace().collect();
+    let mut line = vec!["sweep", "--data", archive().to_str().unwrap(), "--out", out, "--no-times"];
+    for (name, value) in SMALL.into_iter().filter(|(name, _)| !flags.contains(name)) {
+        line.extend([name, value]);
+    }
+    line.extend(flags);
+    line.into_iter().map(str::to_owned).collect()
+}
+
+fn sweep(place: &Place, out: &str, flags: &str) -> Call {
+    let call = place.call(small_sweep(out, flags));
+    assert_eq!(call.code, Some(0), "{flags}: {}{}", call.stdout, call.stderr);
+    call
+}
+
+/// The files of a report in a sweep's folder or in one of its own.
+fn report(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut files = files(folder);
+    files.retain(|name, _| !["jobs/", "weights/", "claims/", "sweep.json"].iter().any(|other| name.starts_with(other)));
+    files
+}
+
+#[track_caller]
+fn assert_same(ours: &BTreeMap<String, Vec<u8>>, expected: &BTreeMap<String, Vec<u8>>) {
+    assert_eq!(ours.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    for (name, bytes) in expected {
+        assert!(ours[name] == *bytes, "{name} differs");
+    }
+}
+
+/// The report of a sweep that one process did without a break.
+fn straight() -> &'static BTreeMap<String, Vec<u8>> {
+    static REPORT: std::sync::OnceLock<BTreeMap<String, Vec<u8>>> = std::sync::OnceLock::new();
+    REPORT.get_or_init(|| {
+        let place = Place::new();
+        sweep(&place, "sweep", "");
+        report(&place.path("sweep"))
+    })
+}
+
+#[test]
+fn a_sweep_leaves_its_records_and_a_report_in_every_form() {
+    let place = Place::new();
+    let call = sweep(&place, "sweep", "");
+    assert!(call.stdout.contains(&format!("{JOBS} jobs, 0 of them done")), "{}", call.stdout);
+    assert!(call.stdout.contains("24/24  "), "{}", call.stdout);
+    assert!(call.stdout.ends_with("report: sweep/report.html\n"), "{}", call.stdout);
+    let folder = place.path("sweep");
+    assert_eq!(names(&folder.join("jobs")).len(), TRAININGS);
+    assert_eq!(names(&folder.join("weights")).len(), 4, "the weights of stage 1, and no others");
+    let report = report(&folder);
+    let expected = "arms.csv epochs.csv jobs.csv pairs.csv plots/accuracy-others.svg plots/accuracy.svg \
+                    plots/differences.svg plots/loss.svg plots/reliability.svg plots/samples.svg report.html report.json";
+    assert_eq!(report.keys().map(String::as_str).collect::<Vec<_>>().join(" "), expected);
+
+    let page = str::from_utf8(&report["report.html"]).unwrap();
+    // The name space of SVG is no address that anyone goes to.
+    let page = page.replace("http://www.w3.org/2000/svg", "");
+    for outside in ["http://", "https://", "<script", "src=\"/", "url(", "@import"] {
+        assert!(!page.contains(outside), "the page needs nothing but itself: {outside}");
+    }
+    let json: serde_json::Value = serde_json::from_slice(&report["report.json"]).unwrap();
+    assert_eq!(json["arms"].as_array().unwrap().len(), 12);
+    let jobs = str::from_utf8(&report["jobs.csv"]).unwrap();
+    assert_eq!(jobs.lines().count(), 1 + TRAININGS);
+    assert_eq!(str::from_utf8(&report["epochs.csv"]).unwrap().lines().count(), 1 + 2 * TRAININGS);
+
+    // Nothing is left to be done; the report is written again, the same.
+    let again = sweep(&place, "sweep", "");
+    assert!(again.stdout.contains(&format!("{JOBS} jobs, {JOBS} of them done")), "{}", again.stdout);
+    assert_same(&self::report(&folder), straight());
+    assert_same(&report, straight());
+}
+
+#[test]
+fn shards_one_after_the_other_give_the_straight_report() {
+    let place = Place::new();
+    let first = sweep(&place, "sweep", "--shard 2/2");
+    assert!(
+        first.stdout.contains("10 of 20 jobs are not done in sweep; whoever does the last one"),
+        "{}",
+        first.stdout
+    );
+    assert!(!place.path("sweep/report.html").exists(), "half a sweep is no result");
+    sweep(&place, "sweep", "--shard 1/2");
+    assert_same(&report(&place.path("sweep")), straight());
+}
+
+#[test]
+fn shards_at_once_in_one_folder_give_the_straight_report() {
+    for flags in [["--shard 1/3", "--shard 2/3", "--shard 3/3"], ["", "", ""]] {
+        let place = Place::new();
+        let start = |flags: &str| place.command(small_sweep("sweep", flags)).stdout(Stdio::piped()).spawn().unwrap();
+        let processes: Vec<Child> = flags.into_iter().map(start).collect();
+        let mut trained = 0;
+        for process in processes {
+            let call = Call::from(process.wait_with_output().unwrap());
+            assert_eq!(call.code, Some(0), "{flags:?}: {}", call.stdout);
+            trained += call.stdout.lines().filter(|line| line.contains("  validation ")).count();
+        }
+        assert_eq!(trained, TRAININGS, "{flags:?}: no job is done twice");
+        assert_same(&report(&place.path("sweep")), straight());
+    }
+}
+
+#[test]
+fn shards_in_folders_of_their_own_are_merged_to_the_straight_report() {
+    let place = Place::new();
+    for shard in 1..=3 {
+        sweep(&place, &format!("part-{shard}"), &format!("--shard {shard}/3"));
+    }
+    for order in [["part-1", "part-2", "part-3"], ["part-3", "part-1", "part-2"]] {
+        let call = place.call([&["report", "--no-times", "--out", "merged"], &order[..]].concat());
+        assert_eq!(call.code, Some(0), "{}", call.stderr);
+        assert_same(&report(&place.path("merged")), straight());
+    }
+}
+
+#[test]
+fn records_give_the_same_report_with_times_wherever_they_lie() {
+    let place = Place::new();
+    sweep(&place, "whole", "");
+    let files = files(&place.path("whole"));
+    for part in ["part-1", "part-2"] {
+        fs::create_dir_all(place.path(part).join("jobs")).unwrap();
+        fs::write(place.path(part).join("sweep.json"), &files["sweep.json"]).unwrap();
+    }
+    let records = files.iter().filter(|(name, _)| name.starts_with("jobs/"));
+    for (index, (name, bytes)) in records.enumerate() {
+        fs::write(place.path(["part-1", "part-2"][index % 2]).join(name), bytes).unwrap();
+        // A job that was done in both parts counts once.
+        fs::write(place.path("part-1").join(name), bytes).unwrap();
+    }
+    let with_times = |out: &str, folders: &[&str]| {
+        let call = place.call([&["report", "--out", out], folders].concat());
+        assert_eq!(call.code, Some(0), "{}", call.stderr);
+        report(&place.path(out))
+    };
+    let expected = with_times("of-whole", &["whole"]);
+    assert!(expected.contains_key("plots/time.svg"));
+    assert_same(&with_times("of-parts", &["part-1", "part-2"]), &expected);
+    assert_same(&with_times("of-parts-turned", &["part-2", "part-1", "whole"]), &expected);
+}
+
+#[test]
+fn threads_and_levels_do_not_show_in_the_report() {
+    let place = Place::new();
+    sweep(&place, "sweep", "--threads 1");
+    assert_same(&report(&place.path("sweep")), straight());
+    if is_x86_with("avx512f") {
+        let place = Place::new();
+        sweep(&place, "sweep", "--simd avx2 --threads 3");
+        assert_same(&report(&place.path("sweep")), straight());
+    }
+}
+
+fn is_x86_with(feature: &str) -> bool {
+    fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| text.contains(feature))
+}
+
+#[test]
+fn an_interrupted_sweep_goes_on_to_the_straight_report() {
+    for (signal, code) in [("-INT", Some(130)), ("-TERM", Some(143)), ("-KILL", None)] {
+        let place = Place::new();
+        // Killed after 1 job, after 2 more, and so on, at whatever moment that is in the next one.
+        for jobs in [1, 2, 3, 5] {
+            let (status, stderr) = ended_by(signal, jobs, &place);
+            assert_eq!(status, code, "{signal}: {stderr}");
+            if signal != "-KILL" {
+                assert!(stderr.contains("jobs are done in sweep; the same command goes on from there"), "{stderr}");
+            }
+        }
+        let partial = |folder: &str| names(&place.path(folder)).into_iter().any(|name| name.ends_with(".partial"));
+        let done = names(&place.path("sweep/jobs")).iter().filter(|name| name.ends_with(".json")).count();
+        assert!((11..TRAININGS).contains(&done), "{signal}: {done} trainings were done");
+        let call = sweep(&place, "sweep", "");
+        let trained = call.stdout.lines().filter(|line| line.contains("  validation ")).count();
+        assert_eq!(trained, TRAININGS - done, "{signal}: what is done is not done again");
+        assert!(!["sweep", "sweep/jobs", "sweep/weights"].into_iter().any(partial), "{signal}: a torn file is left");
+        assert_same(&report(&place.path("sweep")), straight());
+    }
+}
+
+/// Starts the sweep, waits for so many jobs, sends a signal; the exit code and what was said.
+fn ended_by(signal: &str, jobs: usize, place: &Place) -> (Option<i32>, String) {
+    // One thread is slow enough that the sweep is not over before the signal arrives.
+    let mut command = place.command(small_sweep("sweep", "--threads 1"));
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    for _ in 0..jobs {
+        assert!(lines.any(|line| line.contains("  validation ")), "the sweep ended before {jobs} jobs were done");
+    }
+    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+    let rest = std::thread::spawn(move || lines.count());
+    let call = Call::from(child.wait_with_output().unwrap());
+    rest.join().unwrap();
+    (call.code, call.stderr)
+}
+
+#[test]
+fn the_plan_is_shown_without_doing_anything() {
+    let place = Place::new();
+    let call = sweep(&place, "sweep", "--dry-run --shard 2/4");
+    let expected =
+        "tutorial-seed-1\nfrozen-warm-seed-1\nfrozen-random-seed-1\nhead-then-all-seed-1\nfrozen@10-seed-1\n";
+    assert_eq!(call.stdout, expected);
+    assert!(place.names().is_empty());
+}
+
+#[test]
+fn mistakes_are_one_line_and_leave_nothing_behind() {
+    let place = Place::new();
+    let data = archive().to_str().unwrap();
+    for (flags, words) in [
+        ("--arms frozen,melted", "--arms: there is no arm 'melted'; expected some of tutorial, frozen"),
+        ("--preset controls --arms frozen", "'--preset <PRESET>' cannot be used with '--arms <NAMES>'"),
+        ("--preset enormous", "'enormous' for '--preset <PRESET>'; expected one of quick, controls, full"),
+        ("--seeds 4..4", "--seeds: the range 4..4 is empty; its end does not belong to it"),
+        ("--seeds one", "--seeds: 'one' is no seed"),
+        ("--shard 3/2", "expected I/N with I from 1 to N, such as 2/8"),
+        ("--epochs 0", "'--epochs <N>': expected a whole number, at least 1"),
+        ("--arms frozen@500", "frozen@500: boat has 18 training pictures beside those held out; an arm asks for 500"),
+        ("--arms vehicles-to-animals", "the data have no class"),
+        ("--arms frozen-warm --target 5-8", "a warm head needs as many target classes as source classes"),
+        ("--per-class 1", "too few pictures of"),
+    ] {
+        let line = format!("sweep --data {data} --out sweep {flags}");
+        let call = place.call(line.split(' '));
+        assert_eq!(call.code, Some(2), "{flags}: {}{}", call.stdout, call.stderr);
+        assert!(call.stderr.starts_with("error: ") && call.stderr.contains(words), "{flags}: {}", call.stderr);
+        assert_eq!((call.stdout.as_str(), call.stderr.lines().count()), ("", 1), "{flags}: {}", call.stderr);
+        assert!(place.names().is_empty(), "{flags}: something was written");
+    }
+}
+
+#[test]
+fn folders_that_are_no_sweep_or_another_one_are_refused() {
+    let place = Place::new();
+    sweep(&place, "sweep", "--arms pixels");
+    let refused = |line: &str, words: &str| {
+        let call = place.call(line.split(' '));
+        assert_eq!(call.code, Some(2), "{line}: {}", call.stderr);
+        assert!(call.stderr.contains(words) && call.stderr.lines().count() == 1, "{line}: {}", call.stderr);
+    };
+    refused("report .", ". is no sweep's folder: it has no sweep.json");
+    refused("report nowhere", "nowhere is no sweep's folder");
+    let longer = place.call(small_sweep("sweep", "--epochs 3"));
+    assert_eq!(longer.code, Some(2));
+    assert!(longer.stderr.contains("sweep holds a sweep of other settings: epochs is 3 and 2"), "{}", longer.stderr);
+    sweep(&place, "longer", "--arms pixels --epochs 3");
+    refused("report sweep longer", "hold different sweeps: epochs is 2 and 3; report on each alone");
+
+    let record = place.path("sweep/jobs/pixels-seed-0.json");
+    let whole = fs::read_to_string(&record).unwrap();
+    fs::write(&record, &whole[..whole.len() / 2]).unwrap();
+    refused("report sweep", "pixels-seed-0.json: no record of a job");
+    let call = place.call(small_sweep("sweep", "--arms pixels"));
+    assert!(call.code == Some(2) && call.stderr.contains("remove it, and the same command does the job anew"));
+
+    // A record that tells another story than one of the same job elsewhere.
+    fs::create_dir_all(place.path("forged/jobs")).unwrap();
+    fs::copy(place.path("sweep/sweep.json"), place.path("forged/sweep.json")).unwrap();
+    fs::write(place.path("forged/jobs/pixels-seed-0.json"), whole.replacen("\"nll\": 1.", "\"nll\": 0.", 1)).unwrap();
+    fs::write(&record, whole).unwrap();
+    refused("report sweep forged", "have different results for pixels, seed 0");
+}
