@@ -1,7 +1,7 @@
 //! The networks: what they consist of, before they have weights.
 //!
 //! [`layers`] describes layers in Keras's words, [`tutorial`] lists those of the tutorial's network with every number of
-//! it open to change, and [`file`] reads a list from a file of one's own. All are built in one way, here.
+//! it open to change, and [`mod@file`] reads a list from a file of one's own. All are built in one way, here.
 
 pub mod file;
 pub mod layers;

@@ -48,7 +48,14 @@ fn start(analysis: &Analysis) -> Markup {
             @if pair_with_scratch.is_some() { "; untrained" } @else { "Untrained" }
             " frozen features reach " strong.untrained { (with_half_width(&random.accuracy)) } " in the end, "
             @if pair.is_shown() && pair.difference.mean > 0.0 { "so what the source classes taught them is worth " (points(&pair.difference)) }
-            @else { "which is " (points(&pair.difference)) " from what the source classes taught them" }
+            @else if pair.has_enough_seeds() {
+                "and it is not shown that what the source classes taught them is worth anything (difference "
+                (signed(&pair.difference)) " points)"
+            }
+            @else {
+                (points(&pair.difference)) " " (direction(&negated(&pair.difference))) ", which " (pair.differences.len()) " seed"
+                (plural(pair.differences.len())) " cannot prove"
+            }
             "."
         }
     }
@@ -111,6 +118,10 @@ pub(super) fn signed(sample: &Sample) -> String {
 pub(super) fn with_half_width(sample: &Sample) -> String {
     let half = sample.half_width.map_or_else(String::new, |half| format!("\u{a0}±\u{a0}{:.2}", half * 100.0));
     format!("{:.2}{half}\u{a0}%", sample.mean * 100.0)
+}
+
+fn negated(sample: &Sample) -> Sample {
+    Sample { mean: -sample.mean, ..*sample }
 }
 
 fn direction(sample: &Sample) -> &'static str {

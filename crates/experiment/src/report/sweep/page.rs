@@ -203,7 +203,7 @@ fn calibration(analysis: &Analysis) -> Markup {
         "calibration error in points; bins with less than a hundredth of the pictures are left out."
     };
     html! {
-        h2 { "Do they know how good they are" }
+        h2 { "How sure, how right" }
         (figure(plots::reliability(analysis), &caption))
         (tables::calibration(analysis))
     }

@@ -5,14 +5,15 @@ use maud::{Markup, html};
 
 use super::{super::pictures::encode, analysis::Analysis};
 
-/// Whose first layers are shown, and how they came about.
-const FIRST_LAYERS: [(&str, &str); 6] = [
-    ("frozen-random", "at the initialisation"),
-    ("pretrain-source", "trained on the source classes, which frozen arms take over"),
-    ("fine-tune", "the same, trained on with the target classes"),
-    ("scratch", "trained on the target classes"),
-    ("pretrain-all", "trained on all classes"),
-    ("pretrain-source-shuffled", "trained on shuffled labels"),
+/// Whose first layers are shown, what is taken from them, and what that is.
+const FIRST_LAYERS: [(&str, Option<&str>, &str); 7] = [
+    ("frozen-random", None, "at the initialisation"),
+    ("pretrain-source", None, "trained on the source classes: what frozen arms take over"),
+    ("pretrain-source", Some("frozen-random"), "what the source classes changed"),
+    ("scratch", Some("frozen-random"), "what the target classes change"),
+    ("fine-tune", Some("pretrain-source"), "what the target classes change in the features of the source classes"),
+    ("pretrain-all", Some("frozen-random"), "what all classes change"),
+    ("pretrain-source-shuffled", Some("frozen-random"), "what shuffled labels change"),
 ];
 
 const CHANNELS: usize = 4;
@@ -49,24 +50,34 @@ fn tiles(title: &str, side: usize, filters: &[Vec<f32>]) -> Vec<u8> {
 
 /// The first layers of networks, a figure each.
 pub(super) fn filters(analysis: &Analysis) -> Markup {
-    let first_layer = |&(arm, about): &(&'static str, &'static str)| {
+    let filters = |arm: &str| {
         let layer = analysis.arm(arm)?.records.first()?.first_layer.as_ref()?;
-        let title = format!("{arm}: {about}");
-        let picture = tiles(&title, layer.side, &layer.decoded()?);
-        Some((arm, about, BASE64_STANDARD.encode(picture)))
+        Some((layer.side, layer.decoded()?))
     };
-    let layers: Vec<_> = FIRST_LAYERS.iter().filter_map(first_layer).collect();
+    let figure = |&(arm, other, about): &(&str, Option<&str>, &'static str)| {
+        let (side, mut shown) = filters(arm)?;
+        let mut name = arm.to_owned();
+        if let Some(other) = other {
+            let (_, taken) = filters(other)?;
+            shown.iter_mut().flatten().zip(taken.iter().flatten()).for_each(|(weight, taken)| *weight -= taken);
+            name = format!("{arm} − {other}");
+        }
+        let picture = BASE64_STANDARD.encode(tiles(&format!("{name}: {about}"), side, &shown));
+        Some((name, about, picture))
+    };
+    let figures: Vec<_> = FIRST_LAYERS.iter().filter_map(figure).collect();
     html! {
-        @if !layers.is_empty() {
+        @if !figures.is_empty() {
             h2 { "What the first layer looks for" }
-            div.tiles { @for (arm, about, picture) in &layers {
+            div.tiles { @for (name, about, picture) in &figures {
                 figure {
-                    img alt={ "First-layer filters of " (arm) ": " (about) } src={ "data:image/png;base64," (picture) };
-                    figcaption { strong { (arm) } ": " (about) }
+                    img alt={ "First-layer filters, " (name) ": " (about) } src={ "data:image/png;base64," (picture) };
+                    figcaption { strong { (name) } ": " (about) }
                 }
             } }
             p.note {
-                "The filters of the first convolution, of the first seed. Each is scaled by its largest weight; grey is zero."
+                "The filters of the first convolution, of the first seed, or differences of filters. Each is scaled by its largest weight; "
+                "grey is zero."
             }
         }
     }

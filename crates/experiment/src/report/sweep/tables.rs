@@ -23,7 +23,7 @@ pub(super) fn arms(analysis: &Analysis) -> Markup {
                 th.left scope="col" { "arm" }
                 th.left scope="col" { "what it is" }
                 th scope="col" { "seeds" }
-                th scope="col" { "test accuracy, 95 % interval" }
+                th scope="col" { "test accuracy, 95\u{a0}% interval" }
                 th scope="col" { "standard deviation" }
                 th scope="col" { "after the first epoch" }
                 th scope="col" { "mean of all epochs" }
@@ -165,7 +165,7 @@ fn matrix(figures: &ArmFigures) -> Markup {
     html! {
         div.scroll { h3 { (figures.arm.name) } table.confusion style=(format!("--ink:var(--{})", plots::ink(&figures.arm.name).name())) {
             thead { tr {
-                th.corner { "true ↓ taken for →" }
+                th.corner { "true\u{a0}↓" br; "taken\u{a0}for\u{a0}→" }
                 @for class in classes { th scope="col" { (class) } }
                 th.corner { "right" }
             } }
