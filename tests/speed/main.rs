@@ -3,12 +3,19 @@
 //! A floor is a ratio of two medians that were taken in one process, in alternation, in the thread's own CPU time. So a
 //! slow or a busy machine changes little, and a kernel that lost its inlining, its tiles or its instructions changes
 //! much: on the machine where the floors were chosen each ratio lies well above, and such an accident costs a factor of
-//! two to fifty.
+//! two to fifty. Where the system lets a process trace its child, instructions are counted as well.
 
 mod alternation;
 mod contestants;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod instructions;
 
-use std::{env, fmt::Write, process::Command};
+use std::{
+    env,
+    fmt::Write,
+    process::Command,
+    sync::{Mutex, PoisonError},
+};
 
 use thawline_tensor::{simd::Level, threads::with_threads};
 
@@ -18,9 +25,13 @@ use contestants::Contestants;
 /// A disturbance may spoil an attempt, an accident spoils all.
 const ATTEMPTS: usize = 3;
 
+/// One test at a time.
+static TURN: Mutex<()> = Mutex::new(());
+
 #[test]
 #[cfg_attr(debug_assertions, ignore = "speed is a matter of release builds: cargo test --release")]
 fn kernels_keep_their_distance() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut failed = compare("products across levels", Contestants::of_all_levels());
     // A process computes at one level, so each level gets a process.
     for level in Level::ALL.into_iter().filter(|level| level.is_supported()) {
@@ -45,6 +56,25 @@ fn kernels_keep_their_distance() {
 fn kernels_keep_their_distance_at_one_level() {
     let failed = compare(&format!("kernels at {}", Level::current()), Contestants::of_this_level());
     assert!(failed.is_empty(), "{failed}");
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[test]
+#[cfg_attr(debug_assertions, ignore = "speed is a matter of release builds: cargo test --release")]
+fn kernels_take_no_more_instructions() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let failed = instructions::compare();
+    assert!(
+        failed.is_empty(),
+        "kernels take more instructions than they did; docs/performance.md tells how to look.\n{failed}"
+    );
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[test]
+#[ignore = "run by the test above, once for each level"]
+fn kernels_that_are_counted() {
+    instructions::run_kernels();
 }
 
 /// Measures until every floor was reached, or often enough; prints the best ratios, and gives the floors that were missed.

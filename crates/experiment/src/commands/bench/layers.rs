@@ -72,15 +72,17 @@ pub struct Case {
 impl Case {
     /// The tutorial's first convolution: 3 channels to 64.
     pub fn conv1() -> Arc<Self> {
-        Arc::new(Self::convolution("conv1", &shape([32, 32, 3])))
+        Self::convolution("conv1", [32, 32, 3])
     }
 
     /// The tutorial's second convolution, 64 channels to 64: where most of the time goes.
     pub fn conv2() -> Arc<Self> {
-        Arc::new(Self::convolution("conv2", &conv2_shape()))
+        Self::convolution("conv2", CONV2_INPUT)
     }
 
-    fn convolution(name: &'static str, s: &ConvShape) -> Self {
+    /// A 3 x 3 convolution of an input to 64 channels, without padding.
+    pub fn convolution(name: &'static str, input: [usize; 3]) -> Arc<Self> {
+        let s = &shape(input);
         // Pictures and gradients between -1 and 1, the kernel within Glorot's limit.
         let limit = (6.0 / (9 * (s.c + s.filters)) as f32).sqrt();
         let [kernel, bias] = [(2, s.kernel_len()), (3, s.filters)].map(|(index, len)| uniform(index, len, limit));
@@ -99,7 +101,7 @@ impl Case {
             .map(|floats| floats.iter().map(|x| x.abs()).collect::<Vec<f64>>());
         let scale = largest(&passes(&x_sizes, &dy_sizes, &kernel_sizes, &bias_sizes));
         let input = Shape::from([s.h, s.w, s.c]);
-        Self { name, input, x, dy, params: vec![kernel, bias], expected, scale, flops: s.flops() }
+        Arc::new(Self { name, input, x, dy, params: vec![kernel, bias], expected, scale, flops: s.flops() })
     }
 
     /// The ReLU behind the second convolution.
@@ -133,9 +135,12 @@ fn largest(passes: &[Vec<f64>; 3]) -> [f64; 3] {
     passes.each_ref().map(|elements| elements.iter().fold(0.0f64, |largest, element| largest.max(element.abs())))
 }
 
-/// The sizes of the tutorial's second convolution.
+/// What the tutorial's second convolution is given.
+const CONV2_INPUT: [usize; 3] = [30, 30, 64];
+
+/// Its sizes.
 pub fn conv2_shape() -> ConvShape {
-    shape([30, 30, 64])
+    shape(CONV2_INPUT)
 }
 
 /// A 3 x 3 convolution to 64 channels without padding.
