@@ -12,6 +12,9 @@ mod transfer;
 /// Networks of one's own, from a file.
 mod networks;
 
+/// `run --from`: trained features from a file, and a new head behind them.
+mod features;
+
 /// The same bits for the same seed, whatever the threads, the cache, the SIMD level.
 mod reproducibility;
 

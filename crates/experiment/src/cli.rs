@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
 use thawline_tensor::{simd::Level, threads};
 
 use crate::{
@@ -11,6 +11,7 @@ use crate::{
     config::Config,
     data::{BUILT_IN, Data},
     failure::Result,
+    model_file::Model,
     models::{Architecture, ConvMethod, Tutorial, file},
     record::HeadStart,
     transfer::Cache,
@@ -22,6 +23,7 @@ Examples:
   thawline --epochs 1 --limit 1000          a quick look
   thawline --source cat,dog --target 0,8,9  other classes
   thawline --head warm                      the head goes on from model_1's, as in the tutorial's code
+  thawline --from weights-model_1.safetensors --target 3-7   trained features, a new head
   thawline summary                          the network, without training it
   thawline data info data/                  what a folder or archive holds
 
@@ -68,6 +70,9 @@ pub enum Command {
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)] // so that -1 gets the answer that it deserves
 pub struct RunArgs {
+    /// Whether a flag says what the network is.
+    #[command(flatten)]
+    pub network_is_given: NetworkIsGiven,
     /// Which pictures.
     #[command(flatten)]
     pub data: DataArgs,
@@ -167,6 +172,12 @@ pub struct TransferArgs {
     /// model_2's head begins fresh, or warm: where model_1's ended
     #[arg(long, value_name = "START", value_enum, hide_possible_values = true, default_value_t = HeadStart::Fresh)]
     pub head: HeadStart,
+    /// Take the features from this file of weights; there is no model_1 then
+    #[arg(long, value_name = "FILE", conflicts_with = "source")]
+    pub from: Option<PathBuf>,
+    /// Let layers that do not fit the file's begin anew
+    #[arg(long, requires = "from")]
+    pub partial: bool,
     /// The last layer that model_2 takes over frozen [default: the one before the first Dense]
     #[arg(long, value_name = "LAYER")]
     pub freeze: Option<String>,
@@ -278,6 +289,32 @@ pub struct SamplesArgs {
     pub columns: usize,
 }
 
+/// Whether the command line has a flag of the network, rather than defaults alone. It has no flags itself.
+#[derive(Debug, Clone, Copy)]
+pub struct NetworkIsGiven(pub bool);
+
+impl Args for NetworkIsGiven {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        command
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        command
+    }
+}
+
+impl FromArgMatches for NetworkIsGiven {
+    fn from_arg_matches(matches: &ArgMatches) -> std::result::Result<Self, clap::Error> {
+        // A group is there if one of its flags is, and not by a default.
+        Ok(NetworkIsGiven(["ModelArgs", "NetworkArgs"].into_iter().any(|group| matches.contains_id(group))))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> std::result::Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
 impl NetworkArgs {
     /// The network that the flags describe.
     pub fn tutorial(&self) -> Tutorial {
@@ -305,18 +342,22 @@ impl RunArgs {
     /// The settings, with what flags leave open: the data that were found, their classes' names, and the machine.
     ///
     /// # Errors
-    /// Classes that are not there.
+    /// Classes that are not there; a file of features that cannot be read.
     pub fn config(&self, data: &Data) -> Result<Config> {
         let names = |flag, list: &str| -> Result<String> {
             Ok(classes::list(&classes::parse(flag, list, data.dataset.classes())?))
         };
         let &TrainingArgs { epochs, batch_size, learning_rate, seed } = &self.training;
-        let TransferArgs { head, freeze, cache } = &self.transfer;
-        let network = self.network.architecture()?;
+        let TransferArgs { from, partial, head, freeze, cache } = &self.transfer;
+        let model = from.as_deref().map(Model::open).transpose().map_err(|failure| failure.within("--from"))?;
+        let network = match &model {
+            Some(model) if !self.network_is_given.0 => model.metadata.network.clone(),
+            _ => self.network.architecture()?,
+        };
         Ok(Config {
             data: data.path.clone().unwrap_or_else(|| BUILT_IN.to_owned()),
             limit: self.data.limit,
-            source: names("--source", &self.data.source)?,
+            source: if from.is_none() { Some(names("--source", &self.data.source)?) } else { None },
             target: names("--target", &self.data.target)?,
             epochs,
             batch_size,
@@ -324,6 +365,9 @@ impl RunArgs {
             freeze: freeze.clone().unwrap_or_else(|| network.features_end()),
             network,
             head: *head,
+            from: from.as_ref().map(|path| path.display().to_string()),
+            from_sha256: model.map(|model| model.sha256),
+            partial: *partial,
             cache: *cache,
             seed,
             threads: threads::count(),

@@ -14,8 +14,9 @@ pub struct Config {
     /// The most pictures to learn from, and the most to validate with, in each half; absent for all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
-    /// The classes of model_1.
-    pub source: String,
+    /// The classes of model_1; absent where the features come from a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
     /// The classes of model_2.
     pub target: String,
     /// The network: the numbers of the tutorial's, or `layers`.
@@ -27,10 +28,19 @@ pub struct Config {
     pub batch_size: usize,
     /// Adam's learning rate.
     pub learning_rate: f64,
-    /// The last layer of model_1 that model_2 takes over, frozen.
+    /// The last layer of the features that model_2 takes over, frozen.
     pub freeze: String,
     /// Where model_2's head starts.
     pub head: HeadStart,
+    /// The file that the features come from, instead of from model_1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// SHA-256 of that file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_sha256: Option<String>,
+    /// Whether layers that do not fit the file's may begin anew.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
     /// Whether frozen features are computed once.
     pub cache: Cache,
     /// Decides initial weights, the order of pictures, and dropout.
@@ -56,7 +66,7 @@ impl Config {
         Config {
             data: crate::data::BUILT_IN.to_owned(),
             limit: None,
-            source: "0-4".to_owned(),
+            source: Some("0-4".to_owned()),
             target: "5-9".to_owned(),
             network: Tutorial { filters: [4, 4], dense: 8, ..Tutorial::default() }.into(),
             epochs: 1,
@@ -64,6 +74,9 @@ impl Config {
             learning_rate: 0.001,
             freeze: crate::models::FEATURES_END.to_owned(),
             head: HeadStart::Fresh,
+            from: None,
+            from_sha256: None,
+            partial: false,
             cache: Cache::Auto,
             seed: 1,
             threads: 1,

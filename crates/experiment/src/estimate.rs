@@ -24,8 +24,9 @@ const PASSES: f64 = 3.0;
 const UPDATE: f64 = 300.0;
 
 impl Work {
-    /// The work of both models; `model_2` has its layers frozen, `cached` tells whether their features are kept.
-    pub fn new(config: &Config, source: &Task, target: &Task, model_2: &Network, cached: bool) -> Self {
+    /// The work of both models, or of `model_2` alone where there is no `source`; `model_2` has its layers frozen,
+    /// `cached` tells whether their features are kept.
+    pub fn new(config: &Config, source: Option<&Task>, target: &Task, model_2: &Network, cached: bool) -> Self {
         let summary = model_2.summary();
         let all = summary.flops() as f64;
         let prefix = model_2.prefix().flops() as f64;
@@ -35,11 +36,11 @@ impl Work {
             let examples = PASSES * task.train.len() as f64 + task.validation.len() as f64;
             examples * flops + steps * parameters as f64 * UPDATE
         };
-        let batch = config.batch_size.min(source.train.len()) as f64;
+        let batch = config.batch_size.min(source.map_or(0, |source| source.train.len())) as f64;
         let features = (target.train.len() + target.validation.len()) as f64 * prefix;
         Work {
             step: batch * PASSES * all + summary.parameters() as f64 * UPDATE,
-            model_1: epochs * training(source, all, summary.parameters()),
+            model_1: source.map_or(0.0, |source| epochs * training(source, all, summary.parameters())),
             model_2: epochs * training(target, head, summary.trainable())
                 + features * if cached { 1.0 } else { epochs },
         }
@@ -138,7 +139,7 @@ mod tests {
         let mut network = Tutorial::default().build(2, 1).unwrap();
         network.freeze_through("flatten_1").unwrap();
         let config = Config { epochs: 3, batch_size: 5, ..Config::small() };
-        let work = |cached| Work::new(&config, &task, &task, &network, cached);
+        let work = |cached| Work::new(&config, Some(&task), &task, &network, cached);
         let flops = network.summary().flops() as f64;
         let update = network.summary().parameters() as f64 * UPDATE;
         assert_eq!(work(true).step, 15.0 * flops + update);

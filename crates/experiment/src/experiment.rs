@@ -1,5 +1,7 @@
 //! The experiment before it begins: its parts, checked against each other and against the machine.
 
+use std::path::Path;
+
 use thawline_tensor::nn::Network;
 
 use crate::{
@@ -9,30 +11,62 @@ use crate::{
     estimate::{Memory, Work},
     failure::{Failure, Kind, Result},
     machine,
+    model_file::Model,
     models::Architecture,
     progress::bytes,
-    record::{FrozenTensor, TaskRecord},
+    record::{FeaturesRecord, FrozenTensor, TakenTensor},
     report::ReportPictures,
     task::{self, Task},
-    transfer::{self, CachePlan},
+    transfer::{self, CachePlan, Transfer},
     weights,
 };
 
 /// Pictures of each class in the report.
 const SAMPLES: usize = 10;
 
-/// Two tasks, a network for the first, and what all of it will cost.
+/// Where model_2's features come from.
+pub enum Features<'a> {
+    /// From model_1, which learns a task of its own first.
+    Model1 {
+        /// What it learns.
+        task: Task<'a>,
+        /// The network, untrained.
+        network: Network,
+    },
+    /// From a file.
+    File(Box<Model>),
+}
+
+impl Features<'_> {
+    /// The network whose layers model_2 takes over.
+    pub fn network(&self) -> &Network {
+        match self {
+            Features::Model1 { network, .. } => network,
+            Features::File(model) => &model.network,
+        }
+    }
+
+    /// What model_1 learns, if there is one.
+    pub fn source(&self) -> Option<&Task<'_>> {
+        match self {
+            Features::Model1 { task, .. } => Some(task),
+            Features::File(_) => None,
+        }
+    }
+}
+
+/// Features, a task for them, and what all of it will cost.
 pub struct Experiment<'a> {
     /// The pictures.
     pub data: &'a Data,
     /// The settings.
     pub config: &'a Config,
-    /// What model_1 learns.
-    pub source: Task<'a>,
+    /// Where the features come from.
+    pub features: Features<'a>,
     /// What model_2 learns.
     pub target: Task<'a>,
-    /// The first network, untrained.
-    pub model_1: Network,
+    /// What model_2 takes over from the file, or would from model_1.
+    pub transfer: Transfer,
     /// Whether the frozen features will be kept.
     pub cache: CachePlan,
     /// The memory that the run takes.
@@ -45,36 +79,68 @@ impl<'a> Experiment<'a> {
     /// Puts the parts together. Nothing is trained and nothing written: what cannot be done is refused here.
     ///
     /// # Errors
-    /// Classes that are not there or in both halves; a network that does not fit together; more memory than there is.
+    /// Classes that are not there or in both halves; a network that does not fit together; a file of features that is not
+    /// whole; more memory than there is.
     pub fn prepare(data: &'a Data, config: &'a Config) -> Result<Self> {
         let names = data.dataset.classes();
-        let source = classes::parse("--source", &config.source, names)?;
         let target = classes::parse("--target", &config.target, names)?;
-        classes::require_disjoint(&source, &target)?;
-        let source = Task::new(&data.dataset, source, config.limit)?;
+        let features = match (&config.source, &config.from) {
+            (Some(source), _) => {
+                let source = classes::parse("--source", source, names)?;
+                classes::require_disjoint(&source, &target)?;
+                let task = Task::new(&data.dataset, source, config.limit)?;
+                require_buildable(&config.network, task.classes.len())?;
+                Features::Model1 { network: config.network.build(task.classes.len(), config.seed)?, task }
+            }
+            (None, Some(path)) => Features::File(Box::new(open_features(path, config.from_sha256.as_deref())?)),
+            (None, None) => return Err(Failure::usage("the settings have neither source nor from")),
+        };
         let target = Task::new(&data.dataset, target, config.limit)?;
-        require_buildable(&config.network, source.classes.len().max(target.classes.len()))?;
-        let model_1 = config.network.build(source.classes.len(), config.seed)?;
-        // model_2 as it will be, but for its weights: it tells what will be frozen.
-        let outline = transfer::model_2(&model_1, target.classes.len(), config)?;
+        require_buildable(&config.network, target.classes.len())?;
+        let transfer = transfer::model_2(features.network(), target.classes.len(), config)?;
+        let (outline, source) = (&transfer.network, features.source());
         let free = machine::free_memory();
-        let cache = transfer::plan_cache(&outline, &target, config.cache, free)?;
-        let batch = config.batch_size.min(source.train.len().max(target.train.len()));
-        let memory = Memory::new(data.bytes(), &model_1, batch, cache.kept_bytes());
+        let cache = transfer::plan_cache(outline, &target, config.cache, free)?;
+        let most = target.train.len().max(source.map_or(0, |source| source.train.len()));
+        let memory = Memory::new(data.bytes(), outline, config.batch_size.min(most), cache.kept_bytes());
         require_memory(&memory, free)?;
-        let work = Work::new(config, &source, &target, &outline, cache.cached);
-        Ok(Experiment { data, config, source, target, model_1, cache, memory, work })
+        let work = Work::new(config, source, &target, outline, cache.cached);
+        Ok(Experiment { data, config, features, target, transfer, cache, memory, work })
     }
 
-    /// Both tasks as the run's record describes them.
-    pub fn tasks(&self) -> [TaskRecord; 2] {
-        [self.source.record(), self.target.record()]
+    /// The file of features as the run's record describes it, with what became of each tensor.
+    pub fn features_record(&self, tensors: Vec<TakenTensor>) -> Option<FeaturesRecord> {
+        match &self.features {
+            Features::Model1 { .. } => None,
+            Features::File(model) => Some(FeaturesRecord {
+                path: self.config.from.clone().unwrap_or_default(),
+                sha256: model.sha256.clone(),
+                model: model.metadata.model.clone(),
+                classes: model.metadata.classes.clone(),
+                tensors,
+            }),
+        }
     }
 
     /// Pictures of both halves, to look at.
     pub fn pictures(&self) -> ReportPictures {
         let samples = |task: &Task| task::samples(self.data.dataset.train(), &task.classes, SAMPLES);
-        ReportPictures { source: samples(&self.source), target: samples(&self.target) }
+        ReportPictures {
+            source: self.features.source().map(samples).unwrap_or_default(),
+            target: samples(&self.target),
+        }
+    }
+}
+
+/// Opens a file of features, which must still be the one that the settings were made for.
+fn open_features(path: &str, sha256: Option<&str>) -> Result<Model> {
+    let model = Model::open(Path::new(path)).map_err(|failure| failure.within("--from"))?;
+    match sha256 {
+        Some(expected) if model.sha256 != expected => Err(Failure::usage(format!(
+            "--from: {path}: has another content than when the run began: expected SHA-256 {expected}, found {}",
+            model.sha256
+        ))),
+        _ => Ok(model),
     }
 }
 

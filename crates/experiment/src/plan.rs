@@ -4,16 +4,31 @@ use std::path::Path;
 
 use thawline_tensor::nn::thousands;
 
-use crate::{experiment::Experiment, progress::bytes, record::Environment, task::Task, transfer::Cache};
+use crate::{
+    experiment::{Experiment, Features},
+    progress::bytes,
+    record::Environment,
+    task::Task,
+    transfer::Cache,
+};
 
 /// The plan as text.
 pub fn text(experiment: &Experiment, environment: &Environment, folder: &Path) -> String {
-    let Experiment { data, config, source, target, memory, .. } = experiment;
+    let Experiment { data, config, features, target, memory, .. } = experiment;
     let plural = |n: usize| if n == 1 { "" } else { "s" };
     let mut lines = vec![format!("data      {}", data.describe()), format!("          {}", data.reason)];
     lines.extend(data.advice().map(|advice| format!("          {advice}")));
+    lines.push(match features {
+        Features::Model1 { task, .. } => format!("source    {}", describe(task)),
+        Features::File(model) => format!(
+            "features  from {}: {}, trained on {}\n          SHA-256 {}",
+            config.from.as_deref().unwrap_or_default(),
+            model.metadata.model,
+            model.metadata.classes.join(", "),
+            model.sha256
+        ),
+    });
     lines.extend([
-        format!("source    {}", describe(source)),
         format!("target    {}", describe(target)),
         format!(
             "training  {} epoch{} in batches of {}, Adam at {}, seed {}",

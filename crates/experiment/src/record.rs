@@ -31,15 +31,20 @@ pub struct RunRecord {
     pub environment: Environment,
     /// The pictures.
     pub data: DataRecord,
-    /// What model_1 learned to tell apart.
-    pub source: TaskRecord,
+    /// What model_1 learned to tell apart; absent where its features came from a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<TaskRecord>,
     /// What model_2 learned to tell apart.
     pub target: TaskRecord,
     /// Whether model_2's head began anew or where model_1's ended.
     pub head: HeadStart,
-    /// The network trained from its initialisation on the source classes.
-    pub model_1: ModelRecord,
-    /// The head trained on the target classes, behind model_1's frozen features.
+    /// The network trained from its initialisation on the source classes; absent as `source` is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_1: Option<ModelRecord>,
+    /// The file from which model_2's features came, where that was no model_1 of this run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<FeaturesRecord>,
+    /// The head trained on the target classes, behind the frozen features.
     pub model_2: ModelRecord,
     /// True if every frozen tensor has the same bits after model_2's training as before.
     pub frozen_unchanged: bool,
@@ -68,12 +73,18 @@ impl RunRecord {
         Ok(serde_json::from_slice(bytes)?)
     }
 
+    /// The models that were trained, in order: name, task and record of each.
+    pub fn models(&self) -> impl Iterator<Item = (&'static str, &TaskRecord, &ModelRecord)> {
+        let first = self.source.as_ref().zip(self.model_1.as_ref()).map(|(task, model)| ("model_1", task, model));
+        first.into_iter().chain([("model_2", &self.target, &self.model_2)])
+    }
+
     /// The record as indented JSON that ends with a line feed; the same record gives the same bytes.
     ///
     /// # Errors
     /// [`RecordError::NotFinite`] if a loss, accuracy or time is NaN or infinite, which JSON cannot say.
     pub fn to_json(&self) -> Result<Vec<u8>, RecordError> {
-        for (model, record) in [("model_1", &self.model_1), ("model_2", &self.model_2)] {
+        for (model, _, record) in self.models() {
             for row in &record.history {
                 row.require_finite(model)?;
             }
@@ -221,6 +232,66 @@ pub struct ConfusionMatrix {
     pub counts: Vec<Vec<u64>>,
 }
 
+/// A file of features, and what was taken over from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FeaturesRecord {
+    /// The file, as it was given.
+    pub path: String,
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+    /// The model that it says it holds, e.g. `model_1`.
+    pub model: String,
+    /// The names of the classes that it was trained on.
+    pub classes: Vec<String>,
+    /// Each tensor of the file and of model_2.
+    pub tensors: Vec<TakenTensor>,
+}
+
+/// What became of a tensor when features were taken over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenTensor {
+    /// Layer and parameter, e.g. `conv2d_1/kernel`.
+    pub name: String,
+    /// Its shape in the file; absent where the file has none of this name.
+    pub file: Option<Vec<usize>>,
+    /// Its shape in model_2; absent where model_2 has none of this name.
+    pub here: Option<Vec<usize>>,
+    /// What became of it.
+    pub fate: Fate,
+}
+
+/// See [`TakenTensor`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fate {
+    /// Loaded, and held fixed.
+    Frozen,
+    /// Loaded, to go on from there.
+    Loaded,
+    /// Part of the new head: not loaded, and not meant to be.
+    New,
+    /// In the file alone.
+    Skipped,
+    /// Not loaded, since its shape is another one.
+    Mismatched,
+    /// Not loaded, since the file has none.
+    Missing,
+}
+
+impl Fate {
+    /// As a table has it.
+    pub fn words(self) -> &'static str {
+        match self {
+            Fate::Frozen => "loaded, frozen",
+            Fate::Loaded => "loaded",
+            Fate::New => "new",
+            Fate::Skipped => "skipped",
+            Fate::Mismatched => "MISMATCHED",
+            Fate::Missing => "MISSING IN THE FILE",
+        }
+    }
+}
+
 /// Where model_2's head starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
@@ -341,9 +412,10 @@ mod tests {
     fn a_record_keeps_its_bits_on_the_way_to_json_and_back() {
         let mut record = fixture::record();
         // Values whose nearest neighbours a careless decimal would hit.
-        record.model_1.history[0].loss = 0.1 + 0.2;
-        record.model_1.history[1].loss = f64::from(0.3_f32);
-        record.model_1.history[2].loss = f64::MIN_POSITIVE;
+        let history = &mut record.model_1.as_mut().unwrap().history;
+        history[0].loss = 0.1 + 0.2;
+        history[1].loss = f64::from(0.3_f32);
+        history[2].loss = f64::MIN_POSITIVE;
         let json = record.to_json().unwrap();
         let read_back = RunRecord::from_json(&json).unwrap();
         assert_eq!(read_back, record);
@@ -352,7 +424,7 @@ mod tests {
 
     #[test]
     fn the_best_epoch_is_the_earliest_of_equals() {
-        let mut model = fixture::record().model_1;
+        let mut model = fixture::record().model_2;
         for row in &mut model.history {
             row.val_accuracy = if [4, 9].contains(&row.epoch) { 0.8 } else { 0.7 };
         }

@@ -11,10 +11,12 @@ use crate::{
 pub fn table(record: &RunRecord, folder: &Path) -> String {
     let mut lines =
         vec!["validation accuracy      first epoch      best (epoch)     last epoch     seconds".to_owned()];
-    for (name, model) in [("model_1, source", &record.model_1), ("model_2, target", &record.model_2)] {
-        lines.push(row(name, model));
+    for (name, _, model) in record.models() {
+        let half = if name == "model_1" { "source" } else { "target" };
+        lines.push(row(&format!("{name}, {half}"), model));
     }
     lines.push(String::new());
+    lines.extend(record.from.as_ref().map(|from| format!("features from {}, SHA-256 {}", from.path, from.sha256)));
     lines.push(match (record.frozen.len(), record.frozen_unchanged) {
         (0, _) => "no weights were frozen".to_owned(),
         (n, true) => {
@@ -55,14 +57,14 @@ mod tests {
         let mut record = fixture::record();
         record.frozen_unchanged = true;
         record.peak_memory_bytes = Some(1_500_000_000);
-        for model in [&mut record.model_1, &mut record.model_2] {
+        for model in [record.model_1.as_mut().unwrap(), &mut record.model_2] {
             model.history.truncate(3);
             for (row, accuracy) in model.history.iter_mut().zip([0.5, 0.75, 0.7]) {
                 row.val_accuracy = accuracy;
             }
         }
-        record.model_1.features_seconds = 0.0;
-        record.model_1.total_seconds = 86.61;
+        let model_1 = record.model_1.as_mut().unwrap();
+        (model_1.features_seconds, model_1.total_seconds) = (0.0, 86.61);
         let text = table(&record, Path::new("runs/one"));
         let row = text.lines().find(|line| line.starts_with("model_1")).unwrap();
         assert_eq!(
@@ -74,5 +76,15 @@ mod tests {
         assert!(text.ends_with("report: runs/one/report.html"), "{text}");
         record.frozen_unchanged = false;
         assert!(table(&record, Path::new("x")).contains("THE FROZEN WEIGHTS CHANGED"));
+    }
+
+    #[test]
+    fn features_from_a_file_are_named_and_there_is_no_model_1() {
+        let text = table(&fixture::record_from_file(), Path::new("x"));
+        assert!(!text.contains("model_1, source") && text.contains("model_2, target"), "{text}");
+        assert!(
+            text.contains("features from runs/2026-11-23-090000/weights-model_1.safetensors, SHA-256 cdcd"),
+            "{text}"
+        );
     }
 }

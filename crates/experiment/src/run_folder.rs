@@ -265,7 +265,7 @@ mod tests {
         let mut folder = RunFolder::create(path, record.data.kind).unwrap();
         folder.write_config(&record.config).unwrap();
         folder.write_environment(&record.environment).unwrap();
-        for (name, model) in [("model_1", &record.model_1), ("model_2", &record.model_2)] {
+        for (name, _, model) in record.models() {
             for row in &model.history {
                 folder.append_epoch(name, row).unwrap();
             }
@@ -337,7 +337,7 @@ mod tests {
     fn a_diverged_epoch_is_named_and_not_written() {
         let parent = tempfile::tempdir().unwrap();
         let mut folder = RunFolder::create(parent.path(), DataKind::BuiltIn).unwrap();
-        let good = fixture::record().model_1.history[0];
+        let good = fixture::record().model_1.unwrap().history[0];
         folder.append_epoch("model_1", &good).unwrap();
         let before = files(parent.path());
         let error = folder.append_epoch("model_1", &EpochRow { epoch: 2, loss: f64::NAN, ..good }).unwrap_err();

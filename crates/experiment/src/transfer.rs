@@ -1,4 +1,6 @@
-//! From model_1 to model_2: the same features, frozen, and a head for other classes.
+//! From a trained network to model_2: the same features, frozen, and a head for other classes.
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use thawline_tensor::{
@@ -9,8 +11,9 @@ use thawline_tensor::{
 use crate::{
     config::Config,
     failure::{Failure, Kind, Result},
-    record::HeadStart,
+    record::{Fate, HeadStart, TakenTensor},
     task::Task,
+    tensor_file::dimensions,
 };
 
 /// Whether the features of the frozen layers are computed once and kept.
@@ -35,12 +38,24 @@ pub fn seed(seed: u64) -> u64 {
     u64::from_le_bytes(bytes)
 }
 
-/// A network for other classes with the trained layers of `model_1` up to and including `config.freeze`, frozen. What is
-/// behind them begins anew, or where `model_1` ended.
+/// A network behind the layers of a trained one, and what became of each tensor.
+#[derive(Debug)]
+pub struct Transfer {
+    /// The network: what was taken over is frozen up to the cut, what is new learns.
+    pub network: Network,
+    /// Each tensor of either network, in the new one's order.
+    pub tensors: Vec<TakenTensor>,
+    /// The first layer up to the cut that is another one in the trained network, in words.
+    other_layer: Option<String>,
+}
+
+/// A network for other classes with the layers of a `trained` one up to and including `config.freeze`, frozen. What is
+/// behind them begins anew, or where `trained` ended. What does not fit begins anew and learns, wherever it is;
+/// [`Transfer::require_whole`] refuses that.
 ///
 /// # Errors
-/// If there is no such layer, or nothing behind it that learns; if a head is to go on with another number of classes.
-pub fn model_2(model_1: &Network, classes: usize, config: &Config) -> Result<Network> {
+/// If there is no such layer, or nothing that learns; if a head is to go on with another number of classes.
+pub fn model_2(trained: &Network, classes: usize, config: &Config) -> Result<Transfer> {
     let mut network = config.network.build(classes, seed(config.seed))?;
     network.freeze_through(&config.freeze).map_err(|error| Failure::from(error).within("--freeze"))?;
     if network.summary().trainable() == 0 {
@@ -50,20 +65,124 @@ pub fn model_2(model_1: &Network, classes: usize, config: &Config) -> Result<Net
             config.network.features_end()
         )));
     }
-    if config.head == HeadStart::Warm && model_1.output() != network.output() {
+    let warm = config.head == HeadStart::Warm;
+    if warm && !config.partial && trained.output() != network.output() {
         return Err(Failure::usage(format!(
             "--head warm needs as many target classes as source classes: there are {classes} and {}; \
              use --head fresh, or lists of one length",
-            model_1.output()
+            trained.output()
         )));
     }
+    let other_layer = other_layer(trained, &network, &config.freeze);
+    let (tensors, anew) = take_over(trained, &mut network, warm);
+    for layer in anew {
+        network.set_trainable(&layer, true)?;
+    }
+    Ok(Transfer { network, tensors, other_layer })
+}
+
+/// Copies what is wanted and fits; returns what became of each tensor, and the layers that begin anew though frozen ones
+/// were wanted.
+fn take_over(trained: &Network, network: &mut Network, warm: bool) -> (Vec<TakenTensor>, BTreeSet<String>) {
+    let mut tensors = Vec::new();
+    let mut anew = BTreeSet::new();
     network.update_params(|name, param| {
-        if config.head == HeadStart::Warm || !param.trainable {
-            let (_, trained) = model_1.params().find(|(other, _)| other == name).expect("both are of one architecture");
-            param.value.copy_from_slice(&trained.value);
+        let there = trained.params().find(|(other, _)| other == name).map(|(_, param)| param);
+        let fate = match there {
+            _ if param.trainable && !warm => Fate::New,
+            None => Fate::Missing,
+            Some(there) if there.shape != param.shape => Fate::Mismatched,
+            Some(there) => {
+                param.value.copy_from_slice(&there.value);
+                if param.trainable { Fate::Loaded } else { Fate::Frozen }
+            }
+        };
+        if matches!(fate, Fate::Missing | Fate::Mismatched) {
+            anew.extend(name.rsplit_once('/').map(|(layer, _)| layer.to_owned()));
         }
+        let file = there.map(|there| there.shape.dims().to_vec());
+        tensors.push(TakenTensor { name: name.to_owned(), file, here: Some(param.shape.dims().to_vec()), fate });
     });
-    Ok(network)
+    for (name, param) in trained.params() {
+        if !tensors.iter().any(|tensor| tensor.name == name) {
+            tensors.push(TakenTensor {
+                name,
+                file: Some(param.shape.dims().to_vec()),
+                here: None,
+                fate: Fate::Skipped,
+            });
+        }
+    }
+    (tensors, anew)
+}
+
+/// The first layer up to the cut whose name, type or output is not that of the trained network's at the same place.
+fn other_layer(trained: &Network, network: &Network, cut: &str) -> Option<String> {
+    let describe = |network: &Network| -> Vec<(String, String)> {
+        let rows = network.summary().rows.into_iter();
+        rows.map(|row| (row.name.clone(), format!("{} ({}, output {})", row.name, row.kind, row.output))).collect()
+    };
+    let there = describe(trained);
+    for (index, (name, here)) in describe(network).into_iter().enumerate() {
+        match there.get(index) {
+            Some((_, there)) if *there == here => {}
+            Some((_, there)) => return Some(format!("layer {here} is {there} in the file")),
+            None => return Some(format!("the file has no layer {here}")),
+        }
+        if name == cut {
+            break;
+        }
+    }
+    None
+}
+
+impl Transfer {
+    /// Refuses a transfer of which a part began anew that was to be taken over, unless `partial` allows that; at least one
+    /// layer must be taken over in any case.
+    ///
+    /// # Errors
+    /// The first tensor or layer that does not fit, with both shapes.
+    pub fn require_whole(&self, partial: bool) -> Result<()> {
+        let taken = |tensor: &&TakenTensor| matches!(tensor.fate, Fate::Frozen | Fate::Loaded);
+        if self.tensors.iter().filter(taken).count() == 0 {
+            return Err(Failure::usage(
+                "nothing in the file fits the network: no layer of one name has one shape in both",
+            ));
+        }
+        let amiss = |tensor: &&TakenTensor| matches!(tensor.fate, Fate::Mismatched | Fate::Missing);
+        let amiss: Vec<&TakenTensor> = self.tensors.iter().filter(amiss).collect();
+        let first = amiss.first().map(|tensor| {
+            let shape =
+                |dims: &Option<Vec<usize>>| dims.as_ref().map_or_else(|| "nothing".to_owned(), |dims| dimensions(dims));
+            format!("tensor {}: expected {}, found {}", tensor.name, shape(&tensor.here), shape(&tensor.file))
+        });
+        let others = match amiss.len() {
+            0 | 1 => String::new(),
+            n => format!(", and {} more tensors do not fit", n - 1),
+        };
+        match first.or_else(|| self.other_layer.clone()) {
+            Some(fault) if !partial => Err(Failure::usage(format!(
+                "{fault}{others}; leave out the flags of the network to use the file's own, \
+                 or let what does not fit begin anew with --partial"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// What became of each tensor, as a table.
+    pub fn table(&self) -> String {
+        let shape = |dims: &Option<Vec<usize>>| dims.as_ref().map_or_else(|| "-".to_owned(), |dims| dimensions(dims));
+        let width = self.tensors.iter().map(|tensor| tensor.name.len()).max().unwrap_or(0);
+        let row =
+            |name: &str, file: &str, here: &str, fate: &str| format!("{name:<width$}  {file:<18}  {here:<18}  {fate}");
+        let mut lines = vec![row("tensor", "in the file", "in model_2", "").trim_end().to_owned()];
+        lines.extend(
+            self.tensors
+                .iter()
+                .map(|tensor| row(&tensor.name, &shape(&tensor.file), &shape(&tensor.here), tensor.fate.words())),
+        );
+        lines.join("\n")
+    }
 }
 
 /// Whether a network's features of a task are to be kept, and how large they are.
@@ -126,7 +245,7 @@ mod tests {
     fn taken_over(head: HeadStart, freeze: &str) -> Vec<String> {
         let config = config(head, freeze);
         let model_1 = config.network.build(3, config.seed).unwrap();
-        let model_2 = model_2(&model_1, 3, &config).unwrap();
+        let model_2 = model_2(&model_1, 3, &config).unwrap().network;
         let same = model_1.params().zip(model_2.params()).filter(|((_, a), (_, b))| a.value[..] == b.value[..]);
         // Biases begin at zero in every network.
         same.map(|((name, _), _)| name).filter(|name| name.ends_with("kernel")).collect()
@@ -144,15 +263,42 @@ mod tests {
     fn what_is_frozen_is_what_comes_up_to_the_cut() {
         let config = config(HeadStart::Fresh, "conv2d_1");
         let model_1 = config.network.build(2, 1).unwrap();
-        let network = model_2(&model_1, 5, &config).unwrap();
+        let network = model_2(&model_1, 5, &config).unwrap().network;
         let frozen: Vec<_> = network.params().filter(|(_, param)| !param.trainable).map(|(name, _)| name).collect();
         assert_eq!(frozen, ["conv2d_1/kernel", "conv2d_1/bias"]);
         assert_eq!(network.output().as_vector(), Some(5));
     }
 
     #[test]
+    fn what_does_not_fit_is_refused_or_begins_anew() {
+        let config = config(HeadStart::Fresh, "flatten_1");
+        let numbers = || Tutorial { filters: [4, 4], dense: 6, ..Tutorial::default() };
+        let from = |other: Tutorial| {
+            let trained = other.build(2, 9).unwrap();
+            model_2(&trained, 2, &config).unwrap()
+        };
+        let transfer = from(Tutorial { filters: [4, 5], ..numbers() });
+        let fates: Vec<Fate> = transfer.tensors.iter().map(|tensor| tensor.fate).collect();
+        use Fate::{Frozen, Mismatched, New};
+        assert_eq!(fates, [Frozen, Frozen, Mismatched, Mismatched, New, New, New, New]);
+        let failure = transfer.require_whole(false).unwrap_err();
+        let words = "tensor conv2d_2/kernel: expected 3 x 3 x 4 x 4, found 3 x 3 x 4 x 5, and 1 more tensors do not fit";
+        assert!(failure.message.contains(words) && failure.message.contains("--partial"), "{failure}");
+        assert!(transfer.require_whole(true).is_ok());
+        let learns = |name: &str| transfer.network.params().find(|(other, _)| other == name).unwrap().1.trainable;
+        assert_eq!(["conv2d_1/kernel", "conv2d_2/kernel"].map(learns), [false, true]);
+        assert!(transfer.table().contains("MISMATCHED"));
+        // Nothing that fits is too little even then.
+        let failure = from(Tutorial { filters: [6, 6], ..numbers() }).require_whole(true).unwrap_err();
+        assert!(failure.message.starts_with("nothing in the file fits"), "{failure}");
+        // Weights of one shape may belong to another layer.
+        let failure = from(Tutorial { pool: 3, ..numbers() }).require_whole(false).unwrap_err();
+        assert!(failure.message.contains("layer max_pooling2d_1 (MaxPooling2D, output 14 x 14 x 4) is"), "{failure}");
+    }
+
+    #[test]
     fn the_second_seed_is_another_one_each_time() {
-        let seeds: std::collections::BTreeSet<u64> = (0..100).flat_map(|n| [n, seed(n)]).collect();
+        let seeds: BTreeSet<u64> = (0..100).flat_map(|n| [n, seed(n)]).collect();
         assert_eq!(seeds.len(), 200);
     }
 
@@ -160,7 +306,7 @@ mod tests {
     fn features_are_kept_where_they_fit() {
         let config = config(HeadStart::Fresh, "flatten_1");
         let model_1 = config.network.build(2, 1).unwrap();
-        let network = model_2(&model_1, 2, &config).unwrap();
+        let network = model_2(&model_1, 2, &config).unwrap().network;
         let task = two_classes(10, 6);
         // Sixteen pictures of 14 x 14 x 4 floats.
         let bytes = 16 * 14 * 14 * 4 * 4;

@@ -17,7 +17,7 @@ use crate::{
     console::{self, Console},
     data,
     estimate::Stopwatch,
-    experiment::{self, Experiment},
+    experiment::{self, Experiment, Features},
     failure::{Failure, Kind, Result},
     interrupt::Interrupts,
     machine, plan,
@@ -27,7 +27,7 @@ use crate::{
     run_folder::RunFolder,
     task::Task,
     training::{self, Monitor},
-    transfer,
+    transfer::{self, Transfer},
     weights::{self, Metadata},
 };
 
@@ -56,29 +56,40 @@ fn perform(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
     let data = data::open(args.data.data.as_deref())?;
     let config = args.config(&data)?;
     let mut experiment = Experiment::prepare(&data, &config)?;
+    if let Features::File(_) = experiment.features {
+        let (transfer, file) = (&experiment.transfer, config.from.as_deref().unwrap_or_default());
+        console.say(format!("taken over from {file}\n\n{}\n", transfer.table()))?;
+        transfer.require_whole(config.partial).map_err(|failure| failure.within(&format!("--from: {file}")))?;
+    }
     let mut folder = create_folder(args.output.out.as_deref(), data.kind, now)?;
     folder.write_config(&config)?;
     folder.write_environment(&environment)?;
     console.say(plan::text(&experiment, &environment, folder.path()))?;
     let mut desk = Desk { console, config: &config, folder: &mut folder, interrupts };
 
-    // model_1 learns the source classes from nothing.
-    let model_1 = &mut experiment.model_1;
-    let task = &experiment.source;
-    console.say(format!("\nmodel_1 learns {}\n\n{}\n", task.names().join(", "), model_1.summary()))?;
-    let stopwatch = Stopwatch::new(experiment.work);
-    let record_1 = desk.train("model_1", model_1, task, [config.seed, config.seed], false, Some(stopwatch))?;
+    // model_1 learns the source classes from nothing, unless there is a file that has learned already.
+    let (source, record_1) = match &mut experiment.features {
+        Features::File(_) => (None, None),
+        Features::Model1 { task, network } => {
+            console.say(format!("\nmodel_1 learns {}\n\n{}\n", task.names().join(", "), network.summary()))?;
+            let stopwatch = Stopwatch::new(experiment.work);
+            let record = desk.train("model_1", network, task, [config.seed, config.seed], false, Some(stopwatch))?;
+            (Some(task.record()), Some(record))
+        }
+    };
 
-    // model_2 takes its features over, frozen, and learns the target classes.
+    // model_2 takes the features over, frozen, and learns the target classes.
     let task = &experiment.target;
-    let mut model_2 = transfer::model_2(model_1, task.classes.len(), &config)?;
+    let Transfer { network: mut model_2, tensors, .. } =
+        transfer::model_2(experiment.features.network(), task.classes.len(), &config)?;
     let frozen = weights::frozen_hashes(&model_2);
+    let whose = if source.is_some() { "model_1's" } else { "the file's" };
     let head = match config.head {
-        HeadStart::Fresh => "a fresh head",
-        HeadStart::Warm => "model_1's head",
+        HeadStart::Fresh => "a fresh head".to_owned(),
+        HeadStart::Warm => format!("{whose} head"),
     };
     console.say(format!(
-        "\nmodel_2 learns {}\nwith {head} behind model_1's features, frozen up to {}\n\n{}\n",
+        "\nmodel_2 learns {}\nwith {head} behind {whose} features, frozen up to {}\n\n{}\n",
         task.names().join(", "),
         config.freeze,
         model_2.summary()
@@ -87,7 +98,6 @@ fn perform(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
     let record_2 = desk.train("model_2", &mut model_2, task, [config.seed, seed], experiment.cache.cached, None)?;
     let frozen = experiment::compare_frozen(frozen, &model_2);
 
-    let [source, target] = experiment.tasks();
     let record = RunRecord {
         format: record::FORMAT,
         thawline: env!("CARGO_PKG_VERSION").to_owned(),
@@ -97,9 +107,10 @@ fn perform(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
         environment,
         data: data.record(),
         source,
-        target,
+        target: task.record(),
         head: config.head,
         model_1: record_1,
+        from: experiment.features_record(tensors),
         model_2: record_2,
         frozen_unchanged: frozen.iter().all(|tensor| tensor.before == tensor.after),
         frozen,

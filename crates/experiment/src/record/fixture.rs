@@ -43,17 +43,18 @@ pub(crate) fn record() -> RunRecord {
                 "Sixty thousand photographs in CIFAR-10's format, whose bytes are not those of the official release."
                     .to_owned(),
         },
-        source: task(0..5),
+        source: Some(task(0..5)),
         target: task(5..10),
         head: HeadStart::Fresh,
-        model_1: ModelRecord {
+        model_1: Some(ModelRecord {
             network: network(true),
             history: history(20, 4.3, (0.785, 0.19, 0.30), (0.94, 0.40, 0.11)),
             total_seconds: 88.4,
             features_seconds: 0.0,
             images_per_second: 6_120.4,
             confusion: confusion(0..5),
-        },
+        }),
+        from: None,
         model_2: ModelRecord {
             network: network(false),
             history: history(20, 0.9, (0.869, 0.038, 0.25), (0.965, 0.17, 0.12)),
@@ -81,9 +82,32 @@ pub(crate) fn built_in_record() -> RunRecord {
     record.data.kind = DataKind::BuiltIn;
     record.data.path = None;
     record.data.sentence = "Ten classes of 32 × 32 drawings, generated from seed 7.".to_owned();
-    record.model_1.history.truncate(3);
+    record.model_1.as_mut().unwrap().history.truncate(3);
     record.model_2.history.truncate(3);
     record
+}
+
+/// The same run with features from a file, of which one tensor does not fit.
+pub(crate) fn record_from_file() -> RunRecord {
+    let taken = |name: &str, file: &[usize], here: &[usize], fate| TakenTensor {
+        name: name.to_owned(),
+        file: (!file.is_empty()).then(|| file.to_vec()),
+        here: (!here.is_empty()).then(|| here.to_vec()),
+        fate,
+    };
+    let from = FeaturesRecord {
+        path: "runs/2026-11-23-090000/weights-model_1.safetensors".to_owned(),
+        sha256: "cd".repeat(32),
+        model: "model_1".to_owned(),
+        classes: NAMES[..5].iter().map(|&name| name.to_owned()).collect(),
+        tensors: vec![
+            taken("conv_1/kernel", &[3, 3, 3, 64], &[3, 3, 3, 64], Fate::Frozen),
+            taken("conv_2/kernel", &[3, 3, 64, 32], &[3, 3, 64, 64], Fate::Mismatched),
+            taken("dense_2/kernel", &[128, 5], &[128, 5], Fate::New),
+            taken("dense_3/kernel", &[5, 5], &[], Fate::Skipped),
+        ],
+    };
+    RunRecord { source: None, model_1: None, from: Some(from), ..record() }
 }
 
 /// Ten pictures of each class: a disc that wanders, on a ground that slopes.

@@ -17,15 +17,15 @@ pub(super) fn section(record: &RunRecord) -> Markup {
                     " The built-in pictures let the experiment run anywhere. Their accuracies say nothing about CIFAR-10."
                 }
             }
-            li {
+            @if record.model_1.is_some() { li {
                 strong { "Two different tests." }
                 " model_1 and model_2 are tested on different pictures of different classes, so their accuracies cannot be "
                 "set against each other."
                 @if halves { " Classes 5–9 of CIFAR-10 are the easier half." }
-            }
+            } }
             li {
                 strong { "No control." }
-                " How much of model_2's accuracy comes from what model_1 learned is open. That takes the same network "
+                " How much of model_2's accuracy comes from the features' training is open. That takes the same network "
                 "trained on the target classes from its initialisation, and the same head behind untrained features."
             }
             li {
@@ -40,12 +40,12 @@ pub(super) fn section(record: &RunRecord) -> Markup {
             }
             li {
                 strong { "Time without its price." }
-                " model_2's time leaves out the training of model_1, from which its features come."
+                " model_2's time leaves out the training of its features."
             }
             @if record.head == HeadStart::Warm {
                 li {
                     strong { "A head that was not new." }
-                    " As in the tutorial's code, model_2's head went on from model_1's weights. It had classes to unlearn, "
+                    " As in the tutorial's code, model_2's head went on from trained weights. It had classes to unlearn, "
                     "which shows in its first epochs."
                 }
             }

@@ -8,12 +8,12 @@ use super::{
     palette::Ink,
     published::{self, Published},
 };
-use crate::record::{EpochRow, RunRecord};
+use crate::record::{EpochRow, ModelRecord, RunRecord};
 
 /// Validation and training accuracy of both models: the tutorial's figure.
 pub(super) fn accuracy(record: &RunRecord) -> Svg {
     let curves = curves(record, |row| row.val_accuracy, |row| row.accuracy, |share| format!("{:.1}", share * 100.0));
-    let last_epoch = [&record.model_1, &record.model_2].iter().filter_map(|m| m.last()).map(|row| row.epoch).max();
+    let last_epoch = record.models().filter_map(|(_, _, model)| model.last()).map(|row| row.epoch).max();
     let marks: Vec<Mark> = if published::applies_to(record) {
         let within = |model: &Published, ink| {
             let points = model.points.iter().filter(|point| Some(point.0) <= last_epoch);
@@ -66,9 +66,8 @@ fn curves(
     label: fn(f64) -> String,
 ) -> Vec<Curve> {
     let mut curves = Vec::new();
-    for (model, ink, history) in
-        [("model_1", Ink::Model1, &record.model_1.history), ("model_2", Ink::Model2, &record.model_2.history)]
-    {
+    for (model, _, ModelRecord { history, .. }) in record.models() {
+        let ink = if model == "model_1" { Ink::Model1 } else { Ink::Model2 };
         for (set, value, main) in [("validation", validation, true), ("training", training, false)] {
             let points: Vec<_> = history.iter().map(|row| (f64::from(row.epoch), value(row))).collect();
             let last = points.last().map_or(String::new(), |&(_, last)| label(last));
@@ -81,7 +80,7 @@ fn curves(
 
 fn describe(what: &str, record: &RunRecord, value: impl Fn(&EpochRow) -> String) -> String {
     let mut text = format!("Validation and training {what} by epoch.");
-    for (name, model) in [("model_1", &record.model_1), ("model_2", &record.model_2)] {
+    for (name, _, model) in record.models() {
         if let (Some(first), Some(last)) = (model.first(), model.last()) {
             let (from, to) = (value(first), value(last));
             text += &format!(
@@ -95,27 +94,19 @@ fn describe(what: &str, record: &RunRecord, value: impl Fn(&EpochRow) -> String)
 
 /// Training time of both models, with the part that computed the frozen features.
 pub(super) fn time(record: &RunRecord) -> Svg {
-    let [one, two] = [&record.model_1, &record.model_2];
-    let head = (two.total_seconds - two.features_seconds).max(0.0);
-    let mut two_says = number::seconds(two.total_seconds);
-    if two.features_seconds > 0.0 {
-        two_says += &format!(": features {}, head {}", number::seconds(two.features_seconds), number::seconds(head));
+    let mut bars = Vec::new();
+    for (name, _, model) in record.models() {
+        let ink = if name == "model_1" { Ink::Model1 } else { Ink::Model2 };
+        let features = model.features_seconds;
+        let head = (model.total_seconds - features).max(0.0);
+        let mut says = number::seconds(model.total_seconds);
+        if features > 0.0 {
+            says += &format!(": features {}, head {}", number::seconds(features), number::seconds(head));
+        }
+        bars.push(Bar { name: name.to_owned(), ink, parts: vec![(features, 0.5), (head, 1.0)], says });
     }
-    let description = format!("Training time. model_1: {}. model_2: {two_says}.", number::seconds(one.total_seconds));
-    let mut bars = vec![
-        Bar {
-            name: "model_1".to_owned(),
-            ink: Ink::Model1,
-            parts: vec![(one.total_seconds, 1.0)],
-            says: number::seconds(one.total_seconds),
-        },
-        Bar {
-            name: "model_2".to_owned(),
-            ink: Ink::Model2,
-            parts: vec![(two.features_seconds, 0.5), (head, 1.0)],
-            says: two_says,
-        },
-    ];
+    let times: Vec<String> = bars.iter().map(|bar| format!("{}: {}", bar.name, bar.says)).collect();
+    let description = format!("Training time. {}.", times.join(". "));
     if published::applies_to(record) {
         for (name, model) in [("model_1", published::MODEL_1), ("model_2", published::MODEL_2)] {
             bars.push(Bar {

@@ -3,15 +3,16 @@
 use maud::{Markup, html};
 
 use super::number;
-use crate::record::{FrozenTensor, LayerRecord, NetworkRecord, RunRecord};
+use crate::record::{FeaturesRecord, FrozenTensor, LayerRecord, NetworkRecord, RunRecord};
 
 pub(super) fn section(record: &RunRecord) -> Markup {
     html! {
         h2 { "The networks" }
-        h3 { "model_1" }
-        (summary(&record.model_1.network))
-        h3 { "model_2" }
-        (summary(&record.model_2.network))
+        @for (name, _, model) in record.models() {
+            h3 { (name) }
+            (summary(&model.network))
+        }
+        @if let Some(from) = &record.from { (taken_over(from)) }
         h2 { "The frozen weights" }
         (frozen(&record.frozen, record.frozen_unchanged))
     }
@@ -49,6 +50,30 @@ fn summary(network: &NetworkRecord) -> Markup {
                 td { (number::flops(total(|layer| layer.flops))) }
                 td { (number::bytes(total(|layer| layer.activation_bytes))) }
             } }
+        } }
+    }
+}
+
+/// Where the features came from, tensor by tensor.
+fn taken_over(from: &FeaturesRecord) -> Markup {
+    let shape = |dims: &Option<Vec<usize>>| dims.as_ref().map_or_else(|| "–".to_owned(), |dims| shape(dims));
+    html! {
+        h3 { "Where model_2's features come from" }
+        p { code { (from.path) } ", SHA-256 " code { (from.sha256) } ": " (from.model) ", trained on "
+            (number::listed(from.classes.iter().map(String::as_str))) "." }
+        div.scroll { table {
+            thead { tr {
+                th.left scope="col" { "tensor" }
+                th scope="col" { "in the file" }
+                th scope="col" { "in model_2" }
+                th.left scope="col" {}
+            } }
+            tbody { @for tensor in &from.tensors { tr {
+                th scope="row" { (tensor.name) }
+                td { (shape(&tensor.file)) }
+                td { (shape(&tensor.here)) }
+                td.left { (tensor.fate.words()) }
+            } } }
         } }
     }
 }

@@ -116,7 +116,7 @@ fn samples(record: &RunRecord, pictures: &ReportPictures) -> Markup {
     html! {
         h2 { "The pictures" }
         p { (record.data.sentence) }
-        (half("Source: what model_1 learned", &pictures.source, &record.source))
+        @if let Some(source) = &record.source { (half("Source: what model_1 learned", &pictures.source, source)) }
         (half("Target: what model_2 learned", &pictures.target, &record.target))
     }
 }

@@ -37,8 +37,9 @@ pub(super) const MODEL_2: Published = Published {
 
 /// Whether the run asked the published question: CIFAR-10, classes 0-4, then 5-9.
 pub(super) fn applies_to(record: &RunRecord) -> bool {
+    let Some(source) = &record.source else { return false };
     let labels = |task: &TaskRecord| task.classes.iter().map(|class| class.label).collect::<Vec<_>>();
     record.data.kind == DataKind::Cifar10
-        && labels(&record.source) == [0, 1, 2, 3, 4]
+        && labels(source) == [0, 1, 2, 3, 4]
         && labels(&record.target) == [5, 6, 7, 8, 9]
 }

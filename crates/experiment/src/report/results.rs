@@ -10,18 +10,24 @@ use crate::record::{EpochRow, HeadStart, ModelRecord, RunRecord, TaskRecord};
 
 /// What happened, in a paragraph with the numbers in it.
 pub(super) fn lead(record: &RunRecord) -> Markup {
-    let (one, two) = (&record.model_1, &record.model_2);
+    let two = &record.model_2;
     let classes = |task: &TaskRecord| number::listed(task.classes.iter().map(|class| class.name.as_str()));
     html! {
         p.lead {
-            @if let (Some(last), Some(best)) = (one.last(), one.best()) {
-                strong.model-1 { "model_1" } " learned to tell " (classes(&record.source)) " apart. After "
-                (epochs(last.epoch)) " it was right on " (number::percent_briefly(last.val_accuracy)) " of "
-                (number::count(record.source.val_examples)) " pictures that it had not been trained on"
-                @if best.epoch != last.epoch { " (at its best, after epoch " (best.epoch) ", " (number::percent_briefly(best.val_accuracy)) ")" }
-                ". "
+            @if let (Some(one), Some(source)) = (&record.model_1, &record.source) {
+                @if let (Some(last), Some(best)) = (one.last(), one.best()) {
+                    strong.model-1 { "model_1" } " learned to tell " (classes(source)) " apart. After "
+                    (epochs(last.epoch)) " it was right on " (number::percent_briefly(last.val_accuracy)) " of "
+                    (number::count(source.val_examples)) " pictures that it had not been trained on"
+                    @if best.epoch != last.epoch { " (at its best, after epoch " (best.epoch) ", " (number::percent_briefly(best.val_accuracy)) ")" }
+                    ". "
+                }
             }
-            @if record.frozen.is_empty() { "Nothing was frozen, and " } @else {
+            @if let Some(from) = &record.from {
+                "The first layers, " (number::count(two.network.frozen)) " weights, came from " code { (from.path) }
+                ", where they had learned to tell " (number::listed(from.classes.iter().map(String::as_str)))
+                " apart, and were held fixed. Then "
+            } @else if record.frozen.is_empty() { "Nothing was frozen, and " } @else {
                 "Its first layers, " (number::count(two.network.frozen)) " weights, were then frozen, and "
             }
             @match record.head { HeadStart::Fresh => "a new head", HeadStart::Warm => "its head" }
@@ -33,9 +39,10 @@ pub(super) fn lead(record: &RunRecord) -> Markup {
                 " pictures after its first epoch"
                 @if last.epoch > first.epoch { " and on " (number::percent_briefly(last.val_accuracy)) " after " (epochs(last.epoch)) }
             }
-            ". Training took " (number::seconds(one.total_seconds)) " for model_1 and "
+            ". Training took "
+            @if let Some(one) = &record.model_1 { (number::seconds(one.total_seconds)) " for model_1 and " }
             (number::seconds(two.total_seconds)) " for model_2"
-            @if let Some(times) = faster(one, two) { ", " (times) " times less" }
+            @if let Some(times) = record.model_1.as_ref().and_then(|one| faster(one, two)) { ", " (times) " times less" }
             ". The frozen weights "
             @if record.frozen_unchanged { "kept every bit." } @else { strong { "did not keep their bits." } }
         }
@@ -55,10 +62,10 @@ fn faster(one: &ModelRecord, two: &ModelRecord) -> Option<String> {
 /// First, best and last validation accuracy and the time, ours above the published.
 pub(super) fn table(record: &RunRecord) -> Markup {
     let published = published::applies_to(record);
-    let rows = [
-        ("model_1", "model-1", &record.model_1, published::MODEL_1),
-        ("model_2", "model-2", &record.model_2, published::MODEL_2),
-    ];
+    let rows = record.models().map(|(name, _, model)| match name {
+        "model_1" => (name, "model-1", model, published::MODEL_1),
+        _ => (name, "model-2", model, published::MODEL_2),
+    });
     html! {
         div.scroll { table {
             thead { tr {

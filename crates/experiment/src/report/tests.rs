@@ -48,7 +48,7 @@ fn the_page_needs_nothing_but_itself() {
 fn the_numbers_of_the_record_are_on_the_page() {
     let record = fixture::record();
     let words = words(&page(&record));
-    let best = record.model_1.best().unwrap();
+    let best = record.model_1.as_ref().unwrap().best().unwrap();
     let last = record.model_2.last().unwrap();
     for expected in [
         format!("{:.2} % ({})", best.val_accuracy * 100.0, best.epoch),
@@ -76,8 +76,27 @@ fn published_results_stand_only_beside_the_same_experiment() {
     assert!(published(&fixture::record()));
     assert!(!published(&fixture::built_in_record()));
     let mut reversed = fixture::record();
-    std::mem::swap(&mut reversed.source, &mut reversed.target);
+    std::mem::swap(reversed.source.as_mut().unwrap(), &mut reversed.target);
     assert!(!published(&reversed));
+}
+
+#[test]
+fn features_from_a_file_are_told_from_those_of_a_model_1() {
+    let record = fixture::record_from_file();
+    let from = record.from.as_ref().unwrap();
+    let words = words(&page(&record));
+    for expected in [
+        &from.path,
+        &from.sha256,
+        "conv_2/kernel3 × 3 × 64 × 323 × 3 × 64 × 64MISMATCHED",
+        "dense_3/kernel5 × 5–skipped",
+    ] {
+        assert!(words.contains(expected), "the page does not say {expected:?}");
+    }
+    for unexpected in ["model_1 learned", "Source: what", "77.42 %", "model_1validation"] {
+        assert!(!words.contains(unexpected), "the page says {unexpected:?}");
+    }
+    assert!(plots(&record).iter().all(|(_, svg)| !svg.contains("model_1")));
 }
 
 #[test]
@@ -99,7 +118,7 @@ fn built_in_pictures_are_named_wherever_they_are_shown() {
 fn names_cannot_break_the_page_or_a_plot() {
     let evil = r#"</td><script>alert("cat & dog")</script>"#;
     let mut record = fixture::record();
-    record.source.classes[0].name = evil.to_owned();
+    record.source.as_mut().unwrap().classes[0].name = evil.to_owned();
     record.model_2.confusion.classes[1] = evil.to_owned();
     record.model_2.network.layers[0].name = evil.to_owned();
     record.data.sentence = evil.to_owned();
@@ -140,33 +159,34 @@ fn plots_are_well_formed_and_hold_every_epoch() {
 fn odd_runs_still_make_a_page() {
     let empty = {
         let mut record = fixture::record();
-        record.model_1.history.clear();
+        let model_1 = record.model_1.as_mut().unwrap();
+        model_1.history.clear();
+        model_1.total_seconds = 0.0;
         record.model_2.history.clear();
         record.model_2.confusion = ConfusionMatrix { classes: vec!["cat".to_owned()], counts: vec![vec![]] };
         record.frozen.clear();
-        record.model_1.total_seconds = 0.0;
         record.model_2.total_seconds = 0.0;
         record
     };
     let short = {
         let mut record = fixture::record();
-        record.model_1.history.truncate(1);
+        record.model_1.as_mut().unwrap().history.truncate(1);
         record.model_2.history.truncate(1);
         record
     };
     let flat = {
         let mut record = fixture::record();
-        for row in record.model_1.history.iter_mut().chain(&mut record.model_2.history) {
+        for row in record.model_1.as_mut().unwrap().history.iter_mut().chain(&mut record.model_2.history) {
             (row.accuracy, row.val_accuracy, row.loss, row.val_loss) = (1.0, 1.0, 0.0, 0.0);
         }
         record
     };
     let wild = {
         let mut record = fixture::record();
-        record.model_1.history[0].loss = 3e38;
+        record.model_1.as_mut().unwrap().history[0].loss = 3e38;
         record
     };
-    for record in [empty, short, flat, wild] {
+    for record in [empty, short, flat, wild, fixture::record_from_file()] {
         let html = render(&record, &ReportPictures::default());
         assert!(html.ends_with("</html>"));
         for (name, svg) in plots(&record) {
@@ -176,12 +196,16 @@ fn odd_runs_still_make_a_page() {
     }
 }
 
-/// Writes two sample reports, to be looked at: `THAWLINE_SAMPLES=DIR cargo test sample_reports -- --ignored`.
+/// Writes sample reports, to be looked at: `THAWLINE_SAMPLES=DIR cargo test sample_reports -- --ignored`.
 #[test]
 #[ignore = "writes files to look at"]
 fn sample_reports() {
     let folder = std::path::PathBuf::from(std::env::var_os("THAWLINE_SAMPLES").expect("THAWLINE_SAMPLES=DIR"));
-    for (name, record) in [("cifar-10", fixture::record()), ("built-in", fixture::built_in_record())] {
+    for (name, record) in [
+        ("cifar-10", fixture::record()),
+        ("built-in", fixture::built_in_record()),
+        ("from-file", fixture::record_from_file()),
+    ] {
         let folder = crate::run_folder::RunFolder::create(&folder.join(name), record.data.kind).unwrap();
         folder.finish(&record, &fixture::pictures()).unwrap();
     }
