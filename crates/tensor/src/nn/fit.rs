@@ -10,8 +10,8 @@ use crate::random::{Address, Purpose};
 use crate::tensor::Tensor;
 
 use super::examples::{Examples, NoMemory};
-use super::layer::Step;
-use super::network::{Network, Node};
+use super::layer::{Param, Step};
+use super::network::{Network, Node, Prefix, params};
 use super::optimizer::{Optimizer, Rule};
 use super::score::{Metrics, Score};
 use super::trace::Trace;
@@ -68,6 +68,45 @@ pub struct EpochReport {
     pub validation: Option<Metrics>,
 }
 
+/// Where a training stands: all that it needs, beside the parameters and its [`Fit`], to go on with the same bits.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// Finished epochs.
+    pub epoch: usize,
+    /// Finished steps of the epoch that is not finished.
+    pub step: usize,
+    /// The sums over these steps.
+    pub score: Score,
+    /// The time that these steps took.
+    pub elapsed: Duration,
+    /// What the rule remembers of each trainable parameter, in the network's order.
+    pub optimizer: Optimizer,
+}
+
+impl State {
+    /// Before the first step.
+    pub fn start(options: &Fit) -> Self {
+        let optimizer = Optimizer::new(options.rule, options.rate);
+        State { epoch: 0, step: 0, score: Score::default(), elapsed: Duration::ZERO, optimizer }
+    }
+}
+
+/// A training at rest, to be looked at or saved.
+#[derive(Clone, Copy)]
+pub struct Rest<'a> {
+    /// Where it stands.
+    pub state: &'a State,
+    prefix: Prefix<'a>,
+    head: &'a [Node],
+}
+
+impl<'a> Rest<'a> {
+    /// Every parameter of the network, with its full name.
+    pub fn params(&self) -> impl Iterator<Item = (String, &'a Param)> {
+        params(self.prefix.nodes()).chain(params(self.head))
+    }
+}
+
 /// What watches a training, and may end it early by [`ControlFlow::Break`].
 pub trait Observer {
     /// The frozen prefix's features of all examples were computed, in this time; called before the first epoch, even
@@ -85,6 +124,13 @@ pub trait Observer {
     /// An epoch is done.
     fn epoch(&mut self, report: &EpochReport) -> ControlFlow<()> {
         let _ = report;
+        ControlFlow::Continue(())
+    }
+
+    /// The training rests: after each epoch, and where [`step`](Observer::step) has ended it. What is saved now can go on
+    /// with [`fit_from`].
+    fn rest(&mut self, rest: Rest<'_>) -> ControlFlow<()> {
+        let _ = rest;
         ControlFlow::Continue(())
     }
 }
@@ -130,6 +176,22 @@ pub fn fit(
     options: &Fit,
     observer: &mut dyn Observer,
 ) -> Result<(), FitError> {
+    fit_from(State::start(options), network, training, validation, options, observer)
+}
+
+/// As [`fit`], from where an earlier training stood: with its parameters, examples and options the rest of the training
+/// has the bits that it would have had.
+///
+/// # Errors
+/// As those of [`fit`].
+pub fn fit_from(
+    state: State,
+    network: &mut Network,
+    training: &Examples,
+    validation: Option<&Examples>,
+    options: &Fit,
+    observer: &mut dyn Observer,
+) -> Result<(), FitError> {
     check(network, options)?;
     check_examples(network, training, "training")?;
     validation.map_or(Ok(()), |validation| check_examples(network, validation, "validation"))?;
@@ -138,7 +200,7 @@ pub fn fit(
     let training = training.through(prefix, options.cached)?;
     let validation = validation.map(|examples| examples.through(prefix, options.cached)).transpose()?;
     observer.features(start.elapsed());
-    train(head.into_nodes(), &training, validation.as_ref(), options, observer)
+    train(state, prefix, head.into_nodes(), &training, validation.as_ref(), options, observer)
 }
 
 /// As [`fit`], on examples that went [through](Examples::through) the network's frozen prefix before, so that several
@@ -163,10 +225,12 @@ pub fn fit_head(
         )));
     }
     observer.features(Duration::ZERO);
-    train(head.into_nodes(), training, validation, options, observer)
+    train(State::start(options), prefix, head.into_nodes(), training, validation, options, observer)
 }
 
 fn train(
+    mut state: State,
+    prefix: Prefix,
     nodes: &mut [Node],
     training: &Examples,
     validation: Option<&Examples>,
@@ -175,31 +239,33 @@ fn train(
 ) -> Result<(), FitError> {
     let input_len = training.inputs().shape().size();
     let mut trace = Trace::new(nodes, input_len, options.batch_size.min(training.len()));
-    let mut optimizer = Optimizer::new(options.rule, options.rate);
     let steps = training.len().div_ceil(options.batch_size);
-    for epoch in 0..options.epochs {
-        let start = Instant::now();
-        let order = shuffled(training.len(), options.seed, epoch);
-        let mut sum = Score::default();
-        let mut seen = 0;
-        for (index, batch) in order.chunks(options.batch_size).enumerate() {
-            let step = Step { seed: options.seed, step: (epoch * steps + index) as u64, example: 0 };
-            let score = train_step(nodes, &mut trace, &mut optimizer, training, batch, step);
+    while state.epoch < options.epochs {
+        let (start, epoch) = (Instant::now(), state.epoch + 1);
+        let order = shuffled(training.len(), options.seed, state.epoch);
+        for (index, batch) in order.chunks(options.batch_size).enumerate().skip(state.step) {
+            let step = Step { seed: options.seed, step: (state.epoch * steps + index) as u64, example: 0 };
+            let score = train_step(nodes, &mut trace, &mut state.optimizer, training, batch, step);
             if !score.loss.is_finite() {
                 let layer = trace.first_broken(nodes, batch.len()).unwrap_or("the loss").to_owned();
-                return Err(FitError::NotFinite { epoch: epoch + 1, step: index + 1, loss: score.loss, layer });
+                return Err(FitError::NotFinite { epoch, step: index + 1, loss: score.loss, layer });
             }
-            sum = sum + score;
-            seen += batch.len();
-            let running = sum.mean(seen);
-            let report = StepReport { epoch: epoch + 1, step: index + 1, steps, examples: seen, running };
+            state.score = state.score + score;
+            state.step = index + 1;
+            let examples = index * options.batch_size + batch.len();
+            let report = StepReport { epoch, step: state.step, steps, examples, running: state.score.mean(examples) };
             if observer.step(&report).is_break() {
+                state.elapsed += start.elapsed();
+                let _ = observer.rest(Rest { state: &state, prefix, head: nodes });
                 return Ok(());
             }
         }
         let validation = validation.map(|examples| score(nodes, &mut trace, examples, options.batch_size));
-        let report = EpochReport { epoch: epoch + 1, duration: start.elapsed(), training: sum.mean(seen), validation };
-        if observer.epoch(&report).is_break() {
+        let duration = state.elapsed + start.elapsed();
+        let report = EpochReport { epoch, duration, training: state.score.mean(training.len()), validation };
+        state = State { epoch, step: 0, score: Score::default(), elapsed: Duration::ZERO, ..state };
+        let ended = observer.epoch(&report).is_break();
+        if observer.rest(Rest { state: &state, prefix, head: nodes }).is_break() || ended {
             break;
         }
     }

@@ -40,7 +40,9 @@ pub use conv2d::{Conv2D, Method};
 pub use dense::Dense;
 pub use dropout::Dropout;
 pub use examples::{Examples, Inputs, NoMemory, cache_bytes};
-pub use fit::{EpochReport, Fit, FitError, Observer, StepReport, evaluate, fit, fit_head, predict, predict_head};
+pub use fit::{
+    EpochReport, Fit, FitError, Observer, Rest, State, StepReport, evaluate, fit, fit_from, fit_head, predict, predict_head,
+};
 pub use flatten::Flatten;
 pub use init::Init;
 pub use layer::{Backward, Layer, Param, Role, Step};

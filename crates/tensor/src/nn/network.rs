@@ -3,7 +3,7 @@
 use crate::shape::Shape;
 use crate::threads;
 
-use super::layer::{Layer, Role};
+use super::layer::{Layer, Param, Role};
 
 /// A list of named layers, built once with all shapes checked.
 ///
@@ -222,14 +222,12 @@ impl Network {
     }
 
     /// Every parameter, with its full name, `layer/kernel`.
-    pub fn params(&self) -> impl Iterator<Item = (String, &super::layer::Param)> {
-        self.nodes.iter().flat_map(|node| {
-            node.layer.params().iter().map(move |param| (format!("{}/{}", node.name, param.name), param))
-        })
+    pub fn params(&self) -> impl Iterator<Item = (String, &Param)> {
+        params(&self.nodes)
     }
 
     /// Changes parameters, by their full names.
-    pub fn update_params(&mut self, mut change: impl FnMut(&str, &mut super::layer::Param)) {
+    pub fn update_params(&mut self, mut change: impl FnMut(&str, &mut Param)) {
         for node in &mut self.nodes {
             for param in node.layer.params_mut() {
                 change(&format!("{}/{}", node.name, param.name), param);
@@ -311,6 +309,13 @@ impl Network {
     }
 }
 
+/// Every parameter of some nodes, with its full name.
+pub(super) fn params(nodes: &[Node]) -> impl Iterator<Item = (String, &Param)> {
+    nodes.iter().flat_map(|node| {
+        node.layer.params().iter().map(move |param| (format!("{}/{}", node.name, param.name), param))
+    })
+}
+
 fn set_trainable(node: &mut Node, trainable: bool) {
     node.layer.params_mut().iter_mut().for_each(|param| param.trainable = trainable);
 }
@@ -336,6 +341,11 @@ impl<'a> Head<'a> {
 }
 
 impl<'a> Prefix<'a> {
+    /// The layers.
+    pub fn nodes(&self) -> &'a [Node] {
+        self.nodes
+    }
+
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()

@@ -7,8 +7,8 @@ use thawline_tensor::kernels::reference;
 use thawline_tensor::nn::fit::{shuffled, train_step};
 use thawline_tensor::nn::trace::Trace;
 use thawline_tensor::nn::{
-    Dense, EpochReport, Examples, Fit, FitError, Network, Observer, Optimizer, Relu, Rule, StepReport, evaluate, fit,
-    predict,
+    Dense, EpochReport, Examples, Fit, FitError, Network, Observer, Optimizer, Relu, Rest, Rule, State, StepReport,
+    evaluate, fit, fit_from, predict,
 };
 
 use crate::chain::{self, STEP};
@@ -161,6 +161,63 @@ fn an_observer_ends_the_training() {
         let mut stop = StopAfter { steps, epochs, seen: [0; 2] };
         fit(&mut network(), &examples(70), None, &FIT, &mut stop).expect("stopping is no failure");
         assert_eq!(stop.seen, expected);
+    }
+}
+
+/// Ends the training after a number of steps, and keeps the state and the parameters; notes every report.
+struct Interrupt {
+    after: usize,
+    seen: usize,
+    kept: Option<(State, Vec<Vec<f32>>)>,
+    reports: Vec<[f64; 4]>,
+}
+
+impl Observer for Interrupt {
+    fn step(&mut self, _report: &StepReport) -> ControlFlow<()> {
+        self.seen += 1;
+        if self.seen == self.after { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn epoch(&mut self, report: &EpochReport) -> ControlFlow<()> {
+        let (training, validation) = (report.training, report.validation.unwrap_or_default());
+        self.reports.push([training.loss, training.accuracy, validation.loss, validation.accuracy]);
+        ControlFlow::Continue(())
+    }
+
+    fn rest(&mut self, rest: Rest<'_>) -> ControlFlow<()> {
+        self.kept = Some((rest.state.clone(), rest.params().map(|(_, param)| param.value.to_vec()).collect()));
+        ControlFlow::Continue(())
+    }
+}
+
+#[test]
+fn an_interrupted_training_goes_on_with_the_same_bits() {
+    // Two epochs of three steps; with a frozen layer there are no moments for it, and the kept features are made again.
+    for frozen in [None, Some("conv_2")] {
+        let prepared = || {
+            let mut network = network();
+            frozen.map_or(Ok(()), |layer| network.freeze_through(layer)).expect("there is such a layer");
+            network
+        };
+        let (training, validation) = (examples(70), examples(20));
+        let run = |network: &mut Network, state: State, after: usize| {
+            let mut observer = Interrupt { after, seen: 0, kept: None, reports: Vec::new() };
+            fit_from(state, network, &training, Some(&validation), &FIT, &mut observer).expect("it trains");
+            observer
+        };
+        let mut whole = prepared();
+        let uninterrupted = run(&mut whole, State::start(&FIT), usize::MAX);
+        for after in 1..=6 {
+            let first = run(&mut prepared(), State::start(&FIT), after);
+            let (state, values) = first.kept.expect("it rested");
+            assert_eq!((state.epoch * 3 + state.step, state.optimizer.state().0), (after, after as u64));
+            let mut network = prepared();
+            let mut values = values.into_iter();
+            network.update_params(|_, param| param.value.copy_from_slice(&values.next().expect("as many")));
+            let second = run(&mut network, state, usize::MAX);
+            assert_eq!(small::digest(&network), small::digest(&whole), "after step {after}");
+            assert_eq!([first.reports, second.reports].concat(), uninterrupted.reports, "after step {after}");
+        }
     }
 }
 
