@@ -66,8 +66,15 @@ mod unix {
             assert_eq!(call.code, Some(code), "{}", call.stderr);
             assert!(call.stderr.starts_with("error: interrupted in epoch "), "{}", call.stderr);
             assert!(call.stderr.contains(" of model_1, after step ") && call.stderr.lines().count() == 1);
+            assert!(call.stderr.contains("thawline run --resume run\n"), "{}", call.stderr);
             let files = names(&place.path("run"));
-            assert_eq!(files, ["config.toml", "environment.json", "metrics.csv", "metrics.jsonl"]);
+            let kept = [
+                "best-model_1.safetensors",
+                "checkpoint-model_1-previous.safetensors",
+                "checkpoint-model_1.safetensors",
+            ];
+            let others = ["config.toml", "environment.json", "metrics.csv", "metrics.jsonl"];
+            assert!(files.iter().eq(kept.iter().chain(&others)), "{files:?}");
             let metrics = fs::read_to_string(place.path("run/metrics.csv")).unwrap();
             assert!(metrics.lines().count() >= 2, "{metrics}");
         }
@@ -116,7 +123,8 @@ mod unix {
         command.args(["-c", &script]).current_dir(place.path("")).env_remove("THAWLINE_DATA");
         let call = Call::from(command.output().unwrap());
         assert_eq!(call.code, Some(3), "{}{}", call.stdout, call.stderr);
-        assert!(call.stderr.contains("run/weights-model_1.safetensors"), "{}", call.stderr);
+        assert!(call.stderr.contains("run/best-model_1.safetensors"), "{}", call.stderr);
+        assert!(call.stderr.contains("when that is mended, go on with: "), "{}", call.stderr);
         let files = names(&place.path("run"));
         assert_eq!(files, ["config.toml", "environment.json", "metrics.csv", "metrics.jsonl"], "nothing half-written");
     }

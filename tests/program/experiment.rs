@@ -9,6 +9,8 @@ fn a_run_leaves_every_file_and_no_other() {
     let place = Place::new();
     let run = place.run("");
     let expected = [
+        "best-model_1.safetensors",
+        "best-model_2.safetensors",
         "config.toml",
         "environment.json",
         "metrics.csv",

@@ -112,7 +112,7 @@ fn another_head_is_no_mismatch_and_another_feature_layer_is() {
 #[test]
 fn files_that_are_no_features() {
     let (place, run) = trained();
-    fs::write(place.path("cut"), &run.weights()[0][..1000]).unwrap();
+    fs::write(place.path("cut"), &run.weights()[0][..2000]).unwrap();
     let mut flipped = run.weights()[0].to_vec();
     let middle = flipped.len() / 2;
     flipped[middle] ^= 1;
@@ -121,7 +121,7 @@ fn files_that_are_no_features() {
     for (file, words) in [
         ("nowhere", "--from: nowhere: no such file; expected a safetensors file"),
         ("run", "--from: run: is a folder; expected a safetensors file"),
-        ("cut", "--from: cut: is cut short or damaged: its header describes another length than its 1,000 bytes"),
+        ("cut", "--from: cut: is cut short or damaged: its header describes another length than its 2,000 bytes"),
         ("flipped", "--from: flipped: is damaged, or was changed by another program: its SHA-256 should be "),
         ("page", "--from: page: is no safetensors file; it looks like a web page"),
         ("run/summary.json", "--from: run/summary.json: is no safetensors file"),

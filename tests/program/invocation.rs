@@ -63,8 +63,12 @@ impl Place {
 
     /// The same; it must succeed. The run folder is `run`.
     pub fn run(&self, flags: &str) -> Run {
-        let call = self.call_run(&format!("--out run {flags}"));
-        assert_eq!(call.code, Some(0), "{flags}: {}", call.stderr);
+        self.finished(self.call_run(&format!("--out run {flags}")))
+    }
+
+    /// The run folder `run` of a call that must have succeeded.
+    pub fn finished(&self, call: Call) -> Run {
+        assert_eq!(call.code, Some(0), "{}", call.stderr);
         Run { files: files(&self.path("run")), call }
     }
 }

@@ -15,6 +15,9 @@ mod networks;
 /// `run --from`: trained features from a file, and a new head behind them.
 mod features;
 
+/// Interrupted runs: by a signal, by a kill at any moment, by damage; and how they go on.
+mod resume;
+
 /// The same bits for the same seed, whatever the threads, the cache, the SIMD level.
 mod reproducibility;
 

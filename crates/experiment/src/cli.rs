@@ -205,6 +205,10 @@ pub struct OutputArgs {
     /// The run folder, new or empty [default: runs/DATE-TIME]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Go on with the interrupted run in this folder, with its settings
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["NetworkArgs", "TrainingArgs", "TransferArgs"])]
+    #[arg(conflicts_with_all = ["source", "target", "limit", "simd", "out"])]
+    pub resume: Option<PathBuf>,
     /// Print the final table alone
     #[arg(long)]
     pub quiet: bool,
@@ -440,6 +444,22 @@ mod tests {
     fn the_default_flags_are_the_tutorials_network() {
         let cli = Cli::try_parse_from(["thawline"]).unwrap();
         assert_eq!(cli.run.network.tutorial.tutorial(), Tutorial::default());
+    }
+
+    #[test]
+    fn a_resumed_run_takes_no_settings() {
+        let run = Cli::command();
+        let run = run.find_subcommand("run").unwrap();
+        for argument in run.get_arguments().filter(|argument| argument.get_long().is_some_and(|name| name != "help")) {
+            let name = argument.get_long().unwrap();
+            let flag = format!("--{name}");
+            let value = argument.get_default_values().first().map_or("1", |value| value.to_str().unwrap());
+            let mut line = vec!["thawline", "run", "--resume", "x", &flag];
+            line.extend(argument.get_action().takes_values().then_some(value));
+            line.extend(if name == "partial" { &["--from", "x"][..] } else { &[] });
+            let fits = ["data", "threads", "quiet", "json"].contains(&name);
+            assert_eq!(Cli::try_parse_from(line).is_ok(), fits, "{flag} beside --resume");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thawline_tensor::nn::{Fit, Rule};
 
-use crate::{models::Architecture, record::HeadStart, transfer::Cache};
+use crate::{models::Architecture, record::HeadStart, tensor_file, transfer::Cache};
 
 /// The settings, named as the flags are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,6 +56,13 @@ impl Config {
     pub fn fit(&self, seed: u64, cached: bool) -> Fit {
         let &Config { epochs, batch_size, learning_rate: rate, .. } = self;
         Fit { epochs, batch_size, seed, rule: Rule::ADAM, rate, cached }
+    }
+
+    /// SHA-256 of the settings that decide the results: not of where the pictures lie, nor of the machine.
+    pub fn sha256(&self) -> String {
+        let decisive = Config { data: String::new(), threads: 0, simd: String::new(), ..self.clone() };
+        let text = serde_json::to_string(&decisive).expect("settings are text and numbers");
+        tensor_file::sha256(text.as_bytes())
     }
 
     /// Settings to begin a test with.

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod arms;
+pub mod checkpoint;
 pub mod classes;
 pub mod cli;
 pub mod commands;

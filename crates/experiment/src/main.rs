@@ -45,7 +45,8 @@ fn usage(error: &clap::Error) -> ExitCode {
             let text = error.to_string();
             let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
             let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("For more information"));
-            let line = lines.map(rephrase).collect::<Vec<_>>().join("; ");
+            // What ends in a colon is followed by what it speaks of.
+            let line = lines.map(rephrase).collect::<Vec<_>>().join("; ").replace(":; ", ": ");
             end(&Failure::usage(format!("{line}; see --help")))
         }
     }
@@ -56,7 +57,7 @@ fn rephrase(line: &str) -> String {
     let line = line.strip_prefix("error: ").or(line.strip_prefix("tip: ")).unwrap_or(line);
     match line.strip_prefix("[possible values: ").and_then(|values| values.strip_suffix(']')) {
         Some(values) => format!("expected one of {values}"),
-        None => line.trim_end_matches(':').to_owned(),
+        None => line.to_owned(),
     }
 }
 

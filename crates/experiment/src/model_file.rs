@@ -8,6 +8,7 @@ use std::path::Path;
 use thawline_tensor::nn::{Network, thousands};
 
 use crate::{
+    checkpoint,
     experiment::require_buildable,
     failure::{Failure, Result},
     tensor_file::{self, TensorFile, dimensions},
@@ -26,7 +27,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// Reads a file that [`weights::to_safetensors`] wrote.
+    /// Reads a file that [`weights::to_safetensors`] wrote, or the model of a [checkpoint].
     ///
     /// # Errors
     /// The file, the tensor, what was expected and what was found.
@@ -43,7 +44,8 @@ impl Model {
         let file = TensorFile::parse(bytes)?;
         let metadata: Metadata = file.open_seal(weights::FORMAT)?;
         let mut network = build(&metadata, file.data_len())?;
-        let faults = load(&mut network, &file);
+        let faults = load(&mut network, &file, metadata.training.is_some());
+        let metadata = Metadata { training: None, ..metadata };
         match tensor_file::first_of(&faults) {
             Some(fault) => Err(Failure::usage(format!("does not hold the network that it describes: {fault}"))),
             None => Ok(Model { metadata, network, sha256: tensor_file::sha256(bytes) }),
@@ -101,8 +103,8 @@ fn build(metadata: &Metadata, data_len: usize) -> Result<Network> {
     Ok(network)
 }
 
-/// Fills a network with a file's weights; returns what does not fit.
-fn load(network: &mut Network, file: &TensorFile) -> Vec<String> {
+/// Fills a network with a file's weights; returns what does not fit. A checkpoint has moments of what learns, too.
+fn load(network: &mut Network, file: &TensorFile, is_checkpoint: bool) -> Vec<String> {
     let mut faults = Vec::new();
     let mut expected = Vec::new();
     network.update_params(|name, param| {
@@ -111,6 +113,9 @@ fn load(network: &mut Network, file: &TensorFile) -> Vec<String> {
             Err(fault) => faults.push(fault),
         }
         expected.push(name.to_owned());
+        if is_checkpoint && param.trainable {
+            expected.extend(checkpoint::MOMENTS.map(|moment| format!("{name}/{moment}")));
+        }
     });
     let foreign = file.names().into_iter().filter(|name| !expected.iter().any(|expected| expected == name));
     faults.extend(foreign.map(|name| format!("tensor {name} belongs to no layer")));

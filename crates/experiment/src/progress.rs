@@ -21,6 +21,8 @@ pub struct Progress {
     /// Measures the first steps; gone when the estimate was printed.
     stopwatch: Option<Stopwatch>,
     header_printed: bool,
+    /// The epoch that the bar is made for.
+    bar_of: Option<usize>,
     epoch_began: Instant,
 }
 
@@ -29,7 +31,16 @@ impl Progress {
     pub fn new(console: Console, epochs: usize, examples: usize, stopwatch: Option<Stopwatch>) -> Self {
         let target = if console.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(Some(0), target);
-        Progress { console, bar, epochs, examples, stopwatch, header_printed: false, epoch_began: Instant::now() }
+        Progress {
+            console,
+            bar,
+            epochs,
+            examples,
+            stopwatch,
+            header_printed: false,
+            bar_of: None,
+            epoch_began: Instant::now(),
+        }
     }
 
     /// Shows that something takes a while, until the first step.
@@ -63,7 +74,7 @@ impl Progress {
         if self.stopwatch.is_none() {
             self.header()?;
         }
-        if report.step == 1 {
+        if self.bar_of.replace(report.epoch) != Some(report.epoch) {
             self.bar.disable_steady_tick();
             self.bar.set_length(report.steps as u64);
             self.bar.set_style(style("{prefix}  [{bar:24}] {pos:>3}/{len}{msg}").progress_chars("=> "));

@@ -1,16 +1,21 @@
 //! The folder that a run leaves behind. `docs/run-folder.md` describes each file.
 
+mod resumption;
+
 use std::{
-    fs, io,
+    fs::{self, File},
+    io,
     path::{Path, PathBuf},
     time::SystemTime,
 };
 
 use serde::{Deserialize, Serialize};
 
+pub use self::resumption::{Interrupted, Start};
+
 use crate::{
     atomic_file::{self, AtomicWriteError},
-    record::{DataKind, Environment, EpochRow, RecordError, RunRecord},
+    record::{DataKind, EpochRow, RecordError, RunRecord},
     report::{self, ReportPictures},
 };
 
@@ -22,6 +27,8 @@ pub struct RunFolder {
     path: PathBuf,
     data: DataKind,
     metrics: Vec<MetricsRow>,
+    /// Held while the run goes on.
+    _lock: Option<File>,
 }
 
 /// A row of `metrics.csv` and a line of `metrics.jsonl`: an [`EpochRow`] with its model's name.
@@ -45,6 +52,13 @@ pub struct MetricsRow {
     pub data: DataKind,
 }
 
+impl MetricsRow {
+    fn new(model: &str, data: DataKind, row: &EpochRow) -> Self {
+        let &EpochRow { epoch, seconds, loss, accuracy, val_loss, val_accuracy } = row;
+        MetricsRow { model: model.to_owned(), epoch, seconds, loss, accuracy, val_loss, val_accuracy, data }
+    }
+}
+
 /// Why a run folder cannot be made or filled.
 #[derive(Debug, thiserror::Error)]
 pub enum RunFolderError {
@@ -54,6 +68,9 @@ pub enum RunFolderError {
     /// A file has the folder's name.
     #[error("{} is a file, not a folder; name another folder for this run", .0.display())]
     NotAFolder(PathBuf),
+    /// A process works on it.
+    #[error("{} is in use by another process; wait until that has ended", .0.display())]
+    InUse(PathBuf),
     /// The system refused to make or read a folder.
     #[error("cannot {action} the folder {}: {source}", path.display())]
     Folder {
@@ -84,7 +101,7 @@ impl RunFolderError {
     /// The exit code of a program that ends because of this.
     pub fn exit_code(&self) -> u8 {
         match self {
-            RunFolderError::NotEmpty(_) | RunFolderError::NotAFolder(_) => 2,
+            RunFolderError::NotEmpty(_) | RunFolderError::NotAFolder(_) | RunFolderError::InUse(_) => 2,
             RunFolderError::Folder { .. } | RunFolderError::Write(_) => 3,
             RunFolderError::Record(RecordError::NotFinite { .. }) => 4,
             RunFolderError::Record(_) | RunFolderError::Express { .. } => 1,
@@ -109,7 +126,7 @@ impl RunFolder {
         if fs::read_dir(path).map_err(refused("read"))?.next().is_some() {
             return Err(RunFolderError::NotEmpty(path.to_owned()));
         }
-        Ok(RunFolder { path: path.to_owned(), data, metrics: Vec::new() })
+        Ok(RunFolder { path: path.to_owned(), data, metrics: Vec::new(), _lock: resumption::lock(path)? })
     }
 
     /// Makes a new folder in `parent` that is named after the time, UTC: `2026-11-24-101502`, or
@@ -124,7 +141,7 @@ impl RunFolder {
         let names = std::iter::once(name.clone()).chain((2..).map(|n: u32| format!("{name}-{n}")));
         for path in names.map(|name| parent.join(name)) {
             match fs::create_dir(&path) {
-                Ok(()) => return Ok(RunFolder { path, data, metrics: Vec::new() }),
+                Ok(()) => return Ok(RunFolder { _lock: resumption::lock(&path)?, path, data, metrics: Vec::new() }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(source) => return Err(refused(&path, source)),
             }
@@ -150,8 +167,8 @@ impl RunFolder {
     ///
     /// # Errors
     /// A system that refuses.
-    pub fn write_environment(&self, environment: &Environment) -> Result<()> {
-        let mut bytes = serde_json::to_vec_pretty(environment).map_err(express("environment.json"))?;
+    pub fn write_start(&self, start: &Start) -> Result<()> {
+        let mut bytes = serde_json::to_vec_pretty(start).map_err(express("environment.json"))?;
         bytes.push(b'\n');
         self.write("environment.json", &bytes)
     }
@@ -162,9 +179,11 @@ impl RunFolder {
     /// A loss or time that is NaN or infinite, named with model and epoch; a system that refuses.
     pub fn append_epoch(&mut self, model: &str, row: &EpochRow) -> Result<()> {
         row.require_finite(model)?;
-        let &EpochRow { epoch, seconds, loss, accuracy, val_loss, val_accuracy } = row;
-        let (model, data) = (model.to_owned(), self.data);
-        self.metrics.push(MetricsRow { model, epoch, seconds, loss, accuracy, val_loss, val_accuracy, data });
+        self.metrics.push(MetricsRow::new(model, self.data, row));
+        self.write_metrics()
+    }
+
+    fn write_metrics(&self) -> Result<()> {
         // A few kilobytes: written anew each time, they are never torn, as an appended line could be.
         self.write("metrics.csv", &csv(&self.metrics)?)?;
         self.write("metrics.jsonl", &json_lines(&self.metrics)?)
@@ -264,7 +283,8 @@ mod tests {
         let record = fixture::record();
         let mut folder = RunFolder::create(path, record.data.kind).unwrap();
         folder.write_config(&record.config).unwrap();
-        folder.write_environment(&record.environment).unwrap();
+        let (command, environment) = (record.command.clone(), record.environment.clone());
+        folder.write_start(&Start { command, environment }).unwrap();
         for (name, _, model) in record.models() {
             for row in &model.history {
                 folder.append_epoch(name, row).unwrap();

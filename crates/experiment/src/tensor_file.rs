@@ -47,7 +47,10 @@ pub fn to_bytes<'a>(tensors: impl IntoIterator<Item = Tensor<'a>>, metadata: &im
     let metadata = HashMap::from([(KEY.to_owned(), text)]);
     let tensors: Vec<(String, &[usize], Vec<u8>)> = tensors
         .into_iter()
-        .map(|(name, shape, values)| (name, shape, values.iter().flat_map(|value| value.to_le_bytes()).collect()))
+        .map(|(name, shape, values)| {
+            let bytes: Vec<[u8; 4]> = values.iter().map(|value| value.to_le_bytes()).collect();
+            (name, shape, bytes.into_flattened())
+        })
         .collect();
     let views = tensors.iter().map(|(name, shape, bytes)| {
         TensorView::new(Dtype::F32, shape.to_vec(), bytes).map(|view| (name.as_str(), view))
@@ -62,7 +65,11 @@ pub fn to_bytes<'a>(tensors: impl IntoIterator<Item = Tensor<'a>>, metadata: &im
 
 /// SHA-256 of bytes, in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(bytes))
+}
+
+fn hexadecimal(hash: &[u8]) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Where the seal's digits begin: the first key of the first entry of the header.
@@ -133,11 +140,12 @@ impl<'a> TensorFile<'a> {
                 "has format {found}; this version of the program reads format {format}: use the one that wrote it"
             )));
         }
-        let mut bytes = self.bytes.to_vec();
-        let position = seal_position(&bytes).filter(|_| seal.len() == DIGITS);
+        let position = seal_position(self.bytes).filter(|_| seal.len() == DIGITS);
         let position = position.ok_or_else(|| Failure::usage("its metadata have no sha256: it is damaged"))?;
-        bytes[position..position + DIGITS].fill(b'0');
-        let found = sha256(&bytes);
+        let (before, after) = (&self.bytes[..position], &self.bytes[position + DIGITS..]);
+        let found = hexadecimal(
+            &Sha256::new().chain_update(before).chain_update([b'0'; DIGITS]).chain_update(after).finalize(),
+        );
         if found != seal {
             return Err(Failure::usage(format!(
                 "is damaged, or was changed by another program: its SHA-256 should be {seal} (with these digits as zeros), \

@@ -4,11 +4,11 @@ use std::{ops::ControlFlow, time::Duration, time::Instant};
 
 use thawline_tensor::{
     kernels::softmax::argmax,
-    nn::{EpochReport, Fit, Network, Observer, StepReport, fit, predict},
+    nn::{EpochReport, Fit, Network, Observer, Rest, State, StepReport, fit_from, predict},
 };
 
 use crate::{
-    failure::{Failure, Result},
+    failure::{Failure, Kind, Result},
     record::{ConfusionMatrix, EpochRow, LayerRecord, ModelRecord, NetworkRecord},
     task::Task,
 };
@@ -32,6 +32,30 @@ pub trait Monitor {
     /// # Errors
     /// To end the training.
     fn epoch(&mut self, row: &EpochRow) -> Result<()>;
+
+    /// The training rests, after an epoch or where the monitor has ended it, `total_seconds` after it began; what is kept
+    /// of it now can go on.
+    ///
+    /// # Errors
+    /// To end the training.
+    fn rest(&mut self, rest: &Rest, history: &[EpochRow], total_seconds: f64) -> Result<()>;
+}
+
+/// A training's beginning: its very start, or where an earlier one rested.
+pub struct Begun {
+    /// Where the training stands.
+    pub state: State,
+    /// The finished epochs.
+    pub history: Vec<EpochRow>,
+    /// The time that they took, and what led up to them.
+    pub total_seconds: f64,
+}
+
+impl Begun {
+    /// The very start.
+    pub fn new(options: &Fit) -> Self {
+        Begun { state: State::start(options), history: Vec::new(), total_seconds: 0.0 }
+    }
 }
 
 /// Trains the network, as far as it is not frozen, and says how it went.
@@ -39,12 +63,19 @@ pub trait Monitor {
 /// # Errors
 /// If the loss stops being a number, the feature cache does not fit, the task and the network do not go together, or
 /// the monitor ends it.
-pub fn train(network: &mut Network, task: &Task, options: &Fit, monitor: &mut dyn Monitor) -> Result<ModelRecord> {
+pub fn train(
+    network: &mut Network,
+    task: &Task,
+    options: &Fit,
+    begun: Begun,
+    monitor: &mut dyn Monitor,
+) -> Result<ModelRecord> {
     let caches = options.cached && !network.prefix().is_empty();
-    let mut recorder = Recorder { monitor, history: Vec::new(), features: Duration::ZERO, failure: None };
+    let Begun { state, history, total_seconds: earlier } = begun;
     let start = Instant::now();
-    fit(network, &task.train, Some(&task.validation), options, &mut recorder)?;
-    let total_seconds = start.elapsed().as_secs_f64();
+    let mut recorder = Recorder { monitor, history, start, earlier, features: Duration::ZERO, failure: None };
+    fit_from(state, network, &task.train, Some(&task.validation), options, &mut recorder)?;
+    let total_seconds = recorder.total_seconds();
     let Recorder { history, features, failure, .. } = recorder;
     if let Some(failure) = failure {
         return Err(failure);
@@ -64,11 +95,18 @@ pub fn train(network: &mut Network, task: &Task, options: &Fit, monitor: &mut dy
 struct Recorder<'a> {
     monitor: &'a mut dyn Monitor,
     history: Vec<EpochRow>,
+    start: Instant,
+    /// Seconds before `start`.
+    earlier: f64,
     features: Duration,
     failure: Option<Failure>,
 }
 
 impl Recorder<'_> {
+    fn total_seconds(&self) -> f64 {
+        self.earlier + self.start.elapsed().as_secs_f64()
+    }
+
     fn go_on_unless_failed(&mut self, result: Result<()>) -> ControlFlow<()> {
         match result {
             Ok(()) if self.failure.is_none() => ControlFlow::Continue(()),
@@ -105,6 +143,17 @@ impl Observer for Recorder<'_> {
         };
         let result = self.monitor.epoch(&row);
         self.history.push(row);
+        self.go_on_unless_failed(result)
+    }
+
+    fn rest(&mut self, rest: Rest<'_>) -> ControlFlow<()> {
+        // Ended by a signal, or since nobody reads the output, the training is sound and worth keeping.
+        let sound = |failure: &Failure| matches!(failure.kind, Kind::Signal(_) | Kind::OutputClosed);
+        if !self.failure.as_ref().is_none_or(sound) {
+            return ControlFlow::Break(());
+        }
+        let total_seconds = self.total_seconds();
+        let result = self.monitor.rest(&rest, &self.history, total_seconds);
         self.go_on_unless_failed(result)
     }
 }
@@ -147,7 +196,7 @@ pub(crate) mod tests {
     use thawline_tensor::{Tensor, nn::Examples};
 
     use super::*;
-    use crate::{config::Config, failure::Kind, models::Tutorial, record::ClassRecord};
+    use crate::{config::Config, models::Tutorial, record::ClassRecord};
 
     /// Dark pictures and light ones, in turns.
     pub(crate) fn two_classes(train: usize, validation: usize) -> Task<'static> {
@@ -169,6 +218,7 @@ pub(crate) mod tests {
     struct Count {
         steps: usize,
         epochs: usize,
+        rests: usize,
         fail_at: Option<usize>,
     }
 
@@ -187,6 +237,12 @@ pub(crate) mod tests {
             assert_eq!(row.epoch as usize, self.epochs);
             Ok(())
         }
+
+        fn rest(&mut self, _: &Rest, history: &[EpochRow], _: f64) -> Result<()> {
+            self.rests += 1;
+            assert_eq!(history.len(), self.epochs);
+            Ok(())
+        }
     }
 
     fn trained(monitor: &mut Count) -> Result<ModelRecord> {
@@ -194,14 +250,15 @@ pub(crate) mod tests {
         let architecture = Tutorial { filters: [2, 2], dense: 4, dropout: [0.0; 2], ..Tutorial::default() };
         let mut network = architecture.build(2, 5).unwrap();
         let config = Config { epochs: 12, batch_size: 8, learning_rate: 0.01, ..Config::small() };
-        train(&mut network, &task, &config.fit(5, false), monitor)
+        let options = config.fit(5, false);
+        train(&mut network, &task, &options, Begun::new(&options), monitor)
     }
 
     #[test]
     fn dark_and_light_can_be_learned() {
         let mut count = Count::default();
         let record = trained(&mut count).unwrap();
-        assert_eq!((count.steps, count.epochs, record.history.len()), (36, 12, 12));
+        assert_eq!((count.steps, count.epochs, count.rests, record.history.len()), (36, 12, 12, 12));
         assert_eq!(record.last().unwrap().val_accuracy, 1.0);
         assert_eq!(record.confusion.counts, [[4, 0], [0, 3]]);
         assert_eq!(record.confusion.classes, ["dark", "light"]);
@@ -213,7 +270,7 @@ pub(crate) mod tests {
     fn a_monitors_failure_ends_the_training() {
         let mut count = Count { fail_at: Some(5), ..Count::default() };
         assert_eq!(trained(&mut count).unwrap_err().kind, Kind::Signal(2));
-        assert_eq!((count.steps, count.epochs), (5, 1));
+        assert_eq!((count.steps, count.epochs, count.rests), (5, 1, 2), "it rests where a signal ended it");
         // Where there are no steps yet, the first one ends it.
         let mut count = Count { fail_at: Some(0), ..Count::default() };
         assert_eq!(trained(&mut count).unwrap_err().kind, Kind::OutputClosed);

@@ -282,7 +282,8 @@ mod tests {
         use Fate::{Frozen, Mismatched, New};
         assert_eq!(fates, [Frozen, Frozen, Mismatched, Mismatched, New, New, New, New]);
         let failure = transfer.require_whole(false).unwrap_err();
-        let words = "tensor conv2d_2/kernel: expected 3 x 3 x 4 x 4, found 3 x 3 x 4 x 5, and 1 more tensors do not fit";
+        let words =
+            "tensor conv2d_2/kernel: expected 3 x 3 x 4 x 4, found 3 x 3 x 4 x 5, and 1 more tensors do not fit";
         assert!(failure.message.contains(words) && failure.message.contains("--partial"), "{failure}");
         assert!(transfer.require_whole(true).is_ok());
         let learns = |name: &str| transfer.network.params().find(|(other, _)| other == name).unwrap().1.trainable;

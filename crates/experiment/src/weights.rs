@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thawline_tensor::nn::Network;
 
-use crate::{failure::Result, models::Architecture, tensor_file};
+use crate::{checkpoint::Standing, failure::Result, models::Architecture, tensor_file};
 
 /// The version of the metadata.
 pub const FORMAT: u32 = 1;
@@ -35,6 +35,9 @@ pub struct Metadata {
     pub layers: Vec<(String, String)>,
     /// The layers whose parameters were frozen.
     pub frozen: Vec<String>,
+    /// Where the training stands, in a [checkpoint](crate::checkpoint).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub training: Option<Standing>,
 }
 
 impl Metadata {
@@ -51,6 +54,7 @@ impl Metadata {
             input: network.input().dims().to_vec(),
             network: architecture.clone(),
             frozen: frozen.map(|row| row.name.clone()).collect(),
+            training: None,
             layers: rows.iter().map(|row| (row.name.clone(), row.kind.to_owned())).collect(),
         }
     }

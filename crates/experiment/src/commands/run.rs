@@ -1,4 +1,6 @@
-//! `thawline run`: the experiment from the first picture to the report.
+//! `thawline run`: the experiment from the first picture to the report, or from where it was interrupted.
+
+mod desk;
 
 use std::{
     env,
@@ -6,29 +8,25 @@ use std::{
     time::SystemTime,
 };
 
-use thawline_tensor::{
-    nn::{Network, StepReport, thousands},
-    threads,
-};
+use thawline_tensor::{simd::Level, threads};
 
+use self::desk::Desk;
 use crate::{
+    checkpoint::Owner,
     cli::RunArgs,
     config::Config,
     console::{self, Console},
-    data,
+    data::{self, Data},
     estimate::Stopwatch,
     experiment::{self, Experiment, Features},
     failure::{Failure, Kind, Result},
     interrupt::Interrupts,
     machine, plan,
-    progress::Progress,
-    record::{self, DataKind, EpochRow, HeadStart, ModelRecord, RunRecord},
+    record::{self, HeadStart, RunRecord},
     results,
-    run_folder::RunFolder,
-    task::Task,
-    training::{self, Monitor},
+    run_folder::{Interrupted, RunFolder, Start},
     transfer::{self, Transfer},
-    weights::{self, Metadata},
+    weights,
 };
 
 /// Performs the experiment.
@@ -36,36 +34,94 @@ use crate::{
 /// # Errors
 /// Bad flags or data; a machine that fails; a loss that is no number; a signal.
 pub fn run(args: &RunArgs) -> Result<()> {
-    machine::choose_level(args.machine.simd)?;
-    let threads = machine::choose_threads(args.machine.threads);
     let interrupts = Interrupts::listen()
         .map_err(|error| Failure::new(Kind::Environment, format!("cannot listen for Ctrl-C: {error}")))?;
-    threads::with_threads(threads, || perform(args, &interrupts))?.map_err(|failure| match failure.kind {
+    let result = match &args.output.resume {
+        None => {
+            machine::choose_level(args.machine.simd)?;
+            let threads = machine::choose_threads(args.machine.threads);
+            threads::with_threads(threads, || begin(args, &interrupts))?
+        }
+        Some(path) => {
+            let interrupted = Interrupted::open(path).map_err(|failure| failure.within("--resume"))?;
+            machine::choose_level(Some(level(&interrupted.config)?))?;
+            let threads = machine::choose_threads(args.machine.threads.or(Some(interrupted.config.threads)));
+            threads::with_threads(threads, || resume(args, interrupted, &interrupts))?
+        }
+    };
+    result.map_err(|failure| match failure.kind {
         // A run cut short is not done, whoever has read enough of it: the code is that of SIGPIPE.
         Kind::OutputClosed => Failure::new(Kind::Signal(13), ""),
         _ => failure,
     })
 }
 
-fn perform(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
-    let console = Console { quiet: args.output.quiet, stdout_is_data: args.output.json };
+/// A new run.
+fn begin(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
     let now = SystemTime::now();
-    let environment = machine::environment(now);
-
+    let start = Start { command: command_line(), environment: machine::environment(now) };
     // Nothing is written until all is known to be possible.
     let data = data::open(args.data.data.as_deref())?;
     let config = args.config(&data)?;
-    let mut experiment = Experiment::prepare(&data, &config)?;
+    let experiment = Experiment::prepare(&data, &config)?;
+    let console = console(args);
     if let Features::File(_) = experiment.features {
         let (transfer, file) = (&experiment.transfer, config.from.as_deref().unwrap_or_default());
         console.say(format!("taken over from {file}\n\n{}\n", transfer.table()))?;
         transfer.require_whole(config.partial).map_err(|failure| failure.within(&format!("--from: {file}")))?;
     }
-    let mut folder = create_folder(args.output.out.as_deref(), data.kind, now)?;
+    let folder = create_folder(args.output.out.as_deref(), &data, now)?;
+    folder.write_start(&start)?;
     folder.write_config(&config)?;
-    folder.write_environment(&environment)?;
-    console.say(plan::text(&experiment, &environment, folder.path()))?;
-    let mut desk = Desk { console, config: &config, folder: &mut folder, interrupts };
+    perform(args, experiment, folder, start, interrupts)
+}
+
+/// A run that was interrupted, with the settings of its folder.
+fn resume(args: &RunArgs, interrupted: Interrupted, interrupts: &Interrupts) -> Result<()> {
+    let (config, start) = (interrupted.config.clone(), interrupted.start.clone());
+    let path = args.data.data.clone().unwrap_or_else(|| PathBuf::from(&config.data));
+    let data = data::named(&path).map_err(|failure| failure.within("--data"))?;
+    let is_finished = interrupted.is_finished();
+    let folder = interrupted.into_folder(data.kind)?;
+    if is_finished {
+        folder.remove_checkpoints()?;
+        let report = folder.path().join("report.html");
+        return console(args)
+            .say(format!("there is nothing left to do: the run is finished\nreport: {}", report.display()));
+    }
+    perform(args, Experiment::prepare(&data, &config)?, folder, start, interrupts)
+}
+
+/// The story. What a checkpoint holds already is not done again.
+fn perform(
+    args: &RunArgs,
+    experiment: Experiment,
+    mut folder: RunFolder,
+    start: Start,
+    interrupts: &Interrupts,
+) -> Result<()> {
+    let going_on = resume_command(folder.path());
+    let record = train(args, experiment, &mut folder, start, interrupts).map_err(|failure| match failure.kind {
+        Kind::Environment => {
+            Failure { message: format!("{failure}; when that is mended, go on with: {going_on}"), ..failure }
+        }
+        Kind::Signal(_) => Failure { message: format!("{failure}; go on with: {going_on}"), ..failure },
+        _ => failure,
+    })?;
+    report(args, &record, &folder)
+}
+
+fn train(
+    args: &RunArgs,
+    mut experiment: Experiment,
+    folder: &mut RunFolder,
+    start: Start,
+    interrupts: &Interrupts,
+) -> Result<RunRecord> {
+    let (console, data, config) = (console(args), experiment.data, experiment.config);
+    console.say(plan::text(&experiment, &start.environment, folder.path()))?;
+    let owner = Owner { config_sha256: config.sha256(), data_sha256: data.dataset.sha256() };
+    let mut desk = Desk { console, config, folder, interrupts, owner };
 
     // model_1 learns the source classes from nothing, unless there is a file that has learned already.
     let (source, record_1) = match &mut experiment.features {
@@ -81,7 +137,7 @@ fn perform(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
     // model_2 takes the features over, frozen, and learns the target classes.
     let task = &experiment.target;
     let Transfer { network: mut model_2, tensors, .. } =
-        transfer::model_2(experiment.features.network(), task.classes.len(), &config)?;
+        transfer::model_2(experiment.features.network(), task.classes.len(), config)?;
     let frozen = weights::frozen_hashes(&model_2);
     let whose = if source.is_some() { "model_1's" } else { "the file's" };
     let head = match config.head {
@@ -101,10 +157,10 @@ fn perform(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
     let record = RunRecord {
         format: record::FORMAT,
         thawline: env!("CARGO_PKG_VERSION").to_owned(),
-        command: command_line(),
-        config: serde_json::to_value(&config).map_err(defect)?,
+        command: start.command,
+        config: serde_json::to_value(config).map_err(defect)?,
         seed: config.seed,
-        environment,
+        environment: start.environment,
         data: data.record(),
         source,
         target: task.record(),
@@ -117,12 +173,13 @@ fn perform(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
         peak_memory_bytes: machine::peak_memory_bytes(),
     };
     folder.finish(&record, &experiment.pictures())?;
-    report(args, console, &record, &folder)
+    folder.remove_checkpoints()?;
+    Ok(record)
 }
 
 /// The end of the run, for people or for a machine.
-fn report(args: &RunArgs, console: Console, record: &RunRecord, folder: &RunFolder) -> Result<()> {
-    let table = results::table(record, folder.path());
+fn report(args: &RunArgs, record: &RunRecord, folder: &RunFolder) -> Result<()> {
+    let (console, table) = (console(args), results::table(record, folder.path()));
     console.say("")?;
     if !args.output.json {
         return console.result(table);
@@ -132,87 +189,41 @@ fn report(args: &RunArgs, console: Console, record: &RunRecord, folder: &RunFold
     console::print(json.trim_end())
 }
 
+fn console(args: &RunArgs) -> Console {
+    Console { quiet: args.output.quiet, stdout_is_data: args.output.json }
+}
+
 /// The command line as another machine would take it, whatever the path of the program was here.
 fn command_line() -> Vec<String> {
     let arguments = env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
     std::iter::once("thawline".to_owned()).chain(arguments).collect()
 }
 
+/// The command that goes on with a run, as this shell takes it.
+fn resume_command(folder: &Path) -> String {
+    let program = env::args().next().unwrap_or_else(|| "thawline".to_owned());
+    let folder = folder.display().to_string();
+    let words = [program.as_str(), "run", "--resume", folder.as_str()];
+    shlex::try_join(words).unwrap_or_else(|_| words.join(" "))
+}
+
+/// The SIMD level that gives the bits of an interrupted run.
+fn level(config: &Config) -> Result<Level> {
+    match config.simd.parse() {
+        // Both give the same bits.
+        Ok(Level::Avx512) if !Level::Avx512.is_supported() => Ok(Level::Avx2),
+        Ok(level) => Ok(level),
+        Err(error) => Err(Failure::usage(format!("--resume: config.toml: {error}"))),
+    }
+}
+
 fn defect(error: impl std::error::Error) -> Failure {
     Failure::new(Kind::Other, error.to_string())
 }
 
-fn create_folder(out: Option<&Path>, data: DataKind, now: SystemTime) -> Result<RunFolder> {
+fn create_folder(out: Option<&Path>, data: &Data, now: SystemTime) -> Result<RunFolder> {
     Ok(match out {
-        Some(path) => RunFolder::create(path, data)?,
-        None => RunFolder::create_dated(&PathBuf::from("runs"), data, now)?,
+        Some(path) => RunFolder::create(path, data.kind)?,
+        None => RunFolder::create_dated(&PathBuf::from("runs"), data.kind, now)?,
     })
-}
-
-/// Where both trainings happen, and what they have in common.
-struct Desk<'a> {
-    console: Console,
-    config: &'a Config,
-    folder: &'a mut RunFolder,
-    interrupts: &'a Interrupts,
-}
-
-impl Desk<'_> {
-    /// Trains a network and writes its weights. The seeds are the run's and the training's own.
-    fn train(
-        &mut self,
-        name: &str,
-        network: &mut Network,
-        task: &Task,
-        [run_seed, seed]: [u64; 2],
-        cached: bool,
-        stopwatch: Option<Stopwatch>,
-    ) -> Result<ModelRecord> {
-        let progress = Progress::new(self.console, self.config.epochs, task.train.len(), stopwatch);
-        if cached {
-            let pictures = thousands((task.train.len() + task.validation.len()) as u64);
-            progress.wait(format!("computing the frozen features of {pictures} pictures"));
-        }
-        let options = self.config.fit(seed, cached);
-        let mut watch = Watch { name, progress, folder: self.folder, interrupts: self.interrupts, cached };
-        let result = training::train(network, task, &options, &mut watch);
-        watch.progress.finish();
-        let record = result?;
-        let metadata = Metadata::new(name, run_seed, task.names(), &self.config.network, network);
-        self.folder.write_weights(name, &weights::to_safetensors(network, &metadata)?)?;
-        Ok(record)
-    }
-}
-
-/// Shows and records a training, and ends it on a signal.
-struct Watch<'a> {
-    name: &'a str,
-    progress: Progress,
-    folder: &'a mut RunFolder,
-    interrupts: &'a Interrupts,
-    cached: bool,
-}
-
-impl Monitor for Watch<'_> {
-    fn features(&mut self, seconds: f64) -> Result<()> {
-        self.progress.begin(self.cached.then_some(seconds))
-    }
-
-    fn step(&mut self, report: &StepReport) -> Result<()> {
-        self.progress.step(report)?;
-        let Some(signal) = self.interrupts.signal() else { return Ok(()) };
-        let StepReport { epoch, step, steps, .. } = report;
-        let (name, folder) = (self.name, self.folder.path().display());
-        Err(Failure::new(
-            Kind::Signal(signal),
-            format!(
-                "interrupted in epoch {epoch} of {name}, after step {step} of {steps}; {folder} holds the metrics so far"
-            ),
-        ))
-    }
-
-    fn epoch(&mut self, row: &EpochRow) -> Result<()> {
-        self.folder.append_epoch(self.name, row)?;
-        self.progress.epoch(row)
-    }
 }

@@ -41,7 +41,8 @@ pub use dense::Dense;
 pub use dropout::Dropout;
 pub use examples::{Examples, Inputs, NoMemory, cache_bytes};
 pub use fit::{
-    EpochReport, Fit, FitError, Observer, Rest, State, StepReport, evaluate, fit, fit_from, fit_head, predict, predict_head,
+    EpochReport, Fit, FitError, Observer, Rest, State, StepReport, evaluate, fit, fit_from, fit_head, predict,
+    predict_head,
 };
 pub use flatten::Flatten;
 pub use init::Init;

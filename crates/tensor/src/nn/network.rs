@@ -311,9 +311,9 @@ impl Network {
 
 /// Every parameter of some nodes, with its full name.
 pub(super) fn params(nodes: &[Node]) -> impl Iterator<Item = (String, &Param)> {
-    nodes.iter().flat_map(|node| {
-        node.layer.params().iter().map(move |param| (format!("{}/{}", node.name, param.name), param))
-    })
+    nodes
+        .iter()
+        .flat_map(|node| node.layer.params().iter().map(move |param| (format!("{}/{}", node.name, param.name), param)))
 }
 
 fn set_trainable(node: &mut Node, trainable: bool) {

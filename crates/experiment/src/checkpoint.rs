@@ -1,0 +1,201 @@
+//! Checkpoints: a training at rest, in a file from which it goes on with the same bits.
+//!
+//! A checkpoint is a [model file](crate::model_file) with more in it: beside each parameter that learns, `NAME/adam_m` and
+//! `NAME/adam_v`, Adam's mean of gradients and of their squares; in the metadata, under `training`, where the training
+//! stands. So it can be read as a model, too.
+
+use std::{path::Path, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use thawline_tensor::{
+    Buffer,
+    nn::{Fit, Network, Rest, Score, State},
+};
+
+use crate::{
+    failure::{Failure, Kind, Result},
+    model_file::Model,
+    record::EpochRow,
+    tensor_file::{self, Tensor, TensorFile},
+    weights::{self, Metadata},
+};
+
+/// The names of a parameter's two moments, behind its own.
+pub const MOMENTS: [&str; 2] = ["adam_m", "adam_v"];
+
+/// Where a training stands, and to which run it belongs: `training` in the metadata.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Standing {
+    /// Finished epochs.
+    pub epoch: usize,
+    /// Finished steps of the epoch that is not.
+    pub step: usize,
+    /// The sum of the losses over these steps.
+    pub loss: f64,
+    /// The right answers in these steps.
+    pub correct: usize,
+    /// Seconds that these steps took.
+    pub seconds: f64,
+    /// Steps of the optimizer since the beginning.
+    pub optimizer_steps: u64,
+    /// Seconds since the beginning.
+    pub total_seconds: f64,
+    /// The finished epochs: `metrics.csv` up to here.
+    pub history: Vec<EpochRow>,
+    /// Whose checkpoint this is.
+    #[serde(flatten)]
+    pub owner: Owner,
+}
+
+/// What must be the same for a training to go on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Owner {
+    /// SHA-256 of the settings that decide the results.
+    pub config_sha256: String,
+    /// SHA-256 of all labels and pixels.
+    pub data_sha256: String,
+}
+
+/// The training that a checkpoint holds.
+#[derive(Debug)]
+pub struct Checkpoint {
+    /// The network and what the file says about it.
+    pub model: Model,
+    /// Where the training stands.
+    pub standing: Standing,
+    /// The moments of each parameter that learns, in the network's order.
+    moments: Vec<[Buffer; 2]>,
+}
+
+/// The bytes of a checkpoint of a training at rest; `metadata` describe its model.
+///
+/// # Errors
+/// A weight or moment that is no longer a finite number.
+pub fn to_bytes(
+    rest: &Rest,
+    metadata: &Metadata,
+    history: &[EpochRow],
+    total_seconds: f64,
+    owner: &Owner,
+) -> Result<Vec<u8>> {
+    let state = rest.state;
+    let (optimizer_steps, moments) = state.optimizer.state();
+    let standing = Standing {
+        epoch: state.epoch,
+        step: state.step,
+        loss: state.score.loss,
+        correct: state.score.correct,
+        seconds: state.elapsed.as_secs_f64(),
+        optimizer_steps,
+        total_seconds,
+        history: history.to_vec(),
+        owner: owner.clone(),
+    };
+    let params: Vec<_> = rest.params().collect();
+    let mut tensors: Vec<Tensor> = Vec::new();
+    let mut moments = moments.iter();
+    for (name, param) in &params {
+        let dims = param.shape.dims();
+        tensors.push((name.clone(), dims, &param.value));
+        // Before its first step the optimizer has none.
+        if let Some(pair) = param.trainable.then(|| moments.next()).flatten() {
+            let names = MOMENTS.map(|moment| format!("{name}/{moment}"));
+            tensors.extend(names.into_iter().zip(pair).map(|(name, moment)| (name, dims, &moment[..])));
+        }
+    }
+    for (name, _, values) in &tensors {
+        if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+            return Err(Failure::new(
+                Kind::Numeric,
+                format!(
+                    "{name} holds {value} in epoch {}, after step {}: try a lower learning rate; \
+                     the last checkpoint is from before that",
+                    state.epoch + 1,
+                    state.step
+                ),
+            ));
+        }
+    }
+    tensor_file::to_bytes(tensors, &Metadata { training: Some(standing), ..metadata.clone() })
+}
+
+impl Checkpoint {
+    /// Reads a file that [`to_bytes`] made.
+    ///
+    /// # Errors
+    /// The file, the tensor, what was expected and what was found.
+    pub fn open(path: &Path) -> Result<Self> {
+        let checkpoint = tensor_file::read(path).and_then(|bytes| Checkpoint::from_bytes(&bytes));
+        checkpoint.map_err(|failure| failure.within(&path.display().to_string()))
+    }
+
+    /// The same, of a file that was read already.
+    ///
+    /// # Errors
+    /// The tensor, what was expected and what was found.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let model = Model::from_bytes(bytes)?;
+        let file = TensorFile::parse(bytes)?;
+        let Metadata { training, .. } = file.open_seal(weights::FORMAT)?;
+        let standing = training.ok_or_else(|| {
+            Failure::usage("holds a model's weights alone; expected a checkpoint, with the optimizer's moments")
+        })?;
+        let mut moments = Vec::new();
+        for (name, param) in model.network.params().filter(|(_, param)| param.trainable && standing.optimizer_steps > 0)
+        {
+            let read = |moment| file.values(&format!("{name}/{moment}"), param.shape.dims());
+            let [first, second] = MOMENTS.map(read);
+            let pair = first.and_then(|first| Ok([Buffer::from(&first[..]), Buffer::from(&second?[..])]));
+            moments.push(pair.map_err(Failure::usage)?);
+        }
+        Ok(Checkpoint { model, standing, moments })
+    }
+
+    /// Refuses to go on with another training: other settings, other pictures, another network, other frozen layers.
+    ///
+    /// # Errors
+    /// What differs.
+    pub fn require_belongs(&self, metadata: &Metadata, owner: &Owner, epochs: usize) -> Result<()> {
+        let Standing { owner: own, epoch, step, .. } = &self.standing;
+        let differs = |what: &str, expected: &str, found: &str| {
+            Err(Failure::usage(format!("belongs to another run: expected {what} {expected}, found {found}")))
+        };
+        if own.config_sha256 != owner.config_sha256 {
+            return differs("settings of SHA-256", &owner.config_sha256, &own.config_sha256);
+        }
+        if own.data_sha256 != owner.data_sha256 {
+            return differs("pictures of SHA-256", &owner.data_sha256, &own.data_sha256);
+        }
+        let own = &self.model.metadata;
+        if own.model != metadata.model {
+            return differs("the model", &metadata.model, &own.model);
+        }
+        if own.frozen != metadata.frozen {
+            return differs("frozen layers", &metadata.frozen.join(", "), &own.frozen.join(", "));
+        }
+        if (own.seed, &own.classes, &own.network) != (metadata.seed, &metadata.classes, &metadata.network) {
+            return differs("seed, classes and network", "of the settings", "others");
+        }
+        if *epoch > epochs || (*epoch == epochs && *step > 0) || self.standing.history.len() != *epoch {
+            return differs("at most the epochs", &epochs.to_string(), &format!("{epoch} and {step} steps"));
+        }
+        Ok(())
+    }
+
+    /// Gives a network the weights, and returns the state from which [`fit_from`](thawline_tensor::nn::fit_from) goes on.
+    pub fn restore(self, network: &mut Network, options: &Fit) -> State {
+        network.update_params(|name, param| {
+            if let Some((_, saved)) = self.model.network.params().find(|(other, _)| other == name) {
+                param.value.copy_from_slice(&saved.value);
+            }
+        });
+        let Standing { epoch, step, loss, correct, seconds, optimizer_steps, .. } = self.standing;
+        let mut state = State { epoch, step, ..State::start(options) };
+        state.score = Score { loss, correct };
+        state.elapsed = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        state.optimizer.restore(optimizer_steps, self.moments);
+        state
+    }
+}

@@ -1,0 +1,191 @@
+//! What an interrupted run has left in its folder, and how it goes on from there.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::{MetricsRow, RunFolder, RunFolderError};
+use crate::{
+    atomic_file,
+    checkpoint::Checkpoint,
+    config::Config,
+    failure::{Failure, Kind, Result},
+    record::{DataKind, Environment, EpochRow},
+};
+
+/// How a run was started: `environment.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start {
+    /// The command line, program name first.
+    pub command: Vec<String>,
+    /// The machine and the build.
+    #[serde(flatten)]
+    pub environment: Environment,
+}
+
+/// The folder of an interrupted run, held so that no other process goes on with it.
+#[derive(Debug)]
+pub struct Interrupted {
+    path: PathBuf,
+    lock: Option<File>,
+    /// The settings of the run.
+    pub config: Config,
+    /// How it was started.
+    pub start: Start,
+}
+
+impl Interrupted {
+    /// Opens the folder of a run that was interrupted, or that is finished.
+    ///
+    /// # Errors
+    /// If it is none, or another process works on it.
+    pub fn open(path: &Path) -> Result<Self> {
+        let refused = |what: String| Failure::usage(format!("{}: {what}", path.display()));
+        if !path.is_dir() {
+            let what = if path.exists() { "is no folder" } else { "no such folder" };
+            return Err(refused(format!("{what}; expected the folder of an interrupted run")));
+        }
+        let lock = lock(path)?;
+        let config = read(&path.join("config.toml"), |text| {
+            toml::from_str(text).map_err(|error: toml::de::Error| error.message().replace('\n', " "))
+        })?;
+        let start = read(&path.join("environment.json"), parse_json)?;
+        Ok(Interrupted { path: path.to_owned(), lock, config, start })
+    }
+
+    /// Whether there is nothing left to do: the report is the last file of a run.
+    pub fn is_finished(&self) -> bool {
+        self.path.join("report.html").exists()
+    }
+
+    /// The folder, cleared of unfinished writes, to go on in.
+    ///
+    /// # Errors
+    /// A system that refuses.
+    pub fn into_folder(self, data: DataKind) -> Result<RunFolder> {
+        let Interrupted { path, lock, .. } = self;
+        for folder in [path.clone(), path.join("pictures"), path.join("plots")] {
+            if folder.is_dir() {
+                let refused = |source| RunFolderError::Folder { action: "clean", path: folder.clone(), source };
+                atomic_file::remove_partial(&folder).map_err(refused)?;
+            }
+        }
+        Ok(RunFolder { path, data, metrics: Vec::new(), _lock: lock })
+    }
+}
+
+fn read<T>(path: &Path, parse: impl Fn(&str) -> std::result::Result<T, String>) -> Result<T> {
+    let text = fs::read_to_string(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Failure::usage(format!(
+            "{}: no such file; the folder is none of a run, or the run ended before it began: start it anew",
+            path.display()
+        )),
+        _ => Failure::new(Kind::Environment, format!("{}: cannot be read: {error}", path.display())),
+    })?;
+    parse(&text).map_err(|reason| {
+        Failure::usage(format!("{}: is not as this version of the program writes it: {reason}", path.display()))
+    })
+}
+
+fn parse_json<T: DeserializeOwned>(text: &str) -> std::result::Result<T, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
+}
+
+/// Holds a folder for this process; the system lets go of it when the process ends, however it ends.
+pub(super) fn lock(path: &Path) -> std::result::Result<Option<File>, RunFolderError> {
+    // Other systems do not open folders as files.
+    let Ok(folder) = File::open(path) else { return Ok(None) };
+    match folder.try_lock() {
+        Ok(()) => Ok(Some(folder)),
+        Err(TryLockError::WouldBlock) => Err(RunFolderError::InUse(path.to_owned())),
+        // A file system without locks.
+        Err(TryLockError::Error(_)) => Ok(None),
+    }
+}
+
+/// The files of the last checkpoint of a model, and of the one before it.
+fn checkpoints(model: &str) -> [String; 2] {
+    [format!("checkpoint-{model}.safetensors"), format!("checkpoint-{model}-previous.safetensors")]
+}
+
+impl RunFolder {
+    /// Keeps a checkpoint of `model`, and the one before it; the `best` so far also as `best-MODEL.safetensors`.
+    ///
+    /// # Errors
+    /// A system that refuses; an older checkpoint is there then.
+    pub fn save_checkpoint(&self, model: &str, bytes: &[u8], best: bool) -> Result<()> {
+        if best {
+            self.write(&format!("best-{model}.safetensors"), bytes)?;
+        }
+        let [last, previous] = checkpoints(model);
+        match fs::rename(self.path.join(&last), self.path.join(previous)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                let path = self.path.join(last);
+                Err(Failure::new(Kind::Environment, format!("cannot rename {}: {error}", path.display())))
+            }
+            _ => Ok(self.write(&last, bytes)?),
+        }
+    }
+
+    /// The last checkpoint of `model` that is whole, if there is any, and its path; with a sentence where the very last
+    /// is not.
+    ///
+    /// # Errors
+    /// If there are some, and none is whole; a system that refuses.
+    pub fn load_checkpoint(&self, model: &str) -> Result<Option<(Checkpoint, PathBuf, Option<String>)>> {
+        let [last, previous] = checkpoints(model).map(|name| self.path.join(name));
+        let open = |path: &PathBuf| -> Result<Option<Checkpoint>> {
+            if path.exists() { Checkpoint::open(path).map(Some) } else { Ok(None) }
+        };
+        let failure = match open(&last) {
+            Ok(Some(checkpoint)) => return Ok(Some((checkpoint, last, None))),
+            // A process that ended between moving the last one away and writing the new one.
+            Ok(None) => return Ok(open(&previous)?.map(|checkpoint| (checkpoint, previous, None))),
+            Err(failure) if failure.kind != Kind::Usage => return Err(failure),
+            Err(failure) => failure,
+        };
+        match open(&previous) {
+            Ok(Some(checkpoint)) => {
+                // Else it would take the place of the whole one.
+                fs::remove_file(&last).map_err(|error| {
+                    Failure::new(Kind::Environment, format!("cannot remove {}: {error}", last.display()))
+                })?;
+                Ok(Some((checkpoint, previous, Some(format!("{failure}; going on from the checkpoint before it")))))
+            }
+            _ => Err(Failure::usage(format!(
+                "{failure}; there is no older checkpoint: remove this file to train {model} from its start"
+            ))),
+        }
+    }
+
+    /// Takes over the finished epochs of `model` from a checkpoint, in place of what the files of metrics say.
+    ///
+    /// # Errors
+    /// A system that refuses.
+    pub fn restore_epochs(&mut self, model: &str, history: &[EpochRow]) -> Result<()> {
+        let data = self.data;
+        self.metrics.extend(history.iter().map(|row| MetricsRow::new(model, data, row)));
+        Ok(self.write_metrics()?)
+    }
+
+    /// Removes what a finished run has no use for: all checkpoints but the best.
+    ///
+    /// # Errors
+    /// A system that refuses.
+    pub fn remove_checkpoints(&self) -> Result<()> {
+        for name in ["model_1", "model_2"].into_iter().flat_map(checkpoints) {
+            let path = self.path.join(name);
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(Failure::new(Kind::Environment, format!("cannot remove {}: {error}", path.display())));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,270 @@
+//! Interrupted runs: by a signal, by a kill at any moment, by damage; and how they go on.
+
+use std::{fs, time::Duration};
+
+use thawline::{
+    record::{EpochRow, ModelRecord, RunRecord},
+    report::{self, ReportPictures},
+};
+
+use crate::invocation::{Call, Place, Run, names, small_run};
+
+/// Two epochs of three steps for each model.
+const FLAGS: &str = "--epochs 2 --limit 90 --batch-size 40 --out run";
+
+/// A record without what a clock or the system measured: times, rates, the date, peak memory.
+fn timeless(run: &Run) -> RunRecord {
+    let mut record = RunRecord::from_json(run.read("summary.json")).unwrap();
+    let still = |model: &mut ModelRecord| {
+        (model.total_seconds, model.features_seconds, model.images_per_second) = (1.0, 0.0, 1.0);
+        model.history.iter_mut().for_each(|row: &mut EpochRow| row.seconds = 1.0);
+    };
+    record.model_1.iter_mut().for_each(still);
+    still(&mut record.model_2);
+    record.environment.date.clear();
+    record.peak_memory_bytes = None;
+    record
+}
+
+/// That two runs have the same weights, metrics, pictures and report, but for times. The report follows from the record
+/// and the pictures alone, so it is drawn again from the records without times.
+fn assert_same(run: &Run, other: &Run, what: &str) {
+    assert!(run.weights() == other.weights(), "{what}: the weights differ");
+    assert_eq!(run.metrics(), other.metrics(), "{what}: the metrics differ");
+    let [one, two] = [run, other].map(timeless);
+    assert_eq!(one, two, "{what}: the records differ");
+    let draw = |record: &RunRecord| report::render(record, &ReportPictures::default());
+    assert!(draw(&one) == draw(&two), "{what}: the reports differ");
+    assert!(run.files.keys().eq(other.files.keys()), "{what}: {:?}", other.files.keys());
+    for name in ["pictures/source.png", "pictures/target.png", "config.toml"] {
+        assert!(run.read(name) == other.read(name), "{what}: {name} differs");
+    }
+}
+
+fn uninterrupted() -> Run {
+    let place = Place::new();
+    let call = place.call(small_run(FLAGS));
+    place.finished(call)
+}
+
+fn resume(place: &Place, flags: &str) -> Call {
+    place.call(format!("run --resume run {flags}").split_whitespace())
+}
+
+#[test]
+fn a_finished_run_has_nothing_left_to_do() {
+    let place = Place::new();
+    let run = place.run("");
+    let call = resume(&place, "");
+    assert_eq!(call.code, Some(0), "{}", call.stderr);
+    assert!(call.stdout.contains("the run is finished"), "{}", call.stdout);
+    let again = place.finished(call);
+    assert!(again.files == run.files, "nothing changed");
+}
+
+#[test]
+fn folders_that_cannot_be_resumed() {
+    let place = Place::new();
+    fs::create_dir(place.path("empty")).unwrap();
+    fs::write(place.path("file"), "").unwrap();
+    for (line, words) in [
+        ("run --resume nowhere", "--resume: nowhere: no such folder; expected the folder of an interrupted run"),
+        ("run --resume file", "--resume: file: is no folder"),
+        ("run --resume empty", "--resume: empty/config.toml: no such file; the folder is none of a run"),
+        ("run --resume empty --epochs 3", "the argument '--resume <DIR>' cannot be used with: --epochs <N>; "),
+        ("run --resume empty --filters 3", "cannot be used with"),
+        ("run --resume empty --simd avx2", "cannot be used with"),
+        ("run --resume empty --out new", "cannot be used with"),
+    ] {
+        let call = place.call(line.split_whitespace());
+        assert_eq!((call.code, call.stdout.as_str()), (Some(2), ""), "{line}");
+        assert!(call.stderr.contains(words) && call.stderr.lines().count() == 1, "{line}: {}", call.stderr);
+    }
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::{
+        io::{BufRead, BufReader},
+        process::{Child, Command, Stdio},
+        thread,
+        time::Instant,
+    };
+
+    use super::*;
+
+    fn send(signal: &str, child: &Child) {
+        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
+    }
+
+    /// A place with a run of many epochs, interrupted by a signal after the first epoch's line.
+    fn interrupted(signal: &str) -> (Place, Call) {
+        let place = Place::new();
+        let mut command = place.command(small_run(&FLAGS.replace("--epochs 2", "--epochs 40")));
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.by_ref().map(Result::unwrap).any(|line| line.trim_start().starts_with("1/40")));
+        send(signal, &child);
+        let rest = thread::spawn(move || lines.count());
+        let call = Call::from(child.wait_with_output().unwrap());
+        rest.join().unwrap();
+        (place, call)
+    }
+
+    #[test]
+    fn an_interrupted_run_prints_the_command_that_goes_on() {
+        let whole = {
+            let place = Place::new();
+            let call = place.call(small_run(&FLAGS.replace("--epochs 2", "--epochs 40")));
+            place.finished(call)
+        };
+        for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+            let (place, call) = interrupted(signal);
+            assert_eq!(call.code, Some(code), "{}", call.stderr);
+            let (what, command) = call.stderr.trim_end().split_once("; go on with: ").unwrap();
+            assert!(
+                what.starts_with("error: interrupted in epoch ") && what.contains(" of model_1, after step "),
+                "{what}"
+            );
+            let files = names(&place.path("run"));
+            assert!(files.contains(&"checkpoint-model_1.safetensors".to_owned()), "{files:?}");
+            // The command as it was printed, in a shell.
+            let mut shell = Command::new("sh");
+            shell.args(["-c", command]).current_dir(place.path("")).env_remove("THAWLINE_DATA");
+            let resumed = Call::from(shell.output().unwrap());
+            assert!(resumed.stdout.contains("model_1 goes on after epoch "), "{}{}", resumed.stdout, resumed.stderr);
+            assert_same(&whole, &place.finished(resumed), signal);
+        }
+    }
+
+    /// P12 of a checkpoint's promises: whenever the process ends, the run goes on to the same end.
+    #[test]
+    fn a_run_that_is_killed_again_and_again_ends_the_same() {
+        let began = Instant::now();
+        let whole = uninterrupted();
+        let time = began.elapsed();
+        let (mut kills, mut resumed) = (0, 0);
+        while kills < 20 {
+            let place = Place::new();
+            for attempt in 0.. {
+                let begun = place.path("run/config.toml").exists();
+                if !begun {
+                    let _ = fs::remove_dir_all(place.path("run"));
+                }
+                let line = if begun { vec!["run".into(), "--resume".into(), "run".into()] } else { small_run(FLAGS) };
+                let mut child = place.command(line).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+                // Spread over the run's time, at other moments in each round; the last attempts are let live.
+                let moment = time.mul_f64(f64::from((kills * 7 + attempt * 3) % 20) / 20.0);
+                if kills < 20 && attempt < 5 {
+                    thread::sleep(moment);
+                    send("-KILL", &child);
+                    kills += 1;
+                }
+                resumed += u32::from(begun);
+                let _ = child.wait();
+                let call = Call::from(child.wait_with_output().unwrap());
+                if call.code == Some(0) {
+                    break;
+                }
+                assert_eq!(call.code, None, "killed, or done: {}", call.stderr);
+            }
+            let call = place.call(["run", "--resume", "run"]);
+            assert_eq!(call.code, Some(0), "{}", call.stderr);
+            let run = place.finished(call);
+            assert_same(&whole, &run, "killed");
+            assert!(!run.files.keys().any(|name| name.contains("partial") || name.starts_with("checkpoint")));
+        }
+        assert!(resumed > 0, "some were killed after they had begun");
+    }
+
+    #[test]
+    fn a_torn_checkpoint_is_passed_over_for_the_one_before() {
+        let (place, _) = interrupted("-INT");
+        let [last, previous] = ["run/checkpoint-model_1.safetensors", "run/checkpoint-model_1-previous.safetensors"]
+            .map(|name| place.path(name));
+        assert!(previous.exists(), "the epoch's own checkpoint");
+        let bytes = fs::read(&last).unwrap();
+        fs::write(&last, &bytes[..bytes.len() / 2]).unwrap();
+        let call = resume(&place, "--threads 1");
+        assert_eq!(call.code, Some(0), "{}", call.stderr);
+        let words = "checkpoint-model_1.safetensors: is cut short or damaged";
+        assert!(
+            call.stdout.contains(words) && call.stdout.contains("going on from the checkpoint before it"),
+            "{}",
+            call.stdout
+        );
+        let torn = place.finished(call);
+
+        // Without an older one, it says what to do.
+        let (place, _) = interrupted("-INT");
+        fs::write(place.path("run/checkpoint-model_1.safetensors"), &bytes[..100]).unwrap();
+        fs::remove_file(place.path("run/checkpoint-model_1-previous.safetensors")).unwrap();
+        let call = resume(&place, "");
+        assert_eq!(call.code, Some(2));
+        assert!(call.stderr.contains("remove this file to train model_1 from its start"), "{}", call.stderr);
+        fs::remove_file(place.path("run/checkpoint-model_1.safetensors")).unwrap();
+        let anew = resume(&place, "");
+        assert_same(&torn, &place.finished(anew), "from the older checkpoint, and from the start");
+    }
+
+    #[test]
+    fn a_checkpoint_of_other_settings_or_pictures_is_refused() {
+        let (place, _) = interrupted("-INT");
+        let config = fs::read_to_string(place.path("run/config.toml")).unwrap();
+        fs::write(place.path("run/config.toml"), config.replace("learning-rate = 0.001", "learning-rate = 0.002"))
+            .unwrap();
+        let call = resume(&place, "");
+        assert_eq!(call.code, Some(2));
+        let words = "run/checkpoint-model_1.safetensors: belongs to another run: expected settings of SHA-256 ";
+        assert!(call.stderr.contains(words), "{}", call.stderr);
+        fs::write(place.path("run/config.toml"), config).unwrap();
+
+        let synth = place.call(["data", "synth", "other.tar.gz", "--train", "200", "--test", "100", "--seed", "9"]);
+        assert_eq!(synth.code, Some(0));
+        let call = resume(&place, "--data other.tar.gz");
+        assert_eq!(call.code, Some(2));
+        assert!(call.stderr.contains("expected pictures of SHA-256 "), "{}", call.stderr);
+        let call = resume(&place, "--data nowhere.tar.gz");
+        assert_eq!(call.code, Some(2));
+        assert!(call.stderr.contains("--data: nowhere.tar.gz: no such file"), "{}", call.stderr);
+        // The same pictures from another place are the same.
+        fs::copy(crate::invocation::archive(), place.path("moved.tar.gz")).unwrap();
+        assert_eq!(resume(&place, "--data moved.tar.gz").code, Some(0));
+    }
+
+    #[test]
+    fn a_run_that_still_runs_is_left_alone() {
+        let place = Place::new();
+        let mut command = place.command(small_run(&FLAGS.replace("--epochs 2", "--epochs 100000")));
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(lines.by_ref().map(Result::unwrap).any(|line| line.trim_start().starts_with("1/100000")));
+        let call = resume(&place, "");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(call.code, Some(2));
+        assert!(call.stderr.contains("--resume: run is in use by another process"), "{}", call.stderr);
+        thread::sleep(Duration::from_millis(10));
+        // A dead process holds nothing.
+        let child = place.command(["run", "--resume", "run"]).stdout(Stdio::null()).spawn().unwrap();
+        thread::sleep(Duration::from_millis(300));
+        send("-INT", &child);
+        let call = Call::from(child.wait_with_output().unwrap());
+        assert!(matches!(call.code, Some(130)), "{:?}", call.code);
+    }
+
+    #[test]
+    fn the_best_state_is_kept_and_can_be_taken_from() {
+        let place = Place::new();
+        place.run("--epochs 3");
+        for model in ["model_1", "model_2"] {
+            let file = format!("run/best-{model}.safetensors");
+            let line = format!(
+                "run --data {} --epochs 1 --limit 20 --out {model} --from {file}",
+                crate::invocation::archive().display()
+            );
+            let call = place.call(line.split_whitespace());
+            assert_eq!(call.code, Some(0), "{}", call.stderr);
+        }
+    }
+}
