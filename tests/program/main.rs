@@ -18,6 +18,9 @@ mod features;
 /// Interrupted runs: by a signal, by a kill at any moment, by damage; and how they go on.
 mod resume;
 
+/// `eval`, `export` and `import`: what a model is worth, and its way to other frameworks and back.
+mod exchange;
+
 /// The same bits for the same seed, whatever the threads, the cache, the SIMD level.
 mod reproducibility;
 

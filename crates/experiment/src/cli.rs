@@ -7,7 +7,13 @@ use thawline_tensor::{simd::Level, threads};
 
 use crate::{
     classes,
-    commands::{bench::BenchArgs, report::ReportArgs, sweep::SweepArgs},
+    commands::{
+        bench::BenchArgs,
+        eval::EvalArgs,
+        exchange::{ExportArgs, ImportArgs},
+        report::ReportArgs,
+        sweep::SweepArgs,
+    },
     config::Config,
     data::{BUILT_IN, Data},
     failure::Result,
@@ -55,6 +61,12 @@ pub enum Command {
     Sweep(Box<SweepArgs>),
     /// Write the report of a sweep, from one folder or several
     Report(ReportArgs),
+    /// Score a model on a data set
+    Eval(EvalArgs),
+    /// Write a model's weights for PyTorch or Keras
+    Export(ExportArgs),
+    /// Make a model of PyTorch's or Keras's weights
+    Import(Box<ImportArgs>),
     /// Show the network before and after its features are frozen, without training it
     Summary(SummaryArgs),
     /// Look at a data set, check it, or make one

@@ -13,6 +13,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod data;
+pub mod exchange;
 pub mod experiment;
 pub mod model_file;
 pub mod models;

@@ -40,11 +40,25 @@ struct Sealed<'a, M> {
 /// # Errors
 /// If the format cannot hold them.
 pub fn to_bytes<'a>(tensors: impl IntoIterator<Item = Tensor<'a>>, metadata: &impl Serialize) -> Result<Vec<u8>> {
-    let defect = |what: String| Failure::new(Kind::Other, format!("cannot express the weights: {what}"));
     let sealed = Sealed { sha256: &"0".repeat(DIGITS), metadata };
-    // One key: with several, their order in the file would depend on chance.
-    let text = serde_json::to_string(&sealed).map_err(|error| defect(error.to_string()))?;
-    let metadata = HashMap::from([(KEY.to_owned(), text)]);
+    let text = serde_json::to_string(&sealed).map_err(|error| inexpressible(&error))?;
+    let mut bytes = to_foreign_bytes(tensors, Some((KEY, &text)))?;
+    let seal = seal_position(&bytes).ok_or_else(|| inexpressible(&"there is no place for the seal"))?;
+    let hash = sha256(&bytes);
+    bytes[seal..seal + DIGITS].copy_from_slice(hash.as_bytes());
+    Ok(bytes)
+}
+
+/// A whole file for other programs, without a seal. Of metadata there is one entry at most: with several, their order in
+/// the file would depend on chance.
+///
+/// # Errors
+/// If the format cannot hold it.
+pub fn to_foreign_bytes<'a>(
+    tensors: impl IntoIterator<Item = Tensor<'a>>,
+    metadata: Option<(&str, &str)>,
+) -> Result<Vec<u8>> {
+    let metadata = metadata.map(|(key, text)| HashMap::from([(key.to_owned(), text.to_owned())]));
     let tensors: Vec<(String, &[usize], Vec<u8>)> = tensors
         .into_iter()
         .map(|(name, shape, values)| {
@@ -55,12 +69,12 @@ pub fn to_bytes<'a>(tensors: impl IntoIterator<Item = Tensor<'a>>, metadata: &im
     let views = tensors.iter().map(|(name, shape, bytes)| {
         TensorView::new(Dtype::F32, shape.to_vec(), bytes).map(|view| (name.as_str(), view))
     });
-    let views = views.collect::<std::result::Result<Vec<_>, _>>().map_err(|error| defect(error.to_string()))?;
-    let mut bytes = safetensors::serialize(views, Some(metadata)).map_err(|error| defect(error.to_string()))?;
-    let seal = seal_position(&bytes).ok_or_else(|| defect("there is no place for the seal".to_owned()))?;
-    let hash = sha256(&bytes);
-    bytes[seal..seal + DIGITS].copy_from_slice(hash.as_bytes());
-    Ok(bytes)
+    let views = views.collect::<std::result::Result<Vec<_>, _>>().map_err(|error| inexpressible(&error))?;
+    safetensors::serialize(views, metadata).map_err(|error| inexpressible(&error))
+}
+
+fn inexpressible(what: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Kind::Other, format!("cannot express the weights: {what}"))
 }
 
 /// SHA-256 of bytes, in hexadecimal.

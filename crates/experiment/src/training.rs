@@ -181,7 +181,7 @@ pub fn describe(network: &Network) -> NetworkRecord {
 }
 
 /// What the network takes each validation picture for.
-fn confusion(network: &Network, task: &Task) -> ConfusionMatrix {
+pub fn confusion(network: &Network, task: &Task) -> ConfusionMatrix {
     let classes = task.names();
     let mut counts = vec![vec![0; classes.len()]; classes.len()];
     let logits = predict(network, &task.validation);

@@ -2,6 +2,8 @@
 
 pub mod bench;
 pub mod data;
+pub mod eval;
+pub mod exchange;
 pub mod info;
 pub mod report;
 pub mod run;
@@ -23,6 +25,9 @@ pub fn perform(cli: Cli) -> Result<()> {
         Some(Command::Run(args)) => run::run(&args),
         Some(Command::Sweep(args)) => sweep::sweep(&args),
         Some(Command::Report(args)) => report::report(&args),
+        Some(Command::Eval(args)) => eval::eval(&args),
+        Some(Command::Export(args)) => exchange::export(&args),
+        Some(Command::Import(args)) => exchange::import(&args),
         Some(Command::Summary(args)) => summary::summary(&args),
         Some(Command::Data(command)) => data::data(&command),
         Some(Command::Bench(args)) => bench::bench(&args),

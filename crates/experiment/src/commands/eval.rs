@@ -1,0 +1,140 @@
+//! `thawline eval`: how well a model does on a data set.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+use thawline_tensor::{
+    nn::{evaluate, predict, thousands},
+    threads,
+};
+
+use crate::{
+    atomic_file, classes,
+    cli::MachineArgs,
+    console, data,
+    failure::{Failure, Kind, Result},
+    machine,
+    model_file::Model,
+    progress::percent,
+    record::{ConfusionMatrix, DataRecord},
+    task::Task,
+    tensor_file, training,
+};
+
+/// Flags of `eval`.
+#[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
+pub struct EvalArgs {
+    /// The model: a file of weights
+    #[arg(long, value_name = "MODEL")]
+    pub from: PathBuf,
+    /// CIFAR .tar.gz, folder of .bin files, or built-in [default: as for run]
+    #[arg(long, value_name = "PATH")]
+    pub data: Option<PathBuf>,
+    /// The classes of the model's outputs, in their order: labels, ranges, names [default: by the model's names]
+    #[arg(long, value_name = "CLASSES", allow_hyphen_values = true)]
+    pub classes: Option<String>,
+    /// Use at most N test pictures
+    #[arg(long, value_name = "N", value_parser = crate::cli::count)]
+    pub limit: Option<usize>,
+    /// Write the logits of each picture to this safetensors file
+    #[arg(long, value_name = "FILE")]
+    pub logits: Option<PathBuf>,
+    /// Print the scores as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The machine.
+    #[command(flatten)]
+    pub machine: MachineArgs,
+}
+
+/// What was found.
+#[derive(Debug, Serialize)]
+struct Scores {
+    model: String,
+    model_sha256: String,
+    data: DataRecord,
+    examples: u64,
+    loss: f64,
+    accuracy: f64,
+    confusion: ConfusionMatrix,
+}
+
+/// Scores a model on the test pictures of its classes.
+///
+/// # Errors
+/// A model or data that cannot be read; classes that are not there.
+pub fn eval(args: &EvalArgs) -> Result<()> {
+    machine::choose_level(args.machine.simd)?;
+    threads::with_threads(machine::choose_threads(args.machine.threads), || score(args))?
+}
+
+fn score(args: &EvalArgs) -> Result<()> {
+    let model = Model::open(&args.from).map_err(|failure| failure.within("--from"))?;
+    let data = data::open(args.data.as_deref())?;
+    let outputs = &model.metadata.classes;
+    let list = args.classes.clone().unwrap_or_else(|| outputs.join(","));
+    let classes = classes::parse("--classes", &list, data.dataset.classes()).map_err(|failure| match &args.classes {
+        Some(_) => failure,
+        None => Failure::usage(format!(
+            "the data have not all classes of the model, {}: name theirs with --classes, in the order of the outputs",
+            outputs.join(", ")
+        )),
+    })?;
+    if classes.len() != outputs.len() {
+        return Err(Failure::usage(format!(
+            "--classes {list}: the model tells {} classes apart, and these are {}",
+            outputs.len(),
+            classes.len()
+        )));
+    }
+    let task = Task::new(&data.dataset, classes, args.limit)?;
+    let metrics = evaluate(&model.network, &task.validation);
+    if !metrics.loss.is_finite() {
+        return Err(Failure::new(
+            Kind::Numeric,
+            format!("the loss is {}: the model's weights are too large", metrics.loss),
+        ));
+    }
+    if let Some(path) = &args.logits {
+        let logits = predict(&model.network, &task.validation);
+        let tensor = ("logits".to_owned(), logits.shape().dims(), logits.data());
+        atomic_file::write(path, &tensor_file::to_foreign_bytes([tensor], None)?)?;
+    }
+    let scores = Scores {
+        model: args.from.display().to_string(),
+        model_sha256: model.sha256,
+        data: data.record(),
+        examples: task.validation.len() as u64,
+        loss: metrics.loss,
+        accuracy: metrics.accuracy,
+        confusion: training::confusion(&model.network, &task),
+    };
+    if args.json {
+        let json =
+            serde_json::to_string_pretty(&scores).map_err(|error| Failure::new(Kind::Other, error.to_string()))?;
+        return console::print(&json);
+    }
+    console::print(&format!("{}: {}\n{}\n\n{}", scores.model, model.metadata.model, data.describe(), table(&scores)))
+}
+
+/// The scores, and what was taken for what.
+fn table(scores: &Scores) -> String {
+    let ConfusionMatrix { classes, counts } = &scores.confusion;
+    let width = classes.iter().map(|class| class.chars().count()).max().unwrap_or(0).max(8);
+    let mut lines = vec![format!(
+        "accuracy {} of {} test pictures, loss {:.4}\n",
+        percent(scores.accuracy).trim_start(),
+        thousands(scores.examples),
+        scores.loss
+    )];
+    let header: String = classes.iter().map(|class| format!("  {class:>width$}")).collect();
+    lines.push(format!("{:<20}{header}     right", "true, taken for"));
+    for ((t, class), row) in classes.iter().enumerate().zip(counts) {
+        let cells: String = row.iter().map(|&count| format!("  {:>width$}", thousands(count))).collect();
+        let total = row.iter().sum::<u64>().max(1);
+        lines.push(format!("{class:<20}{cells}  {}", percent(row[t] as f64 / total as f64)));
+    }
+    lines.join("\n")
+}

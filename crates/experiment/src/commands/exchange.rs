@@ -1,0 +1,115 @@
+//! `thawline export` and `thawline import`: weights for other frameworks, and from them.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::{
+    atomic_file,
+    cli::ModelArgs,
+    console,
+    exchange::{self, Framework},
+    experiment::require_buildable,
+    failure::{Failure, Result},
+    machine,
+    model_file::Model,
+    tensor_file::{self, TensorFile},
+    weights::{self, Metadata},
+};
+
+/// Flags of `export`.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// torch: names and layouts of a state_dict; keras: of the layers' weights
+    #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
+    pub format: Framework,
+    /// The model: a file of weights
+    #[arg(long, value_name = "MODEL")]
+    pub from: PathBuf,
+    /// The safetensors file to write; must not exist
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// Flags of `import`.
+#[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
+pub struct ImportArgs {
+    /// The safetensors file of a PyTorch state_dict, or of Keras's weights by layer
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// The model file to write; must not exist
+    #[arg(long, value_name = "MODEL")]
+    pub out: PathBuf,
+    /// A model of the same network and classes; instead of --classes and the network's flags
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["classes", "NetworkArgs", "ModelArgs"])]
+    pub like: Option<PathBuf>,
+    /// Names of the classes, in the order of the outputs
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', required_unless_present = "like")]
+    pub classes: Vec<String>,
+    /// The network.
+    #[command(flatten)]
+    pub network: ModelArgs,
+}
+
+/// Writes a model's weights as another framework has them.
+///
+/// # Errors
+/// A model that cannot be read; a file that exists, or cannot be written.
+pub fn export(args: &ExportArgs) -> Result<()> {
+    let ExportArgs { format, from, out } = args;
+    machine::choose_level(None)?;
+    require_absent(out)?;
+    let model = Model::open(from).map_err(|failure| failure.within("--from"))?;
+    atomic_file::write(out, &exchange::export(&model.network, *format)?)?;
+    let how = match format {
+        Framework::Torch => {
+            "model.load_state_dict(safetensors.torch.load_file(FILE)) takes it, where the modules have these layers' names"
+        }
+        Framework::Keras => "scripts/load_keras.py loads it into a model whose layers have these names",
+    };
+    let names: Vec<String> = model.network.params().map(|(name, _)| name).collect();
+    console::print(&format!("{}: {}\n{how}", out.display(), names.join(", ")))
+}
+
+/// Writes another framework's weights as a model.
+///
+/// # Errors
+/// A file that does not hold the network; a file that exists, or cannot be written.
+pub fn import(args: &ImportArgs) -> Result<()> {
+    machine::choose_level(None)?;
+    require_absent(&args.out)?;
+    let (metadata, mut network) = match &args.like {
+        Some(path) => {
+            let Model { metadata, network, .. } = Model::open(path).map_err(|failure| failure.within("--like"))?;
+            (metadata, network)
+        }
+        None => {
+            let architecture = args.network.architecture()?;
+            require_buildable(&architecture, args.classes.len())?;
+            let network = architecture.build(args.classes.len(), 0)?;
+            (Metadata::new("imported", 0, args.classes.clone(), &architecture, &network), network)
+        }
+    };
+    let place = args.file.display().to_string();
+    let bytes = tensor_file::read(&args.file).map_err(|failure| failure.within(&place))?;
+    let framework = TensorFile::parse(&bytes)
+        .and_then(|file| {
+            let framework = Framework::of(&file)?;
+            exchange::import(&mut network, &file, framework)?;
+            Ok(framework)
+        })
+        .map_err(|failure| failure.within(&place))?;
+    let metadata = Metadata { model: "imported".to_owned(), frozen: Vec::new(), ..metadata };
+    network.unfreeze();
+    atomic_file::write(&args.out, &weights::to_safetensors(&network, &metadata)?)?;
+    let from = if framework == Framework::Torch { "PyTorch" } else { "Keras" };
+    console::print(&format!("{}: {} classes, from {from}'s {place}", args.out.display(), metadata.classes.len()))
+}
+
+fn require_absent(path: &Path) -> Result<()> {
+    if path.exists() {
+        return Err(Failure::usage(format!("{}: exists already; name another file", path.display())));
+    }
+    Ok(())
+}
