@@ -218,7 +218,7 @@ pub struct OutputArgs {
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Go on with the interrupted run in this folder, with its settings
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["NetworkArgs", "TrainingArgs", "TransferArgs"])]
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["model", "NetworkArgs", "TrainingArgs", "TransferArgs"])]
     #[arg(conflicts_with_all = ["source", "target", "limit", "simd", "out"])]
     pub resume: Option<PathBuf>,
     /// Print the final table alone
@@ -322,7 +322,7 @@ impl Args for NetworkIsGiven {
 impl FromArgMatches for NetworkIsGiven {
     fn from_arg_matches(matches: &ArgMatches) -> std::result::Result<Self, clap::Error> {
         // A group is there if one of its flags is, and not by a default.
-        Ok(NetworkIsGiven(["ModelArgs", "NetworkArgs"].into_iter().any(|group| matches.contains_id(group))))
+        Ok(NetworkIsGiven(["model", "NetworkArgs"].into_iter().any(|group| matches.contains_id(group))))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> std::result::Result<(), clap::Error> {

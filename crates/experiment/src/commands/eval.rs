@@ -32,7 +32,7 @@ pub struct EvalArgs {
     /// CIFAR .tar.gz, folder of .bin files, or built-in [default: as for run]
     #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
-    /// The classes of the model's outputs, in their order: labels, ranges, names [default: by the model's names]
+    /// The data's classes of the model's outputs, in their order [default: those of its names]
     #[arg(long, value_name = "CLASSES", allow_hyphen_values = true)]
     pub classes: Option<String>,
     /// Use at most N test pictures

@@ -42,7 +42,7 @@ pub struct ImportArgs {
     #[arg(long, value_name = "MODEL")]
     pub out: PathBuf,
     /// A model of the same network and classes; instead of --classes and the network's flags
-    #[arg(long, value_name = "MODEL", conflicts_with_all = ["classes", "NetworkArgs", "ModelArgs"])]
+    #[arg(long, value_name = "MODEL", conflicts_with_all = ["classes", "model", "NetworkArgs"])]
     pub like: Option<PathBuf>,
     /// Names of the classes, in the order of the outputs
     #[arg(long, value_name = "NAMES", value_delimiter = ',', required_unless_present = "like")]
