@@ -137,7 +137,7 @@ mod unix {
         }
     }
 
-    /// P12 of a checkpoint's promises: whenever the process ends, the run goes on to the same end.
+    /// Whenever the process ends, the run goes on to the same end.
     #[test]
     fn a_run_that_is_killed_again_and_again_ends_the_same() {
         let began = Instant::now();

@@ -118,17 +118,23 @@ impl RunFolder {
     /// # Errors
     /// A system that refuses; an older checkpoint is there then.
     pub fn save_checkpoint(&self, model: &str, bytes: &[u8], best: bool) -> Result<()> {
-        if best {
-            self.write(&format!("best-{model}.safetensors"), bytes)?;
-        }
-        let [last, previous] = checkpoints(model);
-        match fs::rename(self.path.join(&last), self.path.join(previous)) {
+        let [last, previous] = checkpoints(model).map(|name| self.path.join(name));
+        match fs::rename(&last, previous) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                let path = self.path.join(last);
-                Err(Failure::new(Kind::Environment, format!("cannot rename {}: {error}", path.display())))
+                return Err(Failure::new(Kind::Environment, format!("cannot rename {}: {error}", last.display())));
             }
-            _ => Ok(self.write(&last, bytes)?),
+            _ => {}
         }
+        if best {
+            // One file under two names, where the file system can: the bytes go to the disk once.
+            let path = self.path.join(format!("best-{model}.safetensors"));
+            atomic_file::write(&path, bytes)?;
+            if fs::hard_link(&path, &last).is_ok() {
+                let refused = |source| RunFolderError::Folder { action: "flush", path: self.path.clone(), source };
+                return Ok(atomic_file::flush_folder(&self.path).map_err(refused)?);
+            }
+        }
+        Ok(atomic_file::write(&last, bytes)?)
     }
 
     /// The last checkpoint of `model` that is whole, if there is any, and its path; with a sentence where the very last
