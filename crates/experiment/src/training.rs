@@ -73,7 +73,8 @@ pub fn train(
     let caches = options.cached && !network.prefix().is_empty();
     let Begun { state, history, total_seconds: earlier } = begun;
     let start = Instant::now();
-    let mut recorder = Recorder { monitor, history, start, earlier, features: Duration::ZERO, failure: None };
+    let mut recorder =
+        Recorder { monitor, history, start, earlier, keeping: Duration::ZERO, features: Duration::ZERO, failure: None };
     fit_from(state, network, &task.train, Some(&task.validation), options, &mut recorder)?;
     let total_seconds = recorder.total_seconds();
     let Recorder { history, features, failure, .. } = recorder;
@@ -98,13 +99,15 @@ struct Recorder<'a> {
     start: Instant,
     /// Seconds before `start`.
     earlier: f64,
+    /// Spent on keeping what rests, which is no part of the training's time.
+    keeping: Duration,
     features: Duration,
     failure: Option<Failure>,
 }
 
 impl Recorder<'_> {
     fn total_seconds(&self) -> f64 {
-        self.earlier + self.start.elapsed().as_secs_f64()
+        self.earlier + (self.start.elapsed() - self.keeping).as_secs_f64()
     }
 
     fn go_on_unless_failed(&mut self, result: Result<()>) -> ControlFlow<()> {
@@ -152,8 +155,9 @@ impl Observer for Recorder<'_> {
         if !self.failure.as_ref().is_none_or(sound) {
             return ControlFlow::Break(());
         }
-        let total_seconds = self.total_seconds();
+        let (total_seconds, began) = (self.total_seconds(), Instant::now());
         let result = self.monitor.rest(&rest, &self.history, total_seconds);
+        self.keeping += began.elapsed();
         self.go_on_unless_failed(result)
     }
 }
