@@ -77,27 +77,32 @@ fn price(analysis: &Analysis) -> Markup {
         }
         @if let (Some(fewest), Some(most)) = (few.first(), few.last()) {
             @if times.is_some() { "; with " } @else { "With " }
-            (number::count(size(fewest))) " pictures a class transfer is " (points(&fewest.difference)) " " (ahead(fewest))
-            @if fewest.arm != most.arm {
-                ", with " (number::count(size(most))) " it is " (points(&most.difference)) " " (ahead(most))
-            }
+            (number::count(size(fewest))) " pictures a class transfer is " (ahead(fewest)) " training from the initialisation"
+            @if fewest.arm != most.arm { ", with " (number::count(size(most))) " it is " (ahead(most)) " it" }
+            " (" (fewest.differences.len()) " seed" (plural(fewest.differences.len())) ")"
             "."
         }
     }
 }
 
-fn ahead(pair: &Pair) -> &'static str {
-    if pair.difference.mean >= 0.0 { "ahead of training from the initialisation" } else { "behind" }
+/// `1.4 ± 0.2 points ahead of`.
+fn ahead(pair: &Pair) -> String {
+    match pair.difference.mean {
+        // Nothing in the digit that is shown.
+        mean if mean.abs() < 0.000_5 => "level with".to_owned(),
+        mean if mean > 0.0 => format!("{} ahead of", points(&pair.difference)),
+        _ => format!("{} behind", points(&pair.difference)),
+    }
 }
 
 /// A difference in words: whether it is shown, how large, by how many seeds.
 fn verdict(pair: &Pair, subject: &str, otherwise: &str) -> Markup {
     let n = pair.differences.len();
+    let test = pair.p.map_or_else(String::new, |p| format!("{n} seeds, exact sign-flip test, p\u{a0}=\u{a0}{p:.3}"));
     html! {
-        @if pair.is_shown() { (subject) " " (points(&pair.difference)) " " (direction(&pair.difference)) }
-        @else if pair.has_enough_seeds() { (otherwise) " (difference " (signed(&pair.difference)) " points)" }
+        @if pair.is_shown() { (subject) " " (points(&pair.difference)) " " (direction(&pair.difference)) " (" (test) ")" }
+        @else if pair.has_enough_seeds() { (otherwise) " (difference " (signed(&pair.difference)) " points; " (test) ")" }
         @else { "the difference is " (signed(&pair.difference)) " points, which " (n) " seed" (plural(n)) " cannot prove" }
-        @if let (true, Some(p)) = (pair.has_enough_seeds(), pair.p) { " (" (n) " seeds, exact sign-flip test, p\u{a0}=\u{a0}" (format!("{p:.3}")) ")" }
     }
 }
 

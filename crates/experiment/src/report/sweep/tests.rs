@@ -162,7 +162,7 @@ fn the_answer_is_three_sentences_with_the_numbers_in_them() {
 fn what_is_not_shown_is_not_claimed() {
     let equal = results(&[("frozen", &[838, 840, 842, 836, 839, 841]), ("scratch", &[840, 838, 841, 838, 838, 842])]);
     let end = &answer(&equal)[0];
-    assert!(end.contains("no better and no worse end is shown (difference −0.02 ± 0.18 points) (6 seeds"), "{end}");
+    assert!(end.contains("no better and no worse end is shown (difference −0.02 ± 0.18 points; 6 seeds"), "{end}");
     let few = results(&[("frozen", &[838, 840, 842]), ("scratch", &[858, 861, 863])]);
     let end = &answer(&few)[0];
     assert!(end.contains("the difference is −2.07 ± 0.14 points, which 3 seeds cannot prove."), "{end}");
@@ -175,6 +175,18 @@ fn what_is_not_shown_is_not_claimed() {
     );
     let one = results(&[("frozen", &[838]), ("scratch", &[858])]);
     assert!(answer(&one)[0].contains("the difference is −2.00 points, which 1 seed cannot prove."));
+    let level: [(&str, &[u64]); 6] = [
+        SIX[0],
+        SIX[1],
+        ("frozen@10", &[500, 510, 520]),
+        ("scratch@10", &[400, 408, 424]),
+        ("frozen@2500", &[800, 810, 820]),
+        ("scratch@2500", &[801, 809, 820]),
+    ];
+    let price = &answer(&results(&level))[2];
+    let words = "with 10 pictures a class transfer is 9.9 ± 0.8 points ahead of training from the initialisation, with 2,500 it is \
+                 level with it (3 seeds).";
+    assert!(price.ends_with(words), "{price}");
     let none = results(&[("pixels", &[520])]);
     assert!(answer(&none)[0].contains("has no arm frozen, so it does not say"));
 }
