@@ -19,7 +19,7 @@ pub(super) fn section(record: &RunRecord) -> Markup {
 }
 
 /// Keras's summary, with each layer's work and memory for one picture.
-fn summary(network: &NetworkRecord) -> Markup {
+pub(super) fn summary(network: &NetworkRecord) -> Markup {
     let total = |of: fn(&LayerRecord) -> u64| network.layers.iter().map(of).fold(0, u64::saturating_add);
     html! {
         div.scroll { table {

@@ -14,6 +14,12 @@ pub(super) fn percent_briefly(fraction: f64) -> String {
     format!("{:.1}{NBSP}%", fraction * 100.0)
 }
 
+/// A probability in percent, with so many digits that it never says 100 %.
+pub(super) fn percent_of_certainty(confidence: f64) -> String {
+    let text = format!("{:.1}\u{a0}%", confidence * 100.0);
+    if text.starts_with("100") { "more than 99.9\u{a0}%".to_owned() } else { text }
+}
+
 /// A count with commas between thousands: `1,645,125`.
 pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();

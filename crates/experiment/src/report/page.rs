@@ -13,6 +13,29 @@ use crate::record::{DataKind, RunRecord, TaskRecord};
 
 pub(super) fn render(record: &RunRecord, pictures: &ReportPictures) -> String {
     let title = format!("Frozen-feature transfer on {}", record.data.kind.name());
+    document(
+        &title,
+        &html! {
+            p.kicker { "Thawline " (record.thawline) " · " (record.environment.date) " · seed " (record.seed) }
+            h1 { (title) }
+            (notices(record))
+            (results::lead(record))
+            (results::table(record))
+            (accuracy(record))
+            (samples(record, pictures))
+            (losses(record))
+            (times(record))
+            (results::confusion(record))
+            (networks::section(record))
+            (caveats::section(record))
+            (reproduction(record))
+        },
+        &html! { "Written by Thawline " (record.thawline) " from summary.json, record format " (record.format) "." },
+    )
+}
+
+/// A whole page that needs no other file.
+pub(super) fn document(title: &str, main: &Markup, footer: &Markup) -> String {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -24,22 +47,8 @@ pub(super) fn render(record: &RunRecord, pictures: &ReportPictures) -> String {
                 style { (PreEscaped(palette::page_colors())) (PreEscaped(include_str!("style.css"))) }
             }
             body {
-                main {
-                    p.kicker { "Thawline " (record.thawline) " · " (record.environment.date) " · seed " (record.seed) }
-                    h1 { (title) }
-                    (notices(record))
-                    (results::lead(record))
-                    (results::table(record))
-                    (accuracy(record))
-                    (samples(record, pictures))
-                    (losses(record))
-                    (times(record))
-                    (results::confusion(record))
-                    (networks::section(record))
-                    (caveats::section(record))
-                    (reproduction(record))
-                }
-                footer { "Written by Thawline " (record.thawline) " from summary.json, record format " (record.format) "." }
+                main { (main) }
+                footer { (footer) }
             }
         }
     }
@@ -63,7 +72,7 @@ fn notices(record: &RunRecord) -> Markup {
     }
 }
 
-fn figure(plot: &Svg, caption: &Markup) -> Markup {
+pub(super) fn figure(plot: &Svg, caption: &Markup) -> Markup {
     html! { figure { div.scroll { (PreEscaped(plot.inline())) } figcaption { (caption) } } }
 }
 
@@ -161,13 +170,13 @@ fn reproduction(record: &RunRecord) -> Markup {
 }
 
 /// The command as a shell takes it.
-fn command_line(command: &[String]) -> String {
+pub(super) fn command_line(command: &[String]) -> String {
     // Only a NUL byte cannot be quoted, and no argument of a process can hold one.
     shlex::try_join(command.iter().map(String::as_str)).unwrap_or_else(|_| command.join(" "))
 }
 
 /// Settings as rows, nested ones with dotted names.
-fn settings(name: &str, value: &serde_json::Value) -> Markup {
+pub(super) fn settings(name: &str, value: &serde_json::Value) -> Markup {
     html! {
         @match value {
             serde_json::Value::Object(fields) => @for (field, value) in fields {

@@ -6,7 +6,7 @@ use super::{
     number,
     published::{self, Published},
 };
-use crate::record::{EpochRow, HeadStart, ModelRecord, RunRecord, TaskRecord};
+use crate::record::{ConfusionMatrix, EpochRow, HeadStart, ModelRecord, RunRecord, TaskRecord};
 
 /// What happened, in a paragraph with the numbers in it.
 pub(super) fn lead(record: &RunRecord) -> Markup {
@@ -115,31 +115,36 @@ fn absent() -> String {
 
 /// What model_2 took the validation pictures for.
 pub(super) fn confusion(record: &RunRecord) -> Markup {
-    let matrix = &record.model_2.confusion;
-    let share = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
     html! {
         h2 { "What model_2 mistakes for what" }
         figure {
-            div.scroll { table.confusion {
-                thead { tr {
-                    th.corner { "true ↓ taken for →" }
-                    @for class in &matrix.classes { th scope="col" { (class) } }
-                    th.corner { "right" }
-                } }
-                tbody { @for ((t, class), row) in matrix.classes.iter().enumerate().zip(&matrix.counts) {
-                    @let total = row.iter().sum::<u64>();
-                    tr {
-                        th scope="row" { (class) }
-                        // The root spreads the small shares, where the mistakes are.
-                        @for &count in row { td style=(format!("--shade:{:.3}", share(count, total).sqrt())) { (number::count(count)) } }
-                        td.recall { (number::percent_briefly(share(row.get(t).copied().unwrap_or(0), total))) }
-                    }
-                } }
-            } }
+            (confusion_table(&record.model_2.confusion))
             figcaption {
                 "Validation pictures by their class (rows) and by what model_2 took them for after its last epoch (columns). "
                 "The shade is the square root of a cell's share of its row."
             }
         }
+    }
+}
+
+pub(super) fn confusion_table(matrix: &ConfusionMatrix) -> Markup {
+    let share = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
+    html! {
+        div.scroll { table.confusion {
+            thead { tr {
+                th.corner { "true ↓ taken for →" }
+                @for class in &matrix.classes { th scope="col" { (class) } }
+                th.corner { "right" }
+            } }
+            tbody { @for ((t, class), row) in matrix.classes.iter().enumerate().zip(&matrix.counts) {
+                @let total = row.iter().sum::<u64>();
+                tr {
+                    th scope="row" { (class) }
+                    // The root spreads the small shares, where the mistakes are.
+                    @for &count in row { td style=(format!("--shade:{:.3}", share(count, total).sqrt())) { (number::count(count)) } }
+                    td.recall { (number::percent_briefly(share(row.get(t).copied().unwrap_or(0), total))) }
+                }
+            } }
+        } }
     }
 }

@@ -3,7 +3,10 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use maud::{Markup, html};
 
-use super::{super::pictures::encode, analysis::Analysis};
+use super::{
+    super::{number, pictures::encode},
+    analysis::Analysis,
+};
 
 /// Whose first layers are shown, what is taken from them, and what that is.
 const FIRST_LAYERS: [(&str, Option<&str>, &str); 7] = [
@@ -97,7 +100,7 @@ pub(super) fn mistakes(analysis: &Analysis) -> Markup {
                         img alt={ "test picture " (mistake.index) ", " (mistake.class) } src={ "data:image/png;base64," (mistake.picture) };
                         figcaption {
                             (mistake.class) ", taken for " strong { (mistake.predicted) } " with "
-                            (percent_of_certainty(mistake.confidence))
+                            (number::percent_of_certainty(mistake.confidence))
                         }
                     }
                 } }
@@ -105,10 +108,4 @@ pub(super) fn mistakes(analysis: &Analysis) -> Markup {
             p.note { "The most confident mistakes on the test set, of the first seed." }
         }
     }
-}
-
-/// With so many digits that it never says 100 %.
-fn percent_of_certainty(confidence: f64) -> String {
-    let text = format!("{:.1}\u{a0}%", confidence * 100.0);
-    if text.starts_with("100") { "more than 99.9\u{a0}%".to_owned() } else { text }
 }
