@@ -27,6 +27,12 @@ mod reproducibility;
 /// Where pictures come from, and the subcommands that look at them.
 mod data;
 
+/// Picture files of every kind, as the network sees them.
+mod picture_files;
+
+/// A user's own pictures: a new head for them, and what it takes others for.
+mod own_pictures;
+
 /// Mistakes of a user: exit code 2, one line that names what is wrong, nothing written.
 mod mistakes;
 

@@ -8,9 +8,12 @@ use thawline_tensor::{simd::Level, threads};
 use crate::{
     classes,
     commands::{
+        adapt::AdaptArgs,
         bench::BenchArgs,
         eval::EvalArgs,
         exchange::{ExportArgs, ImportArgs},
+        features::FeaturesArgs,
+        predict::PredictArgs,
         report::ReportArgs,
         sweep::SweepArgs,
     },
@@ -31,6 +34,7 @@ Examples:
   thawline --head warm                      the head goes on from model_1's, as in the tutorial's code
   thawline --from weights-model_1.safetensors --target 3-7   trained features, a new head
   thawline summary                          the network, without training it
+  thawline adapt my-pictures/               a classifier for your own pictures, a folder for each class
   thawline data info data/                  what a folder or archive holds
 
 Exit codes: 0 done; 1 failure; 2 bad usage or bad input; 3 the machine failed, try again; 4 the loss is no number;
@@ -57,6 +61,12 @@ pub struct Cli {
 pub enum Command {
     /// Perform the experiment (the default)
     Run(Box<RunArgs>),
+    /// Train a new head for your own pictures: a folder of class folders
+    Adapt(AdaptArgs),
+    /// Say what a model takes pictures for
+    Predict(PredictArgs),
+    /// Take a model's features without its head, to adapt
+    Features(FeaturesArgs),
     /// Perform many arms with many seeds, and report on them
     Sweep(Box<SweepArgs>),
     /// Write the report of a sweep, from one folder or several
@@ -404,7 +414,7 @@ pub(crate) fn count(text: &str) -> Parsed<usize> {
 }
 
 /// TOML, in which a run's settings are kept, has no larger numbers.
-fn seed(text: &str) -> Parsed<u64> {
+pub(crate) fn seed(text: &str) -> Parsed<u64> {
     const MOST: u64 = i64::MAX as u64;
     text.parse().ok().filter(|&seed| seed <= MOST).ok_or_else(|| format!("expected a whole number from 0 to {MOST}"))
 }
@@ -420,7 +430,7 @@ fn rate(text: &str) -> Parsed<f64> {
     text.parse().ok().filter(|rate| (0.0..=1.0).contains(rate)).ok_or_else(|| "expected a rate from 0 to 1".to_owned())
 }
 
-fn learning_rate(text: &str) -> Parsed<f64> {
+pub(crate) fn learning_rate(text: &str) -> Parsed<f64> {
     let positive = |rate: &f64| rate.is_finite() && *rate > 0.0;
     text.parse().ok().filter(positive).ok_or_else(|| "expected a number above 0, such as 0.001".to_owned())
 }

@@ -3,9 +3,10 @@
 //! What happens, in order: [`data`] finds the pictures, [`task`] selects those of some classes, [`models`] builds a
 //! network, [`experiment`] checks that all goes together, [`training`] trains, [`transfer`] makes the second network out of
 //! the first, [`record`] is what is left, and [`report`] shows it. [`commands::run`] tells this story from the command line
-//! ([`cli`]).
+//! ([`cli`]). [`commands::adapt`] and [`commands::predict`] put it to use on a user's [`own_pictures`].
 #![forbid(unsafe_code)]
 
+pub mod adaptation;
 pub mod arms;
 pub mod checkpoint;
 pub mod classes;
@@ -15,9 +16,12 @@ pub mod config;
 pub mod data;
 pub mod exchange;
 pub mod experiment;
+pub mod features;
 pub mod model_file;
 pub mod models;
+pub mod own_pictures;
 pub mod pictures;
+pub mod predictions;
 pub mod statistics;
 pub mod sweep;
 pub mod task;

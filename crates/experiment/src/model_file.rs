@@ -41,10 +41,25 @@ impl Model {
     /// # Errors
     /// The tensor, what was expected and what was found.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let model = Model::features_from_bytes(bytes)?;
+        match model.metadata.model.as_str() {
+            weights::FEATURES => Err(Failure::usage(
+                "holds features alone, without a head to tell classes apart; `thawline adapt --from` makes a model of it",
+            )),
+            _ => Ok(model),
+        }
+    }
+
+    /// The same, of a file that may hold features alone; the head behind them has initial weights then.
+    ///
+    /// # Errors
+    /// The tensor, what was expected and what was found.
+    pub fn features_from_bytes(bytes: &[u8]) -> Result<Self> {
         let file = TensorFile::parse(bytes)?;
         let metadata: Metadata = file.open_seal(weights::FORMAT)?;
         let mut network = build(&metadata, file.data_len())?;
-        let faults = load(&mut network, &file, metadata.training.is_some());
+        let held = (metadata.model == weights::FEATURES).then_some(&*metadata.frozen);
+        let faults = load(&mut network, &file, held, metadata.training.is_some());
         let metadata = Metadata { training: None, ..metadata };
         match tensor_file::first_of(&faults) {
             Some(fault) => Err(Failure::usage(format!("does not hold the network that it describes: {fault}"))),
@@ -73,7 +88,7 @@ fn build(metadata: &Metadata, data_len: usize) -> Result<Network> {
     const LITTLE: u64 = 1 << 20;
     let numbers = (data_len / size_of::<f32>()) as u64;
     let parameters = architecture.parameters(classes.len());
-    if parameters > numbers + LITTLE {
+    if metadata.model != weights::FEATURES && parameters > numbers + LITTLE {
         return Err(wrong(format!(
             "the network has {} parameters, and the tensors hold {} numbers",
             thousands(parameters),
@@ -103,11 +118,15 @@ fn build(metadata: &Metadata, data_len: usize) -> Result<Network> {
     Ok(network)
 }
 
-/// Fills a network with a file's weights; returns what does not fit. A checkpoint has moments of what learns, too.
-fn load(network: &mut Network, file: &TensorFile, is_checkpoint: bool) -> Vec<String> {
+/// Fills a network, or some of its layers alone, with a file's weights; returns what does not fit. A checkpoint has moments of
+/// what learns, too.
+fn load(network: &mut Network, file: &TensorFile, layers: Option<&[String]>, is_checkpoint: bool) -> Vec<String> {
     let mut faults = Vec::new();
     let mut expected = Vec::new();
     network.update_params(|name, param| {
+        if layers.is_some_and(|layers| !weights::is_of(name, layers)) {
+            return;
+        }
         match file.values(name, param.shape.dims()) {
             Ok(values) => param.value.copy_from_slice(&values),
             Err(fault) => faults.push(fault),

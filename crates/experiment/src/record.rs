@@ -366,6 +366,9 @@ pub enum DataKind {
     /// Ten classes of drawings, generated from a seed.
     #[serde(rename = "built-in pictures")]
     BuiltIn,
+    /// Pictures of a user's own.
+    #[serde(rename = "own pictures")]
+    Own,
 }
 
 impl DataKind {
@@ -375,6 +378,7 @@ impl DataKind {
             DataKind::Cifar10 => "CIFAR-10",
             DataKind::Cifar100 => "CIFAR-100",
             DataKind::BuiltIn => "built-in pictures",
+            DataKind::Own => "own pictures",
         }
     }
 }

@@ -224,7 +224,11 @@ impl RunFolder {
         self.write("report.html", report::render(record, pictures).as_bytes())
     }
 
-    fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+    /// Writes any other file.
+    ///
+    /// # Errors
+    /// A system that refuses.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         Ok(atomic_file::write(&self.path.join(name), bytes)?)
     }
 }

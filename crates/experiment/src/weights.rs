@@ -13,6 +13,9 @@ use crate::{checkpoint::Standing, failure::Result, models::Architecture, tensor_
 /// The version of the metadata.
 pub const FORMAT: u32 = 1;
 
+/// The name of what is no whole model: the frozen layers, without a head behind them.
+pub const FEATURES: &str = "features";
+
 /// What a weights file says about itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -21,7 +24,7 @@ pub struct Metadata {
     pub format: u32,
     /// Version of the program.
     pub thawline: String,
-    /// `model_1` or `model_2`.
+    /// `model_1` or `model_2`; `adapted`, or [`FEATURES`].
     pub model: String,
     /// The run's seed.
     pub seed: u64,
@@ -44,7 +47,6 @@ impl Metadata {
     /// What is to be said of a network.
     pub fn new(model: &str, seed: u64, classes: Vec<String>, architecture: &Architecture, network: &Network) -> Self {
         let rows = network.summary().rows;
-        let frozen = rows.iter().filter(|row| row.parameters > 0 && row.trainable == 0);
         Metadata {
             format: FORMAT,
             thawline: env!("CARGO_PKG_VERSION").to_owned(),
@@ -53,7 +55,7 @@ impl Metadata {
             classes,
             input: network.input().dims().to_vec(),
             network: architecture.clone(),
-            frozen: frozen.map(|row| row.name.clone()).collect(),
+            frozen: frozen_layers(network),
             training: None,
             layers: rows.iter().map(|row| (row.name.clone(), row.kind.to_owned())).collect(),
         }
@@ -68,6 +70,17 @@ pub fn to_safetensors(network: &Network, metadata: &Metadata) -> Result<Vec<u8>>
     let params = network.params().collect::<Vec<_>>();
     let tensors = params.iter().map(|(name, param)| (name.clone(), param.shape.dims(), &param.value[..]));
     tensor_file::to_bytes(tensors, metadata)
+}
+
+/// The layers whose parameters are frozen.
+pub fn frozen_layers(network: &Network) -> Vec<String> {
+    let rows = network.summary().rows.into_iter();
+    rows.filter(|row| row.parameters > 0 && row.trainable == 0).map(|row| row.name).collect()
+}
+
+/// Whether a parameter of this full name belongs to one of some layers.
+pub fn is_of(parameter: &str, layers: &[String]) -> bool {
+    parameter.rsplit_once('/').is_some_and(|(layer, _)| layers.iter().any(|other| other == layer))
 }
 
 /// Name and hash of every parameter of the layers that are frozen: SHA-256 of its little-endian bytes, in hexadecimal.

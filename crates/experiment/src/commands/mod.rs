@@ -1,10 +1,13 @@
 //! The subcommands, a file each.
 
+pub mod adapt;
 pub mod bench;
 pub mod data;
 pub mod eval;
 pub mod exchange;
+pub mod features;
 pub mod info;
+pub mod predict;
 pub mod report;
 pub mod run;
 pub mod summary;
@@ -23,6 +26,9 @@ pub fn perform(cli: Cli) -> Result<()> {
     match cli.command {
         None => run::run(&cli.run),
         Some(Command::Run(args)) => run::run(&args),
+        Some(Command::Adapt(args)) => adapt::adapt(&args),
+        Some(Command::Predict(args)) => predict::predict(&args),
+        Some(Command::Features(args)) => features::features(&args),
         Some(Command::Sweep(args)) => sweep::sweep(&args),
         Some(Command::Report(args)) => report::report(&args),
         Some(Command::Eval(args)) => eval::eval(&args),

@@ -16,13 +16,13 @@ use crate::{
     cli::RunArgs,
     config::Config,
     console::{self, Console},
-    data::{self, Data},
+    data,
     estimate::Stopwatch,
     experiment::{self, Experiment, Features},
     failure::{Failure, Kind, Result},
     interrupt::Interrupts,
     machine, plan,
-    record::{self, HeadStart, RunRecord},
+    record::{self, DataKind, HeadStart, RunRecord},
     results,
     run_folder::{Interrupted, RunFolder, Start},
     transfer::{self, Transfer},
@@ -70,7 +70,7 @@ fn begin(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
         console.say(format!("taken over from {file}\n\n{}\n", transfer.table()))?;
         transfer.require_whole(config.partial).map_err(|failure| failure.within(&format!("--from: {file}")))?;
     }
-    let folder = create_folder(args.output.out.as_deref(), &data, now)?;
+    let folder = create_folder(args.output.out.as_deref(), data.kind, now)?;
     folder.write_start(&start)?;
     folder.write_config(&config)?;
     perform(args, experiment, folder, start, interrupts)
@@ -194,7 +194,7 @@ fn console(args: &RunArgs) -> Console {
 }
 
 /// The command line as another machine would take it, whatever the path of the program was here.
-fn command_line() -> Vec<String> {
+pub(super) fn command_line() -> Vec<String> {
     let arguments = env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
     std::iter::once("thawline".to_owned()).chain(arguments).collect()
 }
@@ -221,9 +221,9 @@ fn defect(error: impl std::error::Error) -> Failure {
     Failure::new(Kind::Other, error.to_string())
 }
 
-fn create_folder(out: Option<&Path>, data: &Data, now: SystemTime) -> Result<RunFolder> {
+pub(super) fn create_folder(out: Option<&Path>, data: DataKind, now: SystemTime) -> Result<RunFolder> {
     Ok(match out {
-        Some(path) => RunFolder::create(path, data.kind)?,
-        None => RunFolder::create_dated(&PathBuf::from("runs"), data.kind, now)?,
+        Some(path) => RunFolder::create(path, data)?,
+        None => RunFolder::create_dated(&PathBuf::from("runs"), data, now)?,
     })
 }

@@ -3,6 +3,7 @@
 //! It needs no network and no script, follows the reader's light or dark colour scheme, and prints. Whatever it
 //! says comes from the run's record: the same record and pictures give the same bytes.
 
+mod adaptation;
 mod bars;
 mod canvas;
 mod caveats;
@@ -21,11 +22,19 @@ mod tests;
 
 pub use pictures::{ClassPictures, ReportPictures, picture};
 
-use crate::record::{DataKind, RunRecord};
+use crate::{
+    adaptation::{Adaptation, Mistake},
+    record::{DataKind, RunRecord},
+};
 
 /// The whole `report.html`.
 pub fn render(record: &RunRecord, pictures: &ReportPictures) -> String {
     page::render(record, pictures)
+}
+
+/// The whole `report.html` of an adaptation; of its mistakes, the surest first, as many as are good to look at.
+pub fn adaptation(record: &Adaptation, mistakes: &[Mistake]) -> String {
+    adaptation::render(record, mistakes)
 }
 
 /// The run's plots as files: name and SVG text of each.

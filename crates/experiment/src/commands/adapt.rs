@@ -1,0 +1,346 @@
+//! `thawline adapt`: a new head on trained features, for a user's own pictures.
+
+use std::{
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use clap::Args;
+use serde::Serialize;
+use thawline_tensor::{
+    nn::{Fit, Rest, StepReport, thousands},
+    simd::Level,
+    threads,
+};
+
+use super::run::{command_line, create_folder};
+use crate::{
+    adaptation::{Adaptation, FORMAT, Mistake, Origin, Settings},
+    cli::{self, MachineArgs},
+    console::{self, Console},
+    data::BUILT_IN,
+    experiment,
+    failure::{Failure, Kind, Result},
+    features::Features,
+    interrupt::Interrupts,
+    machine,
+    own_pictures::{
+        collection::{Collection, Fate},
+        folder::{self, Folder},
+    },
+    predictions::{Guess, guesses},
+    progress::{Progress, duration, percent},
+    record::{DataKind, EpochRow},
+    report,
+    run_folder::{RunFolder, Start},
+    training::{self, Begun, Monitor},
+    transfer::{self, Cache},
+    weights::{self, Metadata},
+};
+
+/// The name of the model's file in the run folder.
+pub const MODEL_FILE: &str = "model.safetensors";
+
+/// Unreadable pictures that are named on the terminal; `pictures.csv` names all.
+const NAMED: usize = 20;
+
+/// Flags of `adapt`.
+#[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
+pub struct AdaptArgs {
+    /// A folder with a folder of pictures for each class; PNG, JPEG, WebP, BMP or GIF, of any size
+    pub folder: PathBuf,
+    /// Trained features: a model file, or features alone [default: ones that come along]
+    #[arg(long, value_name = "FILE")]
+    pub from: Option<PathBuf>,
+    /// Share of each class's pictures that is kept back, to judge by
+    #[arg(long, value_name = "SHARE", default_value = "0.2", value_parser = share)]
+    pub validation: f64,
+    /// Stop where a picture cannot be read, instead of skipping it
+    #[arg(long)]
+    pub strict: bool,
+    /// Passes over the pictures
+    #[arg(long, value_name = "N", default_value = "20", value_parser = cli::count)]
+    pub epochs: usize,
+    /// Pictures in a step
+    #[arg(long, value_name = "N", default_value = "32", value_parser = cli::count)]
+    pub batch_size: usize,
+    /// Adam's learning rate
+    #[arg(long, value_name = "RATE", default_value = "0.001", value_parser = cli::learning_rate)]
+    pub learning_rate: f64,
+    /// Decides the pictures kept back, initial weights, order and dropout
+    #[arg(long, value_name = "N", default_value = "1", value_parser = cli::seed)]
+    pub seed: u64,
+    /// The machine.
+    #[command(flatten)]
+    pub machine: MachineArgs,
+    /// The run folder, new or empty [default: runs/DATE-TIME]
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub out: Option<PathBuf>,
+    /// Print the last lines alone
+    #[arg(long, help_heading = "Output")]
+    pub quiet: bool,
+    /// Print summary.json on standard output, everything else on standard error
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+}
+
+fn share(text: &str) -> std::result::Result<f64, String> {
+    let inside = |share: &f64| *share > 0.0 && *share < 1.0;
+    text.parse().ok().filter(inside).ok_or_else(|| "expected a share between 0 and 1, such as 0.2".to_owned())
+}
+
+/// Trains a head, and leaves a run folder with a model and a report.
+///
+/// # Errors
+/// Bad flags, features or pictures; a machine that fails; a loss that is no number; a signal.
+pub fn adapt(args: &AdaptArgs) -> Result<()> {
+    machine::choose_level(args.machine.simd)?;
+    let threads = machine::choose_threads(args.machine.threads);
+    let interrupts = Interrupts::listen()
+        .map_err(|error| Failure::new(Kind::Environment, format!("cannot listen for Ctrl-C: {error}")))?;
+    threads::with_threads(threads, || perform(args, &interrupts))?.map_err(|failure| match failure.kind {
+        Kind::OutputClosed => Failure::new(Kind::Signal(13), ""),
+        _ => failure,
+    })
+}
+
+fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
+    let console = Console { quiet: args.quiet, stdout_is_data: args.json };
+    let now = SystemTime::now();
+    let environment = machine::environment(now);
+    let config = settings(args);
+
+    // Nothing is written until all is known to be possible.
+    let features = Features::open(args.from.as_deref()).map_err(|failure| failure.within("--from"))?;
+    let origin = Origin { sha256: features.model().sha256.clone(), classes: features.model().metadata.classes.clone() };
+    let Folder { classes, beside } = folder::open(&args.folder)?;
+    let files: usize = classes.iter().map(|class| class.files.len()).sum();
+    let mut progress = Progress::new(console, config.epochs, files, None);
+    progress.wait(format!("reading {} pictures", thousands(files as u64)));
+    let stop = || interrupts.signal().is_some();
+    let read = Collection::read(Folder { classes, beside }, config.seed, config.validation, stop);
+    progress.finish();
+    let pictures = match interrupts.signal() {
+        Some(signal) => return Err(Failure::new(Kind::Signal(signal), "interrupted while reading the pictures")),
+        None => read?,
+    };
+    console.say(describe(&config, &origin, &pictures, beside))?;
+    list_skipped(console, &pictures, args.strict)?;
+    let task = pictures.task().map_err(|failure| failure.within(&config.folder))?;
+    let mut network = features.attach_head(task.classes.len(), config.seed)?;
+    let cache = transfer::plan_cache(&network, &task, Cache::Auto, machine::free_memory())?;
+    let mut folder = create_folder(args.out.as_deref(), DataKind::Own, now)?;
+    folder.write_config(&config)?;
+    folder.write_start(&Start { command: command_line(), environment: environment.clone() })?;
+    console.say(format!("folder    {}\n\n{}\n", folder.path().display(), network.summary()))?;
+
+    progress = Progress::new(console, config.epochs, task.train.len(), None);
+    progress.wait("computing the frozen features");
+    let Settings { epochs, batch_size, seed, learning_rate: rate, .. } = config;
+    let options = Fit { epochs, batch_size, seed, rate, cached: cache.cached, ..Fit::default() };
+    let hashes = weights::frozen_hashes(&network);
+    let mut watch = Watch { progress, folder: &mut folder, interrupts };
+    let trained = training::train(&mut network, &task, &options, Begun::new(&options), &mut watch);
+    watch.progress.finish();
+    let model = trained?;
+    let frozen = experiment::compare_frozen(hashes, &network);
+    let metadata = Metadata::new("adapted", seed, task.names(), &features.model().metadata.network, &network);
+    folder.write(MODEL_FILE, &weights::to_safetensors(&network, &metadata)?)?;
+
+    let guesses = guesses(&network, &task.validation);
+    folder.write("pictures.csv", &table(&pictures, &guesses)?)?;
+    let record = Adaptation {
+        format: FORMAT,
+        thawline: env!("CARGO_PKG_VERSION").to_owned(),
+        command: command_line(),
+        config,
+        environment,
+        features: origin,
+        classes: pictures.counts(),
+        twins: pictures.twins() as u64,
+        model,
+        frozen_unchanged: frozen.iter().all(|tensor| tensor.before == tensor.after),
+        frozen,
+        peak_memory_bytes: machine::peak_memory_bytes(),
+    };
+    let json = record.to_json()?;
+    folder.write("summary.json", &json)?;
+    folder.write("report.html", report::adaptation(&record, &mistakes(&pictures, &guesses)).as_bytes())?;
+    console.say("")?;
+    let text = results(&record, folder.path());
+    if !args.json {
+        return console.result(text);
+    }
+    console.say(text)?;
+    console::print(String::from_utf8_lossy(&json).trim_end())
+}
+
+fn settings(args: &AdaptArgs) -> Settings {
+    let from = args.from.as_deref().map_or_else(|| BUILT_IN.to_owned(), |path| path.display().to_string());
+    let &AdaptArgs { validation, strict, epochs, batch_size, learning_rate, seed, .. } = args;
+    let (folder, threads, simd) = (args.folder.display().to_string(), threads::count(), Level::current().to_string());
+    Settings { folder, from, validation, strict, epochs, batch_size, learning_rate, seed, threads, simd }
+}
+
+/// What will be done, with what.
+fn describe(config: &Settings, origin: &Origin, pictures: &Collection, beside: usize) -> String {
+    let plural = |n: u64| if n == 1 { "" } else { "s" };
+    let mut lines = vec![
+        format!("features  from {}, trained on {}", config.from, origin.classes.join(", ")),
+        format!("pictures  {}", config.folder),
+    ];
+    let counts = pictures.counts();
+    let width = counts.iter().map(|class| class.name.chars().count()).max().unwrap_or(0);
+    lines.extend(counts.iter().map(|class| {
+        let skipped = if class.skipped > 0 { format!(", {} skipped", class.skipped) } else { String::new() };
+        format!(
+            "          {:<width$}  {:>5} to learn from, {:>4} kept back{skipped}",
+            class.name, class.training, class.validation
+        )
+    }));
+    if beside > 0 {
+        lines.push(format!("          {beside} file{} beside the class folders left out", plural(beside as u64)));
+    }
+    match pictures.twins() {
+        0 => {}
+        twins => lines.push(format!(
+            "          {twins} kept back, although the same picture is learned from: the accuracy will flatter"
+        )),
+    }
+    let &Settings { epochs, batch_size, learning_rate, seed, .. } = config;
+    lines.push(format!(
+        "training  {epochs} epoch{} in batches of {batch_size}, Adam at {learning_rate}, seed {seed}",
+        plural(epochs as u64)
+    ));
+    lines.join("\n")
+}
+
+/// Names what cannot be read.
+fn list_skipped(console: Console, pictures: &Collection, strict: bool) -> Result<()> {
+    let skipped: Vec<_> = pictures.skipped().collect();
+    for (entry, reason) in skipped.iter().take(NAMED) {
+        console.say(format!("skipped   {}: {reason}", entry.path.display()))?;
+    }
+    if skipped.len() > NAMED {
+        console.say(format!("skipped   {} more, listed in the run folder's pictures.csv", skipped.len() - NAMED))?;
+    }
+    match skipped.first() {
+        Some((entry, reason)) if strict => Err(Failure::usage(format!(
+            "--strict: {} of {} files cannot be read; the first: {}: {reason}",
+            skipped.len(),
+            pictures.entries.len(),
+            entry.path.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// `pictures.csv`: every file, what became of it, and what the model takes it for where it was kept back.
+fn table(pictures: &Collection, guesses: &[Vec<Guess>]) -> Result<Vec<u8>> {
+    #[derive(Serialize)]
+    struct Row<'a> {
+        file: String,
+        class: &'a str,
+        set: &'static str,
+        predicted: Option<&'a str>,
+        probability: Option<f32>,
+        reason: Option<&'a str>,
+    }
+    let defect = |error: String| Failure::new(Kind::Other, format!("cannot express pictures.csv: {error}"));
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let mut guesses = guesses.iter();
+    for entry in &pictures.entries {
+        let guess = match entry.fate {
+            Fate::Validation(_) => guesses.next().map(|guesses| guesses[0]),
+            _ => None,
+        };
+        let row = Row {
+            file: entry.path.display().to_string(),
+            class: &pictures.classes[entry.class],
+            set: entry.fate.name(),
+            predicted: guess.map(|guess| pictures.classes[guess.class].as_str()),
+            probability: guess.map(|guess| guess.probability),
+            reason: if let Fate::Skipped(reason) = &entry.fate { Some(reason) } else { None },
+        };
+        writer.serialize(row).map_err(|error| defect(error.to_string()))?;
+    }
+    writer.into_inner().map_err(|error| defect(error.to_string()))
+}
+
+/// The mistakes, the surest first.
+fn mistakes(pictures: &Collection, guesses: &[Vec<Guess>]) -> Vec<Mistake> {
+    let name = |class: usize| pictures.classes[class].clone();
+    let wrong = pictures.validation().zip(guesses).filter(|((entry, _), guesses)| guesses[0].class != entry.class);
+    let mut mistakes: Vec<Mistake> = wrong
+        .map(|((entry, pixels), guesses)| Mistake {
+            file: entry.path.display().to_string(),
+            class: name(entry.class),
+            predicted: name(guesses[0].class),
+            probability: guesses[0].probability,
+            pixels: Box::new(*pixels),
+        })
+        .collect();
+    mistakes.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+    mistakes
+}
+
+/// The end, for people.
+fn results(record: &Adaptation, folder: &Path) -> String {
+    let accuracy =
+        |row: Option<&EpochRow>| row.map_or_else(String::new, |row| percent(row.val_accuracy).trim().to_owned());
+    let model = folder.join(MODEL_FILE);
+    let mut lines = vec![format!(
+        "right on {} of {} pictures kept back, in {}",
+        accuracy(record.model.last()),
+        thousands(record.validation()),
+        duration(record.model.total_seconds)
+    )];
+    if !record.frozen_unchanged {
+        lines.push("THE FROZEN WEIGHTS CHANGED: see frozen in summary.json".to_owned());
+    }
+    lines.push(format!("report: {}", folder.join("report.html").display()));
+    lines.push(format!("model:  {}", model.display()));
+    let path = model.to_string_lossy();
+    let quoted = shlex::try_quote(&path).unwrap_or_else(|_| path.clone());
+    lines.push(format!("use it: thawline predict --from {quoted} PICTURE..."));
+    lines.join("\n")
+}
+
+/// Shows and records the training, and ends it on a signal.
+struct Watch<'a> {
+    progress: Progress,
+    folder: &'a mut RunFolder,
+    interrupts: &'a Interrupts,
+}
+
+impl Monitor for Watch<'_> {
+    fn features(&mut self, seconds: f64) -> Result<()> {
+        self.progress.begin(Some(seconds))
+    }
+
+    fn step(&mut self, report: &StepReport) -> Result<()> {
+        self.progress.step(report)?;
+        match self.interrupts.signal() {
+            None => Ok(()),
+            Some(signal) => Err(Failure::new(
+                Kind::Signal(signal),
+                format!(
+                    "interrupted in epoch {}; {} holds the metrics so far, and no model",
+                    report.epoch,
+                    self.folder.path().display()
+                ),
+            )),
+        }
+    }
+
+    fn epoch(&mut self, row: &EpochRow) -> Result<()> {
+        self.folder.append_epoch("adapted", row)?;
+        self.progress.epoch(row)
+    }
+
+    fn rest(&mut self, _: &Rest, _: &[EpochRow], _: f64) -> Result<()> {
+        // It is done sooner than a state would be read.
+        Ok(())
+    }
+}

@@ -1,0 +1,27 @@
+//! `thawline features`: the features of a model, without its head.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::{atomic_file, console, failure::Result, features::Features};
+
+/// Flags of `features`.
+#[derive(Debug, Args)]
+pub struct FeaturesArgs {
+    /// A model file, such as weights-model_1.safetensors of a run folder
+    pub model: PathBuf,
+    /// The file to write
+    #[arg(long, value_name = "FILE", default_value = "features.safetensors")]
+    pub out: PathBuf,
+}
+
+/// Writes a model's features alone: what `adapt --from` needs of it.
+///
+/// # Errors
+/// A model that cannot be read; a target that cannot be written.
+pub fn features(args: &FeaturesArgs) -> Result<()> {
+    let bytes = Features::open(Some(&args.model))?.to_bytes()?;
+    atomic_file::write(&args.out, &bytes)?;
+    console::print(&format!("{}: {} bytes", args.out.display(), bytes.len()))
+}

@@ -1,0 +1,210 @@
+//! `thawline predict`: what a model takes pictures for.
+
+use std::{
+    io::{self, BufRead, Write},
+    path::{Path, PathBuf},
+};
+
+use clap::{Args, ValueEnum};
+use serde::Serialize;
+use thawline_tensor::threads;
+
+use super::adapt::MODEL_FILE;
+use crate::{
+    cli::{self, MachineArgs},
+    failure::{Failure, Kind, Result},
+    machine,
+    model_file::Model,
+    own_pictures::{examples, read_all},
+    predictions::{Guess, guesses},
+};
+
+/// Pictures that are read and predicted together.
+const BLOCK: usize = 64;
+
+/// Flags of `predict`.
+#[derive(Debug, Args)]
+pub struct PredictArgs {
+    /// The model: its file, or the run folder of `adapt`
+    #[arg(long, value_name = "MODEL")]
+    pub from: PathBuf,
+    /// Picture files; - reads their paths from standard input, one a line
+    #[arg(value_name = "PICTURE", required = true)]
+    pub pictures: Vec<PathBuf>,
+    /// Show the K likeliest classes
+    #[arg(long, value_name = "K", default_value = "1", value_parser = cli::count)]
+    pub top: usize,
+    /// table, csv (a row per picture and class) or json (a line per picture)
+    #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true, default_value_t = Format::Table)]
+    pub format: Format,
+    /// The machine.
+    #[command(flatten)]
+    pub machine: MachineArgs,
+}
+
+/// How predictions are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Table,
+    /// For spreadsheets
+    Csv,
+    /// For programs
+    Json,
+}
+
+/// Prints class and probability of each picture.
+///
+/// # Errors
+/// A model that cannot be read; pictures that could not, after all others were predicted.
+pub fn predict(args: &PredictArgs) -> Result<()> {
+    machine::choose_level(args.machine.simd)?;
+    threads::with_threads(machine::choose_threads(args.machine.threads), || perform(args))?
+}
+
+fn perform(args: &PredictArgs) -> Result<()> {
+    let path = if args.from.is_dir() { args.from.join(MODEL_FILE) } else { args.from.clone() };
+    let model = Model::open(&path).map_err(|failure| failure.within("--from"))?;
+    let mut desk = Desk { model, top: args.top, format: args.format, pictures: 0, faults: Vec::new() };
+    desk.header()?;
+    let mut block = Vec::with_capacity(BLOCK);
+    for path in args.pictures.iter().flat_map(|argument| paths(argument)) {
+        block.push(path?);
+        if block.len() == BLOCK {
+            desk.predict(&block)?;
+            block.clear();
+        }
+    }
+    desk.predict(&block)?;
+    desk.finish()
+}
+
+/// The argument's path, or those that come from standard input.
+fn paths(argument: &Path) -> Box<dyn Iterator<Item = Result<PathBuf>> + '_> {
+    if argument.as_os_str() != "-" {
+        return Box::new(std::iter::once(Ok(argument.to_owned())));
+    }
+    let lines = io::stdin().lock().split(b'\n').map(|line| {
+        let mut line = line.map_err(|error| {
+            Failure::new(Kind::Environment, format!("cannot read paths from standard input: {error}"))
+        })?;
+        if line.last() == Some(&b'\r') {
+            line.pop();
+        }
+        Ok(path_from(line))
+    });
+    Box::new(lines.filter(|path| !path.as_ref().is_ok_and(|path| path.as_os_str().is_empty())))
+}
+
+#[cfg(unix)]
+fn path_from(bytes: Vec<u8>) -> PathBuf {
+    // A path is bytes, and need not be text.
+    <std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes).into()
+}
+
+#[cfg(not(unix))]
+fn path_from(bytes: Vec<u8>) -> PathBuf {
+    String::from_utf8_lossy(&bytes).into_owned().into()
+}
+
+/// A model at work.
+struct Desk {
+    model: Model,
+    top: usize,
+    format: Format,
+    pictures: usize,
+    /// The kinds of what went wrong.
+    faults: Vec<Kind>,
+}
+
+impl Desk {
+    /// Predicts some pictures and prints what came out, in their order.
+    fn predict(&mut self, paths: &[PathBuf]) -> Result<()> {
+        let read = read_all(paths, || false);
+        let whole: Vec<_> = read.iter().filter_map(|picture| picture.as_ref()?.as_ref().ok()).map(|p| &**p).collect();
+        let labels = vec![0; whole.len()];
+        let mut guesses =
+            if whole.is_empty() { Vec::new() } else { guesses(&self.model.network, &examples(whole, labels)) }
+                .into_iter();
+        let mut text = Vec::new();
+        for (path, picture) in paths.iter().zip(&read) {
+            self.pictures += 1;
+            match picture {
+                Some(Err(failure)) => {
+                    let _ = writeln!(io::stderr(), "skipped {}: {failure}", path.display());
+                    self.faults.push(failure.kind);
+                }
+                _ => {
+                    let mut guesses = guesses.next().unwrap_or_default();
+                    guesses.truncate(self.top);
+                    self.print(&mut text, path, &guesses)?;
+                }
+            }
+        }
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(&text)?;
+        Ok(stdout.flush()?)
+    }
+
+    fn class(&self, guess: &Guess) -> &str {
+        &self.model.metadata.classes[guess.class]
+    }
+
+    fn header(&self) -> Result<()> {
+        let text = match self.format {
+            Format::Csv => "picture,rank,class,probability\n",
+            Format::Table | Format::Json => "",
+        };
+        Ok(io::stdout().lock().write_all(text.as_bytes())?)
+    }
+
+    fn print(&self, out: &mut Vec<u8>, path: &Path, guesses: &[Guess]) -> Result<()> {
+        match self.format {
+            Format::Table => {
+                let width = self.model.metadata.classes.iter().map(|class| class.chars().count()).max().unwrap_or(0);
+                for guess in guesses {
+                    write!(out, "{:<width$} {:6.2} %  ", self.class(guess), 100.0 * guess.probability)?;
+                }
+                writeln!(out, "{}", path.display())?;
+            }
+            Format::Csv => {
+                let mut writer = csv::Writer::from_writer(out);
+                for (rank, guess) in guesses.iter().enumerate() {
+                    let row = (path.display().to_string(), rank + 1, self.class(guess), guess.probability);
+                    writer.serialize(row).map_err(|error| Failure::new(Kind::Other, error.to_string()))?;
+                }
+                writer.flush()?;
+            }
+            Format::Json => {
+                #[derive(Serialize)]
+                struct Line<'a> {
+                    picture: String,
+                    guesses: Vec<Probability<'a>>,
+                }
+                #[derive(Serialize)]
+                struct Probability<'a> {
+                    class: &'a str,
+                    probability: f32,
+                }
+                let probability = |guess| Probability { class: self.class(guess), probability: guess.probability };
+                let guesses = guesses.iter().map(probability).collect();
+                let line = Line { picture: path.display().to_string(), guesses };
+                serde_json::to_writer(&mut *out, &line)
+                    .map_err(|error| Failure::new(Kind::Other, error.to_string()))?;
+                out.push(b'\n');
+            }
+        }
+        Ok(())
+    }
+
+    /// All pictures were asked about.
+    fn finish(self) -> Result<()> {
+        if self.faults.is_empty() {
+            return Ok(());
+        }
+        let machine = self.faults.contains(&Kind::Environment);
+        let kind = if machine { Kind::Environment } else { Kind::Usage };
+        let message = format!("{} of {} pictures could not be read", self.faults.len(), self.pictures);
+        Err(Failure::new(kind, message))
+    }
+}

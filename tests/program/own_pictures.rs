@@ -1,0 +1,276 @@
+//! A user's own pictures: a new head for them, and what it takes others for.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use image::{ImageFormat, Rgb, RgbImage};
+use serde_json::Value;
+
+use crate::invocation::{Call, Place, names};
+
+/// A picture of one colour, a little different for each number.
+fn write(path: &Path, [red, green, blue]: [u8; 3], number: u8) {
+    let picture = RgbImage::from_fn(20, 24, |x, y| Rgb([red, green, (blue ^ (x * y) as u8).wrapping_add(number)]));
+    picture.save_with_format(path, ImageFormat::from_path(path).unwrap()).unwrap();
+}
+
+/// Ten dark pictures and ten light ones, in folders of their names, in formats of all kinds.
+fn folder(place: &Place) -> PathBuf {
+    let folder = place.path("pictures");
+    for (class, color) in [("dark", [20, 30, 40]), ("light", [220, 230, 200])] {
+        fs::create_dir_all(folder.join(class)).unwrap();
+        for number in 0..10 {
+            let extension = ["png", "jpg", "webp", "bmp", "gif"][usize::from(number) % 5];
+            write(&folder.join(class).join(format!("{number}.{extension}")), color, number);
+        }
+    }
+    folder
+}
+
+fn adapt(place: &Place, flags: &str) -> Call {
+    let flags = flags.split_whitespace();
+    place.call(["adapt", "pictures", "--epochs", "3", "--batch-size", "8"].into_iter().chain(flags))
+}
+
+/// A model of [`folder`]'s classes in the folder `run`.
+fn adapted() -> Place {
+    let place = Place::new();
+    folder(&place);
+    let call = adapt(&place, "--out run");
+    assert_eq!(call.code, Some(0), "{}", call.stderr);
+    place
+}
+
+fn summary(place: &Place) -> Value {
+    serde_json::from_slice(&fs::read(place.path("run/summary.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn a_folder_of_class_folders_becomes_a_classifier() {
+    let place = adapted();
+    assert_eq!(
+        names(&place.path("run")),
+        [
+            "config.toml",
+            "environment.json",
+            "metrics.csv",
+            "metrics.jsonl",
+            "model.safetensors",
+            "pictures.csv",
+            "report.html",
+            "summary.json"
+        ]
+    );
+    let summary = summary(&place);
+    assert_eq!(
+        summary["classes"][0],
+        serde_json::json!({"name": "dark", "training": 8, "validation": 2, "skipped": 0})
+    );
+    assert_eq!(summary["frozen_unchanged"], true);
+    assert_eq!(summary["model"]["confusion"]["counts"], serde_json::json!([[2, 0], [0, 2]]));
+    assert_eq!(summary["features"]["classes"].as_array().unwrap().len(), 8);
+    let report = fs::read_to_string(place.path("run/report.html")).unwrap();
+    assert!(report.contains("Telling dark and light apart") && report.contains("There are none"));
+
+    let call = place.call(["predict", "--from", "run", "pictures/light/0.png", "pictures/dark/1.jpg"]);
+    assert_eq!((call.code, call.stderr.as_str()), (Some(0), ""));
+    let words: Vec<Vec<&str>> = call.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!([words[0][0], words[0][3]], ["light", "pictures/light/0.png"]);
+    assert_eq!([words[1][0], words[1][3]], ["dark", "pictures/dark/1.jpg"]);
+}
+
+#[test]
+fn the_same_pictures_and_seed_give_the_same_model() {
+    let place = Place::new();
+    folder(&place);
+    let model = |flags: &str| {
+        let call = adapt(&place, flags);
+        assert_eq!(call.code, Some(0), "{}", call.stderr);
+        let out = flags.split_whitespace().last().unwrap();
+        ["model.safetensors", "pictures.csv"].map(|name| fs::read(place.path(out).join(name)).unwrap())
+    };
+    let first = model("--threads 1 --out a");
+    assert_eq!(model("--threads 2 --out b"), first);
+    assert_ne!(model("--seed 2 --out c"), first);
+}
+
+#[test]
+fn mistakes_are_shown_with_their_pictures() {
+    let place = Place::new();
+    let folder = folder(&place);
+    // A dark picture among the light ones can only be taken for dark, by a head that has not learned from it.
+    write(&folder.join("light/astray.png"), [20, 30, 40], 10);
+    let call = adapt(&place, "--out run --validation 0.8");
+    assert_eq!(call.code, Some(0), "{}", call.stderr);
+    let csv = fs::read_to_string(place.path("run/pictures.csv")).unwrap();
+    let wrong: Vec<&str> = csv.lines().filter(|line| line.contains(",light,validation,dark,")).collect();
+    assert!(wrong.iter().any(|line| line.starts_with("pictures/light/astray.png,")), "{csv}");
+    let report = fs::read_to_string(place.path("run/report.html")).unwrap();
+    for line in wrong {
+        let file = line.split(',').next().unwrap();
+        assert!(report.contains(&format!("title=\"{file}\"")), "{file}");
+    }
+}
+
+#[test]
+fn pictures_that_cannot_be_read_are_listed_and_skipped_or_stop_the_run() {
+    let place = Place::new();
+    let folder = folder(&place);
+    fs::write(folder.join("dark/notes.txt"), "not a picture").unwrap();
+    fs::write(folder.join("light/.hidden"), "not a picture").unwrap();
+    fs::write(folder.join("readme.md"), "beside").unwrap();
+    let call = adapt(&place, "--strict --out run");
+    assert_eq!(call.code, Some(2));
+    let words = format!(
+        "--strict: 1 of 21 files cannot be read; the first: {}",
+        Path::new("pictures/dark/notes.txt").display()
+    );
+    assert!(call.stderr.starts_with(&format!("error: {words}: is no PNG, JPEG")), "{}", call.stderr);
+    assert!(!place.path("run").exists());
+
+    let call = adapt(&place, "--out run");
+    assert_eq!((call.code, call.stderr.as_str()), (Some(0), ""));
+    assert!(call.stdout.contains("skipped   pictures/dark/notes.txt: is no PNG"), "{}", call.stdout);
+    assert!(call.stdout.contains("1 file beside the class folders left out"), "{}", call.stdout);
+    let csv = fs::read_to_string(place.path("run/pictures.csv")).unwrap();
+    assert!(csv.contains("pictures/dark/notes.txt,dark,skipped,,,\"is no PNG"), "{csv}");
+    assert_eq!(summary(&place)["classes"][0]["skipped"], 1);
+}
+
+#[test]
+fn features_come_from_any_model_of_the_program() {
+    let place = Place::new();
+    folder(&place);
+    let run = place.run("");
+    fs::write(place.path("model_1.safetensors"), run.weights()[0]).unwrap();
+    let call = adapt(&place, "--from model_1.safetensors --out whole");
+    assert_eq!(call.code, Some(0), "{}", call.stderr);
+    // The features alone do as well, and are smaller.
+    let call = place.call(["features", "model_1.safetensors"]);
+    assert_eq!(call.code, Some(0), "{}", call.stderr);
+    let call = adapt(&place, "--from features.safetensors --out alone");
+    assert_eq!(call.code, Some(0), "{}", call.stderr);
+    let model = |out: &str| fs::read(place.path(out).join("model.safetensors")).unwrap();
+    assert_eq!(model("alone"), model("whole"));
+    assert!(fs::metadata(place.path("features.safetensors")).unwrap().len() < 10_000);
+    // But they tell no classes apart.
+    let call = place.call(["predict", "--from", "features.safetensors", "pictures/dark/0.png"]);
+    assert_eq!(call.code, Some(2));
+    assert!(call.stderr.contains("features.safetensors: holds features alone, without a head"), "{}", call.stderr);
+}
+
+#[test]
+fn the_features_of_the_repository_are_of_the_program() {
+    let place = Place::new();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("features/built-in.safetensors");
+    let call = place.call(["features", shipped.to_str().unwrap(), "--out", "again.safetensors"]);
+    assert_eq!(call.code, Some(0), "{}", call.stderr);
+    assert_eq!(fs::read(place.path("again.safetensors")).unwrap(), fs::read(shipped).unwrap());
+}
+
+#[test]
+fn predictions_come_as_table_csv_or_json_with_as_many_classes_as_asked_for() {
+    let place = adapted();
+    let predict = |flags: &[&str]| {
+        let pictures = ["pictures/dark/0.png", "pictures/light/3.bmp"];
+        place.call([&["predict", "--from", "run/model.safetensors"], flags, &pictures].concat())
+    };
+    let csv = predict(&["--format", "csv", "--top", "5"]).stdout;
+    let rows: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
+    assert_eq!(rows[0], ["picture", "rank", "class", "probability"]);
+    assert_eq!(rows[1][..3], ["pictures/dark/0.png", "1", "dark"]);
+    assert_eq!(rows[2][..3], ["pictures/dark/0.png", "2", "light"]);
+    assert_eq!(rows.len(), 5, "two classes are all there are: {csv}");
+    let sum: f64 = rows[1..3].iter().map(|row| row[3].parse::<f64>().unwrap()).sum();
+    assert!((sum - 1.0).abs() < 1e-6, "{csv}");
+
+    let json = predict(&["--format", "json"]).stdout;
+    let lines: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines[1]["picture"], "pictures/light/3.bmp");
+    assert_eq!(lines[1]["guesses"].as_array().unwrap().len(), 1);
+    assert_eq!(lines[1]["guesses"][0]["class"], "light");
+    assert!(lines[1]["guesses"][0]["probability"].as_f64().unwrap() > 0.5);
+
+    let table = predict(&["--top", "2"]).stdout;
+    assert!(
+        table.lines().all(|line| line.contains("dark") && line.contains("light") && line.matches('%').count() == 2)
+    );
+}
+
+#[test]
+fn paths_come_from_standard_input_and_what_cannot_be_read_is_told_at_the_end() {
+    let place = adapted();
+    let mut command = place.command(["predict", "--from", "run", "--format", "csv", "-"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"pictures/dark/0.png\n\nnowhere.png\r\npictures/light/0.png").unwrap();
+    let call = Call::from(child.wait_with_output().unwrap());
+    assert_eq!(call.code, Some(2));
+    assert_eq!(call.stderr, "skipped nowhere.png: no such file\nerror: 1 of 3 pictures could not be read\n");
+    let pictures: Vec<&str> = call.stdout.lines().map(|line| line.split(',').next().unwrap()).collect();
+    assert_eq!(pictures, ["picture", "pictures/dark/0.png", "pictures/light/0.png"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reader_who_has_enough_ends_predict_quietly() {
+    let place = adapted();
+    let mut command = place.command(["predict", "--from", "run", "pictures/dark/0.png"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let call = Call::from(child.wait_with_output().unwrap());
+    assert_eq!((call.code, call.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn mistakes_are_told_in_one_line_and_nothing_is_written() {
+    let place = Place::new();
+    let folder = folder(&place);
+    fs::create_dir_all(place.path("few/cat")).unwrap();
+    fs::create_dir_all(place.path("few/dog")).unwrap();
+    for name in ["cat/1.png", "cat/2.png", "dog/1.png"] {
+        fs::copy(folder.join("dark/0.png"), place.path("few").join(name)).unwrap();
+    }
+    fs::write(place.path("few/dog/2.png"), "no picture").unwrap();
+    for (line, words) in [
+        ("adapt", "<FOLDER>"),
+        ("adapt nowhere", "nowhere: no such folder; expected a folder with a folder of pictures for each class"),
+        ("adapt pictures/dark/0.png", "is a file; expected a folder"),
+        ("adapt pictures/dark", "has no folders in it, and 10 files"),
+        ("adapt few", "few: class dog has 1 picture that can be read; expected at least 2"),
+        ("adapt pictures --validation 1", "'--validation <SHARE>': expected a share between 0 and 1"),
+        ("adapt pictures --validation -0.5", "expected a share between 0 and 1"),
+        ("adapt pictures --from nowhere", "--from: nowhere: no such file"),
+        ("adapt pictures --from pictures/dark/0.png", "--from: pictures/dark/0.png: "),
+        ("adapt pictures --epochs 0", "'--epochs <N>': expected a whole number, at least 1"),
+        ("adapt pictures --out pictures", "pictures is not empty"),
+        ("predict pictures/dark/0.png", "--from <MODEL>"),
+        ("predict --from pictures pictures/dark/0.png", "model.safetensors: no such file"),
+        ("predict --from nowhere x.png", "--from: nowhere: no such file"),
+        ("predict --from nowhere", "<PICTURE>"),
+        ("features nowhere", "nowhere: no such file"),
+    ] {
+        let call = place.call(line.split_whitespace());
+        assert_eq!(call.code, Some(2), "{line}: {}{}", call.stdout, call.stderr);
+        assert_eq!(call.stderr.lines().count(), 1, "{line}: {}", call.stderr);
+        assert!(call.stderr.starts_with("error: ") && call.stderr.contains(words), "{line}: {}", call.stderr);
+        assert_eq!(place.names(), ["few", "pictures"], "{line}");
+    }
+}
+
+#[test]
+fn json_is_alone_on_standard_output_and_quiet_prints_the_end_alone() {
+    let place = Place::new();
+    folder(&place);
+    let call = adapt(&place, "--json --out run");
+    assert_eq!(call.code, Some(0), "{}", call.stderr);
+    let printed: Value = serde_json::from_str(&call.stdout).unwrap();
+    assert_eq!(printed, summary(&place));
+    let call = adapt(&place, "--quiet --out quiet");
+    assert_eq!(call.stdout.lines().count(), 4, "{}", call.stdout);
+    assert!(call.stdout.starts_with("right on 100.00 % of 4 pictures kept back"), "{}", call.stdout);
+}
