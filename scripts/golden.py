@@ -5,7 +5,7 @@
     golden.py --check         compute them again and compare with the files              (torch, numpy, safetensors)
     golden.py --check-keras   let Keras judge the files: logits, gradients, losses       (tensorflow, keras, safetensors)
 
-The engine's tests read the two files and must arrive at the same numbers. The files are small on purpose (the network
+The engine's tests read these files and must arrive at the same numbers. The files are small on purpose (the network
 has the tutorial's architecture, not its width), so they live in the repository and the tests need no Python.
 
 Layouts, in every file and everywhere in Thawline
@@ -38,6 +38,7 @@ import numpy as np
 GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden"
 NETWORK_FILE = GOLDEN / "tutorial_network.safetensors"
 OPTIONS_FILE = GOLDEN / "layer_options.safetensors"
+NORMALIZATION_FILE = GOLDEN / "normalization.safetensors"
 
 SEED = 20261142  # of twenty tried, the one that stays farthest from kinks and ties (see refuse_edges)
 EXAMPLES, CLASSES, FILTERS, UNITS = 8, 5, 8, 16
@@ -299,7 +300,64 @@ def option_goldens():
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# 6. A second opinion: Keras on the same files
+# 6. The third file: layers that average over a batch or an image
+# ---------------------------------------------------------------------------------------------------------------------
+
+NORMALIZATIONS = {  # the shape of the input; momentum, epsilon
+    "batch_norm_image": ((4, 5, 3, 18), 0.9, 1e-3),
+    "batch_norm_vector": ((7, 5), 0.99, 1e-2),
+}
+AVERAGE = "global_average_pool"
+
+
+def normalization_goldens():
+    """Batch normalization as Keras defines it: the moving variance takes the *biased* variance of the batch (PyTorch takes
+    the unbiased one), and momentum is the part that stays (PyTorch's is the part that goes)."""
+    import torch
+
+    rng = np.random.default_rng(SEED + 2)
+    tensors = {}
+    for case, (shape, momentum, epsilon) in NORMALIZATIONS.items():
+        c = shape[-1]
+        x = (rng.uniform(-1, 1, shape) * rng.uniform(0.5, 2, c) + rng.uniform(-1, 1, c)).astype(np.float32)
+        dy = rng.uniform(-1, 1, shape).astype(np.float32)
+        start = {"gamma": rng.uniform(0.5, 1.5, c), "beta": rng.uniform(-1, 1, c),
+                 "moving_mean": rng.uniform(-1, 1, c), "moving_variance": rng.uniform(0.5, 2, c)}
+        start = {name: value.astype(np.float32) for name, value in start.items()}
+        leaf = lambda value: torch.tensor(value, dtype=torch.float64, requires_grad=True)
+        inputs = {"input": leaf(x), "gamma": leaf(start["gamma"]), "beta": leaf(start["beta"])}
+        moving_mean, moving_variance = (torch.tensor(start[n], dtype=torch.float64) for n in ("moving_mean", "moving_variance"))
+        normal = lambda training, mean, variance: torch.nn.functional.batch_norm(
+            inputs["input"].movedim(-1, 1), mean, variance, inputs["gamma"], inputs["beta"],
+            training, momentum=0.0, eps=epsilon).movedim(1, -1)
+
+        output = normal(True, None, None)
+        gradients = torch.autograd.grad((output * torch.tensor(dy)).sum(), list(inputs.values()))
+        frozen = normal(False, moving_mean, moving_variance)
+        (frozen_gradient,) = torch.autograd.grad((frozen * torch.tensor(dy)).sum(), [inputs["input"]])
+        axes = tuple(range(len(shape) - 1))
+        mean, variance = inputs["input"].mean(axes), inputs["input"].var(axes, unbiased=False)
+
+        tensors |= {f"{case}/{name}": value for name, value in {"input": x, **start, "gradient/output": dy}.items()}
+        tensors[f"{case}/momentum_epsilon"] = np.array([momentum, epsilon])
+        tensors[f"{case}/output"] = float32(output)
+        tensors |= {f"{case}/gradient/{name}": float32(g) for name, g in zip(inputs, gradients)}
+        tensors[f"{case}/after/moving_mean"] = float32(momentum * moving_mean + (1 - momentum) * mean)
+        tensors[f"{case}/after/moving_variance"] = float32(momentum * moving_variance + (1 - momentum) * variance)
+        tensors[f"{case}/frozen/output"] = float32(frozen)
+        tensors[f"{case}/frozen/gradient/input"] = float32(frozen_gradient)
+
+    x = torch.tensor(rng.uniform(-1, 1, (3, 5, 4, 18)).astype(np.float32), dtype=torch.float64, requires_grad=True)
+    dy = rng.uniform(-1, 1, (3, 18)).astype(np.float32)
+    y = torch.nn.functional.adaptive_avg_pool2d(x.permute(0, 3, 1, 2), 1)[:, :, 0, 0]
+    (dx,) = torch.autograd.grad((y * torch.tensor(dy)).sum(), [x])
+    tensors |= {f"{AVERAGE}/input": float32(x), f"{AVERAGE}/output": float32(y),
+                f"{AVERAGE}/gradient/output": dy, f"{AVERAGE}/gradient/input": float32(dx)}
+    return tensors, {"seed": str(SEED + 2)}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# 7. A second opinion: Keras on the same files
 # ---------------------------------------------------------------------------------------------------------------------
 
 def check_keras():
@@ -363,16 +421,32 @@ def check_keras():
         compare_layer(worst, golden, case, layer, {"kernel": 0, "bias": 1})
     for case, (_, window, stride) in POOLS.items():
         compare_layer(worst, golden, case, layers.MaxPooling2D(window, strides=stride), {})
+
+    golden = load_file(NORMALIZATION_FILE)
+    compare_layer(worst, golden, AVERAGE, layers.GlobalAveragePooling2D(), {})
+    for case, (shape, momentum, epsilon) in NORMALIZATIONS.items():
+        layer = layers.BatchNormalization(momentum=momentum, epsilon=epsilon)
+        layer.build(shape)
+        layer.set_weights([golden[f"{case}/{name}"] for name in ("gamma", "beta", "moving_mean", "moving_variance")])
+        layer.trainable = False  # Keras: a frozen layer infers, whatever it is asked for
+        compare_layer(worst, {f"{case}/{name.removeprefix(f'{case}/frozen/')}": value for name, value in golden.items()
+                              if name.startswith(f"{case}/frozen/")} | {f"{case}/input": golden[f"{case}/input"],
+                              f"{case}/gradient/output": golden[f"{case}/gradient/output"]},
+                      case, lambda x: layer(x, training=True), {})
+        layer.trainable = True
+        compare_layer(worst, golden, case, layer, {"gamma": 0, "beta": 1}, training=True)
+        for name, value in zip(("moving_mean", "moving_variance"), layer.get_weights()[2:]):
+            worst.compare(f"{case}/after/{name}", value, golden[f"{case}/after/{name}"])
     worst.report(f"Keras {keras.__version__}")
 
 
-def compare_layer(worst, golden, case, layer, variables):
+def compare_layer(worst, golden, case, layer, variables, **options):
     import tensorflow as tf
 
     x = tf.constant(golden[f"{case}/input"])
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(x)
-        output = layer(x)
+        output = layer(x, **options)
         objective = tf.reduce_sum(output * golden[f"{case}/gradient/output"])
     worst.compare(f"{case}/output", output, golden[f"{case}/output"])
     worst.compare(f"{case}/gradient/input", tape.gradient(objective, x), golden[f"{case}/gradient/input"])
@@ -382,7 +456,7 @@ def compare_layer(worst, golden, case, layer, variables):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# 7. Writing, comparing, the command line
+# 8. Writing, comparing, the command line
 # ---------------------------------------------------------------------------------------------------------------------
 
 class Worst:
@@ -427,7 +501,8 @@ def main():
     from safetensors.numpy import load_file, save_file
 
     worst = Worst(1e-6)
-    for path, goldens in [(NETWORK_FILE, network_goldens), (OPTIONS_FILE, option_goldens)]:
+    files = [(NETWORK_FILE, network_goldens), (OPTIONS_FILE, option_goldens), (NORMALIZATION_FILE, normalization_goldens)]
+    for path, goldens in files:
         tensors, metadata = goldens()
         if options.check:
             stored = load_file(path)

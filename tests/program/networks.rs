@@ -117,3 +117,34 @@ fn mistakes_are_named_with_file_line_and_layer() {
     let call = place.call_run("--model wrong.toml --pool 3");
     assert!(call.stderr.contains("'--model <FILE>' cannot be used with '--pool <N>'"), "{}", call.stderr);
 }
+
+#[test]
+fn batch_normalization_learns_and_then_stands_still() {
+    let place = Place::new();
+    fs::write(
+        place.path("own.toml"),
+        r#"layers = [
+            { type = "Conv2D", filters = 5, kernel_size = 3, strides = 3 },
+            { type = "BatchNormalization", momentum = 0.5 },
+            { type = "Activation", activation = "relu" },
+            { type = "GlobalAveragePooling2D" },
+            { type = "Dense", units = 6 },
+            { type = "BatchNormalization", epsilon = 0.01 },
+            { type = "Dense" },
+        ]"#,
+    )
+    .unwrap();
+    let run = place.run("--model own.toml");
+    let [one, two] = tensors(&run);
+    let features = |name: &&String| name.starts_with("conv2d_1/") || name.starts_with("batch_normalization_1/");
+    assert_eq!(one.keys().filter(features).count(), 6);
+    assert!(one.keys().filter(features).all(|name| one[name] == two[name]), "frozen, statistics and all");
+    for statistic in ["moving_mean", "moving_variance"] {
+        let [first, second] = [1, 2].map(|n| format!("batch_normalization_{n}/{statistic}"));
+        let initial: f32 = if statistic == "moving_mean" { 0.0 } else { 1.0 };
+        assert_ne!(one[&first], initial.to_le_bytes().repeat(5), "{first} moved in model_1");
+        assert_ne!(one[&second], two[&second], "{second} belongs to the head");
+    }
+    assert_eq!(run.summary()["frozen_unchanged"], true);
+    assert_eq!(run.summary()["config"]["freeze"], "global_average_pooling2d_1");
+}

@@ -56,6 +56,17 @@ pub fn for_each_with_chunk<A: Send, B: Send>(
     items.par_iter_mut().zip(chunks).enumerate().with_max_len(1).for_each(|(i, (item, chunk))| task(i, item, chunk));
 }
 
+/// Calls `task(i, item, chunks)` for items and the chunks of two slices that belong to them, in parallel.
+pub fn for_each_with_two_chunks<A: Send>(
+    items: &mut [A],
+    [a, b]: [&mut [f32]; 2],
+    [chunk_a, chunk_b]: [usize; 2],
+    task: impl Fn(usize, &mut A, [&mut [f32]; 2]) + Send + Sync,
+) {
+    let chunks = a.par_chunks_mut(chunk_a).zip(b.par_chunks_mut(chunk_b));
+    items.par_iter_mut().zip(chunks).enumerate().with_max_len(1).for_each(|(i, (item, (a, b)))| task(i, item, [a, b]));
+}
+
 /// Calls `task(i, chunks)` for the consecutive chunks of three slices of one length, in parallel.
 pub fn for_chunks_of_three(
     [a, b, c]: [&mut [f32]; 3],

@@ -9,7 +9,7 @@ use serde::{
 use thawline_tensor::{
     Shape,
     kernels::{conv::ConvShape, pool::PoolShape},
-    nn::{self, Conv2D, Dense, Dropout, Flatten, MaxPool2D, Method, Relu},
+    nn::{self, BatchNormalization, Conv2D, Dense, Dropout, Flatten, GlobalAveragePool2D, MaxPool2D, Method, Relu},
 };
 
 /// A layer's type and its arguments. A name that is empty is still to be given.
@@ -35,6 +35,24 @@ pub enum Layer {
         /// Short for a layer behind this one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         activation: Option<Activation>,
+    },
+    /// Each channel gets mean 0 and variance 1 over the batch, then a scale and a shift.
+    BatchNormalization {
+        /// Its name.
+        #[serde(default)]
+        name: String,
+        /// How much of the moving averages stays in a step.
+        #[serde(default = "keras_momentum")]
+        momentum: f64,
+        /// What is added to the variance.
+        #[serde(default = "keras_epsilon")]
+        epsilon: f64,
+    },
+    /// The mean of each channel.
+    GlobalAveragePooling2D {
+        /// Its name.
+        #[serde(default)]
+        name: String,
     },
     /// The largest element of each window.
     MaxPooling2D {
@@ -121,6 +139,8 @@ impl Layer {
     /// The layer's name.
     pub fn name(&self) -> &str {
         let (Layer::Conv2D { name, .. }
+        | Layer::BatchNormalization { name, .. }
+        | Layer::GlobalAveragePooling2D { name }
         | Layer::MaxPooling2D { name, .. }
         | Layer::Activation { name, .. }
         | Layer::Dropout { name, .. }
@@ -132,6 +152,8 @@ impl Layer {
     /// The layer's name, to be given.
     pub fn name_mut(&mut self) -> &mut String {
         let (Layer::Conv2D { name, .. }
+        | Layer::BatchNormalization { name, .. }
+        | Layer::GlobalAveragePooling2D { name }
         | Layer::MaxPooling2D { name, .. }
         | Layer::Activation { name, .. }
         | Layer::Dropout { name, .. }
@@ -144,6 +166,8 @@ impl Layer {
     pub fn stem(&self) -> &'static str {
         match self {
             Layer::Conv2D { .. } => "conv2d",
+            Layer::BatchNormalization { .. } => "batch_normalization",
+            Layer::GlobalAveragePooling2D { .. } => "global_average_pooling2d",
             Layer::MaxPooling2D { .. } => "max_pooling2d",
             Layer::Activation { .. } => "activation",
             Layer::Dropout { .. } => "dropout",
@@ -162,6 +186,10 @@ impl Layer {
             Layer::MaxPooling2D { pool_size, strides, padding, .. } => {
                 Box::new(MaxPool2D::new(pool_size).stride(strides.unwrap_or(pool_size)).padding(padding.into()))
             }
+            Layer::BatchNormalization { momentum, epsilon, .. } => {
+                Box::new(BatchNormalization::new().momentum(momentum).epsilon(epsilon))
+            }
+            Layer::GlobalAveragePooling2D { .. } => Box::new(GlobalAveragePool2D::new()),
             Layer::Activation { .. } => Box::new(Relu),
             Layer::Dropout { rate, .. } => Box::new(Dropout::new(rate as f32)),
             Layer::Flatten { .. } => Box::new(Flatten),
@@ -182,6 +210,8 @@ impl Layer {
                 let s = PoolShape::new(input.as_image()?, pool_size, strides, padding.into()).ok()?;
                 Some((Shape::from([s.out_h, s.out_w, s.c]), 0))
             }
+            Layer::BatchNormalization { .. } => Some((input.clone(), 4 * *input.dims().last()? as u64)),
+            Layer::GlobalAveragePooling2D { .. } => Some((Shape::from([input.as_image()?[2]]), 0)),
             Layer::Activation { .. } | Layer::Dropout { .. } => Some((input.clone(), 0)),
             Layer::Flatten { .. } => Some((Shape::from([input.checked_size()?]), 0)),
             Layer::Dense { units, .. } => {
@@ -195,6 +225,14 @@ impl Layer {
 
 fn ones() -> [usize; 2] {
     [1; 2]
+}
+
+fn keras_momentum() -> f64 {
+    0.99
+}
+
+fn keras_epsilon() -> f64 {
+    0.001
 }
 
 fn twos() -> [usize; 2] {

@@ -28,7 +28,7 @@ fn parameters_are_foretold() {
 }
 
 fn shipped(name: &str) -> Listed {
-    file::read(&[env!("CARGO_MANIFEST_DIR"), "networks", name].iter().collect::<PathBuf>(), ConvMethod::Auto).unwrap()
+    file::read(&[env!("CARGO_MANIFEST_DIR"), "networks", name].iter().collect::<PathBuf>()).unwrap()
 }
 
 #[test]
@@ -37,10 +37,22 @@ fn the_shipped_file_lists_the_tutorials_layers() {
 }
 
 #[test]
+fn the_shipped_files_list_networks() {
+    for name in ["tutorial.toml", "vgg.toml", "tiny.toml"] {
+        let architecture = Architecture::Listed(shipped(name));
+        let mut network = architecture.build(7, 1).unwrap();
+        assert_eq!(architecture.parameters(7), network.summary().parameters() as u64, "{name}");
+        network.freeze_through(&architecture.features_end()).unwrap();
+        assert!(network.summary().trainable() > 0, "{name}");
+    }
+}
+
+#[test]
 fn a_description_survives_the_way_through_toml_and_json() {
     for architecture in [
         Architecture::from(Tutorial::default()),
         Architecture::Listed(Listed { origin: None, ..shipped("tutorial.toml") }),
+        Architecture::Listed(Listed { origin: None, ..shipped("vgg.toml") }),
     ] {
         let text = toml::to_string(&architecture).unwrap();
         assert_eq!(toml::from_str::<Architecture>(&text).unwrap(), architecture, "{text}");

@@ -2,7 +2,7 @@
 //!
 //! Every heavy operation is one building block, a product of small matrices in registers ([`tile`]), under different
 //! loops: [`gemm`] for dense layers, and a ladder of convolutions in [`conv`]. The rest is light: [`pool`],
-//! [`activation`], [`dropout`], [`softmax`], [`optimizer`]. [`mod@reference`] says in `f64` and in the plainest loops what
+//! [`activation`], [`batch_norm`], [`dropout`], [`softmax`], [`optimizer`]. [`mod@reference`] says in `f64` and in the plainest loops what
 //! the others must compute.
 //!
 //! Functions that take a [`Simd`](crate::simd::Simd) token run at that level; those in [`gemm`] are parallel, the
@@ -12,6 +12,7 @@
 #![allow(clippy::needless_range_loop)]
 
 pub mod activation;
+pub mod batch_norm;
 pub mod conv;
 pub mod dropout;
 pub mod gemm;

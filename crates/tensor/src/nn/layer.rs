@@ -17,6 +17,8 @@ pub struct Param {
     pub value: Buffer,
     /// Whether training changes the values. What is not trainable gets no gradient, no moments and no work.
     pub trainable: bool,
+    /// Whether training takes the values from the examples that pass, like a moving mean, and not from a gradient.
+    pub statistic: bool,
 }
 
 impl Param {
@@ -24,7 +26,12 @@ impl Param {
     pub fn new(name: &'static str, shape: impl Into<Shape>, value: Buffer) -> Self {
         let shape = shape.into();
         debug_assert_eq!(shape.size(), value.len());
-        Self { name, shape, value, trainable: true }
+        Self { name, shape, value, trainable: true, statistic: false }
+    }
+
+    /// A statistic of the examples that pass. It stands behind the layer's other parameters.
+    pub fn statistic(name: &'static str, shape: impl Into<Shape>, value: Buffer) -> Self {
+        Self { statistic: true, ..Self::new(name, shape, value) }
     }
 }
 
@@ -102,6 +109,12 @@ pub trait Layer: fmt::Debug + Send + Sync {
     /// The parameters, to change; call [`refresh`](Layer::refresh) afterwards.
     fn params_mut(&mut self) -> &mut [Param] {
         &mut []
+    }
+
+    /// Takes into its statistics what the last [`forward`](Layer::forward) pass noted; once a training step, after the
+    /// gradients' update, where the layer is not frozen. Only for a whole-batch layer.
+    fn keep_statistics(&mut self, memory: &[u8]) {
+        let _ = memory;
     }
 
     /// Derives again what the layer derives from its parameters.

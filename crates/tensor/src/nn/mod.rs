@@ -20,12 +20,15 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod batch_normalization;
 mod conv2d;
 mod dense;
 mod dropout;
 mod examples;
 pub mod fit;
 mod flatten;
+mod global_average_pool;
+mod group;
 mod init;
 mod layer;
 mod max_pool;
@@ -36,6 +39,7 @@ mod score;
 mod summary;
 pub mod trace;
 
+pub use batch_normalization::BatchNormalization;
 pub use conv2d::{Conv2D, Method};
 pub use dense::Dense;
 pub use dropout::Dropout;
@@ -45,6 +49,7 @@ pub use fit::{
     predict_head,
 };
 pub use flatten::Flatten;
+pub use global_average_pool::GlobalAveragePool2D;
 pub use init::Init;
 pub use layer::{Backward, Layer, Param, Role, Step};
 pub use max_pool::MaxPool2D;

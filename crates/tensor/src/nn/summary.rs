@@ -17,8 +17,10 @@ pub struct SummaryRow {
     pub output: Shape,
     /// Its parameters.
     pub parameters: usize,
-    /// Those of them that training changes.
+    /// Those of them that training changes by gradients.
     pub trainable: usize,
+    /// Those of them that training takes from the examples that pass.
+    pub statistics: usize,
     /// Floating-point operations of one example forward, by the direct method.
     pub flops: u64,
     /// Bytes of its output for one example.
@@ -42,12 +44,17 @@ impl Network {
             // The parameters belong to the first of the layers that were folded together.
             let own = listed.node.filter(|&node| !std::mem::replace(&mut counted[node], true));
             let params = own.map_or(&[][..], |node| self.nodes[node].layer.params());
+            let count = |statistic: bool| {
+                let counted = params.iter().filter(|param| param.trainable && param.statistic == statistic);
+                counted.map(|param| param.value.len()).sum()
+            };
             SummaryRow {
                 name: listed.name.clone(),
                 kind: listed.kind,
                 output: listed.output.clone(),
                 parameters: listed.parameters,
-                trainable: params.iter().filter(|param| param.trainable).map(|param| param.value.len()).sum(),
+                trainable: count(false),
+                statistics: count(true),
                 flops: listed.flops,
                 activation_bytes: 4 * listed.output.size() as u64,
             }
@@ -62,14 +69,19 @@ impl Summary {
         self.rows.iter().map(|row| row.parameters).sum()
     }
 
-    /// The parameters that training changes.
+    /// The parameters that training changes by gradients.
     pub fn trainable(&self) -> usize {
         self.rows.iter().map(|row| row.trainable).sum()
     }
 
-    /// The parameters that it does not.
+    /// The parameters that training takes from the examples that pass.
+    pub fn statistics(&self) -> usize {
+        self.rows.iter().map(|row| row.statistics).sum()
+    }
+
+    /// The parameters that it does not change.
     pub fn frozen(&self) -> usize {
-        self.parameters() - self.trainable()
+        self.parameters() - self.trainable() - self.statistics()
     }
 
     /// Floating-point operations of one example forward, by the direct method.
@@ -113,7 +125,11 @@ impl fmt::Display for Summary {
         writeln!(f, "{}", "-".repeat(91))?;
         let [all, trainable, frozen] =
             [self.parameters(), self.trainable(), self.frozen()].map(|n| thousands(n as u64));
-        writeln!(f, "Input {}; parameters {all}: trainable {trainable}, frozen {frozen}", self.input)?;
+        write!(f, "Input {}; parameters {all}: trainable {trainable}, frozen {frozen}", self.input)?;
+        match self.statistics() {
+            0 => writeln!(f)?,
+            statistics => writeln!(f, ", statistics {}", thousands(statistics as u64))?,
+        }
         let (mflops, kib) = (self.flops() as f64 / 1e6, self.activation_bytes() as f64 / 1024.0);
         write!(f, "One example forward: {mflops:.1} MFLOPs (direct method), {kib:.0} KiB of activations")
     }

@@ -1,10 +1,12 @@
 //! The trace of a batch: every activation, gradient and note of a training step, sized once and used for every step.
 //!
-//! A batch goes through the network in two ways. Through the *front*, the layers before the first one that wants the
-//! whole batch, it goes depth first: a task takes a group of examples, and each example runs through all front layers
-//! while it is in the core's cache, forward and later backward. Through the *rest* the batch goes layer by layer, and
-//! each layer is parallel inside. Groups are cut by number of examples alone, and their gradients are added in order,
-//! so the bits do not depend on the threads.
+//! The network is cut into *stages*, which a batch passes one after the other. A layer that wants the whole batch is a
+//! stage of its own, parallel inside. The layers between two such are one stage together, which the batch passes depth
+//! first: a task takes a group of examples, and each example runs through all layers of the stage while it is in the
+//! core's cache, forward and later backward. Groups are cut by number of examples alone, and their gradients are added
+//! in order, so the bits do not depend on the threads.
+
+use std::ops::Range;
 
 use crate::buffer::Buffer;
 use crate::dispatch;
@@ -14,13 +16,11 @@ use crate::simd::Simd;
 use crate::threads;
 
 use super::examples::Examples;
+use super::group::{GROUP, Group, Source};
 use super::layer::{Backward, Step};
 use super::network::Node;
 use super::optimizer::Optimizer;
 use super::score::Score;
-
-/// Examples of a group. More of them mean fewer partial gradients to add, fewer of them more tasks.
-const GROUP: usize = 8;
 
 /// Floats that one task adds.
 const CHUNK: usize = 1 << 13;
@@ -29,35 +29,26 @@ const CHUNK: usize = 1 << 13;
 pub struct Trace {
     /// The largest number of examples.
     batch: usize,
-    groups: Vec<Group>,
-    /// How many nodes run example by example.
-    front: usize,
     /// The first node that learns: backward ends there.
     first_trainable: usize,
-    /// What the front gives, and its gradient.
-    features: Buffer,
-    features_gradient: Buffer,
-    rest: Vec<WholeBatch>,
+    /// The first is depth first and reads the examples, even if it has no node.
+    stages: Vec<Stage>,
 }
 
-/// The front's buffers for a group of examples.
-struct Group {
-    input: Buffer,
-    /// Outputs of all front nodes but the last, whose output goes to the features.
-    activations: Vec<Buffer>,
-    memory: Vec<Vec<u8>>,
-    /// Gradients of one example, between a node and the next.
-    gradients: [Buffer; 2],
-    /// The parameters' gradients, summed over the group.
-    partials: Vec<Buffer>,
-}
-
-/// A node's buffers for the whole batch.
-struct WholeBatch {
+/// Consecutive nodes that a batch passes in one way, and what they give.
+struct Stage {
+    nodes: Range<usize>,
     output: Buffer,
     output_gradient: Buffer,
-    memory: Vec<u8>,
-    gradient: Buffer,
+    pass: Pass,
+}
+
+/// How a batch passes a stage.
+enum Pass {
+    /// Group by group, each example through all nodes.
+    DepthFirst(Vec<Group>),
+    /// Through one node, all examples at once.
+    Whole { memory: Vec<u8>, gradient: Buffer },
 }
 
 impl Trace {
@@ -73,77 +64,82 @@ impl Trace {
     }
 
     fn with_gradients(nodes: &[Node], input_len: usize, batch: usize, first_trainable: usize) -> Self {
-        let front = nodes.iter().take_while(|node| !node.layer.whole_batch()).count();
         let learns = |len: usize, does: bool| if does { len } else { 0 };
-        let trains = first_trainable < nodes.len();
-        let gradient = |node: &Node| Buffer::zeros(learns(node.layer.gradient_len(), trains && node.is_trainable()));
-        let features = nodes[..front].last().map_or(input_len, |last| last.output.size());
-        let inner = &nodes[..front.saturating_sub(1)];
-        let widest = inner.iter().map(|node| node.output.size()).max().unwrap_or(0);
-        let groups = (0..batch.div_ceil(GROUP)).map(|group| {
-            let examples = GROUP.min(batch - group * GROUP);
-            Group {
-                input: Buffer::zeros(learns(examples * input_len, front > 0)),
-                activations: inner.iter().map(|node| Buffer::zeros(examples * node.output.size())).collect(),
-                memory: nodes[..front].iter().map(|node| vec![0; examples * node.layer.memory_len()]).collect(),
-                gradients: [0, 1].map(|_| Buffer::zeros(learns(widest, first_trainable < front))),
-                partials: nodes[..front].iter().map(gradient).collect(),
-            }
-        });
-        let whole = |(index, node): (usize, &Node)| WholeBatch {
-            output: Buffer::zeros(batch * node.output.size()),
-            output_gradient: Buffer::zeros(learns(batch * node.output.size(), index + front >= first_trainable)),
-            memory: vec![0; batch * node.layer.memory_len()],
-            gradient: gradient(node),
+        let stage = |range: Range<usize>| {
+            let here = &nodes[range.clone()];
+            let pass = match here {
+                [node] if node.layer.whole_batch() => Pass::Whole {
+                    memory: vec![0; batch * node.layer.memory_len()],
+                    gradient: Buffer::zeros(learns(
+                        node.layer.gradient_len(),
+                        first_trainable < nodes.len() && node.is_trainable(),
+                    )),
+                },
+                _ => {
+                    let read = learns(input_len, range.start == 0);
+                    let first_trainable = first_trainable.saturating_sub(range.start);
+                    let sizes = (0..batch.div_ceil(GROUP)).map(|group| GROUP.min(batch - group * GROUP));
+                    Pass::DepthFirst(sizes.map(|size| Group::new(here, read, size, first_trainable)).collect())
+                }
+            };
+            let len = batch * here.last().map_or(input_len, |last| last.output.size());
+            let output_gradient = Buffer::zeros(learns(len, range.end > first_trainable));
+            Stage { nodes: range, output: Buffer::zeros(len), output_gradient, pass }
         };
-        Self {
-            batch,
-            groups: groups.collect(),
-            front,
-            first_trainable,
-            features: Buffer::zeros(batch * features),
-            features_gradient: Buffer::zeros(learns(batch * features, first_trainable < front)),
-            rest: nodes[front..].iter().enumerate().map(whole).collect(),
-        }
+        Self { batch, first_trainable, stages: stages(nodes).into_iter().map(stage).collect() }
     }
 
     /// Sends the examples at the given indices forward; the logits are then in [`Trace::logits`]. With a step it is a
     /// training pass, which can be followed by [`Trace::backward`]; without, it is inference.
     pub fn forward(&mut self, nodes: &[Node], examples: &Examples, indices: &[u32], step: Option<Step>) {
         let n = indices.len();
-        let (front, rest) = nodes.split_at(self.front);
-        let len = self.features.len() / self.batch;
-        let groups = &mut self.groups[..n.div_ceil(GROUP)];
-        threads::for_each_with_chunk(groups, &mut self.features[..n * len], GROUP * len, |g, group, features| {
-            let indices = &indices[g * GROUP..n.min((g + 1) * GROUP)];
-            let step = step.map(|step| Step { example: (g * GROUP) as u64, ..step });
-            group.forward(front, examples, indices, step, features);
-        });
-        let mut x = &self.features[..n * len];
-        for (node, whole) in rest.iter().zip(&mut self.rest) {
-            let y = &mut whole.output[..n * node.output.size()];
-            match step {
-                Some(step) => node.layer.forward(x, y, &mut whole.memory, step),
-                None => node.layer.infer(x, y),
+        for index in 0..self.stages.len() {
+            let (before, here) = self.stages.split_at_mut(index);
+            let x = before.last().map(|previous| &previous.output[..previous.output.len() / self.batch * n]);
+            let Stage { nodes: range, output, pass, .. } = &mut here[0];
+            let nodes = &nodes[range.clone()];
+            let len = output.len() / self.batch;
+            let y = &mut output[..n * len];
+            match (pass, x) {
+                (Pass::DepthFirst(groups), x) => {
+                    let groups = &mut groups[..n.div_ceil(GROUP)];
+                    threads::for_each_with_chunk(groups, y, GROUP * len, |g, group, y| {
+                        let of_group = g * GROUP..n.min((g + 1) * GROUP);
+                        let source = match x {
+                            Some(x) => Source::Batch(&x[of_group.start * x.len() / n..of_group.end * x.len() / n]),
+                            None => Source::Examples(examples, &indices[of_group]),
+                        };
+                        let step = step.map(|step| Step { example: (g * GROUP) as u64, ..step });
+                        group.forward(nodes, source, step, y);
+                    });
+                }
+                (Pass::Whole { memory, .. }, x) => {
+                    let x = x.expect("the first stage is depth first");
+                    match step {
+                        Some(step) => nodes[0].layer.forward(x, y, memory, step),
+                        None => nodes[0].layer.infer(x, y),
+                    }
+                }
             }
-            x = y;
         }
     }
 
     /// The logits of `n` examples, from the last forward pass.
     pub fn logits(&self, n: usize) -> &[f32] {
-        let outputs = self.rest.last().map_or(&self.features, |last| &last.output);
+        let outputs = &self.last().output;
         &outputs[..outputs.len() / self.batch * n]
+    }
+
+    fn last(&self) -> &Stage {
+        self.stages.last().expect("there is a stage, if one without nodes")
     }
 
     /// Scores the last forward pass, and begins the backward pass with the gradient of the mean loss where the network
     /// learns.
     pub fn score(&mut self, labels: impl ExactSizeIterator<Item = u32>) -> Score {
         let (n, batch) = (labels.len(), self.batch);
-        let (outputs, gradients) = match self.rest.last_mut() {
-            Some(last) => (&last.output, &mut last.output_gradient),
-            None => (&self.features, &mut self.features_gradient),
-        };
+        let last = self.stages.last_mut().expect("there is a stage, if one without nodes");
+        let (outputs, gradients) = (&last.output, &mut last.output_gradient);
         let classes = outputs.len() / batch;
         let mut score = Score::default();
         threads::with_scratch(classes, |unused| {
@@ -159,65 +155,83 @@ impl Trace {
 
     /// Sends the gradient of `n` examples' mean loss back, as far as something learns.
     pub fn backward(&mut self, nodes: &[Node], n: usize, step: Step) {
-        let (front, rest) = nodes.split_at(self.front);
-        let len = self.features.len() / self.batch;
-        for (index, node) in rest.iter().enumerate().rev() {
-            let position = self.front + index;
-            if position < self.first_trainable {
+        for index in (0..self.stages.len()).rev() {
+            let (before, here) = self.stages.split_at_mut(index);
+            let Stage { nodes: range, output, output_gradient, pass } = &mut here[0];
+            if range.end <= self.first_trainable {
                 return;
             }
-            let (before, here) = self.rest.split_at_mut(index);
-            let this = &mut here[0];
+            let per_example = |buffer: &Buffer| buffer.len() / self.batch;
+            let len = per_example(output);
+            let (y, dy) = (&output[..n * len], &mut output_gradient[..n * len]);
             let (x, dx) = match before.last_mut() {
-                Some(previous) => (&previous.output, &mut previous.output_gradient),
-                None => (&self.features, &mut self.features_gradient),
+                Some(Stage { output: x, output_gradient: dx, .. }) => {
+                    let inputs = n * per_example(x);
+                    (Some(&x[..inputs]), (range.start > self.first_trainable).then(|| &mut dx[..inputs]))
+                }
+                None => (None, None),
             };
-            let (inputs, outputs) = (n * node.input.size(), n * node.output.size());
-            if !node.layer.whole_batch() {
-                this.gradient.fill(0.0);
+            let nodes = &nodes[range.clone()];
+            match pass {
+                Pass::DepthFirst(groups) => {
+                    let first_trainable = self.first_trainable.saturating_sub(range.start);
+                    let groups = &mut groups[..n.div_ceil(GROUP)];
+                    let one = |g: usize, group: &mut Group, dy: &mut [f32], dx: Option<&mut [f32]>| {
+                        let of_group = g * GROUP..n.min((g + 1) * GROUP);
+                        let x = x.map(|x| &x[of_group.start * x.len() / n..of_group.end * x.len() / n]);
+                        let y = &y[of_group.start * len..of_group.end * len];
+                        let step = Step { example: of_group.start as u64, ..step };
+                        group.backward(nodes, first_trainable, [x.unwrap_or_default(), y], dy, dx, step);
+                    };
+                    match dx {
+                        Some(dx) => {
+                            let chunks = [GROUP * len, GROUP * (dx.len() / n)];
+                            threads::for_each_with_two_chunks(groups, [dy, dx], chunks, |g, group, [dy, dx]| {
+                                one(g, group, dy, Some(dx));
+                            });
+                        }
+                        None => threads::for_each_with_chunk(groups, dy, GROUP * len, |g, group, dy| {
+                            one(g, group, dy, None);
+                        }),
+                    }
+                }
+                Pass::Whole { memory, gradient } => nodes[0].layer.backward(Backward {
+                    x: x.expect("the first stage is depth first"),
+                    y,
+                    memory,
+                    dy,
+                    dx,
+                    gradient: nodes[0].is_trainable().then_some(&mut *gradient),
+                    accumulate: false,
+                    step,
+                }),
             }
-            node.layer.backward(Backward {
-                x: &x[..inputs],
-                y: &this.output[..outputs],
-                memory: &this.memory,
-                dy: &mut this.output_gradient[..outputs],
-                dx: (position > self.first_trainable).then(|| &mut dx[..inputs]),
-                gradient: node.is_trainable().then_some(&mut this.gradient),
-                accumulate: false,
-                step,
-            });
         }
-        if self.first_trainable >= self.front {
-            return;
-        }
-        let (features, first_trainable) = (&self.features, self.first_trainable);
-        let groups = &mut self.groups[..n.div_ceil(GROUP)];
-        let gradients = &mut self.features_gradient[..n * len];
-        threads::for_each_with_chunk(groups, gradients, GROUP * len, |g, group, dy| {
-            let y = &features[g * GROUP * len..][..dy.len()];
-            group.backward(front, first_trainable, [len, g * GROUP], y, dy, step);
-        });
     }
 
-    /// Lets the optimizer change every trainable parameter by the gradients of the last backward pass over `n` examples.
+    /// Lets the optimizer change every trainable parameter by the gradients of the last backward pass over `n` examples,
+    /// and layers keep their statistics of the last forward pass.
     pub fn update(&mut self, nodes: &mut [Node], n: usize, optimizer: &mut Optimizer) {
         optimizer.begin_step();
-        for (index, node) in nodes.iter_mut().enumerate().filter(|(_, node)| node.is_trainable()) {
-            let gradient = if index < self.front {
-                sum_in_order(&mut self.groups[..n.div_ceil(GROUP)], index)
-            } else {
-                &mut *self.rest[index - self.front].gradient
-            };
-            node.layer.finish_gradient(gradient);
-            let mut rest = &*gradient;
-            for param in node.layer.params_mut() {
-                let (gradient, after) = rest.split_at(param.value.len());
-                if param.trainable {
-                    optimizer.update(&mut param.value, gradient, node.rate_factor);
+        for Stage { nodes: range, pass, .. } in &mut self.stages {
+            let trainable = nodes[range.clone()].iter_mut().enumerate().filter(|(_, node)| node.is_trainable());
+            for (index, node) in trainable {
+                let (gradient, memory) = match pass {
+                    Pass::DepthFirst(groups) => (sum_in_order(&mut groups[..n.div_ceil(GROUP)], index), &[][..]),
+                    Pass::Whole { memory, gradient } => (&mut **gradient, &memory[..]),
+                };
+                node.layer.finish_gradient(gradient);
+                let mut rest = &*gradient;
+                for param in node.layer.params_mut().iter_mut().filter(|param| !param.statistic) {
+                    let (gradient, after) = rest.split_at(param.value.len());
+                    if param.trainable {
+                        optimizer.update(&mut param.value, gradient, node.rate_factor);
+                    }
+                    rest = after;
                 }
-                rest = after;
+                node.layer.keep_statistics(memory);
+                node.layer.refresh();
             }
-            node.layer.refresh();
         }
     }
 
@@ -227,95 +241,47 @@ impl Trace {
     }
 
     /// The gradients of a node's parameters, one after the other, after [`Trace::update`].
+    ///
+    /// # Panics
+    /// If there is no such node.
     pub fn gradient(&self, node: usize) -> &[f32] {
-        if node < self.front { &self.groups[0].partials[node] } else { &self.rest[node - self.front].gradient }
+        let stage = self.stages.iter().find(|stage| stage.nodes.contains(&node)).expect("there is such a node");
+        match &stage.pass {
+            Pass::DepthFirst(groups) => &groups[0].partials[node - stage.nodes.start],
+            Pass::Whole { gradient, .. } => gradient,
+        }
     }
 
     /// The first node whose output in the last forward pass over `n` examples is not finite.
     pub fn first_broken<'a>(&self, nodes: &'a [Node], n: usize) -> Option<&'a str> {
         let finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
-        let groups = &self.groups[..n.div_ceil(GROUP)];
-        let broken = |&index: &usize| match index.checked_sub(self.front) {
-            Some(rest) => !finite(&self.rest[rest].output[..n * nodes[index].output.size()]),
-            None if index + 1 == self.front => !finite(&self.features[..n * nodes[index].output.size()]),
-            None => !groups.iter().all(|group| finite(&group.activations[index])),
+        let broken = |&node: &usize| {
+            let stage = self.stages.iter().find(|stage| stage.nodes.contains(&node)).expect("each node is in a stage");
+            match &stage.pass {
+                Pass::DepthFirst(groups) if node + 1 < stage.nodes.end => {
+                    let activation = node - stage.nodes.start;
+                    !groups[..n.div_ceil(GROUP)].iter().all(|group| finite(&group.activations[activation]))
+                }
+                _ => !finite(&stage.output[..n * nodes[node].output.size()]),
+            }
         };
         (0..nodes.len()).find(broken).map(|index| nodes[index].name())
     }
 }
 
-impl Group {
-    /// Each example through all front layers, one after the other.
-    fn forward(
-        &mut self,
-        nodes: &[Node],
-        examples: &Examples,
-        indices: &[u32],
-        step: Option<Step>,
-        features: &mut [f32],
-    ) {
-        let len = features.len() / indices.len();
-        for (example, (&index, features)) in indices.iter().zip(features.chunks_exact_mut(len)).enumerate() {
-            let Some(first) = nodes.first() else {
-                examples.inputs().read(index as usize, features);
-                continue;
-            };
-            let input = &mut self.input[example * first.input.size()..][..first.input.size()];
-            examples.inputs().read(index as usize, input);
-            let mut x = &*input;
-            let inner = self.activations.iter_mut().zip(nodes).map(|(activation, node)| {
-                let size = node.output.size();
-                &mut activation[example * size..][..size]
-            });
-            let outputs = inner.chain(std::iter::once(features));
-            for ((node, memory), y) in nodes.iter().zip(&mut self.memory).zip(outputs) {
-                match step {
-                    Some(step) => {
-                        let noted = node.layer.memory_len();
-                        let memory = &mut memory[example * noted..][..noted];
-                        node.layer.forward(x, y, memory, Step { example: step.example + example as u64, ..step });
-                    }
-                    None => node.layer.infer(x, y),
-                }
-                x = y;
-            }
+/// Cuts the nodes into stages.
+fn stages(nodes: &[Node]) -> Vec<Range<usize>> {
+    let mut stages: Vec<Range<usize>> = std::iter::once(0..0).collect();
+    let mut open = true;
+    for (index, node) in nodes.iter().enumerate() {
+        let whole = node.layer.whole_batch();
+        match stages.last_mut() {
+            Some(stage) if open && !whole => stage.end = index + 1,
+            _ => stages.push(index..index + 1),
         }
+        open = !whole;
     }
-
-    /// Each example back to the first layer that learns.
-    fn backward(
-        &mut self,
-        nodes: &[Node],
-        first_trainable: usize,
-        [len, first_example]: [usize; 2],
-        features: &[f32],
-        features_gradient: &mut [f32],
-        step: Step,
-    ) {
-        let [mut here, mut there] = self.gradients.each_mut();
-        for (example, dy) in features_gradient.chunks_exact_mut(len).enumerate() {
-            let mut dy = dy;
-            for (position, node) in nodes.iter().enumerate().skip(first_trainable).rev() {
-                let (inputs, outputs) = (node.input.size(), node.output.size());
-                let x = if position == 0 { &self.input } else { &self.activations[position - 1] };
-                let y = self.activations.get(position).map_or(features, |activation| activation);
-                let noted = node.layer.memory_len();
-                let learns = position > first_trainable;
-                node.layer.backward(Backward {
-                    x: &x[example * inputs..][..inputs],
-                    y: &y[example * outputs..][..outputs],
-                    memory: &self.memory[position][example * noted..][..noted],
-                    dy,
-                    dx: learns.then(|| &mut there[..inputs]),
-                    gradient: node.is_trainable().then(|| &mut *self.partials[position]),
-                    accumulate: example > 0,
-                    step: Step { example: (first_example + example) as u64, ..step },
-                });
-                (here, there) = (there, here);
-                dy = &mut here[..if learns { inputs } else { 0 }];
-            }
-        }
-    }
+    stages
 }
 
 /// Adds the gradients of all groups to the first group's, in order.

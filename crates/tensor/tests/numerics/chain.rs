@@ -74,5 +74,5 @@ pub fn backward(network: &Network, pass: &mut Pass, x: &[f32], dlogits: &[f32], 
 
 /// How many numbers a layer can learn.
 pub fn parameters(layer: &dyn Layer) -> usize {
-    layer.params().iter().map(|param| param.value.len()).sum()
+    layer.params().iter().filter(|param| !param.statistic).map(|param| param.value.len()).sum()
 }

@@ -24,7 +24,7 @@ const PASS: f64 = 1e-5;
 const TRAINING: f64 = 1e-4;
 
 /// A golden file; none in a packaged crate, which has no files from outside its folder.
-fn golden(name: &str) -> Option<Vec<u8>> {
+pub fn golden(name: &str) -> Option<Vec<u8>> {
     let path: PathBuf = [env!("CARGO_MANIFEST_DIR"), "..", "..", "tests", "golden", name].iter().collect();
     let bytes = std::fs::read(&path);
     if let Err(error) = &bytes {
@@ -34,10 +34,10 @@ fn golden(name: &str) -> Option<Vec<u8>> {
 }
 
 /// Reads tensors of a golden file as numbers.
-struct Golden<'a>(SafeTensors<'a>);
+pub struct Golden<'a>(SafeTensors<'a>);
 
 impl<'a> Golden<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
+    pub fn new(bytes: &'a [u8]) -> Self {
         Self(SafeTensors::deserialize(bytes).expect("a golden file is a safetensors file"))
     }
 
@@ -45,11 +45,11 @@ impl<'a> Golden<'a> {
         self.0.tensor(name).expect("the tensor is in the golden file").data()
     }
 
-    fn f32s(&self, name: &str) -> Vec<f32> {
+    pub fn f32s(&self, name: &str) -> Vec<f32> {
         self.bytes(name).as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
     }
 
-    fn f64s(&self, name: &str) -> Vec<f64> {
+    pub fn f64s(&self, name: &str) -> Vec<f64> {
         self.bytes(name).as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect()
     }
 
@@ -58,9 +58,14 @@ impl<'a> Golden<'a> {
         sizes.collect::<Vec<_>>().try_into().expect("as many sizes as expected")
     }
 
-    /// The dimensions of a tensor, without the first: the examples.
+    /// The dimensions of a tensor.
+    pub fn shape(&self, name: &str) -> Vec<usize> {
+        self.0.tensor(name).expect("the tensor is in the golden file").shape().to_vec()
+    }
+
+    /// The same, without the first: the examples.
     fn example(&self, name: &str) -> [usize; 3] {
-        self.0.tensor(name).expect("the tensor is in the golden file").shape()[1..].try_into().expect("images")
+        self.shape(name)[1..].try_into().expect("images")
     }
 }
 

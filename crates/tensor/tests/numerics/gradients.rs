@@ -131,6 +131,23 @@ proptest! {
     }
 
     #[test]
+    fn of_batch_normalization(rows in 2..20usize, columns in 1..6usize, seed: u64) {
+        let mut bits = numbers(seed);
+        // Apart from each other, so that no variance is near zero, where the slope bends.
+        let mut x: Vec<f64> = (0..rows * columns).map(|i| (i / columns) as f64 / rows as f64).collect();
+        bits.shuffle(&mut x);
+        let noise = draw(&mut bits, x.len());
+        x.iter_mut().zip(noise).for_each(|(x, noise)| *x += noise);
+        let [gamma, beta] = [0; 2].map(|_| draw(&mut bits, columns));
+        let dy = draw(&mut bits, x.len());
+        let epsilon = 0.1;
+        let [dx, dgamma, dbeta] = oracle::batch_norm_gradients(&x, &gamma, &dy, epsilon);
+        check("x", &mut bits, &x, &dx, |x| dot(&dy, &oracle::batch_norm(x, [&gamma, &beta], epsilon)));
+        check("gamma", &mut bits, &gamma, &dgamma, |gamma| dot(&dy, &oracle::batch_norm(&x, [gamma, &beta], epsilon)));
+        check("beta", &mut bits, &beta, &dbeta, |beta| dot(&dy, &oracle::batch_norm(&x, [&gamma, beta], epsilon)));
+    }
+
+    #[test]
     fn of_softmax_cross_entropy(classes in 1..40usize, label in 0..40usize, scale in 0.1..10.0f64, seed: u64) {
         let mut bits = numbers(seed);
         let label = label % classes;

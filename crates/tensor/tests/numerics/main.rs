@@ -13,6 +13,7 @@
 //! | [`levels`] | all this holds at every SIMD level that the CPU has |
 //! | [`light`] | light kernels are right at every length, and write nothing beyond it |
 //! | [`network`] | a network refuses what does not fit, freezes what it says, and adds up its parameters |
+//! | [`normalization`] | batch normalization does what its `f64` reference and PyTorch do, trained and frozen |
 //! | [`optimizer`] | Adam and gradient descent follow their `f64` twins, and stay finite |
 //! | [`softmax`] | the loss is right to a few units in the last place, also at logits of 3e38 |
 //! | [`training`] | the training loop sees every example once an epoch, and stops on a loss that is no number |
@@ -44,6 +45,7 @@ mod layers;
 mod levels;
 mod light;
 mod network;
+mod normalization;
 mod optimizer;
 mod oracle;
 mod rungs;

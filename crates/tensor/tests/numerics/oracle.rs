@@ -53,6 +53,46 @@ pub fn dense_gradients(x: &[f64], w: &[f64], dy: &[f64], [n, k]: [usize; 2]) -> 
     [dx, dw, column_sums(dy, units)]
 }
 
+/// Mean and (biased) variance of each of the last dimension's places.
+pub fn moments(x: &[f64], columns: usize) -> [Vec<f64>; 2] {
+    let rows = (x.len() / columns) as f64;
+    let mean: Vec<f64> = column_sums(x, columns).into_iter().map(|sum| sum / rows).collect();
+    let squares: Vec<f64> = x.iter().enumerate().map(|(i, x)| (x - mean[i % columns]).powi(2)).collect();
+    let variance = column_sums(&squares, columns).into_iter().map(|sum| sum / rows).collect();
+    [mean, variance]
+}
+
+/// x normalized by moments, then scaled and shifted.
+pub fn normalize(x: &[f64], [mean, variance]: [&[f64]; 2], [gamma, beta]: [&[f64]; 2], epsilon: f64) -> Vec<f64> {
+    let columns = gamma.len();
+    let normal = |(i, x): (usize, &f64)| {
+        let c = i % columns;
+        gamma[c] * (x - mean[c]) / (variance[c] + epsilon).sqrt() + beta[c]
+    };
+    x.iter().enumerate().map(normal).collect()
+}
+
+/// By the moments of x itself.
+pub fn batch_norm(x: &[f64], params: [&[f64]; 2], epsilon: f64) -> Vec<f64> {
+    let [mean, variance] = moments(x, params[0].len());
+    normalize(x, [&mean, &variance], params, epsilon)
+}
+
+/// The gradients for input, gamma and beta.
+pub fn batch_norm_gradients(x: &[f64], gamma: &[f64], dy: &[f64], epsilon: f64) -> [Vec<f64>; 3] {
+    let columns = gamma.len();
+    let rows = (x.len() / columns) as f64;
+    let [mean, variance] = moments(x, columns);
+    let u = normalize(x, [&mean, &variance], [&vec![1.0; columns], &vec![0.0; columns]], epsilon);
+    let products: Vec<f64> = u.iter().zip(dy).map(|(u, dy)| u * dy).collect();
+    let [dgamma, dbeta] = [&products, dy].map(|terms| column_sums(terms, columns));
+    let dx = (0..x.len()).map(|i| {
+        let c = i % columns;
+        gamma[c] / (variance[c] + epsilon).sqrt() * (dy[i] - dbeta[c] / rows - u[i] * dgamma[c] / rows)
+    });
+    [dx.collect(), dgamma, dbeta]
+}
+
 fn column_sums(matrix: &[f64], columns: usize) -> Vec<f64> {
     let mut sums = vec![0.0; columns];
     matrix.chunks_exact(columns).for_each(|row| sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x));

@@ -1,0 +1,306 @@
+//! `BatchNormalization`: each channel gets mean 0 and variance 1 over the batch, then a scale and a shift that are learned.
+//! (Ioffe and Szegedy 2015.)
+//!
+//! While training, mean and variance are those of the batch, over examples, rows and columns; moving averages of them
+//! are kept for inference. A frozen layer uses the moving averages while training, too, and leaves them as they are.
+
+use crate::buffer::Buffer;
+use crate::dispatch;
+use crate::kernels::activation::{add_rows, relu_gradient};
+use crate::kernels::batch_norm::{add_gradients, add_squared_distances, input_gradient, normalize};
+use crate::shape::Shape;
+use crate::simd::{LANES, Lanes, Simd, vectors, vectors_mut};
+use crate::threads::{for_chunks, with_scratch};
+
+use super::layer::{Backward, Layer, Param, Role, Step};
+
+/// Rows that one task works on; sums over more rows are added in order.
+const ROWS: usize = 256;
+
+/// Normalizes the last dimension of images or vectors. The parameters are `gamma`, `beta`, `moving_mean` and
+/// `moving_variance`, C floats each.
+#[derive(Clone, Debug)]
+pub struct BatchNormalization {
+    momentum: f64,
+    epsilon: f64,
+    relu: bool,
+    channels: usize,
+    size: usize,
+    params: Vec<Param>,
+    /// For inference: moving mean, scale and shift, in rows of whole vectors.
+    prepared: [Buffer; 3],
+}
+
+impl Default for BatchNormalization {
+    /// Momentum 0.99, epsilon 0.001.
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl BatchNormalization {
+    /// Keras's numbers: momentum 0.99, epsilon 0.001.
+    pub fn new() -> Self {
+        Self {
+            momentum: 0.99,
+            epsilon: 1e-3,
+            relu: false,
+            channels: 0,
+            size: 0,
+            params: Vec::new(),
+            prepared: Default::default(),
+        }
+    }
+
+    /// How much of the moving averages stays in a step.
+    pub fn momentum(self, momentum: f64) -> Self {
+        Self { momentum, ..self }
+    }
+
+    /// What is added to the variance.
+    pub fn epsilon(self, epsilon: f64) -> Self {
+        Self { epsilon, ..self }
+    }
+
+    fn is_frozen(&self) -> bool {
+        !self.params[0].trainable
+    }
+
+    /// C, filled up to whole vectors.
+    fn width(&self) -> usize {
+        self.channels.next_multiple_of(LANES)
+    }
+
+    fn floor(&self) -> f32 {
+        if self.relu { 0.0 } else { f32::NEG_INFINITY }
+    }
+
+    /// gamma / sqrt(variance + epsilon) of a channel.
+    fn scale(&self, channel: usize, variance: f32) -> f32 {
+        (f64::from(self.params[0].value[channel]) * self.inverse_deviation(variance)) as f32
+    }
+
+    fn inverse_deviation(&self, variance: f32) -> f64 {
+        1.0 / libm::sqrt(f64::from(variance) + self.epsilon)
+    }
+
+    /// y from x, in parallel.
+    fn apply(&self, x: &[f32], [mean, scale, shift]: [&[f32]; 3], y: &mut [f32]) {
+        let (columns, chunk) = (self.channels, ROWS * self.channels);
+        let of_columns = [mean, scale, shift].map(vectors);
+        for_chunks(y, chunk, |i, y| {
+            let x = &x[i * chunk..][..y.len()];
+            dispatch!(simd => simd.vectorize(
+                #[inline(always)]
+                || normalize(simd, x, columns, of_columns, self.floor(), y),
+            ));
+        });
+    }
+
+    /// Means over all rows of what `add` sums up, `N` numbers a column.
+    fn means<const N: usize>(
+        &self,
+        rows: usize,
+        means: &mut [f32],
+        add: impl Fn(std::ops::Range<usize>, &mut [Lanes]) + Send + Sync,
+    ) {
+        let width = N * self.width();
+        with_scratch(rows.div_ceil(ROWS) * width, |partials| {
+            for_chunks(partials, width, |i, partial| {
+                partial.fill(0.0);
+                add(i * ROWS * self.channels..rows.min((i + 1) * ROWS) * self.channels, vectors_mut(partial));
+            });
+            for (column, mean) in means.iter_mut().enumerate() {
+                let sum: f64 = partials.iter().skip(column).step_by(width).fold(0.0, |sum, &x| sum + f64::from(x));
+                *mean = (sum / rows as f64) as f32;
+            }
+        });
+    }
+
+    /// The mean and variance that a training pass noted.
+    fn noted<'a>(&self, memory: &'a [u8]) -> [impl Iterator<Item = f32> + use<'a>; 2] {
+        let bytes = self.channels * size_of::<f32>();
+        [&memory[..bytes], &memory[bytes..2 * bytes]]
+            .map(|bytes| bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)))
+    }
+}
+
+impl Layer for BatchNormalization {
+    fn kind(&self) -> &'static str {
+        "BatchNormalization"
+    }
+
+    fn build(&mut self, input: &Shape, _seed: u64, _position: usize) -> Result<Shape, String> {
+        if !(0.0..=1.0).contains(&self.momentum) {
+            return Err(format!("its momentum is {}; it must lie between 0 and 1", self.momentum));
+        }
+        if !(self.epsilon.is_finite() && self.epsilon > 0.0) {
+            return Err(format!("its epsilon is {}; it must be a positive number", self.epsilon));
+        }
+        let channels = *input.dims().last().ok_or("it takes images or vectors, and was given a number")?;
+        (self.channels, self.size) = (channels, input.size());
+        let filled = |x: f32| {
+            let mut values = Buffer::zeros(channels);
+            values.fill(x);
+            values
+        };
+        self.params = vec![
+            Param::new("gamma", [channels], filled(1.0)),
+            Param::new("beta", [channels], filled(0.0)),
+            Param::statistic("moving_mean", [channels], filled(0.0)),
+            Param::statistic("moving_variance", [channels], filled(1.0)),
+        ];
+        self.prepared = [0; 3].map(|_| Buffer::zeros(self.width()));
+        self.refresh();
+        Ok(input.clone())
+    }
+
+    /// y = gamma (x - `moving_mean`) / sqrt(`moving_variance` + epsilon) + beta
+    fn infer(&self, x: &[f32], y: &mut [f32]) {
+        let [mean, scale, shift] = &self.prepared;
+        self.apply(x, [mean, scale, shift], y);
+    }
+
+    /// y = gamma (x - mean) / sqrt(variance + epsilon) + beta, with mean and variance of the batch
+    fn forward(&self, x: &[f32], y: &mut [f32], memory: &mut [u8], _step: Step) {
+        if self.is_frozen() {
+            return self.infer(x, y);
+        }
+        let (columns, width, rows) = (self.channels, self.width(), x.len() / self.channels);
+        with_scratch(4 * width, |scratch| {
+            scratch.fill(0.0);
+            let (mean, rest) = scratch.split_at_mut(width);
+            let (variance, rest) = rest.split_at_mut(width);
+            let (scale, shift) = rest.split_at_mut(width);
+            self.means::<1>(rows, &mut mean[..columns], |range, sums| {
+                dispatch!(simd => simd.vectorize(#[inline(always)] || add_rows(simd, &x[range], columns, sums)));
+            });
+            let of_columns = vectors(mean);
+            self.means::<1>(rows, &mut variance[..columns], |range, sums| {
+                dispatch!(simd => simd.vectorize(
+                    #[inline(always)]
+                    || add_squared_distances(simd, &x[range], columns, of_columns, sums),
+                ));
+            });
+            for channel in 0..columns {
+                scale[channel] = self.scale(channel, variance[channel]);
+                shift[channel] = self.params[1].value[channel];
+            }
+            let statistics = mean[..columns].iter().chain(&variance[..columns]);
+            for (note, statistic) in memory.as_chunks_mut().0.iter_mut().zip(statistics) {
+                *note = statistic.to_le_bytes();
+            }
+            self.apply(x, [mean, scale, shift], y);
+        });
+    }
+
+    /// With u = (x - mean) / sqrt(variance + epsilon), and means over the batch:
+    /// dbeta = sum dy, dgamma = sum dy u, dx = gamma / sqrt(variance + epsilon) (dy - mean(dy) - u mean(dy u));
+    /// where the layer is frozen, dx = gamma / sqrt(`moving_variance` + epsilon) dy
+    fn backward(&self, pass: Backward<'_>) {
+        let Backward { x, y, memory, dy, dx, gradient, .. } = pass;
+        let (columns, width, rows) = (self.channels, self.width(), x.len() / self.channels);
+        let chunk = ROWS * columns;
+        if self.relu {
+            for_chunks(dy, chunk, |i, dy| {
+                let y = &y[i * chunk..][..dy.len()];
+                dispatch!(simd => simd.vectorize(#[inline(always)] || relu_gradient(simd, y, dy)));
+            });
+        }
+        let dy = &*dy;
+        with_scratch(5 * width, |scratch| {
+            scratch.fill(0.0);
+            let (mean, rest) = scratch.split_at_mut(width);
+            let (scale, rest) = rest.split_at_mut(width);
+            let (slope, both) = rest.split_at_mut(width);
+            if self.is_frozen() {
+                // Mean, lift and slope stay zero: dx = scale dy.
+                scale.copy_from_slice(&self.prepared[1]);
+            } else {
+                let [means, variances] = self.noted(memory);
+                mean.iter_mut().zip(means).for_each(|(mean, noted)| *mean = noted);
+                let of_columns = vectors(mean);
+                // The means of dy, and those of dy (x - mean).
+                self.means::<2>(rows, both, |range, sums| {
+                    let (sums, products) = sums.split_at_mut(width / LANES);
+                    let operands = [&x[range.clone()], &dy[range]];
+                    dispatch!(simd => simd.vectorize(
+                        #[inline(always)]
+                        || add_gradients(simd, operands, columns, of_columns, [sums, products]),
+                    ));
+                });
+                let mut gradient = gradient;
+                for (channel, variance) in variances.enumerate() {
+                    let inverse = self.inverse_deviation(variance);
+                    let product = f64::from(both[width + channel]);
+                    scale[channel] = self.scale(channel, variance);
+                    slope[channel] = (product * inverse * inverse) as f32;
+                    if let Some(gradient) = &mut gradient {
+                        gradient[channel] = (product * inverse * rows as f64) as f32;
+                        gradient[columns + channel] = both[channel] * rows as f32;
+                    }
+                }
+            }
+            let Some(dx) = dx else { return };
+            let of_columns = [&*mean, scale, &both[..width], slope].map(vectors);
+            for_chunks(dx, chunk, |i, dx| {
+                let operands = [x, dy].map(|operand| &operand[i * chunk..][..dx.len()]);
+                dispatch!(simd => simd.vectorize(
+                    #[inline(always)]
+                    || input_gradient(simd, operands, columns, of_columns, dx),
+                ));
+            });
+        });
+    }
+
+    fn params(&self) -> &[Param] {
+        &self.params
+    }
+
+    fn params_mut(&mut self) -> &mut [Param] {
+        &mut self.params
+    }
+
+    fn keep_statistics(&mut self, memory: &[u8]) {
+        let [means, variances] = self.noted(memory);
+        let momentum = self.momentum;
+        let keep = |moving: &mut f32, new: f32| {
+            *moving = (f64::from(*moving) * momentum + f64::from(new) * (1.0 - momentum)) as f32;
+        };
+        self.params[2].value.iter_mut().zip(means).for_each(|(moving, new)| keep(moving, new));
+        self.params[3].value.iter_mut().zip(variances).for_each(|(moving, new)| keep(moving, new));
+    }
+
+    fn refresh(&mut self) {
+        for channel in 0..self.channels {
+            let scale = self.scale(channel, self.params[3].value[channel]);
+            let [mean, prepared_scale, shift] = &mut self.prepared;
+            mean[channel] = self.params[2].value[channel];
+            prepared_scale[channel] = scale;
+            shift[channel] = self.params[1].value[channel];
+        }
+    }
+
+    fn gradient_len(&self) -> usize {
+        2 * self.channels
+    }
+
+    /// Two floats a channel for the whole batch, wherever in the memory of so many examples.
+    fn memory_len(&self) -> usize {
+        2 * self.channels * size_of::<f32>()
+    }
+
+    fn whole_batch(&self) -> bool {
+        true
+    }
+
+    fn flops(&self) -> u64 {
+        2 * self.size as u64
+    }
+
+    fn absorb(&mut self, next: Role) -> bool {
+        let relu = next == Role::Relu && !self.relu;
+        self.relu |= relu;
+        relu
+    }
+}

@@ -1,0 +1,61 @@
+//! `GlobalAveragePooling2D`: the mean of each channel over all pixels.
+
+use crate::dispatch;
+use crate::kernels::activation::add_rows;
+use crate::shape::Shape;
+use crate::simd::{LANES, Simd, vectors_mut};
+use crate::threads::with_scratch;
+
+use super::layer::{Backward, Layer};
+
+/// An image H x W x C becomes a vector of its C means.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GlobalAveragePool2D {
+    pixels: usize,
+    channels: usize,
+}
+
+impl GlobalAveragePool2D {
+    /// For images of any size.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Layer for GlobalAveragePool2D {
+    fn kind(&self) -> &'static str {
+        "GlobalAveragePooling2D"
+    }
+
+    fn build(&mut self, input: &Shape, _seed: u64, _position: usize) -> Result<Shape, String> {
+        let image = input.as_image().ok_or_else(|| format!("it takes an image (H x W x C) and was given {input}"))?;
+        (self.pixels, self.channels) = (image[0] * image[1], image[2]);
+        Ok(Shape::from([self.channels]))
+    }
+
+    /// y = the sum of x over the pixels / (H W)
+    fn infer(&self, x: &[f32], y: &mut [f32]) {
+        let (channels, share) = (self.channels, 1.0 / self.pixels as f32);
+        for (x, y) in x.chunks_exact(self.pixels * channels).zip(y.chunks_exact_mut(channels)) {
+            with_scratch(channels.next_multiple_of(LANES), |sums| {
+                sums.fill(0.0);
+                dispatch!(simd => simd.vectorize(#[inline(always)] || add_rows(simd, x, channels, vectors_mut(sums))));
+                y.iter_mut().zip(&*sums).for_each(|(y, sum)| *y = sum * share);
+            });
+        }
+    }
+
+    /// dx = dy / (H W) at every pixel
+    fn backward(&self, pass: Backward<'_>) {
+        let Some(dx) = pass.dx else { return };
+        let (channels, share) = (self.channels, 1.0 / self.pixels as f32);
+        for (dx, dy) in dx.chunks_exact_mut(self.pixels * channels).zip(pass.dy.chunks_exact_mut(channels)) {
+            dy.iter_mut().for_each(|dy| *dy *= share);
+            dx.chunks_exact_mut(channels).for_each(|dx| dx.copy_from_slice(dy));
+        }
+    }
+
+    fn flops(&self) -> u64 {
+        (self.pixels * self.channels) as u64
+    }
+}

@@ -1,0 +1,265 @@
+//! Layers that average: batch normalization over the batch, global average pooling over the image.
+
+use thawline_tensor::nn::{
+    BatchNormalization, Conv2D, Dense, Dropout, Fit, Flatten, GlobalAveragePool2D, MaxPool2D, Network, Padding, Relu,
+    evaluate, fit, predict,
+};
+use thawline_tensor::threads;
+
+use crate::chain::{self, STEP};
+use crate::compare::{close, same_bits};
+use crate::data::{reals, wide};
+use crate::golden::{Golden, golden};
+use crate::oracle;
+use crate::small::{CLASSES, digest, examples};
+
+const TOLERANCE: f64 = 5e-6;
+
+fn normalization(shape: &[usize], momentum: f64, epsilon: f64, relu: bool) -> Network {
+    let layer = BatchNormalization::new().momentum(momentum).epsilon(epsilon);
+    let builder = Network::builder(thawline_tensor::Shape::new(shape)).layer("norm", layer);
+    let builder = if relu { builder.layer("relu", Relu) } else { builder };
+    builder.build(0).expect("it fits any shape")
+}
+
+#[test]
+fn agrees_with_its_f64_reference_at_every_size() {
+    for shape in [vec![1], vec![5], vec![16], vec![40], vec![1, 1, 3], vec![9, 7, 1], vec![5, 3, 33], vec![20, 21, 17]]
+    {
+        for n in [2, 3, 9, 70] {
+            for relu in [false, true] {
+                let columns = *shape.last().expect("a dimension");
+                let len = n * shape.iter().product::<usize>();
+                let [x, mut dy] = [reals("x", len), reals("dy", len)];
+                let [gamma, beta] = [reals("gamma", columns), reals("beta", columns)];
+                let epsilon = 1e-2;
+                let mut network = normalization(&shape, 0.9, epsilon, relu);
+                network.update_params(|name, param| match name {
+                    "norm/gamma" => param.value.copy_from_slice(&gamma),
+                    "norm/beta" => param.value.copy_from_slice(&beta),
+                    _ => {}
+                });
+                let [wide_x, gamma, beta] = [&x, &gamma, &beta].map(|floats| wide(floats));
+                let normal = oracle::batch_norm(&wide_x, [&gamma, &beta], epsilon);
+                if relu {
+                    // Where rounding could decide.
+                    dy.iter_mut().zip(&normal).filter(|(_, y)| y.abs() < 1e-4).for_each(|(dy, _)| *dy = 0.0);
+                }
+                let mut pass = chain::forward(&network, &x, n, STEP);
+                chain::backward(&network, &mut pass, &x, &dy, STEP);
+                let dy = if relu { oracle::relu_gradient(&normal, &wide(&dy)) } else { wide(&dy) };
+                let [dx, dgamma, dbeta] = oracle::batch_norm_gradients(&wide_x, &gamma, &dy, epsilon);
+                let what = |result: &str| format!("{result} of {n} x {shape:?}, relu {relu}");
+                let y = if relu { oracle::relu(&normal) } else { normal };
+                close(what("y"), pass.logits(), &y, TOLERANCE);
+                close(what("dx"), &pass.input_gradient, &dx, 4.0 * TOLERANCE);
+                close(what("dgamma and dbeta"), &pass.gradients[0], &[dgamma, dbeta].concat(), 4.0 * TOLERANCE);
+            }
+        }
+    }
+}
+
+#[test]
+fn agrees_with_pytorch_and_keras() {
+    let Some(bytes) = golden("normalization.safetensors") else { return };
+    let golden = Golden::new(&bytes);
+    for case in ["batch_norm_image", "batch_norm_vector"] {
+        let values = |tensor: &str| golden.f32s(&format!("{case}/{tensor}"));
+        let shape = golden.shape(&format!("{case}/input"));
+        let [momentum, epsilon] = golden.f64s(&format!("{case}/momentum_epsilon"))[..] else { panic!("two numbers") };
+        let mut network = normalization(&shape[1..], momentum, epsilon, false);
+        network.update_params(|name, param| param.value.copy_from_slice(&values(&name["norm/".len()..])));
+        let (x, dy) = (values("input"), values("gradient/output"));
+        let agrees = |network: &Network, of: &str| {
+            let mut pass = chain::forward(network, &x, shape[0], STEP);
+            chain::backward(network, &mut pass, &x, &dy, STEP);
+            close(format!("{case}/{of}output"), pass.logits(), &wide(&values(&format!("{of}output"))), 1e-5);
+            let dx = wide(&values(&format!("{of}gradient/input")));
+            close(format!("{case}/{of}gradient/input"), &pass.input_gradient, &dx, 1e-5);
+            pass
+        };
+        let pass = agrees(&network, "");
+        let gradients = [values("gradient/gamma"), values("gradient/beta")].concat();
+        close(format!("{case}: gradients"), &pass.gradients[0], &wide(&gradients), 1e-5);
+
+        network.set_trainable("norm", false).expect("there is such a layer");
+        agrees(&network, "frozen/");
+    }
+    let values = |tensor: &str| golden.f32s(&format!("global_average_pool/{tensor}"));
+    let network = Network::builder([5, 4, 18]).layer("mean", GlobalAveragePool2D::new()).build(0).expect("it fits");
+    let x = values("input");
+    let mut pass = chain::forward(&network, &x, 3, STEP);
+    chain::backward(&network, &mut pass, &x, &values("gradient/output"), STEP);
+    close("means", pass.logits(), &wide(&values("output")), 1e-6);
+    close("their gradient", &pass.input_gradient, &wide(&values("gradient/input")), 1e-6);
+}
+
+#[test]
+fn a_training_step_moves_the_statistics_as_in_keras() {
+    let Some(bytes) = golden("normalization.safetensors") else { return };
+    let golden = Golden::new(&bytes);
+    let case = |tensor: &str| golden.f32s(&format!("batch_norm_vector/{tensor}"));
+    let mut network = Network::builder([5])
+        .layer("norm", BatchNormalization::new().epsilon(1e-2))
+        .layer("dense", Dense::new(3))
+        .build(0)
+        .expect("it fits");
+    network.update_params(|name, param| {
+        if let Some(name) = name.strip_prefix("norm/") {
+            param.value.copy_from_slice(&case(name));
+        }
+    });
+    let batch = thawline_tensor::Tensor::from_slice([7, 5], &case("input"));
+    let batch = thawline_tensor::nn::Examples::new(batch, vec![0; 7]);
+    fit(&mut network, &batch, None, &Fit { batch_size: 7, ..Fit::default() }, &mut ()).expect("training succeeds");
+    for name in ["moving_mean", "moving_variance"] {
+        let (_, param) = network.params().find(|(other, _)| other == &format!("norm/{name}")).expect("a statistic");
+        close(name, &param.value, &wide(&case(&format!("after/{name}"))), 1e-6);
+    }
+}
+
+/// Every kind of stage: depth first, whole, depth first again, with a fold behind the normalization.
+fn network() -> Network {
+    Network::builder([12, 11, 3])
+        .layer("conv_1", Conv2D::new(16, [3, 3]).padding(Padding::Same))
+        .layer("norm_1", BatchNormalization::new())
+        .layer("relu_1", Relu)
+        .layer("conv_2", Conv2D::new(20, [3, 3]))
+        .layer("relu_2", Relu)
+        .layer("pool", MaxPool2D::new([2, 2]))
+        .layer("dropout", Dropout::new(0.25))
+        .layer("norm_2", BatchNormalization::new().momentum(0.8))
+        .layer("conv_3", Conv2D::new(9, [2, 3]).stride([1, 2]))
+        .layer("mean", GlobalAveragePool2D::new())
+        .layer("dense", Dense::new(CLASSES))
+        .build(11)
+        .expect("the network fits together")
+}
+
+const FIT: Fit = Fit { epochs: 2, ..crate::small::FIT };
+
+#[test]
+fn training_gives_the_same_bits_for_any_number_of_threads() {
+    let digests = [1, 2, 5].map(|threads| {
+        threads::with_threads(threads, || {
+            let mut network = network();
+            fit(&mut network, &examples(70), None, &FIT, &mut ()).expect("training succeeds");
+            digest(&network)
+        })
+        .expect("threads start")
+    });
+    assert!(digests.iter().all(|digest| *digest == digests[0]), "{digests:?}");
+}
+
+#[test]
+fn one_step_of_the_trace_is_one_pass_of_the_chain() {
+    // With plain descent at rate 1, the weights move by minus the gradient.
+    let rule = thawline_tensor::nn::Rule::Sgd { momentum: 0.0 };
+    let [before, mut after] = [network(), network()];
+    let batch = examples(21);
+    let options = Fit { batch_size: 21, epochs: 1, rule, rate: 1.0, seed: 3, ..Fit::default() };
+    fit(&mut after, &batch, None, &options, &mut ()).expect("training succeeds");
+
+    let order = fit::shuffled(21, 3, 0);
+    let len = 12 * 11 * 3;
+    let mut x = vec![0.0; 21 * len];
+    let mut labels = Vec::new();
+    for (x, &index) in x.chunks_exact_mut(len).zip(&order) {
+        batch.inputs().read(index as usize, x);
+        labels.push(batch.labels()[index as usize]);
+    }
+    let step = thawline_tensor::nn::Step { seed: 3, step: 0, example: 0 };
+    let mut pass = chain::forward(&before, &x, 21, step);
+    let mut dlogits = vec![0.0; 21 * CLASSES];
+    let rows = pass.logits().chunks(CLASSES).zip(dlogits.chunks_mut(CLASSES)).zip(&labels);
+    rows.for_each(|((z, dz), &label)| {
+        thawline_tensor::kernels::softmax::softmax_cross_entropy(z, label as usize, 1.0 / 21.0, dz);
+    });
+    chain::backward(&before, &mut pass, &x, &dlogits, step);
+    let gradients = before.nodes().iter().zip(&pass.gradients).flat_map(|(node, gradients)| {
+        let mut rest = &**gradients;
+        let learned = node.layer().params().iter().filter(|param| !param.statistic);
+        let named = learned.map(move |param| {
+            let (gradient, after) = rest.split_at(param.value.len());
+            rest = after;
+            (format!("{}/{}", node.name(), param.name), gradient.to_vec())
+        });
+        named.collect::<Vec<_>>()
+    });
+    // The gradient of a bias in front of a normalization, which takes it away again, is nothing but rounding.
+    for (name, gradient) in gradients.filter(|(name, _)| name != "conv_1/bias") {
+        let of = |network: &Network| network.params().find(|(other, _)| *other == name).expect("it").1.value.to_vec();
+        let moved: Vec<f32> = of(&before).iter().zip(of(&after)).map(|(before, after)| before - after).collect();
+        close(name, &moved, &wide(&gradient), 2e-3);
+    }
+}
+
+#[test]
+fn a_frozen_normalization_stands_still_and_is_part_of_the_prefix() {
+    let mut network = network();
+    fit(&mut network, &examples(70), None, &FIT, &mut ()).expect("training succeeds");
+    network.freeze_through("pool").expect("there is such a layer");
+    let kept = |network: &Network| -> Vec<f32> {
+        let frozen = network.params().filter(|(_, param)| !param.trainable);
+        frozen.flat_map(|(_, param)| param.value.to_vec()).collect()
+    };
+    let before = kept(&network);
+    assert_eq!(before.len(), 3 * 3 * 3 * 16 + 16 + 4 * 16 + 3 * 3 * 16 * 20 + 20);
+    assert_eq!(network.prefix().output().dims(), [5, 4, 20]);
+    let [mut cached, mut computed] = [(); 2].map(|()| {
+        let mut copy = self::network();
+        copy.update_params(|name, param| {
+            let (_, trained) = network.params().find(|(other, _)| other == name).expect("the same layers");
+            param.value.copy_from_slice(&trained.value);
+        });
+        copy.freeze_through("pool").expect("there is such a layer");
+        copy
+    });
+    fit(&mut cached, &examples(70), None, &FIT, &mut ()).expect("training succeeds");
+    fit(&mut computed, &examples(70), None, &Fit { cached: false, ..FIT }, &mut ()).expect("training succeeds");
+    assert_eq!(digest(&cached), digest(&computed));
+    same_bits("frozen parameters and statistics", &kept(&cached), &before);
+    assert_ne!(digest(&cached), digest(&network), "the head's own normalization moves");
+}
+
+#[test]
+fn inference_gives_an_example_the_same_bits_alone_and_in_a_batch() {
+    let mut network = network();
+    fit(&mut network, &examples(70), None, &FIT, &mut ()).expect("training succeeds");
+    let all = predict(&network, &examples(41));
+    let few = predict(&network, &examples(3));
+    same_bits("logits", few.data(), &all.data()[..3 * CLASSES]);
+    assert!(evaluate(&network, &examples(41)).loss.is_finite());
+}
+
+#[test]
+fn statistics_are_not_counted_as_learned() {
+    let mut network = network();
+    let summary = network.summary();
+    let row = summary.rows.iter().find(|row| row.name == "norm_1").expect("a row");
+    assert_eq!((row.parameters, row.trainable, row.statistics), (64, 32, 32));
+    assert_eq!(summary.frozen(), 0);
+    assert!(summary.to_string().contains("frozen 0, statistics 72"), "{summary}");
+    network.freeze_through("norm_1").expect("there is such a layer");
+    let summary = network.summary();
+    assert_eq!(summary.frozen(), 448 + 64);
+    assert_eq!(summary.statistics(), 40);
+    network.unfreeze();
+    assert_eq!(network.summary().statistics(), 72);
+}
+
+#[test]
+fn what_cannot_be_is_refused() {
+    for (layer, words) in [
+        (BatchNormalization::new().momentum(1.5), "its momentum is 1.5; it must lie between 0 and 1"),
+        (BatchNormalization::new().epsilon(0.0), "its epsilon is 0; it must be a positive number"),
+        (BatchNormalization::new().epsilon(f64::NAN), "its epsilon is NaN"),
+    ] {
+        let error = Network::builder([4]).layer("norm", layer).build(0).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+    let error = Network::builder([4]).layer("mean", GlobalAveragePool2D::new()).build(0).unwrap_err().to_string();
+    assert!(error.contains("takes an image (H x W x C) and was given 4"), "{error}");
+    let flat = Network::builder([2, 2, 3]).layer("flatten", Flatten).layer("norm", BatchNormalization::new());
+    assert_eq!(flat.build(0).expect("vectors are fine").output().dims(), [12]);
+}
