@@ -21,6 +21,9 @@ mod resume;
 /// `eval`, `export` and `import`: what a model is worth, and its way to other frameworks and back.
 mod exchange;
 
+/// Settings from a file.
+mod settings;
+
 /// The same bits for the same seed, whatever the threads, the cache, the SIMD level.
 mod reproducibility;
 

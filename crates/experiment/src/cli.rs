@@ -21,7 +21,7 @@ use crate::{
     data::{BUILT_IN, Data},
     failure::Result,
     model_file::Model,
-    models::{Architecture, ConvMethod, Tutorial, file},
+    models::{Architecture, ConvMethod, Listed, Tutorial, file},
     record::HeadStart,
     transfer::Cache,
 };
@@ -92,6 +92,9 @@ pub enum Command {
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)] // so that -1 gets the answer that it deserves
 pub struct RunArgs {
+    /// A TOML file of settings, such as a run's config.toml; flags on the command line win
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// Whether a flag says what the network is.
     #[command(flatten)]
     pub network_is_given: NetworkIsGiven,
@@ -143,6 +146,9 @@ pub struct ModelArgs {
     /// The tutorial's.
     #[command(flatten)]
     pub tutorial: NetworkArgs,
+    /// The layers that a file of settings lists.
+    #[arg(skip)]
+    pub layers: Option<Listed>,
 }
 
 /// The tutorial's network.
@@ -355,10 +361,12 @@ impl ModelArgs {
     /// # Errors
     /// A file that does not list layers.
     pub fn architecture(&self) -> Result<Architecture> {
-        Ok(match &self.model {
-            Some(path) => Architecture::Listed(
-                file::read(path, self.tutorial.conv_method).map_err(|failure| failure.within("--model"))?,
-            ),
+        let listed = match &self.model {
+            Some(path) => Some(file::read(path).map_err(|failure| failure.within("--model"))?),
+            None => self.layers.clone(),
+        };
+        Ok(match listed {
+            Some(listed) => Architecture::Listed(Listed { conv_method: self.tutorial.conv_method, ..listed }),
             None => self.tutorial.tutorial().into(),
         })
     }

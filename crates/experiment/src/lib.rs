@@ -11,6 +11,7 @@ pub mod arms;
 pub mod checkpoint;
 pub mod classes;
 pub mod cli;
+pub mod command_line;
 pub mod commands;
 pub mod config;
 pub mod data;

@@ -2,22 +2,24 @@
 #![forbid(unsafe_code)]
 
 use std::{
+    env,
     panic::{self, PanicHookInfo},
     process::ExitCode,
     sync::Mutex,
 };
 
-use clap::{Parser, error::ErrorKind};
+use clap::error::ErrorKind;
 use thawline::{
-    cli::Cli,
+    command_line::{self, Refusal},
     commands,
     failure::{Failure, Kind, Result},
 };
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match command_line::parse(env::args_os().collect()) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(Refusal::Usage(error)) => return usage(&error),
+        Err(Refusal::Settings(failure)) => return end(&failure),
     };
     match without_panics(|| commands::perform(cli)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -41,23 +43,7 @@ fn usage(error: &clap::Error) -> ExitCode {
             let _ = error.print();
             ExitCode::from(error.exit_code() as u8)
         }
-        _ => {
-            let text = error.to_string();
-            let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
-            let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("For more information"));
-            // What ends in a colon is followed by what it speaks of.
-            let line = lines.map(rephrase).collect::<Vec<_>>().join("; ").replace(":; ", ": ");
-            end(&Failure::usage(format!("{line}; see --help")))
-        }
-    }
-}
-
-/// A line of clap's, as part of a longer one.
-fn rephrase(line: &str) -> String {
-    let line = line.strip_prefix("error: ").or(line.strip_prefix("tip: ")).unwrap_or(line);
-    match line.strip_prefix("[possible values: ").and_then(|values| values.strip_suffix(']')) {
-        Some(values) => format!("expected one of {values}"),
-        None => line.to_owned(),
+        _ => end(&Failure::usage(format!("{}; see --help", command_line::one_line(error)))),
     }
 }
 

@@ -21,7 +21,13 @@ use crate::failure::{Failure, Kind, Result};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct File {
+struct Layers {
+    layers: Vec<Spanned<Table>>,
+}
+
+/// The layers in a file of settings, whose other keys are read elsewhere.
+#[derive(Deserialize)]
+struct LayersAmongSettings {
     layers: Vec<Spanned<Table>>,
 }
 
@@ -29,22 +35,44 @@ struct File {
 ///
 /// # Errors
 /// Names the file, the line and the layer.
-pub fn read(path: &Path, conv_method: ConvMethod) -> Result<Listed> {
-    let text = fs::read_to_string(path).map_err(|error| match error.kind() {
+pub fn read(path: &Path) -> Result<Listed> {
+    parse(path, &text(path)?, false)
+}
+
+/// The same, of a file that was read already, and that may have other keys if `among_settings`.
+///
+/// # Errors
+/// Names the file, the line and the layer.
+pub fn parse(path: &Path, text: &str, among_settings: bool) -> Result<Listed> {
+    let tables = if among_settings {
+        toml::from_str::<LayersAmongSettings>(text).map(|file| file.layers)
+    } else {
+        toml::from_str::<Layers>(text).map(|file| file.layers)
+    };
+    listed(&tables.map_err(|error| misread(path, text, &error))?, text, path)
+}
+
+/// The text of a file that a user names.
+///
+/// # Errors
+/// Names the file.
+pub fn text(path: &Path) -> Result<String> {
+    fs::read_to_string(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Failure::usage(format!("{}: no such file", path.display())),
         io::ErrorKind::InvalidData => Failure::usage(format!("{}: not a text file", path.display())),
         io::ErrorKind::IsADirectory => Failure::usage(format!("{}: a folder, not a file", path.display())),
         _ => Failure::new(Kind::Environment, format!("cannot read {}: {error}", path.display())),
-    })?;
-    let file: File = toml::from_str(&text).map_err(|error| {
-        let line = error.span().map_or(1, |span| line_of(&text, span.start));
-        Failure::usage(format!("{}, line {line}: {}", path.display(), one_line(error.message())))
-    })?;
-    listed(&file.layers, &text, path, conv_method)
+    })
+}
+
+/// A file that is no TOML, or not of the right form: its line and why.
+pub fn misread(path: &Path, text: &str, error: &toml::de::Error) -> Failure {
+    let line = error.span().map_or(1, |span| line_of(text, span.start));
+    Failure::usage(format!("{}, line {line}: {}", path.display(), one_line(error.message())))
 }
 
 /// The network of a file's layers.
-fn listed(tables: &[Spanned<Table>], text: &str, path: &Path, conv_method: ConvMethod) -> Result<Listed> {
+fn listed(tables: &[Spanned<Table>], text: &str, path: &Path) -> Result<Listed> {
     let kind = |table: &Table| table.get("type").and_then(|kind| kind.as_str()).unwrap_or("layer").to_owned();
     let logits = tables.iter().rposition(|table| kind(table.as_ref()) == "Dense");
     let mut layers = Vec::new();
@@ -63,7 +91,7 @@ fn listed(tables: &[Spanned<Table>], text: &str, path: &Path, conv_method: ConvM
         layers.extend(expanded);
     }
     give_names(&mut layers);
-    Ok(Listed { conv_method, layers, origin: Some(Origin { path: path.to_owned(), lines }) })
+    Ok(Listed { conv_method: ConvMethod::Auto, layers, origin: Some(Origin { path: path.to_owned(), lines }) })
 }
 
 /// The layers that a line stands for.
@@ -99,7 +127,7 @@ fn give_names(layers: &mut [Layer]) {
 }
 
 /// The number of the line, counted from 1, in which a byte lies.
-fn line_of(text: &str, byte: usize) -> usize {
+pub fn line_of(text: &str, byte: usize) -> usize {
     text.bytes().take(byte).filter(|&byte| byte == b'\n').count() + 1
 }
 

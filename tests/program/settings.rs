@@ -1,0 +1,83 @@
+//! Settings from a file.
+
+use std::fs;
+
+use crate::invocation::{Place, small_run};
+
+#[test]
+fn a_runs_config_repeats_it() {
+    for flags in ["--seed 7 --dropout 0.1,0.3 --learning-rate 0.002 --head warm", "--model own.toml --freeze conv2d_1"]
+    {
+        let place = Place::new();
+        let own = r#"layers = [
+            { type = "Conv2D", filters = 4, kernel_size = 3, strides = 2, activation = "relu" },
+            { type = "Flatten" },
+            { type = "Dense", name = "last" },
+        ]"#;
+        fs::write(place.path("own.toml"), own).unwrap();
+        let first = place.run(flags);
+        // It needs nothing but itself and the pictures.
+        fs::remove_file(place.path("own.toml")).unwrap();
+        fs::rename(place.path("run"), place.path("first")).unwrap();
+        let call = place.call(["--config", "first/config.toml", "--out", "run"]);
+        assert_eq!(call.code, Some(0), "{flags}: {}", call.stderr);
+        for name in ["config.toml", "weights-model_1.safetensors", "weights-model_2.safetensors"] {
+            let again = fs::read(place.path("run").join(name)).unwrap();
+            assert!(again == first.read(name), "{flags}: {name} differs");
+        }
+    }
+}
+
+/// The `config.toml` of a run with this file of settings, and these flags beside it.
+fn resolved(settings: &str, flags: &[&str]) -> toml::Table {
+    let place = Place::new();
+    let data = small_run("").into_iter().nth(2).unwrap();
+    fs::write(place.path("settings.toml"), format!("data = {data:?}\nlimit = 8\nepochs = 1\n{settings}\n")).unwrap();
+    fs::write(place.path("flat.toml"), r#"layers = [{ type = "Flatten" }, { type = "Dense" }]"#).unwrap();
+    let call = place.call([&["run", "--config", "settings.toml", "--out", "run"], flags].concat());
+    assert_eq!(call.code, Some(0), "{settings} {flags:?}: {}", call.stderr);
+    fs::read_to_string(place.path("run/config.toml")).unwrap().parse().unwrap()
+}
+
+#[test]
+fn the_command_line_wins() {
+    let config = resolved("filters = 3\ndense = 4\nbatch-size = 6\nquiet = true", &["--dense", "5"]);
+    assert_eq!(config["filters"], toml::Value::from(vec![3, 3]));
+    assert_eq!((&config["dense"], &config["batch-size"]), (&5.into(), &6.into()));
+    // Also over what its flag excludes.
+    let config =
+        resolved("filters = [3, 4]\nfreeze = \"flatten_1\"", &["--model", "flat.toml", "--freeze", "flatten_1"]);
+    assert!(!config.contains_key("filters") && config["layers"].as_array().unwrap().len() == 2);
+    let own = "[[layers]]\ntype = \"Flatten\"\n[[layers]]\ntype = \"Dense\"";
+    let config = resolved(own, &["--filters", "2", "--dense", "3"]);
+    assert!(!config.contains_key("layers"));
+    assert_eq!(config["filters"], toml::Value::from(vec![2, 2]));
+}
+
+#[test]
+fn mistakes_are_named_with_file_line_and_key() {
+    let place = Place::new();
+    for (text, words) in [
+        ("seed = 1\nepoch = 3", "line 2: there is no setting 'epoch'; expected one of data, source, "),
+        ("config = \"x\"", "line 1: there is no setting 'config'"),
+        ("epochs = 3\nepochs = 4", "line 2: duplicate key"),
+        ("\n\nepochs = 0", "line 3: invalid value '0' for '--epochs <N>': expected a whole number, at least 1"),
+        ("learning-rate = \"fast\"", "line 1: invalid value 'fast' for '--learning-rate <RATE>'"),
+        ("quiet = 1", "line 1: quiet: expected true or false"),
+        ("epochs = true", "line 1: epochs: expected a number, a text in quotes, or [...] of them"),
+        ("filters = [1, 2, 3]", "line 1: invalid value '1,2,3' for '--filters <N[,N]>'"),
+        ("epochs = ", "line 1: "),
+        ("dense = 3\nlayers = [{ type = \"Flatten\" }]", "line 2: layers do not go with dense"),
+        ("layers = 3", "line 1: "),
+        ("seed = 1\n\n[[layers]]\ntype = \"Conv\"", "line 3: Conv: unknown variant `Conv`"),
+    ] {
+        fs::write(place.path("wrong.toml"), text).unwrap();
+        let call = place.call(["run", "--config", "wrong.toml"]);
+        assert_eq!((call.code, call.stdout.as_str()), (Some(2), ""), "{text}: {}", call.stderr);
+        let expected = format!("error: --config: wrong.toml, {words}");
+        assert!(call.stderr.starts_with(&expected), "{text}: expected {expected}: {}", call.stderr);
+        assert_eq!(call.stderr.lines().count(), 1, "{text}: {}", call.stderr);
+    }
+    let call = place.call(["--config", "nowhere.toml"]);
+    assert!(call.stderr.contains("--config: nowhere.toml: no such file"), "{}", call.stderr);
+}
