@@ -18,3 +18,8 @@ pub mod threads;
 pub use buffer::Buffer;
 pub use shape::Shape;
 pub use tensor::Tensor;
+
+/// The example in the README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

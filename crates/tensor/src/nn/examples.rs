@@ -4,6 +4,7 @@ use crate::shape::Shape;
 use crate::tensor::Tensor;
 use crate::threads;
 
+use super::layer::Step;
 use super::network::Prefix;
 
 /// Inputs of a network, each readable as floats: pictures kept as bytes, features in a tensor, or features that are
@@ -22,6 +23,17 @@ pub trait Inputs: Send + Sync {
 
     /// Writes one input as floats.
     fn read(&self, index: usize, into: &mut [f32]);
+
+    /// Writes one input as training sees it at a step: changed at random, if these inputs are.
+    fn read_for_training(&self, index: usize, step: Step, into: &mut [f32]) {
+        let _ = step;
+        self.read(index, into);
+    }
+
+    /// Whether training sees them changed at random. What follows from such inputs is never kept.
+    fn is_random(&self) -> bool {
+        false
+    }
 }
 
 /// Inputs and their labels.
@@ -38,6 +50,10 @@ impl<'a> Examples<'a> {
     pub fn new(inputs: impl Inputs + 'a, labels: Vec<u32>) -> Self {
         assert_eq!(inputs.len(), labels.len(), "{} inputs were given {} labels", inputs.len(), labels.len());
         Self { inputs: Box::new(inputs), labels }
+    }
+
+    pub(super) fn into_parts(self) -> (Box<dyn Inputs + 'a>, Vec<u32>) {
+        (self.inputs, self.labels)
     }
 
     /// The inputs.
@@ -60,8 +76,8 @@ impl<'a> Examples<'a> {
         self.labels.is_empty()
     }
 
-    /// The same examples as a frozen prefix shows them to the layers behind it. Computed once, here, where `cached`;
-    /// else whenever an example is read. Both ways give the same bits.
+    /// The same examples as a frozen prefix shows them to the layers behind it. Computed once, here, where `cached` and
+    /// never changed at random; else whenever an example is read. Both ways give the same bits.
     ///
     /// # Errors
     /// If there is no memory for the cache.
@@ -70,7 +86,7 @@ impl<'a> Examples<'a> {
         if prefix.is_empty() {
             return Ok(Examples { inputs: Box::new(Same(&*self.inputs)), labels });
         }
-        if cached {
+        if cached && !self.inputs.is_random() {
             return Ok(Examples { inputs: Box::new(features(&*self.inputs, prefix)?), labels });
         }
         Ok(Examples {
@@ -141,6 +157,14 @@ impl Inputs for Same<'_> {
     fn read(&self, index: usize, into: &mut [f32]) {
         self.0.read(index, into);
     }
+
+    fn read_for_training(&self, index: usize, step: Step, into: &mut [f32]) {
+        self.0.read_for_training(index, step, into);
+    }
+
+    fn is_random(&self) -> bool {
+        self.0.is_random()
+    }
 }
 
 /// Inputs that go through a frozen prefix whenever they are read.
@@ -161,5 +185,16 @@ impl Inputs for Through<'_> {
 
     fn read(&self, index: usize, into: &mut [f32]) {
         read_through(self.inputs, index, &self.prefix, into);
+    }
+
+    fn read_for_training(&self, index: usize, step: Step, into: &mut [f32]) {
+        threads::with_scratch(self.prefix.input().size(), |x| {
+            self.inputs.read_for_training(index, step, x);
+            self.prefix.infer(x, into);
+        });
+    }
+
+    fn is_random(&self) -> bool {
+        self.inputs.is_random()
     }
 }

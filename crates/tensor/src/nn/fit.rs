@@ -13,6 +13,7 @@ use super::examples::{Examples, NoMemory};
 use super::layer::{Param, Step};
 use super::network::{Network, Node, Prefix, params};
 use super::optimizer::{Optimizer, Rule};
+use super::schedule::Schedule;
 use super::score::{Metrics, Score};
 use super::trace::Trace;
 
@@ -29,6 +30,8 @@ pub struct Fit {
     pub rule: Rule,
     /// The learning rate.
     pub rate: f64,
+    /// How the learning rate goes from the first step to the last.
+    pub schedule: Schedule,
     /// Whether the features of the frozen prefix are computed once and kept.
     pub cached: bool,
 }
@@ -36,7 +39,15 @@ pub struct Fit {
 impl Default for Fit {
     /// Adam at 0.001, batches of 128, one epoch, cached features.
     fn default() -> Self {
-        Self { epochs: 1, batch_size: 128, seed: 0, rule: Rule::ADAM, rate: 1e-3, cached: true }
+        Self {
+            epochs: 1,
+            batch_size: 128,
+            seed: 0,
+            rule: Rule::ADAM,
+            rate: 1e-3,
+            schedule: Schedule::Constant,
+            cached: true,
+        }
     }
 }
 
@@ -245,6 +256,8 @@ fn train(
         let order = shuffled(training.len(), options.seed, state.epoch);
         for (index, batch) in order.chunks(options.batch_size).enumerate().skip(state.step) {
             let step = Step { seed: options.seed, step: (state.epoch * steps + index) as u64, example: 0 };
+            let rate = options.schedule.rate(options.rate, step.step, (options.epochs * steps) as u64);
+            state.optimizer.set_rate(rate);
             let score = train_step(nodes, &mut trace, &mut state.optimizer, training, batch, step);
             if !score.loss.is_finite() {
                 let layer = trace.first_broken(nodes, batch.len()).unwrap_or("the loss").to_owned();

@@ -31,6 +31,18 @@ pub(super) enum Source<'a> {
     Batch(&'a [f32]),
 }
 
+impl Source<'_> {
+    /// Reads an example, for training where there is a step.
+    fn read(self, example: usize, step: Option<Step>, into: &mut [f32]) {
+        let Source::Examples(examples, indices) = self else { return };
+        let (inputs, index) = (examples.inputs(), indices[example] as usize);
+        match step {
+            Some(step) => inputs.read_for_training(index, step, into),
+            None => inputs.read(index, into),
+        }
+    }
+}
+
 impl Group {
     /// Buffers for `examples` examples, of which `read` floats each are to be read.
     pub fn new(nodes: &[Node], read: usize, examples: usize, first_trainable: usize) -> Self {
@@ -57,16 +69,15 @@ impl Group {
             Source::Batch(_) => y.len() / len,
         };
         for (example, y) in y.chunks_exact_mut(y.len() / examples).enumerate() {
+            let step = step.map(|step| Step { example: step.example + example as u64, ..step });
             let Some(first) = nodes.first() else {
-                if let Source::Examples(examples, indices) = source {
-                    examples.inputs().read(indices[example] as usize, y);
-                }
+                source.read(example, step, y);
                 continue;
             };
             let here = example * first.input.size()..(example + 1) * first.input.size();
             let mut x = match source {
-                Source::Examples(examples, indices) => {
-                    examples.inputs().read(indices[example] as usize, &mut self.input[here.clone()]);
+                Source::Examples(..) => {
+                    source.read(example, step, &mut self.input[here.clone()]);
                     &self.input[here]
                 }
                 Source::Batch(batch) => &batch[here],
@@ -80,8 +91,7 @@ impl Group {
                 match step {
                     Some(step) => {
                         let noted = node.layer.memory_len();
-                        let memory = &mut memory[example * noted..][..noted];
-                        node.layer.forward(x, y, memory, Step { example: step.example + example as u64, ..step });
+                        node.layer.forward(x, y, &mut memory[example * noted..][..noted], step);
                     }
                     None => node.layer.infer(x, y),
                 }

@@ -20,6 +20,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod augment;
 mod batch_normalization;
 mod conv2d;
 mod dense;
@@ -35,10 +36,12 @@ mod max_pool;
 mod network;
 mod optimizer;
 mod relu;
+mod schedule;
 mod score;
 mod summary;
 pub mod trace;
 
+pub use augment::Augment;
 pub use batch_normalization::BatchNormalization;
 pub use conv2d::{Conv2D, Method};
 pub use dense::Dense;
@@ -56,6 +59,7 @@ pub use max_pool::MaxPool2D;
 pub use network::{Builder, Head, Network, NetworkError, Node, Prefix};
 pub use optimizer::{Optimizer, Rule};
 pub use relu::Relu;
+pub use schedule::Schedule;
 pub use score::{Metrics, Score};
 pub use summary::{Summary, SummaryRow, thousands};
 

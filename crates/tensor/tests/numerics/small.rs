@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use sha2::{Digest, Sha256};
 use thawline_tensor::Tensor;
 use thawline_tensor::nn::{
-    Conv2D, Dense, Dropout, EpochReport, Examples, Fit, Flatten, MaxPool2D, Network, Observer, Padding, Relu,
-    StepReport, fit,
+    Conv2D, Dense, Dropout, EpochReport, Examples, Fit, Flatten, MaxPool2D, Network, Observer, Padding, Relu, Rule,
+    Schedule, StepReport, fit,
 };
 
 use crate::data::{bits, reals};
@@ -44,8 +44,15 @@ pub fn examples(n: usize) -> Examples<'static> {
 }
 
 /// 70 examples make batches of 32, 32 and 6.
-pub const FIT: Fit =
-    Fit { epochs: 2, batch_size: 32, seed: 5, rule: thawline_tensor::nn::Rule::ADAM, rate: 1e-3, cached: true };
+pub const FIT: Fit = Fit {
+    epochs: 2,
+    batch_size: 32,
+    seed: 5,
+    rule: Rule::ADAM,
+    rate: 1e-3,
+    schedule: Schedule::Constant,
+    cached: true,
+};
 
 /// All numbers that a training reports, but for the time it takes.
 #[derive(Debug, Default, PartialEq)]

@@ -7,14 +7,14 @@ use thawline_tensor::kernels::reference;
 use thawline_tensor::nn::fit::{shuffled, train_step};
 use thawline_tensor::nn::trace::Trace;
 use thawline_tensor::nn::{
-    Dense, EpochReport, Examples, Fit, FitError, Network, Observer, Optimizer, Relu, Rest, Rule, State, StepReport,
-    evaluate, fit, fit_from, predict,
+    Augment, Dense, EpochReport, Examples, Fit, FitError, Network, Observer, Optimizer, Relu, Rest, Rule, Schedule, State,
+    StepReport, evaluate, fit, fit_from, predict,
 };
 
 use crate::chain::{self, STEP};
 use crate::compare::{close, same_bits};
 use crate::data::{reals, wide};
-use crate::small::{self, CLASSES, FIT, Log, examples, network};
+use crate::small::{self, CLASSES, FIT, Log, digest, examples, network};
 
 #[test]
 fn a_step_computes_the_gradients_of_the_layers() {
@@ -86,7 +86,7 @@ fn a_smaller_batch_in_a_larger_trace_updates_by_its_own_examples() {
         }
         let mut optimizer = Optimizer::new(Rule::ADAM, 1e-3);
         train_step(nodes, &mut trace, &mut optimizer, &examples, &[3, 1, 4, 15, 9, 2, 6, 5, 35], STEP);
-        small::digest(&network)
+        digest(&network)
     };
     assert_eq!(update(40, true), update(9, false));
 }
@@ -131,9 +131,9 @@ fn an_infinite_loss_stops_the_training_before_it_changes_a_weight() {
             param.value.fill(f32::INFINITY);
         }
     });
-    let before = small::digest(&network);
+    let before = digest(&network);
     fit(&mut network, &examples(70), None, &FIT, &mut ()).expect_err("the loss is not a number");
-    assert_eq!(small::digest(&network), before);
+    assert_eq!(digest(&network), before);
 }
 
 /// Asks to stop after some steps or epochs.
@@ -224,10 +224,10 @@ fn an_interrupted_training_goes_on_with_the_same_bits() {
 #[test]
 fn what_cannot_be_trained_is_refused() {
     let message = |network: &mut Network, training: &Examples, validation: Option<&Examples>, options: &Fit| {
-        let before = small::digest(network);
+        let before = digest(network);
         let error = fit(network, training, validation, options, &mut ()).expect_err("it is refused");
         assert!(matches!(error, FitError::Invalid(_)), "{error}");
-        assert_eq!(small::digest(network), before);
+        assert_eq!(digest(network), before);
         error.to_string()
     };
     let good = examples(9);
@@ -318,4 +318,38 @@ fn nothing_to_score_gives_nothing() {
     let none = examples(0);
     assert_eq!(predict(&network, &none).shape().dims(), [0, CLASSES]);
     assert_eq!(evaluate(&network, &none).accuracy, 0.0);
+}
+
+#[test]
+fn a_schedule_sets_the_rate_of_every_step() {
+    // With plain descent, the weights move by rate times gradient.
+    let moved = |schedule: Schedule, epochs: usize| {
+        let mut network = network();
+        let before: Vec<f32> = network.params().flat_map(|(_, param)| param.value.to_vec()).collect();
+        let rule = Rule::Sgd { momentum: 0.0 };
+        small::train(&mut network, &Fit { epochs, rule, rate: 0.01, schedule, batch_size: 70, ..FIT });
+        let after = network.params().flat_map(|(_, param)| param.value.to_vec());
+        after.zip(before).map(|(after, before)| f64::from(after - before).abs()).sum::<f64>()
+    };
+    assert_eq!(moved(Schedule::Cosine, 1), moved(Schedule::Constant, 1), "the first step has the whole rate");
+    let courses = [Schedule::Constant, Schedule::Cosine, Schedule::OneCycle].map(|schedule| moved(schedule, 4));
+    // Rates of 1, 1, 1, 1; of 1, 0.85, 0.5, 0.15; of 0.04, 0.96, 0.4, 0.
+    assert!(courses[0] > courses[1] && courses[1] > courses[2] && courses[2] > 0.2 * courses[0], "{courses:?}");
+}
+
+#[test]
+fn what_is_changed_at_random_is_never_kept_and_has_an_address() {
+    let trained = |cached: bool, seed: u64, augment: Augment| {
+        let mut network = network();
+        network.freeze_through("pool").expect("there is such a layer");
+        let examples = examples(40).augmented(augment);
+        fit(&mut network, &examples, None, &Fit { cached, seed, ..FIT }, &mut ()).expect("training succeeds");
+        digest(&network)
+    };
+    let both = Augment { flip: true, crop: 2 };
+    assert_eq!(trained(true, 5, both), trained(false, 5, both), "a cache would have kept the first change");
+    let results = [Augment::default(), both, Augment { flip: true, crop: 0 }, Augment { flip: false, crop: 2 }];
+    let distinct: std::collections::BTreeSet<String> =
+        results.into_iter().map(|augment| trained(true, 5, augment)).chain([trained(true, 6, both)]).collect();
+    assert_eq!(distinct.len(), 5);
 }

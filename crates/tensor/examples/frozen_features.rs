@@ -1,0 +1,54 @@
+//! Transfer: features learned on one task are frozen, and a new head behind them learns another.
+
+use std::time::Instant;
+
+use thawline_tensor::Tensor;
+use thawline_tensor::nn::{Conv2D, Dense, Examples, Fit, Flatten, MaxPool2D, Network, Relu, evaluate, fit};
+use thawline_tensor::random::{Address, Purpose};
+
+/// Pictures of stripes; the label says how they run, counted from `first`: down, across, or along one of the diagonals.
+fn stripes(count: usize, first: usize) -> Examples<'static> {
+    let mut pixels = Vec::new();
+    for index in 0..count {
+        let mut bits = Address { seed: 1, purpose: Purpose::Other(first as u32), step: 0, index: index as u64 }.bits();
+        let phase = bits.below(4) as usize;
+        for place in 0..16 * 16 {
+            let (row, column) = (place / 16, place % 16);
+            let along = [column, row, row + column, row + 15 - column][first + index % 2];
+            pixels.push(0.8 * bits.uniform() + if (along + phase) % 4 < 2 { 0.5 } else { 0.0 });
+        }
+    }
+    let labels = (0..count).map(|index| (index % 2) as u32).collect();
+    Examples::new(Tensor::from_slice([count, 16, 16, 1], &pixels), labels)
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut network = Network::builder([16, 16, 1])
+        .layer("conv", Conv2D::new(16, [3, 3]))
+        .layer("relu", Relu)
+        .layer("pool", MaxPool2D::new([2, 2]))
+        .layer("flatten", Flatten)
+        .layer("head", Dense::new(2))
+        .build(1)?;
+    let (source, target) = (stripes(400, 0), stripes(400, 2));
+    let options = Fit { epochs: 4, batch_size: 20, ..Fit::default() };
+    fit(&mut network, &source, None, &options, &mut ())?;
+    println!("down or across: {:.0} % right", 100.0 * evaluate(&network, &source).accuracy);
+
+    network.truncate("head")?;
+    network.push("new_head".to_owned(), Box::new(Dense::new(2)), 2)?;
+    network.freeze_through("flatten")?;
+    println!("\n{}\n", network.summary());
+
+    // The features are computed once; computed for each batch, they give the same bits.
+    let start = Instant::now();
+    fit(&mut network, &target, None, &Fit { cached: true, ..options }, &mut ())?;
+    println!("the new head took {:.0} ms", 1e3 * start.elapsed().as_secs_f64());
+    println!("one diagonal or the other: {:.0} % right", 100.0 * evaluate(&network, &target).accuracy);
+    Ok(())
+}
+
+#[test]
+fn runs() -> Result<(), Box<dyn std::error::Error>> {
+    main()
+}

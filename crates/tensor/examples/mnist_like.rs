@@ -1,0 +1,62 @@
+//! A convolutional network on small grey pictures: rings, crosses and bars, drawn at random places under noise.
+
+use std::ops::ControlFlow;
+
+use thawline_tensor::Tensor;
+use thawline_tensor::nn::{
+    BatchNormalization, Conv2D, Dense, Dropout, EpochReport, Examples, Fit, Flatten, MaxPool2D, Network, Observer,
+    Relu, fit,
+};
+use thawline_tensor::random::{Address, Purpose};
+
+const SIDE: usize = 16;
+
+/// Pictures of three kinds, in turns.
+fn pictures(count: usize, seed: u64) -> Examples<'static> {
+    let mut pixels = Vec::new();
+    for index in 0..count {
+        let mut bits = Address { seed, purpose: Purpose::Other(0), step: 0, index: index as u64 }.bits();
+        let [row, column] = [0; 2].map(|_| 5 + bits.below(6) as i64);
+        for place in 0..SIDE * SIDE {
+            let (down, right) = ((place / SIDE) as i64 - row, (place % SIDE) as i64 - column);
+            let ink = match index % 3 {
+                0 => (9..=17).contains(&(down * down + right * right)),
+                1 => (down.abs() == right.abs()) && down.abs() < 5,
+                _ => right == 0 && down.abs() < 5,
+            };
+            pixels.push(0.7 * bits.uniform() + if ink { 0.6 } else { 0.0 });
+        }
+    }
+    let labels = (0..count).map(|index| (index % 3) as u32).collect();
+    Examples::new(Tensor::from_slice([count, SIDE, SIDE, 1], &pixels), labels)
+}
+
+struct Print;
+
+impl Observer for Print {
+    fn epoch(&mut self, report: &EpochReport) -> ControlFlow<()> {
+        let validation = report.validation.unwrap_or_default();
+        println!("epoch {}: loss {:.3}, right {:.1} %", report.epoch, validation.loss, 100.0 * validation.accuracy);
+        if validation.accuracy > 0.99 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut network = Network::builder([SIDE, SIDE, 1])
+        .layer("conv", Conv2D::new(8, [3, 3]))
+        .layer("norm", BatchNormalization::new().momentum(0.9))
+        .layer("relu", Relu)
+        .layer("pool", MaxPool2D::new([2, 2]))
+        .layer("flatten", Flatten)
+        .layer("dropout", Dropout::new(0.2))
+        .layer("logits", Dense::new(3))
+        .build(1)?;
+    let options = Fit { epochs: 12, batch_size: 32, rate: 0.01, ..Fit::default() };
+    fit(&mut network, &pictures(600, 1), Some(&pictures(300, 2)), &options, &mut Print)?;
+    Ok(())
+}
+
+#[test]
+fn runs() -> Result<(), Box<dyn std::error::Error>> {
+    main()
+}

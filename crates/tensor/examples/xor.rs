@@ -1,0 +1,33 @@
+//! The smallest network that needs a hidden layer: exclusive or.
+
+use thawline_tensor::Tensor;
+use thawline_tensor::nn::{Dense, Examples, Fit, Network, Relu, evaluate, fit, predict};
+
+const INPUTS: [f32; 8] = [0., 0., 0., 1., 1., 0., 1., 1.];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut network = Network::builder([2])
+        .layer("hidden", Dense::new(16))
+        .layer("relu", Relu)
+        .layer("logits", Dense::new(2))
+        .build(1)?;
+    println!("{}\n", network.summary());
+
+    let examples = Examples::new(Tensor::from_slice([4, 2], &INPUTS), vec![0, 1, 1, 0]);
+    let before = evaluate(&network, &examples);
+    fit(&mut network, &examples, None, &Fit { epochs: 300, rate: 0.02, ..Fit::default() }, &mut ())?;
+    let after = evaluate(&network, &examples);
+    println!("loss {:.3} before, {:.3} after 300 steps", before.loss, after.loss);
+
+    let logits = predict(&network, &examples);
+    for (input, logits) in INPUTS.chunks(2).zip(logits.data().chunks(2)) {
+        println!("{} xor {} = {}", input[0], input[1], u8::from(logits[1] > logits[0]));
+    }
+    assert_eq!(after.accuracy, 1.0);
+    Ok(())
+}
+
+#[test]
+fn runs() -> Result<(), Box<dyn std::error::Error>> {
+    main()
+}
