@@ -16,7 +16,7 @@ pub struct Dataset {
     format: Format,
     train: Images,
     test: Images,
-    classes: Vec<String>,
+    pub(crate) classes: Vec<String>,
     coarse_classes: Vec<String>,
     source: Source,
 }
@@ -51,6 +51,8 @@ pub struct Images {
     /// One buffer of records for each file, all with the same number of records.
     batches: Vec<Vec<u8>>,
     records_per_batch: usize,
+    /// Whether a picture's label is its coarse one.
+    coarsely_labelled: bool,
 }
 
 /// One labelled picture, borrowed from its [`Images`].
@@ -134,12 +136,21 @@ impl Dataset {
 
     /// The names of the classes, from the release's own file: the name of label `l` is `classes()[l]`.
     pub fn classes(&self) -> &[String] {
-        &self.classes
+        if self.train.coarsely_labelled { &self.coarse_classes } else { &self.classes }
     }
 
     /// The names of CIFAR-100's coarse classes; empty for CIFAR-10.
     pub fn coarse_classes(&self) -> &[String] {
         &self.coarse_classes
+    }
+
+    /// The same pictures with CIFAR-100's coarse classes for their classes: [`Image::label`] is the coarse label, and
+    /// [`Dataset::classes`] are the coarse ones' names. What is written of it are the release's files all the same.
+    /// `None` for CIFAR-10, which has none.
+    pub fn by_coarse_label(mut self) -> Option<Dataset> {
+        let has_two = self.format.coarse_classes() > 0;
+        (self.train.coarsely_labelled, self.test.coarsely_labelled) = (has_two, has_two);
+        has_two.then_some(self)
     }
 
     /// Where it was read from.
@@ -205,7 +216,7 @@ impl Images {
     pub(crate) fn from_batches(format: Format, batches: Vec<Vec<u8>>) -> Self {
         let records_per_batch = batches.first().map_or(0, |batch| batch.len() / format.record_bytes());
         debug_assert!(batches.iter().all(|batch| batch.len() == records_per_batch * format.record_bytes()));
-        Images { format, batches, records_per_batch }
+        Images { format, batches, records_per_batch, coarsely_labelled: false }
     }
 
     /// Whether the labels are CIFAR-10's or CIFAR-100's.
@@ -234,7 +245,10 @@ impl Images {
         let (labels, pixels) = records[start..start + self.format.record_bytes()].split_at(self.format.label_bytes());
         let pixels = pixels.try_into().expect("a record ends with the pixels of one picture");
         match *labels {
-            [coarse, fine] => Image { label: fine, coarse_label: Some(coarse), pixels },
+            [coarse, fine] => {
+                let label = if self.coarsely_labelled { coarse } else { fine };
+                Image { label, coarse_label: Some(coarse), pixels }
+            }
             _ => Image { label: labels[0], coarse_label: None, pixels },
         }
     }

@@ -86,7 +86,7 @@ impl Dataset {
             let pieces = match role {
                 Role::Training(index) => self.train().records(index * per_file..(index + 1) * per_file).collect(),
                 Role::Test => self.test().records(0..self.test().len()).collect(),
-                Role::Names => lines(self.classes()),
+                Role::Names => lines(&self.classes),
                 Role::CoarseNames => lines(self.coarse_classes()),
             };
             Contents { name, pieces }

@@ -90,3 +90,22 @@ fn the_identity_is_the_hash_of_the_records_wherever_they_come_from() {
 fn there_is_no_picture_past_the_end() {
     read(&archive(&files(Format::Cifar10, 1))).unwrap().train().get(5);
 }
+
+#[test]
+fn cifar_100_can_be_labelled_coarsely() {
+    let fine = read(&archive(&files(Format::Cifar100, 3))).unwrap();
+    let mut written = Vec::new();
+    fine.write_archive_to(&mut written).unwrap();
+    let coarse = fine.clone().by_coarse_label().unwrap();
+    assert_eq!((coarse.classes().len(), coarse.classes()[19].as_str()), (20, "coarse19"));
+    for (n, image) in coarse.train().iter().enumerate() {
+        assert_eq!((usize::from(image.label), image.coarse_label), (n, Some(n as u8)));
+        assert_is_picture(image, n);
+    }
+    // It is the same data.
+    assert_eq!(coarse.sha256(), fine.sha256());
+    let mut again = Vec::new();
+    coarse.write_archive_to(&mut again).unwrap();
+    assert!(again == written, "the archive has other bytes");
+    assert!(read(&archive(&files(Format::Cifar10, 3))).unwrap().by_coarse_label().is_none());
+}
