@@ -49,20 +49,35 @@ pub fn environment(now: SystemTime) -> Environment {
         threads: threads::count(),
         memory_bytes: memory_bytes(),
         os: os(),
-        rustc: RUSTC.to_owned(),
-        target: TARGET.to_owned(),
-        profile: PROFILE.to_owned(),
+        rustc: rustc(),
+        target: target(),
+        profile: profile().to_owned(),
     }
 }
 
 /// The compiler that built the program, e.g. `rustc 1.95.0`.
-pub const RUSTC: &str = env!("THAWLINE_RUSTC");
+pub fn rustc() -> String {
+    format!("rustc {}", rustc_version_runtime::version())
+}
 
-/// The target triple of the build.
-pub const TARGET: &str = env!("THAWLINE_TARGET");
+/// What the program was built for, e.g. `x86_64-linux-gnu`.
+pub fn target() -> String {
+    let environment = if cfg!(target_env = "gnu") {
+        "-gnu"
+    } else if cfg!(target_env = "musl") {
+        "-musl"
+    } else if cfg!(target_env = "msvc") {
+        "-msvc"
+    } else {
+        ""
+    };
+    format!("{}-{}{environment}", consts::ARCH, consts::OS)
+}
 
-/// The cargo profile of the build.
-pub const PROFILE: &str = env!("THAWLINE_PROFILE");
+/// How the program was built: `debug` or `release`.
+pub fn profile() -> &'static str {
+    if cfg!(debug_assertions) { "debug" } else { "release" }
+}
 
 /// The processor's own name; where the system does not tell, its architecture.
 pub fn cpu() -> String {
@@ -131,8 +146,7 @@ mod tests {
 
     #[test]
     fn the_build_is_known() {
-        assert!(RUSTC.starts_with("rustc 1."), "{RUSTC}");
-        assert!(TARGET.contains(consts::ARCH), "{TARGET}");
-        assert!(["debug", "release"].contains(&PROFILE), "{PROFILE}");
+        assert!(rustc().starts_with("rustc 1."), "{}", rustc());
+        assert!(target().starts_with(&format!("{}-{}", consts::ARCH, consts::OS)), "{}", target());
     }
 }
