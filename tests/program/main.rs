@@ -21,6 +21,9 @@ mod resume;
 /// `eval`, `export` and `import`: what a model is worth, and its way to other frameworks and back.
 mod exchange;
 
+/// How a network is trained: schedules, changes of pictures, presets.
+mod regime;
+
 /// Settings from a file.
 mod settings;
 

@@ -28,6 +28,28 @@ fn a_runs_config_repeats_it() {
     }
 }
 
+#[test]
+fn a_config_names_the_file_of_its_features_and_what_it_must_hold() {
+    let place = Place::new();
+    place.run("--filters 4 --dense 6");
+    fs::rename(place.path("run"), place.path("first")).unwrap();
+    let second = place.run("--from first/weights-model_1.safetensors --target 3-7 --partial");
+    fs::rename(place.path("run"), place.path("second")).unwrap();
+    let again = ["--config", "second/config.toml", "--out", "run"];
+    let call = place.call(again);
+    assert_eq!(call.code, Some(0), "{}", call.stderr);
+    for name in ["config.toml", "weights-model_2.safetensors"] {
+        assert!(fs::read(place.path("run").join(name)).unwrap() == second.read(name), "{name} differs");
+    }
+    fs::remove_dir_all(place.path("run")).unwrap();
+    fs::copy(place.path("first/weights-model_2.safetensors"), place.path("first/weights-model_1.safetensors")).unwrap();
+    let call = place.call(again);
+    assert_eq!(call.code, Some(2));
+    assert!(call.stderr.contains("has another content than when the run began: expected SHA-256"), "{}", call.stderr);
+    let call = place.call([&again[..], &["--from", "first/weights-model_2.safetensors"]].concat());
+    assert_eq!(call.code, Some(0), "another file, named on the command line: {}", call.stderr);
+}
+
 /// The `config.toml` of a run with this file of settings, and these flags beside it.
 fn resolved(settings: &str, flags: &[&str]) -> toml::Table {
     let place = Place::new();

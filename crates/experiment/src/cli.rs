@@ -23,6 +23,7 @@ use crate::{
     model_file::Model,
     models::{Architecture, ConvMethod, Listed, Tutorial, file},
     record::HeadStart,
+    regime::{Augment, Schedule},
     transfer::Cache,
 };
 
@@ -95,6 +96,9 @@ pub struct RunArgs {
     /// A TOML file of settings, such as a run's config.toml; flags on the command line win
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Settings for a purpose; fast: the tutorial's accuracies in a fifth of its time
+    #[arg(long, value_name = "PRESET", value_enum, hide_possible_values = true)]
+    pub preset: Option<Preset>,
     /// Whether a flag says what the network is.
     #[command(flatten)]
     pub network_is_given: NetworkIsGiven,
@@ -116,6 +120,22 @@ pub struct RunArgs {
     /// What is written.
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+/// Ready-made settings of `run`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Preset {
+    /// The tutorial's final accuracies in a fifth of its time
+    Fast,
+}
+
+impl Preset {
+    /// The settings, as a file for `--config`.
+    pub fn text(self) -> &'static str {
+        match self {
+            Preset::Fast => include_str!("presets/fast.toml"),
+        }
+    }
 }
 
 /// Which pictures.
@@ -188,7 +208,13 @@ pub struct TrainingArgs {
     /// Adam's learning rate
     #[arg(long, value_name = "RATE", default_value = "0.001", value_parser = learning_rate)]
     pub learning_rate: f64,
-    /// Decides initial weights, order of pictures and dropout
+    /// The learning rate's course: constant, cosine or one-cycle
+    #[arg(long, value_name = "COURSE", value_enum, hide_possible_values = true, default_value_t = Schedule::Constant)]
+    pub schedule: Schedule,
+    /// Change the pictures that are learned from at random: flip, crop or flip,crop
+    #[arg(long, value_name = "CHANGES")]
+    pub augment: Option<Augment>,
+    /// Decides initial weights, order of pictures, dropout and changes of pictures
     #[arg(long, value_name = "N", default_value = "1", value_parser = seed)]
     pub seed: u64,
 }
@@ -203,6 +229,9 @@ pub struct TransferArgs {
     /// Take the features from this file of weights; there is no model_1 then
     #[arg(long, value_name = "FILE", conflicts_with = "source")]
     pub from: Option<PathBuf>,
+    /// SHA-256 of that file, where settings say what it must be.
+    #[arg(skip)]
+    pub from_sha256: Option<String>,
     /// Let layers that do not fit the file's begin anew
     #[arg(long, requires = "from")]
     pub partial: bool,
@@ -381,8 +410,8 @@ impl RunArgs {
         let names = |flag, list: &str| -> Result<String> {
             Ok(classes::list(&classes::parse(flag, list, data.dataset.classes())?))
         };
-        let &TrainingArgs { epochs, batch_size, learning_rate, seed } = &self.training;
-        let TransferArgs { from, partial, head, freeze, cache } = &self.transfer;
+        let &TrainingArgs { epochs, batch_size, learning_rate, schedule, augment, seed } = &self.training;
+        let TransferArgs { from, from_sha256, partial, head, freeze, cache } = &self.transfer;
         let model = from.as_deref().map(Model::open).transpose().map_err(|failure| failure.within("--from"))?;
         let network = match &model {
             Some(model) if !self.network_is_given.0 => model.metadata.network.clone(),
@@ -396,11 +425,13 @@ impl RunArgs {
             epochs,
             batch_size,
             learning_rate,
+            schedule,
+            augment: augment.unwrap_or_default(),
             freeze: freeze.clone().unwrap_or_else(|| network.features_end()),
             network,
             head: *head,
             from: from.as_ref().map(|path| path.display().to_string()),
-            from_sha256: model.map(|model| model.sha256),
+            from_sha256: from_sha256.clone().or(model.map(|model| model.sha256)),
             partial: *partial,
             cache: *cache,
             seed,

@@ -2,7 +2,8 @@
 //!
 //! A key of the file is a flag without its dashes: `batch-size = 64`, `filters = [32, 64]`, `quiet = true`. Its value is
 //! checked as the flag's is. A flag on the command line wins over the file's, and over those that exclude it. Instead of a
-//! flag, `layers` may list the network, as in a file for `--model`. So a run's `config.toml` is such a file.
+//! flag, `layers` may list the network, as in a file for `--model`. So a run's `config.toml` is such a file. A preset is one,
+//! too, that is part of the program.
 
 use std::{
     collections::BTreeMap,
@@ -10,11 +11,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, Parser, parser::ValueSource};
+use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, Parser, error::ErrorKind, parser::ValueSource};
 use toml::{Spanned, Value};
 
 use crate::{
-    cli::{self, Cli},
+    cli::{self, Cli, Preset},
     failure::{Failure, Result},
     models::{Listed, file},
 };
@@ -51,16 +52,28 @@ pub fn parse(arguments: Vec<OsString>) -> std::result::Result<Cli, Refusal> {
         Some(("run", given)) => given,
         Some(_) => return Ok(Cli::from_arg_matches(&matches)?),
     };
-    let Some(path) = given.get_one::<PathBuf>("config").cloned() else {
-        return Ok(Cli::from_arg_matches(&matches)?);
-    };
-    let settings = Settings::read(&path, given).map_err(|failure| failure.within("--config"))?;
-    let mut cli = Cli::try_parse_from(arguments.into_iter().chain(settings.flags))?;
+    let mut arguments = arguments;
+    let (mut layers, mut from_sha256) = (None, None);
+    if let Some(path) = given.get_one::<PathBuf>("config") {
+        let settings = file::text(path).and_then(|text| Settings::read(path, &text, given));
+        let settings = settings.map_err(|failure| failure.within("--config"))?;
+        arguments.extend(settings.flags);
+        (layers, from_sha256) = (settings.layers, settings.from_sha256);
+    }
+    // A file's settings win over the preset's, as the command line's do.
+    let matches = Cli::command().try_get_matches_from(&arguments)?;
+    let given = matches.subcommand_matches("run").unwrap_or(&matches);
+    if let Some(preset) = given.get_one::<Preset>("preset") {
+        arguments.extend(Settings::read(Path::new("preset"), preset.text(), given)?.flags);
+    }
+    let mut cli = Cli::try_parse_from(arguments)?;
     let run = match &mut cli.command {
         Some(cli::Command::Run(run)) => run,
         _ => &mut cli.run,
     };
-    run.network.layers = settings.layers;
+    run.network_is_given.0 |= layers.is_some();
+    run.network.layers = layers;
+    run.transfer.from_sha256 = from_sha256;
     Ok(cli)
 }
 
@@ -86,31 +99,38 @@ fn rephrase(line: &str) -> String {
 struct Settings {
     flags: Vec<OsString>,
     layers: Option<Listed>,
+    from_sha256: Option<String>,
 }
 
+/// The key that says what the file of `from` must hold.
+const FROM_SHA256: &str = "from-sha256";
+
 /// Flags that a file cannot give.
-const NOT_IN_A_FILE: [&str; 2] = ["config", "help"];
+const NOT_IN_A_FILE: [&str; 3] = ["config", "resume", "help"];
 
 impl Settings {
-    /// Reads a file, without what the command line has `given` another value.
-    fn read(path: &Path, given: &ArgMatches) -> Result<Self> {
-        let text = file::text(path)?;
+    /// Reads settings, without what the command line has `given` another value.
+    fn read(path: &Path, text: &str, given: &ArgMatches) -> Result<Self> {
         let keys: BTreeMap<Spanned<String>, Value> =
-            toml::from_str(&text).map_err(|error| file::misread(path, &text, &error))?;
+            toml::from_str(text).map_err(|error| file::misread(path, text, &error))?;
         let mut run = Cli::command();
         run.build();
         let run = run.find_subcommand("run").expect("the program runs").clone();
         let flag = |name: &str| run.get_arguments().find(|flag| flag.get_long() == Some(name));
-        let mut settings = Settings { flags: Vec::new(), layers: None };
+        let mut settings = Settings { flags: Vec::new(), layers: None, from_sha256: None };
         for (key, value) in &keys {
             let wrong = |reason: String| {
-                let line = file::line_of(&text, key.span().start);
+                let line = file::line_of(text, key.span().start);
                 Failure::usage(format!("{}, line {line}: {reason}", path.display()))
             };
             let name = key.get_ref().as_str();
             let is_list = name == "layers";
-            let Some(flag) = flag(if is_list { "model" } else { name }).filter(|_| !NOT_IN_A_FILE.contains(&name))
-            else {
+            let flag_name = match name {
+                "layers" => "model",
+                FROM_SHA256 => "from",
+                name => name,
+            };
+            let Some(flag) = flag(flag_name).filter(|_| !NOT_IN_A_FILE.contains(&name)) else {
                 let known = run.get_arguments().filter_map(Arg::get_long).filter(|name| !NOT_IN_A_FILE.contains(name));
                 let known = known.chain(["layers"]).collect::<Vec<_>>().join(", ");
                 return Err(wrong(format!("there is no setting '{name}'; expected one of {known}")));
@@ -122,15 +142,25 @@ impl Settings {
             let argument = if is_list { None } else { argument(flag, value).map_err(wrong)? };
             if let Some(argument) = &argument {
                 let alone = ["thawline".into(), "run".into(), argument.clone()];
-                Cli::command().try_get_matches_from(alone).map_err(|error| wrong(one_line(&error)))?;
+                match Cli::command().try_get_matches_from(alone) {
+                    // Another key may be what it requires.
+                    Err(error) if error.kind() != ErrorKind::MissingRequiredArgument => {
+                        return Err(wrong(one_line(&error)));
+                    }
+                    _ => {}
+                }
             }
             let is_given = |flag: &Arg| given.value_source(flag.get_id().as_str()) == Some(ValueSource::CommandLine);
             if is_given(flag) || rivals().any(is_given) {
                 continue;
             }
+            if name == FROM_SHA256 {
+                settings.from_sha256 = value.as_str().map(str::to_owned);
+                continue;
+            }
             settings.flags.extend(argument);
             if is_list {
-                settings.layers = Some(file::parse(path, &text, true)?);
+                settings.layers = Some(file::parse(path, text, true)?);
             }
         }
         Ok(settings)

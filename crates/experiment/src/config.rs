@@ -3,7 +3,13 @@
 use serde::{Deserialize, Serialize};
 use thawline_tensor::nn::{Fit, Rule};
 
-use crate::{models::Architecture, record::HeadStart, tensor_file, transfer::Cache};
+use crate::{
+    models::Architecture,
+    record::HeadStart,
+    regime::{Augment, Schedule},
+    tensor_file,
+    transfer::Cache,
+};
 
 /// The settings, named as the flags are.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,6 +34,12 @@ pub struct Config {
     pub batch_size: usize,
     /// Adam's learning rate.
     pub learning_rate: f64,
+    /// The course of the learning rate.
+    #[serde(default)]
+    pub schedule: Schedule,
+    /// What is changed at random in the pictures that are learned from.
+    #[serde(default, skip_serializing_if = "Augment::is_none")]
+    pub augment: Augment,
     /// The last layer of the features that model_2 takes over, frozen.
     pub freeze: String,
     /// Where model_2's head starts.
@@ -54,8 +66,8 @@ pub struct Config {
 impl Config {
     /// How a model is trained, with its own seed.
     pub fn fit(&self, seed: u64, cached: bool) -> Fit {
-        let &Config { epochs, batch_size, learning_rate: rate, .. } = self;
-        Fit { epochs, batch_size, seed, rule: Rule::ADAM, rate, cached }
+        let &Config { epochs, batch_size, learning_rate: rate, schedule, .. } = self;
+        Fit { epochs, batch_size, seed, rule: Rule::ADAM, rate, schedule: schedule.into(), cached }
     }
 
     /// SHA-256 of the settings that decide the results: not of where the pictures lie, nor of the machine.
@@ -79,6 +91,8 @@ impl Config {
             epochs: 1,
             batch_size: 16,
             learning_rate: 0.001,
+            schedule: Schedule::Constant,
+            augment: Augment::default(),
             freeze: crate::models::FEATURES_END.to_owned(),
             head: HeadStart::Fresh,
             from: None,
@@ -99,10 +113,13 @@ mod tests {
     #[test]
     fn settings_survive_the_way_through_their_file() {
         for limit in [None, Some(100)] {
-            let config = Config { limit, learning_rate: 1e-7, seed: i64::MAX as u64, ..Config::small() };
+            let augment = Augment { flip: limit.is_some(), crop: false };
+            let schedule = Schedule::OneCycle;
+            let config =
+                Config { limit, augment, schedule, learning_rate: 1e-7, seed: i64::MAX as u64, ..Config::small() };
             let text = toml::to_string(&config).unwrap();
             assert_eq!(toml::from_str::<Config>(&text).unwrap(), config, "{text}");
-            assert!(text.contains("batch-size = 16"), "{text}");
+            assert!(text.contains("batch-size = 16") && text.contains("schedule = \"one-cycle\""), "{text}");
         }
     }
 }

@@ -88,14 +88,14 @@ impl<'a> Experiment<'a> {
             (Some(source), _) => {
                 let source = classes::parse("--source", source, names)?;
                 classes::require_disjoint(&source, &target)?;
-                let task = Task::new(&data.dataset, source, config.limit)?;
+                let task = Task::new(&data.dataset, source, config.limit, config.augment)?;
                 require_buildable(&config.network, task.classes.len())?;
                 Features::Model1 { network: config.network.build(task.classes.len(), config.seed)?, task }
             }
             (None, Some(path)) => Features::File(Box::new(open_features(path, config.from_sha256.as_deref())?)),
             (None, None) => return Err(Failure::usage("the settings have neither source nor from")),
         };
-        let target = Task::new(&data.dataset, target, config.limit)?;
+        let target = Task::new(&data.dataset, target, config.limit, config.augment)?;
         require_buildable(&config.network, target.classes.len())?;
         let transfer = transfer::model_2(features.network(), target.classes.len(), config)?;
         let (outline, source) = (&transfer.network, features.source());

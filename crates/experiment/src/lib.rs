@@ -22,6 +22,7 @@ pub mod model_file;
 pub mod models;
 pub mod own_pictures;
 pub mod pictures;
+pub mod regime;
 pub mod predictions;
 pub mod statistics;
 pub mod sweep;

@@ -8,6 +8,7 @@ use crate::{
     experiment::{Experiment, Features},
     progress::bytes,
     record::Environment,
+    regime::Schedule,
     task::Task,
     transfer::Cache,
 };
@@ -31,12 +32,21 @@ pub fn text(experiment: &Experiment, environment: &Environment, folder: &Path) -
     lines.extend([
         format!("target    {}", describe(target)),
         format!(
-            "training  {} epoch{} in batches of {}, Adam at {}, seed {}",
+            "training  {} epoch{} in batches of {}, Adam {}, seed {}{}",
             config.epochs,
             plural(config.epochs),
             config.batch_size,
-            config.learning_rate,
-            config.seed
+            match config.schedule {
+                Schedule::Constant => format!("at {}", config.learning_rate),
+                Schedule::Cosine => format!("from {} down to 0", config.learning_rate),
+                Schedule::OneCycle => format!("up to {} and down to 0", config.learning_rate),
+            },
+            config.seed,
+            if config.augment.is_none() {
+                String::new()
+            } else {
+                format!("; pictures are changed at random: {}", config.augment)
+            }
         ),
         format!(
             "machine   {}, {} with {} thread{}",
@@ -73,6 +83,9 @@ fn cache(experiment: &Experiment) -> Option<String> {
     let plan = &experiment.cache;
     match experiment.config.cache {
         _ if plan.cached => None,
+        _ if !experiment.config.augment.is_none() => {
+            Some("off: pictures are changed at random, so their features cannot be computed once".to_owned())
+        }
         _ if plan.bytes == 0 => Some("none: no layer is frozen in front of the first that learns or drops".to_owned()),
         Cache::Auto => Some(format!(
             "off: the features would take {}, and half of the free memory is {}; they are computed for each batch",

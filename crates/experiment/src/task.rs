@@ -10,6 +10,7 @@ use crate::{
     failure::{Failure, Result},
     models,
     record::{ClassRecord, TaskRecord},
+    regime::Augment,
     report::ClassPictures,
 };
 
@@ -24,11 +25,11 @@ pub struct Task<'a> {
 }
 
 impl<'a> Task<'a> {
-    /// The pictures of some classes; at most `limit` to learn from and at most `limit` to be judged on.
+    /// The pictures of some classes; at most `limit` to learn from, changed at random, and at most `limit` to be judged on.
     ///
     /// # Errors
     /// If there are none of one kind.
-    pub fn new(data: &'a Dataset, classes: Vec<ClassRecord>, limit: Option<usize>) -> Result<Self> {
+    pub fn new(data: &'a Dataset, classes: Vec<ClassRecord>, limit: Option<usize>, augment: Augment) -> Result<Self> {
         let select = |images: &'a Images, what: &str| {
             let examples = examples(images, &classes, limit.unwrap_or(usize::MAX));
             let none = || {
@@ -37,7 +38,7 @@ impl<'a> Task<'a> {
             };
             if examples.is_empty() { Err(none()) } else { Ok(examples) }
         };
-        let train = select(data.train(), "training")?;
+        let train = select(data.train(), "training")?.augmented(augment.into());
         let validation = select(data.test(), "test")?;
         Ok(Task { train, validation, classes })
     }
@@ -126,7 +127,7 @@ mod tests {
     fn a_task_holds_its_classes_alone_in_the_order_of_the_list() {
         let data = dataset();
         let list = classes::parse("--source", "7,2", data.classes()).unwrap();
-        let task = Task::new(&data, list, None).unwrap();
+        let task = Task::new(&data, list, None, Augment::default()).unwrap();
         // Pictures 2, 7, 12, 17, ...: label 2 is output 1, label 7 output 0.
         assert_eq!(task.train.labels(), [1, 0, 1, 0, 1, 0, 1, 0, 1, 0]);
         assert_eq!(task.validation.len(), 4);
@@ -141,7 +142,7 @@ mod tests {
     fn the_limit_holds_for_both_kinds_of_pictures() {
         let data = dataset();
         let list = classes::parse("--source", "0-4", data.classes()).unwrap();
-        let task = Task::new(&data, list, Some(3)).unwrap();
+        let task = Task::new(&data, list, Some(3), Augment::default()).unwrap();
         assert_eq!((task.train.labels(), task.validation.labels()), (&[0, 1, 2][..], &[0, 1, 2][..]));
     }
 

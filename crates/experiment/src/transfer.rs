@@ -209,6 +209,15 @@ impl CachePlan {
 /// If it is demanded and there is not enough free memory.
 pub fn plan_cache(network: &Network, task: &Task, cache: Cache, free_memory: Option<u64>) -> Result<CachePlan> {
     let prefix = network.prefix();
+    if task.train.inputs().is_random() {
+        if cache == Cache::On {
+            return Err(Failure::usage(
+                "--cache on: the features of pictures that --augment changes each time cannot be computed once; \
+                 use --cache auto, or no --augment",
+            ));
+        }
+        return Ok(CachePlan { cached: false, bytes: 0, budget: 0 });
+    }
     let examples = task.train.len() + task.validation.len();
     let bytes = if prefix.is_empty() { 0 } else { cache_bytes(examples, &prefix) };
     let budget = match cache {

@@ -18,6 +18,7 @@ use crate::{
     model_file::Model,
     progress::percent,
     record::{ConfusionMatrix, DataRecord},
+    regime::Augment,
     task::Task,
     tensor_file, training,
 };
@@ -89,7 +90,7 @@ fn score(args: &EvalArgs) -> Result<()> {
             classes.len()
         )));
     }
-    let task = Task::new(&data.dataset, classes, args.limit)?;
+    let task = Task::new(&data.dataset, classes, args.limit, Augment::default())?;
     let metrics = evaluate(&model.network, &task.validation);
     if !metrics.loss.is_finite() {
         return Err(Failure::new(

@@ -131,7 +131,15 @@ impl Lesson<'_> {
         let seed = if self.arm.stage == Stage::Pretraining { self.seed } else { transfer::seed(self.seed) };
         let seed = if phase == 0 { seed } else { derived(seed, phase) };
         let rate = LEARNING_RATE * rate_factor;
-        Fit { epochs, batch_size: self.settings.batch_size, seed, rule: Rule::ADAM, rate, cached: false }
+        Fit {
+            epochs,
+            batch_size: self.settings.batch_size,
+            seed,
+            rule: Rule::ADAM,
+            rate,
+            cached: false,
+            ..Fit::default()
+        }
     }
 
     /// Scores the trained network on the test set.

@@ -7,8 +7,8 @@ use thawline_tensor::kernels::reference;
 use thawline_tensor::nn::fit::{shuffled, train_step};
 use thawline_tensor::nn::trace::Trace;
 use thawline_tensor::nn::{
-    Augment, Dense, EpochReport, Examples, Fit, FitError, Network, Observer, Optimizer, Relu, Rest, Rule, Schedule, State,
-    StepReport, evaluate, fit, fit_from, predict,
+    Augment, Dense, EpochReport, Examples, Fit, FitError, Network, Observer, Optimizer, Relu, Rest, Rule, Schedule,
+    State, StepReport, evaluate, fit, fit_from, predict,
 };
 
 use crate::chain::{self, STEP};
@@ -215,7 +215,7 @@ fn an_interrupted_training_goes_on_with_the_same_bits() {
             let mut values = values.into_iter();
             network.update_params(|_, param| param.value.copy_from_slice(&values.next().expect("as many")));
             let second = run(&mut network, state, usize::MAX);
-            assert_eq!(small::digest(&network), small::digest(&whole), "after step {after}");
+            assert_eq!(digest(&network), digest(&whole), "after step {after}");
             assert_eq!([first.reports, second.reports].concat(), uninterrupted.reports, "after step {after}");
         }
     }

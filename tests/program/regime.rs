@@ -1,0 +1,57 @@
+//! How a network is trained: schedules, changes of pictures, presets.
+
+use crate::invocation::{Place, small_run};
+
+#[test]
+fn schedules_and_changes_of_pictures_change_the_weights_and_are_repeated_by_the_config() {
+    let plain = Place::new().run("--epochs 2");
+    for flags in
+        ["--schedule cosine", "--schedule one-cycle", "--augment flip", "--augment crop", "--augment flip,crop"]
+    {
+        let place = Place::new();
+        let first = place.run(&format!("--epochs 2 {flags}"));
+        assert!(first.weights()[0] != plain.weights()[0], "{flags} does nothing");
+        std::fs::rename(place.path("run"), place.path("first")).unwrap();
+        let call = place.call(["--config", "first/config.toml", "--threads", "3", "--out", "run"]);
+        assert_eq!(call.code, Some(0), "{flags}: {}", call.stderr);
+        for name in ["weights-model_1.safetensors", "weights-model_2.safetensors"] {
+            assert!(
+                std::fs::read(place.path("run").join(name)).unwrap() == first.read(name),
+                "{flags}: {name} differs"
+            );
+        }
+    }
+}
+
+#[test]
+fn changed_pictures_leave_no_cache_and_say_so() {
+    let place = Place::new();
+    let run = place.run("--augment flip");
+    assert!(run.call.stdout.contains("seed 1; pictures are changed at random: flip"), "{}", run.call.stdout);
+    assert!(run.call.stdout.contains("cache     off: pictures are changed at random"), "{}", run.call.stdout);
+    let call = Place::new().call_run("--augment flip --cache on");
+    assert_eq!(call.code, Some(2));
+    assert!(call.stderr.contains("--cache on: the features of pictures that --augment changes"), "{}", call.stderr);
+    for (flags, words) in [
+        ("--augment rotate", "'rotate' for '--augment <CHANGES>': expected flip, crop or flip,crop"),
+        ("--schedule linear", "expected one of constant, cosine, one-cycle"),
+        ("--preset faster", "'faster' for '--preset <PRESET>'"),
+    ] {
+        let call = Place::new().call_run(flags);
+        assert!(call.code == Some(2) && call.stderr.contains(words), "{flags}: {}", call.stderr);
+    }
+}
+
+#[test]
+fn a_preset_gives_way_to_a_file_and_to_the_command_line() {
+    let place = Place::new();
+    let data = small_run("").into_iter().nth(2).unwrap();
+    std::fs::write(place.path("settings.toml"), "limit = 16\nepochs = 2\nfilters = 2\ndense = 3").unwrap();
+    let flags = ["--preset", "fast", "--config", "settings.toml", "--learning-rate", "0.01", "--out", "run"];
+    let call = place.call(["run", "--data", &data].into_iter().chain(flags));
+    assert_eq!(call.code, Some(0), "{}", call.stderr);
+    let config: toml::Table = std::fs::read_to_string(place.path("run/config.toml")).unwrap().parse().unwrap();
+    assert_eq!(config["schedule"].as_str(), Some("one-cycle"), "the preset's");
+    assert_eq!(config["epochs"].as_integer(), Some(2), "the file's");
+    assert_eq!(config["learning-rate"].as_float(), Some(0.01), "the command line's");
+}
