@@ -43,6 +43,30 @@ fn changed_pictures_leave_no_cache_and_say_so() {
 }
 
 #[test]
+fn early_stopping_ends_a_training_and_takes_back_its_best_weights() {
+    let run = Place::new().run("--epochs 40 --early-stopping 2 --learning-rate 0.02");
+    let summary = run.summary();
+    for name in ["model_1", "model_2"] {
+        let accuracies: Vec<f64> = summary[name]["history"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| row["val_accuracy"].as_f64().unwrap())
+            .collect();
+        let highest = accuracies.iter().copied().fold(0.0, f64::max);
+        let best = accuracies.iter().position(|&accuracy| accuracy == highest).unwrap() + 1;
+        assert_eq!(accuracies.len(), (best + 2).min(40), "{name}: {accuracies:?}");
+        let said = format!("{name} gets the weights of its best epoch, {best}");
+        assert!(run.call.stdout.contains(&said), "{said}: {}", run.call.stdout);
+        // The confusion matrix is that of the best weights.
+        let counts: Vec<Vec<u64>> = serde_json::from_value(summary[name]["confusion"]["counts"].clone()).unwrap();
+        let right: u64 = (0..counts.len()).map(|class| counts[class][class]).sum();
+        let all: u64 = counts.iter().flatten().sum();
+        assert_eq!(right as f64 / all as f64, highest, "{name}");
+    }
+}
+
+#[test]
 fn a_preset_gives_way_to_a_file_and_to_the_command_line() {
     let place = Place::new();
     let data = small_run("").into_iter().nth(2).unwrap();

@@ -33,7 +33,7 @@ fn a_config_names_the_file_of_its_features_and_what_it_must_hold() {
     let place = Place::new();
     place.run("--filters 4 --dense 6");
     fs::rename(place.path("run"), place.path("first")).unwrap();
-    let second = place.run("--from first/weights-model_1.safetensors --target 3-7 --partial");
+    let second = place.run("--from first/weights-model_1.safetensors --filters 4 --dense 6 --target 3-7 --partial");
     fs::rename(place.path("run"), place.path("second")).unwrap();
     let again = ["--config", "second/config.toml", "--out", "run"];
     let call = place.call(again);
@@ -80,7 +80,7 @@ fn the_command_line_wins() {
 fn mistakes_are_named_with_file_line_and_key() {
     let place = Place::new();
     for (text, words) in [
-        ("seed = 1\nepoch = 3", "line 2: there is no setting 'epoch'; expected one of data, source, "),
+        ("seed = 1\nepoch = 3", "line 2: there is no setting 'epoch'; expected one of preset, data, source, "),
         ("config = \"x\"", "line 1: there is no setting 'config'"),
         ("epochs = 3\nepochs = 4", "line 2: duplicate key"),
         ("\n\nepochs = 0", "line 3: invalid value '0' for '--epochs <N>': expected a whole number, at least 1"),

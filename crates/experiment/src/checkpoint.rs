@@ -100,7 +100,7 @@ pub fn to_bytes(
         let dims = param.shape.dims();
         tensors.push((name.clone(), dims, &param.value));
         // Before its first step the optimizer has none.
-        if let Some(pair) = param.trainable.then(|| moments.next()).flatten() {
+        if let Some(pair) = param.is_learned().then(|| moments.next()).flatten() {
             let names = MOMENTS.map(|moment| format!("{name}/{moment}"));
             tensors.extend(names.into_iter().zip(pair).map(|(name, moment)| (name, dims, &moment[..])));
         }
@@ -143,8 +143,8 @@ impl Checkpoint {
             Failure::usage("holds a model's weights alone; expected a checkpoint, with the optimizer's moments")
         })?;
         let mut moments = Vec::new();
-        for (name, param) in model.network.params().filter(|(_, param)| param.trainable && standing.optimizer_steps > 0)
-        {
+        let learned = model.network.params().filter(|(_, param)| param.is_learned());
+        for (name, param) in learned.filter(|_| standing.optimizer_steps > 0) {
             let read = |moment| file.values(&format!("{name}/{moment}"), param.shape.dims());
             let [first, second] = MOMENTS.map(read);
             let pair = first.and_then(|first| Ok([Buffer::from(&first[..]), Buffer::from(&second?[..])]));

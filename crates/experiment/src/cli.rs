@@ -211,6 +211,9 @@ pub struct TrainingArgs {
     /// The learning rate's course: constant, cosine or one-cycle
     #[arg(long, value_name = "COURSE", value_enum, hide_possible_values = true, default_value_t = Schedule::Constant)]
     pub schedule: Schedule,
+    /// End where the validation accuracy has not risen for N epochs, and take the best weights
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub early_stopping: Option<usize>,
     /// Change the pictures that are learned from at random: flip, crop or flip,crop
     #[arg(long, value_name = "CHANGES")]
     pub augment: Option<Augment>,
@@ -264,7 +267,7 @@ pub struct OutputArgs {
     pub out: Option<PathBuf>,
     /// Go on with the interrupted run in this folder, with its settings
     #[arg(long, value_name = "DIR", conflicts_with_all = ["model", "NetworkArgs", "TrainingArgs", "TransferArgs"])]
-    #[arg(conflicts_with_all = ["source", "target", "limit", "simd", "out"])]
+    #[arg(conflicts_with_all = ["source", "target", "limit", "simd", "out", "config", "preset"])]
     pub resume: Option<PathBuf>,
     /// Print the final table alone
     #[arg(long)]
@@ -410,7 +413,8 @@ impl RunArgs {
         let names = |flag, list: &str| -> Result<String> {
             Ok(classes::list(&classes::parse(flag, list, data.dataset.classes())?))
         };
-        let &TrainingArgs { epochs, batch_size, learning_rate, schedule, augment, seed } = &self.training;
+        let &TrainingArgs { epochs, batch_size, learning_rate, schedule, early_stopping, augment, seed } =
+            &self.training;
         let TransferArgs { from, from_sha256, partial, head, freeze, cache } = &self.transfer;
         let model = from.as_deref().map(Model::open).transpose().map_err(|failure| failure.within("--from"))?;
         let network = match &model {
@@ -426,6 +430,7 @@ impl RunArgs {
             batch_size,
             learning_rate,
             schedule,
+            early_stopping,
             augment: augment.unwrap_or_default(),
             freeze: freeze.clone().unwrap_or_else(|| network.features_end()),
             network,

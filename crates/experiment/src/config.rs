@@ -37,6 +37,9 @@ pub struct Config {
     /// The course of the learning rate.
     #[serde(default)]
     pub schedule: Schedule,
+    /// Epochs without a higher validation accuracy that end a training, which then takes back its best weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<usize>,
     /// What is changed at random in the pictures that are learned from.
     #[serde(default, skip_serializing_if = "Augment::is_none")]
     pub augment: Augment,
@@ -92,6 +95,7 @@ impl Config {
             batch_size: 16,
             learning_rate: 0.001,
             schedule: Schedule::Constant,
+            early_stopping: None,
             augment: Augment::default(),
             freeze: crate::models::FEATURES_END.to_owned(),
             head: HeadStart::Fresh,

@@ -132,7 +132,7 @@ fn load(network: &mut Network, file: &TensorFile, layers: Option<&[String]>, is_
             Err(fault) => faults.push(fault),
         }
         expected.push(name.to_owned());
-        if is_checkpoint && param.trainable {
+        if is_checkpoint && param.is_learned() {
             expected.extend(checkpoint::MOMENTS.map(|moment| format!("{name}/{moment}")));
         }
     });

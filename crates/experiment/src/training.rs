@@ -39,6 +39,24 @@ pub trait Monitor {
     /// # Errors
     /// To end the training.
     fn rest(&mut self, rest: &Rest, history: &[EpochRow], total_seconds: f64) -> Result<()>;
+
+    /// Gives the network the weights that it had after its best epoch, this one, which are kept since the monitor rested
+    /// there.
+    ///
+    /// # Errors
+    /// If they are not there.
+    fn restore_best(&mut self, network: &mut Network, epoch: usize) -> Result<()>;
+}
+
+/// Whether the validation accuracy has not risen for `patience` epochs.
+pub fn has_stalled(history: &[EpochRow], patience: Option<usize>) -> bool {
+    patience.is_some_and(|patience| history.len() - best_epoch(history) >= patience && !history.is_empty())
+}
+
+/// The epoch with the highest validation accuracy, the earliest of equals, counted from 1; 0 where there is none.
+fn best_epoch(history: &[EpochRow]) -> usize {
+    let highest = history.iter().map(|row| row.val_accuracy).fold(f64::NEG_INFINITY, f64::max);
+    history.iter().position(|row| row.val_accuracy == highest).map_or(0, |best| best + 1)
 }
 
 /// A training's beginning: its very start, or where an earlier one rested.
@@ -58,7 +76,8 @@ impl Begun {
     }
 }
 
-/// Trains the network, as far as it is not frozen, and says how it went.
+/// Trains the network, as far as it is not frozen, and says how it went. With `patience`, training ends where the
+/// validation accuracy has not risen for so many epochs, and in any case the network gets the weights of the best epoch.
 ///
 /// # Errors
 /// If the loss stops being a number, the feature cache does not fit, the task and the network do not go together, or
@@ -67,19 +86,26 @@ pub fn train(
     network: &mut Network,
     task: &Task,
     options: &Fit,
+    patience: Option<usize>,
     begun: Begun,
     monitor: &mut dyn Monitor,
 ) -> Result<ModelRecord> {
     let caches = options.cached && !network.prefix().is_empty();
     let Begun { state, history, total_seconds: earlier } = begun;
     let start = Instant::now();
-    let mut recorder =
-        Recorder { monitor, history, start, earlier, keeping: Duration::ZERO, features: Duration::ZERO, failure: None };
-    fit_from(state, network, &task.train, Some(&task.validation), options, &mut recorder)?;
+    let (keeping, features) = (Duration::ZERO, Duration::ZERO);
+    let mut recorder = Recorder { monitor, history, patience, start, earlier, keeping, features, failure: None };
+    if !has_stalled(&recorder.history, patience) {
+        fit_from(state, network, &task.train, Some(&task.validation), options, &mut recorder)?;
+    }
     let total_seconds = recorder.total_seconds();
-    let Recorder { history, features, failure, .. } = recorder;
+    let Recorder { monitor, history, features, failure, .. } = recorder;
     if let Some(failure) = failure {
         return Err(failure);
+    }
+    let best = best_epoch(&history);
+    if patience.is_some() && best < history.len() {
+        monitor.restore_best(network, best)?;
     }
     let epochs: f64 = history.iter().map(|row| row.seconds).sum();
     Ok(ModelRecord {
@@ -96,6 +122,7 @@ pub fn train(
 struct Recorder<'a> {
     monitor: &'a mut dyn Monitor,
     history: Vec<EpochRow>,
+    patience: Option<usize>,
     start: Instant,
     /// Seconds before `start`.
     earlier: f64,
@@ -146,7 +173,10 @@ impl Observer for Recorder<'_> {
         };
         let result = self.monitor.epoch(&row);
         self.history.push(row);
-        self.go_on_unless_failed(result)
+        match self.go_on_unless_failed(result) {
+            ControlFlow::Continue(()) if has_stalled(&self.history, self.patience) => ControlFlow::Break(()),
+            flow => flow,
+        }
     }
 
     fn rest(&mut self, rest: Rest<'_>) -> ControlFlow<()> {
@@ -247,6 +277,10 @@ pub(crate) mod tests {
             assert_eq!(history.len(), self.epochs);
             Ok(())
         }
+
+        fn restore_best(&mut self, _: &mut Network, _: usize) -> Result<()> {
+            Ok(())
+        }
     }
 
     fn trained(monitor: &mut Count) -> Result<ModelRecord> {
@@ -255,7 +289,34 @@ pub(crate) mod tests {
         let mut network = architecture.build(2, 5).unwrap();
         let config = Config { epochs: 12, batch_size: 8, learning_rate: 0.01, ..Config::small() };
         let options = config.fit(5, false);
-        train(&mut network, &task, &options, Begun::new(&options), monitor)
+        train(&mut network, &task, &options, None, Begun::new(&options), monitor)
+    }
+
+    #[test]
+    fn a_training_stalls_where_the_accuracy_no_longer_rises() {
+        let history = |accuracies: &[f64]| -> Vec<EpochRow> {
+            let row = |(epoch, &val_accuracy): (usize, &f64)| EpochRow {
+                epoch: epoch as u32 + 1,
+                seconds: 1.0,
+                loss: 1.0,
+                accuracy: 0.5,
+                val_loss: 1.0,
+                val_accuracy,
+            };
+            accuracies.iter().enumerate().map(row).collect()
+        };
+        for (accuracies, best, stalls_at_2) in [
+            (&[][..], 0, false),
+            (&[0.5], 1, false),
+            (&[0.5, 0.6, 0.6], 2, false),
+            (&[0.5, 0.6, 0.6, 0.6], 2, true),
+            (&[0.6, 0.5, 0.5, 0.7], 4, false),
+            (&[0.0, 0.0, 0.0], 1, true),
+        ] {
+            let history = history(accuracies);
+            assert_eq!((best_epoch(&history), has_stalled(&history, Some(2))), (best, stalls_at_2), "{accuracies:?}");
+            assert!(!has_stalled(&history, None));
+        }
     }
 
     #[test]

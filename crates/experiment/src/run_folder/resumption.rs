@@ -14,6 +14,7 @@ use crate::{
     checkpoint::Checkpoint,
     config::Config,
     failure::{Failure, Kind, Result},
+    model_file::Model,
     record::{DataKind, Environment, EpochRow},
 };
 
@@ -135,6 +136,14 @@ impl RunFolder {
             }
         }
         Ok(atomic_file::write(&last, bytes)?)
+    }
+
+    /// The best of `model` so far.
+    ///
+    /// # Errors
+    /// If it is not there, or not whole.
+    pub fn best(&self, model: &str) -> Result<Model> {
+        Model::open(&self.path.join(format!("best-{model}.safetensors")))
     }
 
     /// The last checkpoint of `model` that is whole, if there is any, and its path; with a sentence where the very last

@@ -29,6 +29,11 @@ impl Param {
         Self { name, shape, value, trainable: true, statistic: false }
     }
 
+    /// Whether gradients change the values: then an optimizer has moments for them.
+    pub fn is_learned(&self) -> bool {
+        self.trainable && !self.statistic
+    }
+
     /// A statistic of the examples that pass. It stands behind the layer's other parameters.
     pub fn statistic(name: &'static str, shape: impl Into<Shape>, value: Buffer) -> Self {
         Self { statistic: true, ..Self::new(name, shape, value) }

@@ -62,8 +62,9 @@ impl Desk<'_> {
             let pictures = thousands((task.train.len() + task.validation.len()) as u64);
             progress.wait(format!("computing the frozen features of {pictures} pictures"));
         }
+        let patience = self.config.early_stopping;
         let mut watch = Watch { metadata: &metadata, progress, desk: self, cached };
-        let result = training::train(network, task, &options, begun, &mut watch);
+        let result = training::train(network, task, &options, patience, begun, &mut watch);
         watch.progress.finish();
         let record = result?;
         self.folder.write_weights(name, &weights::to_safetensors(network, &metadata)?)?;
@@ -102,6 +103,17 @@ impl Monitor for Watch<'_, '_> {
         let bytes = checkpoint::to_bytes(rest, self.metadata, history, total_seconds, &self.desk.owner)?;
         let best = rest.state.step == 0 && last_is_best(history);
         self.desk.folder.save_checkpoint(&self.metadata.model, &bytes, best)
+    }
+
+    fn restore_best(&mut self, network: &mut Network, epoch: usize) -> Result<()> {
+        let best = self.desk.folder.best(&self.metadata.model)?;
+        network.update_params(|name, param| {
+            if let Some((_, kept)) = best.network.params().find(|(other, _)| other == name) {
+                param.value.copy_from_slice(&kept.value);
+            }
+        });
+        self.progress.finish();
+        self.desk.console.say(format!("{} gets the weights of its best epoch, {epoch}", self.metadata.model))
     }
 }
 
