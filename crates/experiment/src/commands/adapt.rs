@@ -8,7 +8,7 @@ use std::{
 use clap::Args;
 use serde::Serialize;
 use thawline_tensor::{
-    nn::{Fit, Rest, StepReport, thousands},
+    nn::{Fit, Network, Rest, StepReport, thousands},
     simd::Level,
     threads,
 };
@@ -141,7 +141,7 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
     let options = Fit { epochs, batch_size, seed, rate, cached: cache.cached, ..Fit::default() };
     let hashes = weights::frozen_hashes(&network);
     let mut watch = Watch { progress, folder: &mut folder, interrupts };
-    let trained = training::train(&mut network, &task, &options, Begun::new(&options), &mut watch);
+    let trained = training::train(&mut network, &task, &options, None, Begun::new(&options), &mut watch);
     watch.progress.finish();
     let model = trained?;
     let frozen = experiment::compare_frozen(hashes, &network);
@@ -342,5 +342,9 @@ impl Monitor for Watch<'_> {
     fn rest(&mut self, _: &Rest, _: &[EpochRow], _: f64) -> Result<()> {
         // It is done sooner than a state would be read.
         Ok(())
+    }
+
+    fn restore_best(&mut self, _: &mut Network, epoch: usize) -> Result<()> {
+        Err(Failure::new(Kind::Other, format!("the weights of epoch {epoch} were not kept")))
     }
 }
