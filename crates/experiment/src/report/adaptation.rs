@@ -176,8 +176,12 @@ fn worst(record: &Adaptation, mistakes: &[Mistake]) -> Markup {
             p { "There are none: all " (number::count(record.validation())) " pictures kept back were told right." }
         } @else {
             p {
-                @if mistakes.len() > MISTAKES { "The " (MISTAKES) " of " (number::count(mistakes.len() as u64)) } @else { "The " (mistakes.len()) }
-                " that it was surest of, as it saw them. Look for pictures in the wrong folder first."
+                @if mistakes.len() > MISTAKES {
+                    "The " (MISTAKES) " of " (number::count(mistakes.len() as u64)) " that it was surest of, as it saw them."
+                } @else {
+                    "All of them, as it saw them, the surest first."
+                }
+                " Perhaps some lie in the wrong folder."
             }
             div.mistakes { @for mistake in mistakes.iter().take(MISTAKES) {
                 figure {
