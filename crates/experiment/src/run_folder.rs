@@ -123,7 +123,7 @@ impl RunFolder {
             return Err(RunFolderError::NotAFolder(path.to_owned()));
         }
         fs::create_dir_all(path).map_err(refused("make"))?;
-        if fs::read_dir(path).map_err(refused("read"))?.next().is_some() {
+        if fs::read_dir(path).and_then(|mut entries| entries.next().transpose()).map_err(refused("read"))?.is_some() {
             return Err(RunFolderError::NotEmpty(path.to_owned()));
         }
         Ok(RunFolder { path: path.to_owned(), data, metrics: Vec::new(), _lock: resumption::lock(path)? })

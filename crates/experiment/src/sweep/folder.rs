@@ -8,7 +8,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
 };
 
@@ -64,7 +64,7 @@ impl SweepFolder {
             lock.unlock().map_err(|error| refused("unlock", &presence, &error))?;
         }
         lock.lock_shared().map_err(|error| refused("lock", &presence, &error))?;
-        create_once(&file, &settings.to_json()?)?;
+        atomic_file::write_once(&file, &settings.to_json()?)?;
         let found = read_settings(path)?;
         if let Some(difference) = settings.difference(&found) {
             return Err(Failure::usage(format!(
@@ -196,7 +196,7 @@ pub fn read_records(folder: &Path, settings: &Settings) -> Result<Vec<JobRecord>
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<JobRecord> {
     let again = "remove it, and the same command does the job anew";
-    serde_json::from_slice(bytes)
+    JobRecord::parse(bytes)
         .map_err(|error| Failure::usage(format!("{}: no record of a job: {error}; {again}", path.display())))
 }
 
@@ -213,26 +213,6 @@ fn is_foreign(entry: io::Result<fs::DirEntry>) -> bool {
 fn open_lock(path: &Path) -> Result<File> {
     let opened = File::options().create(true).append(true).open(path);
     opened.map_err(|error| refused("open", path, &error))
-}
-
-/// Writes a file unless it exists; of several processes one succeeds, and its file is whole at any moment.
-fn create_once(path: &Path, bytes: &[u8]) -> Result<()> {
-    if path.exists() {
-        return Ok(());
-    }
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let create = || -> io::Result<()> {
-        let mut file = tempfile::Builder::new().prefix(".").suffix(".partial").tempfile_in(folder)?;
-        #[cfg(unix)]
-        file.as_file().set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        match file.persist_noclobber(path) {
-            Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => Err(error.error),
-            _ => atomic_file::flush_folder(folder),
-        }
-    };
-    create().map_err(|error| refused("write", path, &error))
 }
 
 fn refused(what: &str, path: &Path, error: &io::Error) -> Failure {

@@ -130,7 +130,8 @@ impl FirstLayer {
         let weights: Vec<f32> =
             bytes.chunks_exact(4).map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])).collect();
         let expected = self.side.checked_mul(self.side)?.checked_mul(3)?.checked_mul(self.filters)?;
-        if bytes.len() != weights.len() * 4 || weights.len() != expected {
+        // A filter without a weight could be there any number of times.
+        if bytes.len() != weights.len() * 4 || weights.len() != expected || expected == 0 {
             return None;
         }
         let filter = |index: usize| weights.iter().skip(index).step_by(self.filters).copied().collect();
@@ -162,6 +163,24 @@ impl JobRecord {
     /// The name of a job, and of its file without the ending.
     pub fn name(arm: &Arm, seed: u64) -> String {
         format!("{}-seed-{seed}", arm.name)
+    }
+
+    /// Reads a record, and checks that its parts fit each other: it may come from elsewhere.
+    ///
+    /// # Errors
+    /// What is no record, or contradicts itself.
+    pub fn parse(bytes: &[u8]) -> Result<Self, String> {
+        let record: JobRecord = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        let ConfusionMatrix { classes, counts } = &record.test.confusion;
+        let side = record.classes.len();
+        if *classes != record.classes || counts.len() != side || counts.iter().any(|row| row.len() != side) {
+            return Err(format!("its confusion matrix is not one of its {side} classes"));
+        }
+        let counted = counts.iter().flatten().try_fold(0u64, |sum, &count| sum.checked_add(count));
+        if counted != Some(record.test.examples as u64) {
+            return Err(format!("its confusion matrix does not count {} test pictures", record.test.examples));
+        }
+        Ok(record)
     }
 
     /// As indented JSON that ends with a line feed.
