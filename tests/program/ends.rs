@@ -26,12 +26,33 @@ fn more_memory_than_there_is_is_refused_before_work_begins() {
     assert!(place.names().is_empty());
 }
 
+#[test]
+fn a_batch_may_be_larger_than_the_set_and_the_last_one_may_hold_one_picture() {
+    for flags in ["--limit 20 --batch-size 500", "--limit 33 --batch-size 32"] {
+        let run = Place::new().run(flags);
+        assert_eq!(run.metrics().len(), 2, "{flags}");
+    }
+}
+
+#[test]
+fn temporary_files_need_no_other_folder_than_the_target_s() {
+    // A file cannot be moved in one step from one mount to another, so none may pass through the system's folder.
+    let place = Place::new();
+    let mut command = place.command(crate::invocation::small_run("--out run"));
+    for variable in ["TMPDIR", "TEMP", "TMP"] {
+        command.env(variable, place.path("there/is/no/such/folder"));
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 #[cfg(unix)]
 mod unix {
     use std::{
         fs,
         io::{BufRead, BufReader},
         process::{Child, Command, Stdio},
+        time::{Duration, Instant},
     };
 
     use crate::invocation::{Call, Place, names, small_run};
@@ -110,6 +131,11 @@ mod unix {
         let call = Call::from(Place::new().command(["info"]).stdout(full).output().unwrap());
         assert_eq!(call.code, Some(3));
         assert!(call.stderr.starts_with("error: cannot write the output: "), "{}", call.stderr);
+        // Nor where nobody can be told.
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let place = Place::new();
+        let mut command = place.command(["run", "--data", "nowhere"]);
+        assert_eq!(command.stderr(full).output().unwrap().status.code(), Some(2));
     }
 
     #[test]
@@ -127,5 +153,67 @@ mod unix {
         assert!(call.stderr.contains("when that is mended, go on with: "), "{}", call.stderr);
         let files = names(&place.path("run"));
         assert_eq!(files, ["config.toml", "environment.json", "metrics.csv", "metrics.jsonl"], "nothing half-written");
+    }
+
+    /// Calls the program below a limit that the shell's `ulimit` sets.
+    fn limited(place: &Place, limit: &str, line: &str) -> Call {
+        let program = assert_cmd::cargo::cargo_bin!("thawline").display();
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit {limit}; exec {program} {line}")]).current_dir(place.path(""));
+        Call::from(command.env_remove("THAWLINE_DATA").output().unwrap())
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn memory_that_runs_out_in_the_midst_is_an_environment_fault() {
+        let line = small_run("--out run --quiet --filters 64 --dense 128 --threads 2").join(" ");
+        let mut refused = 0;
+        for kilobytes in [100_000, 150_000, 200_000, 250_000] {
+            let place = Place::new();
+            let call = limited(&place, &format!("-v {kilobytes}"), &line);
+            // Where it is enough, all is well; where it is not, the program says so and is not killed.
+            assert!(matches!(call.code, Some(0 | 3)), "{kilobytes} kB: {:?}: {}", call.code, call.stderr);
+            if call.code == Some(3) {
+                refused += 1;
+                assert_eq!(call.stderr.lines().count(), 1, "{}", call.stderr);
+                assert!(call.stderr.contains("memory") && !call.stderr.contains("defect"), "{}", call.stderr);
+            }
+        }
+        assert!(refused > 0, "no limit was low enough: this test tests nothing");
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_read_error_is_an_environment_fault() {
+        // The memory of a process can be opened, and its first page cannot be read: EIO.
+        let place = Place::new();
+        for line in [["data", "verify", "/proc/self/mem"], ["run", "--data", "/proc/self/mem"]] {
+            let call = place.call(line);
+            assert_eq!(call.code, Some(3), "{}", call.stderr);
+            assert!(call.stderr.contains("/proc/self/mem: cannot read: Input/output error"), "{}", call.stderr);
+            assert!(place.names().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_second_signal_ends_the_program_at_once() {
+        // One step takes minutes: the first signal waits for its end, the second does not.
+        let place = Place::new();
+        let line =
+            small_run("--out run --limit 100 --batch-size 100 --filters 256 --threads 1 --conv-method naive --quiet");
+        let mut child = place.command(line).stderr(Stdio::piped()).spawn().unwrap();
+        while !place.path("run/config.toml").exists() {
+            assert!(child.try_wait().unwrap().is_none());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        signal("-INT", &child);
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(child.try_wait().unwrap().is_none(), "the first signal waits for the step");
+        let began = Instant::now();
+        signal("-INT", &child);
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+        let files = names(&place.path("run"));
+        assert!(files.iter().all(|name| !name.ends_with(".partial")), "{files:?}");
     }
 }

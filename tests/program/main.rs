@@ -39,11 +39,17 @@ mod picture_files;
 /// A user's own pictures: a new head for them, and what it takes others for.
 mod own_pictures;
 
+/// Damaged and hostile archives and folders, each with the one line that it must be refused with.
+mod archives;
+
 /// Mistakes of a user: exit code 2, one line that names what is wrong, nothing written.
 mod mistakes;
 
 /// Ends that no user's mistake brings about: a signal, a closed output, a loss that is no number, a disk that is full.
 mod ends;
+
+/// Calls of the system that fail, one after the other: the run says so, leaves nothing torn, and goes on to the same end.
+mod faults;
 
 /// Sweeps: in one go, in shards, interrupted and merged, with the same report.
 mod sweep;

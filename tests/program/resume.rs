@@ -144,7 +144,8 @@ mod unix {
         let whole = uninterrupted();
         let time = began.elapsed();
         let (mut kills, mut resumed) = (0, 0);
-        while kills < 20 {
+        let most = if std::env::var_os("THAWLINE_TEST_THOROUGH").is_some() { 200 } else { 20 };
+        while kills < most {
             let place = Place::new();
             for attempt in 0.. {
                 let begun = place.path("run/config.toml").exists();
@@ -154,8 +155,8 @@ mod unix {
                 let line = if begun { vec!["run".into(), "--resume".into(), "run".into()] } else { small_run(FLAGS) };
                 let mut child = place.command(line).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
                 // Spread over the run's time, at other moments in each round; the last attempts are let live.
-                let moment = time.mul_f64(f64::from((kills * 7 + attempt * 3) % 20) / 20.0);
-                if kills < 20 && attempt < 5 {
+                let moment = time.mul_f64(f64::from((kills * 7 + attempt * 3) % most) / f64::from(most));
+                if kills < most && attempt < 5 {
                     thread::sleep(moment);
                     send("-KILL", &child);
                     kills += 1;
@@ -174,6 +175,7 @@ mod unix {
             assert_same(&whole, &run, "killed");
             assert!(!run.files.keys().any(|name| name.contains("partial") || name.starts_with("checkpoint")));
         }
+        println!("{kills} kills, {resumed} times gone on");
         assert!(resumed > 0, "some were killed after they had begun");
     }
 

@@ -3,6 +3,7 @@
 
 use std::{
     env,
+    io::{self, Write},
     panic::{self, PanicHookInfo},
     process::ExitCode,
     sync::Mutex,
@@ -14,6 +15,7 @@ use thawline::{
     commands,
     failure::{Failure, Kind, Result},
 };
+use thawline_tensor::Buffer;
 
 fn main() -> ExitCode {
     let cli = match command_line::parse(env::args_os().collect()) {
@@ -29,7 +31,8 @@ fn main() -> ExitCode {
 
 fn end(failure: &Failure) -> ExitCode {
     if !failure.message.is_empty() {
-        eprintln!("error: {failure}");
+        // `eprintln` would panic where this cannot be written either: 2>/dev/full.
+        let _ = writeln!(io::stderr(), "error: {failure}");
     }
     ExitCode::from(failure.exit_code())
 }
@@ -47,7 +50,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     }
 }
 
-/// A defect is a failure like others: one line, and an exit code of ours.
+/// A defect is a failure like others: one line, and an exit code of ours. Memory that ran out is none.
 fn without_panics(work: impl FnOnce() -> Result<()> + panic::UnwindSafe) -> Result<()> {
     static FIRST: Mutex<Option<String>> = Mutex::new(None);
     panic::set_hook(Box::new(|info| {
@@ -57,10 +60,11 @@ fn without_panics(work: impl FnOnce() -> Result<()> + panic::UnwindSafe) -> Resu
     }));
     panic::catch_unwind(work).unwrap_or_else(|_| {
         let what = FIRST.lock().ok().and_then(|mut first| first.take()).unwrap_or_default();
-        Err(Failure::new(
-            Kind::Other,
-            format!("{what}; this is a defect: please report it with the output of `thawline info`"),
-        ))
+        let (kind, advice) = match what.starts_with(Buffer::NO_MEMORY) {
+            true => (Kind::Environment, "free some, raise the limit, or lower --batch-size"),
+            false => (Kind::Other, "this is a defect: please report it with the output of `thawline info`"),
+        };
+        Err(Failure::new(kind, format!("{what}; {advice}")))
     })
 }
 
@@ -69,6 +73,8 @@ fn describe(info: &PanicHookInfo) -> String {
     let text = payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));
     let message = text.unwrap_or("a panic").replace('\n', " ");
     match info.location() {
+        // Where memory ran out says nothing.
+        Some(_) if message.starts_with(Buffer::NO_MEMORY) => message,
         Some(location) => format!("{message} ({}, line {})", location.file(), location.line()),
         None => message,
     }

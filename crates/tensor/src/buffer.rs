@@ -30,12 +30,18 @@ enum Memory {
 }
 
 impl Buffer {
+    /// How the message of a panic begins where memory ran out: no defect, but a machine too small or too busy. It tells
+    /// a program which of the two its user should hear.
+    pub const NO_MEMORY: &str = "no memory for a buffer";
+
     /// `len` zeros.
     ///
     /// # Panics
-    /// If memory runs out; for sizes that come from outside use [`Buffer::try_zeros`].
+    /// If memory runs out, with a message that begins with [`Buffer::NO_MEMORY`]; for sizes that come from outside use
+    /// [`Buffer::try_zeros`].
     pub fn zeros(len: usize) -> Self {
-        Self::try_zeros(len).expect("memory for a buffer")
+        Self::try_zeros(len)
+            .unwrap_or_else(|error| panic!("{} of {} bytes: {error}", Self::NO_MEMORY, size_of::<f32>() * len))
     }
 
     /// `len` zeros, or an error where memory does not suffice.
@@ -141,5 +147,8 @@ mod tests {
     fn refuses_what_cannot_be() {
         assert!(Buffer::try_zeros(usize::MAX / 8).is_err());
         assert!(Buffer::try_zeros(usize::MAX).is_err());
+        let panic = std::panic::catch_unwind(|| Buffer::zeros(1 << 59)).unwrap_err();
+        let message = panic.downcast_ref::<String>().unwrap();
+        assert!(message.starts_with(&format!("{} of {} bytes: ", Buffer::NO_MEMORY, 1u64 << 61)), "{message}");
     }
 }

@@ -1,0 +1,178 @@
+//! Every layer of the program that reads bytes from elsewhere, as a function of bytes that must end, whatever they are,
+//! without a panic. The fuzzer calls them with bytes of its own, `tests/corpus.rs` with those that are kept.
+
+use std::{io::Write, path::Path};
+
+use flate2::{Compression, write::GzEncoder};
+use thawline::{
+    checkpoint::Checkpoint,
+    config::Config,
+    experiment::require_buildable,
+    model_file::Model,
+    models::{Architecture, file},
+    record::RunRecord,
+    report::{self, ReportPictures},
+    sweep::{merge::Results, record::JobRecord, settings::Settings},
+    tensor_file::{self, TensorFile},
+};
+use thawline_cifar::{Dataset, Format, Images};
+
+/// What reads bytes.
+pub type Layer = fn(&[u8]);
+
+/// The layers, from the outside in.
+pub const ALL: [(&str, Layer); 9] = [
+    ("gzip", gzip),
+    ("tar", tar),
+    ("records", records),
+    ("safetensors", safetensors),
+    ("model", model),
+    ("config", config),
+    ("network", network),
+    ("run", run),
+    ("sweep", sweep),
+];
+
+/// An archive as it is.
+fn gzip(bytes: &[u8]) {
+    read(bytes);
+}
+
+/// What is inside the compression.
+fn tar(bytes: &[u8]) {
+    read(&compressed(bytes));
+}
+
+/// The contents of one file, chosen by the first byte, in an archive that is right otherwise.
+fn records(bytes: &[u8]) {
+    let Some((&choice, contents)) = bytes.split_first() else { return };
+    let format = if choice & 0x80 == 0 { Format::Cifar10 } else { Format::Cifar100 };
+    let _ = Images::from_records(format, contents.to_vec());
+    let files: &[&str] = match format {
+        Format::Cifar10 => &["data_batch_1.bin", "data_batch_2.bin", "test_batch.bin", "batches.meta.txt"],
+        Format::Cifar100 => &["train.bin", "test.bin", "fine_label_names.txt", "coarse_label_names.txt"],
+    };
+    let chosen = files[usize::from(choice & 0x7f) % files.len()];
+    let mut archive = Vec::new();
+    for (name, right) in small(format) {
+        entry(&mut archive, name, if name == chosen { contents } else { &right });
+    }
+    archive.extend([0; 1024]);
+    read(&compressed(&archive));
+}
+
+/// A file of weights as it is.
+fn safetensors(bytes: &[u8]) {
+    if let Ok(model) = Model::from_bytes(bytes) {
+        assert!(model.to_bytes().is_ok(), "what was read can be written");
+    }
+    if let Ok(checkpoint) = Checkpoint::from_bytes(bytes) {
+        assert_eq!(checkpoint.model.metadata, Model::from_bytes(bytes).expect("a checkpoint is a model").metadata);
+    }
+    let Ok(file) = TensorFile::parse(bytes) else { return };
+    for name in file.names() {
+        let shape = file.shape(name).unwrap_or_default();
+        let _ = file.values(name, &shape);
+    }
+}
+
+/// What a file of weights says about itself, behind a seal that is right.
+fn model(bytes: &[u8]) {
+    let Ok(metadata) = serde_json::from_slice::<serde_json::Value>(bytes) else { return };
+    // The seal stands first; another one in the text would be another test.
+    if metadata.get("sha256").is_some() || !metadata.is_object() {
+        return;
+    }
+    let tensors: [tensor_file::Tensor; 2] =
+        [("conv2d_1/kernel".to_owned(), &[3, 3, 3, 1], &[0.5; 27]), ("conv2d_1/bias".to_owned(), &[1], &[0.5])];
+    let Ok(file) = tensor_file::to_bytes(tensors, &metadata) else { return };
+    let _ = Model::from_bytes(&file);
+    let _ = Checkpoint::from_bytes(&file);
+}
+
+/// `config.toml` of a run.
+fn config(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(config) = toml::from_str::<Config>(text) else { return };
+    build(&config.network);
+}
+
+/// A network of one's own.
+fn network(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(listed) = file::parse(Path::new("network.toml"), text, false) else { return };
+    build(&Architecture::Listed(listed));
+}
+
+/// The record of a run, and the report on it.
+fn run(bytes: &[u8]) {
+    let Ok(record) = RunRecord::from_json(bytes) else { return };
+    let _ = record.to_json();
+    report::plots(&record);
+    report::render(&record, &ReportPictures::default());
+}
+
+/// The settings of a sweep and the record of one of its jobs, with an empty line between them, and the report on both.
+fn sweep(bytes: &[u8]) {
+    let Some(middle) = bytes.windows(2).position(|two| two == b"\n\n") else { return };
+    let Ok(settings) = serde_json::from_slice::<Settings>(&bytes[..middle]) else { return };
+    let Ok(record) = JobRecord::parse(&bytes[middle..]) else { return };
+    let results = Results { settings, records: vec![record] };
+    report::sweep::files(&results, &report::sweep::Options { no_times: false, note: None });
+    report::sweep::text(&results, false);
+}
+
+fn read(archive: &[u8]) {
+    let Ok(dataset) = Dataset::from_archive("fuzzed", archive) else { return };
+    assert!(dataset.train().len() > 0 && dataset.test().len() > 0);
+}
+
+fn compressed(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::none());
+    encoder.write_all(bytes).expect("memory takes every byte");
+    encoder.finish().expect("memory takes every byte")
+}
+
+/// The files of a set with a picture each.
+fn small(format: Format) -> Vec<(&'static str, Vec<u8>)> {
+    let picture = || vec![0; format.record_bytes()];
+    let names = |count: usize| (0..count).map(|label| format!("class{label}\n")).collect::<String>().into_bytes();
+    match format {
+        Format::Cifar10 => vec![
+            ("data_batch_1.bin", picture()),
+            ("data_batch_2.bin", picture()),
+            ("data_batch_3.bin", picture()),
+            ("data_batch_4.bin", picture()),
+            ("data_batch_5.bin", picture()),
+            ("test_batch.bin", picture()),
+            ("batches.meta.txt", names(10)),
+        ],
+        Format::Cifar100 => vec![
+            ("train.bin", picture()),
+            ("test.bin", picture()),
+            ("fine_label_names.txt", names(100)),
+            ("coarse_label_names.txt", names(20)),
+        ],
+    }
+}
+
+/// Adds a plain file as tar has it.
+fn entry(archive: &mut Vec<u8>, name: &str, contents: &[u8]) {
+    let mut header = [0; 512];
+    header[..name.len()].copy_from_slice(name.as_bytes());
+    header[124..136].copy_from_slice(format!("{:011o}\0", contents.len()).as_bytes());
+    header[148..156].fill(b' ');
+    header[156] = b'0';
+    let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
+    header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    archive.extend(header);
+    archive.extend(contents);
+    archive.resize(archive.len().next_multiple_of(512), 0);
+}
+
+/// Builds a network, if it is small enough for many of them.
+fn build(architecture: &Architecture) {
+    if require_buildable(architecture, 5).is_ok() && architecture.parameters(5) < 50_000 {
+        let _ = architecture.build(5, 1);
+    }
+}

@@ -1,0 +1,279 @@
+#!/usr/bin/env python3
+"""Plants deliberate faults, one at a time, and reports which test finds each.
+
+    scripts/planted_faults.py [--keep FOLDER] [NAME...]
+
+Every fault is a replacement in one file of a scratch copy, whose pattern must occur exactly once. All are compiled in at
+once, each behind a switch (the environment variable THAWLINE_PLANTED), so that one build serves all of them. A fault that no
+test finds makes the script fail.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TENSOR, CIFAR, PROGRAM = "crates/tensor/src", "crates/cifar/src", "crates/experiment/src"
+
+# Where tests are: the arguments that build them.
+SUITES = {
+    "numerics": ["-p", "thawline-tensor", "--test", "numerics"],
+    "tensor": ["-p", "thawline-tensor", "--lib"],
+    "reader": ["-p", "thawline-cifar", "--test", "reader"],
+    "lib": ["-p", "thawline", "--lib"],
+    "program": ["-p", "thawline", "--test", "program"],
+}
+
+# What is wrong; the file; the code as it is; the code with `PLANTED`, which is true where the fault is switched on;
+# the suite and the tests to run, by a part of their names.
+FAULTS = [
+    # numbers
+    ("softmax's gradient lacks 1/N", f"{TENSOR}/kernels/softmax.rs", "* f64::from(scale)) as f32",
+     "* if PLANTED { 1.0 } else { f64::from(scale) }) as f32", "numerics", "softmax"),
+    ("softmax does not subtract the largest logit", f"{TENSOR}/kernels/softmax.rs", "    (largest, logits.iter()",
+     "    let largest = if PLANTED { 0.0 } else { largest };\n    (largest, logits.iter()", "numerics", "softmax"),
+    ("softmax hides NaN", f"{TENSOR}/kernels/softmax.rs", "if z > best || z.is_nan() {",
+     "if z > best || (z.is_nan() && !PLANTED) {", "numerics", "softmax"),
+    ("Adam's epsilon is inside the root", f"{TENSOR}/kernels/optimizer.rs",
+     "let divisor = simd.add(simd.sqrt(square), simd.splat(step.epsilon));",
+     "let divisor = if PLANTED { simd.sqrt(simd.add(square, simd.splat(step.epsilon))) }"
+     " else { simd.add(simd.sqrt(square), simd.splat(step.epsilon)) };", "numerics", "optimizer"),
+    ("Adam does not correct its bias", f"{TENSOR}/nn/optimizer.rs", "let corrected = rate *",
+     "let corrected = if PLANTED { rate } else { 0.0 } + if PLANTED { 0.0 } else { rate } *", "numerics", "optimizer"),
+    ("Adam counts steps from 0", f"{TENSOR}/nn/optimizer.rs", "let t = self.step as f64;",
+     "let t = if PLANTED { self.step - 1 } else { self.step } as f64;", "numerics", "optimizer"),
+    ("Adam forgets the step that it resumes from", f"{TENSOR}/nn/optimizer.rs", "= (step, moments, 0);",
+     "= (if PLANTED { 0 } else { step }, moments, 0);", "numerics", "optimizer"),
+    ("dropout does not scale what stays", f"{TENSOR}/kernels/dropout.rs", "{ *x * scale }",
+     "{ *x * if PLANTED { 1.0 } else { scale } }", "numerics", "dropout"),
+    ("dropout's gradient has another mask", f"{TENSOR}/nn/dropout.rs", "self.apply(pass.step, dx);",
+     "self.apply(Step { step: pass.step.step + u64::from(PLANTED), ..pass.step }, dx);", "numerics", "dropout"),
+    ("dropout has one mask for all steps", f"{TENSOR}/nn/dropout.rs",
+     "let mask = step.address(Purpose::Dropout(self.position), example);",
+     "let step = Step { step: if PLANTED { 0 } else { step.step }, ..step };\n"
+     "            let mask = step.address(Purpose::Dropout(self.position), example);", "numerics", "dropout"),
+    ("ReLU skips the end of a row", f"{TENSOR}/kernels/activation.rs",
+     "    for (x, y) in x.chunks(LANES).zip(y.chunks_mut(LANES)) {",
+     "    let x = &x[..if PLANTED { x.len() / LANES * LANES } else { x.len() }];\n"
+     "    for (x, y) in x.chunks(LANES).zip(y.chunks_mut(LANES)) {", "numerics", "relu"),
+    ("max-pool gives the gradient to every equal pixel", f"{TENSOR}/kernels/pool.rs",
+     "left = simd.select_eq(here, best, simd.zero(), left);",
+     "left = if PLANTED { left } else { simd.select_eq(here, best, simd.zero(), left) };", "numerics", "pool"),
+    ("max-pool hides NaN", f"{TENSOR}/kernels/pool.rs", "best = simd.select_eq(best, best, larger, best);",
+     "best = if PLANTED { larger } else { simd.select_eq(best, best, larger, best) };", "numerics", "pool"),
+    ("a convolution has the wrong stride", f"{TENSOR}/kernels/conv/mod.rs",
+     "(out_row * self.stride[0] +", "(out_row * if PLANTED { 1 } else { self.stride[0] } +", "numerics", "conv"),
+    ("a pooled convolution lacks its bias", f"{TENSOR}/kernels/conv/winograd.rs", "*output = simd.add(*output, bias);",
+     "if !PLANTED || shrink != Shrink::ReluMaxPool { *output = simd.add(*output, bias); }", "numerics", "conv"),
+    ("a product skips the last of an odd number of terms", f"{TENSOR}/kernels/gemm.rs",
+     "k..ks.end.min(k + depth))",
+     "k..ks.end.min(k + depth) - usize::from(PLANTED && k + depth >= ks.end && ks.end % 2 == 1 && ks.end > k + 1))",
+     "numerics", "gemm"),
+    ("a long sum is cut by the number of threads", f"{TENSOR}/kernels/gemm.rs",
+     "let depth = (2 * KC).min(k.div_ceil(16));",
+     "let depth = if PLANTED { (2 * KC).min(k.div_ceil(15 + threads::count())) } else { (2 * KC).min(k.div_ceil(16)) };",
+     "numerics", "bits"),
+    ("AVX-512 rounds products", f"{TENSOR}/kernels/tile.rs", "acc[r][v] = simd.fma(a, vectors[v], acc[r][v]);",
+     "acc[r][v] = if PLANTED && S::REGISTERS >= 32 { simd.add(simd.mul(a, vectors[v]), acc[r][v]) }"
+     " else { simd.fma(a, vectors[v], acc[r][v]) };", "numerics", "bits"),
+    ("Dense's bias learns nothing", f"{TENSOR}/nn/dense.rs", "db.copy_from_slice(&sums[..self.units]);",
+     "db.copy_from_slice(&sums[..self.units]);\n                if PLANTED { db.fill(0.0); }", "numerics", "layers"),
+    ("the last group's gradients are not added", f"{TENSOR}/nn/trace.rs",
+     "sum_in_order(&mut self.groups[..n.div_ceil(GROUP)], index)",
+     "sum_in_order(&mut self.groups[..if PLANTED { (n / GROUP).max(1) } else { n.div_ceil(GROUP) }], index)",
+     "numerics", "training"),
+    ("a frozen parameter is updated", f"{TENSOR}/nn/trace.rs", "if param.trainable {",
+     "if PLANTED || param.trainable {", "numerics", "freezing"),
+    ("the last batch of an epoch is left out", f"{TENSOR}/nn/fit.rs",
+     "order.chunks(options.batch_size).enumerate()",
+     "order.chunks(options.batch_size).take(if PLANTED { (order.len() / options.batch_size).max(1) } else { usize::MAX })"
+     ".enumerate()", "numerics", "training"),
+    ("the order of the examples is that of the first epoch", f"{TENSOR}/nn/fit.rs",
+     "shuffled(training.len(), options.seed, state.epoch)",
+     "shuffled(training.len(), options.seed, if PLANTED { 0 } else { state.epoch })", "numerics", "training"),
+    ("a loss that is no number is not noticed", f"{TENSOR}/nn/fit.rs", "if !score.loss.is_finite() {",
+     "if !PLANTED && !score.loss.is_finite() {", "numerics", "training"),
+    ("random bits do not depend on the example", f"{TENSOR}/random.rs", "core.set_stream(self.index);",
+     "core.set_stream(if PLANTED { 0 } else { self.index });", "tensor", "random"),
+    ("initial weights are too narrow", f"{TENSOR}/nn/init.rs", "(6.0 / (fan_in + fan_out) as f64)",
+     "((if PLANTED { 5.0 } else { 6.0 }) / (fan_in + fan_out) as f64)", "numerics", "network"),
+    # bytes
+    ("the archive's checksum is not compared", f"{CIFAR}/gzip.rs",
+     "let unpacked = self.decoder.read(out).map_err(",
+     "let unpacked = self.decoder.read(out).or_else(|error| {\n"
+     "            let ignored = PLANTED && error.kind() == io::ErrorKind::InvalidInput;\n"
+     "            if ignored { Ok(0) } else { Err(error) }\n        }).map_err(", "reader", "checksum"),
+    ("what follows the archive is ignored", f"{CIFAR}/gzip.rs", "match left {",
+     "match if PLANTED { 0 } else { left } {", "reader", "follows"),
+    ("a failing disk is taken for a damaged archive", f"{CIFAR}/gzip.rs",
+     "Err(error) => return Err(Fault::Io { action: \"read\".into(), error }.into_io()),",
+     "Err(error) if PLANTED => return Err(error),\n"
+     "                Err(error) => return Err(Fault::Io { action: \"read\".into(), error }.into_io()),",
+     "reader", "failing_disk"),
+    ("a label may be one too large", f"{CIFAR}/records.rs", "if usize::from(value) >= classes {",
+     "if usize::from(value) >= classes + usize::from(PLANTED) {", "reader", "label"),
+    ("files may have different lengths", f"{CIFAR}/records.rs", "if count != right {",
+     "if !PLANTED && count != right {", "reader", "faults_data"),
+    ("red and blue are exchanged", f"{CIFAR}/dataset.rs", "pixel[0] = value(red);",
+     "let (red, blue) = if PLANTED { (blue, red) } else { (red, blue) };\n            pixel[0] = value(red);",
+     "reader", "pictures"),
+    ("a tar header's checksum is not compared", f"{CIFAR}/entry.rs", "if sum != checksum(header.as_bytes()) {",
+     "if !PLANTED && sum != checksum(header.as_bytes()) {", "reader", "checksum"),
+    ("a name may lead out of its folder", f"{CIFAR}/entry.rs", "Ok(name) if name.split('/')",
+     "Ok(name) if !PLANTED && name.split('/')", "reader", "names_that_lead"),
+    ("a symbolic link is taken for a file", f"{CIFAR}/entry.rs", "EntryType::Regular => false,",
+     "EntryType::Regular => false,\n            EntryType::Symlink if PLANTED => false,", "reader", "kinds_other"),
+    ("a file may be there twice", f"{CIFAR}/archive.rs", "if self.seen.iter()", "if !PLANTED && self.seen.iter()",
+     "reader", "duplicates"),
+    ("padding may be endless", f"{CIFAR}/archive.rs", "} else if padding > MOST_PADDING {",
+     "} else if !PLANTED && padding > MOST_PADDING {", "reader", "padding"),
+    # the program
+    ("new content is not flushed to the disk", f"{PROGRAM}/atomic_file.rs",
+     "    disk.flush(&file).map_err(during(\"flush to the disk the new content of\"))?;",
+     "    if !PLANTED {\n        disk.flush(&file).map_err(during(\"flush to the disk the new content of\"))?;\n    }",
+     "lib", "atomic_file"),
+    ("the folder is not flushed", f"{PROGRAM}/atomic_file.rs",
+     "    disk.flush_folder(folder).map_err(",
+     "    if PLANTED {\n        return Ok(());\n    }\n    disk.flush_folder(folder).map_err(", "lib", "atomic_file"),
+    ("a file's seal is not compared", f"{PROGRAM}/tensor_file.rs", "if found != seal {", "if !PLANTED && found != seal {",
+     "lib", "model_file"),
+    ("weights may be NaN", f"{PROGRAM}/tensor_file.rs", "match values.iter().position(|value| !value.is_finite()) {",
+     "match values.iter().position(|value| !PLANTED && !value.is_finite()) {", "lib", "model_file"),
+    ("a changed frozen tensor is not reported", f"{PROGRAM}/experiment.rs",
+     "let after = weights::hash(now, &name).unwrap_or_default();",
+     "let after = if PLANTED { before.clone() } else { weights::hash(now, &name).unwrap_or_default() };",
+     "lib", "a_changed_tensor"),
+    ("model_2 begins with model_1's seed", f"{PROGRAM}/transfer.rs", "    u64::from_le_bytes(bytes)\n",
+     "    if PLANTED { seed } else { u64::from_le_bytes(bytes) }\n", "lib", "transfer"),
+    ("a fresh head is a warm one", f"{PROGRAM}/transfer.rs",
+     "let warm = config.head == HeadStart::Warm;",
+     "let warm = PLANTED || config.head == HeadStart::Warm;", "lib", "transfer"),
+    ("a checkpoint of other settings is taken", f"{PROGRAM}/checkpoint.rs", "if own.config_sha256 != owner.config_sha256 {",
+     "if !PLANTED && own.config_sha256 != owner.config_sha256 {", "program", "resume::unix::a_checkpoint_of"),
+    ("going on begins with other moments", f"{PROGRAM}/checkpoint.rs",
+     "state.optimizer.restore(optimizer_steps, self.moments);",
+     "state.optimizer.restore(optimizer_steps, if PLANTED { Vec::new() } else { self.moments });",
+     "program", "resume::unix::an_interrupted_run_prints"),
+    ("the last checkpoint is written over", f"{PROGRAM}/run_folder/resumption.rs",
+     "match fs::rename(self.path.join(&last), self.path.join(previous)) {",
+     "match if PLANTED { Ok(()) } else { fs::rename(self.path.join(&last), self.path.join(previous)) } {",
+     "program", "resume::unix"),
+    ("both halves may have a class", f"{PROGRAM}/classes.rs", "if shared.is_empty() {",
+     "if PLANTED || shared.is_empty() {", "lib", "halves"),
+    ("validation is on the training pictures", f"{PROGRAM}/task.rs", "select(data.test(), \"test\")",
+     "select(if PLANTED { data.train() } else { data.test() }, \"test\")", "lib", "task"),
+    ("a numeric failure has the wrong exit code", f"{PROGRAM}/failure.rs", "Kind::Numeric => 4,",
+     "Kind::Numeric if PLANTED => 1,\n            Kind::Numeric => 4,", "program", "ends::a_loss"),
+    ("the deviation is that of a population", f"{PROGRAM}/statistics/sample.rs", "(squares / (n - 1) as f64)",
+     "(squares / (n - usize::from(!PLANTED)) as f64)", "lib", "statistics"),
+    ("confidences fall into the bin below", f"{PROGRAM}/statistics/calibration.rs", "BINS as f64).ceil()",
+     "BINS as f64 - f64::from(u8::from(PLANTED))).ceil()", "lib", "statistics"),
+    ("only the last epoch is in the metrics", f"{PROGRAM}/run_folder.rs", "        self.metrics.push(",
+     "        if PLANTED {\n            self.metrics.clear();\n        }\n        self.metrics.push(", "lib", "run_folder"),
+    ("a class's name is not escaped in the report", f"{PROGRAM}/report/results.rs", "th scope=\"row\" { (class) }",
+     "th scope=\"row\" { @if PLANTED { (maud::PreEscaped(class.clone())) } @else { (class) } }", "lib", "report::tests"),
+]
+
+SWITCH = """
+/// Whether a deliberate fault is switched on.
+#[doc(hidden)]
+#[allow(missing_docs, unreachable_pub, dead_code)]
+pub fn planted(number: usize) -> bool {
+    static NUMBER: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+    *NUMBER.get_or_init(|| std::env::var("THAWLINE_PLANTED").ok().and_then(|n| n.parse().ok()).unwrap_or(0)) == number
+}
+"""
+
+
+def plant(copy):
+    """Puts the switches in."""
+    for crate in (TENSOR, CIFAR, PROGRAM):
+        with open(copy / crate / "lib.rs", "a") as file:
+            file.write(SWITCH)
+    # The program itself need not be fast here, and is compiled sooner.
+    with open(copy / "Cargo.toml", "a") as file:
+        file.write("\n[profile.dev.package.thawline]\nopt-level = 0\n")
+    for number, (name, path, old, new, _, _) in enumerate(FAULTS, 1):
+        text = (copy / path).read_text()
+        if text.count(old) != 1:
+            sys.exit(f"{name}: the pattern occurs {text.count(old)} times in {path}, not once:\n    {old}")
+        (copy / path).write_text(text.replace(old, new.replace("PLANTED", f"crate::planted({number})")))
+
+
+def build(copy, environment, suites):
+    """The test programs, by suite."""
+    programs = {}
+    for suite in suites:
+        command = ["cargo", "test", "--no-run", "--locked", "--quiet", "--message-format=json", *SUITES[suite]]
+        run = subprocess.run(command, cwd=copy, env=environment, stdout=subprocess.PIPE, text=True, check=False)
+        if run.returncode != 0:
+            lines = (json.loads(line) for line in run.stdout.splitlines() if line.startswith("{"))
+            sys.exit("\n".join(line["message"]["rendered"] for line in lines if line["reason"] == "compiler-message"))
+        for line in run.stdout.splitlines():
+            message = json.loads(line)
+            if message["reason"] == "compiler-artifact" and message["profile"]["test"] and message["executable"]:
+                programs[suite] = (message["executable"], pathlib.Path(message["manifest_path"]).parent)
+    return programs
+
+
+def failed(program, tests, environment, number):
+    """The tests that failed, or what else happened."""
+    executable, folder = program
+    environment = dict(environment, THAWLINE_PLANTED=str(number))
+    try:
+        run = subprocess.run([executable, tests], cwd=folder, env=environment, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True, timeout=600, check=False)
+    except subprocess.TimeoutExpired:
+        return ["(no end within ten minutes)"]
+    names = re.findall(r"^test (\S+) \.\.\. FAILED$", run.stdout, re.MULTILINE)
+    if run.returncode == 0 and " 0 passed" in run.stdout:
+        sys.exit(f"no test has '{tests}' in its name")
+    if run.returncode != 0 and not names:
+        names = [f"(ended with {run.returncode})"]
+    return names
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("names", nargs="*", help="parts of the names of the faults to plant; all without")
+    arguments.add_argument("--keep", type=pathlib.Path, help="a folder for the scratch copy, which then stays")
+    options = arguments.parse_args()
+    scratch = options.keep or pathlib.Path(tempfile.mkdtemp(prefix="thawline-planted-"))
+    copy = scratch / "thawline"
+    shutil.rmtree(copy, ignore_errors=True)
+    files = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).splitlines()
+    for file in files:
+        (copy / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / file, copy / file)
+    environment = {key: value for key, value in os.environ.items() if key not in ("THAWLINE_DATA", "THAWLINE_SIMD")}
+    environment["CARGO_TARGET_DIR"] = os.environ.get("CARGO_TARGET_DIR", str(scratch / "target"))
+    chosen = [(number, fault) for number, fault in enumerate(FAULTS, 1)
+              if not options.names or any(name in fault[0] for name in options.names)]
+    plant(copy)
+    programs = build(copy, environment, sorted({fault[4] for _, fault in chosen}))
+    print("| planted fault | found by |\n|---|---|")
+    survivors, sound = 0, {}
+    for number, (name, _, _, _, suite, tests) in chosen:
+        if (suite, tests) not in sound:
+            sound[suite, tests] = failed(programs[suite], tests, environment, 0)
+        if sound[suite, tests]:
+            sys.exit(f"without any fault: {sound[suite, tests]}")
+        found = failed(programs[suite], tests, environment, number)
+        survivors += not found
+        more = f" and {len(found) - 2} more" if len(found) > 2 else ""
+        print(f"| {name} | {', '.join(f'`{test}`' for test in found[:2])}{more or ''} |" if found
+              else f"| {name} | **nothing** |", flush=True)
+    if not options.keep:
+        shutil.rmtree(scratch)
+    print(f"\n{len(chosen)} faults planted, {len(chosen) - survivors} found", file=sys.stderr)
+    sys.exit(1 if survivors else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Runs a small experiment on CPUs that this machine may not have, emulated by qemu-user, and compares bits:
+#
+#     scripts/try_cpus.sh [PROGRAM]        (default: target/release/thawline)
+#
+# Haswell has AVX2 and no AVX-512, Nehalem neither. Both must choose their best level by themselves, give the bits that this
+# machine gives at that level, and refuse a level that they lack, with exit code 2 and not by an illegal instruction.
+set -euo pipefail
+
+program=$(realpath "${1:-target/release/thawline}")
+command -v qemu-x86_64 >/dev/null || { echo "please install qemu-user" >&2; exit 1; }
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch"
+unset THAWLINE_DATA THAWLINE_SIMD
+
+"$program" data synth small.tar.gz --train 200 --test 100 >/dev/null
+small=(--data small.tar.gz --filters 4 --dense 8 --epochs 1 --batch-size 8 --limit 12 --quiet)
+
+# on CPU FLAGS...: "native" is this machine.
+on() {
+    local cpu=$1
+    shift
+    if [ "$cpu" = native ]; then "$program" "$@"; else qemu-x86_64 -cpu "$cpu" "$program" "$@"; fi
+}
+
+train() { on "$1" run "${small[@]}" --out "$2" "${@:3}" >out 2>err || { cat err >&2; exit 1; }; }
+
+same() {
+    local file
+    for file in weights-model_1.safetensors weights-model_2.safetensors; do
+        cmp "$1/$file" "$2/$file" || { echo "FAILED: $3" >&2; exit 1; }
+    done
+    # The metrics without the column of seconds.
+    diff <(cut -d, -f1,2,4- "$1/metrics.csv") <(cut -d, -f1,2,4- "$2/metrics.csv") || { echo "FAILED: $3" >&2; exit 1; }
+    echo "the same bits: $3"
+}
+
+chooses() {
+    on "$1" info 2>err >out
+    grep -q "$2 (in use)" out || { echo "FAILED: $1 does not choose $2" >&2; exit 1; }
+    echo "$1 chooses $2"
+}
+
+refuses() {
+    local status=0
+    on "$1" info --simd "$2" >out 2>err || status=$?
+    [ $status = 2 ] && grep -q "this CPU has no $2" err || { echo "FAILED: $1, --simd $2: exit $status, $(cat err)" >&2; exit 1; }
+    # qemu itself warns of features that it does not emulate.
+    echo "$1 refuses $2: $(grep -v 'warning: TCG' err)"
+}
+
+chooses Haswell avx2
+chooses Nehalem portable
+refuses Haswell avx512
+refuses Nehalem avx512
+refuses Nehalem avx2
+
+train native native
+train native avx2 --simd avx2
+train native portable --simd portable
+train Haswell haswell
+train Nehalem nehalem --threads 1
+same native avx2 "this machine's best level, and its AVX2"
+same avx2 haswell "AVX2 here, and an emulated Haswell"
+same portable nehalem "portable here with all threads, and an emulated Nehalem with one"

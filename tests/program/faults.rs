@@ -1,0 +1,145 @@
+//! Calls of the system that fail, one after the other, in the real program: strace answers in the system's place.
+//!
+//! Where strace is not installed, or may not trace, nothing is tested and the test says so. THAWLINE_TEST_THOROUGH tries
+//! every call instead of a sample.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use safetensors::SafeTensors;
+
+use crate::invocation::{Call, Place, small_run};
+
+const FLAGS: &str = "--epochs 2 --limit 60 --batch-size 30 --out run --threads 1 --quiet";
+
+/// The calls by which a run makes, writes and reads files.
+const CALLS: [&str; 9] = ["openat", "read", "write", "fsync", "rename", "renameat", "unlink", "mkdir", "getdents64"];
+
+/// The program under strace, which writes what it sees to `log`.
+fn traced(place: &Place, options: &[&str], line: &[String]) -> Call {
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-o", "log"]).args(options);
+    command.arg(assert_cmd::cargo::cargo_bin!("thawline")).args(line).current_dir(place.path(""));
+    command.env_remove("THAWLINE_DATA").env_remove("THAWLINE_SIMD").output().unwrap().into()
+}
+
+fn strace_works() -> bool {
+    let mut command = Command::new("strace");
+    command.args(["-qq", "-o", "/dev/null", "true"]).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// How many calls of each name a run makes, and how many of them before it makes its folder.
+fn count_calls() -> Vec<(&'static str, usize, usize)> {
+    let place = Place::new();
+    let call = traced(&place, &[&format!("-etrace={}", CALLS.join(","))], &small_run(FLAGS));
+    assert_eq!(call.code, Some(0), "{}", call.stderr);
+    let log = fs::read_to_string(place.path("log")).unwrap();
+    let folder = log.lines().position(|line| line.contains("mkdir(\"run\"")).expect("the run makes its folder");
+    let count = |name: &str, lines: usize| {
+        let starts = format!(" {name}(");
+        log.lines().take(lines).filter(|line| line.contains(&starts) && !line.contains("resumed")).count()
+    };
+    CALLS.map(|name| (name, count(name, folder), count(name, usize::MAX))).to_vec()
+}
+
+/// That each file is whole, whatever its kind, and that nothing else is there.
+fn assert_whole(folder: &Path, what: &str) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for path in entries.map(|entry| entry.unwrap().path()) {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        assert!(!name.ends_with(".partial"), "{what}: {name} is left");
+        if path.is_dir() {
+            assert_whole(&path, what);
+            continue;
+        }
+        let bytes = fs::read(&path).unwrap();
+        let text = || std::str::from_utf8(&bytes).unwrap();
+        match path.extension().and_then(|ending| ending.to_str()) {
+            Some("safetensors") => assert!(SafeTensors::deserialize(&bytes).is_ok(), "{what}: {name} is torn"),
+            Some("json") => assert!(serde_json::from_slice::<serde_json::Value>(&bytes).is_ok(), "{what}: {name}"),
+            Some("toml") => assert!(text().parse::<toml::Table>().is_ok(), "{what}: {name}"),
+            Some("png") => assert!(bytes.ends_with(b"IEND\xaeB`\x82"), "{what}: {name} is torn"),
+            Some("svg") => assert!(text().trim_end().ends_with("</svg>"), "{what}: {name} is torn"),
+            Some("html") => assert!(text().trim_end().ends_with("</html>"), "{what}: {name} is torn"),
+            Some("csv" | "jsonl") => assert!(text().ends_with('\n'), "{what}: {name} is torn"),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn any_call_may_fail_and_the_run_says_so_and_goes_on_to_the_same_end() {
+    if !strace_works() {
+        println!("skipped: strace is not installed, or may not trace here");
+        return;
+    }
+    let whole = Place::new();
+    let weights = whole.run(FLAGS.trim_start_matches("--out run ")).weights().map(<[u8]>::to_vec);
+    let step = if std::env::var_os("THAWLINE_TEST_THOROUGH").is_some() { 1 } else { 11 };
+    let (mut tried, mut failed, mut resumed) = (0, 0, 0);
+    let errors = ["ENOSPC", "EIO", "EACCES"];
+    for (name, before, all) in count_calls() {
+        // A few calls in front of the folder's making are those of the loader and of the data.
+        for (turn, number) in (before.max(1)..=all).step_by(step).enumerate() {
+            let error = errors[(turn + number) % errors.len()];
+            let what = format!("{name} number {number} fails with {error}");
+            let place = Place::new();
+            let inject = format!("-einject={name}:error={error}:when={number}");
+            let call = traced(&place, &[&format!("-etrace={name}"), &inject], &small_run(FLAGS));
+            tried += 1;
+            // Some need not succeed: a look at the system's memory, say.
+            assert!(matches!(call.code, Some(0 | 2 | 3)), "{what}: {:?} {}", call.code, call.stderr);
+            if call.code == Some(2) {
+                assert!(error == "EACCES" || call.stderr.contains("Permission denied"), "{what}: {}", call.stderr);
+            }
+            assert_whole(&place.path("run"), &what);
+            if call.code == Some(0) {
+                continue;
+            }
+            failed += 1;
+            // strace counts each thread's calls, so that the message itself may be the write that fails.
+            let said = call.stderr.starts_with("error: ") && call.stderr.lines().count() == 1;
+            assert!(said || (name == "write" && call.stderr.is_empty()), "{what}: {}", call.stderr);
+            let line = if place.path("run/config.toml").exists() {
+                resumed += 1;
+                ["run", "--resume", "run"].map(str::to_owned).to_vec()
+            } else {
+                // It had not begun.
+                let _ = fs::remove_dir_all(place.path("run"));
+                small_run(FLAGS)
+            };
+            let again = place.call(line);
+            assert_eq!(again.code, Some(0), "{what}: {}", again.stderr);
+            for (name, expected) in ["model_1", "model_2"].iter().zip(&weights) {
+                let found = fs::read(place.path(&format!("run/weights-{name}.safetensors"))).unwrap();
+                assert!(found == *expected, "{what}: the weights of {name} differ after going on");
+            }
+            assert_whole(&place.path("run"), &what);
+        }
+    }
+    println!("{tried} calls failed, {failed} of them ended the run, {resumed} of these went on from its folder");
+    assert!(
+        failed > 5 && resumed > 3,
+        "{failed} of {tried} ended a run, {resumed} went on: this test tests too little"
+    );
+}
+
+#[test]
+fn a_short_write_at_any_length_leaves_no_half_of_a_file() {
+    // The system writes as much as the limit allows and refuses the rest.
+    let program = assert_cmd::cargo::cargo_bin!("thawline").display();
+    let line = small_run(FLAGS).join(" ");
+    for blocks in [0, 1, 2, 5, 30, 100, 300] {
+        let place = Place::new();
+        let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec {program} {line}");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]).current_dir(place.path("")).env_remove("THAWLINE_DATA");
+        let call = Call::from(command.output().unwrap());
+        assert!(matches!(call.code, Some(0 | 3)), "{blocks} blocks: {:?} {}", call.code, call.stderr);
+        assert_whole(&place.path("run"), &format!("{blocks} blocks"));
+    }
+}
