@@ -124,7 +124,7 @@ fn sweep(bytes: &[u8]) {
 
 fn read(archive: &[u8]) {
     let Ok(dataset) = Dataset::from_archive("fuzzed", archive) else { return };
-    assert!(dataset.train().len() > 0 && dataset.test().len() > 0);
+    assert!(!dataset.train().is_empty() && !dataset.test().is_empty());
 }
 
 fn compressed(bytes: &[u8]) -> Vec<u8> {
