@@ -96,7 +96,7 @@ pub struct RunArgs {
     /// A TOML file of settings, such as a run's config.toml; flags on the command line win
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Settings for a purpose; fast: the tutorial's accuracies in a fifth of its time
+    /// Settings for a purpose; fast: near the tutorial's accuracies, in a fifth of its epochs
     #[arg(long, value_name = "PRESET", value_enum, hide_possible_values = true)]
     pub preset: Option<Preset>,
     /// Whether a flag says what the network is.
@@ -125,7 +125,7 @@ pub struct RunArgs {
 /// Ready-made settings of `run`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Preset {
-    /// The tutorial's final accuracies in a fifth of its time
+    /// Near the tutorial's final accuracies, in a fifth of its epochs
     Fast,
 }
 
