@@ -1,5 +1,5 @@
-//! Golden values: what PyTorch computes in double precision, and Keras confirms (all but normalization). `tests/golden/README.md` in the
-//! repository says what the files hold and how they are made.
+//! Golden values: what PyTorch computes in double precision, and Keras confirms (all but normalization).
+//! `tests/golden/README.md` in the repository says what the files hold and how they are made.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
