@@ -155,33 +155,6 @@ mod unix {
         assert_eq!(files, ["config.toml", "environment.json", "metrics.csv", "metrics.jsonl"], "nothing half-written");
     }
 
-    /// Calls the program below a limit that the shell's `ulimit` sets.
-    fn limited(place: &Place, limit: &str, line: &str) -> Call {
-        let program = assert_cmd::cargo::cargo_bin!("thawline").display();
-        let mut command = Command::new("sh");
-        command.args(["-c", &format!("ulimit {limit}; exec {program} {line}")]).current_dir(place.path(""));
-        Call::from(command.env_remove("THAWLINE_DATA").output().unwrap())
-    }
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn memory_that_runs_out_in_the_midst_is_an_environment_fault() {
-        let line = small_run("--out run --quiet --filters 64 --dense 128 --threads 2").join(" ");
-        let mut refused = 0;
-        for kilobytes in [100_000, 150_000, 200_000, 250_000] {
-            let place = Place::new();
-            let call = limited(&place, &format!("-v {kilobytes}"), &line);
-            // Where it is enough, all is well; where it is not, the program says so and is not killed.
-            assert!(matches!(call.code, Some(0 | 3)), "{kilobytes} kB: {:?}: {}", call.code, call.stderr);
-            if call.code == Some(3) {
-                refused += 1;
-                assert_eq!(call.stderr.lines().count(), 1, "{}", call.stderr);
-                assert!(call.stderr.contains("memory") && !call.stderr.contains("defect"), "{}", call.stderr);
-            }
-        }
-        assert!(refused > 0, "no limit was low enough: this test tests nothing");
-    }
-
     #[test]
     #[cfg(target_os = "linux")]
     fn a_read_error_is_an_environment_fault() {
