@@ -33,6 +33,9 @@ mod reproducibility;
 /// Where pictures come from, and the subcommands that look at them.
 mod data;
 
+/// CIFAR-100: its two kinds of labels, and features of CIFAR-10 that serve it.
+mod cifar_100;
+
 /// Picture files of every kind, as the network sees them.
 mod picture_files;
 

@@ -18,7 +18,7 @@ use crate::{
         sweep::SweepArgs,
     },
     config::Config,
-    data::{BUILT_IN, Data},
+    data::{BUILT_IN, Data, Labels},
     failure::Result,
     model_file::Model,
     models::{Architecture, ConvMethod, Listed, Tutorial, file},
@@ -145,6 +145,9 @@ pub struct DataArgs {
     /// CIFAR .tar.gz, folder of .bin files, or built-in [default: THAWLINE_DATA, data/, built-in]
     #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
+    /// CIFAR-100's fine labels, or its coarse ones
+    #[arg(long, value_name = "LABELS", value_enum, hide_possible_values = true, default_value_t = Labels::Fine)]
+    pub labels: Labels,
     /// Classes of model_1: labels, ranges, names
     #[arg(long, value_name = "CLASSES", default_value = "0-4", allow_hyphen_values = true)]
     pub source: String,
@@ -267,7 +270,7 @@ pub struct OutputArgs {
     pub out: Option<PathBuf>,
     /// Go on with the interrupted run in this folder, with its settings
     #[arg(long, value_name = "DIR", conflicts_with_all = ["model", "NetworkArgs", "TrainingArgs", "TransferArgs"])]
-    #[arg(conflicts_with_all = ["source", "target", "limit", "simd", "out", "config", "preset"])]
+    #[arg(conflicts_with_all = ["labels", "source", "target", "limit", "simd", "out", "config", "preset"])]
     pub resume: Option<PathBuf>,
     /// Print the final table alone
     #[arg(long)]
@@ -423,6 +426,7 @@ impl RunArgs {
         };
         Ok(Config {
             data: data.path.clone().unwrap_or_else(|| BUILT_IN.to_owned()),
+            labels: self.data.labels,
             limit: self.data.limit,
             source: if from.is_none() { Some(names("--source", &self.data.source)?) } else { None },
             target: names("--target", &self.data.target)?,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use thawline_tensor::nn::{Fit, Rule};
 
 use crate::{
+    data::Labels,
     models::Architecture,
     record::HeadStart,
     regime::{Augment, Schedule},
@@ -17,6 +18,9 @@ use crate::{
 pub struct Config {
     /// The path of the data, or `built-in`.
     pub data: String,
+    /// Which labels of the pictures name their classes.
+    #[serde(default, skip_serializing_if = "Labels::is_fine")]
+    pub labels: Labels,
     /// The most pictures to learn from, and the most to validate with, in each half; absent for all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
@@ -87,6 +91,7 @@ impl Config {
 
         Config {
             data: crate::data::BUILT_IN.to_owned(),
+            labels: Labels::Fine,
             limit: None,
             source: Some("0-4".to_owned()),
             target: "5-9".to_owned(),
@@ -119,8 +124,16 @@ mod tests {
         for limit in [None, Some(100)] {
             let augment = Augment { flip: limit.is_some(), crop: false };
             let schedule = Schedule::OneCycle;
-            let config =
-                Config { limit, augment, schedule, learning_rate: 1e-7, seed: i64::MAX as u64, ..Config::small() };
+            let labels = if limit.is_some() { Labels::Coarse } else { Labels::Fine };
+            let config = Config {
+                labels,
+                limit,
+                augment,
+                schedule,
+                learning_rate: 1e-7,
+                seed: i64::MAX as u64,
+                ..Config::small()
+            };
             let text = toml::to_string(&config).unwrap();
             assert_eq!(toml::from_str::<Config>(&text).unwrap(), config, "{text}");
             assert!(text.contains("batch-size = 16") && text.contains("schedule = \"one-cycle\""), "{text}");

@@ -9,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::{Deserialize, Serialize};
 use thawline_cifar::{Dataset, Error, Fault, Format, Images, PIXEL_BYTES, Source};
 
 use crate::{
@@ -25,6 +26,24 @@ pub const VARIABLE: &str = "THAWLINE_DATA";
 
 /// The folder that is looked into when nothing is named.
 pub const FOLDER: &str = "data";
+
+/// Which of CIFAR-100's two labels of a picture names its class.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Labels {
+    /// One of a hundred; the only label of CIFAR-10
+    #[default]
+    Fine,
+    /// One of twenty
+    Coarse,
+}
+
+impl Labels {
+    /// Whether nothing was asked for.
+    pub fn is_fine(&self) -> bool {
+        *self == Labels::Fine
+    }
+}
 
 /// Pictures, and what to say about them.
 #[derive(Debug)]
@@ -118,6 +137,24 @@ fn too_many(count: usize) -> Failure {
 }
 
 impl Data {
+    /// The same pictures, with the classes that these labels name.
+    ///
+    /// # Errors
+    /// If they have no such labels.
+    pub fn labelled(self, labels: Labels) -> Result<Self> {
+        if labels.is_fine() {
+            return Ok(self);
+        }
+        let place = self.path.as_deref().unwrap_or(BUILT_IN).to_owned();
+        let format = self.dataset.format().name();
+        let dataset = self.dataset.by_coarse_label().ok_or_else(|| {
+            Failure::usage(format!(
+                "--labels coarse: {place} is in {format}'s format, which has no coarse labels; leave it out"
+            ))
+        })?;
+        Ok(Data { dataset, ..self })
+    }
+
     fn read(dataset: Dataset, path: &Path, reason: String) -> Self {
         let kind = match dataset.format() {
             Format::Cifar100 => DataKind::Cifar100,

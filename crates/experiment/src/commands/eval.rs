@@ -12,7 +12,8 @@ use thawline_tensor::{
 use crate::{
     atomic_file, classes,
     cli::MachineArgs,
-    console, data,
+    console,
+    data::{self, Labels},
     failure::{Failure, Kind, Result},
     machine,
     model_file::Model,
@@ -33,6 +34,9 @@ pub struct EvalArgs {
     /// CIFAR .tar.gz, folder of .bin files, or built-in [default: as for run]
     #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
+    /// CIFAR-100's fine labels, or its coarse ones
+    #[arg(long, value_name = "LABELS", value_enum, hide_possible_values = true, default_value_t = Labels::Fine)]
+    pub labels: Labels,
     /// The data's classes of the model's outputs, in their order [default: those of its names]
     #[arg(long, value_name = "CLASSES", allow_hyphen_values = true)]
     pub classes: Option<String>,
@@ -73,7 +77,7 @@ pub fn eval(args: &EvalArgs) -> Result<()> {
 
 fn score(args: &EvalArgs) -> Result<()> {
     let model = Model::open(&args.from).map_err(|failure| failure.within("--from"))?;
-    let data = data::open(args.data.as_deref())?;
+    let data = data::open(args.data.as_deref())?.labelled(args.labels)?;
     let outputs = &model.metadata.classes;
     let list = args.classes.clone().unwrap_or_else(|| outputs.join(","));
     let classes = classes::parse("--classes", &list, data.dataset.classes()).map_err(|failure| match &args.classes {

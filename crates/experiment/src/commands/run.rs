@@ -61,7 +61,7 @@ fn begin(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
     let now = SystemTime::now();
     let start = Start { command: command_line(), environment: machine::environment(now) };
     // Nothing is written until all is known to be possible.
-    let data = data::open(args.data.data.as_deref())?;
+    let data = data::open(args.data.data.as_deref())?.labelled(args.data.labels)?;
     let config = args.config(&data)?;
     let experiment = Experiment::prepare(&data, &config)?;
     let console = console(args);
@@ -80,7 +80,7 @@ fn begin(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
 fn resume(args: &RunArgs, interrupted: Interrupted, interrupts: &Interrupts) -> Result<()> {
     let (config, start) = (interrupted.config.clone(), interrupted.start.clone());
     let path = args.data.data.clone().unwrap_or_else(|| PathBuf::from(&config.data));
-    let data = data::named(&path).map_err(|failure| failure.within("--data"))?;
+    let data = data::named(&path).map_err(|failure| failure.within("--data"))?.labelled(config.labels)?;
     let is_finished = interrupted.is_finished();
     let folder = interrupted.into_folder(data.kind)?;
     if is_finished {
