@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, ArgMatches, Args, FromArgMatches, Parser, Subcommand};
-use thawline_tensor::{simd::Level, threads};
+use clap::{ArgAction, Args, Parser, Subcommand};
+use thawline_tensor::simd::Level;
 
 use crate::{
-    classes,
     commands::{
         adapt::AdaptArgs,
         bench::BenchArgs,
@@ -17,15 +16,19 @@ use crate::{
         report::ReportArgs,
         sweep::SweepArgs,
     },
-    config::Config,
-    data::{BUILT_IN, Data, Labels},
-    failure::Result,
-    model_file::Model,
-    models::{Architecture, ConvMethod, Listed, Tutorial, file},
+    data::Labels,
+    models::{ConvMethod, Listed},
     record::HeadStart,
     regime::{Augment, Schedule},
     transfer::Cache,
 };
+
+mod settings;
+mod values;
+
+pub use settings::NetworkIsGiven;
+pub(crate) use values::{count, learning_rate, seed};
+use values::{counts, rates, thread_count};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -356,154 +359,12 @@ pub struct SamplesArgs {
     pub columns: usize,
 }
 
-/// Whether the command line has a flag of the network, rather than defaults alone. It has no flags itself.
-#[derive(Debug, Clone, Copy)]
-pub struct NetworkIsGiven(pub bool);
-
-impl Args for NetworkIsGiven {
-    fn augment_args(command: clap::Command) -> clap::Command {
-        command
-    }
-
-    fn augment_args_for_update(command: clap::Command) -> clap::Command {
-        command
-    }
-}
-
-impl FromArgMatches for NetworkIsGiven {
-    fn from_arg_matches(matches: &ArgMatches) -> std::result::Result<Self, clap::Error> {
-        // A group is there if one of its flags is, and not by a default.
-        Ok(NetworkIsGiven(["model", "NetworkArgs"].into_iter().any(|group| matches.contains_id(group))))
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> std::result::Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
-}
-
-impl NetworkArgs {
-    /// The network that the flags describe.
-    pub fn tutorial(&self) -> Tutorial {
-        let &NetworkArgs { filters, kernel, pool, dropout, dense, conv_method } = self;
-        Tutorial { filters, kernel, pool, dropout, dense, conv_method }
-    }
-}
-
-impl ModelArgs {
-    /// The network that the flags or the file describe.
-    ///
-    /// # Errors
-    /// A file that does not list layers.
-    pub fn architecture(&self) -> Result<Architecture> {
-        let listed = match &self.model {
-            Some(path) => Some(file::read(path).map_err(|failure| failure.within("--model"))?),
-            None => self.layers.clone(),
-        };
-        Ok(match listed {
-            Some(listed) => Architecture::Listed(Listed { conv_method: self.tutorial.conv_method, ..listed }),
-            None => self.tutorial.tutorial().into(),
-        })
-    }
-}
-
-impl RunArgs {
-    /// The settings, with what flags leave open: the data that were found, their classes' names, and the machine.
-    ///
-    /// # Errors
-    /// Classes that are not there; a file of features that cannot be read.
-    pub fn config(&self, data: &Data) -> Result<Config> {
-        let names = |flag, list: &str| -> Result<String> {
-            Ok(classes::list(&classes::parse(flag, list, data.dataset.classes())?))
-        };
-        let &TrainingArgs { epochs, batch_size, learning_rate, schedule, early_stopping, augment, seed } =
-            &self.training;
-        let TransferArgs { from, from_sha256, partial, head, freeze, cache } = &self.transfer;
-        let model = from.as_deref().map(Model::open).transpose().map_err(|failure| failure.within("--from"))?;
-        let network = match &model {
-            Some(model) if !self.network_is_given.0 => model.metadata.network.clone(),
-            _ => self.network.architecture()?,
-        };
-        Ok(Config {
-            data: data.path.clone().unwrap_or_else(|| BUILT_IN.to_owned()),
-            labels: self.data.labels,
-            limit: self.data.limit,
-            source: if from.is_none() { Some(names("--source", &self.data.source)?) } else { None },
-            target: names("--target", &self.data.target)?,
-            epochs,
-            batch_size,
-            learning_rate,
-            schedule,
-            early_stopping,
-            augment: augment.unwrap_or_default(),
-            freeze: freeze.clone().unwrap_or_else(|| network.features_end()),
-            network,
-            head: *head,
-            from: from.as_ref().map(|path| path.display().to_string()),
-            from_sha256: from_sha256.clone().or(model.map(|model| model.sha256)),
-            partial: *partial,
-            cache: *cache,
-            seed,
-            threads: threads::count(),
-            simd: Level::current().to_string(),
-        })
-    }
-}
-
-type Parsed<T> = std::result::Result<T, String>;
-
-pub(crate) fn count(text: &str) -> Parsed<usize> {
-    // So many of anything would not fit in memory; a smaller bound keeps products from overflowing.
-    const MOST: usize = 1 << 31;
-    match text.parse() {
-        Ok(number @ 1..=MOST) => Ok(number),
-        _ => Err("expected a whole number, at least 1".to_owned()),
-    }
-}
-
-/// TOML, in which a run's settings are kept, has no larger numbers.
-pub(crate) fn seed(text: &str) -> Parsed<u64> {
-    const MOST: u64 = i64::MAX as u64;
-    text.parse().ok().filter(|&seed| seed <= MOST).ok_or_else(|| format!("expected a whole number from 0 to {MOST}"))
-}
-
-fn thread_count(text: &str) -> Parsed<usize> {
-    match count(text)? {
-        number @ ..=1024 => Ok(number),
-        _ => Err("expected at most 1024 threads".to_owned()),
-    }
-}
-
-fn rate(text: &str) -> Parsed<f64> {
-    text.parse().ok().filter(|rate| (0.0..=1.0).contains(rate)).ok_or_else(|| "expected a rate from 0 to 1".to_owned())
-}
-
-pub(crate) fn learning_rate(text: &str) -> Parsed<f64> {
-    let positive = |rate: &f64| rate.is_finite() && *rate > 0.0;
-    text.parse().ok().filter(positive).ok_or_else(|| "expected a number above 0, such as 0.001".to_owned())
-}
-
-fn counts(text: &str) -> Parsed<[usize; 2]> {
-    one_or_two(text, count)
-}
-
-fn rates(text: &str) -> Parsed<[f64; 2]> {
-    one_or_two(text, rate)
-}
-
-/// `a` stands for `a,a`.
-fn one_or_two<T: Copy>(text: &str, parse: fn(&str) -> Parsed<T>) -> Parsed<[T; 2]> {
-    match text.split_once(',') {
-        None => parse(text).map(|both| [both; 2]),
-        Some((first, second)) => Ok([parse(first.trim())?, parse(second.trim())?]),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
 
     use super::*;
+    use crate::models::Tutorial;
 
     #[test]
     fn the_command_line_is_consistent() {

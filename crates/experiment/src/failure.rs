@@ -59,6 +59,14 @@ impl Failure {
         }
     }
 
+    /// The same, of work that is not done when nobody reads its output any more: that end is then SIGPIPE's.
+    pub fn of_unfinished_work(self) -> Self {
+        match self.kind {
+            Kind::OutputClosed => Failure::new(Kind::Signal(13), ""),
+            _ => self,
+        }
+    }
+
     /// Puts words before the line: where it happened.
     pub fn within(mut self, place: &str) -> Self {
         self.message = format!("{place}: {}", self.message);

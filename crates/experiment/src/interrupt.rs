@@ -13,6 +13,8 @@ use signal_hook::{
     flag,
 };
 
+use crate::failure::{Failure, Kind, Result};
+
 /// Whether a signal has arrived; the default never hears of one.
 #[derive(Debug, Clone, Default)]
 pub struct Interrupts(Arc<AtomicUsize>);
@@ -22,14 +24,15 @@ impl Interrupts {
     ///
     /// # Errors
     /// If the system refuses.
-    pub fn listen() -> io::Result<Self> {
+    pub fn listen() -> Result<Self> {
+        let refused = |error: io::Error| Failure::new(Kind::Environment, format!("cannot listen for Ctrl-C: {error}"));
         let arrived = Arc::new(AtomicUsize::new(0));
         let once = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
             // In this order: the first signal finds `once` unset, sets it, and only the second ends the program.
-            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&once))?;
-            flag::register(signal, Arc::clone(&once))?;
-            flag::register_usize(signal, Arc::clone(&arrived), signal as usize)?;
+            flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&once)).map_err(refused)?;
+            flag::register(signal, Arc::clone(&once)).map_err(refused)?;
+            flag::register_usize(signal, Arc::clone(&arrived), signal as usize).map_err(refused)?;
         }
         Ok(Interrupts(arrived))
     }

@@ -97,12 +97,8 @@ fn share(text: &str) -> std::result::Result<f64, String> {
 pub fn adapt(args: &AdaptArgs) -> Result<()> {
     machine::choose_level(args.machine.simd)?;
     let threads = machine::choose_threads(args.machine.threads);
-    let interrupts = Interrupts::listen()
-        .map_err(|error| Failure::new(Kind::Environment, format!("cannot listen for Ctrl-C: {error}")))?;
-    threads::with_threads(threads, || perform(args, &interrupts))?.map_err(|failure| match failure.kind {
-        Kind::OutputClosed => Failure::new(Kind::Signal(13), ""),
-        _ => failure,
-    })
+    let interrupts = Interrupts::listen()?;
+    threads::with_threads(threads, || perform(args, &interrupts))?.map_err(Failure::of_unfinished_work)
 }
 
 fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {

@@ -34,8 +34,7 @@ use crate::{
 /// # Errors
 /// Bad flags or data; a machine that fails; a loss that is no number; a signal.
 pub fn run(args: &RunArgs) -> Result<()> {
-    let interrupts = Interrupts::listen()
-        .map_err(|error| Failure::new(Kind::Environment, format!("cannot listen for Ctrl-C: {error}")))?;
+    let interrupts = Interrupts::listen()?;
     let result = match &args.output.resume {
         None => {
             machine::choose_level(args.machine.simd)?;
@@ -49,11 +48,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
             threads::with_threads(threads, || resume(args, interrupted, &interrupts))?
         }
     };
-    result.map_err(|failure| match failure.kind {
-        // A run cut short is not done, whoever has read enough of it: the code is that of SIGPIPE.
-        Kind::OutputClosed => Failure::new(Kind::Signal(13), ""),
-        _ => failure,
-    })
+    result.map_err(Failure::of_unfinished_work)
 }
 
 /// A new run.

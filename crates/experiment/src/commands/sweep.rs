@@ -100,8 +100,7 @@ pub struct SweepArgs {
 /// Bad flags or data; a machine that fails; a loss that is no number; a signal.
 pub fn sweep(args: &SweepArgs) -> Result<()> {
     choose_level(args.machine.simd)?;
-    let interrupts = Interrupts::listen()
-        .map_err(|error| Failure::new(Kind::Environment, format!("cannot listen for Ctrl-C: {error}")))?;
+    let interrupts = Interrupts::listen()?;
     threads::with_threads(choose_threads(args.machine.threads), || perform(args, &interrupts))?
 }
 

@@ -28,6 +28,7 @@ pub(super) fn render(record: &Adaptation, mistakes: &[Mistake]) -> String {
     };
     page::document(
         &title,
+        "",
         &html! {
             p.kicker { "Thawline " (record.thawline) " · " (record.environment.date) " · seed " (record.config.seed) }
             h1 { (title) }

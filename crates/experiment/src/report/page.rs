@@ -15,6 +15,7 @@ pub(super) fn render(record: &RunRecord, pictures: &ReportPictures) -> String {
     let title = format!("Frozen-feature transfer on {}", record.data.kind.name());
     document(
         &title,
+        "",
         &html! {
             p.kicker { "Thawline " (record.thawline) " · " (record.environment.date) " · seed " (record.seed) }
             h1 { (title) }
@@ -34,8 +35,8 @@ pub(super) fn render(record: &RunRecord, pictures: &ReportPictures) -> String {
     )
 }
 
-/// A whole page that needs no other file.
-pub(super) fn document(title: &str, main: &Markup, footer: &Markup) -> String {
+/// A whole page that needs no other file, with styles beside those that all pages have.
+pub(super) fn document(title: &str, styles: &str, main: &Markup, footer: &Markup) -> String {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -44,7 +45,7 @@ pub(super) fn document(title: &str, main: &Markup, footer: &Markup) -> String {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (title) }
-                style { (PreEscaped(palette::page_colors())) (PreEscaped(include_str!("style.css"))) }
+                style { (PreEscaped(palette::page_colors())) (PreEscaped(include_str!("style.css"))) (PreEscaped(styles)) }
             }
             body {
                 main { (main) }

@@ -83,6 +83,16 @@ fn error_of(predictions: &[(f64, bool)]) -> f64 {
 }
 
 #[test]
+fn a_confidence_is_in_the_bin_that_ends_at_or_above_it() {
+    for (confidence, bin) in [(0.0, 0), (0.01, 0), (0.07, 1), (0.2, 2), (0.2001, 3), (0.5, 7), (0.94, 14), (1.0, 14)] {
+        let bins = CalibrationBin::sort(&[(confidence, true)]);
+        let found: Vec<usize> = (0..bins.len()).filter(|&bin| bins[bin].predictions > 0).collect();
+        assert_eq!(found, [bin], "{confidence}");
+        assert_eq!((bins[bin].right, bins[bin].confidence), (1, confidence));
+    }
+}
+
+#[test]
 fn calibration_errors_are_scipys() {
     for Calibration { outcomes, error } in golden().calibrations {
         assert_close(error_of(&outcomes), error, 1e-9);

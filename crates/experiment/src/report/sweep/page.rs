@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, PreEscaped, html};
 
 use super::{
-    super::{canvas::Svg, number, palette},
+    super::{canvas::Svg, number, page},
     Options,
     analysis::Analysis,
     answer::{self, plural},
@@ -20,53 +20,38 @@ use crate::{
 pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
     let settings = &analysis.results.settings;
     let title = format!("What transfer is worth on {}", settings.subject());
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta name="color-scheme" content="light dark";
-                title { (title) }
-                style {
-                    (PreEscaped(palette::page_colors()))
-                    (PreEscaped(include_str!("../style.css")))
-                    (PreEscaped(include_str!("style.css")))
-                }
+    page::document(
+        &title,
+        include_str!("style.css"),
+        &html! {
+            p.kicker { (kicker(analysis)) }
+            h1 { (title) }
+            @if settings.data.kind == DataKind::BuiltIn {
+                p.notice { strong { "These are built-in pictures, not CIFAR-10." } " " (settings.data.sentence) }
             }
-            body {
-                main {
-                    p.kicker { (kicker(analysis)) }
-                    h1 { (title) }
-                    @if settings.data.kind == DataKind::BuiltIn {
-                        p.notice { strong { "These are built-in pictures, not CIFAR-10." } " " (settings.data.sentence) }
-                    }
-                    (answer::lead(analysis))
-                    (curves(analysis))
-                    h2 { "Every arm" }
-                    (tables::arms(analysis))
-                    (protocol(settings))
-                    (differences(analysis))
-                    (samples(analysis))
-                    (depth(analysis))
-                    (time(analysis))
-                    h2 { "How fast they learn" }
-                    (tables::speed(analysis))
-                    (speed_note(analysis))
-                    (tables::tutorial(analysis))
-                    (tables::classes(analysis))
-                    (calibration(analysis))
-                    (tables::confusion(analysis))
-                    (pictures::mistakes(analysis))
-                    (pictures::filters(analysis))
-                    (caveats::section(analysis, options))
-                    (reproduction::section(analysis))
-                }
-                footer { "Written by Thawline " (settings.thawline) " from " (analysis.results.records.len()) " job records of format " (settings.format) "." }
-            }
-        }
-    }
-    .into_string()
+            (answer::lead(analysis))
+            (curves(analysis))
+            h2 { "Every arm" }
+            (tables::arms(analysis))
+            (protocol(settings))
+            (differences(analysis))
+            (samples(analysis))
+            (depth(analysis))
+            (time(analysis))
+            h2 { "How fast they learn" }
+            (tables::speed(analysis))
+            (speed_note(analysis))
+            (tables::tutorial(analysis))
+            (tables::classes(analysis))
+            (calibration(analysis))
+            (tables::confusion(analysis))
+            (pictures::mistakes(analysis))
+            (pictures::filters(analysis))
+            (caveats::section(analysis, options))
+            (reproduction::section(analysis))
+        },
+        &html! { "Written by Thawline " (settings.thawline) " from " (analysis.results.records.len()) " job records of format " (settings.format) "." },
+    )
 }
 
 fn kicker(analysis: &Analysis) -> String {

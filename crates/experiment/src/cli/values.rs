@@ -1,0 +1,50 @@
+//! The values of flags: what they may be, and what is said of those that they may not.
+
+type Parsed<T> = Result<T, String>;
+
+pub(crate) fn count(text: &str) -> Parsed<usize> {
+    // So many of anything would not fit in memory; a smaller bound keeps products from overflowing.
+    const MOST: usize = 1 << 31;
+    match text.parse() {
+        Ok(number @ 1..=MOST) => Ok(number),
+        _ => Err("expected a whole number, at least 1".to_owned()),
+    }
+}
+
+/// TOML, in which a run's settings are kept, has no larger numbers.
+pub(crate) fn seed(text: &str) -> Parsed<u64> {
+    const MOST: u64 = i64::MAX as u64;
+    text.parse().ok().filter(|&seed| seed <= MOST).ok_or_else(|| format!("expected a whole number from 0 to {MOST}"))
+}
+
+pub(super) fn thread_count(text: &str) -> Parsed<usize> {
+    match count(text)? {
+        number @ ..=1024 => Ok(number),
+        _ => Err("expected at most 1024 threads".to_owned()),
+    }
+}
+
+fn rate(text: &str) -> Parsed<f64> {
+    text.parse().ok().filter(|rate| (0.0..=1.0).contains(rate)).ok_or_else(|| "expected a rate from 0 to 1".to_owned())
+}
+
+pub(crate) fn learning_rate(text: &str) -> Parsed<f64> {
+    let positive = |rate: &f64| rate.is_finite() && *rate > 0.0;
+    text.parse().ok().filter(positive).ok_or_else(|| "expected a number above 0, such as 0.001".to_owned())
+}
+
+pub(super) fn counts(text: &str) -> Parsed<[usize; 2]> {
+    one_or_two(text, count)
+}
+
+pub(super) fn rates(text: &str) -> Parsed<[f64; 2]> {
+    one_or_two(text, rate)
+}
+
+/// `a` stands for `a,a`.
+fn one_or_two<T: Copy>(text: &str, parse: fn(&str) -> Parsed<T>) -> Parsed<[T; 2]> {
+    match text.split_once(',') {
+        None => parse(text).map(|both| [both; 2]),
+        Some((first, second)) => Ok([parse(first.trim())?, parse(second.trim())?]),
+    }
+}
