@@ -28,12 +28,9 @@ pub fn softmax_cross_entropy(logits: &[f32], label: usize, scale: f32, gradient:
     libm::log(sum) - (f64::from(logits[label]) - largest)
 }
 
-/// The largest logit, and the sum of the exponentials relative to it. NaN is larger than anything here.
+/// The largest logit, and the sum of the exponentials relative to it. `max` passes over a NaN, the sum does not.
 fn normaliser(logits: &[f32]) -> (f64, f64) {
-    let largest = logits.iter().fold(f64::NEG_INFINITY, |best, &z| {
-        let z = f64::from(z);
-        if z > best || z.is_nan() { z } else { best }
-    });
+    let largest = logits.iter().copied().map(f64::from).fold(f64::NEG_INFINITY, f64::max);
     (largest, logits.iter().map(|&z| libm::exp(f64::from(z) - largest)).sum())
 }
 

@@ -1,15 +1,17 @@
 //! The training loop: batches of any size, what it reports, what it refuses, and how it stops.
 
 use std::ops::ControlFlow;
+use std::sync::Mutex;
 
-use thawline_tensor::Tensor;
 use thawline_tensor::kernels::reference;
 use thawline_tensor::nn::fit::{shuffled, train_step};
 use thawline_tensor::nn::trace::Trace;
 use thawline_tensor::nn::{
-    Augment, Dense, EpochReport, Examples, Fit, FitError, Network, Observer, Optimizer, Relu, Rest, Rule, Schedule,
-    State, StepReport, evaluate, fit, fit_from, predict,
+    Augment, Dense, EpochReport, Examples, Fit, FitError, Inputs, Network, Observer, Optimizer, Relu, Rest, Rule,
+    Schedule, State, StepReport, evaluate, fit, fit_from, predict,
 };
+use thawline_tensor::threads::with_threads;
+use thawline_tensor::{Shape, Tensor};
 
 use crate::chain::{self, STEP};
 use crate::compare::{close, same_bits};
@@ -43,6 +45,46 @@ fn a_step_computes_the_gradients_of_the_layers() {
             close(format!("gradient of {} over {n}", nodes[index].name()), actual, &wide(expected), 2e-5);
         }
     }
+}
+
+/// Notes which of its inputs are read, and in which order.
+struct Noted<'a> {
+    shape: Shape,
+    read: &'a Mutex<Vec<usize>>,
+}
+
+impl Inputs for Noted<'_> {
+    fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    fn len(&self) -> usize {
+        21
+    }
+
+    fn read(&self, index: usize, into: &mut [f32]) {
+        into.fill(index as f32 / 21.0);
+        self.read.lock().unwrap().push(index);
+    }
+}
+
+#[test]
+fn every_epoch_has_an_order_of_its_own() {
+    let read = Mutex::new(Vec::new());
+    let mut network = network();
+    let inputs = Noted { shape: network.input().clone(), read: &read };
+    let examples = Examples::new(inputs, (0..21).map(|i| i % CLASSES as u32).collect());
+    // On one thread, where a batch is read from its first example to its last.
+    let options = Fit { epochs: 3, batch_size: 4, ..FIT };
+    with_threads(1, || fit(&mut network, &examples, None, &options, &mut Log::default())).unwrap().unwrap();
+    let read = read.lock().unwrap();
+    let epochs: Vec<&[usize]> = read.chunks(21).collect();
+    assert_eq!(epochs.len(), 3, "each example is read once an epoch");
+    for (epoch, order) in epochs.iter().enumerate() {
+        let expected: Vec<usize> = shuffled(21, FIT.seed, epoch).into_iter().map(|index| index as usize).collect();
+        assert_eq!(*order, expected, "epoch {}", epoch + 1);
+    }
+    assert!(epochs[0] != epochs[1] && epochs[1] != epochs[2] && epochs[0] != epochs[2]);
 }
 
 #[test]
