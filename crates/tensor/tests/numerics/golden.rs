@@ -1,4 +1,4 @@
-//! Golden values: what PyTorch computes in double precision, and Keras confirms (all but normalization).
+//! Golden values: what PyTorch computes in double precision, and Keras confirms.
 //! `tests/golden/README.md` in the repository says what the files hold and how they are made.
 
 use std::ops::ControlFlow;
