@@ -28,7 +28,10 @@ pub fn a_len(m: usize, k: usize) -> usize {
 pub fn pack_b<S: Simd>(simd: S, b: Matrix, col: usize, ks: Range<usize>, panel: usize, packed: &mut [f32]) {
     let (width, len) = (panel * LANES, ks.len() * panel * LANES);
     if b.col_stride == 1 {
+        let columns = col..b.cols.min(col + packed.len() / ks.len());
         for (i, k) in ks.enumerate() {
+            let ahead = (k + AHEAD) * b.row_stride;
+            prefetch(simd, b.data.get(ahead + columns.start..ahead + columns.end).unwrap_or_default());
             let mut row = b.data[k * b.row_stride..][..b.cols][col..].chunks(LANES);
             for packed in packed.chunks_exact_mut(len) {
                 for lanes in packed[i * width..][..width].as_chunks_mut().0 {
