@@ -1,10 +1,11 @@
-//! Rules of the whole workspace that no compiler checks: where `unsafe` may be, what builds the program, and which versions
-//! of other people's crates are too old to be trusted.
+//! Rules of the whole workspace that no compiler checks: where `unsafe` may be, what builds the program, which versions of
+//! other people's crates are too old to be trusted, and which are too new for the Rust that is promised.
 
 use std::{
     collections::BTreeMap,
-    fs,
+    env, fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -167,6 +168,38 @@ fn no_dependency_is_older_than_the_last_fix_of_a_known_defect() {
     let planted =
         "[[package]]\nname = \"tar\"\nversion = \"0.4.45\"\n[[package]]\nname = \"atty\"\nversion = \"1.0.0-rc.1\"\n";
     assert_eq!(too_old(planted), ["tar [0, 4, 45]: expected 0.4.46 or later", "atty: nobody looks after it"]);
+}
+
+/// The packages that need a Rust newer than `oldest`, by what their own manifests say.
+fn too_new(metadata: &serde_json::Value, oldest: &str) -> Vec<String> {
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    // 1.89 and 1.89.0 are one version.
+    let release = |text: &str| [version(text), vec![0, 0]].concat()[..3].to_vec();
+    let too_new = |package: &&serde_json::Value| {
+        package["rust_version"].as_str().is_some_and(|rust| release(rust) > release(oldest))
+    };
+    packages.filter(too_new).map(|package| package["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn nothing_needs_a_newer_rust_than_the_manifest_promises() {
+    let manifest: toml::Table = fs::read_to_string(Path::new(ROOT).join("Cargo.toml")).unwrap().parse().unwrap();
+    let oldest = manifest["workspace"]["package"]["rust-version"].as_str().unwrap();
+    let host = rustc_version_runtime::version_meta().host;
+    let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let flags = ["metadata", "--format-version", "1", "--locked", "--offline", "--filter-platform", &host];
+    let output = Command::new(cargo).args(flags).current_dir(ROOT).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(too_new(&metadata, oldest), Vec::<String>::new(), "a promise of Rust {oldest} cannot be kept");
+    // The three crates themselves promise it, and an older one would not do.
+    let ours = ["thawline", "thawline-cifar", "thawline-tensor"];
+    let before = too_new(&metadata, "1.88");
+    assert!(ours.iter().all(|name| before.iter().any(|found| found == name)), "{before:?}");
+    for file in ["README.md", "crates/tensor/README.md", "crates/cifar/README.md"] {
+        let text = fs::read_to_string(Path::new(ROOT).join(file)).unwrap();
+        assert!(text.contains(&format!("Rust {oldest} or later")), "{file} does not say it");
+    }
 }
 
 #[test]
