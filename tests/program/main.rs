@@ -18,6 +18,10 @@ mod features;
 /// Interrupted runs: by a signal, by a kill at any moment, by damage; and how they go on.
 mod resume;
 
+/// Interrupted runs with batch normalization, schedules, changed pictures, early stopping; and interrupted adaptations.
+#[cfg(unix)]
+mod interrupted;
+
 /// `eval`, `export` and `import`: what a model is worth, and its way to other frameworks and back.
 mod exchange;
 

@@ -28,7 +28,7 @@ fn timeless(run: &Run) -> RunRecord {
 
 /// That two runs have the same weights, metrics, pictures and report, but for times. The report follows from the record
 /// and the pictures alone, so it is drawn again from the records without times.
-fn assert_same(run: &Run, other: &Run, what: &str) {
+pub fn assert_same(run: &Run, other: &Run, what: &str) {
     assert!(run.weights() == other.weights(), "{what}: the weights differ");
     assert_eq!(run.metrics(), other.metrics(), "{what}: the metrics differ");
     let [one, two] = [run, other].map(timeless);
