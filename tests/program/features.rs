@@ -110,6 +110,44 @@ fn another_head_is_no_mismatch_and_another_feature_layer_is() {
 }
 
 #[test]
+fn a_file_of_features_alone_gets_a_new_head_as_a_whole_model_does() {
+    let (place, run) = trained();
+    let call = place.call(["features", FILE, "--out", "alone"]);
+    assert_eq!(call.code, Some(0), "{}", call.stderr);
+    let call = from(&place, "alone", "");
+    assert_eq!(call.code, Some(0), "{}", call.stderr);
+    let model_2 = fs::read(place.path("new/weights-model_2.safetensors")).unwrap();
+    assert!(model_2 == run.weights()[1], "the same features, seed and classes give the same model_2");
+    let words = |name: &str| -> Vec<String> {
+        let line = call.stdout.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split("  ").filter(|word| !word.is_empty()).map(|word| word.trim().to_owned()).collect()
+    };
+    assert_eq!(words("conv2d_2/kernel").last().unwrap(), "loaded, frozen");
+    assert_eq!(words("dense_1/kernel")[1..], ["-", "1568 x 16", "new"], "there is no head in the file");
+    fs::remove_dir_all(place.path("new")).unwrap();
+
+    let call = from(&place, "alone", "--head warm");
+    assert_eq!(call.code, Some(2));
+    assert!(call.stderr.contains("--head warm: the file holds features alone"), "{}", call.stderr);
+    let call = from(&place, "alone", "--freeze dense_1");
+    assert_eq!(call.code, Some(2));
+    assert!(call.stderr.contains("tensor dense_1/kernel: expected 1568 x 16, found nothing"), "{}", call.stderr);
+    let call = from(&place, "alone", "--freeze dense_1 --partial");
+    assert_eq!(call.code, Some(0), "{}", call.stderr);
+    assert!(call.stdout.contains("MISSING"), "{}", call.stdout);
+}
+
+#[test]
+fn the_features_of_the_repository_get_a_new_head() {
+    let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("features/built-in.safetensors");
+    let place = Place::new();
+    let call = from(&place, shipped.to_str().unwrap(), "--target 8,9");
+    assert_eq!(call.code, Some(0), "{}", call.stderr);
+    let model_2 = fs::read(place.path("new/weights-model_2.safetensors")).unwrap();
+    assert_eq!(tensor(&model_2, "conv2d_2/kernel"), tensor(&fs::read(shipped).unwrap(), "conv2d_2/kernel"));
+}
+
+#[test]
 fn files_that_are_no_features() {
     let (place, run) = trained();
     fs::write(place.path("cut"), &run.weights()[0][..2000]).unwrap();

@@ -69,7 +69,7 @@ pub enum Command {
     Adapt(AdaptArgs),
     /// Say what a model takes pictures for
     Predict(PredictArgs),
-    /// Take a model's features without its head, to adapt
+    /// Take a model's features without its head, to put another behind them
     Features(FeaturesArgs),
     /// Perform many arms with many seeds, and report on them
     Sweep(Box<SweepArgs>),
@@ -235,7 +235,7 @@ pub struct TransferArgs {
     /// model_2's head begins fresh, or warm: where model_1's ended
     #[arg(long, value_name = "START", value_enum, hide_possible_values = true, default_value_t = HeadStart::Fresh)]
     pub head: HeadStart,
-    /// Take the features from this file of weights; there is no model_1 then
+    /// Take the features from this file of weights, or of features; there is no model_1 then
     #[arg(long, value_name = "FILE", conflicts_with = "source")]
     pub from: Option<PathBuf>,
     /// SHA-256 of that file, where settings say what it must be.

@@ -17,7 +17,7 @@ use crate::{
     record::{FeaturesRecord, FrozenTensor, TakenTensor},
     report::ReportPictures,
     task::{self, Task},
-    transfer::{self, CachePlan, Transfer},
+    transfer::{self, CachePlan, Trained, Transfer},
     weights,
 };
 
@@ -39,10 +39,10 @@ pub enum Features<'a> {
 
 impl Features<'_> {
     /// The network whose layers model_2 takes over.
-    pub fn network(&self) -> &Network {
+    pub fn trained(&self) -> Trained<'_> {
         match self {
-            Features::Model1 { network, .. } => network,
-            Features::File(model) => &model.network,
+            Features::Model1 { network, .. } => Trained { network, features_alone: None },
+            Features::File(model) => Trained { network: &model.network, features_alone: model.features_alone() },
         }
     }
 
@@ -97,7 +97,7 @@ impl<'a> Experiment<'a> {
         };
         let target = Task::new(&data.dataset, target, config.limit, config.augment)?;
         require_buildable(&config.network, target.classes.len())?;
-        let transfer = transfer::model_2(features.network(), target.classes.len(), config)?;
+        let transfer = transfer::model_2(features.trained(), target.classes.len(), config)?;
         let (outline, source) = (&transfer.network, features.source());
         let free = machine::free_memory();
         let cache = transfer::plan_cache(outline, &target, config.cache, free)?;
@@ -134,7 +134,7 @@ impl<'a> Experiment<'a> {
 
 /// Opens a file of features, which must still be the one that the settings were made for.
 fn open_features(path: &str, sha256: Option<&str>) -> Result<Model> {
-    let model = Model::open(Path::new(path)).map_err(|failure| failure.within("--from"))?;
+    let model = Model::open_features(Path::new(path)).map_err(|failure| failure.within("--from"))?;
     match sha256 {
         Some(expected) if model.sha256 != expected => Err(Failure::usage(format!(
             "--from: {path}: has another content than when the run began: expected SHA-256 {expected}, found {}",

@@ -25,9 +25,7 @@ impl Features {
     /// # Errors
     /// The file, the tensor, what was expected and what was found.
     pub fn open(path: Option<&Path>) -> Result<Self> {
-        let Some(path) = path else { return Model::features_from_bytes(BUILT_IN).map(Features) };
-        let model = tensor_file::read(path).and_then(|bytes| Model::features_from_bytes(&bytes));
-        model.map(Features).map_err(|failure| failure.within(&path.display().to_string()))
+        path.map_or_else(|| Model::features_from_bytes(BUILT_IN), Model::open_features).map(Features)
     }
 
     /// The model that they are of.

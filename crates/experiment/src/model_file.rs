@@ -36,17 +36,32 @@ impl Model {
         model.map_err(|failure| failure.within(&path.display().to_string()))
     }
 
+    /// Reads such a file, or one that holds features alone.
+    ///
+    /// # Errors
+    /// The file, the tensor, what was expected and what was found.
+    pub fn open_features(path: &Path) -> Result<Self> {
+        let model = tensor_file::read(path).and_then(|bytes| Model::features_from_bytes(&bytes));
+        model.map_err(|failure| failure.within(&path.display().to_string()))
+    }
+
+    /// The layers that the file has weights for, where it holds features alone; elsewhere these are all.
+    pub fn features_alone(&self) -> Option<&[String]> {
+        (self.metadata.model == weights::FEATURES).then_some(&self.metadata.frozen)
+    }
+
     /// The same, of a file that was read already.
     ///
     /// # Errors
     /// The tensor, what was expected and what was found.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let model = Model::features_from_bytes(bytes)?;
-        match model.metadata.model.as_str() {
-            weights::FEATURES => Err(Failure::usage(
-                "holds features alone, without a head to tell classes apart; `thawline adapt --from` makes a model of it",
+        match model.features_alone() {
+            Some(_) => Err(Failure::usage(
+                "holds features alone, without a head to tell classes apart; \
+                 `thawline adapt --from` and `thawline run --from` put one behind them",
             )),
-            _ => Ok(model),
+            None => Ok(model),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use thawline_tensor::{
-    nn::{Network, cache_bytes},
+    nn::{Network, Param, cache_bytes},
     random::{Address, Purpose},
 };
 
@@ -14,6 +14,7 @@ use crate::{
     record::{Fate, HeadStart, TakenTensor},
     task::Task,
     tensor_file::dimensions,
+    weights,
 };
 
 /// Whether the features of the frozen layers are computed once and kept.
@@ -38,6 +39,23 @@ pub fn seed(seed: u64) -> u64 {
     u64::from_le_bytes(bytes)
 }
 
+/// A trained network, or of one its features alone.
+#[derive(Debug, Clone, Copy)]
+pub struct Trained<'a> {
+    /// The network.
+    pub network: &'a Network,
+    /// The layers whose weights are trained, where those of the others are not there.
+    pub features_alone: Option<&'a [String]>,
+}
+
+impl Trained<'_> {
+    /// The trained parameters and their names.
+    fn params(&self) -> impl Iterator<Item = (String, &Param)> {
+        let is_there = |name: &str| self.features_alone.is_none_or(|layers| weights::is_of(name, layers));
+        self.network.params().filter(move |(name, _)| is_there(name))
+    }
+}
+
 /// A network behind the layers of a trained one, and what became of each tensor.
 #[derive(Debug)]
 pub struct Transfer {
@@ -54,8 +72,9 @@ pub struct Transfer {
 /// [`Transfer::require_whole`] refuses that.
 ///
 /// # Errors
-/// If there is no such layer, or nothing that learns; if a head is to go on with another number of classes.
-pub fn model_2(trained: &Network, classes: usize, config: &Config) -> Result<Transfer> {
+/// If there is no such layer, or nothing that learns; if a head is to go on with another number of classes, or where there
+/// is none.
+pub fn model_2(trained: Trained, classes: usize, config: &Config) -> Result<Transfer> {
     let mut network = config.network.build(classes, seed(config.seed))?;
     network.freeze_through(&config.freeze).map_err(|error| Failure::from(error).within("--freeze"))?;
     if network.summary().trainable() == 0 {
@@ -66,14 +85,19 @@ pub fn model_2(trained: &Network, classes: usize, config: &Config) -> Result<Tra
         )));
     }
     let warm = config.head == HeadStart::Warm;
-    if warm && !config.partial && trained.output() != network.output() {
+    if warm && trained.features_alone.is_some() {
+        return Err(Failure::usage(
+            "--head warm: the file holds features alone, without a head to go on with; use --head fresh",
+        ));
+    }
+    if warm && !config.partial && trained.network.output() != network.output() {
         return Err(Failure::usage(format!(
             "--head warm needs as many target classes as source classes: there are {classes} and {}; \
              use --head fresh, or lists of one length",
-            trained.output()
+            trained.network.output()
         )));
     }
-    let other_layer = other_layer(trained, &network, &config.freeze);
+    let other_layer = other_layer(trained.network, &network, &config.freeze);
     let (tensors, anew) = take_over(trained, &mut network, warm);
     for layer in anew {
         network.set_trainable(&layer, true)?;
@@ -83,7 +107,7 @@ pub fn model_2(trained: &Network, classes: usize, config: &Config) -> Result<Tra
 
 /// Copies what is wanted and fits; returns what became of each tensor, and the layers that begin anew though frozen ones
 /// were wanted.
-fn take_over(trained: &Network, network: &mut Network, warm: bool) -> (Vec<TakenTensor>, BTreeSet<String>) {
+fn take_over(trained: Trained, network: &mut Network, warm: bool) -> (Vec<TakenTensor>, BTreeSet<String>) {
     let mut tensors = Vec::new();
     let mut anew = BTreeSet::new();
     network.update_params(|name, param| {
@@ -250,11 +274,15 @@ mod tests {
         }
     }
 
+    fn whole(network: &Network) -> Trained<'_> {
+        Trained { network, features_alone: None }
+    }
+
     /// The parameters of the second network that are the first one's.
     fn taken_over(head: HeadStart, freeze: &str) -> Vec<String> {
         let config = config(head, freeze);
         let model_1 = config.network.build(3, config.seed).unwrap();
-        let model_2 = model_2(&model_1, 3, &config).unwrap().network;
+        let model_2 = model_2(whole(&model_1), 3, &config).unwrap().network;
         let same = model_1.params().zip(model_2.params()).filter(|((_, a), (_, b))| a.value[..] == b.value[..]);
         // Biases begin at zero in every network.
         same.map(|((name, _), _)| name).filter(|name| name.ends_with("kernel")).collect()
@@ -272,7 +300,7 @@ mod tests {
     fn what_is_frozen_is_what_comes_up_to_the_cut() {
         let config = config(HeadStart::Fresh, "conv2d_1");
         let model_1 = config.network.build(2, 1).unwrap();
-        let network = model_2(&model_1, 5, &config).unwrap().network;
+        let network = model_2(whole(&model_1), 5, &config).unwrap().network;
         let frozen: Vec<_> = network.params().filter(|(_, param)| !param.trainable).map(|(name, _)| name).collect();
         assert_eq!(frozen, ["conv2d_1/kernel", "conv2d_1/bias"]);
         assert_eq!(network.output().as_vector(), Some(5));
@@ -284,7 +312,7 @@ mod tests {
         let numbers = || Tutorial { filters: [4, 4], dense: 6, ..Tutorial::default() };
         let from = |other: Tutorial| {
             let trained = other.build(2, 9).unwrap();
-            model_2(&trained, 2, &config).unwrap()
+            model_2(whole(&trained), 2, &config).unwrap()
         };
         let transfer = from(Tutorial { filters: [4, 5], ..numbers() });
         let fates: Vec<Fate> = transfer.tensors.iter().map(|tensor| tensor.fate).collect();
@@ -316,7 +344,7 @@ mod tests {
     fn features_are_kept_where_they_fit() {
         let config = config(HeadStart::Fresh, "flatten_1");
         let model_1 = config.network.build(2, 1).unwrap();
-        let network = model_2(&model_1, 2, &config).unwrap().network;
+        let network = model_2(whole(&model_1), 2, &config).unwrap().network;
         let task = two_classes(10, 6);
         // Sixteen pictures of 14 x 14 x 4 floats.
         let bytes = 16 * 14 * 14 * 4 * 4;

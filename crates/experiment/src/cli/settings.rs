@@ -76,7 +76,8 @@ impl RunArgs {
         let &TrainingArgs { epochs, batch_size, learning_rate, schedule, early_stopping, augment, seed } =
             &self.training;
         let TransferArgs { from, from_sha256, partial, head, freeze, cache } = &self.transfer;
-        let model = from.as_deref().map(Model::open).transpose().map_err(|failure| failure.within("--from"))?;
+        let model =
+            from.as_deref().map(Model::open_features).transpose().map_err(|failure| failure.within("--from"))?;
         let network = match &model {
             Some(model) if !self.network_is_given.0 => model.metadata.network.clone(),
             _ => self.network.architecture()?,

@@ -132,7 +132,7 @@ fn train(
     // model_2 takes the features over, frozen, and learns the target classes.
     let task = &experiment.target;
     let Transfer { network: mut model_2, tensors, .. } =
-        transfer::model_2(experiment.features.network(), task.classes.len(), config)?;
+        transfer::model_2(experiment.features.trained(), task.classes.len(), config)?;
     let frozen = weights::frozen_hashes(&model_2);
     let whose = if source.is_some() { "model_1's" } else { "the file's" };
     let head = match config.head {
