@@ -5,11 +5,9 @@ use std::ops::ControlFlow;
 use thawline_tensor::Tensor;
 use thawline_tensor::nn::{
     BatchNormalization, Conv2D, Dense, Dropout, EpochReport, Examples, Fit, Flatten, MaxPool2D, Network, Observer,
-    Relu, fit,
+    Relu, evaluate, fit,
 };
 use thawline_tensor::random::{Address, Purpose};
-
-const SIDE: usize = 16;
 
 /// Pictures of three kinds, in turns.
 fn pictures(count: usize, seed: u64) -> Examples<'static> {
@@ -17,18 +15,16 @@ fn pictures(count: usize, seed: u64) -> Examples<'static> {
     for index in 0..count {
         let mut bits = Address { seed, purpose: Purpose::Other(0), step: 0, index: index as u64 }.bits();
         let [row, column] = [0; 2].map(|_| 5 + bits.below(6) as i64);
-        for place in 0..SIDE * SIDE {
-            let (down, right) = ((place / SIDE) as i64 - row, (place % SIDE) as i64 - column);
-            let ink = match index % 3 {
-                0 => (9..=17).contains(&(down * down + right * right)),
-                1 => (down.abs() == right.abs()) && down.abs() < 5,
-                _ => right == 0 && down.abs() < 5,
-            };
+        for place in 0..16 * 16 {
+            let (down, right) = ((place / 16) as i64 - row, (place % 16) as i64 - column);
+            let ring = (9..=17).contains(&(down * down + right * right));
+            let [cross, bar] = [down.abs() == right.abs(), right == 0].map(|on| on && down.abs() < 5);
+            let ink = [ring, cross, bar][index % 3];
             pixels.push(0.7 * bits.uniform() + if ink { 0.6 } else { 0.0 });
         }
     }
-    let labels = (0..count).map(|index| (index % 3) as u32).collect();
-    Examples::new(Tensor::from_slice([count, SIDE, SIDE, 1], &pixels), labels)
+    let labels = (0..count as u32).map(|index| index % 3);
+    Examples::new(Tensor::from_slice([count, 16, 16, 1], &pixels), labels.collect())
 }
 
 struct Print;
@@ -42,7 +38,7 @@ impl Observer for Print {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mut network = Network::builder([SIDE, SIDE, 1])
+    let mut network = Network::builder([16, 16, 1])
         .layer("conv", Conv2D::new(8, [3, 3]))
         .layer("norm", BatchNormalization::new().momentum(0.9))
         .layer("relu", Relu)
@@ -51,8 +47,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .layer("dropout", Dropout::new(0.2))
         .layer("logits", Dense::new(3))
         .build(1)?;
+    let validation = pictures(300, 2);
     let options = Fit { epochs: 12, batch_size: 32, rate: 0.01, ..Fit::default() };
-    fit(&mut network, &pictures(600, 1), Some(&pictures(300, 2)), &options, &mut Print)?;
+    fit(&mut network, &pictures(600, 1), Some(&validation), &options, &mut Print)?;
+    assert!(evaluate(&network, &validation).accuracy > 0.99);
     Ok(())
 }
 

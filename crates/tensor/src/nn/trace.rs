@@ -91,6 +91,9 @@ impl Trace {
 
     /// Sends the examples at the given indices forward; the logits are then in [`Trace::logits`]. With a step it is a
     /// training pass, which can be followed by [`Trace::backward`]; without, it is inference.
+    ///
+    /// # Panics
+    /// If `nodes` are not those that the trace was made for, there are more indices than its batch, or one of no example.
     pub fn forward(&mut self, nodes: &[Node], examples: &Examples, indices: &[u32], step: Option<Step>) {
         let n = indices.len();
         for index in 0..self.stages.len() {
@@ -136,6 +139,9 @@ impl Trace {
 
     /// Scores the last forward pass, and begins the backward pass with the gradient of the mean loss where the network
     /// learns.
+    ///
+    /// # Panics
+    /// If there are more labels than the trace's batch, or one is no class.
     pub fn score(&mut self, labels: impl ExactSizeIterator<Item = u32>) -> Score {
         let (n, batch) = (labels.len(), self.batch);
         let last = self.stages.last_mut().expect("there is a stage, if one without nodes");
@@ -154,6 +160,9 @@ impl Trace {
     }
 
     /// Sends the gradient of `n` examples' mean loss back, as far as something learns.
+    ///
+    /// # Panics
+    /// If `nodes` are not those that the trace was made for, or `n` is more than its batch.
     pub fn backward(&mut self, nodes: &[Node], n: usize, step: Step) {
         for index in (0..self.stages.len()).rev() {
             let (before, here) = self.stages.split_at_mut(index);
@@ -253,6 +262,9 @@ impl Trace {
     }
 
     /// The first node whose output in the last forward pass over `n` examples is not finite.
+    ///
+    /// # Panics
+    /// If `nodes` are not those that the trace was made for, or `n` is more than its batch.
     pub fn first_broken<'a>(&self, nodes: &'a [Node], n: usize) -> Option<&'a str> {
         let finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
         let broken = |&node: &usize| {

@@ -264,6 +264,9 @@ pub fn vectors(floats: &[f32]) -> &[Lanes] {
 }
 
 /// As [`vectors`], to write.
+///
+/// # Panics
+/// As [`vectors`] does.
 #[inline(always)]
 pub fn vectors_mut(floats: &mut [f32]) -> &mut [Lanes] {
     let len = floats.len();
