@@ -207,12 +207,17 @@ fn paths_come_from_standard_input_and_what_cannot_be_read_is_told_at_the_end() {
     let mut command = place.command(["predict", "--from", "run", "--format", "csv", "-"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(b"pictures/dark/0.png\n\nnowhere.png\r\npictures/light/0.png").unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(b"pictures/dark/0.png\n\nnowhere.png\r\npictures/light/0.png\0pictures/light/1.jpg\0")
+        .unwrap();
     let call = Call::from(child.wait_with_output().unwrap());
     assert_eq!(call.code, Some(2));
-    assert_eq!(call.stderr, "skipped nowhere.png: no such file\nerror: 1 of 3 pictures could not be read\n");
+    assert_eq!(call.stderr, "skipped nowhere.png: no such file\nerror: 1 of 4 pictures could not be read\n");
     let pictures: Vec<&str> = call.stdout.lines().map(|line| line.split(',').next().unwrap()).collect();
-    assert_eq!(pictures, ["picture", "pictures/dark/0.png", "pictures/light/0.png"]);
+    assert_eq!(pictures, ["picture", "pictures/dark/0.png", "pictures/light/0.png", "pictures/light/1.jpg"]);
 }
 
 #[cfg(unix)]
@@ -249,7 +254,7 @@ fn mistakes_are_told_in_one_line_and_nothing_is_written() {
         ("adapt pictures --epochs 0", "'--epochs <N>': expected a whole number, at least 1"),
         ("adapt pictures --out pictures", "pictures is not empty"),
         ("predict pictures/dark/0.png", "--from <MODEL>"),
-        ("predict --from pictures pictures/dark/0.png", "model.safetensors: no such file"),
+        ("predict --from pictures pictures/dark/0.png", "--from: pictures: is a folder; expected a safetensors file"),
         ("predict --from nowhere x.png", "--from: nowhere: no such file"),
         ("predict --from nowhere", "<PICTURE>"),
         ("features nowhere", "nowhere: no such file"),

@@ -15,6 +15,9 @@ use crate::{
     weights::{self, Metadata},
 };
 
+/// The model's name in a folder that holds one, that of an adaptation.
+pub const MODEL_FILE: &str = "model.safetensors";
+
 /// A network with trained weights, and its description.
 #[derive(Debug)]
 pub struct Model {
@@ -27,13 +30,12 @@ pub struct Model {
 }
 
 impl Model {
-    /// Reads a file that [`weights::to_safetensors`] wrote, or the model of a [checkpoint].
+    /// Reads a file that [`weights::to_safetensors`] wrote, or the model of a [checkpoint]; of a folder its [`MODEL_FILE`].
     ///
     /// # Errors
     /// The file, the tensor, what was expected and what was found.
     pub fn open(path: &Path) -> Result<Self> {
-        let model = tensor_file::read(path).and_then(|bytes| Model::from_bytes(&bytes));
-        model.map_err(|failure| failure.within(&path.display().to_string()))
+        read(path, Model::from_bytes)
     }
 
     /// Reads such a file, or one that holds features alone.
@@ -41,8 +43,7 @@ impl Model {
     /// # Errors
     /// The file, the tensor, what was expected and what was found.
     pub fn open_features(path: &Path) -> Result<Self> {
-        let model = tensor_file::read(path).and_then(|bytes| Model::features_from_bytes(&bytes));
-        model.map_err(|failure| failure.within(&path.display().to_string()))
+        read(path, Model::features_from_bytes)
     }
 
     /// The layers that the file has weights for, where it holds features alone; elsewhere these are all.
@@ -89,6 +90,13 @@ impl Model {
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         weights::to_safetensors(&self.network, &self.metadata)
     }
+}
+
+fn read(path: &Path, parse: impl FnOnce(&[u8]) -> Result<Model>) -> Result<Model> {
+    let inside = path.join(MODEL_FILE);
+    let path = if inside.is_file() { &inside } else { path };
+    let model = tensor_file::read(path).and_then(|bytes| parse(&bytes));
+    model.map_err(|failure| failure.within(&path.display().to_string()))
 }
 
 /// The network that metadata describe, with initial weights; `data_len` bytes are there to fill it.

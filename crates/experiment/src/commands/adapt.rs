@@ -24,6 +24,7 @@ use crate::{
     features::Features,
     interrupt::Interrupts,
     machine,
+    model_file::MODEL_FILE,
     own_pictures::{
         collection::{Collection, Fate},
         folder::{self, Folder},
@@ -37,9 +38,6 @@ use crate::{
     transfer::{self, Cache},
     weights::{self, Metadata},
 };
-
-/// The name of the model's file in the run folder.
-pub const MODEL_FILE: &str = "model.safetensors";
 
 /// Unreadable pictures that are named on the terminal; `pictures.csv` names all.
 const NAMED: usize = 20;

@@ -9,7 +9,6 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use thawline_tensor::threads;
 
-use super::adapt::MODEL_FILE;
 use crate::{
     cli::{self, MachineArgs},
     failure::{Failure, Kind, Result},
@@ -63,8 +62,7 @@ pub fn predict(args: &PredictArgs) -> Result<()> {
 }
 
 fn perform(args: &PredictArgs) -> Result<()> {
-    let path = if args.from.is_dir() { args.from.join(MODEL_FILE) } else { args.from.clone() };
-    let model = Model::open(&path).map_err(|failure| failure.within("--from"))?;
+    let model = Model::open(&args.from).map_err(|failure| failure.within("--from"))?;
     let mut desk = Desk { model, top: args.top, format: args.format, pictures: 0, faults: Vec::new() };
     desk.header()?;
     let mut block = Vec::with_capacity(BLOCK);
@@ -84,16 +82,16 @@ fn paths(argument: &Path) -> Box<dyn Iterator<Item = Result<PathBuf>> + '_> {
     if argument.as_os_str() != "-" {
         return Box::new(std::iter::once(Ok(argument.to_owned())));
     }
-    let lines = io::stdin().lock().split(b'\n').map(|line| {
-        let mut line = line.map_err(|error| {
-            Failure::new(Kind::Environment, format!("cannot read paths from standard input: {error}"))
-        })?;
-        if line.last() == Some(&b'\r') {
-            line.pop();
-        }
-        Ok(path_from(line))
+    let lines = io::stdin().lock().split(b'\n').flat_map(|line| match line {
+        // `find -print0` divides paths by what no path can hold.
+        Ok(line) => line.split(|&byte| byte == 0).map(|path| Ok(path.to_vec())).collect(),
+        Err(error) => vec![Err(error)],
     });
-    Box::new(lines.filter(|path| !path.as_ref().is_ok_and(|path| path.as_os_str().is_empty())))
+    let paths = lines.map(|path| match path {
+        Ok(path) => Ok(path_from(path.strip_suffix(b"\r").unwrap_or(&path).to_vec())),
+        Err(error) => Err(Failure::new(Kind::Environment, format!("cannot read paths from standard input: {error}"))),
+    });
+    Box::new(paths.filter(|path| !path.as_ref().is_ok_and(|path| path.as_os_str().is_empty())))
 }
 
 #[cfg(unix)]

@@ -119,6 +119,6 @@ fn undecodable(error: ImageError) -> Failure {
         // Too short for what it announces, or nonsense: a fault of the file, which decoders tell as they like.
         ImageError::IoError(error) if error.raw_os_error().is_some() => unreadable(error),
         ImageError::Limits(_) => Failure::usage("would take more than 1 GB of memory to decode"),
-        error => Failure::usage(format!("is damaged: {}", error.to_string().replace('\n', " "))),
+        error => Failure::usage(format!("is damaged: {}", error.to_string().trim_end().replace('\n', " "))),
     }
 }

@@ -48,7 +48,11 @@ pub fn open(folder: &Path) -> Result<Folder> {
         0 => return Err(wrong(format!("has no folders in it, and {}; {expected}", count(files.len(), "file")))),
         1 => {
             let only = name(&folders[0])?;
-            return Err(wrong(format!("has one class folder, {only}; expected two or more, to tell apart")));
+            let hint = match entries(&folders[0])?.iter().any(|path| path.is_dir()) {
+                true => format!("; that has folders in it: is it {} that you mean?", folders[0].display()),
+                false => String::new(),
+            };
+            return Err(wrong(format!("has one class folder, {only}; expected two or more, to tell apart{hint}")));
         }
         2..=MOST_CLASSES => {}
         more => return Err(wrong(format!("has {more} class folders; expected at most {MOST_CLASSES}"))),
@@ -131,6 +135,10 @@ mod tests {
             (&[][..], "has no folders in it, and 0 files"),
             (&["1.png", "2.png"], "has no folders in it, and 2 files"),
             (&["cat", "cat/1.png"], "has one class folder, cat; expected two or more"),
+            (
+                &["pets", "pets/cat", "pets/dog"],
+                "has one class folder, pets; expected two or more, to tell apart; that has",
+            ),
             (&["cat", "cat/1.png", "dog"], "class folder dog is empty"),
             (&["cat", "cat/1.png", "Cat", "Cat/1.png"], "has class folders \"Cat\" and \"cat\""),
         ] {
