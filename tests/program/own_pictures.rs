@@ -157,6 +157,12 @@ fn features_come_from_any_model_of_the_program() {
     let model = |out: &str| fs::read(place.path(out).join("model.safetensors")).unwrap();
     assert_eq!(model("alone"), model("whole"));
     assert!(fs::metadata(place.path("features.safetensors")).unwrap().len() < 10_000);
+    // An adaptation's folder stands for its model.
+    for model in ["whole", "whole/model.safetensors"] {
+        let call = place.call(["features", model, "--out", &format!("{}.features", model.len())]);
+        assert_eq!(call.code, Some(0), "{}", call.stderr);
+    }
+    assert_eq!(fs::read(place.path("5.features")).unwrap(), fs::read(place.path("23.features")).unwrap());
     // But they tell no classes apart.
     let call = place.call(["predict", "--from", "features.safetensors", "pictures/dark/0.png"]);
     assert_eq!(call.code, Some(2));

@@ -80,7 +80,7 @@ fn the_command_line_wins() {
 fn mistakes_are_named_with_file_line_and_key() {
     let place = Place::new();
     for (text, words) in [
-        ("seed = 1\nepoch = 3", "line 2: there is no setting 'epoch'; expected one of preset, data, source, "),
+        ("seed = 1\nepoch = 3", "line 2: there is no setting 'epoch'; expected one of preset, data, labels, source, "),
         ("config = \"x\"", "line 1: there is no setting 'config'"),
         ("epochs = 3\nepochs = 4", "line 2: duplicate key"),
         ("\n\nepochs = 0", "line 3: invalid value '0' for '--epochs <N>': expected a whole number, at least 1"),
