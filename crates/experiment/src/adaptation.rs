@@ -73,7 +73,7 @@ pub struct Settings {
 pub struct Origin {
     /// SHA-256 of the file's bytes, in hexadecimal.
     pub sha256: String,
-    /// The classes that they were trained on.
+    /// The classes that their model tells apart.
     pub classes: Vec<String>,
 }
 

@@ -22,7 +22,7 @@ pub fn text(experiment: &Experiment, environment: &Environment, folder: &Path) -
     lines.push(match features {
         Features::Model1 { task, .. } => format!("source    {}", describe(task)),
         Features::File(model) => format!(
-            "features  from {}: {}, trained on {}\n          SHA-256 {}",
+            "features  from {}: {}, for {}\n          SHA-256 {}",
             config.from.as_deref().unwrap_or_default(),
             model.metadata.model,
             model.metadata.classes.join(", "),

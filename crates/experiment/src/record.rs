@@ -243,7 +243,7 @@ pub struct FeaturesRecord {
     pub sha256: String,
     /// The model that it says it holds, e.g. `model_1`.
     pub model: String,
-    /// The names of the classes that it was trained on.
+    /// The names of the classes that it tells apart.
     pub classes: Vec<String>,
     /// Each tensor of the file and of model_2.
     pub tensors: Vec<TakenTensor>,

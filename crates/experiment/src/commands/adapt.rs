@@ -181,7 +181,7 @@ fn settings(args: &AdaptArgs) -> Settings {
 fn describe(config: &Settings, origin: &Origin, pictures: &Collection, beside: usize) -> String {
     let plural = |n: u64| if n == 1 { "" } else { "s" };
     let mut lines = vec![
-        format!("features  from {}, trained on {}", config.from, origin.classes.join(", ")),
+        format!("features  from {}, a model for {}", config.from, origin.classes.join(", ")),
         format!("pictures  {}", config.folder),
     ];
     let counts = pictures.counts();

@@ -72,7 +72,7 @@ fn lead(record: &Adaptation) -> Markup {
     let (right, all) = diagonal(record).fold((0, 0), |(right, all), (r, a)| (right + r, all + a));
     html! {
         p.lead {
-            "Behind frozen features, trained on " (number::listed(record.features.classes.iter().map(String::as_str)))
+            "Behind the frozen features of a model for " (number::listed(record.features.classes.iter().map(String::as_str)))
             ", a new head of " (number::count(record.model.network.trainable)) " weights learned from "
             (number::count(record.training())) " pictures in " (number::seconds(record.model.total_seconds)) ". Of "
             (number::count(all)) " pictures kept back, it is right on " (number::count(right)) ": "

@@ -59,7 +59,7 @@ fn taken_over(from: &FeaturesRecord) -> Markup {
     let shape = |dims: &Option<Vec<usize>>| dims.as_ref().map_or_else(|| "–".to_owned(), |dims| shape(dims));
     html! {
         h3 { "Where model_2's features come from" }
-        p { code { (from.path) } ", SHA-256 " code { (from.sha256) } ": " (from.model) ", trained on "
+        p { code { (from.path) } ", SHA-256 " code { (from.sha256) } ": " (from.model) ", for "
             (number::listed(from.classes.iter().map(String::as_str))) "." }
         div.scroll { table {
             thead { tr {

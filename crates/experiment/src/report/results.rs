@@ -25,8 +25,8 @@ pub(super) fn lead(record: &RunRecord) -> Markup {
             }
             @if let Some(from) = &record.from {
                 "The first layers, " (number::count(two.network.frozen)) " weights, came from " code { (from.path) }
-                ", where they had learned to tell " (number::listed(from.classes.iter().map(String::as_str)))
-                " apart, and were held fixed. Then "
+                ", a model for " (number::listed(from.classes.iter().map(String::as_str)))
+                ", and were held fixed. Then "
             } @else if record.frozen.is_empty() { "Nothing was frozen, and " } @else {
                 "Its first layers, " (number::count(two.network.frozen)) " weights, were then frozen, and "
             }
