@@ -71,7 +71,11 @@ fn folders_that_cannot_be_resumed() {
         ("run --resume nowhere", "--resume: nowhere: no such folder; expected the folder of an interrupted run"),
         ("run --resume file", "--resume: file: is no folder"),
         ("run --resume empty", "--resume: empty/config.toml: no such file; the folder is none of a run"),
-        ("run --resume empty --epochs 3", "the argument '--resume <DIR>' cannot be used with: --epochs <N>; "),
+        ("run --resume empty --epochs 3", "the argument '--resume <DIR>' cannot be used with: --epochs <N>; see"),
+        (
+            "run --resume empty --limit=3 --seed 2 --epochs 3",
+            "cannot be used with: --limit <N>; --epochs <N>; --seed <N>; see",
+        ),
         ("run --resume empty --filters 3", "cannot be used with"),
         ("run --resume empty --simd avx2", "cannot be used with"),
         ("run --resume empty --out new", "cannot be used with"),

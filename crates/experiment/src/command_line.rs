@@ -77,11 +77,17 @@ pub fn parse(arguments: Vec<OsString>) -> std::result::Result<Cli, Refusal> {
     Ok(cli)
 }
 
-/// A mistake of clap's finding, as one line.
-pub fn one_line(error: &clap::Error) -> String {
+/// A mistake of clap's finding, as one line. Of a group of flags clap lists all; those among the `arguments` are what matters.
+pub fn one_line(error: &clap::Error, arguments: &[OsString]) -> String {
+    let is_given = |line: &str| {
+        let name = |text: &str| text.split([' ', '=']).next().unwrap_or_default().to_owned();
+        line.starts_with("--") && arguments.iter().any(|argument| name(&argument.to_string_lossy()) == name(line))
+    };
     let text = error.to_string();
     let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
-    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("For more information"));
+    let lines: Vec<&str> = lines.filter(|line| !line.is_empty() && !line.starts_with("For more information")).collect();
+    let some_are_given = lines.iter().any(|line| is_given(line));
+    let lines = lines.into_iter().filter(|line| !some_are_given || !line.starts_with("--") || is_given(line));
     // What ends in a colon is followed by what it speaks of.
     lines.map(rephrase).collect::<Vec<_>>().join("; ").replace(":; ", ": ")
 }
@@ -145,7 +151,7 @@ impl Settings {
                 match Cli::command().try_get_matches_from(alone) {
                     // Another key may be what it requires.
                     Err(error) if error.kind() != ErrorKind::MissingRequiredArgument => {
-                        return Err(wrong(one_line(&error)));
+                        return Err(wrong(one_line(&error, &[])));
                     }
                     _ => {}
                 }

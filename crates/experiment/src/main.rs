@@ -46,7 +46,10 @@ fn usage(error: &clap::Error) -> ExitCode {
             let _ = error.print();
             ExitCode::from(error.exit_code() as u8)
         }
-        _ => end(&Failure::usage(format!("{}; see --help", command_line::one_line(error)))),
+        _ => {
+            let arguments: Vec<_> = env::args_os().collect();
+            end(&Failure::usage(format!("{}; see --help", command_line::one_line(error, &arguments))))
+        }
     }
 }
 
