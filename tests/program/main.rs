@@ -22,6 +22,9 @@ mod resume;
 #[cfg(unix)]
 mod interrupted;
 
+/// Files of weights and checkpoints that are wrong, in every way in which they can be.
+mod checkpoints;
+
 /// `eval`, `export` and `import`: what a model is worth, and its way to other frameworks and back.
 mod exchange;
 
@@ -54,6 +57,9 @@ mod mistakes;
 
 /// Ends that no user's mistake brings about: a signal, a closed output, a loss that is no number, a disk that is full.
 mod ends;
+
+/// Too little memory, for whichever allocation.
+mod memory;
 
 /// Calls of the system that fail, one after the other: the run says so, leaves nothing torn, and goes on to the same end.
 mod faults;

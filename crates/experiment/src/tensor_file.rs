@@ -3,13 +3,20 @@
 //! The header's metadata have one key, `thawline`. Its JSON text begins with `sha256`, the hash of the whole file with
 //! these 64 digits as zeros: a file of which any bit has changed is told from a whole one.
 
-use std::{collections::HashMap, fs, io, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt, fs, io,
+    path::Path,
+};
 
 use safetensors::{
     SafeTensorError, SafeTensors,
     tensor::{Dtype, TensorView},
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, Error, IgnoredAny, MapAccess, Visitor},
+};
 use sha2::{Digest, Sha256};
 use thawline_tensor::nn::thousands;
 
@@ -20,6 +27,10 @@ const KEY: &str = "thawline";
 
 /// The digits of a SHA-256.
 const DIGITS: usize = 64;
+
+/// The bytes at a file's beginning that hold the length of its header, and the most that they may announce.
+const LENGTH: usize = 8;
+const MOST_HEADER: u64 = 100_000_000;
 
 /// What stands in the file before the seal's digits: JSON inside a JSON string.
 const BEFORE_SEAL: &[u8] = br#"\"sha256\":\""#;
@@ -73,7 +84,7 @@ pub fn to_foreign_bytes<'a>(
     safetensors::serialize(views, metadata).map_err(|error| inexpressible(&error))
 }
 
-fn inexpressible(what: &dyn std::fmt::Display) -> Failure {
+fn inexpressible(what: &dyn fmt::Display) -> Failure {
     Failure::new(Kind::Other, format!("cannot express the weights: {what}"))
 }
 
@@ -127,7 +138,9 @@ impl<'a> TensorFile<'a> {
     /// What is not as it should be.
     pub fn parse(bytes: &'a [u8]) -> Result<Self> {
         let fault = |error| Failure::usage(describe(&error, bytes));
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(fault)?;
+        let (length, header) = SafeTensors::read_metadata(bytes).map_err(fault)?;
+        serde_json::from_slice::<UniqueNames>(&bytes[LENGTH..LENGTH + length])
+            .map_err(|error| Failure::usage(format!("is damaged: {error}")))?;
         let metadata = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY)).cloned();
         Ok(TensorFile { tensors: SafeTensors::deserialize(bytes).map_err(fault)?, metadata, bytes })
     }
@@ -207,6 +220,34 @@ impl<'a> TensorFile<'a> {
     }
 }
 
+/// A header of which no entry has the name of another. The format's reader keeps the last of them, and nobody knows which
+/// was meant.
+struct UniqueNames;
+
+impl<'de> Deserialize<'de> for UniqueNames {
+    fn deserialize<D: Deserializer<'de>>(header: D) -> std::result::Result<Self, D::Error> {
+        header.deserialize_map(UniqueNames)
+    }
+}
+
+impl<'de> Visitor<'de> for UniqueNames {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("tensors by their names")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> std::result::Result<Self, A::Error> {
+        let mut seen = HashSet::new();
+        while let Some((name, _)) = entries.next_entry::<String, IgnoredAny>()? {
+            if let Some(name) = seen.replace(name) {
+                return Err(A::Error::custom(format!("tensor {name} is there twice")));
+            }
+        }
+        Ok(self)
+    }
+}
+
 /// Dimensions for people: `3 x 3 x 3 x 64`.
 pub fn dimensions(shape: &[usize]) -> String {
     shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ")
@@ -235,6 +276,9 @@ fn describe(error: &SafeTensorError, bytes: &[u8]) -> String {
         }
         SafeTensorError::HeaderTooLarge | SafeTensorError::InvalidHeaderLength => match guess(bytes) {
             Some(what) => format!("is no safetensors file; it looks like {what}"),
+            None if matches!(error, SafeTensorError::HeaderTooLarge) => {
+                format!("is no safetensors file: {}; expected at most {}", announced(), thousands(MOST_HEADER))
+            }
             None => format!("is no safetensors file, or cut short: {}, and it has {length} bytes", announced()),
         },
         SafeTensorError::InvalidHeader(error) => format!("its header is no text: {error}"),
