@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use thawline_cifar::{Dataset, Error, Fault, Format, Images, PIXEL_BYTES, Source};
 
 use crate::{
-    failure::{Failure, Result},
+    failure::{Failure, Kind, Result},
     pictures::{self, Split},
     record::{DataKind, DataRecord},
 };
@@ -133,7 +133,7 @@ pub fn draw(seed: u64, size: pictures::Size) -> Result<Dataset> {
 }
 
 fn too_many(count: usize) -> Failure {
-    Failure::usage(format!("there is no memory for {count} pictures; ask for fewer"))
+    Failure::new(Kind::Environment, format!("there is no memory for {count} pictures; free some, or ask for fewer"))
 }
 
 impl Data {

@@ -109,7 +109,8 @@ impl From<AtomicWriteError> for Failure {
 
 impl From<nn::NetworkError> for Failure {
     fn from(error: nn::NetworkError) -> Self {
-        Failure::usage(error.to_string())
+        let kind = if error.is_lack_of_memory() { Kind::Environment } else { Kind::Usage };
+        Failure::new(kind, error.to_string())
     }
 }
 

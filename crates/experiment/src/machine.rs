@@ -102,7 +102,7 @@ pub fn memory_bytes() -> Option<u64> {
     kilobytes("/proc/meminfo", "MemTotal:")
 }
 
-/// Memory that the process may still take without anything being swapped out, with the limit of its container.
+/// Memory that the process may still take without anything being swapped out, with the limits of its container and its shell.
 pub fn free_memory() -> Option<u64> {
     let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
     let free = kilobytes("/proc/meminfo", "MemAvailable:");
@@ -112,7 +112,12 @@ pub fn free_memory() -> Option<u64> {
         let files = field("/sys/fs/cgroup/memory.stat", "inactive_file ").unwrap_or_default();
         limit.saturating_sub(used).saturating_add(files.parse().unwrap_or(0))
     });
-    free.into_iter().chain(within).min()
+    // What `ulimit -v` leaves.
+    let space = field("/proc/self/limits", "Max address space ").and_then(|limits| {
+        let soft: u64 = limits.split_whitespace().next()?.parse().ok()?;
+        Some(soft.saturating_sub(kilobytes("/proc/self/status", "VmSize:")?))
+    });
+    free.into_iter().chain(within).chain(space).min()
 }
 
 /// The largest resident set of the process so far.

@@ -152,6 +152,7 @@ impl Architecture {
 
     fn misfit(&self, error: NetworkError) -> Failure {
         match error {
+            _ if error.is_lack_of_memory() => error.into(),
             NetworkError::Shape { position, .. } | NetworkError::DuplicateName { position, .. } => {
                 self.at_line(position, error.to_string())
             }

@@ -15,6 +15,9 @@ pub enum Init {
     Zeros,
 }
 
+/// How the reason begins why weights cannot be made: no fault of the network's, but a machine too small or too busy.
+pub(super) const NO_MEMORY: &str = "there is no memory for";
+
 impl Init {
     /// `len` initial values for a layer at a position, whose outputs each depend on `fan_in` inputs and whose inputs each
     /// reach `fan_out` outputs.
@@ -28,7 +31,7 @@ impl Init {
         seed: u64,
         position: usize,
     ) -> Result<Buffer, String> {
-        let mut values = Buffer::try_zeros(len).map_err(|_| format!("there is no memory for its {len} weights"))?;
+        let mut values = Buffer::try_zeros(len).map_err(|_| format!("{NO_MEMORY} its {len} weights"))?;
         let mut bits = Address { seed, purpose: Purpose::Weights(position), step: 0, index: 0 }.bits();
         match self {
             Init::Zeros => {}

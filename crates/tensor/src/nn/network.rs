@@ -3,6 +3,7 @@
 use crate::shape::Shape;
 use crate::threads;
 
+use super::init;
 use super::layer::{Layer, Param, Role};
 
 /// A list of named layers, built once with all shapes checked.
@@ -89,6 +90,13 @@ pub enum NetworkError {
         /// The names there are.
         known: String,
     },
+}
+
+impl NetworkError {
+    /// Whether nothing is wrong but that memory ran out: the same network may be built later, or elsewhere.
+    pub fn is_lack_of_memory(&self) -> bool {
+        matches!(self, NetworkError::Shape { reason, .. } if reason.starts_with(init::NO_MEMORY))
+    }
 }
 
 /// Lists the layers of a network.

@@ -98,6 +98,8 @@ fn sizes_beyond_all_memory_are_refused_and_not_tried() {
     refused([5], Dense::new(huge), "overflows");
     // More than any address space holds, less than overflows.
     refused([1 << 20], Dense::new(1 << 32), "there is no memory for its 4503599627370496 weights");
+    let of_memory = |units| Network::builder([1 << 20]).layer("x", Dense::new(units)).build(0).unwrap_err();
+    assert!(of_memory(1 << 32).is_lack_of_memory() && !of_memory(usize::MAX / 2).is_lack_of_memory());
     refused([3, 3, 1 << 20], Conv2D::new(1 << 28, [3, 3]), "there is no memory for its");
 }
 
