@@ -86,6 +86,41 @@ fn folders_that_cannot_be_resumed() {
     }
 }
 
+#[test]
+fn settings_that_are_none_of_the_runs_are_named_with_their_line() {
+    let place = Place::new();
+    place.run("");
+    let path = place.path("run/config.toml");
+    let config = fs::read_to_string(&path).unwrap();
+    let lines = config.lines().count();
+    for (text, words) in [
+        (format!("{config}epoch = 3\n"), format!("line {}: there is no setting 'epoch' of this run; ", lines + 1)),
+        (format!("{config}\nepochs = 3\n"), format!("line {}: duplicate key", lines + 2)),
+        (config.replace("epochs = 1", "epochs = \"one\""), ": invalid type: string".to_owned()),
+        (config.replace("epochs = 1\n", ""), "line 1: missing field `epochs`".to_owned()),
+        (format!("{config}\u{1}"), format!("line {}: ", lines + 1)),
+    ] {
+        fs::write(&path, text).unwrap();
+        let call = place.prompt(&["run", "--resume", "run"]);
+        assert_eq!((call.code, call.stdout.as_str()), (Some(2), ""), "{words}");
+        let named = call.stderr.starts_with("error: --resume: run/config.toml, line ");
+        assert!(named && call.stderr.contains(&words), "{words}: {}", call.stderr);
+        assert_eq!(call.stderr.lines().count(), 1, "{}", call.stderr);
+    }
+    fs::write(&path, b"\xff\xfe").unwrap();
+    let call = place.prompt(&["run", "--resume", "run"]);
+    assert_eq!((call.code, call.stderr.contains("run/config.toml: is no text file")), (Some(2), true));
+    fs::write(&path, &config).unwrap();
+    fs::write(place.path("run/environment.json"), "{").unwrap();
+    let call = place.prompt(&["run", "--resume", "run"]);
+    assert_eq!(call.code, Some(2));
+    assert!(
+        call.stderr.contains("environment.json: is not as this version of the program writes it"),
+        "{}",
+        call.stderr
+    );
+}
+
 #[cfg(unix)]
 mod unix {
     use std::{

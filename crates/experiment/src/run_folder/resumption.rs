@@ -1,12 +1,14 @@
 //! What an interrupted run has left in its folder, and how it goes on from there.
 
 use std::{
+    collections::BTreeMap,
     fs::{self, File, TryLockError},
     io,
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
+use toml::{Spanned, Table, Value};
 
 use super::{MetricsRow, RunFolder, RunFolderError};
 use crate::{
@@ -15,6 +17,7 @@ use crate::{
     config::Config,
     failure::{Failure, Kind, Result},
     model_file::Model,
+    models::file,
     record::{DataKind, Environment, EpochRow},
 };
 
@@ -51,10 +54,12 @@ impl Interrupted {
             return Err(refused(format!("{what}; expected the folder of an interrupted run")));
         }
         let lock = lock(path)?;
-        let config = read(&path.join("config.toml"), |text| {
-            toml::from_str(text).map_err(|error: toml::de::Error| error.message().replace('\n', " "))
+        let config = read(&path.join("config.toml"), parse_config)?;
+        let start = read(&path.join("environment.json"), |path, text| {
+            serde_json::from_str(text).map_err(|error| {
+                Failure::usage(format!("{}: is not as this version of the program writes it: {error}", path.display()))
+            })
         })?;
-        let start = read(&path.join("environment.json"), parse_json)?;
         Ok(Interrupted { path: path.to_owned(), lock, config, start })
     }
 
@@ -79,21 +84,35 @@ impl Interrupted {
     }
 }
 
-fn read<T>(path: &Path, parse: impl Fn(&str) -> std::result::Result<T, String>) -> Result<T> {
+fn read<T>(path: &Path, parse: impl Fn(&Path, &str) -> Result<T>) -> Result<T> {
     let text = fs::read_to_string(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Failure::usage(format!(
             "{}: no such file; the folder is none of a run, or the run ended before it began: start it anew",
             path.display()
         )),
+        io::ErrorKind::InvalidData => Failure::usage(format!("{}: is no text file", path.display())),
         _ => Failure::new(Kind::Environment, format!("{}: cannot be read: {error}", path.display())),
     })?;
-    parse(&text).map_err(|reason| {
-        Failure::usage(format!("{}: is not as this version of the program writes it: {reason}", path.display()))
-    })
+    parse(path, &text)
 }
 
-fn parse_json<T: DeserializeOwned>(text: &str) -> std::result::Result<T, String> {
-    serde_json::from_str(text).map_err(|error| error.to_string())
+/// The settings, and nothing that is none: what the program passed over would be what its user thinks to have set.
+fn parse_config(path: &Path, text: &str) -> Result<Config> {
+    let misread = |error| file::misread(path, text, &error);
+    let config = toml::from_str(text).map_err(misread)?;
+    let known = Table::try_from(&config)
+        .map_err(|error| Failure::new(Kind::Other, format!("cannot express the settings: {error}")))?;
+    let keys: BTreeMap<Spanned<String>, Value> = toml::from_str(text).map_err(misread)?;
+    match keys.keys().find(|key| !known.contains_key(key.get_ref())) {
+        None => Ok(config),
+        Some(key) => Err(Failure::usage(format!(
+            "{}, line {}: there is no setting '{}' of this run; expected {}",
+            path.display(),
+            file::line_of(text, key.span().start),
+            key.get_ref(),
+            known.keys().cloned().collect::<Vec<_>>().join(", ")
+        ))),
+    }
 }
 
 /// Holds a folder for this process; the system lets go of it when the process ends, however it ends.
