@@ -8,8 +8,38 @@ fn a_loss_that_is_no_number_ends_the_run_with_code_4() {
     let call = place.call_run("--out run --epochs 3 --learning-rate 1e30");
     assert_eq!(call.code, Some(4), "{}{}", call.stdout, call.stderr);
     assert!(call.stderr.starts_with("error: the loss is "), "{}", call.stderr);
-    assert!(call.stderr.contains("epoch") && call.stderr.contains("step"), "{}", call.stderr);
+    for words in ["epoch 1, step 2", "the first layer whose output is not finite is '", "try a lower learning rate"] {
+        assert!(call.stderr.contains(words), "{words}: {}", call.stderr);
+    }
+    assert_eq!(call.stderr.lines().count(), 1, "{}", call.stderr);
     assert!(!place.path("run/summary.json").exists());
+}
+
+#[test]
+fn a_training_that_diverges_late_keeps_its_last_checkpoint() {
+    // Without activations nothing dies: each step moves every weight by about the rate, and the logits grow with its cube.
+    let deep = r#"layers = [
+        { type = "Flatten" }, { type = "Dense", units = 16 }, { type = "Dense", units = 16 }, { type = "Dense" },
+    ]"#;
+    let late = ["4e10", "6e10", "8e10", "1e11", "1.4e11", "2e11"].into_iter().find_map(|rate| {
+        let place = Place::new();
+        std::fs::write(place.path("deep.toml"), deep).unwrap();
+        let flags = format!("--model deep.toml --out run --epochs 20 --quiet --learning-rate {rate}");
+        let call = place.call_run(&flags);
+        let kept = place.path("run/checkpoint-model_1.safetensors").exists();
+        // A validation that leaves the numbers first has no step.
+        (call.code == Some(4) && kept && call.stderr.contains(", step ")).then_some((place, call))
+    });
+    let (place, call) = late.expect("one of these rates diverges after the first epoch");
+    assert!(call.stderr.starts_with("error: ") && call.stderr.lines().count() == 1, "{}", call.stderr);
+    assert!(call.stderr.contains("in epoch ") && !call.stderr.contains("epoch 1,"), "{}", call.stderr);
+    assert!(call.stderr.contains("step ") && call.stderr.contains("try a lower learning rate"), "{}", call.stderr);
+    // It is whole and finite, and from it the run comes to the same end.
+    let data = crate::invocation::archive().to_str().unwrap();
+    let scored = place.call(["eval", "--from", "run/checkpoint-model_1.safetensors", "--data", data]);
+    assert_eq!(scored.code, Some(0), "{}", scored.stderr);
+    let again = place.call(["run", "--resume", "run", "--quiet"]);
+    assert_eq!((again.code, again.stderr), (Some(4), call.stderr));
 }
 
 #[test]

@@ -129,6 +129,61 @@ fn any_call_may_fail_and_the_run_says_so_and_goes_on_to_the_same_end() {
 }
 
 #[test]
+fn a_folder_that_cannot_be_flushed_says_that_the_new_file_is_in_place() {
+    if !strace_works() {
+        println!("skipped: strace is not installed, or may not trace here");
+        return;
+    }
+    let whole = Place::new().run(&FLAGS.replace("--out run ", ""));
+    let place = Place::new();
+    assert_eq!(traced(&place, &["-y", "-etrace=fsync"], &small_run(FLAGS)).code, Some(0));
+    // One thread does all the work, so that its calls count from 1.
+    let log = fs::read_to_string(place.path("log")).unwrap();
+    let folder: Vec<usize> =
+        (1..).zip(log.lines()).filter(|(_, line)| line.contains("/run>")).map(|(n, _)| n).collect();
+    assert!(folder.len() > 4, "{log}");
+    for number in [folder[folder.len() / 2], folder[folder.len() - 1]] {
+        let place = Place::new();
+        let inject = format!("-einject=fsync:error=EIO:when={number}");
+        let call = traced(&place, &["-etrace=fsync", &inject], &small_run(FLAGS));
+        assert_eq!(call.code, Some(3), "{}", call.stderr);
+        assert!(call.stderr.contains("the new content is in place"), "{}", call.stderr);
+        assert_eq!(call.stderr.lines().count(), 1, "{}", call.stderr);
+        assert_whole(&place.path("run"), "a folder that cannot be flushed");
+        let call = place.call(["run", "--resume", "run"]);
+        assert!(place.finished(call).weights() == whole.weights());
+    }
+}
+
+#[test]
+fn a_file_that_may_not_be_read_is_named() {
+    if !strace_works() {
+        println!("skipped: strace is not installed, or may not trace here");
+        return;
+    }
+    let place = Place::new();
+    place.run("");
+    fs::copy(crate::invocation::archive(), place.path("data.tar.gz")).unwrap();
+    image::RgbImage::new(32, 32).save(place.path("picture.png")).unwrap();
+    let weights = "run/weights-model_1.safetensors";
+    for (file, line) in [
+        ("data.tar.gz", "run --data data.tar.gz --out new".to_owned()),
+        (weights, format!("run --data data.tar.gz --from {weights} --out new")),
+        (weights, format!("predict --from {weights} picture.png")),
+        ("picture.png", format!("predict --from {weights} picture.png")),
+        ("run/config.toml", "run --config run/config.toml --out new".to_owned()),
+    ] {
+        let line: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        // A super-user may read everything; strace answers as the system answers others.
+        let call = traced(&place, &["-P", file, "-etrace=openat", "-einject=openat:error=EACCES"], &line);
+        let code = if file.ends_with("toml") { 3 } else { 2 };
+        assert_eq!(call.code, Some(code), "{line:?}: {}{}", call.stdout, call.stderr);
+        assert!(call.stderr.contains(file) && call.stderr.contains("ermission denied"), "{line:?}: {}", call.stderr);
+        assert!(!place.path("new").exists(), "{line:?}");
+    }
+}
+
+#[test]
 fn a_short_write_at_any_length_leaves_no_half_of_a_file() {
     // The system writes as much as the limit allows and refuses the rest.
     let program = assert_cmd::cargo::cargo_bin!("thawline").display();

@@ -82,6 +82,10 @@ fn mistakes_are_named_with_file_line_and_layer() {
         (lines(&[flatten, r#"{ type = "Dense", unit = 5 }"#]), "line 3: Dense: unknown field `unit`"),
         (lines(&[r#"{ type = "Conv2D", filters = 8 }"#]), "line 2: Conv2D: missing field `kernel_size`"),
         (lines(&[r#"{ type = "Conv2D", filters = -8, kernel_size = 3 }"#]), "integer `-8`, expected a whole number"),
+        (
+            lines(&[r#"{ type = "Conv2D", filters = 8, kernel_size = 3, strides = 0 }"#, flatten, dense]),
+            "line 2: layer 1 'conv2d_1' (Conv2D)",
+        ),
         (lines(&[r#"{ type = "Conv2D", filters = 8, kernel_size = [3] }"#]), "expected a whole number, or two as in"),
         (
             lines(&[conv, r#"{ type = "Conv2D", filters = 8, kernel_size = 40 }"#]),

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
+use image::{DynamicImage, Frame, ImageFormat, Rgb, RgbImage, codecs::gif::GifEncoder};
 use thawline::{
     failure::Kind,
     own_pictures::{Pixels, file},
@@ -229,4 +229,53 @@ fn a_picture_that_would_fill_the_memory_is_refused_by_its_header() {
         let text = refusal(&path);
         assert!(text.contains("announces") && text.contains("expected at most 150 million"), "{name}: {text}");
     }
+}
+
+#[test]
+fn the_program_predicts_what_is_a_picture_and_tells_what_is_none() {
+    let place = Place::new();
+    let run = place.run("");
+    fs::write(place.path("model"), run.weights()[0]).unwrap();
+    let picture = asymmetric(20, 20);
+    // Mislabelled, grey, deep, animated: the same picture, or as good.
+    saved(&place, "right.png", picture.clone(), ImageFormat::Png);
+    saved(&place, "mislabelled.jpg", picture.clone(), ImageFormat::Png);
+    saved(&place, "grey.png", DynamicImage::from(picture.clone()).into_luma8(), ImageFormat::Png);
+    saved(&place, "deep.png", DynamicImage::from(picture.clone()).into_rgb16(), ImageFormat::Png);
+    let mut frames = GifEncoder::new(fs::File::create(place.path("animated.gif")).unwrap());
+    let second = DynamicImage::from(RgbImage::from_pixel(20, 20, Rgb(GREEN)));
+    for frame in [DynamicImage::from(picture.clone()), second] {
+        frames.encode_frame(Frame::new(frame.into_rgba8())).unwrap();
+    }
+    drop(frames);
+    let first = file::read(&place.path("animated.gif")).unwrap();
+    assert_eq!(quarters(&first), [RED, GREEN, BLUE, GREY], "the first frame counts");
+
+    let mut huge = fs::read(saved(&place, "huge.bmp", picture, ImageFormat::Bmp)).unwrap();
+    huge[18..26].copy_from_slice(&[0x40, 0x9c, 0, 0, 0x40, 0x9c, 0, 0]);
+    fs::write(place.path("huge.bmp"), huge).unwrap();
+    let whole = fs::read(place.path("right.png")).unwrap();
+    fs::write(place.path("cut.png"), &whole[..whole.len() / 2]).unwrap();
+    fs::write(place.path("text.png"), "no picture").unwrap();
+    fs::write(place.path("empty.png"), "").unwrap();
+    let good = ["right.png", "mislabelled.jpg", "grey.png", "deep.png", "animated.gif"];
+    let bad = [
+        ("huge.bmp", "announces 40000 x 40000 pixels"),
+        ("cut.png", "is damaged: "),
+        ("text.png", "is no PNG, JPEG, WebP, BMP or GIF file"),
+        ("empty.png", "is empty (0 bytes)"),
+    ];
+    let predict = ["predict", "--from", "model", "--format", "csv"];
+    let call = place.prompt(&[&predict[..], &good, &bad.map(|(name, _)| name)].concat());
+    assert_eq!(call.code, Some(2), "{}", call.stderr);
+    let rows: Vec<Vec<&str>> = call.stdout.lines().skip(1).map(|line| line.split(',').collect()).collect();
+    assert_eq!(rows.iter().map(|row| row[0]).collect::<Vec<_>>(), good);
+    for same in [1, 3, 4] {
+        assert_eq!(rows[same][2..], rows[0][2..], "{} is the same picture", good[same]);
+    }
+    for (name, words) in bad {
+        assert!(call.stderr.contains(&format!("skipped {name}: {words}")), "{name}: {}", call.stderr);
+    }
+    assert!(call.stderr.ends_with("error: 4 of 9 pictures could not be read\n"), "{}", call.stderr);
+    assert_eq!(call.stderr.lines().count(), 5, "{}", call.stderr);
 }

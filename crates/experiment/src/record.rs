@@ -112,7 +112,9 @@ pub enum RecordError {
     #[error("not a run record: {0}")]
     Json(#[from] serde_json::Error),
     /// A measurement that is NaN or infinite.
-    #[error("{model}, epoch {epoch}: {field} is {value}, which a record cannot hold; the training has diverged")]
+    #[error(
+        "{model}, epoch {epoch}: {field} is {value}, which a record cannot hold; the training has diverged: try a lower learning rate"
+    )]
     NotFinite {
         /// `model_1` or `model_2`.
         model: String,
