@@ -217,3 +217,61 @@ fn every_dependency_comes_from_the_registry_or_this_workspace() {
         }
     }
 }
+
+/// The cells of the rows of the tables in a text, but for their heads.
+fn rows(text: &str) -> Vec<Vec<&str>> {
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+    rows.map(|row| row.split(" | ").map(str::trim).collect::<Vec<_>>()).filter(|row| !row[0].starts_with('|')).collect()
+}
+
+/// What is wrong with a test's name: `module::function`, of a file or folder `module`.
+fn complaint(name: &str, sources: &BTreeMap<String, String>) -> Option<String> {
+    let Some((module, function)) = name.split_once("::") else {
+        return (!Path::new(ROOT).join(name).is_file()).then(|| format!("{name}: no such file"));
+    };
+    let is_of = |path: &str| path.ends_with(&format!("/{module}.rs")) || path.contains(&format!("/{module}/"));
+    let start = format!("fn {function}(");
+    let is_test = |source: &str| {
+        let lines: Vec<&str> = source.lines().map(str::trim).collect();
+        let found = lines.iter().position(|line| line.starts_with(&start));
+        found.is_some_and(|at| lines[..at].iter().rev().take(3).any(|line| *line == "#[test]"))
+    };
+    let found = sources.iter().any(|(path, source)| is_of(path) && is_test(source));
+    (!found).then(|| format!("{name}: no such test"))
+}
+
+#[test]
+fn every_fault_and_every_promise_has_tests_that_exist() {
+    let text = fs::read_to_string(Path::new(ROOT).join("docs/faults.md")).unwrap();
+    let sources = sources(".rs");
+    let rows = rows(&text);
+    let numbers = (1..=44).map(|n| n.to_string()).chain((1..=18).map(|n| format!("P{n}")));
+    assert!(rows.iter().map(|row| row[0].to_owned()).eq(numbers), "44 faults and 18 promises, in their order");
+    for row in &rows {
+        let names: Vec<&str> = row.last().unwrap().split(", ").map(|name| name.trim_matches('`')).collect();
+        let complaints: Vec<String> = names.iter().filter_map(|name| complaint(name, &sources)).collect();
+        assert_eq!(complaints, Vec::<String>::new(), "{}: {}", row[0], row[1]);
+    }
+    // What this test is for.
+    for wrong in ["mistakes::no_such_test", "ends::wrong_data", "mistakes::assert_refused", "scripts/no_such_script"] {
+        assert!(complaint(wrong, &sources).is_some(), "{wrong}");
+    }
+}
+
+#[test]
+fn nothing_computes_with_the_systems_transcendental_functions() {
+    // Each system's have bits of their own; libm's are the same everywhere.
+    const METHODS: [&str; 23] = [
+        "exp", "exp2", "exp_m1", "ln", "ln_1p", "log", "log2", "log10", "sin", "cos", "tan", "sin_cos", "asin", "acos",
+        "atan", "atan2", "sinh", "cosh", "tanh", "powf", "cbrt", "hypot", "gamma",
+    ];
+    let calls = |line: &str| METHODS.into_iter().find(|name| line.contains(&format!(".{name}(")));
+    for (name, source) in
+        sources(".rs").iter().filter(|(name, _)| name.starts_with("crates/") && name.contains("/src/"))
+    {
+        for (number, line) in (1..).zip(code(source)) {
+            assert_eq!(calls(&line), None, "{name}, line {number}: use libm's");
+        }
+    }
+    assert_eq!(calls("let y = x.exp();"), Some("exp"));
+}
