@@ -113,7 +113,8 @@ pub enum RecordError {
     Json(#[from] serde_json::Error),
     /// A measurement that is NaN or infinite.
     #[error(
-        "{model}, epoch {epoch}: {field} is {value}, which a record cannot hold; the training has diverged: try a lower learning rate"
+        "{model}, epoch {epoch}: {field} is {value}, which a record cannot hold; the training has diverged: \
+         try a lower learning rate"
     )]
     NotFinite {
         /// `model_1` or `model_2`.
