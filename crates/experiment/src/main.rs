@@ -13,21 +13,23 @@ use clap::error::ErrorKind;
 use thawline::{
     command_line::{self, Refusal},
     commands,
-    failure::Failure,
+    failure::{Failure, Result},
 };
 
 use crate::panics::without_panics;
 
 fn main() -> ExitCode {
+    without_panics(work).unwrap_or_else(|failure| end(&failure))
+}
+
+fn work() -> Result<ExitCode> {
     let cli = match command_line::parse(env::args_os().collect()) {
         Ok(cli) => cli,
-        Err(Refusal::Usage(error)) => return usage(&error),
-        Err(Refusal::Settings(failure)) => return end(&failure),
+        Err(Refusal::Usage(error)) => return Ok(usage(&error)),
+        Err(Refusal::Settings(failure)) => return Err(failure),
     };
-    match without_panics(|| commands::perform(cli)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => end(&failure),
-    }
+    commands::perform(cli)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn end(failure: &Failure) -> ExitCode {

@@ -18,7 +18,7 @@ use thawline_tensor::Buffer;
 static FIRST: Mutex<Option<String>> = Mutex::new(None);
 
 /// Does the work; a panic of it, in whatever thread, becomes a failure.
-pub fn without_panics(work: impl FnOnce() -> Result<()> + panic::UnwindSafe) -> Result<()> {
+pub fn without_panics<T>(work: impl FnOnce() -> Result<T> + panic::UnwindSafe) -> Result<T> {
     let defect =
         end_aborts().map_err(|error| Failure::new(Kind::Environment, format!("cannot listen for SIGABRT: {error}")))?;
     panic::set_hook(Box::new(move |info| {
