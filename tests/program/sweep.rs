@@ -292,6 +292,17 @@ fn folders_that_are_no_sweep_or_another_one_are_refused() {
     let call = place.call(small_sweep("sweep", "--arms pixels"));
     assert!(call.code == Some(2) && call.stderr.contains("remove it, and the same command does the job anew"));
 
+    // Numbers that no training gives.
+    for (key, words) in
+        [("val_accuracy", "is no share"), ("confidence", "a confidence of "), ("nll", "neither a loss nor a time")]
+    {
+        let start = whole.find(&format!("\"{key}\": ")).unwrap() + key.len() + 4;
+        let end = start + whole[start..].find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap();
+        let absurd = if key == "nll" { "-1" } else { "123456.5" };
+        fs::write(&record, format!("{}{absurd}{}", &whole[..start], &whole[end..])).unwrap();
+        refused("report sweep", words);
+    }
+
     // A record that tells another story than one of the same job elsewhere.
     fs::create_dir_all(place.path("forged/jobs")).unwrap();
     fs::copy(place.path("sweep/sweep.json"), place.path("forged/sweep.json")).unwrap();

@@ -180,7 +180,34 @@ impl JobRecord {
         if counted != Some(record.test.examples as u64) {
             return Err(format!("its confusion matrix does not count {} test pictures", record.test.examples));
         }
+        record.check_numbers()?;
         Ok(record)
+    }
+
+    /// Whether shares, losses and times are such: a plot has room for no others.
+    fn check_numbers(&self) -> Result<(), String> {
+        let Self { history, test, mistakes, times, .. } = self;
+        let shares =
+            history.iter().flat_map(|epoch| [epoch.accuracy, epoch.val_accuracy]).chain([test.accuracy, test.ece]);
+        if let Some(share) =
+            shares.chain(mistakes.iter().map(|mistake| mistake.confidence)).find(|x| !(0.0..=1.0).contains(x))
+        {
+            return Err(format!("{share} is no share, which would be from 0 to 1"));
+        }
+        // Each a sum of rounded shares.
+        let possible = |bin: &CalibrationBin| (0.0..=1.001 * bin.predictions as f64).contains(&bin.confidence);
+        if let Some(bin) = test.calibration.iter().find(|bin| bin.right > bin.predictions || !possible(bin)) {
+            let CalibrationBin { predictions, right, confidence } = bin;
+            return Err(format!(
+                "of {predictions} predictions {right} are right, with a confidence of {confidence} together"
+            ));
+        }
+        let numbers = history.iter().flat_map(|epoch| [epoch.loss, epoch.val_loss]).chain([test.nll]);
+        let seconds = times.epochs.iter().copied().chain([times.pretraining, times.features, times.evaluation]);
+        if let Some(number) = numbers.chain(seconds).find(|number| !(0.0..f64::INFINITY).contains(number)) {
+            return Err(format!("{number} is neither a loss nor a time"));
+        }
+        Ok(())
     }
 
     /// As indented JSON that ends with a line feed.
