@@ -15,14 +15,14 @@ use crate::threads::{self, STRIP_ROWS};
 
 use super::activation::add_to;
 use super::tile::ROWS;
-use pack::{a_len, b_len, pack_a, pack_b, prefetch_b};
-use panel::{Corner, IN_PLACE, PACKED_A, RowMajor, multiply_in_place, multiply_packed};
+use pack::{a_len, b_len, pack_a, pack_b};
+use panel::{Ahead, Corner, IN_PLACE, PACKED_A, RowMajor, multiply_and_pack, multiply_in_place, multiply_packed};
 
 mod pack;
 mod panel;
 
-/// The greatest depth of a block: a panel of B, 48 KB, stays near the core while rows of A pass by.
-const KC: usize = 384;
+/// The greatest depth of a block: a panel of B, at most 200 KB, stays in the second-level cache while rows of A pass by.
+const KC: usize = 800;
 
 /// Terms of a sum that is worth being cut, where C is narrow.
 const LONG_K: usize = 4096;
@@ -180,11 +180,10 @@ fn cut_along_n<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: 
                             for j in (0..width).step_by(PACKED_A * LANES) {
                                 let packed_b = &mut packed_b[..b_len(ks.len(), 1, PACKED_A)];
                                 pack_b(simd, b, column + j, ks.clone(), PACKED_A, packed_b);
-                                let next = column + j + PACKED_A * LANES;
-                                prefetch_b(simd, b, next..n.min(next + PACKED_A * LANES), ks.clone());
+                                let ahead = next_b(b, column + j + PACKED_A * LANES, ks.start);
                                 let (width, accumulate) = (width - j, ks.start > 0);
                                 let corner = Corner { c: rows, row: 0, column: j, width, accumulate };
-                                multiply_packed(simd, m, packed_a, vectors(packed_b), corner);
+                                multiply_packed(simd, m, packed_a, vectors(packed_b), ahead, corner);
                             }
                         }
                         rows.iter_mut().for_each(
@@ -251,6 +250,26 @@ fn panel_vectors(a: Matrix, n: usize) -> usize {
     if a.col_stride == 1 && (n <= 8 * LANES || a.cols > KC) { IN_PLACE } else { PACKED_A }
 }
 
+/// What a panel of B from that column and k on is packed from, if columns are contiguous.
+#[inline(always)]
+fn next_b(b: Matrix<'_>, column: usize, k: usize) -> Ahead<'_> {
+    let columns = (PACKED_A * LANES).min(b.cols.saturating_sub(column));
+    if b.row_stride > 1 || columns == 0 {
+        return Ahead::default();
+    }
+    let data = &b.data[column * b.col_stride..][..columns * b.col_stride];
+    Ahead { data: &data[k..], per_panel: LANES, per_k: b.col_stride }
+}
+
+/// What rows of A from that row and k on are packed from, if columns are contiguous.
+#[inline(always)]
+fn next_a(a: Matrix<'_>, row: usize, k: usize) -> Ahead<'_> {
+    if a.row_stride > 1 || row >= a.rows {
+        return Ahead::default();
+    }
+    Ahead { data: &a.data[k * a.col_stride + row..], per_panel: ROWS, per_k: a.col_stride }
+}
+
 /// A block of C: some rows of A over some ks, times some columns of B.
 struct Part<'a> {
     a: Matrix<'a>,
@@ -262,7 +281,7 @@ struct Part<'a> {
 }
 
 impl Part<'_> {
-    /// Overwrites the block, in `c`, which has its rows whole. A is packed, where it is, a block of ks at a time.
+    /// Overwrites the block, in `c`, which has its rows whole. Where A is packed, it is so a block of ks at a time.
     #[inline(always)]
     fn multiply<S: Simd>(&self, simd: S, packed_a: &mut [f32], packed_b: &[Lanes], c: &mut [f32]) {
         let Self { a, rows, n, .. } = self;
@@ -271,9 +290,11 @@ impl Part<'_> {
             c.fill(0.0);
         }
         let panel = panel_vectors(*a, *n);
+        let by_columns = a.row_stride == 1;
         for ks in blocks(self.ks.clone()) {
+            let lying = &a.data[rows.start * a.row_stride + ks.start * a.col_stride..];
             let packed_a = &mut packed_a[..a_len(m, ks.len())];
-            if panel == PACKED_A {
+            if panel == PACKED_A && !by_columns {
                 pack_a(simd, *a, rows.clone(), ks.clone(), packed_a);
             }
             for (j, b) in packed_b.chunks_exact(depth * panel).enumerate() {
@@ -282,11 +303,14 @@ impl Part<'_> {
                 let (width, accumulate) = (self.columns.end - column, ks.start > self.ks.start);
                 let mut rows_of_c = RowMajor { data: c, columns: *n };
                 let corner = Corner { c: &mut rows_of_c, row: 0, column, width, accumulate };
-                if panel == PACKED_A {
-                    multiply_packed(simd, m, packed_a, b, corner);
+                // The first panel brings A from memory; the second one has time to ask for what the next block needs.
+                if panel == IN_PLACE {
+                    multiply_in_place(simd, m, (lying, a.row_stride), j == 0, b, corner);
+                } else if by_columns && j == 0 {
+                    multiply_and_pack(simd, m, (lying, a.col_stride), packed_a, b, corner);
                 } else {
-                    let a = &a.data[rows.start * a.row_stride + ks.start..];
-                    multiply_in_place(simd, m, (a, self.a.row_stride), b, corner);
+                    let ahead = if j == 1 { next_a(*a, rows.end, ks.start) } else { Ahead::default() };
+                    multiply_packed(simd, m, packed_a, b, ahead, corner);
                 }
             }
         }

@@ -12,9 +12,9 @@ pub fn b_len(k: usize, n: usize, panel: usize) -> usize {
     k * n.next_multiple_of(panel * LANES)
 }
 
-/// Floats of a panel of packed A: ROWS for each k. A whole vector is stored for each, so the last one needs more room.
+/// Floats of a panel of packed A: for each k a whole vector, on a cache line, of which ROWS are used.
 pub fn a_panel_len(k: usize) -> usize {
-    k * ROWS + (LANES - ROWS)
+    k * LANES
 }
 
 /// Floats of packed A.
@@ -53,7 +53,7 @@ pub fn pack_b<S: Simd>(simd: S, b: Matrix, col: usize, ks: Range<usize>, panel: 
                 #[inline(always)]
                 |k, column| {
                     let row = &mut packed[k * width + vector * LANES..];
-                    *row.first_chunk_mut().expect("a row of whole vectors") = *column;
+                    simd.store(column, row.first_chunk_mut().expect("a row of whole vectors"));
                 },
             );
         }
@@ -61,18 +61,17 @@ pub fn pack_b<S: Simd>(simd: S, b: Matrix, col: usize, ks: Range<usize>, panel: 
 }
 
 /// Packs rows of A in panels of ROWS: for each k, the elements of the panel's rows side by side. Either the rows or the
-/// columns of A are contiguous. Rows that A lacks are arbitrary; nobody reads their products.
+/// columns of A are contiguous. What fills up a vector is arbitrary; nobody reads its products.
 #[inline(always)]
 pub fn pack_a<S: Simd>(simd: S, a: Matrix, rows: Range<usize>, ks: Range<usize>, packed: &mut [f32]) {
     let panel_len = a_panel_len(ks.len());
-    // A vector is stored for each k. What of it is too much for a panel's row is overwritten by the next k's.
     if a.row_stride == 1 {
-        for (i, k) in ks.enumerate() {
-            let row = &a.data[k * a.col_stride..];
-            let ahead = (k + AHEAD) * a.col_stride;
-            prefetch(simd, a.data.get(ahead + rows.start..ahead + rows.end).unwrap_or_default());
-            for (from, panel) in rows.clone().step_by(ROWS).zip(packed.chunks_exact_mut(panel_len)) {
-                copy_lanes(&row[from..], panel[i * ROWS..].first_chunk_mut().expect("room for a vector"));
+        for (from, panel) in rows.step_by(ROWS).zip(packed.chunks_exact_mut(panel_len)) {
+            for (k, to) in ks.clone().zip(panel.as_chunks_mut().0) {
+                if let Some(ahead) = a.data.get((k + AHEAD) * a.col_stride + from..) {
+                    simd.prefetch(ahead);
+                }
+                copy_lanes(&a.data[k * a.col_stride + from..], to);
             }
         }
         return;
@@ -84,18 +83,8 @@ pub fn pack_a<S: Simd>(simd: S, a: Matrix, rows: Range<usize>, ks: Range<usize>,
             from..rows.end.min(from + ROWS),
             ks.clone(),
             #[inline(always)]
-            |k, column| *panel[k * ROWS..].first_chunk_mut().expect("room for a vector") = *column,
+            |k, column| simd.store(column, panel[k * LANES..].first_chunk_mut().expect("room for a vector")),
         );
-    }
-}
-
-/// Asks for the columns that a panel of B will be packed from, where they, and not the rows, are contiguous.
-#[inline(always)]
-pub fn prefetch_b<S: Simd>(simd: S, b: Matrix, columns: Range<usize>, ks: Range<usize>) {
-    if b.row_stride == 1 {
-        for column in columns {
-            prefetch(simd, &b.data[column * b.col_stride..][ks.clone()]);
-        }
     }
 }
 
@@ -114,50 +103,49 @@ fn transpose_rows<S: Simd>(
     matrix: Matrix,
     rows: Range<usize>,
     ks: Range<usize>,
-    mut put: impl FnMut(usize, &Lanes),
+    mut put: impl FnMut(usize, S::V),
 ) {
-    // Row after row into the first-level cache, so that memory is read in its order, and from there by columns.
-    let mut squares = [[[0.0; LANES]; LANES]; SQUARES];
-    for start in ks.clone().step_by(SQUARES * LANES) {
-        let depth = (ks.end - start).min(SQUARES * LANES);
-        for (r, row) in rows.clone().enumerate() {
-            let row = &matrix.data[row * matrix.row_stride + start..][..depth];
-            for (square, lanes) in squares.iter_mut().zip(row.chunks(LANES)) {
-                simd.store(simd.load_first(lanes), &mut square[r]);
+    for k in ks.clone().step_by(LANES) {
+        let depth = LANES.min(ks.end - k);
+        let row = |r: usize| &matrix.data[(rows.start + r) * matrix.row_stride + k..];
+        let mut square = [simd.zero(); LANES];
+        if depth == LANES && rows.len() == LANES {
+            for r in 0..LANES {
+                square[r] = simd.load(row(r).first_chunk().expect("a row of whole vectors"));
+            }
+        } else {
+            // Through memory: a loop with questions in it is not unrolled, and then these are no registers.
+            let mut lanes = [[0.0; LANES]; LANES];
+            for (r, lanes) in lanes.iter_mut().enumerate().take(rows.len()) {
+                lanes[..depth].copy_from_slice(&row(r)[..depth]);
+            }
+            for r in 0..LANES {
+                square[r] = simd.load(&lanes[r]);
             }
         }
-        for (square, k) in squares.iter().zip((0..depth).step_by(LANES)) {
-            let columns = transpose_square(simd, square);
-            for (i, column) in columns.iter().enumerate().take(depth - k) {
-                put(start - ks.start + k + i, column);
+        let columns = simd.transpose(square);
+        if depth == LANES {
+            for i in 0..LANES {
+                put(k - ks.start + i, columns[i]);
+            }
+        } else {
+            let mut lanes = [[0.0; LANES]; LANES];
+            for i in 0..LANES {
+                simd.store(columns[i], &mut lanes[i]);
+            }
+            for (i, column) in lanes.iter().enumerate().take(depth) {
+                put(k - ks.start + i, simd.load(column));
             }
         }
     }
 }
 
 /// Rows of memory that are asked for before they are read.
-const AHEAD: usize = 8;
-
-/// Squares of 16 x 16 that are transposed together: 8 KB, a quarter of the first-level cache.
-const SQUARES: usize = 8;
-
-#[inline(always)]
-fn transpose_square<S: Simd>(simd: S, square: &[Lanes; LANES]) -> [Lanes; LANES] {
-    let mut rows = [simd.zero(); LANES];
-    for i in 0..LANES {
-        rows[i] = simd.load(&square[i]);
-    }
-    let transposed = simd.transpose(rows);
-    let mut columns = [[0.0; LANES]; LANES];
-    for i in 0..LANES {
-        simd.store(transposed[i], &mut columns[i]);
-    }
-    columns
-}
+const AHEAD: usize = 16;
 
 /// Copies up to sixteen floats; a whole vector at once where there is one.
 #[inline(always)]
-fn copy_lanes(source: &[f32], to: &mut Lanes) {
+pub fn copy_lanes(source: &[f32], to: &mut Lanes) {
     match source.first_chunk() {
         Some(source) => *to = *source,
         None => to[..source.len()].copy_from_slice(source),

@@ -3,7 +3,7 @@
 use crate::simd::{LANES, Lanes, Simd};
 
 use super::super::tile::{Accumulators, Product, ROWS, cover, multiply_accumulate, take, to_memory};
-use super::pack::a_panel_len;
+use super::pack::{a_panel_len, copy_lanes};
 
 /// A panel's vectors where A is read in place: few panels of B do not repay packing A.
 pub const IN_PLACE: usize = 4;
@@ -13,33 +13,86 @@ pub const PACKED_A: usize = 2;
 
 /// M rows of packed A times a panel of B; `c` says where the product goes.
 #[inline(always)]
-pub fn multiply_packed<S: Simd, C: Rows + ?Sized>(simd: S, m: usize, packed_a: &[f32], b: &[Lanes], c: Corner<'_, C>) {
+pub fn multiply_packed<S: Simd, C: Rows + ?Sized>(
+    simd: S,
+    m: usize,
+    packed_a: &[f32],
+    b: &[Lanes],
+    ahead: Ahead,
+    c: Corner<'_, C>,
+) {
     let b = b.as_chunks().0;
     let vectors = c.width.min(PACKED_A * LANES).div_ceil(LANES);
     for (panel, a) in packed_a.chunks_exact(a_panel_len(b.len())).enumerate() {
         let row = panel * ROWS;
         let c = Corner { c: &mut *c.c, row, ..c };
-        cover(simd, ROWS.min(m - row), vectors, &mut Packed { a: a.as_chunks().0, b, c });
+        let ahead = Ahead { data: ahead.data.get(panel * ahead.per_panel..).unwrap_or_default(), ..ahead };
+        cover(simd, ROWS.min(m - row), vectors, &mut Packed { a: a.as_chunks().0, b, ahead, c });
     }
 }
 
-/// M rows of A where they lie, in a matrix with that row stride, times a panel of B.
+/// M rows of A, whose columns are contiguous and so far apart, times a panel of B. A is packed on the way, under the
+/// cover of the products.
+#[inline(always)]
+pub fn multiply_and_pack<S: Simd, C: Rows + ?Sized>(
+    simd: S,
+    m: usize,
+    (a, stride): (&[f32], usize),
+    packed_a: &mut [f32],
+    b: &[Lanes],
+    c: Corner<'_, C>,
+) {
+    let b = b.as_chunks().0;
+    let vectors = c.width.min(PACKED_A * LANES).div_ceil(LANES);
+    for (panel, packed) in packed_a.chunks_exact_mut(a_panel_len(b.len())).enumerate() {
+        let row = panel * ROWS;
+        let c = Corner { c: &mut *c.c, row, ..c };
+        let packed = packed.as_chunks_mut().0;
+        cover(simd, ROWS.min(m - row), vectors, &mut Packing { a: &a[row..], stride, packed, b, c });
+    }
+}
+
+/// M rows of A where they lie, in a matrix with that row stride, times a panel of B; `fetch` says that they come from
+/// memory.
 #[inline(always)]
 pub fn multiply_in_place<S: Simd, C: Rows + ?Sized>(
     simd: S,
     m: usize,
     (a, stride): (&[f32], usize),
+    fetch: bool,
     b: &[Lanes],
     c: Corner<'_, C>,
 ) {
     let b = b.as_chunks().0;
     let vectors = c.width.min(IN_PLACE * LANES).div_ceil(LANES);
-    cover(simd, m, vectors, &mut InPlace { a, stride, b, c });
+    let ahead = if fetch { a } else { &[] };
+    cover(simd, m, vectors, &mut InPlace { a, stride, ahead, b, c });
+}
+
+/// What will be packed later. Tiles ask for it while they are computed, one cache line for each k, so that memory works
+/// while the multipliers do and nobody waits for it.
+#[derive(Clone, Copy, Default)]
+pub struct Ahead<'a> {
+    pub data: &'a [f32],
+    /// Floats from what a panel of A asks for to what the next one does.
+    pub per_panel: usize,
+    /// Floats from one k's line to the next k's.
+    pub per_k: usize,
 }
 
 /// A panel of packed A times a panel of B.
 struct Packed<'a, C: ?Sized> {
-    a: &'a [[f32; ROWS]],
+    a: &'a [Lanes],
+    b: &'a [[Lanes; PACKED_A]],
+    ahead: Ahead<'a>,
+    c: Corner<'a, C>,
+}
+
+/// Rows of A whose columns are contiguous, where they lie, times a panel of B; and a panel of packed A to fill.
+struct Packing<'a, C: ?Sized> {
+    a: &'a [f32],
+    stride: usize,
+    packed: &'a mut [Lanes],
     b: &'a [[Lanes; PACKED_A]],
     c: Corner<'a, C>,
 }
@@ -48,6 +101,8 @@ struct Packed<'a, C: ?Sized> {
 struct InPlace<'a, C: ?Sized> {
     a: &'a [f32],
     stride: usize,
+    /// The same rows, if the next ones shall be asked for.
+    ahead: &'a [f32],
     b: &'a [[Lanes; IN_PLACE]],
     c: Corner<'a, C>,
 }
@@ -96,8 +151,31 @@ impl<S: Simd, C: Rows + ?Sized> Product<S> for Packed<'_, C> {
     fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
         let mut acc: Accumulators<S, R, V> = [[simd.zero(); V]; R];
         self.c.prefetch::<S, R, V>(simd, row, vector);
-        for (a, b) in self.a.iter().zip(self.b) {
+        for (k, (a, b)) in self.a.iter().zip(self.b).enumerate() {
+            if let Some(line) = self.ahead.data.get(k * self.ahead.per_k..) {
+                simd.prefetch(line);
+            }
             multiply_accumulate(simd, &mut acc, |r| a[row + r], take(b, vector));
+        }
+        self.c.store(simd, acc, row, vector);
+    }
+}
+
+impl<S: Simd, C: Rows + ?Sized> Product<S> for Packing<'_, C> {
+    const WIDE: bool = false;
+
+    #[inline(always)]
+    fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
+        let mut acc: Accumulators<S, R, V> = [[simd.zero(); V]; R];
+        self.c.prefetch::<S, R, V>(simd, row, vector);
+        for (k, (packed, b)) in self.packed.iter_mut().zip(self.b).enumerate() {
+            let column = &self.a[k * self.stride..];
+            if let Some(next) = column.get(2 * ROWS - 1..) {
+                simd.prefetch(next);
+            }
+            copy_lanes(column, packed);
+            let lanes = column.first_chunk().unwrap_or(packed);
+            multiply_accumulate(simd, &mut acc, |r| lanes[row + r], take(b, vector));
         }
         self.c.store(simd, acc, row, vector);
     }
@@ -110,9 +188,23 @@ impl<S: Simd, C: Rows + ?Sized> Product<S> for InPlace<'_, C> {
     fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
         let mut acc: Accumulators<S, R, V> = [[simd.zero(); V]; R];
         self.c.prefetch::<S, R, V>(simd, row, vector);
-        let depth = self.b.len();
-        let rows: [&[f32]; R] = std::array::from_fn(|r| &self.a[(row + r) * self.stride..][..depth]);
-        for (k, b) in self.b.iter().enumerate().take(depth) {
+        let rows = |k: usize| -> [&[f32]; R] { std::array::from_fn(|r| &self.a[(row + r) * self.stride + k..]) };
+        let (whole, rest) = self.b.as_chunks::<LANES>();
+        for (index, b) in whole.iter().enumerate() {
+            let k = index * LANES;
+            let [first, last] = [row + R, row + 2 * R - 1].map(|row| row * self.stride + k);
+            if let Some(next) = self.ahead.get(first..=last) {
+                for r in 0..R {
+                    simd.prefetch(&next[r * self.stride..]);
+                }
+            }
+            let rows: [&Lanes; R] = rows(k).map(|row| row.first_chunk().expect("as deep as B"));
+            for k in 0..LANES {
+                multiply_accumulate(simd, &mut acc, |r| rows[r][k], take(&b[k], vector));
+            }
+        }
+        let rows = rows(whole.len() * LANES).map(|row| &row[..rest.len()]);
+        for (k, b) in rest.iter().enumerate() {
             multiply_accumulate(simd, &mut acc, |r| rows[r][k], take(b, vector));
         }
         self.c.store(simd, acc, row, vector);
