@@ -42,8 +42,8 @@ const POSITIONS: usize = 36;
 /// Panels that are transformed before they are multiplied: all that fit in the second-level cache beside U, ...
 const PANELS: usize = 1;
 
-/// ... and more of them where every product is added to dU, which has to be read and written each time.
-const GRADIENT_PANELS: usize = 3;
+/// ... and more of them, a picture of 32 x 32, where every product is added to dU, which is read and written each time.
+const GRADIENT_PANELS: usize = 4;
 
 /// Sixteen channels of as many tiles as a register tile has rows.
 type Panel = [Lanes; ROWS];
@@ -304,7 +304,8 @@ pub enum OutputGradient<'a> {
 
 /// Floats of scratch that each function on an image needs.
 pub fn scratch_len(s: &ConvShape) -> usize {
-    POSITIONS * PANELS.max(GRADIENT_PANELS) * blocks(s).iter().sum::<usize>() * ROWS * LANES
+    let panels = PANELS.max(GRADIENT_PANELS);
+    blocks(s).iter().map(|&blocks| POSITIONS * pitch(panels, blocks) * ROWS * LANES).sum()
 }
 
 impl Tiles {
@@ -315,6 +316,9 @@ impl Tiles {
         for (tile, at) in self.iter() {
             for c in 0..cb {
                 let mut v = self.spread_mut(v, cb, tile, c);
+                if let Some(next) = whole_inputs(s, x, self.at(tile + 1), c) {
+                    next.prefetch(simd);
+                }
                 match whole_inputs(s, x, at, c) {
                     Some(d) => both_ways::<S, Input, 6, 6>(simd, &d, &mut v),
                     None => both_ways::<S, Input, 6, 6>(simd, &input_tile(simd, s, x, at, c), &mut v),
@@ -338,6 +342,7 @@ impl Tiles {
                         }
                     },
                     OutputGradient::Pooled(dy, winners) => {
+                        prefetch_pooled(simd, s, dy, self.at(tile + 1), f);
                         let dy = read_pooled(simd, s, dy, winners, at, f);
                         both_ways::<S, OutputTransposed, 4, 6>(simd, &dy, &mut dm);
                     }
@@ -387,8 +392,7 @@ impl Tiles {
     #[inline(always)]
     fn multiply<S: Simd>(self, simd: S, v: &[Panel], u: &[Lanes], m: &mut [Panel], [left, right]: [usize; 2]) {
         let u = u.chunks_exact(left * LANES * right);
-        let m = m.chunks_exact_mut(self.panels() * right);
-        for ((v, u), m) in self.positions(v, left).zip(u).zip(m) {
+        for ((v, u), m) in self.positions(v, left).zip(u).zip(self.positions_mut(m, right)) {
             for (panel, (a, out)) in v.chunks_exact(left).zip(m.chunks_exact_mut(right)).enumerate() {
                 cover(simd, self.height(panel), right, &mut PanelProduct { a, u, out });
             }
@@ -401,8 +405,8 @@ mod tiles;
 mod transform;
 
 use border::{
-    add_input_tile, input_tile, read_pooled, read_tile, whole_input_sums, whole_inputs, whole_outputs, write_pooled,
-    write_tile,
+    add_input_tile, input_tile, prefetch_pooled, read_pooled, read_tile, whole_input_sums, whole_inputs, whole_outputs,
+    write_pooled, write_tile,
 };
-use tiles::{At, Tiles, tile_blocks};
+use tiles::{At, Tiles, pitch, tile_blocks};
 use transform::{Input, InputTransposed, Kernel, KernelTransposed, Output, OutputTransposed, both_ways};

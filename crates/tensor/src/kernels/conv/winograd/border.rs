@@ -20,6 +20,18 @@ pub struct SquareSum<'a> {
     strides: [usize; 2],
 }
 
+impl Square<'_> {
+    /// Asks for the inputs of a tile, but for the two columns that the tile left of it has read.
+    #[inline(always)]
+    pub fn prefetch<S: Simd>(&self, simd: S) {
+        for p in 0..6 {
+            for q in 2..6 {
+                simd.prefetch(&self.from[p * self.strides[0] + q * self.strides[1]..]);
+            }
+        }
+    }
+}
+
 impl<S: Simd> Source<S> for Square<'_> {
     #[inline(always)]
     fn get(&self, simd: S, p: usize, q: usize) -> S::V {
@@ -185,6 +197,16 @@ pub fn write_pooled<S: Simd>(
                 simd.store_bytes(winner, &mut bytes);
                 winners.copy_from_slice(&bytes[..winners.len()]);
             }
+        }
+    }
+}
+
+/// Asks for the pooled gradients of a tile's outputs.
+#[inline(always)]
+pub fn prefetch_pooled<S: Simd>(simd: S, s: &ConvShape, dy: &[f32], at: At, block: usize) {
+    for place in SQUARE {
+        if let Some(place) = window(s, at, place, block) {
+            simd.prefetch(&dy[place]);
         }
     }
 }

@@ -17,6 +17,13 @@ pub struct Tiles {
 /// The row and column of a tile's first output.
 pub type At = [usize; 2];
 
+/// Panels from a position to the next, for so many panels of tiles and blocks of channels. An odd number: a transform
+/// writes to all 36 positions at once, and with an even one their addresses would fall into an eighth of the places of the
+/// first-level cache, which are counted modulo 4 KB.
+pub fn pitch(panels: usize, blocks: usize) -> usize {
+    (panels * blocks) | 1
+}
+
 /// Cuts an image into blocks of tiles.
 #[inline(always)]
 pub fn tile_blocks(s: &ConvShape, panels: usize) -> impl Iterator<Item = Tiles> {
@@ -33,8 +40,8 @@ impl Tiles {
     /// Cuts two transformed tensors of the block, of as many channel blocks, from scratch.
     #[inline(always)]
     pub fn split(self, scratch: &mut [f32], [left, right]: [usize; 2]) -> [&mut [Panel]; 2] {
-        let (v, m) = vectors_mut(scratch).as_chunks_mut().0.split_at_mut(POSITIONS * self.panels() * left);
-        [v, &mut m[..POSITIONS * self.panels() * right]]
+        let (v, m) = vectors_mut(scratch).as_chunks_mut().0.split_at_mut(POSITIONS * pitch(self.panels(), left));
+        [v, &mut m[..POSITIONS * pitch(self.panels(), right)]]
     }
 
     #[inline(always)]
@@ -51,29 +58,48 @@ impl Tiles {
     /// Each tile with the place of its first output.
     #[inline(always)]
     pub fn iter(self) -> impl Iterator<Item = (usize, At)> {
-        (0..self.count).map(move |tile| {
-            let here = self.first + tile;
-            (tile, [here / self.across * 4, here % self.across * 4])
-        })
+        (0..self.count).map(move |tile| (tile, self.at(tile)))
     }
 
+    /// The place of a tile's first output. Tiles after the block have one, too.
     #[inline(always)]
-    pub fn positions(self, panels: &[Panel], blocks: usize) -> std::slice::ChunksExact<'_, Panel> {
-        panels.chunks_exact(self.panels() * blocks)
+    pub fn at(self, tile: usize) -> At {
+        let here = self.first + tile;
+        [here / self.across * 4, here % self.across * 4]
+    }
+
+    /// The panels at each position.
+    #[inline(always)]
+    pub fn positions(self, panels: &[Panel], blocks: usize) -> impl Iterator<Item = &[Panel]> {
+        let count = self.panels() * blocks;
+        panels.chunks_exact(pitch(self.panels(), blocks)).map(
+            #[inline(always)]
+            move |position| &position[..count],
+        )
+    }
+
+    /// As [`Tiles::positions`], to write.
+    #[inline(always)]
+    pub fn positions_mut(self, panels: &mut [Panel], blocks: usize) -> impl Iterator<Item = &mut [Panel]> {
+        let count = self.panels() * blocks;
+        panels.chunks_exact_mut(pitch(self.panels(), blocks)).map(
+            #[inline(always)]
+            move |position| &mut position[..count],
+        )
     }
 
     /// The 36 positions of a transformed tile, to read.
     #[inline(always)]
     pub fn spread(self, panels: &[Panel], blocks: usize, tile: usize, block: usize) -> Spread<&[Panel]> {
         let place = tile / ROWS * blocks + block;
-        Spread { panels: &panels[place..], stride: self.panels() * blocks, tile: tile % ROWS }
+        Spread { panels: &panels[place..], stride: pitch(self.panels(), blocks), tile: tile % ROWS }
     }
 
     /// The 36 positions of a transformed tile, to write.
     #[inline(always)]
     pub fn spread_mut(self, panels: &mut [Panel], blocks: usize, tile: usize, block: usize) -> Spread<&mut [Panel]> {
         let place = tile / ROWS * blocks + block;
-        Spread { panels: &mut panels[place..], stride: self.panels() * blocks, tile: tile % ROWS }
+        Spread { panels: &mut panels[place..], stride: pitch(self.panels(), blocks), tile: tile % ROWS }
     }
 }
 
