@@ -24,6 +24,7 @@ pub mod own_pictures;
 pub mod pictures;
 pub mod predictions;
 pub mod regime;
+pub mod selection;
 pub mod statistics;
 pub mod sweep;
 pub mod task;

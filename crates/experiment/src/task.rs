@@ -1,17 +1,14 @@
 //! A task: some classes of a data set, with the pictures of them to learn from and to be judged on.
 
 use thawline_cifar::{Dataset, Images};
-use thawline_tensor::{
-    Shape,
-    nn::{Examples, Inputs},
-};
+use thawline_tensor::nn::Examples;
 
 use crate::{
     failure::{Failure, Result},
-    models,
     record::{ClassRecord, TaskRecord},
     regime::Augment,
     report::ClassPictures,
+    selection::{Selection, of_classes},
 };
 
 /// One half of the experiment.
@@ -31,7 +28,8 @@ impl<'a> Task<'a> {
     /// If there are none of one kind.
     pub fn new(data: &'a Dataset, classes: Vec<ClassRecord>, limit: Option<usize>, augment: Augment) -> Result<Self> {
         let select = |images: &'a Images, what: &str| {
-            let examples = examples(images, &classes, limit.unwrap_or(usize::MAX));
+            let chosen = of_classes(images, &classes).take(limit.unwrap_or(usize::MAX));
+            let examples = Selection::new(images, chosen).examples();
             let none = || {
                 let names: Vec<_> = classes.iter().map(|class| class.name.as_str()).collect();
                 Failure::usage(format!("the data have no {what} pictures of {}", names.join(", ")))
@@ -55,35 +53,6 @@ impl<'a> Task<'a> {
     /// The names of the classes.
     pub fn names(&self) -> Vec<String> {
         self.classes.iter().map(|class| class.name.clone()).collect()
-    }
-}
-
-/// The first `limit` pictures of some classes, labelled by their place in the list of classes.
-fn examples<'a>(images: &'a Images, classes: &[ClassRecord], limit: usize) -> Examples<'a> {
-    let output = |label: u8| classes.iter().position(|class| class.label == u16::from(label));
-    let selected = images.iter().enumerate().filter_map(|(index, image)| Some((index, output(image.label)? as u32)));
-    let (indices, labels): (Vec<usize>, Vec<u32>) = selected.take(limit).unzip();
-    Examples::new(Selection { images, indices, shape: Shape::from(models::INPUT) }, labels)
-}
-
-/// Some of the pictures of a data set, borrowed as bytes and read as floats.
-struct Selection<'a> {
-    images: &'a Images,
-    indices: Vec<usize>,
-    shape: Shape,
-}
-
-impl Inputs for Selection<'_> {
-    fn shape(&self) -> &Shape {
-        &self.shape
-    }
-
-    fn len(&self) -> usize {
-        self.indices.len()
-    }
-
-    fn read(&self, index: usize, into: &mut [f32]) {
-        self.images.get(self.indices[index]).write_nhwc(into);
     }
 }
 

@@ -4,7 +4,6 @@
 //! is scored once, after the last epoch, which is declared beforehand. Only an arm that reproduces the tutorial holds
 //! nothing out and looks at the test set after each epoch.
 
-use thawline_cifar::Images;
 use thawline_tensor::{
     Shape,
     nn::{Examples, Inputs},
@@ -15,8 +14,8 @@ use crate::{
     arms::{Labels, Validation},
     data::Data,
     failure::{Failure, Result},
-    models,
     record::ClassRecord,
+    selection::{Selection, of_classes},
 };
 
 /// One class in so many training pictures is held out.
@@ -37,48 +36,6 @@ pub struct Pictures<'a> {
     pub test: Selection<'a>,
 }
 
-/// Some pictures of a data set with their outputs, read as floats.
-#[derive(Clone)]
-pub struct Selection<'a> {
-    images: &'a Images,
-    /// Where each picture stands in the data.
-    pub indices: Vec<usize>,
-    /// The place of each picture's class in the list of classes.
-    pub labels: Vec<u32>,
-    shape: Shape,
-}
-
-impl<'a> Selection<'a> {
-    fn new(images: &'a Images, chosen: Vec<(usize, u32)>) -> Self {
-        let (indices, labels) = chosen.into_iter().unzip();
-        Selection { images, indices, labels, shape: Shape::from(models::INPUT) }
-    }
-
-    /// As examples for a network.
-    pub fn examples(&self) -> Examples<'a> {
-        Examples::new(self.clone(), self.labels.clone())
-    }
-
-    /// The pixels of a picture as the data have them.
-    pub fn pixels(&self, position: usize) -> &'a [u8; 3072] {
-        self.images.get(self.indices[position]).pixels
-    }
-}
-
-impl Inputs for Selection<'_> {
-    fn shape(&self) -> &Shape {
-        &self.shape
-    }
-
-    fn len(&self) -> usize {
-        self.indices.len()
-    }
-
-    fn read(&self, index: usize, into: &mut [f32]) {
-        self.images.get(self.indices[index]).write_nhwc(into);
-    }
-}
-
 impl<'a> Pictures<'a> {
     /// Divides the pictures of some classes; of each class at most `per_class` are training pictures, before any are
     /// held out.
@@ -93,11 +50,7 @@ impl<'a> Pictures<'a> {
         per_class: Option<usize>,
     ) -> Result<Self> {
         let limit = per_class.unwrap_or(usize::MAX);
-        let of = |images: &'a Images| {
-            let label = |label: u8| classes.iter().position(|class| class.label == u16::from(label));
-            let chosen = images.iter().enumerate().filter_map(|(at, image)| Some((at, label(image.label)? as u32)));
-            chosen.collect::<Vec<_>>()
-        };
+        let of = |images| of_classes(images, &classes).collect::<Vec<_>>();
         let all = of(data.dataset.train());
         let mut counts: Vec<usize> = vec![0; classes.len()];
         all.iter().for_each(|&(_, class)| counts[class as usize] += 1);
