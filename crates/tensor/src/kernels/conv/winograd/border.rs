@@ -21,9 +21,9 @@ pub struct SquareSum<'a> {
 }
 
 impl Square<'_> {
-    /// Asks for the inputs of a tile, but for the two columns that the tile left of it has read.
+    /// Asks for the 6 x 6 inputs of a tile, but for two columns: the tile left of it, if there is one, has read them.
     #[inline(always)]
-    pub fn prefetch<S: Simd>(&self, simd: S) {
+    pub fn prefetch_inputs<S: Simd>(&self, simd: S) {
         for p in 0..6 {
             for q in 2..6 {
                 simd.prefetch(&self.from[p * self.strides[0] + q * self.strides[1]..]);

@@ -18,8 +18,8 @@ pub struct Tiles {
 pub type At = [usize; 2];
 
 /// Panels from a position to the next, for so many panels of tiles and blocks of channels. An odd number: a transform
-/// writes to all 36 positions at once, and with an even one their addresses would fall into an eighth of the places of the
-/// first-level cache, which are counted modulo 4 KB.
+/// touches all 36 positions at once, and a panel is 7 x 128 bytes, so that at an odd distance they spread over half of the
+/// first-level cache's 64 sets; four panels apart they share eight.
 pub fn pitch(panels: usize, blocks: usize) -> usize {
     (panels * blocks) | 1
 }
@@ -61,7 +61,7 @@ impl Tiles {
         (0..self.count).map(move |tile| (tile, self.at(tile)))
     }
 
-    /// The place of a tile's first output. Tiles after the block have one, too.
+    /// The place of a tile's first output. Those after the block have one, too, even beyond the image.
     #[inline(always)]
     pub fn at(self, tile: usize) -> At {
         let here = self.first + tile;
