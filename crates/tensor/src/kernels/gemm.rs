@@ -1,9 +1,9 @@
 //! The matrix product C = A B, in the three forms that dense layers need: A B, A' B and A B'.
 //!
-//! The loops are those of Goto and van de Geijn (2008), named after the BLIS papers: B is packed once into panels of
-//! NR columns, then blocks of rows of C are computed in parallel, each packing KC columns of its rows of A at a time.
-//! Packing makes every access of the inner loop sequential, and hides where the operands came from: a transposed
-//! operand only changes the packing.
+//! The loops are those of Goto and van de Geijn (2008): B is packed once into panels of some vectors of columns, then blocks
+//! of rows of C are computed in parallel, KC terms of their sums at a time. Packing makes every access of the inner loop
+//! sequential, and hides whether B lies transposed. A is read where it lies if its rows are long or few panels of B would
+//! repay packing it; else it is packed, too, block by block, and if it lies transposed while the first panel is multiplied.
 //!
 //! A narrow result with a long K (a dense layer on a flattened image) is cut along K instead; the partial results are
 //! added in order. Both cuts depend on the shapes alone.
@@ -21,7 +21,7 @@ use panel::{Ahead, Corner, IN_PLACE, PACKED_A, RowMajor, multiply_and_pack, mult
 mod pack;
 mod panel;
 
-/// The greatest depth of a block: a panel of B, at most 200 KB, stays in the second-level cache while rows of A pass by.
+/// The greatest depth of a block: a panel of B, 200 KB, stays in the second-level cache while rows of A pass by.
 const KC: usize = 800;
 
 /// Terms of a sum that is worth being cut, where C is narrow.
@@ -30,8 +30,8 @@ const LONG_K: usize = 4096;
 /// Columns of B that are packed at once.
 const NC: usize = 4096;
 
-/// Floats of a block of packed A.
-const BLOCK_OF_A: usize = 1 << 15;
+/// Floats of a block of A, before it is packed.
+const BLOCK_OF_A: usize = 1 << 16;
 
 /// Columns of a strip of a wide C.
 const STRIP: usize = 4 * PACKED_A * LANES;
@@ -99,7 +99,7 @@ pub fn gemm<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: Epi
         for (block, c) in c.chunks_mut(MAX_ROWS_OF_PARTIALS * n).enumerate() {
             cut_along_k(simd, a.rows_from(block * MAX_ROWS_OF_PARTIALS, c.len() / n), b, c, epilogue);
         }
-    } else if m <= STRIP_ROWS && n >= 16 * STRIP {
+    } else if m <= STRIP_ROWS && n >= 16 * STRIP && k > 0 {
         cut_along_n(simd, a, b, c, epilogue);
     } else {
         cut_along_m(simd, a, b, c, epilogue);
@@ -110,7 +110,7 @@ pub fn gemm<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: Epi
 fn cut_along_m<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: Epilogue) {
     let (m, n, k) = (a.rows, b.cols, a.cols);
     let panel = panel_vectors(a, n);
-    let mc = block_rows(m, k);
+    let mc = block_rows(m, k, panel);
     threads::with_scratch(b_len(k, n.min(NC), panel), |packed_b| {
         for jc in (0..n).step_by(NC) {
             let columns = jc..n.min(jc + NC);
@@ -151,10 +151,12 @@ fn cut_along_m<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: 
     }
 }
 
-/// Rows of C that a task computes: as many as a quarter of the second-level cache holds of A, where enough blocks are
-/// left for many threads, and their number even, so that two or more threads end together.
-fn block_rows(m: usize, k: usize) -> usize {
-    let most = (BLOCK_OF_A / k.clamp(1, KC)).next_multiple_of(ROWS);
+/// Rows of C that a task computes: as many as a quarter of the second-level cache holds of A, or half of that where a packed
+/// copy and the next block need room as well. Where enough blocks are left for many threads, their number is even, so that
+/// two or more threads end together.
+fn block_rows(m: usize, k: usize, panel: usize) -> usize {
+    let floats = if panel == PACKED_A { BLOCK_OF_A / 2 } else { BLOCK_OF_A };
+    let most = (floats / k.clamp(1, KC)).next_multiple_of(ROWS);
     let blocks = m.div_ceil(most).max(m.div_ceil(4 * ROWS).min(16));
     m.div_ceil(if blocks > 8 { blocks.next_multiple_of(16) } else { blocks })
 }
@@ -177,6 +179,7 @@ fn cut_along_n<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: 
                     #[inline(always)]
                     || {
                         for (ks, packed_a) in blocks(0..k).zip(packed_a.chunks_exact(block)) {
+                            let packed_a = &packed_a[..a_len(m, ks.len())];
                             for j in (0..width).step_by(PACKED_A * LANES) {
                                 let packed_b = &mut packed_b[..b_len(ks.len(), 1, PACKED_A)];
                                 pack_b(simd, b, column + j, ks.clone(), PACKED_A, packed_b);
@@ -250,7 +253,8 @@ fn panel_vectors(a: Matrix, n: usize) -> usize {
     if a.col_stride == 1 && (n <= 8 * LANES || a.cols > KC) { IN_PLACE } else { PACKED_A }
 }
 
-/// What a panel of B from that column and k on is packed from, if columns are contiguous.
+/// What a panel of B from that column and k on is packed from, if columns are contiguous: step i of a tile asks for column
+/// i, panel p of A for its p-th sixteen terms. Rows need no asking; the hardware sees where they lead.
 #[inline(always)]
 fn next_b(b: Matrix<'_>, column: usize, k: usize) -> Ahead<'_> {
     let columns = (PACKED_A * LANES).min(b.cols.saturating_sub(column));
@@ -258,16 +262,17 @@ fn next_b(b: Matrix<'_>, column: usize, k: usize) -> Ahead<'_> {
         return Ahead::default();
     }
     let data = &b.data[column * b.col_stride..][..columns * b.col_stride];
-    Ahead { data: &data[k..], per_panel: LANES, per_k: b.col_stride }
+    Ahead { data: &data[k..], per_panel: LANES, per_step: b.col_stride }
 }
 
-/// What rows of A from that row and k on are packed from, if columns are contiguous.
+/// What rows of A from that row and k on are packed from, if columns are contiguous: step i of a tile asks for the i-th term
+/// of a panel's rows.
 #[inline(always)]
 fn next_a(a: Matrix<'_>, row: usize, k: usize) -> Ahead<'_> {
     if a.row_stride > 1 || row >= a.rows {
         return Ahead::default();
     }
-    Ahead { data: &a.data[k * a.col_stride + row..], per_panel: ROWS, per_k: a.col_stride }
+    Ahead { data: &a.data[k * a.col_stride + row..], per_panel: ROWS, per_step: a.col_stride }
 }
 
 /// A block of C: some rows of A over some ks, times some columns of B.
@@ -292,7 +297,7 @@ impl Part<'_> {
         let panel = panel_vectors(*a, *n);
         let by_columns = a.row_stride == 1;
         for ks in blocks(self.ks.clone()) {
-            let lying = &a.data[rows.start * a.row_stride + ks.start * a.col_stride..];
+            let a_here = &a.data[rows.start * a.row_stride + ks.start * a.col_stride..];
             let packed_a = &mut packed_a[..a_len(m, ks.len())];
             if panel == PACKED_A && !by_columns {
                 pack_a(simd, *a, rows.clone(), ks.clone(), packed_a);
@@ -305,11 +310,15 @@ impl Part<'_> {
                 let corner = Corner { c: &mut rows_of_c, row: 0, column, width, accumulate };
                 // The first panel brings A from memory; the second one has time to ask for what the next block needs.
                 if panel == IN_PLACE {
-                    multiply_in_place(simd, m, (lying, a.row_stride), j == 0, b, corner);
+                    multiply_in_place(simd, m, (a_here, a.row_stride), j == 0, b, corner);
                 } else if by_columns && j == 0 {
-                    multiply_and_pack(simd, m, (lying, a.col_stride), packed_a, b, corner);
+                    multiply_and_pack(simd, m, (a_here, a.col_stride), packed_a, b, corner);
                 } else {
-                    let ahead = if j == 1 { next_a(*a, rows.end, ks.start) } else { Ahead::default() };
+                    let ahead = match j {
+                        1 if ks.end < self.ks.end => next_a(*a, rows.start, ks.end),
+                        1 => next_a(*a, rows.end, self.ks.start),
+                        _ => Ahead::default(),
+                    };
                     multiply_packed(simd, m, packed_a, b, ahead, corner);
                 }
             }

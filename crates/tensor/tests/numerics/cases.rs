@@ -5,22 +5,24 @@ use thawline_tensor::random::Bits;
 
 use crate::data::bits;
 
-/// Dimensions at and around the lengths where kernels change their way: vectors of 16, register tiles of 7 x 4 vectors.
-pub const DIMS: [usize; 14] = [0, 1, 2, 3, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33];
+/// Dimensions at and around the lengths where kernels change their way: vectors of 16, register tiles of up to 14 rows.
+pub const DIMS: [usize; 16] = [0, 1, 2, 3, 5, 7, 8, 9, 13, 14, 15, 16, 17, 31, 32, 33];
 
 /// M, N, K of matrix products: all triples of [`DIMS`], then a few beyond the blocks of the product.
 pub fn products() -> impl Iterator<Item = [usize; 3]> {
     let small = DIMS.into_iter().flat_map(|m| DIMS.into_iter().flat_map(move |n| DIMS.map(|k| [m, n, k])));
     small.chain([
         // Several blocks along K, along M, along N.
-        [8, 9, 256],
         [7, 65, 257],
         [113, 64, 300],
         [130, 70, 600],
         [240, 129, 33],
         [29, 150, 300],
-        [8, 9, 385],
-        [20, 150, 770],
+        [8, 9, 800],
+        [8, 9, 801],
+        [120, 70, 900],
+        [20, 150, 1601],
+        [3, 150, 1],
         // More columns than are packed at once.
         [3, 4097, 5],
         [15, 8200, 2],
@@ -28,13 +30,17 @@ pub fn products() -> impl Iterator<Item = [usize; 3]> {
         [2, 2048, 3],
         [128, 2050, 20],
         [129, 2049, 7],
-        [5, 2100, 800],
+        [5, 2100, 801],
+        [20, 2100, 801],
+        [33, 2050, 1601],
+        [3, 2048, 0],
         // Cut along K: the narrow product with a long sum; at its edges, and with more rows than partial results.
         [1, 1, 4096],
         [1, 256, 4096],
         [3, 257, 4096],
         [9, 5, 4095],
         [17, 33, 4111],
+        [3, 17, 13_000],
         [513, 3, 4097],
     ])
 }

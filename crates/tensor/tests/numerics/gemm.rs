@@ -88,7 +88,7 @@ fn whole_numbers_are_exact_in_every_form_with_every_epilogue() {
 
 #[test]
 fn real_numbers_stay_within_the_bound_of_a_sum_of_products() {
-    // Every fifth shape; 5 and 14 have no common divisor, so every dimension still occurs everywhere.
+    // Every fifth shape; 5 and 16 have no common divisor, so every dimension still occurs everywhere.
     for shape in products().step_by(5).chain([[300, 64, 576], [16, 128, 12_544], [65, 100, 1000]]) {
         let product = Product::new(shape, reals);
         let [expected, magnitudes] = [(|x| x) as fn(f64) -> f64, f64::abs].map(|f| product.expected(f, true));

@@ -31,8 +31,8 @@ pub fn multiply_packed<S: Simd, C: Rows + ?Sized>(
     }
 }
 
-/// M rows of A, whose columns are contiguous and so far apart, times a panel of B. A is packed on the way, under the
-/// cover of the products.
+/// M rows of A, whose columns are contiguous and `stride` apart, times a panel of B. A is packed on the way, under cover of
+/// the multiplications.
 #[inline(always)]
 pub fn multiply_and_pack<S: Simd, C: Rows + ?Sized>(
     simd: S,
@@ -69,15 +69,15 @@ pub fn multiply_in_place<S: Simd, C: Rows + ?Sized>(
     cover(simd, m, vectors, &mut InPlace { a, stride, ahead, b, c });
 }
 
-/// What will be packed later. Tiles ask for it while they are computed, one cache line for each k, so that memory works
-/// while the multipliers do and nobody waits for it.
+/// What will be packed later. Tiles ask for it while they are computed, a cache line in each step of their inner loop: memory
+/// works while the multipliers do, and nobody waits for it.
 #[derive(Clone, Copy, Default)]
 pub struct Ahead<'a> {
     pub data: &'a [f32],
     /// Floats from what a panel of A asks for to what the next one does.
     pub per_panel: usize,
-    /// Floats from one k's line to the next k's.
-    pub per_k: usize,
+    /// Floats from what a step asks for to what the next one does.
+    pub per_step: usize,
 }
 
 /// A panel of packed A times a panel of B.
@@ -151,8 +151,9 @@ impl<S: Simd, C: Rows + ?Sized> Product<S> for Packed<'_, C> {
     fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
         let mut acc: Accumulators<S, R, V> = [[simd.zero(); V]; R];
         self.c.prefetch::<S, R, V>(simd, row, vector);
-        for (k, (a, b)) in self.a.iter().zip(self.b).enumerate() {
-            if let Some(line) = self.ahead.data.get(k * self.ahead.per_k..) {
+        for (step, (a, b)) in self.a.iter().zip(self.b).enumerate() {
+            let at = step * self.ahead.per_step;
+            if let Some(line) = self.ahead.data.get(at..=at) {
                 simd.prefetch(line);
             }
             multiply_accumulate(simd, &mut acc, |r| a[row + r], take(b, vector));
@@ -168,13 +169,18 @@ impl<S: Simd, C: Rows + ?Sized> Product<S> for Packing<'_, C> {
     fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
         let mut acc: Accumulators<S, R, V> = [[simd.zero(); V]; R];
         self.c.prefetch::<S, R, V>(simd, row, vector);
+        let first = [row, vector] == [0, 0];
         for (k, (packed, b)) in self.packed.iter_mut().zip(self.b).enumerate() {
             let column = &self.a[k * self.stride..];
-            if let Some(next) = column.get(2 * ROWS - 1..) {
-                simd.prefetch(next);
+            let mut lanes = &*packed;
+            if first {
+                // The last element of the next panel's; the others share its line or this one's.
+                if let Some(next) = column.get(2 * ROWS - 1..) {
+                    simd.prefetch(next);
+                }
+                copy_lanes(column, packed);
+                lanes = column.first_chunk().unwrap_or(packed);
             }
-            copy_lanes(column, packed);
-            let lanes = column.first_chunk().unwrap_or(packed);
             multiply_accumulate(simd, &mut acc, |r| lanes[row + r], take(b, vector));
         }
         self.c.store(simd, acc, row, vector);
