@@ -295,11 +295,12 @@ impl Part<'_> {
             c.fill(0.0);
         }
         let panel = panel_vectors(*a, *n);
-        let by_columns = a.row_stride == 1;
+        // A tile of few registers has no time to pack.
+        let on_the_way = S::REGISTERS >= 32 && a.row_stride == 1;
         for ks in blocks(self.ks.clone()) {
             let a_here = &a.data[rows.start * a.row_stride + ks.start * a.col_stride..];
             let packed_a = &mut packed_a[..a_len(m, ks.len())];
-            if panel == PACKED_A && !by_columns {
+            if panel == PACKED_A && !on_the_way {
                 pack_a(simd, *a, rows.clone(), ks.clone(), packed_a);
             }
             for (j, b) in packed_b.chunks_exact(depth * panel).enumerate() {
@@ -311,7 +312,7 @@ impl Part<'_> {
                 // The first panel brings A from memory; the second one has time to ask for what the next block needs.
                 if panel == IN_PLACE {
                     multiply_in_place(simd, m, (a_here, a.row_stride), j == 0, b, corner);
-                } else if by_columns && j == 0 {
+                } else if on_the_way && j == 0 {
                     multiply_and_pack(simd, m, (a_here, a.col_stride), packed_a, b, corner);
                 } else {
                     let ahead = match j {

@@ -290,9 +290,52 @@ impl Simd for Avx2 {
         unsafe { _mm_prefetch::<_MM_HINT_T1>(from.as_ptr().cast()) }
     }
     #[inline(always)]
+    fn transpose(self, rows: [Self::V; LANES]) -> [Self::V; LANES] {
+        let mut columns = rows;
+        for half in 0..2 {
+            for below in 0..2 {
+                let mut square = [self.zero()[0]; 8];
+                for r in 0..8 {
+                    square[r] = rows[8 * below + r][half];
+                }
+                square = transpose_8(self, square);
+                for c in 0..8 {
+                    columns[8 * half + c][below] = square[c];
+                }
+            }
+        }
+        columns
+    }
+    #[inline(always)]
     fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
         // SAFETY: the token proves every feature that `with_avx2` enables.
         unsafe { with_avx2(f) }
+    }
+}
+
+/// Transposes eight rows of eight.
+#[inline(always)]
+fn transpose_8(_: Avx2, rows: [__m256; 8]) -> [__m256; 8] {
+    // SAFETY: the token proves AVX2.
+    unsafe {
+        // Of each four rows: in half h of vector c, the elements of column 4h + c.
+        let mut fours = rows;
+        for g in [0, 4] {
+            let a = _mm256_castps_pd(_mm256_unpacklo_ps(rows[g], rows[g + 1]));
+            let b = _mm256_castps_pd(_mm256_unpackhi_ps(rows[g], rows[g + 1]));
+            let c = _mm256_castps_pd(_mm256_unpacklo_ps(rows[g + 2], rows[g + 3]));
+            let d = _mm256_castps_pd(_mm256_unpackhi_ps(rows[g + 2], rows[g + 3]));
+            fours[g] = _mm256_castpd_ps(_mm256_unpacklo_pd(a, c));
+            fours[g + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(a, c));
+            fours[g + 2] = _mm256_castpd_ps(_mm256_unpacklo_pd(b, d));
+            fours[g + 3] = _mm256_castpd_ps(_mm256_unpackhi_pd(b, d));
+        }
+        let mut columns = fours;
+        for c in 0..4 {
+            columns[c] = _mm256_permute2f128_ps::<0x20>(fours[c], fours[c + 4]);
+            columns[c + 4] = _mm256_permute2f128_ps::<0x31>(fours[c], fours[c + 4]);
+        }
+        columns
     }
 }
 

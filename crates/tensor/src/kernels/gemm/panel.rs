@@ -26,8 +26,13 @@ pub fn multiply_packed<S: Simd, C: Rows + ?Sized>(
     for (panel, a) in packed_a.chunks_exact(a_panel_len(b.len())).enumerate() {
         let row = panel * ROWS;
         let c = Corner { c: &mut *c.c, row, ..c };
-        let ahead = Ahead { data: ahead.data.get(panel * ahead.per_panel..).unwrap_or_default(), ..ahead };
-        cover(simd, ROWS.min(m - row), vectors, &mut Packed { a: a.as_chunks().0, b, ahead, c });
+        let (rows, a) = (ROWS.min(m - row), a.as_chunks().0);
+        match ahead.data.get(panel * ahead.per_panel..) {
+            Some(data) if !data.is_empty() => {
+                cover(simd, rows, vectors, &mut Packed::<C, true> { a, b, ahead: Ahead { data, ..ahead }, c });
+            }
+            _ => cover(simd, rows, vectors, &mut Packed::<C, false> { a, b, ahead, c }),
+        }
     }
 }
 
@@ -80,8 +85,9 @@ pub struct Ahead<'a> {
     pub per_step: usize,
 }
 
-/// A panel of packed A times a panel of B.
-struct Packed<'a, C: ?Sized> {
+/// A panel of packed A times a panel of B. Whether there is anything ahead to ask for is known at compile time: a tile of
+/// few registers would feel the question.
+struct Packed<'a, C: ?Sized, const AHEAD: bool> {
     a: &'a [Lanes],
     b: &'a [[Lanes; PACKED_A]],
     ahead: Ahead<'a>,
@@ -144,7 +150,7 @@ impl Rows for [&mut [f32]] {
     }
 }
 
-impl<S: Simd, C: Rows + ?Sized> Product<S> for Packed<'_, C> {
+impl<S: Simd, C: Rows + ?Sized, const AHEAD: bool> Product<S> for Packed<'_, C, AHEAD> {
     const WIDE: bool = false;
 
     #[inline(always)]
@@ -152,8 +158,7 @@ impl<S: Simd, C: Rows + ?Sized> Product<S> for Packed<'_, C> {
         let mut acc: Accumulators<S, R, V> = [[simd.zero(); V]; R];
         self.c.prefetch::<S, R, V>(simd, row, vector);
         for (step, (a, b)) in self.a.iter().zip(self.b).enumerate() {
-            let at = step * self.ahead.per_step;
-            if let Some(line) = self.ahead.data.get(at..=at) {
+            if AHEAD && let Some(line) = self.ahead.data.get(step * self.ahead.per_step..) {
                 simd.prefetch(line);
             }
             multiply_accumulate(simd, &mut acc, |r| a[row + r], take(b, vector));
