@@ -14,6 +14,9 @@ use signal_hook::{consts::SIGABRT, flag};
 use thawline::failure::{Failure, Kind, Result};
 use thawline_tensor::Buffer;
 
+/// What is said where memory ran out for gzip's tables. zlib-rs has no error for it, it panics over a `MemError`.
+const NO_MEMORY_FOR_GZIP: &str = "no memory to read or write gzip";
+
 /// The first panic of the process, whichever thread it was in.
 static FIRST: Mutex<Option<String>> = Mutex::new(None);
 
@@ -53,6 +56,7 @@ fn end_aborts() -> io::Result<Arc<AtomicBool>> {
 fn describe(info: &PanicHookInfo) -> String {
     let message = message(info).replace('\n', " ");
     match info.location() {
+        _ if message.contains("MemError") => NO_MEMORY_FOR_GZIP.to_owned(),
         // Where memory ran out says nothing.
         Some(_) if is_lack_of_memory(&message) => message,
         Some(location) => format!("{message} ({}, line {})", location.file(), location.line()),
@@ -60,9 +64,11 @@ fn describe(info: &PanicHookInfo) -> String {
     }
 }
 
-/// Whether it was memory that ran out: a kernel's, or what the standard library needs for a thread's own stack of signals.
+/// Whether it was memory that ran out: a kernel's, gzip's, or what the standard library needs for a thread's own stack of
+/// signals.
 fn is_lack_of_memory(message: &str) -> bool {
-    message.starts_with(Buffer::NO_MEMORY) || message.contains("Cannot allocate memory (os error")
+    [Buffer::NO_MEMORY, NO_MEMORY_FOR_GZIP].iter().any(|said| message.starts_with(said))
+        || ["MemError", "Cannot allocate memory (os error"].iter().any(|theirs| message.contains(theirs))
 }
 
 fn message<'a>(info: &'a PanicHookInfo) -> &'a str {
@@ -104,6 +110,10 @@ mod tests {
         assert_eq!(failure.exit_code(), 3, "{failure}");
         assert!(failure.message.starts_with(Buffer::NO_MEMORY), "{failure}");
         assert!(failure.message.ends_with("or lower --batch-size"), "{failure}");
+        let of_gzip = || -> Result<()> { panic!("assertion failed\n  left: MemError\n right: Ok") };
+        let failure = without_panics(of_gzip).unwrap_err();
+        assert_eq!(failure.exit_code(), 3, "{failure}");
+        assert!(failure.message.starts_with("no memory to read or write gzip; free some"), "{failure}");
         assert!(without_panics(|| Ok(())).is_ok());
         assert!(began.elapsed() < Duration::from_secs(20), "something waited");
     }
