@@ -3,19 +3,20 @@
 //! The loops are those of Goto and van de Geijn (2008): B is packed once into panels of some vectors of columns, then blocks
 //! of rows of C are computed in parallel, KC terms of their sums at a time. Packing makes every access of the inner loop
 //! sequential, and hides whether B lies transposed. A is read where it lies if its rows are long or few panels of B would
-//! repay packing it; else it is packed, too, block by block, and if it lies transposed while the first panel is multiplied.
+//! repay packing it, and then so is a B of few columns; else A is packed, too, block by block, and if it lies transposed
+//! while the first panel is multiplied.
 //!
 //! A narrow result with a long K (a dense layer on a flattened image) is cut along K instead; the partial results are
 //! added in order. Both cuts depend on the shapes alone.
 
 use std::ops::Range;
 
-use crate::simd::{LANES, Lanes, Simd, vectors};
+use crate::simd::{LANES, Simd, vectors};
 use crate::threads::{self, STRIP_ROWS};
 
 use super::activation::add_to;
-use super::tile::ROWS;
-use pack::{a_len, b_len, pack_a, pack_b};
+use super::tile::{ROWS, WIDE_ROWS};
+use pack::{a_len, b_len, pack_a, pack_b, pack_rows_of_b};
 use panel::{Ahead, Corner, IN_PLACE, PACKED_A, RowMajor, multiply_and_pack, multiply_in_place, multiply_packed};
 
 mod pack;
@@ -111,26 +112,18 @@ fn cut_along_m<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: 
     let (m, n, k) = (a.rows, b.cols, a.cols);
     let panel = panel_vectors(a, n);
     let mc = block_rows(m, k, panel);
-    threads::with_scratch(b_len(k, n.min(NC), panel), |packed_b| {
+    threads::with_scratch(room_for_b(a, b, k, n.min(NC)), |packed_b| {
         for jc in (0..n).step_by(NC) {
             let columns = jc..n.min(jc + NC);
-            let packed_b = &mut packed_b[..b_len(k, columns.len(), panel)];
-            // Some panels side by side, since a row of B is read in the order of memory.
-            let side_by_side = columns.len().div_ceil(16 * panel * LANES);
-            threads::for_chunks(packed_b, (k * panel * LANES * side_by_side).max(1), |j, packed| {
-                simd.vectorize(
-                    #[inline(always)]
-                    || pack_b(simd, b, jc + j * side_by_side * panel * LANES, 0..k, panel, packed),
-                );
-            });
-            let packed_b = vectors(packed_b);
+            let packed_b = &mut packed_b[..room_for_b(a, b, k, columns.len())];
+            pack_in_parallel(simd, b, jc, panel, packed_b);
             threads::for_chunks(c, mc * n, |block, c| {
                 let rows = block * mc..block * mc + c.len() / n;
                 threads::with_scratch(a_len(rows.len(), KC.min(k)), |packed_a| {
-                    let part = Part { a, rows, ks: 0..k, columns: columns.clone(), n };
+                    let part = Part { a, b, rows, ks: 0..k, columns: columns.clone(), packed_b };
                     simd.vectorize(
                         #[inline(always)]
-                        || part.multiply(simd, packed_a, packed_b, c),
+                        || part.multiply(simd, packed_a, c),
                     );
                 });
             });
@@ -146,6 +139,30 @@ fn cut_along_m<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: 
                         |row| finish(simd, row, 0, epilogue),
                     )
                 },
+            );
+        });
+    }
+}
+
+/// Fills the room for panels of B from a column on, if there is any. A task reads rows or columns, whichever lie in one piece.
+fn pack_in_parallel<S: Simd>(simd: S, b: Matrix, col: usize, panel: usize, packed: &mut [f32]) {
+    let (k, width) = (b.rows, panel * LANES);
+    if packed.is_empty() {
+        return;
+    }
+    if b.col_stride == 1 {
+        threads::for_strips(packed, k * width, k.div_ceil(16) * width, |start, panels| {
+            let ks = start / width..(start + panels[0].len()) / width;
+            simd.vectorize(
+                #[inline(always)]
+                || pack_rows_of_b(simd, b, col, ks, panel, panels),
+            );
+        });
+    } else {
+        threads::for_chunks(packed, k * width, |j, packed| {
+            simd.vectorize(
+                #[inline(always)]
+                || pack_b(simd, b, col + j * width, 0..k, panel, packed),
             );
         });
     }
@@ -208,14 +225,16 @@ fn cut_along_k<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: 
     threads::with_scratch(k.div_ceil(depth) * m * n, |partials| {
         threads::for_chunks(partials, m * n, |stretch, partial| {
             let ks = stretch * depth..k.min((stretch + 1) * depth);
-            threads::with_scratch(b_len(ks.len(), n, panel), |packed_b| {
+            threads::with_scratch(room_for_b(a, b, ks.len(), n), |packed_b| {
                 threads::with_scratch(a_len(m, KC.min(ks.len())), |packed_a| {
-                    let part = Part { a, rows: 0..m, ks: ks.clone(), columns: 0..n, n };
                     simd.vectorize(
                         #[inline(always)]
                         || {
-                            pack_b(simd, b, 0, ks.clone(), panel, packed_b);
-                            part.multiply(simd, packed_a, vectors(packed_b), partial);
+                            for (j, packed) in packed_b.chunks_exact_mut(b_len(ks.len(), 1, panel)).enumerate() {
+                                pack_b(simd, b, j * panel * LANES, ks.clone(), panel, packed);
+                            }
+                            let part = Part { a, b, rows: 0..m, ks: ks.clone(), columns: 0..n, packed_b };
+                            part.multiply(simd, packed_a, partial);
                         },
                     );
                 });
@@ -253,6 +272,14 @@ fn panel_vectors(a: Matrix, n: usize) -> usize {
     if a.col_stride == 1 && (n <= 8 * LANES || a.cols > KC) { IN_PLACE } else { PACKED_A }
 }
 
+/// Floats of so many columns of B in panels. None where B is read where it lies, like A: its rows are contiguous, short and
+/// whole vectors.
+fn room_for_b(a: Matrix, b: Matrix, k: usize, columns: usize) -> usize {
+    let panel = panel_vectors(a, b.cols);
+    let short = b.cols <= 16 * LANES && b.cols.is_multiple_of(LANES);
+    if panel == IN_PLACE && b.col_stride == 1 && short { 0 } else { b_len(k, columns, panel) }
+}
+
 /// What a panel of B from that column and k on is packed from, if columns are contiguous: step i of a tile asks for column
 /// i, panel p of A for its p-th sixteen terms. Rows need no asking; the hardware sees where they lead.
 #[inline(always)]
@@ -275,26 +302,35 @@ fn next_a(a: Matrix<'_>, row: usize, k: usize) -> Ahead<'_> {
     Ahead { data: &a.data[k * a.col_stride + row..], per_panel: ROWS, per_step: a.col_stride }
 }
 
+/// As many rows of B after those, where B has no other columns.
+#[inline(always)]
+fn next_rows(b: Matrix<'_>, ks: Range<usize>) -> &[f32] {
+    let rows = &b.data[ks.end * b.row_stride..];
+    &rows[..rows.len().min(ks.len() * b.row_stride)]
+}
+
 /// A block of C: some rows of A over some ks, times some columns of B.
 struct Part<'a> {
     a: Matrix<'a>,
+    b: Matrix<'a>,
     rows: Range<usize>,
     ks: Range<usize>,
     columns: Range<usize>,
-    /// Columns of C.
-    n: usize,
+    /// Those columns over those ks in panels, or nothing where B is read where it lies.
+    packed_b: &'a [f32],
 }
 
 impl Part<'_> {
     /// Overwrites the block, in `c`, which has its rows whole. Where A is packed, it is so a block of ks at a time.
     #[inline(always)]
-    fn multiply<S: Simd>(&self, simd: S, packed_a: &mut [f32], packed_b: &[Lanes], c: &mut [f32]) {
-        let Self { a, rows, n, .. } = self;
+    fn multiply<S: Simd>(&self, simd: S, packed_a: &mut [f32], c: &mut [f32]) {
+        let Self { a, b, rows, columns, .. } = self;
         let [m, depth] = [&self.rows, &self.ks].map(|range| range.len());
         if depth == 0 {
             c.fill(0.0);
         }
-        let panel = panel_vectors(*a, *n);
+        let panel = panel_vectors(*a, b.cols);
+        let width = panel * LANES;
         // A tile of few registers has no time to pack.
         let on_the_way = S::REGISTERS >= 32 && a.row_stride == 1;
         for ks in blocks(self.ks.clone()) {
@@ -303,24 +339,34 @@ impl Part<'_> {
             if panel == PACKED_A && !on_the_way {
                 pack_a(simd, *a, rows.clone(), ks.clone(), packed_a);
             }
-            for (j, b) in packed_b.chunks_exact(depth * panel).enumerate() {
-                let b = &b[(ks.start - self.ks.start) * panel..][..ks.len() * panel];
-                let column = self.columns.start + j * panel * LANES;
-                let (width, accumulate) = (self.columns.end - column, ks.start > self.ks.start);
-                let mut rows_of_c = RowMajor { data: c, columns: *n };
+            for (j, column) in columns.clone().step_by(width).enumerate() {
+                let (b_here, b_stride) = if self.packed_b.is_empty() {
+                    (&b.data[ks.start * b.row_stride + column..], b.row_stride)
+                } else {
+                    let k = j * depth + ks.start - self.ks.start;
+                    (&self.packed_b[k * width..][..ks.len() * width], width)
+                };
+                let (width, accumulate) = (columns.end - column, ks.start > self.ks.start);
+                let mut rows_of_c = RowMajor { data: c, columns: b.cols };
                 let corner = Corner { c: &mut rows_of_c, row: 0, column, width, accumulate };
-                // The first panel brings A from memory; the second one has time to ask for what the next block needs.
+                // The first panel brings A from memory; the second one has time to ask for what is needed after this block.
                 if panel == IN_PLACE {
-                    multiply_in_place(simd, m, (a_here, a.row_stride), j == 0, b, corner);
+                    let ahead = match j {
+                        0 => (a_here.get(WIDE_ROWS * a.row_stride..).unwrap_or_default(), a.row_stride),
+                        1 if self.packed_b.is_empty() => (next_rows(*b, ks.clone()), ks.len()),
+                        _ => Default::default(),
+                    };
+                    let sizes = [m, ks.len()];
+                    multiply_in_place(simd, sizes, (a_here, a.row_stride), (b_here, b_stride), ahead, corner);
                 } else if on_the_way && j == 0 {
-                    multiply_and_pack(simd, m, (a_here, a.col_stride), packed_a, b, corner);
+                    multiply_and_pack(simd, m, (a_here, a.col_stride), packed_a, vectors(b_here), corner);
                 } else {
                     let ahead = match j {
                         1 if ks.end < self.ks.end => next_a(*a, rows.start, ks.end),
                         1 => next_a(*a, rows.end, self.ks.start),
                         _ => Ahead::default(),
                     };
-                    multiply_packed(simd, m, packed_a, b, ahead, corner);
+                    multiply_packed(simd, m, packed_a, vectors(b_here), ahead, corner);
                 }
             }
         }

@@ -2,14 +2,18 @@
 //!
 //! For each k, R scalars of A are broadcast and multiplied with V vectors of B: R x V fused multiply-adds, R + V loads.
 //! Two shapes fill AVX-512's 32 registers and keep the multipliers busy. 14 x 2 passes B twice for 14 rows, which suits
-//! rows packed side by side; 6 x 4 needs only six pointers where rows are read from where they lie. Where the scalars and
-//! vectors come from is the whole difference between the products of this crate: packed panels in a matrix product, the
-//! pixels themselves in an implicit convolution, transformed tiles in Winograd's.
+//! rows packed side by side; 6 x 4 needs only six pointers where rows are read from where they lie. AVX2's registers hold
+//! eight such vectors: six sums, one of B, and a scalar. Where the scalars and vectors come from is the whole difference
+//! between the products of this crate: packed panels in a matrix product, the pixels themselves in an implicit convolution,
+//! transformed tiles in Winograd's.
 
 use crate::simd::{LANES, Lanes, Simd};
 
 /// Rows of the tallest register tile.
 pub const ROWS: usize = 14;
+
+/// Rows of the widest register tile, and of AVX2's tallest.
+pub const WIDE_ROWS: usize = 6;
 
 /// Vectors in a row of the widest register tile.
 pub const VECTORS: usize = 4;
@@ -112,7 +116,7 @@ fn cover_column<S: Simd, P: Product<S>, const V: usize>(simd: S, rows: usize, ve
         // As few tiles as possible, as equal as possible: 16 rows are 8 + 8, not 14 + 2.
         let height = |tallest: usize| left.div_ceil(left.div_ceil(tallest));
         row += if const { S::REGISTERS >= 32 && !P::WIDE } {
-            match height(14) {
+            match height(ROWS) {
                 14.. => step::<S, 14, V>(simd, row, vector, product),
                 10.. => step::<S, 10, V>(simd, row, vector, product),
                 8.. => step::<S, 8, V>(simd, row, vector, product),
@@ -122,18 +126,11 @@ fn cover_column<S: Simd, P: Product<S>, const V: usize>(simd: S, rows: usize, ve
                 2 => step::<S, 2, V>(simd, row, vector, product),
                 _ => step::<S, 1, V>(simd, row, vector, product),
             }
-        } else if const { S::REGISTERS >= 32 } {
-            match height(6) {
+        } else if const { S::REGISTERS >= 8 } {
+            match height(WIDE_ROWS) {
                 6.. => step::<S, 6, V>(simd, row, vector, product),
                 5 => step::<S, 5, V>(simd, row, vector, product),
                 4 => step::<S, 4, V>(simd, row, vector, product),
-                3 => step::<S, 3, V>(simd, row, vector, product),
-                2 => step::<S, 2, V>(simd, row, vector, product),
-                _ => step::<S, 1, V>(simd, row, vector, product),
-            }
-        } else if const { S::REGISTERS >= 8 } {
-            match height(4) {
-                4.. => step::<S, 4, V>(simd, row, vector, product),
                 3 => step::<S, 3, V>(simd, row, vector, product),
                 2 => step::<S, 2, V>(simd, row, vector, product),
                 _ => step::<S, 1, V>(simd, row, vector, product),

@@ -23,7 +23,13 @@ pub fn products() -> impl Iterator<Item = [usize; 3]> {
         [120, 70, 900],
         [20, 150, 1601],
         [3, 150, 1],
+        // B of few whole vectors: panels and a part of one, several blocks along K.
+        [130, 128, 33],
+        [13, 96, 801],
+        [140, 208, 1700],
+        [13, 144, 4500],
         // More columns than are packed at once.
+        [130, 4113, 19],
         [3, 4097, 5],
         [15, 8200, 2],
         // Strips of a wide result: a few rows, as many as strips may have, one more; several blocks along K.

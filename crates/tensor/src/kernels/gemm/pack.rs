@@ -7,6 +7,12 @@ use crate::simd::{LANES, Lanes, Simd};
 use super::super::tile::ROWS;
 use super::Matrix;
 
+/// Floats of B that are asked for before they are read.
+const FLOATS_AHEAD: usize = 1024;
+
+/// Terms of A's sums that are asked for before they are read.
+const ROWS_AHEAD: usize = 16;
+
 /// Floats of packed B, in panels of that many vectors.
 pub fn b_len(k: usize, n: usize, panel: usize) -> usize {
     k * n.next_multiple_of(panel * LANES)
@@ -22,40 +28,52 @@ pub fn a_len(m: usize, k: usize) -> usize {
     m.div_ceil(ROWS) * a_panel_len(k)
 }
 
-/// Packs panels of B, so many vectors of columns each, from column `col` on: for each k, the elements of a row. Columns
-/// that B lacks are zero.
+/// Packs a panel of B, so many vectors of columns from column `col` on: for each k, the elements of a row. Columns that B
+/// lacks are zero.
 #[inline(always)]
 pub fn pack_b<S: Simd>(simd: S, b: Matrix, col: usize, ks: Range<usize>, panel: usize, packed: &mut [f32]) {
-    let (width, len) = (panel * LANES, ks.len() * panel * LANES);
     if b.col_stride == 1 {
-        let columns = col..b.cols.min(col + packed.len() / ks.len());
-        for (i, k) in ks.enumerate() {
-            let ahead = (k + AHEAD) * b.row_stride;
-            prefetch(simd, b.data.get(ahead + columns.start..ahead + columns.end).unwrap_or_default());
-            let mut row = b.data[k * b.row_stride..][..b.cols][col..].chunks(LANES);
-            for packed in packed.chunks_exact_mut(len) {
-                for lanes in packed[i * width..][..width].as_chunks_mut().0 {
-                    simd.store(simd.load_first(row.next().unwrap_or_default()), lanes);
-                }
-            }
-        }
-        return;
+        return pack_rows_of_b(simd, b, col, ks, panel, &mut [packed]);
     }
-    let columns = b.transposed();
-    for (j, packed) in packed.chunks_exact_mut(len).enumerate() {
-        for vector in 0..panel {
-            let [from, to] = [vector, vector + 1].map(|vector| b.cols.min(col + j * width + vector * LANES));
-            transpose_rows(
-                simd,
-                columns,
-                from..to,
-                ks.clone(),
-                #[inline(always)]
-                |k, column| {
-                    let row = &mut packed[k * width + vector * LANES..];
-                    simd.store(column, row.first_chunk_mut().expect("a row of whole vectors"));
-                },
-            );
+    let (columns, width) = (b.transposed(), panel * LANES);
+    for vector in 0..panel {
+        let [from, to] = [vector, vector + 1].map(|vector| b.cols.min(col + vector * LANES));
+        transpose_rows(
+            simd,
+            columns,
+            from..to,
+            ks.clone(),
+            #[inline(always)]
+            |k, column| {
+                let row = &mut packed[k * width + vector * LANES..];
+                simd.store(column, row.first_chunk_mut().expect("a row of whole vectors"));
+            },
+        );
+    }
+}
+
+/// Packs panels of B side by side, if its rows are contiguous. The longer the pieces that are read in one go, the better
+/// memory works.
+#[inline(always)]
+pub fn pack_rows_of_b<S: Simd>(
+    simd: S,
+    b: Matrix,
+    col: usize,
+    ks: Range<usize>,
+    panel: usize,
+    panels: &mut [&mut [f32]],
+) {
+    let width = panel * LANES;
+    let columns = col..b.cols.min(col + panels.len() * width);
+    let rows_ahead = (FLOATS_AHEAD / columns.len().max(1)).max(1);
+    for (i, k) in ks.enumerate() {
+        let ahead = (k + rows_ahead) * b.row_stride;
+        prefetch(simd, b.data.get(ahead + columns.start..ahead + columns.end).unwrap_or_default());
+        let mut row = b.data[k * b.row_stride..][..b.cols][col..].chunks(LANES);
+        for packed in &mut *panels {
+            for lanes in packed[i * width..][..width].as_chunks_mut().0 {
+                simd.store(simd.load_first(row.next().unwrap_or_default()), lanes);
+            }
         }
     }
 }
@@ -68,7 +86,7 @@ pub fn pack_a<S: Simd>(simd: S, a: Matrix, rows: Range<usize>, ks: Range<usize>,
     if a.row_stride == 1 {
         for (from, panel) in rows.step_by(ROWS).zip(packed.chunks_exact_mut(panel_len)) {
             for (k, to) in ks.clone().zip(panel.as_chunks_mut().0) {
-                if let Some(ahead) = a.data.get((k + AHEAD) * a.col_stride + from..) {
+                if let Some(ahead) = a.data.get((k + ROWS_AHEAD) * a.col_stride + from..) {
                     simd.prefetch(ahead);
                 }
                 copy_lanes(&a.data[k * a.col_stride + from..], to);
@@ -139,9 +157,6 @@ fn transpose_rows<S: Simd>(
         }
     }
 }
-
-/// Rows of memory that are asked for before they are read.
-const AHEAD: usize = 16;
 
 /// Copies up to sixteen floats; a whole vector at once where there is one.
 #[inline(always)]

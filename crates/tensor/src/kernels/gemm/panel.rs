@@ -57,21 +57,19 @@ pub fn multiply_and_pack<S: Simd, C: Rows + ?Sized>(
     }
 }
 
-/// M rows of A where they lie, in a matrix with that row stride, times a panel of B; `fetch` says that they come from
-/// memory.
+/// M rows of A where they lie, in a matrix with that row stride, times a panel of B, packed or where its rows lie in a
+/// matrix with a row stride.
 #[inline(always)]
 pub fn multiply_in_place<S: Simd, C: Rows + ?Sized>(
     simd: S,
-    m: usize,
-    (a, stride): (&[f32], usize),
-    fetch: bool,
-    b: &[Lanes],
+    [m, depth]: [usize; 2],
+    a: (&[f32], usize),
+    b: (&[f32], usize),
+    ahead: (&[f32], usize),
     c: Corner<'_, C>,
 ) {
-    let b = b.as_chunks().0;
     let vectors = c.width.min(IN_PLACE * LANES).div_ceil(LANES);
-    let ahead = if fetch { a } else { &[] };
-    cover(simd, m, vectors, &mut InPlace { a, stride, ahead, b, c });
+    cover(simd, m, vectors, &mut InPlace { a, b, ahead, depth, c });
 }
 
 /// What will be packed later. Tiles ask for it while they are computed, a cache line in each step of their inner loop: memory
@@ -103,13 +101,13 @@ struct Packing<'a, C: ?Sized> {
     c: Corner<'a, C>,
 }
 
-/// Rows of A where they lie, times a panel of B.
+/// Rows of A where they lie, times rows of B; each with its row stride.
 struct InPlace<'a, C: ?Sized> {
-    a: &'a [f32],
-    stride: usize,
-    /// The same rows, if the next ones shall be asked for.
-    ahead: &'a [f32],
-    b: &'a [[Lanes; IN_PLACE]],
+    a: (&'a [f32], usize),
+    b: (&'a [f32], usize),
+    /// What is read next: while a row of A is multiplied, the row of that number here is asked for.
+    ahead: (&'a [f32], usize),
+    depth: usize,
     c: Corner<'a, C>,
 }
 
@@ -199,24 +197,24 @@ impl<S: Simd, C: Rows + ?Sized> Product<S> for InPlace<'_, C> {
     fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
         let mut acc: Accumulators<S, R, V> = [[simd.zero(); V]; R];
         self.c.prefetch::<S, R, V>(simd, row, vector);
-        let rows = |k: usize| -> [&[f32]; R] { std::array::from_fn(|r| &self.a[(row + r) * self.stride + k..]) };
-        let (whole, rest) = self.b.as_chunks::<LANES>();
-        for (index, b) in whole.iter().enumerate() {
-            let k = index * LANES;
-            let [first, last] = [row + R, row + 2 * R - 1].map(|row| row * self.stride + k);
-            if let Some(next) = self.ahead.get(first..=last) {
+        let ((a, a_stride), (b, b_stride), (ahead, ahead_stride)) = (self.a, self.b, self.ahead);
+        let rows: [&[f32]; R] = std::array::from_fn(|r| &a[(row + r) * a_stride..][..self.depth]);
+        let b = |k: usize| take(b[k * b_stride..].as_chunks().0, vector);
+        let whole = self.depth / LANES * LANES;
+        for start in (0..whole).step_by(LANES) {
+            let [first, last] = [row, row + R - 1].map(|row| row * ahead_stride + start);
+            if let Some(next) = ahead.get(first..=last) {
                 for r in 0..R {
-                    simd.prefetch(&next[r * self.stride..]);
+                    simd.prefetch(&next[r * ahead_stride..]);
                 }
             }
-            let rows: [&Lanes; R] = rows(k).map(|row| row.first_chunk().expect("as deep as B"));
+            let rows: [&Lanes; R] = rows.map(|row| row[start..].first_chunk().expect("as deep as B"));
             for k in 0..LANES {
-                multiply_accumulate(simd, &mut acc, |r| rows[r][k], take(&b[k], vector));
+                multiply_accumulate(simd, &mut acc, |r| rows[r][k], b(start + k));
             }
         }
-        let rows = rows(whole.len() * LANES).map(|row| &row[..rest.len()]);
-        for (k, b) in rest.iter().enumerate() {
-            multiply_accumulate(simd, &mut acc, |r| rows[r][k], take(b, vector));
+        for k in whole..self.depth {
+            multiply_accumulate(simd, &mut acc, |r| rows[r][k], b(k));
         }
         self.c.store(simd, acc, row, vector);
     }
@@ -243,6 +241,18 @@ impl<C: Rows + ?Sized> Corner<'_, C> {
     ) {
         let from = vector * LANES;
         let width = self.width.min(from + V * LANES) - from;
+        if width == V * LANES {
+            // Straight from the registers.
+            for r in 0..R {
+                let c = self.c.from(self.row + row + r, self.column + from);
+                let c: &mut [Lanes; V] = c.as_chunks_mut().0.first_chunk_mut().expect("whole vectors");
+                for v in 0..V {
+                    let sum = acc[r][v];
+                    simd.store(if self.accumulate { simd.add(simd.load(&c[v]), sum) } else { sum }, &mut c[v]);
+                }
+            }
+            return;
+        }
         for (r, sums) in to_memory(simd, acc).iter().enumerate() {
             let c = &mut self.c.from(self.row + row + r, self.column + from)[..width];
             for (sum, c) in sums.iter().zip(c.chunks_mut(LANES)) {
