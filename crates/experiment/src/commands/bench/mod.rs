@@ -108,6 +108,9 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
         let json = serde_json::to_string_pretty(&record).expect("numbers and texts can be written");
         return console::print(&json);
     }
+    if record.kernels.iter().chain(&record.steps).any(Row::beats_the_peak) {
+        console::print(table::DOUBT)?;
+    }
     if record.kernels.is_empty() && record.steps.is_empty() { Ok(()) } else { console::print(table::LEGEND.trim_end()) }
 }
 

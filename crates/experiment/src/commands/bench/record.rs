@@ -157,6 +157,11 @@ impl Row {
         }
     }
 
+    /// Whether more multiplications were done than the peak allows: then it was measured while the machine was disturbed.
+    pub fn beats_the_peak(&self) -> bool {
+        self.share_of_peak * self.gflop_done > 1.02 * self.gflop
+    }
+
     /// The distance between the quartiles, as a share of the median.
     pub fn spread(&self) -> f64 {
         (self.quartiles_ms[1] - self.quartiles_ms[0]) / self.median_ms
@@ -255,5 +260,10 @@ mod tests {
         assert_eq!((row.median_ms, row.samples, row.spread()), (2.0, 3, 0.0));
         assert!((row.gflops - 200.0).abs() < 1e-9 && (row.gflops_done - 50.0).abs() < 1e-9);
         assert!((row.share_of_peak - 2.0).abs() < 1e-12 && (row.share_of_roofline - 0.5).abs() < 1e-12);
+        assert!(!row.beats_the_peak(), "fewer multiplications than the direct method's are no miracle");
+        let row = |flops| Row::new(["a".into(), "b".into()], 1, Work::direct(flops, 1), &roof, &times, 0.0);
+        assert!(row(210_000_000).beats_the_peak() && !row(200_000_000).beats_the_peak());
+        let traffic = Row::new(["a".into(), "b".into()], 1, Work::traffic(40_000_000), &roof, &times, 0.0);
+        assert!(!traffic.beats_the_peak(), "caches are faster than memory");
     }
 }

@@ -100,6 +100,10 @@ pub fn scaling(scaling: &Scaling) -> String {
     text
 }
 
+/// Said where something was faster than the peak.
+pub const DOUBT: &str =
+    "note: kernels beat the measured peak, so the machine was disturbed while that was measured; measure again\n";
+
 /// What the columns mean.
 pub const LEGEND: &str = "\
 Medians. spread: the distance between the quartiles, of the median. GFLOP/s: operations of the direct method.
