@@ -129,8 +129,7 @@ fn cover_column<S: Simd, P: Product<S>, const V: usize>(simd: S, rows: usize, ve
         } else if const { S::REGISTERS >= 8 } {
             match height(WIDE_ROWS) {
                 6.. => step::<S, 6, V>(simd, row, vector, product),
-                5 => step::<S, 5, V>(simd, row, vector, product),
-                4 => step::<S, 4, V>(simd, row, vector, product),
+                4.. => step::<S, 4, V>(simd, row, vector, product),
                 3 => step::<S, 3, V>(simd, row, vector, product),
                 2 => step::<S, 2, V>(simd, row, vector, product),
                 _ => step::<S, 1, V>(simd, row, vector, product),
