@@ -3,7 +3,8 @@
 //!     cargo run --release --manifest-path benches/rivals/Cargo.toml [-- ROUNDS]
 //!
 //! Every result is proven before it is timed. In each round everybody computes the product once; over four rounds each
-//! follows each other, whose leavings in the caches it finds, equally often. The table shows medians. `scripts/update_tables.py rivals` makes a record of it.
+//! follows each other, whose leavings in the caches it finds, equally often. The table shows medians.
+//! `scripts/update_tables.py rivals` makes a record of it.
 
 mod libraries;
 

@@ -28,8 +28,8 @@ const KC: usize = 800;
 /// Terms of a sum that is worth being cut, where C is narrow.
 const LONG_K: usize = 4096;
 
-/// Columns of B that are packed at once.
-const NC: usize = 4096;
+/// Columns of B that are packed at once: as many of the narrower panels as [`threads::for_strips`] takes side by side.
+const NC: usize = STRIP_ROWS * PACKED_A * LANES;
 
 /// Floats of a block of A, before it is packed.
 const BLOCK_OF_A: usize = 1 << 16;
@@ -302,7 +302,7 @@ fn next_a(a: Matrix<'_>, row: usize, k: usize) -> Ahead<'_> {
     Ahead { data: &a.data[k * a.col_stride + row..], per_panel: ROWS, per_step: a.col_stride }
 }
 
-/// As many rows of B after those, where B has no other columns.
+/// The rows that follow those in a B that is read where it lies, and as many, as one piece.
 #[inline(always)]
 fn next_rows(b: Matrix<'_>, ks: Range<usize>) -> &[f32] {
     let rows = &b.data[ks.end * b.row_stride..];
@@ -331,6 +331,7 @@ impl Part<'_> {
         }
         let panel = panel_vectors(*a, b.cols);
         let width = panel * LANES;
+        let b_in_place = self.packed_b.is_empty();
         // A tile of few registers has no time to pack.
         let on_the_way = S::REGISTERS >= 32 && a.row_stride == 1;
         for ks in blocks(self.ks.clone()) {
@@ -340,7 +341,7 @@ impl Part<'_> {
                 pack_a(simd, *a, rows.clone(), ks.clone(), packed_a);
             }
             for (j, column) in columns.clone().step_by(width).enumerate() {
-                let (b_here, b_stride) = if self.packed_b.is_empty() {
+                let (b_here, b_stride) = if b_in_place {
                     (&b.data[ks.start * b.row_stride + column..], b.row_stride)
                 } else {
                     let k = j * depth + ks.start - self.ks.start;
@@ -353,7 +354,7 @@ impl Part<'_> {
                 if panel == IN_PLACE {
                     let ahead = match j {
                         0 => (a_here.get(WIDE_ROWS * a.row_stride..).unwrap_or_default(), a.row_stride),
-                        1 if self.packed_b.is_empty() => (next_rows(*b, ks.clone()), ks.len()),
+                        1 if b_in_place => (next_rows(*b, ks.clone()), ks.len()),
                         _ => Default::default(),
                     };
                     let sizes = [m, ks.len()];

@@ -57,8 +57,8 @@ pub fn multiply_and_pack<S: Simd, C: Rows + ?Sized>(
     }
 }
 
-/// M rows of A where they lie, in a matrix with that row stride, times a panel of B, packed or where its rows lie in a
-/// matrix with a row stride.
+/// M rows of A where they lie, to that depth, times a panel of B, packed or where it lies. A, B and what is read next, whose
+/// row r is asked for while A's is multiplied, come with their row strides.
 #[inline(always)]
 pub fn multiply_in_place<S: Simd, C: Rows + ?Sized>(
     simd: S,

@@ -60,7 +60,15 @@ impl Conv2D {
         accumulate: bool,
     ) {
         if self.method == Method::Winograd {
-            return self.winograd_gradients(x, dy, dx, dkernel, accumulate);
+            let s = self.shape();
+            let for_input = dx.map(|dx| (vectors(&self.prepared.backward), dx));
+            let for_kernel = dkernel.map(|dkernel| (x, vectors_mut(dkernel), accumulate));
+            return with_scratch(winograd::scratch_len(s), |scratch| {
+                dispatch!(simd => simd.vectorize(
+                    #[inline(always)]
+                    || winograd::gradients(simd, s, dy, for_input, for_kernel, scratch),
+                ));
+            });
         }
         let OutputGradient::Full(dy) = dy else { unreachable!("only Winograd's method folds a pool in") };
         if let Some(dx) = dx {
@@ -72,25 +80,6 @@ impl Conv2D {
             }
             self.add_kernel_gradient(x, dy, dkernel);
         }
-    }
-
-    fn winograd_gradients(
-        &self,
-        x: &[f32],
-        dy: OutputGradient,
-        dx: Option<&mut [f32]>,
-        dkernel: Option<&mut [f32]>,
-        accumulate: bool,
-    ) {
-        let s = self.shape();
-        let for_input = dx.map(|dx| (vectors(&self.prepared.backward), dx));
-        let for_kernel = dkernel.map(|dkernel| (x, vectors_mut(dkernel), accumulate));
-        with_scratch(winograd::scratch_len(s), |scratch| {
-            dispatch!(simd => simd.vectorize(
-                #[inline(always)]
-                || winograd::gradients(simd, s, dy, for_input, for_kernel, scratch),
-            ));
-        });
     }
 
     /// The gradient for the input of one image, by any method but Winograd's.
