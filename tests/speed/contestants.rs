@@ -9,7 +9,7 @@ use thawline::commands::bench::{
     timing::Workload,
 };
 use thawline_tensor::{
-    nn::{Conv2D, Layer, MaxPool2D, Method, Network, Relu},
+    nn::{Activation, Conv2D, Layer, MaxPooling2D, Method, Network},
     simd::{LANES, Level},
 };
 
@@ -109,11 +109,14 @@ fn pooled() -> [Run; 2] {
         Arc::new(builder.build(0).expect("the layers fit"))
     };
     let conv = || Box::new(Conv2D::new(64, [3, 3]).method(Method::Winograd)) as Box<dyn Layer>;
-    let pool = || Box::new(MaxPool2D::new([2, 2])) as Box<dyn Layer>;
+    let pool = || Box::new(MaxPooling2D::new([2, 2])) as Box<dyn Layer>;
     let (picture, activation) = ([30, 30, 64], [28, 28, 64]);
-    let in_one = [network(picture, vec![conv(), Box::new(Relu), pool()])];
-    let in_turn =
-        [network(picture, vec![conv()]), network(activation, vec![Box::new(Relu)]), network(activation, vec![pool()])];
+    let in_one = [network(picture, vec![conv(), Box::new(Activation::Relu), pool()])];
+    let in_turn = [
+        network(picture, vec![conv()]),
+        network(activation, vec![Box::new(Activation::Relu)]),
+        network(activation, vec![pool()]),
+    ];
     [("one", in_one.to_vec()), ("turn", in_turn.to_vec())].map(|(how, networks)| {
         let mut values = vec![vec![0.5; IMAGES * picture.iter().product::<usize>()]];
         values.extend(networks.iter().map(|network| vec![0.0; IMAGES * network.output().size()]));

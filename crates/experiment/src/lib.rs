@@ -26,6 +26,7 @@ pub mod predictions;
 pub mod regime;
 pub mod selection;
 pub mod statistics;
+pub mod streams;
 pub mod sweep;
 pub mod task;
 pub mod tensor_file;

@@ -3,15 +3,13 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use thawline_tensor::{
-    nn::{Network, Param, cache_bytes},
-    random::{Address, Purpose},
-};
+use thawline_tensor::nn::{Network, Param, cache_bytes};
 
 use crate::{
     config::Config,
     failure::{Failure, Kind, Result},
     record::{Fate, HeadStart, TakenTensor},
+    streams::Stream,
     task::Task,
     tensor_file::dimensions,
     weights,
@@ -34,9 +32,7 @@ const UNKNOWN_BUDGET: u64 = 4 << 30;
 
 /// The second model's own seed: its head, shuffles and dropout have nothing in common with the first model's.
 pub fn seed(seed: u64) -> u64 {
-    let mut bytes = [0; 8];
-    Address { seed, purpose: Purpose::Other(2), step: 0, index: 0 }.bits().fill(&mut bytes);
-    u64::from_le_bytes(bytes)
+    Stream::Model2Seed.seed(seed, 0)
 }
 
 /// A trained network, or of one its features alone.

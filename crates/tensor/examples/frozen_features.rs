@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use thawline_tensor::Tensor;
-use thawline_tensor::nn::{Conv2D, Dense, Examples, Fit, Flatten, MaxPool2D, Network, Relu, evaluate, fit};
+use thawline_tensor::nn::{Activation, Conv2D, Dense, Examples, Fit, Flatten, MaxPooling2D, Network, evaluate, fit};
 use thawline_tensor::random::{Address, Purpose};
 
 /// Pictures of stripes; the label says how they run, counted from `first`: down, across, or along one of the diagonals.
@@ -25,8 +25,8 @@ fn stripes(count: usize, first: usize) -> Examples<'static> {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut network = Network::builder([16, 16, 1])
         .layer("conv", Conv2D::new(16, [3, 3]))
-        .layer("relu", Relu)
-        .layer("pool", MaxPool2D::new([2, 2]))
+        .layer("relu", Activation::Relu)
+        .layer("pool", MaxPooling2D::new([2, 2]))
         .layer("flatten", Flatten)
         .layer("head", Dense::new(2))
         .build(1)?;

@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 
 use thawline_tensor::Tensor;
 use thawline_tensor::nn::{
-    BatchNormalization, Conv2D, Dense, Dropout, EpochReport, Examples, Fit, Flatten, MaxPool2D, Network, Observer,
-    Relu, evaluate, fit,
+    Activation, BatchNormalization, Conv2D, Dense, Dropout, EpochReport, Examples, Fit, Flatten, MaxPooling2D, Network,
+    Observer, evaluate, fit,
 };
 use thawline_tensor::random::{Address, Purpose};
 
@@ -41,8 +41,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut network = Network::builder([16, 16, 1])
         .layer("conv", Conv2D::new(8, [3, 3]))
         .layer("norm", BatchNormalization::new().momentum(0.9))
-        .layer("relu", Relu)
-        .layer("pool", MaxPool2D::new([2, 2]))
+        .layer("relu", Activation::Relu)
+        .layer("pool", MaxPooling2D::new([2, 2]))
         .layer("flatten", Flatten)
         .layer("dropout", Dropout::new(0.2))
         .layer("logits", Dense::new(3))

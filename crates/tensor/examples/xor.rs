@@ -1,14 +1,14 @@
 //! The smallest network that needs a hidden layer: exclusive or.
 
 use thawline_tensor::Tensor;
-use thawline_tensor::nn::{Dense, Examples, Fit, Network, Relu, evaluate, fit, predict};
+use thawline_tensor::nn::{Activation, Dense, Examples, Fit, Network, evaluate, fit, predict};
 
 const INPUTS: [f32; 8] = [0., 0., 0., 1., 1., 0., 1., 1.];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut network = Network::builder([2])
         .layer("hidden", Dense::new(16))
-        .layer("relu", Relu)
+        .layer("relu", Activation::Relu)
         .layer("logits", Dense::new(2))
         .build(1)?;
     println!("{}\n", network.summary());

@@ -20,7 +20,7 @@ pub enum Purpose {
     Dropout(usize),
     /// Flips, crops and other changes of an example.
     Augment,
-    /// Anything else, told apart by a number.
+    /// Any purpose of the caller's own, by its number.
     Other(u32),
 }
 

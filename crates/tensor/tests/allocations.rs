@@ -8,7 +8,8 @@ use std::ops::ControlFlow;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use thawline_tensor::Tensor;
 use thawline_tensor::nn::{
-    Conv2D, Dense, Dropout, Examples, Fit, Flatten, MaxPool2D, Network, Observer, Padding, Relu, Rule, StepReport, fit,
+    Activation, Conv2D, Dense, Dropout, Examples, Fit, Flatten, MaxPooling2D, Network, Observer, Padding, Rule,
+    StepReport, fit,
 };
 use thawline_tensor::threads::with_threads;
 
@@ -35,17 +36,17 @@ fn allocations(rule: Rule, frozen: Option<&str>, cached: bool) -> Vec<usize> {
     // Every way of a convolution but the naive one, and a dense layer whose product is cut along K.
     let mut network = Network::builder([20, 20, 3])
         .layer("conv_1", Conv2D::new(16, [3, 3]).stride([1, 2]).padding(Padding::Same))
-        .layer("relu_1", Relu)
+        .layer("relu_1", Activation::Relu)
         .layer("conv_2", Conv2D::new(7, [2, 3]).padding(Padding::Same))
-        .layer("pool_1", MaxPool2D::new([2, 1]))
+        .layer("pool_1", MaxPooling2D::new([2, 1]))
         .layer("dropout_1", Dropout::new(0.25))
         .layer("conv_3", Conv2D::new(24, [1, 1]))
         .layer("conv_4", Conv2D::new(64, [3, 3]).padding(Padding::Explicit([5, 5, 4, 4])))
-        .layer("relu_2", Relu)
-        .layer("pool_2", MaxPool2D::new([2, 2]))
+        .layer("relu_2", Activation::Relu)
+        .layer("pool_2", MaxPooling2D::new([2, 2]))
         .layer("flatten", Flatten)
         .layer("dense_1", Dense::new(24))
-        .layer("relu_3", Relu)
+        .layer("relu_3", Activation::Relu)
         .layer("dropout_2", Dropout::new(0.5))
         .layer("dense_2", Dense::new(4))
         .build(1)

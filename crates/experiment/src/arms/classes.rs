@@ -1,11 +1,10 @@
 //! The classes of each half.
 
-use thawline_tensor::random::{Address, Purpose};
-
 use super::Half;
 use crate::{
     failure::{Failure, Result},
     record::ClassRecord,
+    streams::Stream,
 };
 
 /// The source and target classes of a sweep, among all classes of its data.
@@ -52,7 +51,7 @@ impl Classes {
     fn split(&self, split: u32) -> (Vec<ClassRecord>, Vec<ClassRecord>) {
         let mut all = self.all();
         all.sort_by_key(|class| class.label);
-        Address { seed: u64::from(split), purpose: Purpose::Other(10), step: 0, index: 0 }.bits().shuffle(&mut all);
+        Stream::ClassSplit.bits(u64::from(split), 0, 0).shuffle(&mut all);
         let mut target = all.split_off(self.source.len());
         all.sort_by_key(|class| class.label);
         target.sort_by_key(|class| class.label);

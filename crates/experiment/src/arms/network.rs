@@ -1,6 +1,6 @@
 //! The network of an arm: taken over from stage 1 as far as the arm says, else at its initial weights.
 
-use thawline_tensor::nn::{Conv2D, Dense, Flatten, MaxPool2D, Network, Relu};
+use thawline_tensor::nn::{Activation, Conv2D, Dense, Flatten, MaxPooling2D, Network};
 
 use super::{Arm, Head, Stage, Training};
 use crate::{
@@ -73,10 +73,10 @@ fn build(head: Head, architecture: &Tutorial, classes: usize, seed: u64) -> Resu
         Head::Fresh | Head::Warm => return architecture.build(classes, seed),
         Head::Linear => input
             .layer("conv2d_1", conv(architecture.filters[0]))
-            .layer("activation_1", Relu)
+            .layer("activation_1", Activation::Relu)
             .layer("conv2d_2", conv(architecture.filters[1]))
-            .layer("activation_2", Relu)
-            .layer("max_pooling2d_1", MaxPool2D::new([architecture.pool; 2]))
+            .layer("activation_2", Activation::Relu)
+            .layer("max_pooling2d_1", MaxPooling2D::new([architecture.pool; 2]))
             .layer(FEATURES_END, Flatten)
             .layer("dense_2", Dense::new(classes)),
         Head::Pixels => input.layer(FEATURES_END, Flatten).layer("dense_2", Dense::new(classes)),

@@ -9,7 +9,7 @@ use serde::{
 use thawline_tensor::{
     Shape,
     kernels::{conv::ConvShape, pool::PoolShape},
-    nn::{self, BatchNormalization, Conv2D, Dense, Dropout, Flatten, GlobalAveragePool2D, MaxPool2D, Method, Relu},
+    nn::{self, BatchNormalization, Conv2D, Dense, Dropout, Flatten, GlobalAveragePooling2D, MaxPooling2D, Method},
 };
 
 /// A layer's type and its arguments. A name that is empty is still to be given.
@@ -184,13 +184,13 @@ impl Layer {
                 Box::new(Conv2D::new(filters, kernel_size).stride(strides).padding(padding.into()).method(method))
             }
             Layer::MaxPooling2D { pool_size, strides, padding, .. } => {
-                Box::new(MaxPool2D::new(pool_size).stride(strides.unwrap_or(pool_size)).padding(padding.into()))
+                Box::new(MaxPooling2D::new(pool_size).stride(strides.unwrap_or(pool_size)).padding(padding.into()))
             }
             Layer::BatchNormalization { momentum, epsilon, .. } => {
                 Box::new(BatchNormalization::new().momentum(momentum).epsilon(epsilon))
             }
-            Layer::GlobalAveragePooling2D { .. } => Box::new(GlobalAveragePool2D::new()),
-            Layer::Activation { .. } => Box::new(Relu),
+            Layer::GlobalAveragePooling2D { .. } => Box::new(GlobalAveragePooling2D::new()),
+            Layer::Activation { .. } => Box::new(nn::Activation::Relu),
             Layer::Dropout { rate, .. } => Box::new(Dropout::new(rate as f32)),
             Layer::Flatten { .. } => Box::new(Flatten),
             Layer::Dense { units, .. } => Box::new(Dense::new(units.unwrap_or(classes))),

@@ -1,6 +1,6 @@
 //! Which pictures are learned from and which are kept back to judge by: the same share of each class, by chance.
 
-use thawline_tensor::random::{Address, Purpose};
+use crate::streams::Stream;
 
 /// For each of `count` pictures of a class, whether it is kept back: `share` of them, rounded, but at least one, and at
 /// least one is left to learn from. Which they are depends on the seed, the class and `count`.
@@ -11,7 +11,7 @@ pub fn validation(seed: u64, class: usize, count: usize, share: f64) -> Vec<bool
     assert!(count >= 2, "{count} pictures cannot be on both sides");
     let kept_back = ((count as f64 * share).round() as usize).clamp(1, count - 1);
     let mut order: Vec<usize> = (0..count).collect();
-    Address { seed, purpose: Purpose::Other(20), step: class as u64, index: 0 }.bits().shuffle(&mut order);
+    Stream::HeldOut.bits(seed, class as u64, 0).shuffle(&mut order);
     let mut validation = vec![false; count];
     order[..kept_back].iter().for_each(|&index| validation[index] = true);
     validation

@@ -6,7 +6,6 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use thawline_tensor::{
     kernels::softmax::{argmax, softmax, softmax_cross_entropy},
     nn::{EpochReport, Examples, Fit, Network, Observer, Rule, StepReport, fit, fit_head, predict, predict_head},
-    random::{Address, Purpose},
 };
 
 use super::{
@@ -21,6 +20,7 @@ use crate::{
     record::ConfusionMatrix,
     report,
     statistics::{CalibrationBin, calibration_error},
+    streams::Stream,
     transfer,
 };
 
@@ -191,9 +191,7 @@ impl Lesson<'_> {
 
 /// Another seed for a later phase, so that its pictures come in another order.
 fn derived(seed: u64, phase: u64) -> u64 {
-    let mut bytes = [0; 8];
-    Address { seed, purpose: Purpose::Other(13), step: phase, index: 0 }.bits().fill(&mut bytes);
-    u64::from_le_bytes(bytes)
+    Stream::PhaseSeed.seed(seed, phase)
 }
 
 /// Keeps the history, and turns a watcher's failure into the end of the training.

@@ -7,7 +7,6 @@
 use thawline_tensor::{
     Shape,
     nn::{Examples, Inputs},
-    random::{Address, Purpose},
 };
 
 use crate::{
@@ -16,6 +15,7 @@ use crate::{
     failure::{Failure, Result},
     record::ClassRecord,
     selection::{Selection, of_classes},
+    streams::Stream,
 };
 
 /// One class in so many training pictures is held out.
@@ -117,8 +117,7 @@ impl<'a> Pictures<'a> {
                     of_class.len()
                 )));
             }
-            let address = Address { seed, purpose: Purpose::Other(11), step: 0, index: u64::from(record.label) };
-            address.bits().shuffle(&mut of_class);
+            Stream::FewPictures.bits(seed, 0, u64::from(record.label)).shuffle(&mut of_class);
             subset.extend_from_slice(&of_class[..per_class]);
         }
         subset.sort_unstable();
@@ -167,7 +166,6 @@ impl Inputs for Subset<'_> {
 /// Gives every picture the label of another: as many of each label as before, and nothing to learn from them.
 fn deal_out_anew(chosen: &mut [(usize, u32)]) {
     let mut labels: Vec<u32> = chosen.iter().map(|&(_, label)| label).collect();
-    let address = Address { seed: 0, purpose: Purpose::Other(12), step: 0, index: chosen.len() as u64 };
-    address.bits().shuffle(&mut labels);
+    Stream::ShuffledLabels.bits(0, 0, chosen.len() as u64).shuffle(&mut labels);
     chosen.iter_mut().zip(labels).for_each(|(picture, label)| picture.1 = label);
 }

@@ -4,7 +4,7 @@ use std::{fs, io, path::Path};
 
 use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
-use thawline_tensor::nn::{Conv2D, Network, Relu, predict};
+use thawline_tensor::nn::{Activation, Conv2D, Network, predict};
 
 use super::protocol::{Epoch, Pictures};
 use crate::{
@@ -99,7 +99,7 @@ fn convolutions(architecture: &Tutorial, depth: usize, from: &Network) -> Result
     let conv = |filters| Conv2D::new(filters, [architecture.kernel; 2]).method(architecture.conv_method.into());
     let mut builder = Network::builder(INPUT).layer("conv2d_1", conv(architecture.filters[0]));
     if depth == 2 {
-        builder = builder.layer("activation_1", Relu).layer("conv2d_2", conv(architecture.filters[1]));
+        builder = builder.layer("activation_1", Activation::Relu).layer("conv2d_2", conv(architecture.filters[1]));
     }
     let mut network = builder.build(0)?;
     network.update_params(|name, param| {

@@ -6,11 +6,11 @@
 //!
 //! ```
 //! use thawline_tensor::Tensor;
-//! use thawline_tensor::nn::{Dense, Examples, Fit, Network, Relu, evaluate, fit};
+//! use thawline_tensor::nn::{Dense, Examples, Fit, Network, Activation, evaluate, fit};
 //!
 //! let mut network = Network::builder([2])
 //!     .layer("hidden", Dense::new(16))
-//!     .layer("relu", Relu)
+//!     .layer("relu", Activation::Relu)
 //!     .layer("logits", Dense::new(2))
 //!     .build(1)?;
 //! let xor = Tensor::from_slice([4, 2], &[0., 0., 0., 1., 1., 0., 1., 1.]);
@@ -20,6 +20,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod activation;
 mod augment;
 mod batch_normalization;
 mod conv2d;
@@ -28,19 +29,20 @@ mod dropout;
 mod examples;
 pub mod fit;
 mod flatten;
-mod global_average_pool;
+mod global_average_pooling2d;
 mod group;
 mod init;
 mod layer;
-mod max_pool;
+mod max_pooling2d;
 mod network;
 mod optimizer;
-mod relu;
+
 mod schedule;
 mod score;
 mod summary;
 pub mod trace;
 
+pub use activation::Activation;
 pub use augment::Augment;
 pub use batch_normalization::BatchNormalization;
 pub use conv2d::{Conv2D, Method};
@@ -52,13 +54,13 @@ pub use fit::{
     predict_head,
 };
 pub use flatten::Flatten;
-pub use global_average_pool::GlobalAveragePool2D;
+pub use global_average_pooling2d::GlobalAveragePooling2D;
 pub use init::Init;
 pub use layer::{Backward, Layer, Param, Role, Step};
-pub use max_pool::MaxPool2D;
+pub use max_pooling2d::MaxPooling2D;
 pub use network::{Builder, Head, Network, NetworkError, Node, Prefix};
 pub use optimizer::{Optimizer, Rule};
-pub use relu::Relu;
+
 pub use schedule::Schedule;
 pub use score::{Metrics, Score};
 pub use summary::{Summary, SummaryRow, thousands};

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use thawline_tensor::nn::fit::train_step;
 use thawline_tensor::nn::trace::Trace;
 use thawline_tensor::nn::{
-    Backward, Conv2D, Dense, Dropout, Examples, Fit, FitError, Flatten, Inputs, Layer, MaxPool2D, Network, NoMemory,
-    Optimizer, Param, Relu, Step, cache_bytes, fit,
+    Activation, Backward, Conv2D, Dense, Dropout, Examples, Fit, FitError, Flatten, Inputs, Layer, MaxPooling2D,
+    Network, NoMemory, Optimizer, Param, Step, cache_bytes, fit,
 };
 use thawline_tensor::random::Purpose;
 use thawline_tensor::{Buffer, Shape};
@@ -119,7 +119,7 @@ fn a_cache_that_no_memory_holds_is_an_error_with_its_size() {
     let mut network = Network::builder([side, side, 1])
         .layer("conv", Conv2D::new(1, [1, 1]))
         .layer("dropout", Dropout::new(0.5))
-        .layer("pool", MaxPool2D::new([side, side]))
+        .layer("pool", MaxPooling2D::new([side, side]))
         .layer("flatten", Flatten)
         .layer("dense", Dense::new(2))
         .build(1)
@@ -286,7 +286,7 @@ fn gradients_of_one_step_do_not_leak_into_the_next() {
         .layer("flatten", Flatten)
         .layer("dense_1", Dense::new(6))
         .layer("probe", probe)
-        .layer("relu", Relu)
+        .layer("relu", Activation::Relu)
         .layer("dense_2", Dense::new(small::CLASSES))
         .build(1)
         .expect("the network fits together");

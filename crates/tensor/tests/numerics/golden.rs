@@ -8,7 +8,8 @@ use safetensors::SafeTensors;
 use thawline_tensor::Tensor;
 use thawline_tensor::kernels::softmax::softmax_cross_entropy;
 use thawline_tensor::nn::{
-    Conv2D, Dense, Examples, Fit, Flatten, MaxPool2D, Method, Network, Observer, Padding, Relu, Rule, StepReport, fit,
+    Activation, Conv2D, Dense, Examples, Fit, Flatten, MaxPooling2D, Method, Network, Observer, Padding, Rule,
+    StepReport, fit,
 };
 
 use crate::chain::{self, STEP};
@@ -73,13 +74,13 @@ impl<'a> Golden<'a> {
 fn tutorial(golden: &Golden, method: Method) -> Network {
     let mut network = Network::builder([32, 32, 3])
         .layer("conv2d_1", Conv2D::new(8, [3, 3]).method(method))
-        .layer("activation_1", Relu)
+        .layer("activation_1", Activation::Relu)
         .layer("conv2d_2", Conv2D::new(8, [3, 3]).method(method))
-        .layer("activation_2", Relu)
-        .layer("max_pooling2d_1", MaxPool2D::new([2, 2]))
+        .layer("activation_2", Activation::Relu)
+        .layer("max_pooling2d_1", MaxPooling2D::new([2, 2]))
         .layer("flatten_1", Flatten)
         .layer("dense_1", Dense::new(16))
-        .layer("activation_3", Relu)
+        .layer("activation_3", Activation::Relu)
         .layer("dense_2", Dense::new(5))
         .build(0)
         .expect("the network fits together");
@@ -196,7 +197,7 @@ fn agrees(golden: &Golden, case: &str, method: Method, same: bool) {
     let is_pool = case.starts_with("max_pool");
     let builder = Network::builder(image);
     let network = if is_pool {
-        let pool = MaxPool2D::new(golden.sizes(&of("window"))).stride(stride);
+        let pool = MaxPooling2D::new(golden.sizes(&of("window"))).stride(stride);
         builder.layer("pool", pool).build(0).expect("the pool fits")
     } else {
         let shape = golden.0.tensor(&of("kernel")).expect("a kernel").shape().to_vec();

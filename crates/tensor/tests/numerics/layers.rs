@@ -3,7 +3,7 @@
 
 use thawline_tensor::kernels::conv::{ConvShape, Padding};
 use thawline_tensor::kernels::pool::PoolShape;
-use thawline_tensor::nn::{Backward, Conv2D, Dense, Flatten, Layer, MaxPool2D, Method, Network, Relu};
+use thawline_tensor::nn::{Activation, Backward, Conv2D, Dense, Flatten, Layer, MaxPooling2D, Method, Network};
 
 use crate::cases::{DIMS, dense_convolutions, general_convolutions, pick};
 use crate::chain::{self, STEP};
@@ -66,11 +66,11 @@ impl Stack {
             .method(method);
         let mut builder = Network::builder([s.h, s.w, s.c]).layer("conv", conv);
         if self.relu {
-            builder = builder.layer("relu", Relu);
+            builder = builder.layer("relu", Activation::Relu);
         }
         if let Some(pool) = self.pool {
             let padding = if pool.window == [2, 2] { Padding::Valid } else { Padding::Same };
-            builder = builder.layer("pool", MaxPool2D::new(pool.window).stride(pool.stride).padding(padding));
+            builder = builder.layer("pool", MaxPooling2D::new(pool.window).stride(pool.stride).padding(padding));
         }
         let network = builder.build(0).ok()?;
         assert_eq!(network.output().size(), self.output_len(), "{self:?}");
@@ -186,8 +186,11 @@ fn gradients_of_examples_one_by_one_add_up() {
     for method in [Method::Naive, Method::Im2col, Method::Implicit, Method::Winograd] {
         for relu in [false, true] {
             let builder = Network::builder(image).layer("conv", Conv2D::new(18, [3, 3]).method(method));
-            let builder =
-                if relu { builder.layer("relu", Relu).layer("pool", MaxPool2D::new([2, 2])) } else { builder };
+            let builder = if relu {
+                builder.layer("relu", Activation::Relu).layer("pool", MaxPooling2D::new([2, 2]))
+            } else {
+                builder
+            };
             let network = builder.build(3).expect("the layers fit");
             let layer = network.nodes()[0].layer();
             let (inputs, outputs) = (image.iter().product::<usize>(), chain::output_lens(&network)[0]);
@@ -224,7 +227,7 @@ fn dense_layers_are_exact_on_whole_numbers() {
         for units in [1, 5, 16, 65] {
             for relu in [false, true] {
                 let builder = Network::builder([inputs]).layer("dense", Dense::new(units));
-                let builder = if relu { builder.layer("relu", Relu) } else { builder };
+                let builder = if relu { builder.layer("relu", Activation::Relu) } else { builder };
                 let mut network = builder.build(0).expect("the layers fit");
                 for n in [1, 2, 7, 33] {
                     dense_is_exact(&mut network, [n, inputs, units], relu);
@@ -264,7 +267,7 @@ fn max_pooling_is_exact_with_any_window_stride_and_padding() {
         let padding = pick(&mut random, &[Padding::Valid, Padding::Same, Padding::Explicit([1, 0, 2, 1])]);
         let Ok(s) = PoolShape::new(image, window, stride, padding) else { continue };
         cases += 1;
-        let pool = MaxPool2D::new(window).stride(stride).padding(padding);
+        let pool = MaxPooling2D::new(window).stride(stride).padding(padding);
         let network = Network::builder(image).layer("pool", pool).build(0).expect("the pool fits");
         // Whole numbers, so that many windows have equal elements.
         let [x, dy] = [integers("x", N * s.input_len()), integers("dy", N * s.output_len())];
@@ -281,7 +284,7 @@ fn max_pooling_is_exact_with_any_window_stride_and_padding() {
 #[test]
 fn relu_alone_lets_through_what_is_positive() {
     for len in 1..=67 {
-        let network = Network::builder([len]).layer("relu", Relu).build(0).expect("a ReLU fits anything");
+        let network = Network::builder([len]).layer("relu", Activation::Relu).build(0).expect("a ReLU fits anything");
         let [x, dy] = [integers("x", N * len), integers("dy", N * len)];
         let mut pass = chain::forward(&network, &x, N, STEP);
         chain::backward(&network, &mut pass, &x, &dy, STEP);

@@ -1,21 +1,21 @@
 //! Building a network: shapes checked with names and numbers, layers frozen, taken away and put on, and the summary.
 
 use thawline_tensor::nn::{
-    Conv2D, Dense, Dropout, Flatten, Init, Layer, MaxPool2D, Method, Network, NetworkError, Padding, Relu,
+    Activation, Conv2D, Dense, Dropout, Flatten, Init, Layer, MaxPooling2D, Method, Network, NetworkError, Padding,
 };
 
 /// The tutorial's network: two convolutions, a hidden layer, and as many classes as asked for.
 pub fn tutorial(classes: usize) -> Network {
     Network::builder([32, 32, 3])
         .layer("conv2d_1", Conv2D::new(64, [3, 3]))
-        .layer("activation_1", Relu)
+        .layer("activation_1", Activation::Relu)
         .layer("conv2d_2", Conv2D::new(64, [3, 3]))
-        .layer("activation_2", Relu)
-        .layer("max_pooling2d_1", MaxPool2D::new([2, 2]))
+        .layer("activation_2", Activation::Relu)
+        .layer("max_pooling2d_1", MaxPooling2D::new([2, 2]))
         .layer("dropout_1", Dropout::new(0.25))
         .layer("flatten_1", Flatten)
         .layer("dense_1", Dense::new(128))
-        .layer("activation_3", Relu)
+        .layer("activation_3", Activation::Relu)
         .layer("dropout_2", Dropout::new(0.5))
         .layer("dense_2", Dense::new(classes))
         .build(1)
@@ -24,7 +24,7 @@ pub fn tutorial(classes: usize) -> Network {
 
 /// The message with which a second layer is refused, behind a harmless first one.
 fn refusal<const D: usize>(input: [usize; D], layer: impl Layer + 'static) -> String {
-    let result = Network::builder(input).layer("first", Relu).layer("second", layer).build(0);
+    let result = Network::builder(input).layer("first", Activation::Relu).layer("second", layer).build(0);
     result.err().map_or_else(|| "was accepted".into(), |error| error.to_string())
 }
 
@@ -41,12 +41,12 @@ fn refused<const D: usize>(input: [usize; D], layer: impl Layer + 'static, reaso
 fn what_does_not_fit_is_refused_with_layer_shapes_and_reason() {
     refused([5, 4, 2], Dense::new(3), "it takes a vector and was given 5 x 4 x 2: put a Flatten before it");
     refused([5], Conv2D::new(3, [3, 3]), "it takes an image (H x W x C) and was given 5");
-    refused([5, 4], MaxPool2D::new([2, 2]), "it takes an image (H x W x C) and was given 5 x 4");
+    refused([5, 4], MaxPooling2D::new([2, 2]), "it takes an image (H x W x C) and was given 5 x 4");
     refused([5, 4, 2], Conv2D::new(3, [3, 5]), "its 3 x 5 kernel is larger than the 5 x 4 input");
     refused([5, 4, 2], Conv2D::new(3, [3, 3]).dilation([1, 2]), "its 3 x 3 kernel is larger than the 5 x 4 input");
-    refused([5, 4, 2], MaxPool2D::new([6, 1]), "its 6 x 1 window is larger than the 5 x 4 input");
+    refused([5, 4, 2], MaxPooling2D::new([6, 1]), "its 6 x 1 window is larger than the 5 x 4 input");
     let padding = Padding::Explicit([2, 0, 0, 0]);
-    refused([5, 4, 2], MaxPool2D::new([2, 2]).padding(padding), "leaves a 2 x 2 window without a pixel");
+    refused([5, 4, 2], MaxPooling2D::new([2, 2]).padding(padding), "leaves a 2 x 2 window without a pixel");
     let conv = || Conv2D::new(3, [3, 3]);
     refused([5, 4, 2], conv().stride([2, 1]).method(Method::Winograd), "Winograd's method needs");
     refused([5, 5, 2], Conv2D::new(3, [5, 5]).method(Method::Winograd), "Winograd's method needs");
@@ -62,8 +62,8 @@ fn a_size_of_zero_is_refused() {
     refused([5, 4, 2], Conv2D::new(3, [0, 3]), each);
     refused([5, 4, 2], Conv2D::new(3, [3, 3]).stride([0, 1]), each);
     refused([5, 4, 2], Conv2D::new(3, [3, 3]).dilation([1, 0]), each);
-    refused([5, 4, 2], MaxPool2D::new([0, 2]), each);
-    refused([5, 4, 2], MaxPool2D::new([2, 2]).stride([1, 0]), each);
+    refused([5, 4, 2], MaxPooling2D::new([0, 2]), each);
+    refused([5, 4, 2], MaxPooling2D::new([2, 2]).stride([1, 0]), each);
     refused([5], Dense::new(0), each);
     for input in [[0, 4, 2], [5, 0, 2], [5, 4, 0]] {
         for padding in [Padding::Valid, Padding::Same, Padding::Explicit([1; 4])] {
@@ -72,14 +72,14 @@ fn a_size_of_zero_is_refused() {
                 let error = Network::builder(input).layer("conv", conv).build(0).expect_err("zero is refused");
                 assert!(error.to_string().contains(each), "{error}");
             }
-            let pool = MaxPool2D::new([2, 2]).padding(padding);
+            let pool = MaxPooling2D::new([2, 2]).padding(padding);
             let error = Network::builder(input).layer("pool", pool).build(0).expect_err("zero is refused");
             assert!(error.to_string().contains(each), "{error}");
         }
     }
     let error = Network::builder([0]).layer("dense", Dense::new(3)).build(0).expect_err("zero is refused");
     assert!(error.to_string().contains("it has 0 inputs and 3 units; both must be at least 1"), "{error}");
-    for layer in [Box::new(Relu) as Box<dyn Layer>, Box::new(Flatten), Box::new(Dropout::new(0.5))] {
+    for layer in [Box::new(Activation::Relu) as Box<dyn Layer>, Box::new(Flatten), Box::new(Dropout::new(0.5))] {
         let error = Network::builder([0, 3, 3]).boxed("layer", layer).build(0).expect_err("zero is refused");
         assert!(error.to_string().contains("it would give an output of 0"), "{error}");
     }
@@ -94,7 +94,7 @@ fn sizes_beyond_all_memory_are_refused_and_not_tried() {
     refused([5, 4, 2], Conv2D::new(3, [3, 3]).dilation([huge, huge]).padding(Padding::Same), "overflows");
     refused([5, 4, 2], Conv2D::new(3, [3, 3]).padding(Padding::Explicit([usize::MAX; 4])), "is larger than");
     refused([5, 4, 2], Conv2D::new(3, [3, 3]).padding(Padding::Explicit([huge / 4; 4])), "overflows");
-    refused([5, 4, 2], MaxPool2D::new([huge, 2]), "is larger than");
+    refused([5, 4, 2], MaxPooling2D::new([huge, 2]), "is larger than");
     refused([5], Dense::new(huge), "overflows");
     // More than any address space holds, less than overflows.
     refused([1 << 20], Dense::new(1 << 32), "there is no memory for its 4503599627370496 weights");
@@ -105,10 +105,12 @@ fn sizes_beyond_all_memory_are_refused_and_not_tried() {
 
 #[test]
 fn names_are_unique_and_asked_for_by_name() {
-    let twice = Network::builder([4]).layer("a", Dense::new(2)).layer("a", Relu).build(0).expect_err("refused");
+    let twice =
+        Network::builder([4]).layer("a", Dense::new(2)).layer("a", Activation::Relu).build(0).expect_err("refused");
     assert_eq!(twice, NetworkError::DuplicateName { position: 2, name: "a".into() });
     assert_eq!(twice.to_string(), "layer 2 is called 'a' like an earlier one; every layer needs a name of its own");
-    let mut network = Network::builder([4]).layer("a", Dense::new(2)).layer("b", Relu).build(0).expect("it fits");
+    let mut network =
+        Network::builder([4]).layer("a", Dense::new(2)).layer("b", Activation::Relu).build(0).expect("it fits");
     let expected = "there is no layer 'c'; the layers are a, b";
     let before = format!("{network:?}");
     let results = [
@@ -187,7 +189,7 @@ fn a_head_is_taken_away_and_another_put_on() {
     assert_eq!(network.layer_names().last(), Some("flatten_1"));
     assert_eq!(network.output().dims(), [12_544]);
     network.push("head".into(), Box::new(Dense::new(7)), 2).expect("it fits");
-    network.push("relu".into(), Box::new(Relu), 2).expect("it fits");
+    network.push("relu".into(), Box::new(Activation::Relu), 2).expect("it fits");
     assert_eq!(network.output().dims(), [7]);
     let names: Vec<String> = network.params().map(|(name, _)| name).collect();
     assert_eq!(names[4..], ["head/kernel", "head/bias"]);

@@ -1,8 +1,8 @@
 //! Layers that average: batch normalization over the batch, global average pooling over the image.
 
 use thawline_tensor::nn::{
-    BatchNormalization, Conv2D, Dense, Dropout, Fit, Flatten, GlobalAveragePool2D, MaxPool2D, Network, Padding, Relu,
-    evaluate, fit, predict,
+    Activation, BatchNormalization, Conv2D, Dense, Dropout, Fit, Flatten, GlobalAveragePooling2D, MaxPooling2D,
+    Network, Padding, evaluate, fit, predict,
 };
 use thawline_tensor::threads;
 
@@ -18,7 +18,7 @@ const TOLERANCE: f64 = 5e-6;
 fn normalization(shape: &[usize], momentum: f64, epsilon: f64, relu: bool) -> Network {
     let layer = BatchNormalization::new().momentum(momentum).epsilon(epsilon);
     let builder = Network::builder(thawline_tensor::Shape::new(shape)).layer("norm", layer);
-    let builder = if relu { builder.layer("relu", Relu) } else { builder };
+    let builder = if relu { builder.layer("relu", Activation::Relu) } else { builder };
     builder.build(0).expect("it fits any shape")
 }
 
@@ -86,7 +86,7 @@ fn agrees_with_pytorch_and_keras() {
         agrees(&network, "frozen/");
     }
     let values = |tensor: &str| golden.f32s(&format!("global_average_pool/{tensor}"));
-    let network = Network::builder([5, 4, 18]).layer("mean", GlobalAveragePool2D::new()).build(0).expect("it fits");
+    let network = Network::builder([5, 4, 18]).layer("mean", GlobalAveragePooling2D::new()).build(0).expect("it fits");
     let x = values("input");
     let mut pass = chain::forward(&network, &x, 3, STEP);
     chain::backward(&network, &mut pass, &x, &values("gradient/output"), STEP);
@@ -123,14 +123,14 @@ fn network() -> Network {
     Network::builder([12, 11, 3])
         .layer("conv_1", Conv2D::new(16, [3, 3]).padding(Padding::Same))
         .layer("norm_1", BatchNormalization::new())
-        .layer("relu_1", Relu)
+        .layer("relu_1", Activation::Relu)
         .layer("conv_2", Conv2D::new(20, [3, 3]))
-        .layer("relu_2", Relu)
-        .layer("pool", MaxPool2D::new([2, 2]))
+        .layer("relu_2", Activation::Relu)
+        .layer("pool", MaxPooling2D::new([2, 2]))
         .layer("dropout", Dropout::new(0.25))
         .layer("norm_2", BatchNormalization::new().momentum(0.8))
         .layer("conv_3", Conv2D::new(9, [2, 3]).stride([1, 2]))
-        .layer("mean", GlobalAveragePool2D::new())
+        .layer("mean", GlobalAveragePooling2D::new())
         .layer("dense", Dense::new(CLASSES))
         .build(11)
         .expect("the network fits together")
@@ -258,7 +258,7 @@ fn what_cannot_be_is_refused() {
         let error = Network::builder([4]).layer("norm", layer).build(0).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
     }
-    let error = Network::builder([4]).layer("mean", GlobalAveragePool2D::new()).build(0).unwrap_err().to_string();
+    let error = Network::builder([4]).layer("mean", GlobalAveragePooling2D::new()).build(0).unwrap_err().to_string();
     assert!(error.contains("takes an image (H x W x C) and was given 4"), "{error}");
     let flat = Network::builder([2, 2, 3]).layer("flatten", Flatten).layer("norm", BatchNormalization::new());
     assert_eq!(flat.build(0).expect("vectors are fine").output().dims(), [12]);

@@ -6,8 +6,8 @@ use std::ops::ControlFlow;
 use sha2::{Digest, Sha256};
 use thawline_tensor::Tensor;
 use thawline_tensor::nn::{
-    Conv2D, Dense, Dropout, EpochReport, Examples, Fit, Flatten, MaxPool2D, Network, Observer, Padding, Relu, Rule,
-    Schedule, StepReport, fit,
+    Activation, Conv2D, Dense, Dropout, EpochReport, Examples, Fit, Flatten, MaxPooling2D, Network, Observer, Padding,
+    Rule, Schedule, StepReport, fit,
 };
 
 use crate::data::{bits, reals};
@@ -20,15 +20,15 @@ const IMAGE: [usize; 3] = [12, 11, 3];
 pub fn network() -> Network {
     Network::builder(IMAGE)
         .layer("conv_1", Conv2D::new(16, [3, 3]))
-        .layer("relu_1", Relu)
+        .layer("relu_1", Activation::Relu)
         .layer("conv_2", Conv2D::new(20, [3, 3]).padding(Padding::Same))
-        .layer("relu_2", Relu)
-        .layer("pool", MaxPool2D::new([2, 2]))
+        .layer("relu_2", Activation::Relu)
+        .layer("pool", MaxPooling2D::new([2, 2]))
         .layer("conv_3", Conv2D::new(18, [2, 3]).stride([1, 2]))
         .layer("dropout_1", Dropout::new(0.25))
         .layer("flatten", Flatten)
         .layer("dense_1", Dense::new(24))
-        .layer("relu_3", Relu)
+        .layer("relu_3", Activation::Relu)
         .layer("dropout_2", Dropout::new(0.5))
         .layer("dense_2", Dense::new(CLASSES))
         .build(11)

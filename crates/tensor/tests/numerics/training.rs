@@ -7,7 +7,7 @@ use thawline_tensor::kernels::reference;
 use thawline_tensor::nn::fit::{shuffled, train_step};
 use thawline_tensor::nn::trace::Trace;
 use thawline_tensor::nn::{
-    Augment, Dense, EpochReport, Examples, Fit, FitError, Inputs, Network, Observer, Optimizer, Relu, Rest, Rule,
+    Activation, Augment, Dense, EpochReport, Examples, Fit, FitError, Inputs, Network, Observer, Optimizer, Rest, Rule,
     Schedule, State, StepReport, evaluate, fit, fit_from, predict,
 };
 use thawline_tensor::threads::with_threads;
@@ -306,7 +306,7 @@ fn a_network_learns_what_can_be_learnt() {
     let examples = Examples::new(Tensor::from_slice([n, 2], &points), labels);
     let mut network = Network::builder([2])
         .layer("hidden", Dense::new(32))
-        .layer("relu", Relu)
+        .layer("relu", Activation::Relu)
         .layer("logits", Dense::new(2))
         .build(1)
         .expect("the network fits together");

@@ -10,12 +10,12 @@ use thawline_tensor::{
         pool::PoolShape,
         reference::{self, max_pool_winners},
     },
-    nn::{Backward, Conv2D, Layer, MaxPool2D, Method, Relu, Step},
-    random::{Address, Purpose},
+    nn::{Activation, Backward, Conv2D, Layer, MaxPooling2D, Method, Step},
     threads,
 };
 
 use super::timing::{Work, Workload};
+use crate::streams::Stream;
 
 /// One of the three computations of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,13 +207,13 @@ impl LayerPass {
     /// The ReLU.
     pub fn relu(pass: Pass, images: usize) -> Self {
         let labels = ["light operation".to_owned(), format!("relu {pass}")];
-        Self::new(&Case::relu(), Box::new(Relu), pass, images, labels, 0)
+        Self::new(&Case::relu(), Box::new(Activation::Relu), pass, images, labels, 0)
     }
 
     /// The pool.
     pub fn max_pool(pass: Pass, images: usize) -> Self {
         let labels = ["light operation".to_owned(), format!("max-pool {pass}")];
-        Self::new(&Case::max_pool(), Box::new(MaxPool2D::new([2, 2])), pass, images, labels, 0)
+        Self::new(&Case::max_pool(), Box::new(MaxPooling2D::new([2, 2])), pass, images, labels, 0)
     }
 
     fn new(
@@ -340,7 +340,7 @@ fn wide(floats: &[f32]) -> Vec<f64> {
 
 /// Numbers between the negative limit and the limit.
 fn uniform(index: u64, len: usize, limit: f32) -> Buffer {
-    let mut bits = Address { seed: 0, purpose: Purpose::Other(3), step: 0, index }.bits();
+    let mut bits = Stream::BenchLayer.bits(0, 0, index);
     let mut floats = Buffer::zeros(len);
     floats.iter_mut().for_each(|float| *float = limit * (2.0 * bits.uniform() - 1.0));
     floats

@@ -6,11 +6,11 @@ use thawline_tensor::{
     Buffer, Shape,
     kernels::{reference, softmax::softmax_cross_entropy},
     nn::{Dropout, Layer, Optimizer, Rule, Step},
-    random::{Address, Purpose},
     threads,
 };
 
 use super::timing::{Work, Workload};
+use crate::streams::Stream;
 
 /// Examples in a batch.
 const BATCH: usize = 128;
@@ -163,7 +163,7 @@ fn label(example: usize) -> usize {
 
 /// Numbers between -1 and 1.
 fn uniform(index: u64, len: usize) -> Buffer {
-    let mut bits = Address { seed: 0, purpose: Purpose::Other(4), step: 0, index }.bits();
+    let mut bits = Stream::BenchLight.bits(0, 0, index);
     let mut floats = Buffer::zeros(len);
     floats.iter_mut().for_each(|float| *float = 2.0 * bits.uniform() - 1.0);
     floats

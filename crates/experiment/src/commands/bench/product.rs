@@ -3,11 +3,11 @@
 use thawline_tensor::{
     Buffer, dispatch,
     kernels::gemm::{Epilogue, Matrix, gemm},
-    random::{Address, Purpose},
     simd::Level,
 };
 
 use super::timing::{Work, Workload};
+use crate::streams::Stream;
 
 /// Which operand lies transposed in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl Product {
                 |row: usize| r.iter().enumerate().map(move |(col, r)| f64::from(matrix[row * down + col * across]) * r);
             (0..rows).map(|index| row(index).sum()).collect()
         };
-        let mut bits = Address { seed: 0, purpose: Purpose::Other(2), step: 0, index: 0 }.bits();
+        let mut bits = Stream::BenchCheck.bits(0, 0, 0);
         let r: Vec<f64> = (0..n).map(|_| bits.below(1024) as f64).collect();
         let [a, b] = self.case.strides();
         let expected = times(&self.a, a, m, &times(&self.b, b, k, &r));
@@ -149,7 +149,7 @@ impl Workload for Product {
 /// Whole numbers from -3 to 3.
 fn whole_numbers(index: u64, len: usize) -> Buffer {
     let mut bytes = vec![0; len];
-    Address { seed: 0, purpose: Purpose::Other(1), step: 0, index }.bits().fill(&mut bytes);
+    Stream::BenchProduct.bits(0, 0, index).fill(&mut bytes);
     let mut numbers = Buffer::zeros(len);
     for (number, byte) in numbers.iter_mut().zip(bytes) {
         *number = f32::from(byte % 7) - 3.0;

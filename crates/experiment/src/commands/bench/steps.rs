@@ -5,11 +5,13 @@ use std::{fmt, sync::OnceLock};
 use thawline_tensor::{
     Tensor,
     nn::{Examples, Network, Node, Optimizer, Prefix, Rule, Step, fit::train_step, trace::Trace},
-    random::{Address, Purpose},
     threads,
 };
 
-use crate::models::{ConvMethod, FEATURES_END, INPUT, Tutorial};
+use crate::{
+    models::{ConvMethod, FEATURES_END, INPUT, Tutorial},
+    streams::Stream,
+};
 
 use super::{
     layers::{conv2_shape, winograd_flops},
@@ -204,7 +206,7 @@ fn tutorial(conv_method: ConvMethod) -> Network {
 }
 
 fn random_pictures(count: usize) -> Tensor {
-    let mut bits = Address { seed: 0, purpose: Purpose::Other(5), step: 0, index: 0 }.bits();
+    let mut bits = Stream::BenchStep.bits(0, 0, 0);
     let [height, width, channels] = INPUT;
     let mut pictures = Tensor::zeros([count, height, width, channels]);
     pictures.data_mut().iter_mut().for_each(|pixel| *pixel = bits.uniform());

@@ -10,14 +10,14 @@ use super::layer::{Backward, Layer, Role};
 
 /// Max-pooling, for any window and stride.
 #[derive(Clone, Copy, Debug)]
-pub struct MaxPool2D {
+pub struct MaxPooling2D {
     window: [usize; 2],
     stride: [usize; 2],
     padding: Padding,
     shape: Option<PoolShape>,
 }
 
-impl MaxPool2D {
+impl MaxPooling2D {
     /// Windows that do not overlap.
     pub fn new(window: [usize; 2]) -> Self {
         Self { window, stride: window, padding: Padding::Valid, shape: None }
@@ -38,7 +38,7 @@ impl MaxPool2D {
     }
 }
 
-impl Layer for MaxPool2D {
+impl Layer for MaxPooling2D {
     fn kind(&self) -> &'static str {
         "MaxPooling2D"
     }

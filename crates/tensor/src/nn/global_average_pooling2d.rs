@@ -10,19 +10,19 @@ use super::layer::{Backward, Layer};
 
 /// An image H x W x C becomes a vector of its C means.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct GlobalAveragePool2D {
+pub struct GlobalAveragePooling2D {
     pixels: usize,
     channels: usize,
 }
 
-impl GlobalAveragePool2D {
+impl GlobalAveragePooling2D {
     /// For images of any size.
     pub fn new() -> Self {
         Self::default()
     }
 }
 
-impl Layer for GlobalAveragePool2D {
+impl Layer for GlobalAveragePooling2D {
     fn kind(&self) -> &'static str {
         "GlobalAveragePooling2D"
     }

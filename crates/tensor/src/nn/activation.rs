@@ -1,4 +1,4 @@
-//! `Activation('relu')`: y = max(x, 0). Usually folded into the layer before it.
+//! `Activation`: a function of each element. ReLU is usually folded into the layer before it.
 
 use crate::dispatch;
 use crate::kernels::activation::{relu, relu_gradient};
@@ -7,11 +7,14 @@ use crate::simd::Simd;
 
 use super::layer::{Backward, Layer, Role};
 
-/// The rectified linear unit.
-#[derive(Clone, Copy, Debug)]
-pub struct Relu;
+/// An activation function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// The rectified linear unit, max(x, 0).
+    Relu,
+}
 
-impl Layer for Relu {
+impl Layer for Activation {
     fn kind(&self) -> &'static str {
         "Activation"
     }
