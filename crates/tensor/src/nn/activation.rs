@@ -19,7 +19,7 @@ impl Layer for Activation {
         "Activation"
     }
 
-    fn build(&mut self, input: &Shape, _seed: u64, _position: usize) -> Result<Shape, String> {
+    fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, String> {
         Ok(input.clone())
     }
 

@@ -130,7 +130,7 @@ impl Layer for BatchNormalization {
         "BatchNormalization"
     }
 
-    fn build(&mut self, input: &Shape, _seed: u64, _position: usize) -> Result<Shape, String> {
+    fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, String> {
         if !(0.0..=1.0).contains(&self.momentum) {
             return Err(format!("its momentum is {}; it must lie between 0 and 1", self.momentum));
         }
@@ -139,20 +139,22 @@ impl Layer for BatchNormalization {
         }
         let channels = *input.dims().last().ok_or("it takes images or vectors, and was given a number")?;
         (self.channels, self.size) = (channels, input.size());
-        let filled = |x: f32| {
-            let mut values = Buffer::zeros(channels);
-            values.fill(x);
-            values
-        };
         self.params = vec![
-            Param::new("gamma", [channels], filled(1.0)),
-            Param::new("beta", [channels], filled(0.0)),
-            Param::statistic("moving_mean", [channels], filled(0.0)),
-            Param::statistic("moving_variance", [channels], filled(1.0)),
+            Param::new("gamma", [channels]),
+            Param::new("beta", [channels]),
+            Param::statistic("moving_mean", [channels]),
+            Param::statistic("moving_variance", [channels]),
         ];
-        self.prepared = [0; 3].map(|_| Buffer::zeros(self.width()));
-        self.refresh();
         Ok(input.clone())
+    }
+
+    fn initialize(&mut self, _seed: u64, _position: usize) -> Result<(), String> {
+        for (param, initial) in self.params.iter_mut().zip([1.0, 0.0, 0.0, 1.0]) {
+            param.value = Buffer::zeros(self.channels);
+            param.value.fill(initial);
+        }
+        self.refresh();
+        Ok(())
     }
 
     /// y = gamma (x - `moving_mean`) / sqrt(`moving_variance` + epsilon) + beta
@@ -272,6 +274,9 @@ impl Layer for BatchNormalization {
     }
 
     fn refresh(&mut self) {
+        if self.prepared[0].is_empty() {
+            self.prepared = [0; 3].map(|_| Buffer::zeros(self.width()));
+        }
         for channel in 0..self.channels {
             let scale = self.scale(channel, self.params[3].value[channel]);
             let [mean, prepared_scale, shift] = &mut self.prepared;

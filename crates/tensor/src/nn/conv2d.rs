@@ -126,6 +126,17 @@ impl Conv2D {
         }
     }
 
+    /// Floats of what the method derives from the kernel: for the forward pass, and for the input gradient.
+    fn prepared_lens(&self) -> [usize; 2] {
+        let s = self.shape();
+        let vectors = match self.method {
+            Method::Winograd => winograd::kernel_vectors(s),
+            Method::Implicit => [implicit::kernel_vectors(s), implicit::kernel_vectors(&implicit::transposed_shape(s))],
+            _ => [0, 0],
+        };
+        vectors.map(|vectors| vectors * LANES)
+    }
+
     fn resolve(&self, s: &ConvShape) -> Result<Method, String> {
         let method = match self.method {
             // With few channels Winograd's transforms cost more than its products save.
@@ -151,32 +162,22 @@ impl Layer for Conv2D {
         "Conv2D"
     }
 
-    fn build(&mut self, input: &Shape, seed: u64, position: usize) -> Result<Shape, String> {
+    fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, String> {
         let image = input.as_image().ok_or_else(|| format!("it takes an image (H x W x C) and was given {input}"))?;
         let s = ConvShape::new(image, self.kernel, self.filters, self.stride, self.dilation, self.padding)?;
         self.method = self.resolve(&s)?;
         self.shape = Some(s);
-        let taps = s.kh * s.kw;
-        let kernel = self.init.values(s.kernel_len(), [taps * s.c, taps * s.filters], seed, position)?;
-        self.params = vec![
-            Param::new("kernel", [s.kh, s.kw, s.c, s.filters], kernel),
-            Param::new("bias", [s.filters], Buffer::zeros(s.filters)),
-        ];
-        let [forward, backward] = match self.method {
-            Method::Winograd => winograd::kernel_vectors(&s),
-            Method::Implicit => {
-                [implicit::kernel_vectors(&s), implicit::kernel_vectors(&implicit::transposed_shape(&s))]
-            }
-            _ => [0, 0],
-        };
-        self.prepared = Prepared {
-            forward: Buffer::zeros(forward * LANES),
-            backward: Buffer::zeros(backward * LANES),
-            bias: Buffer::zeros(s.filters.next_multiple_of(LANES)),
-            no_bias: Buffer::zeros(s.c.next_multiple_of(LANES)),
-        };
-        self.refresh();
+        self.params = vec![Param::new("kernel", [s.kh, s.kw, s.c, s.filters]), Param::new("bias", [s.filters])];
         Ok(Shape::from([s.out_h, s.out_w, s.filters]))
+    }
+
+    fn initialize(&mut self, seed: u64, position: usize) -> Result<(), String> {
+        let s = *self.shape();
+        let fans = [s.kh * s.kw * s.c, s.kh * s.kw * s.filters];
+        self.params[0].value = self.init.values(s.kernel_len(), fans, seed, position)?;
+        self.params[1].value = Init::Zeros.values(s.filters, fans, seed, position)?;
+        self.refresh();
+        Ok(())
     }
 
     /// y = x * kernel + bias
@@ -236,7 +237,16 @@ impl Layer for Conv2D {
     }
 
     fn refresh(&mut self) {
-        let s = self.shape.expect("a layer is built before it is used");
+        let s = *self.shape();
+        if self.prepared.bias.is_empty() {
+            let [forward, backward] = self.prepared_lens();
+            self.prepared = Prepared {
+                forward: Buffer::zeros(forward),
+                backward: Buffer::zeros(backward),
+                bias: Buffer::zeros(s.filters.next_multiple_of(LANES)),
+                no_bias: Buffer::zeros(s.c.next_multiple_of(LANES)),
+            };
+        }
         let Prepared { forward, backward, bias, .. } = &mut self.prepared;
         let kernel = &self.params[0].value;
         bias[..s.filters].copy_from_slice(&self.params[1].value);

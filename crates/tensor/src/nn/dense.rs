@@ -1,6 +1,5 @@
 //! `Dense`: y = x W + b. The whole batch is one matrix product.
 
-use crate::buffer::Buffer;
 use crate::dispatch;
 use crate::kernels::activation::{add_rows, relu_gradient};
 use crate::kernels::gemm::{Epilogue, Matrix, gemm};
@@ -43,21 +42,23 @@ impl Layer for Dense {
         "Dense"
     }
 
-    fn build(&mut self, input: &Shape, seed: u64, position: usize) -> Result<Shape, String> {
+    fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, String> {
         let inputs = input
             .as_vector()
             .ok_or_else(|| format!("it takes a vector and was given {input}: put a Flatten before it"))?;
         if inputs == 0 || self.units == 0 {
             return Err(format!("it has {inputs} inputs and {} units; both must be at least 1", self.units));
         }
-        let len = inputs.checked_mul(self.units).ok_or("its number of weights overflows")?;
         self.inputs = inputs;
-        let kernel = self.init.values(len, [inputs, self.units], seed, position)?;
-        self.params = vec![
-            Param::new("kernel", [inputs, self.units], kernel),
-            Param::new("bias", [self.units], Buffer::zeros(self.units)),
-        ];
+        self.params = vec![Param::new("kernel", [inputs, self.units]), Param::new("bias", [self.units])];
         Ok(Shape::from([self.units]))
+    }
+
+    fn initialize(&mut self, seed: u64, position: usize) -> Result<(), String> {
+        let fans = [self.inputs, self.units];
+        self.params[0].value = self.init.values(self.inputs * self.units, fans, seed, position)?;
+        self.params[1].value = Init::Zeros.values(self.units, fans, seed, position)?;
+        Ok(())
     }
 
     /// y = x W + b

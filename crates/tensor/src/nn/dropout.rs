@@ -34,7 +34,7 @@ impl Layer for Dropout {
         "Dropout"
     }
 
-    fn build(&mut self, input: &Shape, _seed: u64, position: usize) -> Result<Shape, String> {
+    fn build(&mut self, input: &Shape, position: usize) -> Result<Shape, String> {
         if !(0.0..=1.0).contains(&self.rate) {
             return Err(format!("its rate is {}; it must lie between 0 and 1", self.rate));
         }

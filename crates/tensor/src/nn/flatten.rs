@@ -13,7 +13,7 @@ impl Layer for Flatten {
         "Flatten"
     }
 
-    fn build(&mut self, input: &Shape, _seed: u64, _position: usize) -> Result<Shape, String> {
+    fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, String> {
         Ok(Shape::from([input.size()]))
     }
 

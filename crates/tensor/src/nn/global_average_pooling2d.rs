@@ -27,7 +27,7 @@ impl Layer for GlobalAveragePooling2D {
         "GlobalAveragePooling2D"
     }
 
-    fn build(&mut self, input: &Shape, _seed: u64, _position: usize) -> Result<Shape, String> {
+    fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, String> {
         let image = input.as_image().ok_or_else(|| format!("it takes an image (H x W x C) and was given {input}"))?;
         (self.pixels, self.channels) = (image[0] * image[1], image[2]);
         Ok(Shape::from([self.channels]))

@@ -13,7 +13,7 @@ pub struct Param {
     pub name: &'static str,
     /// The dimensions.
     pub shape: Shape,
-    /// The values, in row-major order.
+    /// The values, in row-major order; empty until the layer is [initialized](Layer::initialize).
     pub value: Buffer,
     /// Whether training changes the values. What is not trainable gets no gradient, no moments and no work.
     pub trainable: bool,
@@ -22,11 +22,9 @@ pub struct Param {
 }
 
 impl Param {
-    /// A trainable parameter.
-    pub fn new(name: &'static str, shape: impl Into<Shape>, value: Buffer) -> Self {
-        let shape = shape.into();
-        debug_assert_eq!(shape.size(), value.len());
-        Self { name, shape, value, trainable: true, statistic: false }
+    /// A trainable parameter, without values yet.
+    pub fn new(name: &'static str, shape: impl Into<Shape>) -> Self {
+        Self { name, shape: shape.into(), value: Buffer::default(), trainable: true, statistic: false }
     }
 
     /// Whether gradients change the values: then an optimizer has moments for them.
@@ -35,8 +33,8 @@ impl Param {
     }
 
     /// A statistic of the examples that pass. It stands behind the layer's other parameters.
-    pub fn statistic(name: &'static str, shape: impl Into<Shape>, value: Buffer) -> Self {
-        Self { statistic: true, ..Self::new(name, shape, value) }
+    pub fn statistic(name: &'static str, shape: impl Into<Shape>) -> Self {
+        Self { statistic: true, ..Self::new(name, shape) }
     }
 }
 
@@ -87,12 +85,21 @@ pub trait Layer: fmt::Debug + Send + Sync {
     /// The layer's type, in Keras's words.
     fn kind(&self) -> &'static str;
 
-    /// Checks the shape of one input example, derives that of the output, and makes the parameters at their initial
-    /// values. Called once, when the network is built; `position` tells the layer's random bits from other layers'.
+    /// Checks the shape of one input example and derives those of the output and of the parameters, which have no values
+    /// yet, so nothing large is allocated. Called once; `position` tells the layer's random bits from other layers'.
     ///
     /// # Errors
     /// A sentence about what does not fit.
-    fn build(&mut self, input: &Shape, seed: u64, position: usize) -> Result<Shape, String>;
+    fn build(&mut self, input: &Shape, position: usize) -> Result<Shape, String>;
+
+    /// Gives the parameters their initial values. Called after [`build`](Layer::build).
+    ///
+    /// # Errors
+    /// A sentence, if there is no memory for them.
+    fn initialize(&mut self, seed: u64, position: usize) -> Result<(), String> {
+        let _ = (seed, position);
+        Ok(())
+    }
 
     /// y of some examples: no memory, no chance.
     fn infer(&self, x: &[f32], y: &mut [f32]);
@@ -122,7 +129,7 @@ pub trait Layer: fmt::Debug + Send + Sync {
         let _ = memory;
     }
 
-    /// Derives again what the layer derives from its parameters.
+    /// Derives again what the layer derives from its parameters, once these have values.
     fn refresh(&mut self) {}
 
     /// Floats that a gradient takes while it is summed over examples; its form is the layer's own.

@@ -43,7 +43,7 @@ impl Layer for MaxPooling2D {
         "MaxPooling2D"
     }
 
-    fn build(&mut self, input: &Shape, _seed: u64, _position: usize) -> Result<Shape, String> {
+    fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, String> {
         let image = input.as_image().ok_or_else(|| format!("it takes an image (H x W x C) and was given {input}"))?;
         let shape = PoolShape::new(image, self.window, self.stride, self.padding)?;
         self.shape = Some(shape);

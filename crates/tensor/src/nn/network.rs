@@ -1,10 +1,15 @@
 //! The network: an ordered list of named layers, and the thawline that divides it.
 
+use std::collections::HashSet;
+
 use crate::shape::Shape;
 use crate::threads;
 
 use super::init;
 use super::layer::{Layer, Param, Role};
+
+/// The most parameters of a layer, more than any machine holds. Below it no layer's floats, bytes or operations overflow.
+const MOST_PARAMETERS: usize = 1 << 56;
 
 /// A list of named layers, built once with all shapes checked.
 ///
@@ -124,9 +129,24 @@ impl Builder {
     /// # Errors
     /// Names the first layer that does not fit, its input and the reason.
     pub fn build(self, seed: u64) -> Result<Network, NetworkError> {
+        let mut network = self.outline()?;
+        network.initialize(seed)?;
+        Ok(network)
+    }
+
+    /// Checks every shape, and allocates nothing large: the network's shapes and costs are known, and its parameters have
+    /// no values until [`Network::initialize`] or [`Network::update_params`] gives them some.
+    ///
+    /// # Errors
+    /// Names the first layer that does not fit, its input and the reason.
+    pub fn outline(self) -> Result<Network, NetworkError> {
         let mut network = Network { input: self.input, layers: Vec::new(), nodes: Vec::new() };
+        let mut names = HashSet::new();
         for (name, layer) in self.layers {
-            network.push(name, layer, seed)?;
+            if !names.insert(name.clone()) {
+                return Err(NetworkError::DuplicateName { position: network.layers.len() + 1, name });
+            }
+            network.append(name, layer)?;
         }
         Ok(network)
     }
@@ -142,18 +162,51 @@ impl Network {
     ///
     /// # Errors
     /// If it does not fit, or its name is taken.
-    pub fn push(&mut self, name: String, mut layer: Box<dyn Layer>, seed: u64) -> Result<(), NetworkError> {
-        let position = self.layers.len() + 1;
+    pub fn push(&mut self, name: String, layer: Box<dyn Layer>, seed: u64) -> Result<(), NetworkError> {
         if self.layers.iter().any(|listed| listed.name == name) {
-            return Err(NetworkError::DuplicateName { position, name });
+            return Err(NetworkError::DuplicateName { position: self.layers.len() + 1, name });
         }
+        self.append(name, layer)?;
+        self.initialize_layer(self.layers.len() - 1, seed)
+    }
+
+    /// Gives all parameters their initial values, which depend on the seed alone.
+    ///
+    /// # Errors
+    /// Names the first layer that there is no memory for.
+    pub fn initialize(&mut self, seed: u64) -> Result<(), NetworkError> {
+        (0..self.layers.len()).try_for_each(|index| self.initialize_layer(index, seed))
+    }
+
+    fn initialize_layer(&mut self, index: usize, seed: u64) -> Result<(), NetworkError> {
+        let Listed { name, kind, node, .. } = &self.layers[index];
+        // What is folded into another layer has no parameters.
+        let Some(node) = node.map(|node| &mut self.nodes[node]).filter(|node| node.name == *name) else {
+            return Ok(());
+        };
+        let position = index + 1;
+        node.layer.initialize(seed, position).map_err(|reason| NetworkError::Shape {
+            position,
+            name: name.clone(),
+            kind,
+            input: node.input.clone(),
+            reason,
+        })
+    }
+
+    /// Appends a layer of a new name, without values for its parameters.
+    fn append(&mut self, name: String, mut layer: Box<dyn Layer>) -> Result<(), NetworkError> {
+        let position = self.layers.len() + 1;
         let (input, kind) = (self.output().clone(), layer.kind());
         let error =
             |reason: String| NetworkError::Shape { position, name: name.clone(), kind, input: input.clone(), reason };
-        let output = layer.build(&input, seed, position).map_err(error)?;
+        let output = layer.build(&input, position).map_err(error)?;
         if output.checked_size().is_none_or(|size| size == 0) {
             return Err(error(format!("it would give an output of {output}")));
         }
+        let add = |sum: usize, param: &Param| sum.checked_add(param.shape.checked_size()?);
+        let parameters = layer.params().iter().try_fold(0, add).filter(|&parameters| parameters <= MOST_PARAMETERS);
+        let parameters = parameters.ok_or_else(|| error("its number of weights overflows".to_owned()))?;
         let folded = match (layer.role(), self.nodes.last_mut()) {
             (Role::Reshape, _) => true,
             (role, Some(last)) => last.layer.absorb(role),
@@ -163,7 +216,7 @@ impl Network {
             name: name.clone(),
             kind,
             output: output.clone(),
-            parameters: layer.params().iter().map(|param| param.value.len()).sum(),
+            parameters,
             flops: layer.flops(),
             node: if folded { self.nodes.len().checked_sub(1) } else { Some(self.nodes.len()) },
         });
@@ -205,7 +258,11 @@ impl Network {
     fn position(&self, name: &str) -> Result<usize, NetworkError> {
         self.layers.iter().position(|listed| listed.name == name).ok_or_else(|| NetworkError::UnknownLayer {
             name: name.to_owned(),
-            known: self.layers.iter().map(|listed| listed.name.as_str()).collect::<Vec<_>>().join(", "),
+            known: {
+                let (shown, hidden) = self.layers.split_at(self.layers.len().min(30));
+                let known = shown.iter().map(|listed| listed.name.as_str()).collect::<Vec<_>>().join(", ");
+                if hidden.is_empty() { known } else { format!("{known} and {} more", hidden.len()) }
+            },
         })
     }
 
@@ -371,7 +428,7 @@ impl<'a> Prefix<'a> {
 
     /// Floating-point operations of one example.
     pub fn flops(&self) -> u64 {
-        self.nodes.iter().map(|node| node.layer.flops()).sum()
+        self.nodes.iter().fold(0, |sum, node| sum.saturating_add(node.layer.flops()))
     }
 
     /// y of one example.

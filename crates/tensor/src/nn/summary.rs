@@ -46,7 +46,7 @@ impl Network {
             let params = own.map_or(&[][..], |node| self.nodes[node].layer.params());
             let count = |statistic: bool| {
                 let counted = params.iter().filter(|param| param.trainable && param.statistic == statistic);
-                counted.map(|param| param.value.len()).sum()
+                counted.map(|param| param.shape.size()).sum()
             };
             SummaryRow {
                 name: listed.name.clone(),
@@ -66,12 +66,12 @@ impl Network {
 impl Summary {
     /// All parameters.
     pub fn parameters(&self) -> usize {
-        self.rows.iter().map(|row| row.parameters).sum()
+        self.rows.iter().fold(0, |sum, row| sum.saturating_add(row.parameters))
     }
 
     /// The parameters that training changes by gradients.
     pub fn trainable(&self) -> usize {
-        self.rows.iter().map(|row| row.trainable).sum()
+        self.rows.iter().fold(0, |sum, row| sum.saturating_add(row.trainable))
     }
 
     /// The parameters that training takes from the examples that pass.
@@ -81,17 +81,17 @@ impl Summary {
 
     /// The parameters that it does not change.
     pub fn frozen(&self) -> usize {
-        self.parameters() - self.trainable() - self.statistics()
+        self.parameters().saturating_sub(self.trainable()).saturating_sub(self.statistics())
     }
 
     /// Floating-point operations of one example forward, by the direct method.
     pub fn flops(&self) -> u64 {
-        self.rows.iter().map(|row| row.flops).sum()
+        self.rows.iter().fold(0, |sum, row| sum.saturating_add(row.flops))
     }
 
     /// Bytes of all outputs for one example.
     pub fn activation_bytes(&self) -> u64 {
-        self.rows.iter().map(|row| row.activation_bytes).sum()
+        self.rows.iter().fold(0, |sum, row| sum.saturating_add(row.activation_bytes))
     }
 }
 

@@ -189,9 +189,14 @@ impl Layer for Probe {
         "Probe"
     }
 
-    fn build(&mut self, input: &Shape, _seed: u64, _position: usize) -> Result<Shape, String> {
-        self.params = vec![Param::new("constant", [1], Buffer::zeros(1))];
+    fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, String> {
+        self.params = vec![Param::new("constant", [1])];
         Ok(input.clone())
+    }
+
+    fn initialize(&mut self, _seed: u64, _position: usize) -> Result<(), String> {
+        self.params[0].value = Buffer::zeros(1);
+        Ok(())
     }
 
     fn infer(&self, x: &[f32], y: &mut [f32]) {

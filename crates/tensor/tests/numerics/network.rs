@@ -1,7 +1,8 @@
 //! Building a network: shapes checked with names and numbers, layers frozen, taken away and put on, and the summary.
 
 use thawline_tensor::nn::{
-    Activation, Conv2D, Dense, Dropout, Flatten, Init, Layer, MaxPooling2D, Method, Network, NetworkError, Padding,
+    Activation, BatchNormalization, Conv2D, Dense, Dropout, Flatten, Init, Layer, MaxPooling2D, Method, Network,
+    NetworkError, Padding,
 };
 
 /// The tutorial's network: two convolutions, a hidden layer, and as many classes as asked for.
@@ -227,6 +228,26 @@ fn seeds_and_positions_decide_the_initial_weights() {
     assert_ne!(weights(1), weights(2));
     assert_ne!(weights(1)[0], weights(1)[2], "layers of one shape differ");
     assert_eq!(weights(1)[1], [0.0; 4], "biases begin at zero");
+}
+
+#[test]
+fn an_outline_has_the_shapes_and_costs_of_the_network_and_becomes_it() {
+    // Ten times the memory of any machine, for the weights of one layer.
+    let layers = |units| {
+        Network::builder([32, 32, 3])
+            .layer("conv", Conv2D::new(64, [3, 3]))
+            .layer("relu", Activation::Relu)
+            .layer("norm", BatchNormalization::new())
+            .layer("flat", Flatten)
+            .layer("dense", Dense::new(units))
+    };
+    assert_eq!(layers(1 << 40).outline().expect("it fits").summary().parameters(), 63_332_969_271_527_424);
+    let (mut outline, built) = (layers(3).outline().expect("it fits"), layers(3).build(7).expect("it fits"));
+    assert_eq!(outline.summary(), built.summary());
+    assert!(outline.params().all(|(_, param)| param.value.is_empty()));
+    outline.initialize(7).expect("there is memory");
+    let weights = |network: &Network| network.params().map(|(_, param)| param.value.to_vec()).collect::<Vec<_>>();
+    assert_eq!(weights(&outline), weights(&built));
 }
 
 #[test]

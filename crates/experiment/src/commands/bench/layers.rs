@@ -224,7 +224,7 @@ impl LayerPass {
         [group, name]: [String; 2],
         flops_done: u64,
     ) -> Self {
-        layer.build(&case.input, 0, 0).expect("the layer fits");
+        layer.build(&case.input, 0).and_then(|_| layer.initialize(0, 0)).expect("the layer fits");
         for (param, value) in layer.params_mut().iter_mut().zip(&case.params) {
             param.value.copy_from_slice(value);
         }

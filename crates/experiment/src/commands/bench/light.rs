@@ -70,7 +70,7 @@ impl Light {
             Operation::Adam => PARAMETERS,
         };
         let mut dropout = Dropout::new(RATE);
-        dropout.build(&Shape::from([FEATURES]), 0, 0).expect("any shape fits");
+        dropout.build(&Shape::from([FEATURES]), 0).expect("any shape fits");
         let [read, written] = [0, 1].map(|index| uniform(index, len));
         Self { operation, read, written, dropout, optimizer: Optimizer::new(Rule::ADAM, 1e-3) }
     }
@@ -182,7 +182,7 @@ mod tests {
         }
         let mut wrong = Light::new(Operation::Dropout);
         wrong.dropout = Dropout::new(0.5);
-        wrong.dropout.build(&Shape::from([FEATURES]), 0, 0).unwrap();
+        wrong.dropout.build(&Shape::from([FEATURES]), 0).unwrap();
         assert!(wrong.check().is_err());
         // The reference is for the first step, with moments of zero.
         let mut second = Light::new(Operation::Adam);

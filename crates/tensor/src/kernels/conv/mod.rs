@@ -68,6 +68,9 @@ pub struct ConvShape {
     pub out_w: usize,
 }
 
+/// The most products of one image, a year of a core's work. Below it no layer's floats, bytes or operations overflow.
+const MOST_PRODUCTS: usize = 1 << 56;
+
 impl ConvShape {
     /// Derives the output's size and the zeros on the border.
     ///
@@ -88,7 +91,8 @@ impl ConvShape {
         let too_large = || format!("its {kh} x {kw} kernel is larger than the {h} x {w} input");
         let out_h = windows(h, [top, bottom], kh, stride[0], dilation[0]).ok_or_else(too_large)?;
         let out_w = windows(w, [left, right], kw, stride[1], dilation[1]).ok_or_else(too_large)?;
-        if product(&[h, w, c]).is_none() || product(&[kh, kw, c, filters, out_h, out_w]).is_none() {
+        let products = product(&[kh, kw, c, filters, out_h, out_w]);
+        if product(&[h, w, c]).is_none() || products.is_none_or(|products| products > MOST_PRODUCTS) {
             return Err(format!("its number of products overflows: {out_h} x {out_w} x {kh} x {kw} x {c} x {filters}"));
         }
         Ok(Self { h, w, c, kh, kw, filters, stride, dilation, pad_top: top, pad_left: left, out_h, out_w })
