@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures this machine, and writes the tables of docs/winograd.md, docs/performance.md and README.md anew.
+"""Measures this machine, and updates the tables of docs/winograd.md, docs/performance.md and README.md.
 
     cargo build --release && scripts/update_tables.py [ladder] [errors] [bench] [rivals] [peers]
 
