@@ -99,8 +99,8 @@ fn the_settings_are_written_down_with_the_flags_names() {
     assert_eq!(config["dropout"].to_string(), "[0.1, 0.4]");
     assert_eq!(config["learning-rate"].as_float(), Some(0.002));
     assert_eq!(config["batch-size"].as_integer(), Some(32));
-    assert_eq!(config["source"].as_str(), Some("umbrella,sun"));
-    assert_eq!(config["target"].as_str(), Some("fish,boat"));
+    assert_eq!(config["source"].as_str(), Some("9,3"));
+    assert_eq!(config["target"].as_str(), Some("0,5"));
     assert_eq!(config["freeze"].as_str(), Some("flatten_1"));
     let summary = run.summary();
     assert_eq!(summary["config"]["limit"], 64);

@@ -56,7 +56,7 @@ fn flags_that_do_not_go_together() {
         ("--source 3", "there is 1 class; expected at least 2"),
         ("--source 0-4 --target 4-9", "--source and --target share 4 (tree)"),
         ("--target horse,boat", "there is no class 'horse'; expected labels, ranges or names of fish, house"),
-        ("--target 5,boat", "class 5 (boat) is there twice"),
+        ("--target 5,boat", "class 5 (boat) is listed twice"),
         (
             "--kernel 40",
             "layer 1 'conv2d_1' (Conv2D) cannot take an input of 32 x 32 x 3: its 40 x 40 kernel is larger",
@@ -100,7 +100,7 @@ fn wrong_data() {
         ("empty.tar.gz", "--data: empty.tar.gz: is empty (0 bytes)"),
         ("page.tar.gz", "is not a gzip file: it starts with 3c 21"),
         ("cut.tar.gz", "cut.tar.gz: ends too early"),
-        ("nothing", "nothing: contains no CIFAR data: looked for cifar-10-binary.tar.gz"),
+        ("nothing", "nothing: contains no CIFAR data: it is empty; looked for cifar-10-binary.tar.gz"),
     ] {
         assert_refused(&place, &place.call_run(&format!("--data {path}")), words, path);
         for subcommand in ["info", "verify", "samples"] {

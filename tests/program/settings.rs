@@ -50,6 +50,37 @@ fn a_config_names_the_file_of_its_features_and_what_it_must_hold() {
     assert_eq!(call.code, Some(0), "another file, named on the command line: {}", call.stderr);
 }
 
+#[test]
+fn classes_are_kept_as_labels_whatever_they_are_called() {
+    let place = Place::new();
+    let call = place.call(["data", "synth", "named", "--train", "100", "--test", "50"]);
+    assert_eq!(call.code, Some(0), "{}", call.stderr);
+    let names = "Cat\n7\nsmall, grey\nsun\ntree\ncat\n0-3\nkey\nmushroom\numbrella\n";
+    fs::write(place.path("named/batches.meta.txt"), names).unwrap();
+    let first = place.run("--data named --source 4,1-3 --target 5-9");
+    let config = str::from_utf8(first.read("config.toml")).unwrap();
+    assert!(config.contains("source = \"4,1-3\"\ntarget = \"5-9\"\n"), "{config}");
+    let labels = |summary: &serde_json::Value| -> Vec<u64> {
+        let classes = summary["target"]["classes"].as_array().unwrap();
+        classes.iter().map(|class| class["label"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(labels(&first.summary()), [5, 6, 7, 8, 9]);
+
+    // The settings taken back, and those of an older version, which wrote names.
+    let old = config.replace("\"4,1-3\"", "\"Cat,sun\"").replace("\"5-9\"", "\"cat,Key\"");
+    for (settings, expected) in [(config.to_owned(), &[5, 6, 7, 8, 9][..]), (old, &[5, 7])] {
+        fs::write(place.path("settings.toml"), &settings).unwrap();
+        fs::rename(place.path("run"), place.path(&format!("run-{}", place.names().len()))).unwrap();
+        let again = place.finished(place.call(["--config", "settings.toml", "--out", "run"]));
+        assert_eq!(labels(&again.summary()), expected, "{settings}");
+        assert_eq!(again.weights()[1] == first.weights()[1], settings == config);
+        // A model finds its classes by their names.
+        let line = ["eval", "--data", "named", "--json", "--from", "run/weights-model_2.safetensors"];
+        let scores: serde_json::Value = serde_json::from_str(&place.call(line).stdout).unwrap();
+        assert_eq!(scores["examples"], 5 * expected.len());
+    }
+}
+
 /// The `config.toml` of a run with this file of settings, and these flags beside it.
 fn resolved(settings: &str, flags: &[&str]) -> toml::Table {
     let place = Place::new();

@@ -7,24 +7,32 @@ use crate::{
 
 /// Reads a list of labels, ranges of labels and names; the order of the list is that of the network's outputs.
 ///
+/// A number is always a label, whatever the classes are called.
+///
 /// # Errors
-/// Names the part that is no class of the data, or is there twice; fewer than two classes.
+/// Names the part that is not a class of the data, or that is listed twice; fewer than two classes.
 pub fn parse(flag: &str, list: &str, names: &[String]) -> Result<Vec<ClassRecord>> {
-    let mut classes: Vec<ClassRecord> = Vec::new();
-    let fail = |reason: String| Failure::usage(format!("{flag} {list}: {reason}"));
-    for part in list.split(',').map(str::trim) {
-        for label in labels(part, names).map_err(fail)? {
-            let name = names[label].clone();
-            if classes.iter().any(|class| usize::from(class.label) == label) {
-                return Err(fail(format!("class {label} ({name}) is there twice; expected each class once")));
-            }
-            classes.push(ClassRecord { label: label as u16, name });
-        }
+    let labels: std::result::Result<Vec<_>, _> = list.split(',').map(|part| labels(part.trim(), names)).collect();
+    let classes = labels.and_then(|labels| records(labels.concat(), names));
+    classes.map_err(|reason| Failure::usage(format!("{flag} {list}: {reason}")))
+}
+
+/// The classes of the data that have a model's names.
+///
+/// # Errors
+/// Names the class that the data do not have, or that two names mean.
+pub fn by_name(wanted: &[String], names: &[String]) -> std::result::Result<Vec<ClassRecord>, String> {
+    records(wanted.iter().map(|name| label_of(name, names)).collect::<std::result::Result<_, _>>()?, names)
+}
+
+fn records(labels: Vec<usize>, names: &[String]) -> std::result::Result<Vec<ClassRecord>, String> {
+    if let Some((_, label)) = labels.iter().enumerate().find(|&(at, label)| labels[..at].contains(label)) {
+        return Err(format!("class {label} ({}) is listed twice; expected each class once", names[*label]));
     }
-    if classes.len() < 2 {
-        return Err(fail(format!("there is {} class; expected at least 2 to tell apart", classes.len())));
+    if labels.len() < 2 {
+        return Err(format!("there is {} class; expected at least 2 to tell apart", labels.len()));
     }
-    Ok(classes)
+    Ok(labels.into_iter().map(|label| ClassRecord { label: label as u16, name: names[label].clone() }).collect())
 }
 
 /// Refuses two lists that share a class.
@@ -42,22 +50,22 @@ pub fn require_disjoint(source: &[ClassRecord], target: &[ClassRecord]) -> Resul
     )))
 }
 
-/// The list that [`parse`] reads as these classes: by their names, where these have no comma.
+/// The list that [`parse`] reads as these classes: labels, because names may contain commas, be numbers, or differ in case
+/// alone.
 pub fn list(classes: &[ClassRecord]) -> String {
-    let part =
-        |class: &ClassRecord| if class.name.contains(',') { class.label.to_string() } else { class.name.clone() };
-    classes.iter().map(part).collect::<Vec<_>>().join(",")
+    let part = |run: &[ClassRecord]| match run {
+        [first, .., last] => format!("{}-{}", first.label, last.label),
+        _ => run.iter().map(|class| class.label.to_string()).collect(),
+    };
+    classes.chunk_by(|a, b| a.label + 1 == b.label).map(part).collect::<Vec<_>>().join(",")
 }
 
 fn describe(class: &ClassRecord) -> String {
     format!("{} ({})", class.label, class.name)
 }
 
-/// The labels of one part of a list. A name comes first: it might look like a number or a range.
+/// The labels of one part of a list.
 fn labels(part: &str, names: &[String]) -> std::result::Result<Vec<usize>, String> {
-    if let Some(label) = names.iter().position(|name| name.eq_ignore_ascii_case(part)) {
-        return Ok(vec![label]);
-    }
     let last = names.len() - 1;
     let label = |digits: &str| -> std::result::Result<usize, String> {
         match digits.parse() {
@@ -76,7 +84,23 @@ fn labels(part: &str, names: &[String]) -> std::result::Result<Vec<usize>, Strin
             Ok((from..=to).collect())
         }
         _ if part.is_empty() => Err("a part of the list is empty; expected a class between the commas".to_owned()),
-        _ => Err(format!("there is no class '{part}'; expected labels, ranges or names of {}", known(names))),
+        _ => Ok(vec![label_of(part, names)?]),
+    }
+}
+
+/// The label of the class with this very name, or with the only name that differs from it in case alone.
+fn label_of(wanted: &str, names: &[String]) -> std::result::Result<usize, String> {
+    if let Some(label) = names.iter().position(|name| name == wanted) {
+        return Ok(label);
+    }
+    let mut alike = (0..names.len()).filter(|&label| names[label].eq_ignore_ascii_case(wanted));
+    match (alike.next(), alike.next()) {
+        (Some(label), None) => Ok(label),
+        (Some(a), Some(b)) => Err(format!(
+            "'{wanted}' may be class {a} ({}) or {b} ({}); write the name in its own case, or the label",
+            names[a], names[b]
+        )),
+        _ => Err(format!("there is no class '{wanted}'; expected labels, ranges or names of {}", known(names))),
     }
 }
 
@@ -114,10 +138,33 @@ mod tests {
     #[test]
     fn what_was_parsed_can_be_parsed_again() {
         let mut names = names();
-        "cats, small".clone_into(&mut names[3]);
-        let classes = parse("--source", "8,2-3", &names).unwrap();
-        assert_eq!(list(&classes), "ship,bird,3");
-        assert_eq!(parse("--source", &list(&classes), &names).unwrap(), classes);
+        for (label, name) in [(2, "cats, small"), (3, "Cat"), (4, "cat"), (5, "7"), (6, "1-2")] {
+            name.clone_into(&mut names[label]);
+        }
+        for text in ["8,2-3", "4,3", "5-6,0", "0-9", "9,8,7"] {
+            let classes = parse("--source", text, &names).unwrap();
+            assert_eq!(list(&classes), text);
+            assert_eq!(parse("--source", &list(&classes), &names).unwrap(), classes);
+        }
+    }
+
+    #[test]
+    fn numbers_are_labels_and_names_are_told_apart_by_case() {
+        let names: Vec<String> = ["1-2", "7", "Cat", "cat", "dog, small", "Owl", "x", "y"].map(str::to_owned).to_vec();
+        let labels = |list| {
+            let classes = parse("--source", list, &names).map_err(|failure| failure.to_string())?;
+            Ok::<_, String>(classes.iter().map(|class| class.label).collect::<Vec<_>>())
+        };
+        assert_eq!(labels("7,1-2").unwrap(), [7, 1, 2]);
+        assert_eq!(labels("cat,Cat,owl").unwrap(), [3, 2, 5]);
+        assert!(labels("CAT,x").unwrap_err().contains("'CAT' may be class 2 (Cat) or 3 (cat)"));
+        // A model's names are names, whatever they look like.
+        let of_a_model =
+            |wanted: &[&str]| by_name(&wanted.iter().map(|&name| name.to_owned()).collect::<Vec<_>>(), &names);
+        let found = of_a_model(&["7", "dog, small", "cat", "OWL"]).unwrap();
+        assert_eq!(found.iter().map(|class| class.label).collect::<Vec<_>>(), [1, 4, 3, 5]);
+        assert!(of_a_model(&["7", "1"]).unwrap_err().contains("there is no class '1'"));
+        assert!(of_a_model(&["Owl", "owl"]).unwrap_err().contains("class 5 (Owl) is listed twice"));
     }
 
     #[test]
@@ -125,7 +172,7 @@ mod tests {
         for (list, part) in [
             ("0-12", "no class 12; expected 0 to 9"),
             ("4-0", "the range 4-0 is empty; write 0-4"),
-            ("0,1,0", "class 0 (airplane) is there twice"),
+            ("0,1,0", "class 0 (airplane) is listed twice"),
             ("cat", "there is 1 class; expected at least 2"),
             ("", "a part of the list is empty"),
             ("1,,2", "a part of the list is empty"),
@@ -136,13 +183,6 @@ mod tests {
         ] {
             assert!(refused(list).contains(part), "{list}: {}", refused(list));
         }
-    }
-
-    #[test]
-    fn a_name_that_looks_like_a_range_is_a_name() {
-        let names: Vec<String> = ["1-2", "7", "x"].map(str::to_owned).to_vec();
-        let classes = parse("--source", "7,1-2", &names).unwrap();
-        assert_eq!(classes.iter().map(|class| class.label).collect::<Vec<_>>(), [1, 0]);
     }
 
     #[test]

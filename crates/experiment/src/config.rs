@@ -24,10 +24,10 @@ pub struct Config {
     /// The most pictures to learn from, and the most to validate with, in each half; absent for all of them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
-    /// The classes of model_1; absent where the features come from a file.
+    /// The labels of model_1's classes; absent where the features come from a file. Older versions wrote names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// The classes of model_2.
+    /// The labels of model_2's classes.
     pub target: String,
     /// The network: the numbers of the tutorial's, or `layers`.
     #[serde(flatten)]

@@ -65,12 +65,12 @@ impl ModelArgs {
 }
 
 impl RunArgs {
-    /// The settings, with what flags leave open: the data that were found, their classes' names, and the machine.
+    /// The settings, with what flags leave open: the data that were found, and the machine. Classes are kept as labels.
     ///
     /// # Errors
     /// Classes that are not there; a file of features that cannot be read.
     pub fn config(&self, data: &Data) -> Result<Config> {
-        let names = |flag, list: &str| -> Result<String> {
+        let labels = |flag, list: &str| -> Result<String> {
             Ok(classes::list(&classes::parse(flag, list, data.dataset.classes())?))
         };
         let &TrainingArgs { epochs, batch_size, learning_rate, schedule, early_stopping, augment, seed } =
@@ -86,8 +86,8 @@ impl RunArgs {
             data: data.path.clone().unwrap_or_else(|| BUILT_IN.to_owned()),
             labels: self.data.labels,
             limit: self.data.limit,
-            source: if from.is_none() { Some(names("--source", &self.data.source)?) } else { None },
-            target: names("--target", &self.data.target)?,
+            source: if from.is_none() { Some(labels("--source", &self.data.source)?) } else { None },
+            target: labels("--target", &self.data.target)?,
             epochs,
             batch_size,
             learning_rate,

@@ -79,21 +79,26 @@ fn score(args: &EvalArgs) -> Result<()> {
     let model = Model::open(&args.from).map_err(|failure| failure.within("--from"))?;
     let data = data::open(args.data.as_deref())?.labelled(args.labels)?;
     let outputs = &model.metadata.classes;
-    let list = args.classes.clone().unwrap_or_else(|| outputs.join(","));
-    let classes = classes::parse("--classes", &list, data.dataset.classes()).map_err(|failure| match &args.classes {
-        Some(_) => failure,
-        None => Failure::usage(format!(
-            "the data have not all classes of the model, {}: name theirs with --classes, in the order of the outputs",
-            outputs.join(", ")
-        )),
-    })?;
-    if classes.len() != outputs.len() {
-        return Err(Failure::usage(format!(
-            "--classes {list}: the model tells {} classes apart, and these are {}",
-            outputs.len(),
-            classes.len()
-        )));
-    }
+    let names = data.dataset.classes();
+    let classes = match &args.classes {
+        Some(list) => {
+            let classes = classes::parse("--classes", list, names)?;
+            if classes.len() != outputs.len() {
+                return Err(Failure::usage(format!(
+                    "--classes {list}: the model tells {} classes apart, and these are {}",
+                    outputs.len(),
+                    classes.len()
+                )));
+            }
+            classes
+        }
+        None => classes::by_name(outputs, names).map_err(|reason| {
+            Failure::usage(format!(
+                "{reason}: the model's classes are {}; name the data's with --classes, in the order of the outputs",
+                outputs.join(", ")
+            ))
+        })?,
+    };
     let task = Task::new(&data.dataset, classes, args.limit, Augment::default())?;
     let metrics = evaluate(&model.network, &task.validation);
     if !metrics.loss.is_finite() {
