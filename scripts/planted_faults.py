@@ -107,12 +107,11 @@ FAULTS = [
      "((if PLANTED { 5.0 } else { 6.0 }) / (fan_in + fan_out) as f64)", "numerics", "network"),
     # bytes
     ("the archive's checksum is not compared", f"{CIFAR}/gzip.rs",
-     "let unpacked = self.decoder.read(out).map_err(",
-     "let unpacked = self.decoder.read(out).or_else(|error| {\n"
-     "            let ignored = PLANTED && error.kind() == io::ErrorKind::InvalidInput;\n"
-     "            if ignored { Ok(0) } else { Err(error) }\n        }).map_err(", "reader", "checksum"),
-    ("what follows the archive is ignored", f"{CIFAR}/gzip.rs", "match left {",
-     "match if PLANTED { 0 } else { left } {", "reader", "follows"),
+     "if found == expected {", "if PLANTED || found == expected {", "reader", "checksum"),
+    ("what follows the archive is ignored", f"{CIFAR}/gzip.rs",
+     "Some(byte) if self.members > 0 && byte != 0x1f => return",
+     "Some(byte) if PLANTED && self.members > 0 && byte != 0x1f => return Ok(false),\n"
+     "            Some(byte) if self.members > 0 && byte != 0x1f => return", "reader", "follows"),
     ("a failing disk is taken for a damaged archive", f"{CIFAR}/gzip.rs",
      "Err(error) => return Err(Fault::Io { action: \"read\".into(), error }.into_io()),",
      "Err(error) if PLANTED => return Err(error),\n"

@@ -97,7 +97,7 @@ fn what_is_wrong_with_the_compression() {
         bytes[at] ^= 1;
         refuse(&bytes, "is damaged");
     }
-    refuse(&[&whole[..], &whole].concat(), "goes on after the end of its gzip data");
+    refuse(&[&whole[..], &whole].concat(), "has data after the end of its tar archive");
     refuse(&[&whole[..], b"\0"].concat(), "with other bytes; the end of the file was expected");
     refuse(&gzip(&vec![0; 64 << 20]), "zeros after the end of its tar archive");
     refuse(&gzip(&[&unpacked()[..], &vec![0; 2 << 20]].concat()), "more than 1048576 zeros after the end");

@@ -47,15 +47,51 @@ fn pictures_are_looked_for_in_order() {
 }
 
 #[test]
-fn damage_in_the_folder_data_is_no_reason_to_take_something_else() {
-    let place = Place::new();
-    fs::create_dir(place.path("data")).unwrap();
-    let bytes = fs::read(archive()).unwrap();
-    fs::write(place.path("data/cifar-10-binary.tar.gz"), &bytes[..bytes.len() - 20]).unwrap();
-    let call = place.call(["run"]);
-    assert_eq!(call.code, Some(2));
-    assert!(call.stderr.contains("data/cifar-10-binary.tar.gz: ends too early"), "{}", call.stderr);
-    assert_eq!(place.names(), ["data"]);
+fn what_is_wrong_in_the_folder_data_is_no_reason_to_take_something_else() {
+    let whole = fs::read(archive()).unwrap();
+    for (name, bytes, words) in [
+        ("cifar-10-binary.tar.gz", &whole[..whole.len() - 20], "data/cifar-10-binary.tar.gz: ends too early"),
+        ("cifar-10-binary.tar.gz.crdownload", &whole, "an unfinished download, and no other CIFAR data"),
+        ("cifar10.zip", b"PK", "data: contains \"cifar10.zip\", which is not read"),
+    ] {
+        let place = Place::new();
+        fs::create_dir(place.path("data")).unwrap();
+        fs::write(place.path("data").join(name), bytes).unwrap();
+        let call = place.prompt(&["run", "--quiet"]);
+        assert_eq!((call.code, call.stdout.as_str()), (Some(2), ""), "{name}");
+        assert!(
+            call.stderr.contains(words) && call.stderr.contains("; or name other pictures: --data PATH"),
+            "{}",
+            call.stderr
+        );
+        assert_eq!(place.names(), ["data"]);
+    }
+    // What is nearly right is read.
+    for name in ["cifar-10-binary (1).tar.gz", "CIFAR10.tgz"] {
+        let place = Place::new();
+        fs::create_dir(place.path("data")).unwrap();
+        fs::write(place.path("data").join(name), &whole).unwrap();
+        let call = place.call(["data", "info"]);
+        assert!(call.stdout.starts_with(&format!("CIFAR-10 from data/{name} (not")), "{}{}", call.stdout, call.stderr);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_a_disk_that_is_not_mounted_is_no_reason_to_take_something_else() {
+    for name in ["data", "data/cifar-10-binary.tar.gz"] {
+        let place = Place::new();
+        fs::create_dir_all(place.path(name).parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink("/not/mounted", place.path(name)).unwrap();
+        for line in
+            [&["run", "--quiet"][..], &["data", "info"], &["run", "--data", "data"], &["sweep", "--arms", "pixels"]]
+        {
+            let call = place.prompt(line);
+            assert_eq!((call.code, call.stdout.as_str()), (Some(2), ""), "{line:?}");
+            let words = format!("{name}: cannot open: it is a link to /not/mounted, which does not exist");
+            assert!(call.stderr.contains(&words), "{line:?}: {}", call.stderr);
+        }
+    }
 }
 
 #[test]
@@ -73,6 +109,24 @@ fn built_in_pictures_survive_the_way_through_a_file() {
     }
     let other = place.call(["data", "synth", "other", "--train", "100", "--test", "50", "--seed", "6"]);
     assert_ne!(hash(&other.stdout), hash(&archive.stdout));
+}
+
+#[test]
+fn synth_looks_at_its_flags_before_it_draws() {
+    let place = Place::new();
+    for (line, words) in [
+        ("s --train 100000", "--train 100000: expected a multiple of 5 up to 50000"),
+        ("s --train 49999", "--train 49999: expected a multiple of 5 up to 50000"),
+        ("s --train 49995 --test 10001", "--test 10001: expected at most 10000"),
+        ("s --train 50000", "expected --train 50000 --test 10000, or fewer in both"),
+        ("s.tar --train 49995", "s.tar: expected a name that ends in .tar.gz or .tgz, or that of a folder"),
+    ] {
+        let call = place.prompt(&["data synth", line].join(" ").split(' ').collect::<Vec<_>>());
+        assert_eq!((call.code, call.stdout.as_str()), (Some(2), ""), "{line}");
+        assert!(call.stderr.contains(words) && place.names().is_empty(), "{line}: {}", call.stderr);
+    }
+    let call = place.call(["data", "synth", "s.tgz", "--train", "50", "--test", "10"]);
+    assert_eq!((call.code, place.path("s.tgz").is_file()), (Some(0), true), "{}", call.stderr);
 }
 
 #[test]

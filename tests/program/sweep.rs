@@ -257,7 +257,7 @@ fn mistakes_are_one_line_and_leave_nothing_behind() {
         ("--arms frozen@500", "frozen@500: boat has 18 training pictures beside those held out; an arm asks for 500"),
         ("--arms vehicles-to-animals", "the data have no class"),
         ("--arms frozen-warm --target 5-8", "a warm head needs as many target classes as source classes"),
-        ("--per-class 1", "too few pictures of"),
+        ("--per-class 1", "--per-class 1 leaves no pictures of fish to learn from; expected at least 2"),
     ] {
         let line = format!("sweep --data {data} --out sweep {flags}");
         let call = place.call(line.split(' '));

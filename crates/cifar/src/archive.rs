@@ -1,4 +1,5 @@
-//! An archive from its first byte to its last: gzip around tar around the files of a release, and nothing else.
+//! An archive from its first byte to its last: gzip around tar around the files of a release, and nothing else. Some
+//! browsers take the gzip layer off; then there is tar alone.
 
 use std::io::{self, Read};
 
@@ -7,7 +8,7 @@ use crate::dataset::{Dataset, Source};
 use crate::entry::{BLOCK, Entry};
 use crate::error::{Fault, printable};
 use crate::format::{self, Format, README};
-use crate::gzip::GzipReader;
+use crate::gzip::{Digested, GzipReader};
 
 /// How many zeros may follow the last entry. GNU tar and Python fill up to a multiple of 10 KiB.
 const MOST_PADDING: u64 = 1 << 20;
@@ -17,18 +18,20 @@ const MOST_README: u64 = 64 << 10;
 
 /// Reads an archive; if `expected` is given, only one of that format.
 pub(crate) fn read(name: &str, source: impl Read, expected: Option<Format>) -> Result<Dataset, Fault> {
-    let mut unpacked = GzipReader::new(source);
+    let mut unpacked = GzipReader::new(source)?;
     let mut contents = Contents { expected, assembly: None, seen: Vec::new() };
     while let Some(entry) = Entry::read(&mut unpacked)? {
         contents.add(&entry, &mut unpacked)?;
         entry.read_padding(&mut unpacked)?;
     }
     read_end(&mut unpacked)?;
-    let digested = unpacked.finish()?;
+    let digested = unpacked.finish();
     let assembly = contents.assembly.ok_or_else(|| Fault::wrong_set("an archive without any CIFAR file", expected))?;
     let release = assembly.format().release();
-    let official = digested.bytes == release.archive_bytes && digested.sha256 == release.archive_sha256;
-    let source = Source::Archive { name: printable(name), bytes: digested.bytes, sha256: digested.sha256, official };
+    let Digested { is_plain, bytes, sha256 } = digested;
+    let official = bytes == release.archive_bytes && sha256 == release.archive_sha256;
+    let name = printable(name);
+    let source = if is_plain { Source::Tar { name } } else { Source::Archive { name, bytes, sha256, official } };
     assembly.finish(source)
 }
 

@@ -35,6 +35,11 @@ pub enum Source {
         /// Whether this is the archive that the authors of CIFAR published, told by its SHA-256.
         official: bool,
     },
+    /// A tar archive without gzip around it, as some browsers leave it: it has no checksum of its pictures.
+    Tar {
+        /// Its path, or the name given to [`Dataset::from_archive`].
+        name: String,
+    },
     /// A folder of `.bin` files, which carry nothing that would tell whether they are the official ones.
     Folder {
         /// Its path.
@@ -190,6 +195,7 @@ impl fmt::Display for Source {
         match self {
             Source::Archive { name, official: true, .. } => write!(f, "{name} (the official release)"),
             Source::Archive { name, .. } => write!(f, "{name} (not the official release)"),
+            Source::Tar { name } => write!(f, "{name} (unpacked from gzip, not verified to be the official release)"),
             Source::Folder { path } => write!(f, "{path} (a folder, not verified to be the official release)"),
             Source::Memory => write!(f, "pictures made in memory"),
         }

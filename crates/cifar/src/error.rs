@@ -61,12 +61,28 @@ pub enum Fault {
     #[error("is neither a file nor a folder; give a .tar.gz archive or a folder of .bin files")]
     NeitherFileNorFolder,
     /// The folder contains nothing that this crate reads.
-    #[error("contains no CIFAR data: looked for {looked_for}; download {url}")]
+    #[error("contains no CIFAR data: {found}; looked for {looked_for}; check the path, or download {url}")]
     NothingHere {
+        /// Some of what it contains.
+        found: String,
         /// The names searched for.
         looked_for: String,
         /// Where the data are published.
         url: &'static str,
+    },
+    /// The folder contains what resembles CIFAR data by its name, and nothing that this crate reads.
+    #[error("contains {found}, and no other CIFAR data; expected one of {looked_for}, or a .tgz or .tar archive")]
+    OnlyNearly {
+        /// Its name, and what is wrong with it.
+        found: String,
+        /// The names searched for.
+        looked_for: String,
+    },
+    /// The folder contains several sets, none under an official name.
+    #[error("contains more than one CIFAR set: {candidates}; give the path of one")]
+    Ambiguous {
+        /// Their names.
+        candidates: String,
     },
     /// The target of a write is in use.
     #[error("exists and is not an empty folder; remove it, or choose another path")]
@@ -76,12 +92,14 @@ pub enum Fault {
     #[error("is empty (0 bytes); download it again")]
     Empty,
     /// The archive is not compressed with gzip.
-    #[error("is not a gzip file: it starts with {start}{guess}, where 1f 8b was expected; download it again")]
+    #[error("is not a gzip file: it starts with {start}{guess}, where 1f 8b was expected; {advice}")]
     NotGzip {
         /// The first bytes, in hexadecimal.
         start: String,
         /// What the file might be instead.
         guess: &'static str,
+        /// What to do.
+        advice: &'static str,
     },
     /// The archive is cut off.
     #[error("ends too early: after {bytes} bytes the compressed data are incomplete; resume the download or repeat it")]
@@ -266,7 +284,9 @@ impl Fault {
             | Fault::Count { .. }
             | Fault::Label { .. }
             | Fault::OversizedFile { .. }
-            | Fault::Names { .. } => "; get the data anew from https://www.cs.toronto.edu/~kriz/cifar.html",
+            | Fault::Names { .. } => {
+                "; check the path, or download the data from https://www.cs.toronto.edu/~kriz/cifar.html"
+            }
             _ => "",
         };
         Error { input: printable(&input.to_string()), fault: Box::new(self), advice }

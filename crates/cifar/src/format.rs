@@ -133,6 +133,12 @@ impl Format {
         }
     }
 
+    /// How many training and test pictures the release has, and a set in its format at most.
+    pub const fn release_pictures(self) -> [usize; 2] {
+        let release = self.release();
+        [release.training_files.len() * release.records_per_training_file, release.test_records]
+    }
+
     /// The most records the file in this role may hold: what the release has.
     pub(crate) fn release_records(self, role: Role) -> usize {
         match role {

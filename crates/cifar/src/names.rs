@@ -10,7 +10,8 @@ const MOST_BYTES: u64 = 16 * 1024;
 /// The longest name. Names go into tables and file names.
 const MOST_NAME_BYTES: usize = 64;
 
-/// Reads exactly `count` names. Empty lines at the end and Windows line ends are allowed.
+/// Reads exactly `count` names. Empty lines at the end, Windows line ends and a byte
+/// order mark are allowed.
 pub(crate) fn read(file: &str, count: usize, bytes: u64, from: impl Read) -> Result<Vec<String>, Fault> {
     if bytes > MOST_BYTES {
         return Err(Fault::OversizedFile { file: file.into(), bytes, limit: MOST_BYTES });
@@ -22,6 +23,8 @@ pub(crate) fn read(file: &str, count: usize, bytes: u64, from: impl Read) -> Res
     }
     let text = String::from_utf8(text)
         .map_err(|error| fault(file, format!("not UTF-8 at byte {}", error.utf8_error().valid_up_to())))?;
+    // Editors on Windows put a byte order mark in front.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let names: Vec<String> = text.trim_end_matches(['\r', '\n']).lines().map(str::to_owned).collect();
     check(file, &names, count)?;
     Ok(names)

@@ -329,7 +329,7 @@ pub struct DataPath {
 /// Flags of `data synth`.
 #[derive(Debug, Args)]
 pub struct SynthArgs {
-    /// The archive to write if it ends in .tar.gz, else the folder; must not exist
+    /// The archive to write if it ends in .tar.gz or .tgz, else the folder; must not exist
     pub out: PathBuf,
     /// Training pictures, a multiple of 5 up to 50000
     #[arg(long, value_name = "N", default_value_t = crate::pictures::Size::default().train, value_parser = count)]

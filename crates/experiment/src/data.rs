@@ -2,15 +2,15 @@
 //!
 //! In this order: `--data`, the environment variable `THAWLINE_DATA`, the folder `data` in the working directory, and
 //! the built-in pictures. What was named by the user must be there; what is merely looked for may be absent, but where it
-//! is damaged the program stops rather than silently taking something else.
+//! is damaged, or a link to a disk that is not mounted, the program stops rather than silently taking something else.
 
 use std::{
-    env,
+    env, fs, io,
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
-use thawline_cifar::{Dataset, Error, Fault, Format, Images, PIXEL_BYTES, Source};
+use thawline_cifar::{Dataset, Fault, Format, Images, PIXEL_BYTES, Source};
 
 use crate::{
     failure::{Failure, Kind, Result},
@@ -67,17 +67,25 @@ pub fn open(flag: Option<&Path>) -> Result<Data> {
     match (flag, variable) {
         (Some(path), _) => named_by(path, "--data"),
         (None, Some(path)) => named_by(&path, VARIABLE),
-        (None, None) if !Path::new(FOLDER).exists() => {
+        (None, None) if is_absent(Path::new(FOLDER)) => {
             built_in(format!("neither --data nor {VARIABLE} is set, and there is no folder {FOLDER}"))
         }
         (None, None) => match Dataset::open(FOLDER) {
             Ok(dataset) => Ok(Data::read(dataset, Path::new(FOLDER), format!("found in the folder {FOLDER}"))),
-            Err(error) if is_absence(&error) => {
+            Err(error) if matches!(error.fault(), Fault::NothingHere { .. }) => {
                 built_in(format!("neither --data nor {VARIABLE} is set, and the folder {FOLDER} has no CIFAR data"))
             }
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                let Failure { kind, message } = error.into();
+                Err(Failure::new(kind, format!("{message}; or name other pictures: --data PATH, --data {BUILT_IN}")))
+            }
         },
     }
+}
+
+/// Whether a path names nothing at all; a link to something that is not there is something.
+fn is_absent(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// Reads the pictures at a path, or the built-in ones where it is their word.
@@ -88,7 +96,7 @@ pub fn named(path: &Path) -> Result<Data> {
     if path.as_os_str() == BUILT_IN {
         return built_in("named".to_owned());
     }
-    if !path.exists() {
+    if is_absent(path) {
         return Err(Failure::usage(format!(
             "{}: no such file or folder; expected a CIFAR .tar.gz archive or a folder of .bin files, or {BUILT_IN}",
             path.display()
@@ -102,10 +110,6 @@ fn named_by(path: &Path, setting: &str) -> Result<Data> {
         Ok(data) => Ok(Data { reason: format!("{} by {setting}", data.reason), ..data }),
         Err(failure) => Err(failure.within(setting)),
     }
-}
-
-fn is_absence(error: &Error) -> bool {
-    matches!(error.fault(), Fault::NothingHere { .. } | Fault::NeitherFileNorFolder)
 }
 
 fn built_in(reason: String) -> Result<Data> {

@@ -7,7 +7,7 @@ use tar::Header;
 use thawline_cifar::{Dataset, Error, Format, Images, PIXEL_BYTES};
 
 /// What a message ends with where the contents are at fault.
-pub const GET_ANEW: &str = "; get the data anew from https://www.cs.toronto.edu/~kriz/cifar.html";
+pub const CHECK_PATH: &str = "; check the path, or download the data from https://www.cs.toronto.edu/~kriz/cifar.html";
 
 /// The names and contents of a set's files.
 pub type Files = Vec<(String, Vec<u8>)>;

@@ -1,8 +1,8 @@
 use thawline_cifar::{Dataset, Fault, Format, Images};
 
 use crate::archives::{
-    Files, GET_ANEW, archive, archive_with, assert_says, contents, entries, entry, files, gzip, message, names, record,
-    records, tar,
+    CHECK_PATH, Files, archive, archive_with, assert_says, contents, entries, entry, files, gzip, message, names,
+    record, records, tar,
 };
 
 /// Breaks a small set and checks what the reader says.
@@ -22,7 +22,7 @@ fn each_missing_file_is_named() {
             let file = name.rsplit_once('/').unwrap().1;
             assert_eq!(
                 message(&archive(&files)),
-                format!("a.tar.gz: has no {file}; a complete {} set was expected{GET_ANEW}", format.name())
+                format!("a.tar.gz: has no {file}; a complete {} set was expected{CHECK_PATH}", format.name())
             );
         }
     }
@@ -66,7 +66,7 @@ fn the_other_set_is_named() {
         assert_eq!(Dataset::open_as(format, &path).unwrap().format(), format);
         let error = Dataset::open_as(other, &path).unwrap_err();
         let (found, expected) = (format.name(), other.name());
-        let words = format!(": looks like {found}; expected the binary version of {expected}{GET_ANEW}");
+        let words = format!(": looks like {found}; expected the binary version of {expected}{CHECK_PATH}");
         assert!(error.to_string().ends_with(&words), "{error}");
     }
 }
@@ -158,7 +158,7 @@ fn class_names() {
     check(&[b'a'; 65], "batches.meta.txt: line 1 is longer than 64 bytes");
     check(&[b'a'; 16385], "batches.meta.txt has 16385 bytes; expected at most 16384");
     let mut windows = files(Format::Cifar10, 1);
-    *contents(&mut windows, "batches.meta.txt") = names("c", 10).join("\r\n").into_bytes();
+    *contents(&mut windows, "batches.meta.txt") = format!("\u{feff}{}", names("c", 10).join("\r\n")).into_bytes();
     assert_eq!(crate::archives::read(&archive(&windows)).unwrap().classes(), names("c", 10));
 }
 

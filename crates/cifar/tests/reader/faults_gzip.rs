@@ -16,15 +16,19 @@ fn an_empty_file() {
 
 #[test]
 fn other_formats_are_recognised() {
-    let guesses: [(&[u8], &str); 8] = [
+    let guesses: [(&[u8], &str); 9] = [
         (b"<!DOCTYPE html><html>", "starts with 3c 21 44 4f (a saved web page?), where 1f 8b was expected"),
         (b"\r\n <html>", "starts with 0d 0a 20 3c (a saved web page?)"),
         (b"PK\x03\x04....", "(a zip file?)"),
         (b"BZh91AY&SY", "(a bzip2 file?)"),
         (b"\xfd7zXZ\0....", "(an xz file?)"),
         (b"\x28\xb5\x2f\xfd....", "(a zstd file?)"),
-        (b"cifar-10-batches-bin/data_batch_1.bin\0", "(a tar archive already unpacked from gzip?)"),
-        (b"x", "starts with 78, where 1f 8b was expected"),
+        (
+            b"version https://git-lfs.github.com/spec/v1",
+            "(a Git LFS pointer?), where 1f 8b was expected; download it again",
+        ),
+        (b"{\"error\": 1}", "(a server's error message?)"),
+        (b"x", "starts with 78, where 1f 8b was expected; check the path"),
     ];
     for (bytes, words) in guesses {
         assert_says(bytes, words);
@@ -50,11 +54,11 @@ fn a_cut_in_the_checksum_alone() {
 
 #[test]
 fn a_wrong_checksum_or_length() {
-    for back in [8, 1] {
+    for (back, words) in [(8, "is damaged: its contents have the checksum "), (1, "is damaged: its contents have 2")] {
         let mut archive = small();
         let position = archive.len() - back;
         archive[position] ^= 1;
-        assert_says(&archive, "is damaged: corrupt gzip stream does not have a matching checksum");
+        assert_says(&archive, words);
     }
 }
 
@@ -70,22 +74,60 @@ fn a_wrong_checksum_is_no_fault_of_the_machine() {
 fn something_follows() {
     let whole = small();
     let end = whole.len();
-    for (more, what) in [
-        (whole.clone(), "a second gzip member"),
-        (gzip(b""), "a second gzip member"),
-        (vec![0; 512], "other bytes"),
-        (b"\n".to_vec(), "other bytes"),
+    let trailing =
+        format!("goes on after the end of its gzip data, at byte {end}, with other bytes; the end of the file");
+    for (more, words) in [
+        (vec![0; 512], trailing.as_str()),
+        (b"\n".to_vec(), &trailing),
+        (whole.clone(), "has data after the end of its tar archive"),
+        (b"\x1f".to_vec(), "ends too early"),
+        (b"\x1f\x8bno header".to_vec(), "is damaged: its compressed data are malformed, before byte"),
+        (gzip(b"").repeat(1 << 14), "with more gzip members than any archive needs"),
     ] {
-        let archive = [whole.clone(), more].concat();
-        assert_says(&archive, &format!("goes on after the end of its gzip data, at byte {end}, with {what}"));
+        assert_says(&[whole.clone(), more].concat(), words);
     }
 }
 
 #[test]
-fn a_member_that_continues_in_a_second_gzip_member() {
-    let whole = tar(entries(&files(Format::Cifar10, 1)));
-    let (first, second) = whole.split_at(5000);
-    assert_says(&[gzip(first), gzip(second)].concat(), "data_batch_2.bin ends after");
+fn several_gzip_members_are_one_file() {
+    let tar = tar(entries(&files(Format::Cifar10, 1)));
+    let expected = read(&gzip(&tar)).unwrap().sha256();
+    for size in [1000, 5000, tar.len() / 2, tar.len()] {
+        let mut members: Vec<Vec<u8>> = tar.chunks(size).map(gzip).collect();
+        members.push(gzip(b""));
+        assert_eq!(read(&members.concat()).unwrap().sha256(), expected, "{size}");
+        let last = members.len() - 2;
+        let trailer = members[last].len() - 8;
+        members[last][trailer] ^= 1;
+        assert_says(&members.concat(), "is damaged: its contents have the checksum ");
+    }
+}
+
+#[test]
+fn every_part_of_a_gzip_header_is_read_past() {
+    let whole = small();
+    // Flags: checksum of the header, extra field, name, comment.
+    let header = [&whole[..3], &[2 + 4 + 8 + 16], &whole[4..10], b"\x03\0abcname\0a comment\0\x12\x34"].concat();
+    let archive = [&header, &whole[10..]].concat();
+    assert_eq!(read(&archive).unwrap().sha256(), read(&whole).unwrap().sha256());
+    for length in 10..header.len() {
+        assert_says(&archive[..length], "ends too early");
+    }
+    for (position, value) in [(2, 7), (3, 0x20), (3, 0x80)] {
+        let mut other = whole.clone();
+        other[position] = value;
+        assert_says(&other, "its compressed data are malformed");
+    }
+}
+
+#[test]
+fn an_archive_that_a_browser_unpacked() {
+    let tar = tar(entries(&files(Format::Cifar10, 1)));
+    let dataset = read(&tar).unwrap();
+    assert_eq!(dataset.sha256(), read(&gzip(&tar)).unwrap().sha256());
+    assert_eq!(dataset.source().to_string(), "a.tar.gz (unpacked from gzip, not verified to be the official release)");
+    assert_says(&tar[..tar.len() - 1024], "no end marker");
+    assert_says(&[&tar[..], b"x"].concat(), "has data after the end of its tar archive");
 }
 
 /// Compresses zeros without having them in memory.

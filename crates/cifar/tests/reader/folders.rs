@@ -75,10 +75,78 @@ fn nothing_there() {
     let missing = folder.path().join("none.tar.gz");
     assert!(message(&missing).contains("none.tar.gz: cannot open: No such file"));
     let line = message(folder.path());
-    assert!(line.contains("contains no CIFAR data: looked for cifar-10-binary.tar.gz, cifar-10-batches-bin, test"));
-    assert!(line.contains("; download https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"), "{line}");
+    assert!(
+        line.contains("contains no CIFAR data: it is empty; looked for cifar-10-binary.tar.gz, cifar-10-batches-bin,")
+    );
+    assert!(
+        line.contains("; check the path, or download https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"),
+        "{line}"
+    );
     let error = Dataset::open_as(Format::Cifar100, folder.path()).unwrap_err().to_string();
-    assert!(error.ends_with("; download https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz"), "{error}");
+    assert!(error.ends_with(", or download https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz"), "{error}");
+}
+
+#[test]
+fn data_under_nearly_their_names_are_read() {
+    for format in Format::ALL {
+        let files = files(format, 1);
+        let tar = crate::archives::tar(crate::archives::entries(&files));
+        let gz = crate::archives::gzip(&tar);
+        for (name, bytes) in [("cifar-10-binary (1).tar.gz", &gz), ("CIFAR.tgz", &gz), ("my-cifar/cifar-set.tar", &tar)]
+        {
+            let folder = tempdir().unwrap();
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, bytes).unwrap();
+            let folder = path.parent().unwrap();
+            assert_same_data(&Dataset::open(folder).unwrap(), &dataset(format, 1));
+            fs::copy(&path, folder.join("cifar-copy.tgz")).unwrap();
+            assert!(message(folder).contains("contains more than one CIFAR set: "), "{}", message(folder));
+        }
+        let inner = files[0].0.split('/').next().unwrap();
+        for outer in ["cifar10", inner] {
+            let folder = tempdir().unwrap();
+            unpack(&files, &folder.path().join(outer));
+            assert_same_data(&Dataset::open(folder.path()).unwrap(), &dataset(format, 1));
+        }
+    }
+}
+
+#[test]
+fn what_was_found_is_named_beside_what_was_expected() {
+    for (names, words) in [
+        (&["notes.txt"][..], "contains no CIFAR data: found \"notes.txt\"; looked for cifar-10-binary.tar.gz,"),
+        (&["1.png", "2.png", "a"], "contains no CIFAR data: found \"1.png\" and 2 more; looked for"),
+        (&["cifar-10-binary.tar.gz.part"], "contains \"cifar-10-binary.tar.gz.part\", an unfinished download, and no"),
+        (
+            &["cifar-10-binary.zip"],
+            "contains \"cifar-10-binary.zip\", which is not read, and no other CIFAR data; expected",
+        ),
+        (&["DATA_BATCH_1.BIN"], "contains \"DATA_BATCH_1.BIN\", which is not read"),
+        (&["cifar-10/DATA_BATCH_1.BIN"], "contains \"cifar-10\", a folder without the release's files"),
+    ] {
+        let folder = tempdir().unwrap();
+        unpack(&names.iter().map(|name| (name.to_string(), Vec::new())).collect(), folder.path());
+        let line = message(folder.path());
+        assert!(line.contains(words) && !line.contains("again"), "{line}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_into_nothing_is_no_empty_place() {
+    let link = |folder: &TempDir, name: &str| {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink("/not/mounted", path).unwrap();
+    };
+    for name in ["x", "cifar-10-binary.tar.gz", "cifar-10-batches-bin", "cifar-100-binary/test.bin"] {
+        let folder = tempdir().unwrap();
+        link(&folder, name);
+        let path = if name == "x" { folder.path().join("x") } else { folder.path().into() };
+        let line = message(&path);
+        assert!(line.contains("it is a link to /not/mounted, which does not exist"), "{line}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use flate2::{Compression, write::GzEncoder};
 use thawline_cifar::{Dataset, Format};
 
-use crate::archives::{GET_ANEW, entry, header, message, names, read};
+use crate::archives::{CHECK_PATH, entry, header, message, names, read};
 
 /// The order in which the official archive has its files.
 const OFFICIAL_ORDER: [&str; 8] = [
@@ -74,7 +74,7 @@ fn one_record_less_or_more() {
         message(&less("data_batch_3.bin")),
         format!(
             "a.tar.gz: data_batch_3.bin has 9999 records; expected 10000, as in the CIFAR-10 release, for \
-             data_batch_1.bin is so{GET_ANEW}"
+             data_batch_1.bin is so{CHECK_PATH}"
         )
     );
     assert!(message(&less("data_batch_1.bin")).contains("data_batch_1.bin has 9999 records; expected 10000, as in"));
@@ -83,7 +83,7 @@ fn one_record_less_or_more() {
     assert_eq!(
         message(&more),
         format!(
-            "a.tar.gz: data_batch_3.bin has 10001 records; expected at most 10000, as in the CIFAR-10 release{GET_ANEW}"
+            "a.tar.gz: data_batch_3.bin has 10001 records; expected at most 10000, as in the CIFAR-10 release{CHECK_PATH}"
         )
     );
 }
@@ -93,7 +93,7 @@ fn a_label_in_the_midst_of_a_file() {
     let archive = archive(|_| 10_000, Some(("data_batch_4.bin", 7_341 * 3_073, 10)));
     assert_eq!(
         message(&archive),
-        format!("a.tar.gz: data_batch_4.bin, record 7341 (byte 22558893): label 10, expected 0 to 9{GET_ANEW}")
+        format!("a.tar.gz: data_batch_4.bin, record 7341 (byte 22558893): label 10, expected 0 to 9{CHECK_PATH}")
     );
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use thawline_cifar::{Images, Source};
+use thawline_cifar::{Format, Images, Source};
 use thawline_tensor::nn::thousands;
 
 use crate::{
@@ -77,8 +77,10 @@ fn verify(path: &DataPath) -> Result<()> {
 /// Built-in pictures as an archive or a folder.
 fn synth(args: &SynthArgs) -> Result<()> {
     let SynthArgs { out, train, test, seed } = args;
+    require_size(*train, *test)?;
+    let is_archive = is_archive(out)?;
     let dataset = data::draw(*seed, pictures::Size { train: *train, test: *test })?;
-    if is_archive(out) {
+    if is_archive {
         dataset.write_archive(out)?;
     } else {
         dataset.write_folder(out)?;
@@ -92,8 +94,37 @@ fn synth(args: &SynthArgs) -> Result<()> {
     ))
 }
 
-fn is_archive(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(".tar.gz"))
+/// Refuses sizes that the format cannot hold, before anything is drawn.
+fn require_size(train: usize, test: usize) -> Result<()> {
+    let [most_train, most_test] = Format::Cifar10.release_pictures();
+    let refused = |reason: String| Err(Failure::usage(reason));
+    if train > most_train || !train.is_multiple_of(5) {
+        return refused(format!(
+            "--train {train}: expected a multiple of 5 up to {most_train}: the set has five files"
+        ));
+    }
+    if test > most_test {
+        return refused(format!("--test {test}: expected at most {most_test}"));
+    }
+    if (train == most_train) != (test == most_test) {
+        return refused(format!(
+            "--train {train} --test {test}: a set with as many pictures as CIFAR-10 in one half is taken for a damaged \
+             one; expected --train {most_train} --test {most_test}, or fewer in both"
+        ));
+    }
+    Ok(())
+}
+
+fn is_archive(path: &Path) -> Result<bool> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+    if ends(&[".tar", ".zip", ".gz", ".bz2", ".xz"]) && !name.ends_with(".tar.gz") {
+        return Err(Failure::usage(format!(
+            "{}: expected a name that ends in .tar.gz or .tgz, or that of a folder",
+            path.display()
+        )));
+    }
+    Ok(ends(&[".tar.gz", ".tgz"]))
 }
 
 /// A picture of pictures.

@@ -73,10 +73,14 @@ impl<'a> Pictures<'a> {
         for (class, record) in classes.iter().enumerate() {
             let has = |chosen: &[(usize, u32)]| chosen.iter().any(|&(_, label)| label as usize == class);
             if !has(&train) || !has(&test) {
-                return Err(Failure::usage(format!(
-                    "the data have too few pictures of {}; expected at least 2 to learn from and 1 to test",
-                    record.name
-                )));
+                let needed =
+                    "expected at least 2 training pictures of each class, one of them to hold out, and 1 to test";
+                return Err(Failure::usage(match per_class {
+                    Some(limit @ ..2) => {
+                        format!("--per-class {limit} leaves no pictures of {} to learn from; {needed}", record.name)
+                    }
+                    _ => format!("the data have too few pictures of {}; {needed}", record.name),
+                }));
             }
         }
         if labels == Labels::Shuffled {
