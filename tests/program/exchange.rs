@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use safetensors::SafeTensors;
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde_json::Value;
 
 use crate::invocation::{Place, Run, archive};
@@ -73,6 +73,99 @@ fn weights_go_to_other_frameworks_and_come_back() {
             let [one, other] = [MODEL, &out].map(|model| json(&place, &format!("eval --from {model}"))["loss"].clone());
             assert_eq!(one, other);
         }
+    }
+}
+
+/// The file's tensors with other names, and with their values in another form.
+fn rewritten(bytes: &[u8], name: impl Fn(&str) -> String, dtype: Dtype, form: impl Fn(f32) -> Vec<u8>) -> Vec<u8> {
+    let file = SafeTensors::deserialize(bytes).unwrap();
+    let tensors = file.tensors().into_iter().map(|(old, tensor)| {
+        let values = tensor.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes));
+        (name(&old), tensor.shape().to_vec(), values.flat_map(&form).collect::<Vec<u8>>())
+    });
+    let tensors: Vec<_> = tensors.collect();
+    let views =
+        tensors.iter().map(|(name, shape, data)| (name.as_str(), TensorView::new(dtype, shape.clone(), data).unwrap()));
+    safetensors::serialize(views, None).unwrap()
+}
+
+#[test]
+fn files_are_imported_as_other_tools_write_them() {
+    let (place, run) = trained();
+    let as_is = |value: f32| value.to_le_bytes().to_vec();
+    let brain = |value: f32| value.to_le_bytes()[2..].to_vec();
+    for format in ["torch", "keras"] {
+        assert_eq!(place.call(["export", "--format", format, "--from", MODEL, "--out", format]).code, Some(0));
+    }
+    let original = SafeTensors::deserialize(run.weights()[0]).unwrap();
+    for (format, prefix, suffix, dtype) in [
+        ("torch", "module.", "", Dtype::F32),
+        ("torch", "_orig_mod.", "", Dtype::F32),
+        ("torch", "model.module._orig_mod.", "", Dtype::BF16),
+        ("keras", "sequential/", "", Dtype::F32),
+        ("keras", "", ":0", Dtype::F32),
+    ] {
+        let bytes = fs::read(place.path(format)).unwrap();
+        let name = |name: &str| format!("{prefix}{name}{suffix}");
+        let bytes = match dtype {
+            Dtype::BF16 => rewritten(&bytes, name, dtype, brain),
+            _ => rewritten(&bytes, name, dtype, as_is),
+        };
+        fs::write(place.path("theirs"), bytes).unwrap();
+        let call = place.call(["import", "theirs", "--out", "ours", "--like", MODEL]);
+        assert_eq!(call.code, Some(0), "{prefix}: {}", call.stderr);
+        assert_eq!(call.stdout.contains(&format!(", names without {prefix}")), !prefix.is_empty(), "{}", call.stdout);
+        let imported = fs::read(place.path("ours")).unwrap();
+        fs::remove_file(place.path("ours")).unwrap();
+        let imported = SafeTensors::deserialize(&imported).unwrap();
+        for (name, tensor) in original.tensors() {
+            let mut expected = tensor.data().to_vec();
+            if dtype == Dtype::BF16 {
+                expected.chunks_mut(4).for_each(|value| value[..2].fill(0));
+            }
+            assert_eq!(imported.tensor(&name).unwrap().data(), expected, "{prefix}: {name}");
+        }
+    }
+    let torch = fs::read(place.path("torch")).unwrap();
+    let sequential = |name: &str| name.replace("conv2d_1", "0").replace("conv2d_2", "2").replace("dense", "fc");
+    for (bytes, words) in [
+        (
+            rewritten(&torch, sequential, Dtype::F32, as_is),
+            "tensor conv2d_1.weight (8 x 3 x 3 x 3) is missing; the nearest is 0.weight (8 x 3 x 3 x 3): rename it, or name \
+             the layer like that in a file for --model; 15 more tensors do not fit; its tensors are 0.bias, 0.weight, \
+             2.bias, 2.weight, fc_1.bias, fc_1.weight, fc_2.bias, fc_2.weight",
+        ),
+        (
+            // Keras 3 counts from 0.
+            rewritten(&torch, |name| name.replace("_1", "").replace("_2", "_1"), Dtype::F32, as_is),
+            "tensor conv2d_2.weight (8 x 8 x 3 x 3) is missing; the nearest is conv2d_1.weight (8 x 8 x 3 x 3): rename it",
+        ),
+        (
+            rewritten(&torch, |name| name.replace('.', "_"), Dtype::F32, as_is),
+            "has neither PyTorch's names, such as conv2d_1.weight, nor Keras's, such as conv2d_1/kernel; its tensors are \
+             conv2d_1_bias, conv2d_1_weight, ",
+        ),
+        (rewritten(&torch, str::to_owned, Dtype::I32, as_is), "tensor conv2d_1.weight: expected F32, F16, BF16 or F64"),
+        (
+            b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02}q\0.".to_vec(),
+            "an old .pth or .pt of PyTorch; in Python, ",
+        ),
+    ] {
+        fs::write(place.path("theirs"), bytes).unwrap();
+        let call = place.call(["import", "theirs", "--out", "ours", "--like", MODEL]);
+        assert_eq!((call.code, call.stderr.lines().count()), (Some(2), 1), "{}", call.stderr);
+        assert!(call.stderr.contains(words), "{words}: {}", call.stderr);
+    }
+    for (names, words) in [
+        ("a, b ,c,d,a", "--classes: name 5, \"a\", is there twice"),
+        ("a,b,,d,e", "--classes: name 3, \"\", is empty"),
+        ("a,b, ,d,e", "--classes: name 3, \"\", is empty"),
+        ("a,b\x1b[31m\nb,c,d,e", r#"--classes: name 2, "b\u{1b}[31m\nb", has a control character"#),
+    ] {
+        let call =
+            place.call(["import", "torch", "--out", "ours", "--classes", names, "--filters", "8", "--dense", "16"]);
+        assert_eq!((call.code, call.stderr.lines().count()), (Some(2), 1), "{}", call.stderr);
+        assert!(call.stderr.contains(words) && !place.path("ours").exists(), "{words}: {}", call.stderr);
     }
 }
 

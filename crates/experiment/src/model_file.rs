@@ -8,7 +8,7 @@ use std::path::Path;
 use thawline_tensor::nn::{Network, thousands};
 
 use crate::{
-    checkpoint,
+    checkpoint, classes,
     experiment::require_buildable,
     failure::{Failure, Result},
     tensor_file::{self, TensorFile, dimensions},
@@ -108,6 +108,7 @@ fn build(metadata: &Metadata, data_len: usize) -> Result<Network> {
     if classes.is_empty() {
         return Err(wrong("there is no class".to_owned()));
     }
+    classes::check_names(classes).map_err(|reason| Failure::usage(format!("its metadata: {reason}")))?;
     // Before memory is asked for. A little too much is left for the tensors' own check, which names them.
     require_buildable(architecture, classes.len())?;
     const LITTLE: u64 = 1 << 20;
@@ -289,9 +290,13 @@ mod tests {
     #[test]
     fn metadata_that_contradict_themselves_are_refused() {
         type Change<'a> = &'a dyn Fn(&mut Metadata);
-        let cases: [(Change, &str); 9] = [
+        let cases: [(Change, &str); 13] = [
             (&|m| m.format = 2, "has format 2; this version of the program reads format 1"),
             (&|m| m.classes.clear(), "there is no class"),
+            (&|m| m.classes[1] = "cat".into(), "metadata: name 2, \"cat\", is there twice"),
+            (&|m| m.classes[0] = "x\u{1b}[31m\ny".into(), r#"name 1, "x\u{1b}[31m\ny", has a control character"#),
+            (&|m| m.classes[0] = " cat".into(), "name 1, \" cat\", begins or ends with a space"),
+            (&|m| m.classes[0] = String::new(), "name 1, \"\", is empty"),
             (&|m| m.classes.push("cow".into()), "tensor dense_2/kernel: expected 4 x 3, found 4 x 2"),
             (&|m| m.input = vec![3, 32, 32], "takes inputs of 32 x 32 x 3, and the metadata say 3 x 32 x 32"),
             (&|m| m.layers[2].1 = "Dense".into(), "layer conv2d_2 (Conv2D) is listed as conv2d_2 (Dense)"),
@@ -307,6 +312,36 @@ mod tests {
     }
 
     #[test]
+    fn nothing_in_metadata_is_passed_over() {
+        let listed = |layer: &str| {
+            let layers = format!(r#"[{{"type": "Flatten", "name": "f"}}, {layer}]"#);
+            format!(r#"{{"network": {{"conv-method": "auto", "layers": {layers}}}}}"#)
+        };
+        for (changes, words) in [
+            (r#"{"mean": 0.5}"#.to_owned(), "its metadata have an unknown field, \"mean\""),
+            (r#"{"network": {"conv-method": "auto", "dense": 4}}"#.to_owned(), "has either layers, or all of filters"),
+            (r#"{"network": {"conv-method": "auto", "layers": [], "dense": 4}}"#.to_owned(), "has either layers, or"),
+            (r#"{"network": {"conv-method": "auto", "layers": [], "bias": 4}}"#.to_owned(), "unknown field `bias`"),
+            (listed(r#"{"type": "Dense", "name": "d", "use_bias": false}"#), "unknown field `use_bias`"),
+            (listed(r#"{"type": "Conv3D", "name": "d"}"#), "unknown variant `Conv3D`"),
+            (
+                listed(r#"{"type": "Dense", "name": "d", "units": 2, "activation": "relu"}"#),
+                "layer 2 'd': its activation must be a layer of its own",
+            ),
+            (
+                listed(r#"{"type": "Activation", "name": "d", "activation": "softmax"}"#),
+                "layer 2 'd': softmax is part of the loss",
+            ),
+        ] {
+            let mut metadata = serde_json::to_value(model().metadata).unwrap();
+            let changes: serde_json::Map<_, _> = serde_json::from_str(&changes).unwrap();
+            metadata.as_object_mut().unwrap().extend(changes);
+            let text = refusal(&tensor_file::to_bytes([], &metadata).unwrap());
+            assert!(text.contains(words), "{words}: {text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_model_is_told_from_one() {
         for (bytes, words) in [
             (&b""[..], "is empty (0 bytes)"),
@@ -315,6 +350,14 @@ mod tests {
             (b"\xff\0\0\0\0\0\0\0{}", "announce a header of 255 bytes, and it has 10 bytes"),
             (b"\x89HDF\r\n\x1a\n and so on", "it looks like HDF5"),
             (b"PK\x03\x04 and so on", "a zip archive (PyTorch's .pt"),
+            (b"PK\x03\x04 a whole header of 26 bytes archive/data.pkl", "it looks like a .pth or .pt of PyTorch"),
+            (b"PK\x03\x04 a whole header of 26 bytes metadata.json", "it looks like a .keras"),
+            (
+                b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.",
+                "an old .pth or .pt of PyTorch; in Python, safetensors.torch.",
+            ),
+            (b"\x08\x08\x12\x07pytorch", "it looks like an ONNX model"),
+            (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS; `git lfs pull`"),
             (b"\x02\0\0\0\0\0\0\0{}", "has no metadata of this program; `thawline import`"),
             (b"\x02\0\0\0\0\0\0\0\xff\xfe", "its header is no text"),
         ] {

@@ -26,7 +26,7 @@ pub const FEATURES_END: &str = "flatten_1";
 
 /// A network's description: all that is needed to build it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, try_from = "Keys")]
 pub enum Architecture {
     /// The tutorial's, by its numbers.
     Tutorial(Tutorial),
@@ -35,7 +35,7 @@ pub enum Architecture {
 }
 
 /// A network as a list of layers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Listed {
     /// How the convolutions are computed.
@@ -45,6 +45,36 @@ pub struct Listed {
     /// Where they were read.
     #[serde(skip)]
     pub origin: Option<Origin>,
+}
+
+/// Every key that describes a network. No key may be passed over: the network would not be the one described.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Keys {
+    conv_method: ConvMethod,
+    layers: Option<Vec<Layer>>,
+    filters: Option<[usize; 2]>,
+    kernel: Option<usize>,
+    pool: Option<usize>,
+    dropout: Option<[f64; 2]>,
+    dense: Option<usize>,
+}
+
+impl TryFrom<Keys> for Architecture {
+    type Error = &'static str;
+
+    fn try_from(keys: Keys) -> std::result::Result<Self, Self::Error> {
+        let Keys { conv_method, layers, filters, kernel, pool, dropout, dense } = keys;
+        match (layers, filters, kernel, pool, dropout, dense) {
+            (Some(layers), None, None, None, None, None) => {
+                Ok(Architecture::Listed(Listed { conv_method, layers, origin: None }))
+            }
+            (None, Some(filters), Some(kernel), Some(pool), Some(dropout), Some(dense)) => {
+                Ok(Architecture::Tutorial(Tutorial { filters, kernel, pool, dropout, dense, conv_method }))
+            }
+            _ => Err("a network has either layers, or all of filters, kernel, pool, dropout and dense"),
+        }
+    }
 }
 
 /// The file that lists a network's layers, for the messages about them.
@@ -97,8 +127,11 @@ impl Architecture {
     /// Names the layer whose shape does not fit, and its line where there is a file.
     pub fn build(&self, classes: usize, seed: u64) -> Result<Network> {
         let mut builder = Network::builder(INPUT);
-        for layer in &*self.layers() {
-            builder = builder.boxed(layer.name(), layer.build(classes, self.conv_method().into()));
+        for (index, layer) in self.layers().iter().enumerate() {
+            let built = layer.build(classes, self.conv_method().into()).map_err(|reason| {
+                self.at_line(index + 1, format!("layer {} '{}': {reason}", index + 1, layer.name()))
+            })?;
+            builder = builder.boxed(layer.name(), built);
         }
         let network = builder.build(seed).map_err(|error| self.misfit(error))?;
         if *network.output() != Shape::from([classes]) {

@@ -4,7 +4,7 @@
 //! these 64 digits as zeros: a file of which any bit has changed is told from a whole one.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt, fs, io,
     path::Path,
 };
@@ -148,8 +148,8 @@ impl<'a> TensorFile<'a> {
     /// What the file says about itself, once the seal has shown that it is whole.
     ///
     /// # Errors
-    /// If there is no seal, or not this file's; if the metadata are of another format, or incomplete.
-    pub fn open_seal<M: DeserializeOwned>(&self, format: u32) -> Result<M> {
+    /// If there is no seal, or not this file's; if the metadata are of another format, incomplete, or have unknown fields.
+    pub fn open_seal<M: DeserializeOwned + Serialize>(&self, format: u32) -> Result<M> {
         #[derive(Deserialize)]
         struct First {
             format: u32,
@@ -179,7 +179,13 @@ impl<'a> TensorFile<'a> {
                  and is {found}; take a copy that is whole"
             )));
         }
-        serde_json::from_str(text).map_err(unreadable)
+        let metadata: M = serde_json::from_str(text).map_err(unreadable)?;
+        let known = serde_json::to_value(&metadata).map_err(unreadable)?;
+        let fields: BTreeMap<String, IgnoredAny> = serde_json::from_str(text).map_err(unreadable)?;
+        match fields.keys().find(|&field| field != "sha256" && known.get(field).is_none()) {
+            None => Ok(metadata),
+            Some(field) => Err(Failure::usage(format!("its metadata have an unknown field, {field:?}"))),
+        }
     }
 
     /// The names of all tensors, sorted.
@@ -199,25 +205,54 @@ impl<'a> TensorFile<'a> {
         self.tensors.tensor(name).ok().map(|tensor| tensor.shape().to_vec())
     }
 
-    /// The values of a tensor, which must have these dimensions and be finite.
+    /// The values of a tensor, which must be of F32, have these dimensions and be finite.
     ///
     /// # Errors
     /// A sentence that names the tensor, what was expected and what was found.
     pub fn values(&self, name: &str, shape: &[usize]) -> std::result::Result<Vec<f32>, String> {
+        match self.tensors.tensor(name).map(|tensor| tensor.dtype()) {
+            Ok(dtype) if dtype != Dtype::F32 => Err(format!("tensor {name}: expected F32, found {dtype:?}")),
+            _ => self.float_values(name, shape),
+        }
+    }
+
+    /// The same, of a tensor of any floating-point type.
+    ///
+    /// # Errors
+    /// A sentence that names the tensor, what was expected and what was found.
+    pub fn float_values(&self, name: &str, shape: &[usize]) -> std::result::Result<Vec<f32>, String> {
         let expected = dimensions(shape);
         let tensor = self.tensors.tensor(name).map_err(|_| format!("tensor {name} ({expected}) is missing"))?;
-        if tensor.dtype() != Dtype::F32 {
-            return Err(format!("tensor {name}: expected F32, found {:?}", tensor.dtype()));
-        }
         if tensor.shape() != shape {
             return Err(format!("tensor {name}: expected {expected}, found {}", dimensions(tensor.shape())));
         }
-        let values: Vec<f32> = tensor.data().as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+        let bytes = tensor.data();
+        let values: Vec<f32> = match tensor.dtype() {
+            Dtype::F32 => bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect(),
+            Dtype::F64 => bytes.as_chunks().0.iter().map(|&bytes| f64::from_le_bytes(bytes) as f32).collect(),
+            Dtype::F16 => bytes.as_chunks().0.iter().map(|&bytes| half(u16::from_le_bytes(bytes))).collect(),
+            Dtype::BF16 => {
+                bytes.as_chunks().0.iter().map(|&[low, high]| f32::from_le_bytes([0, 0, low, high])).collect()
+            }
+            other => return Err(format!("tensor {name}: expected F32, F16, BF16 or F64, found {other:?}")),
+        };
         match values.iter().position(|value| !value.is_finite()) {
             None => Ok(values),
             Some(index) => Err(format!("tensor {name}: value {index} is {}; expected finite numbers", values[index])),
         }
     }
+}
+
+/// A number of half precision: 1 bit of sign, 5 of exponent, 10 of fraction.
+fn half(bits: u16) -> f32 {
+    let (exponent, fraction) = (bits >> 10 & 31, bits & 1023);
+    let magnitude = match exponent {
+        0 => f32::from(fraction) / 16_777_216.0, // subnormal, in units of 2^-24
+        31 if fraction == 0 => f32::INFINITY,
+        31 => f32::NAN,
+        _ => f32::from_bits((u32::from(exponent) + 112) << 23 | u32::from(fraction) << 13),
+    };
+    if bits >> 15 == 0 { magnitude } else { -magnitude }
 }
 
 /// A header of which no entry has the name of another. The format's reader keeps the last of them, and nobody knows which
@@ -258,6 +293,7 @@ pub fn first_of(faults: &[String]) -> Option<String> {
     let (first, others) = faults.split_first()?;
     Some(match others.len() {
         0 => first.clone(),
+        1 => format!("{first}; 1 more tensor does not fit"),
         n => format!("{first}; {n} more tensors do not fit"),
     })
 }
@@ -292,14 +328,30 @@ fn describe(error: &SafeTensorError, bytes: &[u8]) -> String {
     }
 }
 
-/// What a file is by its first bytes.
-fn guess(bytes: &[u8]) -> Option<&'static str> {
-    let formats: [(&[u8], &str); 5] = [
-        (b"\x89HDF", "HDF5 (Keras's .h5): save the weights as safetensors"),
-        (b"PK\x03\x04", "a zip archive (PyTorch's .pt or Keras's .keras): save the weights as safetensors"),
-        (b"\x1f\x8b", "a gzip archive"),
-        (b"\x89PNG", "a picture"),
-        (b"<", "a web page"),
+/// What a file is by its first bytes, and what to do with it.
+fn guess(bytes: &[u8]) -> Option<String> {
+    const TORCH: &str = "; in Python, safetensors.torch.save_file(torch.load(FILE, map_location=\"cpu\", \
+                         weights_only=True), OUT) saves its state_dict as safetensors";
+    const KERAS: &str = "; in Python, save each weight of each layer as LAYER/WEIGHT with safetensors.numpy.save_file";
+    // The name of a zip archive's first entry, which tells what the archive is.
+    let entry = bytes.strip_prefix(b"PK\x03\x04").and_then(|zip| zip.get(26..)).unwrap_or_default();
+    let entry = &entry[..entry.len().min(200)];
+    let holds = |name: &[u8]| entry.windows(name.len()).any(|window| window == name);
+    let formats: [(bool, &str, &str); 10] = [
+        (matches!(bytes, [0x80, 2..=5, ..]), "a Python pickle, such as an old .pth or .pt of PyTorch", TORCH),
+        (holds(b"data.pkl"), "a .pth or .pt of PyTorch (a zip archive)", TORCH),
+        (holds(b"config.json") || holds(b"metadata.json"), "a .keras of Keras (a zip archive)", KERAS),
+        (bytes.starts_with(b"PK\x03\x04"), "a zip archive (PyTorch's .pt, Keras's .keras, NumPy's .npz)", ""),
+        (bytes.starts_with(b"\x89HDF"), "HDF5 (Keras's .h5)", KERAS),
+        (matches!(bytes, [8, _, 0x12, ..]), "an ONNX model", "; export the weights from the framework it came from"),
+        (
+            bytes.starts_with(b"version https://git-lfs"),
+            "a pointer of Git LFS",
+            "; `git lfs pull` gets the file itself",
+        ),
+        (bytes.starts_with(b"\x1f\x8b"), "a gzip archive", ""),
+        (bytes.starts_with(b"\x89PNG"), "a picture", ""),
+        (bytes.starts_with(b"<"), "a web page", ""),
     ];
-    formats.into_iter().find(|(start, _)| bytes.starts_with(start)).map(|(_, what)| what)
+    formats.into_iter().find(|(is, ..)| *is).map(|(_, what, to_do)| format!("{what}{to_do}"))
 }

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::{
-    atomic_file,
+    atomic_file, classes,
     cli::ModelArgs,
     console,
-    exchange::{self, Framework},
+    exchange::{self, Framework, pytorch},
     experiment::require_buildable,
     failure::{Failure, Result},
     machine,
@@ -61,15 +61,17 @@ pub fn export(args: &ExportArgs) -> Result<()> {
     machine::choose_level(None)?;
     require_absent(out)?;
     let model = Model::open(from).map_err(|failure| failure.within("--from"))?;
-    atomic_file::write(out, &exchange::export(&model.network, *format)?)?;
-    let how = match format {
-        Framework::Torch => {
-            "model.load_state_dict(safetensors.torch.load_file(FILE)) takes it, where the modules have these layers' names"
+    let Model { metadata, network, .. } = &model;
+    atomic_file::write(out, &exchange::export(network, &metadata.network, *format)?)?;
+    let file = out.display().to_string();
+    console::print(&match format {
+        Framework::Torch => pytorch::code(&metadata.network, metadata.classes.len(), &file),
+        Framework::Keras => {
+            let names: Vec<String> = network.params().map(|(name, _)| name).collect();
+            let how = "scripts/load_keras.py loads it into a model whose layers have these names";
+            format!("{file}: {}\n{how}", names.join(", "))
         }
-        Framework::Keras => "scripts/load_keras.py loads it into a model whose layers have these names",
-    };
-    let names: Vec<String> = model.network.params().map(|(name, _)| name).collect();
-    console::print(&format!("{}: {}\n{how}", out.display(), names.join(", ")))
+    })
 }
 
 /// Writes another framework's weights as a model.
@@ -79,32 +81,38 @@ pub fn export(args: &ExportArgs) -> Result<()> {
 pub fn import(args: &ImportArgs) -> Result<()> {
     machine::choose_level(None)?;
     require_absent(&args.out)?;
+    let classes: Vec<String> = args.classes.iter().map(|name| name.trim().to_owned()).collect();
     let (metadata, mut network) = match &args.like {
         Some(path) => {
             let Model { metadata, network, .. } = Model::open(path).map_err(|failure| failure.within("--like"))?;
             (metadata, network)
         }
         None => {
+            classes::check_names(&classes).map_err(|reason| Failure::usage(format!("--classes: {reason}")))?;
             let architecture = args.network.architecture()?;
-            require_buildable(&architecture, args.classes.len())?;
-            let network = architecture.build(args.classes.len(), 0)?;
-            (Metadata::new("imported", 0, args.classes.clone(), &architecture, &network), network)
+            require_buildable(&architecture, classes.len())?;
+            let network = architecture.build(classes.len(), 0)?;
+            (Metadata::new("imported", 0, classes, &architecture, &network), network)
         }
     };
     let place = args.file.display().to_string();
     let bytes = tensor_file::read(&args.file).map_err(|failure| failure.within(&place))?;
-    let framework = TensorFile::parse(&bytes)
+    let (framework, prefix) = TensorFile::parse(&bytes)
         .and_then(|file| {
             let framework = Framework::of(&file)?;
-            exchange::import(&mut network, &file, framework)?;
-            Ok(framework)
+            Ok((framework, exchange::import(&mut network, &metadata.network, &file, framework)?))
         })
         .map_err(|failure| failure.within(&place))?;
     let metadata = Metadata { model: "imported".to_owned(), frozen: Vec::new(), ..metadata };
     network.unfreeze();
     atomic_file::write(&args.out, &weights::to_safetensors(&network, &metadata)?)?;
     let from = if framework == Framework::Torch { "PyTorch" } else { "Keras" };
-    console::print(&format!("{}: {} classes, from {from}'s {place}", args.out.display(), metadata.classes.len()))
+    let without = if prefix.is_empty() { String::new() } else { format!(", names without {prefix}") };
+    console::print(&format!(
+        "{}: {} classes, from {from}'s {place}{without}",
+        args.out.display(),
+        metadata.classes.len()
+    ))
 }
 
 fn require_absent(path: &Path) -> Result<()> {

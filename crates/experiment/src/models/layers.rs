@@ -176,10 +176,15 @@ impl Layer {
         }
     }
 
-    /// The layer, to be put into a network that tells so many classes apart. What an activation stands short for is a
-    /// layer of its own.
-    pub fn build(&self, classes: usize, method: Method) -> Box<dyn nn::Layer> {
-        match *self {
+    /// The layer, to be put into a network that tells so many classes apart.
+    ///
+    /// # Errors
+    /// An activation that is not a layer of its own, or that no layer computes.
+    pub fn build(&self, classes: usize, method: Method) -> Result<Box<dyn nn::Layer>, String> {
+        Ok(match *self {
+            Layer::Conv2D { activation: Some(_), .. } | Layer::Dense { activation: Some(_), .. } => {
+                return Err("its activation must be a layer of its own, listed after it".to_owned());
+            }
             Layer::Conv2D { filters, kernel_size, strides, padding, .. } => {
                 Box::new(Conv2D::new(filters, kernel_size).stride(strides).padding(padding.into()).method(method))
             }
@@ -190,11 +195,14 @@ impl Layer {
                 Box::new(BatchNormalization::new().momentum(momentum).epsilon(epsilon))
             }
             Layer::GlobalAveragePooling2D { .. } => Box::new(GlobalAveragePooling2D::new()),
-            Layer::Activation { .. } => Box::new(nn::Activation::Relu),
+            Layer::Activation { activation: Activation::Relu, .. } => Box::new(nn::Activation::Relu),
+            Layer::Activation { activation: Activation::Softmax, .. } => {
+                return Err("softmax is part of the loss, not a layer".to_owned());
+            }
             Layer::Dropout { rate, .. } => Box::new(Dropout::new(rate as f32)),
             Layer::Flatten { .. } => Box::new(Flatten),
             Layer::Dense { units, .. } => Box::new(Dense::new(units.unwrap_or(classes))),
-        }
+        })
     }
 
     /// The output's shape and the number of parameters, or `None` if the layer does not fit or a number overflows.

@@ -11,7 +11,7 @@ use crate::failure::Result;
 
 /// The numbers of the tutorial's network; the defaults are the tutorial's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Tutorial {
     /// Filters of the two convolutions.
     pub filters: [usize; 2],

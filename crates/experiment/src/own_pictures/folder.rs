@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::failure::{Failure, Kind, Result};
+use crate::{
+    classes,
+    failure::{Failure, Kind, Result},
+};
 
 /// The most classes, for which a confusion matrix still is a page.
 const MOST_CLASSES: usize = 1000;
@@ -90,9 +93,9 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
 
 fn name(folder: &Path) -> Result<String> {
     let name = folder.file_name().unwrap_or_default();
-    match name.to_str().filter(|name| !name.chars().any(char::is_control)) {
-        Some(name) => Ok(name.to_owned()),
-        None => Err(Failure::usage(format!("class folder {name:?}: its name is no text; rename it"))),
+    match name.to_str().ok_or("is not text").and_then(|text| classes::check_name(text).map(|()| text)) {
+        Ok(text) => Ok(text.to_owned()),
+        Err(wrong) => Err(Failure::usage(format!("class folder {name:?}: its name {wrong}; rename it"))),
     }
 }
 
@@ -140,6 +143,11 @@ mod tests {
                 "has one class folder, pets; expected two or more, to tell apart; that has",
             ),
             (&["cat", "cat/1.png", "dog"], "class folder dog is empty"),
+            (
+                &["cat ", "cat /1.png", "dog", "dog/1.png"],
+                "class folder \"cat \": its name begins or ends with a space",
+            ),
+            (&["cat\n", "cat\n/1.png", "dog", "dog/1.png"], "\"cat\\n\": its name has a control character; rename it"),
             (&["cat", "cat/1.png", "Cat", "Cat/1.png"], "has class folders \"Cat\" and \"cat\""),
         ] {
             let folder = made(paths);

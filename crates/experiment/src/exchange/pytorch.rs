@@ -1,0 +1,93 @@
+//! A network as PyTorch code, whose modules have the layers' names. PyTorch's own defaults are other than Keras's, so every
+//! argument that matters is written out.
+
+use thawline_tensor::{Shape, kernels::pool::PoolShape};
+
+use super::inputs;
+use crate::models::{
+    Architecture, Layer,
+    layers::{Activation, Padding},
+};
+
+/// Python that builds the network as `model`, and loads the weights of a file.
+pub fn code(architecture: &Architecture, classes: usize, file: &str) -> String {
+    let layers = architecture.layers();
+    let modules = layers.iter().zip(inputs(architecture, classes)).flat_map(|(layer, input)| {
+        modules(layer, &input, classes)
+            .into_iter()
+            .map(|(name, module)| format!("    ({}, {module}),\n", quoted(&name)))
+    });
+    let modules: String = modules.collect();
+    format!(
+        "# Takes N x 3 x 32 x 32 RGB pixels from 0 to 1, gives logits.\n\
+         from collections import OrderedDict\n\
+         from safetensors.torch import load_file\n\
+         from torch import nn\n\n\
+         model = nn.Sequential(OrderedDict([\n{modules}]))\n\
+         model.load_state_dict(load_file({}))\n\
+         model.eval()",
+        quoted(file)
+    )
+}
+
+/// A text in quotation marks: JSON's are Python's.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// The modules that do a layer's work, each with its name.
+fn modules(layer: &Layer, input: &Shape, classes: usize) -> Vec<(String, String)> {
+    let name = layer.name().to_owned();
+    let channels = input.dims().last().copied().unwrap_or_default();
+    let module = match *layer {
+        Layer::Conv2D { filters, kernel_size, strides, padding, .. } => {
+            let conv = |padding: String| {
+                format!("nn.Conv2d({channels}, {filters}, {kernel_size:?}, stride={strides:?}{padding})")
+            };
+            match border(input, kernel_size, strides, padding) {
+                [0, 0, 0, 0] => conv(String::new()),
+                [left, right, top, bottom] if (left, top) == (right, bottom) => {
+                    conv(format!(", padding=[{top}, {left}]"))
+                }
+                border => {
+                    // PyTorch pads both sides alike. A layer's name has no '/', so this is no other layer's.
+                    return vec![
+                        (format!("{name}/pad"), format!("nn.ZeroPad2d({border:?})")),
+                        (name, conv(String::new())),
+                    ];
+                }
+            }
+        }
+        Layer::MaxPooling2D { pool_size, strides, padding, .. } => {
+            let strides = strides.unwrap_or(pool_size);
+            let pool = format!("nn.MaxPool2d({pool_size:?}, stride={strides:?})");
+            match border(input, pool_size, strides, padding) {
+                [0, 0, 0, 0] => pool,
+                border => format!("nn.Sequential(nn.ConstantPad2d({border:?}, float(\"-inf\")), {pool})"),
+            }
+        }
+        Layer::BatchNormalization { momentum, epsilon, .. } => {
+            let dimensions = if input.as_image().is_some() { "2d" } else { "1d" };
+            format!("nn.BatchNorm{dimensions}({channels}, eps={epsilon:?}, momentum=1 - {momentum:?})")
+        }
+        Layer::GlobalAveragePooling2D { .. } => "nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())".to_owned(),
+        Layer::Activation { activation: Activation::Relu, .. } => "nn.ReLU()".to_owned(),
+        Layer::Activation { activation: Activation::Softmax, .. } => "nn.Softmax(1)".to_owned(),
+        Layer::Dropout { rate, .. } => format!("nn.Dropout({rate:?})"),
+        Layer::Flatten { .. } => "nn.Flatten()".to_owned(),
+        Layer::Dense { units, .. } => format!("nn.Linear({channels}, {})", units.unwrap_or(classes)),
+    };
+    vec![(name, module)]
+}
+
+/// Columns left and right, rows above and below an image that windows reach over. A convolution's are those of a pooling
+/// with its kernel.
+fn border(input: &Shape, window: [usize; 2], stride: [usize; 2], padding: Padding) -> [usize; 4] {
+    let shape = input.as_image().and_then(|image| PoolShape::new(image, window, stride, padding.into()).ok());
+    shape.map_or([0; 4], |s| {
+        let after = |out: usize, axis: usize, len: usize, before: usize| {
+            ((out - 1) * stride[axis] + window[axis]).saturating_sub(len + before)
+        };
+        [s.pad_left, after(s.out_w, 1, s.w, s.pad_left), s.pad_top, after(s.out_h, 0, s.h, s.pad_top)]
+    })
+}
