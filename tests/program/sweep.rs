@@ -309,4 +309,9 @@ fn folders_that_are_no_sweep_or_another_one_are_refused() {
     fs::write(place.path("forged/jobs/pixels-seed-0.json"), whole.replacen("\"nll\": 1.", "\"nll\": 0.", 1)).unwrap();
     fs::write(&record, whole).unwrap();
     refused("report sweep forged", "have different results for pixels, seed 0");
+
+    // A setting that the program does not know would be passed over.
+    let settings = fs::read_to_string(place.path("sweep/sweep.json")).unwrap();
+    fs::write(place.path("sweep/sweep.json"), settings.replacen('{', "{\"rate\": 1,", 1)).unwrap();
+    refused("report sweep", "sweep.json: unknown field `rate`");
 }

@@ -15,7 +15,7 @@ pub const LEARNING_RATE: f64 = 1e-3;
 
 /// The settings of a sweep; jobs of other settings do not belong to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Settings {
     /// The version of this file and of the protocol.
     pub format: u32,
