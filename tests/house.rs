@@ -218,6 +218,34 @@ fn every_dependency_comes_from_the_registry_or_this_workspace() {
     }
 }
 
+#[test]
+fn all_that_is_printed_or_written_as_csv_passes_through_one_place() {
+    let places = [
+        (
+            "crates/experiment/src/console.rs",
+            &["print!", "println!", "eprint!", "eprintln!", "dbg!", "stdout", "stderr"][..],
+        ),
+        ("crates/experiment/src/spreadsheet.rs", &["csv::Writer", "csv::WriterBuilder"]),
+    ];
+    let ours = |name: &&String| name.starts_with("crates/") && name.contains("/src/");
+    let sources = sources(".rs");
+    for (place, calls) in places {
+        for (name, source) in sources.iter().filter(|(name, _)| ours(name) && *name != place) {
+            // A bar draws on standard error by itself, and only where that is a terminal.
+            let lines = code(source).map(|line| line.replace("ProgressDrawTarget::stderr", ""));
+            for (number, line) in (1..).zip(lines) {
+                let has = |call: &&&str| match call.trim_end_matches('!') {
+                    word if word.contains("::") => line.contains(word),
+                    word if call.ends_with('!') => line.contains(*call) && has_word(&line, word),
+                    word => line.contains(&format!("{word}()")),
+                };
+                assert_eq!(calls.iter().find(has), None, "{name}, line {number}: that belongs into {place}");
+            }
+        }
+        assert!(calls.iter().any(|call| sources[place].contains(call)), "{place}: this test no longer sees it");
+    }
+}
+
 /// The cells of the rows of the tables in a text, but for their heads.
 fn rows(text: &str) -> Vec<Vec<&str>> {
     let rows = text.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));

@@ -199,6 +199,22 @@ mod unix {
     }
 
     #[test]
+    fn odd_surroundings_are_no_defect() {
+        use std::{
+            ffi::OsStr,
+            os::unix::{ffi::OsStrExt, process::CommandExt},
+        };
+
+        let place = Place::new();
+        let mut command = place.command(small_run("--out run --quiet"));
+        command.arg0(OsStr::from_bytes(b"\xff\x1b[2J")).env("RUST_MIN_STACK", "1");
+        let call = Call::from(command.output().unwrap());
+        assert_eq!((call.code, call.stderr.as_str()), (Some(0), ""));
+        let call = Call::from(place.command(["--help"]).arg0("\x1b[2J").output().unwrap());
+        assert!(call.stdout.contains("Usage: thawline ") && !call.stdout.contains('\x1b'), "{}", call.stdout);
+    }
+
+    #[test]
     fn a_second_signal_ends_the_program_at_once() {
         // One step takes minutes: the first signal waits for its end, the second does not.
         let place = Place::new();

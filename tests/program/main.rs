@@ -67,5 +67,8 @@ mod faults;
 /// Sweeps: in one go, in shards, interrupted and merged, with the same report.
 mod sweep;
 
+/// What reaches the terminal: whose names they are, and how they are shown.
+mod terminal;
+
 /// The manual: every flag is in it, and nothing that is none.
 mod manual;

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use crate::{
+    console::{listed, shown},
     failure::{Failure, Result},
     record::ClassRecord,
 };
@@ -98,7 +99,7 @@ fn labels(part: &str, names: &[String]) -> std::result::Result<Vec<usize>, Strin
     let label = |digits: &str| -> std::result::Result<usize, String> {
         match digits.parse() {
             Ok(label) if label <= last => Ok(label),
-            _ => Err(format!("there is no class {digits}; expected 0 to {last}")),
+            _ => Err(format!("there is no class {}; expected 0 to {last}", shown(digits))),
         }
     };
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -128,14 +129,10 @@ fn label_of(wanted: &str, names: &[String]) -> std::result::Result<usize, String
             "'{wanted}' may be class {a} ({}) or {b} ({}); write the name in its own case, or the label",
             names[a], names[b]
         )),
-        _ => Err(format!("there is no class '{wanted}'; expected labels, ranges or names of {}", known(names))),
+        _ => {
+            Err(format!("there is no class '{}'; expected labels, ranges or names of {}", shown(wanted), listed(names)))
+        }
     }
-}
-
-fn known(names: &[String]) -> String {
-    let shown = names.len().min(20);
-    let more = if shown < names.len() { format!(", ... ({} in all)", names.len()) } else { String::new() };
-    format!("{}{more}", names[..shown].join(", "))
 }
 
 #[cfg(test)]

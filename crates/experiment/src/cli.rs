@@ -46,7 +46,7 @@ Exit codes: 0 done; 1 failure; 2 bad usage or bad input; 3 the machine failed, t
 
 /// Transfer learning with frozen features: a network learns some classes, and a new head others behind it
 #[derive(Debug, Parser)]
-#[command(name = "thawline", version, after_help = EXAMPLES)]
+#[command(name = "thawline", bin_name = "thawline", version, after_help = EXAMPLES)]
 #[command(args_conflicts_with_subcommands = true, disable_help_flag = true, disable_help_subcommand = true)]
 pub struct Cli {
     /// Print help

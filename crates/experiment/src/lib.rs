@@ -42,6 +42,7 @@ pub mod machine;
 pub mod plan;
 pub mod progress;
 pub mod results;
+pub mod spreadsheet;
 
 pub mod atomic_file;
 pub mod record;

@@ -42,7 +42,7 @@ pub fn choose_threads(flag: Option<usize>) -> usize {
 /// The machine as a run's record describes it, for the threads of the current pool.
 pub fn environment(now: SystemTime) -> Environment {
     Environment {
-        date: utc_date(now),
+        date: utc_date(now).unwrap_or_default(),
         cpu: cpu(),
         logical_cpus: logical_cpus(),
         simd: Level::current().to_string(),

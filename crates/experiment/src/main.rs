@@ -3,16 +3,12 @@
 
 mod panics;
 
-use std::{
-    env,
-    io::{self, Write},
-    process::ExitCode,
-};
+use std::{env, process::ExitCode};
 
 use clap::error::ErrorKind;
 use thawline::{
     command_line::{self, Refusal},
-    commands,
+    commands, console,
     failure::{Failure, Result},
 };
 
@@ -34,8 +30,7 @@ fn work() -> Result<ExitCode> {
 
 fn end(failure: &Failure) -> ExitCode {
     if !failure.message.is_empty() {
-        // `eprintln` would panic where this cannot be written either: 2>/dev/full.
-        let _ = writeln!(io::stderr(), "error: {failure}");
+        console::error(&failure.message);
     }
     ExitCode::from(failure.exit_code())
 }

@@ -109,6 +109,9 @@ fn build(metadata: &Metadata, data_len: usize) -> Result<Network> {
         return Err(wrong("there is no class".to_owned()));
     }
     classes::check_names(classes).map_err(|reason| Failure::usage(format!("its metadata: {reason}")))?;
+    for name in metadata.layers.iter().map(|(name, _)| name).chain([&metadata.model]) {
+        classes::check_name(name).map_err(|wrong| Failure::usage(format!("its metadata: name {name:?} {wrong}")))?;
+    }
     // Before memory is asked for. A little too much is left for the tensors' own check, which names them.
     require_buildable(architecture, classes.len())?;
     const LITTLE: u64 = 1 << 20;
@@ -290,13 +293,14 @@ mod tests {
     #[test]
     fn metadata_that_contradict_themselves_are_refused() {
         type Change<'a> = &'a dyn Fn(&mut Metadata);
-        let cases: [(Change, &str); 13] = [
+        let cases: [(Change, &str); 14] = [
             (&|m| m.format = 2, "has format 2; this version of the program reads format 1"),
             (&|m| m.classes.clear(), "there is no class"),
             (&|m| m.classes[1] = "cat".into(), "metadata: name 2, \"cat\", is there twice"),
             (&|m| m.classes[0] = "x\u{1b}[31m\ny".into(), r#"name 1, "x\u{1b}[31m\ny", has a control character"#),
             (&|m| m.classes[0] = " cat".into(), "name 1, \" cat\", begins or ends with a space"),
             (&|m| m.classes[0] = String::new(), "name 1, \"\", is empty"),
+            (&|m| m.layers[0].0 = "x\n".into(), r#"name "x\n" has a control character"#),
             (&|m| m.classes.push("cow".into()), "tensor dense_2/kernel: expected 4 x 3, found 4 x 2"),
             (&|m| m.input = vec![3, 32, 32], "takes inputs of 32 x 32 x 3, and the metadata say 3 x 32 x 32"),
             (&|m| m.layers[2].1 = "Dense".into(), "layer conv2d_2 (Conv2D) is listed as conv2d_2 (Dense)"),

@@ -25,7 +25,7 @@ pub fn without_panics<T>(work: impl FnOnce() -> Result<T> + panic::UnwindSafe) -
     let defect =
         end_aborts().map_err(|error| Failure::new(Kind::Environment, format!("cannot listen for SIGABRT: {error}")))?;
     panic::set_hook(Box::new(move |info| {
-        defect.fetch_or(!is_lack_of_memory(message(info)), Ordering::SeqCst);
+        defect.fetch_or(!is_lack_of_memory(message(info)) && !is_lack_of_threads(message(info)), Ordering::SeqCst);
         if let Ok(mut first) = FIRST.lock() {
             first.get_or_insert_with(|| describe(info));
         }
@@ -33,8 +33,11 @@ pub fn without_panics<T>(work: impl FnOnce() -> Result<T> + panic::UnwindSafe) -
     panic::catch_unwind(work).unwrap_or_else(|_| {
         let what = FIRST.lock().ok().and_then(|mut first| first.take()).unwrap_or_default();
         let (kind, advice) = match is_lack_of_memory(&what) {
+            _ if is_lack_of_threads(&what) => {
+                (Kind::Environment, "raise the limit of threads, and unset RUST_MIN_STACK")
+            }
             true => (Kind::Environment, "free some, raise the limit, or lower --batch-size"),
-            false => (Kind::Other, "this is a defect: please report it with the output of `thawline info`"),
+            false => (Kind::Other, "this is a bug: please report it with the output of `thawline info`"),
         };
         Err(Failure::new(kind, format!("{what}; {advice}")))
     })
@@ -58,7 +61,7 @@ fn describe(info: &PanicHookInfo) -> String {
     match info.location() {
         _ if message.contains("MemError") => NO_MEMORY_FOR_GZIP.to_owned(),
         // Where memory ran out says nothing.
-        Some(_) if is_lack_of_memory(&message) => message,
+        Some(_) if is_lack_of_memory(&message) || is_lack_of_threads(&message) => message,
         Some(location) => format!("{message} ({}, line {})", location.file(), location.line()),
         None => message,
     }
@@ -69,6 +72,11 @@ fn describe(info: &PanicHookInfo) -> String {
 fn is_lack_of_memory(message: &str) -> bool {
     [Buffer::NO_MEMORY, NO_MEMORY_FOR_GZIP].iter().any(|said| message.starts_with(said))
         || ["MemError", "Cannot allocate memory (os error"].iter().any(|theirs| message.contains(theirs))
+}
+
+/// Whether the system refused a thread: std's message where a library, such as the progress bar's, takes that for granted.
+fn is_lack_of_threads(message: &str) -> bool {
+    message.starts_with("failed to spawn thread")
 }
 
 fn message<'a>(info: &'a PanicHookInfo) -> &'a str {
@@ -98,7 +106,7 @@ mod tests {
                 let failure = without_panics(work).unwrap_err();
                 assert_eq!(failure.exit_code(), 1, "{failure}");
                 assert!(failure.message.starts_with(&format!("task {panicking} went wrong (")), "{failure}");
-                assert!(failure.message.contains("panics.rs, line ") && failure.message.contains("this is a defect"));
+                assert!(failure.message.contains("panics.rs, line ") && failure.message.contains("this is a bug"));
                 assert_eq!(failure.message.lines().count(), 1, "{failure}");
             }
         }
@@ -114,6 +122,9 @@ mod tests {
         let failure = without_panics(of_gzip).unwrap_err();
         assert_eq!(failure.exit_code(), 3, "{failure}");
         assert!(failure.message.starts_with("no memory to read or write gzip; free some"), "{failure}");
+        let of_threads = || -> Result<()> { panic!("failed to spawn thread: Os {{ code: 11 }}") };
+        let failure = without_panics(of_threads).unwrap_err();
+        assert!(failure.exit_code() == 3 && failure.message.contains("raise the limit of threads"), "{failure}");
         assert!(without_panics(|| Ok(())).is_ok());
         assert!(began.elapsed() < Duration::from_secs(20), "something waited");
     }

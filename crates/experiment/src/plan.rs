@@ -5,6 +5,7 @@ use std::path::Path;
 use thawline_tensor::nn::thousands;
 
 use crate::{
+    console::{listed, shown},
     experiment::{Experiment, Features},
     progress::bytes,
     record::Environment,
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// The plan as text.
-pub fn text(experiment: &Experiment, environment: &Environment, folder: &Path) -> String {
+pub fn text(experiment: &Experiment, environment: &Environment, folder: &Path) -> Vec<String> {
     let Experiment { data, config, features, target, memory, .. } = experiment;
     let plural = |n: usize| if n == 1 { "" } else { "s" };
     let mut lines = vec![format!("data      {}", data.describe()), format!("          {}", data.reason)];
@@ -22,13 +23,15 @@ pub fn text(experiment: &Experiment, environment: &Environment, folder: &Path) -
     lines.push(match features {
         Features::Model1 { task, .. } => format!("source    {}", describe(task)),
         Features::File(model) => format!(
-            "features  from {}: {}, for {}\n          SHA-256 {}",
+            "features  from {}: {}, for {}",
             config.from.as_deref().unwrap_or_default(),
-            model.metadata.model,
-            model.metadata.classes.join(", "),
-            model.sha256
+            shown(&model.metadata.model),
+            listed(&model.metadata.classes),
         ),
     });
+    if let Features::File(model) = features {
+        lines.push(format!("          SHA-256 {}", model.sha256));
+    }
     lines.extend([
         format!("target    {}", describe(target)),
         format!(
@@ -66,13 +69,13 @@ pub fn text(experiment: &Experiment, environment: &Environment, folder: &Path) -
     ]);
     lines.extend(cache(experiment).map(|sentence| format!("cache     {sentence}")));
     lines.push(format!("folder    {}", folder.display()));
-    lines.join("\n")
+    lines
 }
 
 fn describe(task: &Task) -> String {
     format!(
         "{}: {} pictures to learn from, {} to validate",
-        task.names().join(", "),
+        listed(&task.names()),
         thousands(task.train.len() as u64),
         thousands(task.validation.len() as u64)
     )

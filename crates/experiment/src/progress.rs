@@ -7,7 +7,12 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use thawline_tensor::nn::{StepReport, thousands};
 
-use crate::{console::Console, estimate::Stopwatch, failure::Result, record::EpochRow};
+use crate::{
+    console::{Console, Text},
+    estimate::Stopwatch,
+    failure::Result,
+    record::EpochRow,
+};
 
 /// The header of the lines.
 const HEADER: &str = "  epoch     loss  accuracy   val_loss  val_accuracy   seconds  images/s";
@@ -58,7 +63,7 @@ impl Progress {
         self.epoch_began = Instant::now();
         match features {
             None => Ok(()),
-            Some(seconds) => self.line(&format!("features  computed once, in {}\n", duration(seconds))),
+            Some(seconds) => self.line([format!("features  computed once, in {}", duration(seconds)), String::new()]),
         }
     }
 
@@ -69,7 +74,7 @@ impl Progress {
     pub fn step(&mut self, report: &StepReport) -> Result<()> {
         if let Some(estimate) = self.stopwatch.as_mut().and_then(|stopwatch| stopwatch.lap(report.steps)) {
             self.stopwatch = None;
-            self.line(&format!("time      {estimate}\n"))?;
+            self.line([format!("time      {estimate}"), String::new()])?;
         }
         if self.stopwatch.is_none() {
             self.header()?;
@@ -89,9 +94,9 @@ impl Progress {
         if report.step == report.steps {
             self.bar.set_message("  validating");
         } else {
-            let rate = report.examples as f64 / self.epoch_began.elapsed().as_secs_f64();
-            let left = (self.examples - report.examples) as f64 / rate;
-            self.bar.set_message(format!("  {} images/s, {} left", thousands(rate as u64), duration(left)));
+            let elapsed = self.epoch_began.elapsed().as_secs_f64();
+            let left = elapsed / report.examples as f64 * (self.examples - report.examples) as f64;
+            self.bar.set_message(format!("  {} images/s, {} left", rate(report.examples, elapsed), duration(left)));
         }
         self.bar.set_position(report.step as u64);
         Ok(())
@@ -107,12 +112,12 @@ impl Progress {
         self.header()?;
         self.epoch_began = Instant::now();
         let &EpochRow { epoch, seconds, loss, accuracy, val_loss, val_accuracy } = row;
-        self.line(&format!(
+        self.line(format!(
             "{}  {loss:7.4}  {}    {val_loss:7.4}      {}  {seconds:8.2}  {:>8}",
             self.epoch_column(epoch as usize),
             percent(accuracy),
             percent(val_accuracy),
-            thousands((self.examples as f64 / seconds) as u64),
+            rate(self.examples, seconds),
         ))
     }
 
@@ -129,13 +134,18 @@ impl Progress {
         format!("{:>7}", format!("{epoch}/{}", self.epochs))
     }
 
-    fn line(&self, text: &str) -> Result<()> {
+    fn line(&self, text: impl Into<Text>) -> Result<()> {
         self.bar.suspend(|| self.console.say(text))
     }
 }
 
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).expect("the templates are constant")
+}
+
+/// How many a second; nothing where the clock did not move.
+fn rate(count: usize, seconds: f64) -> String {
+    if seconds > 0.0 { thousands((count as f64 / seconds) as u64) } else { "-".to_owned() }
 }
 
 /// `65.43 %`, eight characters wide.

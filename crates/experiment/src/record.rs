@@ -321,7 +321,8 @@ pub struct FrozenTensor {
 /// The machine and the build: what is needed to judge a time, or to see why two runs differ.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
-    /// Start of the run, UTC, e.g. `2026-11-24T10:15:02Z`.
+    /// Start of the run, UTC, e.g. `2026-11-24T10:15:02Z`; empty, and absent in files, where the clock cannot be right.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub date: String,
     /// The processor's own name.
     pub cpu: String,

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// First, best and last validation accuracy and the seconds of both models, and what became of the frozen weights.
-pub fn table(record: &RunRecord, folder: &Path) -> String {
+pub fn table(record: &RunRecord, folder: &Path) -> Vec<String> {
     let mut lines =
         vec!["validation accuracy      first epoch      best (epoch)     last epoch     seconds".to_owned()];
     for (name, _, model) in record.models() {
@@ -28,7 +28,7 @@ pub fn table(record: &RunRecord, folder: &Path) -> String {
         lines.push(format!("peak memory {}", bytes(peak)));
     }
     lines.push(format!("report: {}", folder.join("report.html").display()));
-    lines.join("\n")
+    lines
 }
 
 fn row(name: &str, model: &ModelRecord) -> String {
@@ -65,7 +65,7 @@ mod tests {
         }
         let model_1 = record.model_1.as_mut().unwrap();
         (model_1.features_seconds, model_1.total_seconds) = (0.0, 86.61);
-        let text = table(&record, Path::new("runs/one"));
+        let text = table(&record, Path::new("runs/one")).join("\n");
         let row = text.lines().find(|line| line.starts_with("model_1")).unwrap();
         assert_eq!(
             row.split_whitespace().collect::<Vec<_>>().join(" "),
@@ -75,12 +75,12 @@ mod tests {
         assert!(text.contains("frozen weights are unchanged") && text.contains("peak memory 1.50 GB"), "{text}");
         assert!(text.ends_with("report: runs/one/report.html"), "{text}");
         record.frozen_unchanged = false;
-        assert!(table(&record, Path::new("x")).contains("THE FROZEN WEIGHTS CHANGED"));
+        assert!(table(&record, Path::new("x")).join("\n").contains("THE FROZEN WEIGHTS CHANGED"));
     }
 
     #[test]
     fn features_from_a_file_are_named_and_there_is_no_model_1() {
-        let text = table(&fixture::record_from_file(), Path::new("x"));
+        let text = table(&fixture::record_from_file(), Path::new("x")).join("\n");
         assert!(!text.contains("model_1, source") && text.contains("model_2, target"), "{text}");
         assert!(
             text.contains("features from runs/2026-11-23-090000/weights-model_1.safetensors, SHA-256 cdcd"),

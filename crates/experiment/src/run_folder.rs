@@ -3,6 +3,7 @@
 mod resumption;
 
 use std::{
+    fmt::Write,
     fs::{self, File},
     io,
     path::{Path, PathBuf},
@@ -17,6 +18,7 @@ use crate::{
     atomic_file::{self, AtomicWriteError},
     record::{DataKind, EpochRow, RecordError, RunRecord},
     report::{self, ReportPictures},
+    spreadsheet,
 };
 
 /// A run's folder while the run goes on.
@@ -129,15 +131,16 @@ impl RunFolder {
         Ok(RunFolder { path: path.to_owned(), data, metrics: Vec::new(), _lock: resumption::lock(path)? })
     }
 
-    /// Makes a new folder in `parent` that is named after the time, UTC: `2026-11-24-101502`, or
-    /// `2026-11-24-101502-2` where that exists already. Runs that start together get different ones.
+    /// Makes a new folder in `parent` that is named after the time, UTC: `2026-11-24-101502` (`undated` where there is no
+    /// date), or `2026-11-24-101502-2` where that exists already. Runs that start together get different ones.
     ///
     /// # Errors
     /// Where the system refuses.
     pub fn create_dated(parent: &Path, data: DataKind, now: SystemTime) -> Result<Self> {
         let refused = |path: &Path, source| RunFolderError::Folder { action: "make", path: path.to_owned(), source };
         fs::create_dir_all(parent).map_err(|source| refused(parent, source))?;
-        let name = utc_date(now).replace('T', "-").replace([':', 'Z'], "");
+        let name =
+            utc_date(now).map_or_else(|| "undated".to_owned(), |date| date.replace('T', "-").replace([':', 'Z'], ""));
         let names = std::iter::once(name.clone()).chain((2..).map(|n: u32| format!("{name}-{n}")));
         for path in names.map(|name| parent.join(name)) {
             match fs::create_dir(&path) {
@@ -185,7 +188,7 @@ impl RunFolder {
 
     fn write_metrics(&self) -> Result<()> {
         // A few kilobytes: written anew each time, they are never torn, as an appended line could be.
-        self.write("metrics.csv", &csv(&self.metrics)?)?;
+        self.write("metrics.csv", &spreadsheet::table(&self.metrics).map_err(express("metrics.csv"))?)?;
         self.write("metrics.jsonl", &json_lines(&self.metrics)?)
     }
 
@@ -233,21 +236,18 @@ impl RunFolder {
     }
 }
 
-/// The time in UTC, to the second: `2026-11-24T10:15:02Z`.
-pub fn utc_date(time: SystemTime) -> String {
-    humantime::format_rfc3339_seconds(time).to_string()
+/// The time in UTC, to the second: `2026-11-24T10:15:02Z`; nothing where the clock is wrong by so much, before 1970 or
+/// after 9999, that it cannot be written.
+pub fn utc_date(time: SystemTime) -> Option<String> {
+    // The formatter panics before 1970, and fails after 9999.
+    time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    let mut date = String::new();
+    write!(date, "{}", humantime::format_rfc3339_seconds(time)).ok()?;
+    Some(date)
 }
 
 fn express<E: std::fmt::Display>(file: &'static str) -> impl Fn(E) -> RunFolderError {
     move |error| RunFolderError::Express { file, reason: error.to_string() }
-}
-
-fn csv(rows: &[MetricsRow]) -> Result<Vec<u8>> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for row in rows {
-        writer.serialize(row).map_err(express("metrics.csv"))?;
-    }
-    writer.into_inner().map_err(express("metrics.csv"))
 }
 
 fn json_lines(rows: &[MetricsRow]) -> Result<Vec<u8>> {
@@ -393,10 +393,25 @@ mod tests {
     fn dated_folders_are_named_after_the_second_and_never_shared() {
         let parent = tempfile::tempdir().unwrap();
         let now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_515_302_750);
-        assert_eq!(utc_date(now), "2026-11-24T10:15:02Z");
+        assert_eq!(utc_date(now).unwrap(), "2026-11-24T10:15:02Z");
         let made =
             [(); 3].map(|()| RunFolder::create_dated(&parent.path().join("runs"), DataKind::BuiltIn, now).unwrap());
         let names = made.each_ref().map(|folder| folder.path().file_name().unwrap().to_str().unwrap());
         assert_eq!(names, ["2026-11-24-101502", "2026-11-24-101502-2", "2026-11-24-101502-3"]);
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_by_centuries_leaves_the_date_out() {
+        let parent = tempfile::tempdir().unwrap();
+        for (seconds, ahead) in [(1, false), (253_402_300_800, true), (9_000_000_000_000, true)] {
+            let length = Duration::from_secs(seconds);
+            let epoch = SystemTime::UNIX_EPOCH;
+            let now = if ahead { epoch + length } else { epoch - length };
+            assert_eq!(utc_date(now), None, "{seconds}");
+            let folder = RunFolder::create_dated(parent.path(), DataKind::BuiltIn, now).unwrap();
+            assert!(folder.path().file_name().unwrap().to_str().unwrap().starts_with("undated"));
+            let environment = crate::machine::environment(now);
+            assert!(!serde_json::to_string(&environment).unwrap().contains("date"), "{environment:?}");
+        }
     }
 }

@@ -134,7 +134,7 @@ struct Recorder<'a> {
 
 impl Recorder<'_> {
     fn total_seconds(&self) -> f64 {
-        self.earlier + (self.start.elapsed() - self.keeping).as_secs_f64()
+        self.earlier + self.start.elapsed().saturating_sub(self.keeping).as_secs_f64()
     }
 
     fn go_on_unless_failed(&mut self, result: Result<()>) -> ControlFlow<()> {

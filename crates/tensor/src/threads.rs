@@ -17,6 +17,9 @@ pub struct PoolError {
     source: rayon::ThreadPoolBuildError,
 }
 
+/// The standard library's own default.
+const STACK_BYTES: usize = 2 << 20;
+
 /// Runs `work` on a pool of that many threads (0: one per core); every parallel loop inside uses this pool.
 ///
 /// # Errors
@@ -24,6 +27,8 @@ pub struct PoolError {
 pub fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> Result<R, PoolError> {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
+        // Else RUST_MIN_STACK decides, and may leave too little.
+        .stack_size(STACK_BYTES)
         .thread_name(|n| format!("thawline-{n}"))
         .build()
         .map_err(|source| PoolError { threads, source })?;

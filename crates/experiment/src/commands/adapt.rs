@@ -17,7 +17,7 @@ use super::run::{command_line, create_folder};
 use crate::{
     adaptation::{Adaptation, FORMAT, Mistake, Origin, Settings},
     cli::{self, MachineArgs},
-    console::{self, Console},
+    console::{self, Console, Text, listed, shown},
     data::BUILT_IN,
     experiment,
     failure::{Failure, Kind, Result},
@@ -34,6 +34,7 @@ use crate::{
     record::{DataKind, EpochRow},
     report,
     run_folder::{RunFolder, Start},
+    spreadsheet,
     training::{self, Begun, Monitor},
     transfer::{self, Cache},
     weights::{self, Metadata},
@@ -127,7 +128,8 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
     let mut folder = create_folder(args.out.as_deref(), DataKind::Own, now)?;
     folder.write_config(&config)?;
     folder.write_start(&Start { command: command_line(), environment: environment.clone() })?;
-    console.say(format!("folder    {}\n\n{}\n", folder.path().display(), network.summary()))?;
+    let text = Text::from([format!("folder    {}", folder.path().display()), String::new()]);
+    console.say(text.and(Text::of_lines(network.summary())).and(""))?;
 
     progress = Progress::new(console, config.epochs, task.train.len(), None);
     progress.wait("computing the frozen features");
@@ -167,7 +169,7 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
         return console.result(text);
     }
     console.say(text)?;
-    console::print(String::from_utf8_lossy(&json).trim_end())
+    console::print_data(&String::from_utf8_lossy(&json))
 }
 
 fn settings(args: &AdaptArgs) -> Settings {
@@ -178,19 +180,21 @@ fn settings(args: &AdaptArgs) -> Settings {
 }
 
 /// What will be done, with what.
-fn describe(config: &Settings, origin: &Origin, pictures: &Collection, beside: usize) -> String {
+fn describe(config: &Settings, origin: &Origin, pictures: &Collection, beside: usize) -> Vec<String> {
     let plural = |n: u64| if n == 1 { "" } else { "s" };
     let mut lines = vec![
-        format!("features  from {}, a model for {}", config.from, origin.classes.join(", ")),
+        format!("features  from {}, a model for {}", config.from, listed(&origin.classes)),
         format!("pictures  {}", config.folder),
     ];
     let counts = pictures.counts();
-    let width = counts.iter().map(|class| class.name.chars().count()).max().unwrap_or(0);
+    let width = counts.iter().map(|class| shown(&class.name).chars().count()).max().unwrap_or(0);
     lines.extend(counts.iter().map(|class| {
         let skipped = if class.skipped > 0 { format!(", {} skipped", class.skipped) } else { String::new() };
         format!(
             "          {:<width$}  {:>5} to learn from, {:>4} kept back{skipped}",
-            class.name, class.training, class.validation
+            shown(&class.name),
+            class.training,
+            class.validation
         )
     }));
     if beside > 0 {
@@ -207,7 +211,7 @@ fn describe(config: &Settings, origin: &Origin, pictures: &Collection, beside: u
         "training  {epochs} epoch{} in batches of {batch_size}, Adam at {learning_rate}, seed {seed}",
         plural(epochs as u64)
     ));
-    lines.join("\n")
+    lines
 }
 
 /// Names what cannot be read.
@@ -241,25 +245,22 @@ fn table(pictures: &Collection, guesses: &[Vec<Guess>]) -> Result<Vec<u8>> {
         probability: Option<f32>,
         reason: Option<&'a str>,
     }
-    let defect = |error: String| Failure::new(Kind::Other, format!("cannot express pictures.csv: {error}"));
-    let mut writer = csv::Writer::from_writer(Vec::new());
     let mut guesses = guesses.iter();
-    for entry in &pictures.entries {
+    let rows = pictures.entries.iter().map(|entry| {
         let guess = match entry.fate {
             Fate::Validation(_) => guesses.next().map(|guesses| guesses[0]),
             _ => None,
         };
-        let row = Row {
+        Row {
             file: entry.path.display().to_string(),
             class: &pictures.classes[entry.class],
             set: entry.fate.name(),
             predicted: guess.map(|guess| pictures.classes[guess.class].as_str()),
             probability: guess.map(|guess| guess.probability),
             reason: if let Fate::Skipped(reason) = &entry.fate { Some(reason) } else { None },
-        };
-        writer.serialize(row).map_err(|error| defect(error.to_string()))?;
-    }
-    writer.into_inner().map_err(|error| defect(error.to_string()))
+        }
+    });
+    spreadsheet::table(rows)
 }
 
 /// The mistakes, the surest first.
@@ -280,7 +281,7 @@ fn mistakes(pictures: &Collection, guesses: &[Vec<Guess>]) -> Vec<Mistake> {
 }
 
 /// The end, for people.
-fn results(record: &Adaptation, folder: &Path) -> String {
+fn results(record: &Adaptation, folder: &Path) -> Vec<String> {
     let accuracy =
         |row: Option<&EpochRow>| row.map_or_else(String::new, |row| percent(row.val_accuracy).trim().to_owned());
     let model = folder.join(MODEL_FILE);
@@ -298,7 +299,7 @@ fn results(record: &Adaptation, folder: &Path) -> String {
     let path = model.to_string_lossy();
     let quoted = shlex::try_quote(&path).unwrap_or_else(|_| path.clone());
     lines.push(format!("use it: thawline predict --from {quoted} PICTURE..."));
-    lines.join("\n")
+    lines
 }
 
 /// Shows and records the training, and ends it on a signal.

@@ -50,7 +50,7 @@ fn info(path: &DataPath) -> Result<()> {
         lines.push(row(&label.to_string(), name, [train, test].map(|images| count(images, label))));
     }
     lines.push(row("", "all", [train.len(), test.len()]));
-    console::print(&lines.join("\n"))
+    console::print(lines)
 }
 
 fn count(images: &Images, label: usize) -> usize {
@@ -71,7 +71,7 @@ fn verify(path: &DataPath) -> Result<()> {
         thousands(records),
         data.dataset.classes().len()
     ));
-    console::print(&lines.join("\n"))
+    console::print(lines)
 }
 
 /// Built-in pictures as an archive or a folder.
@@ -85,13 +85,11 @@ fn synth(args: &SynthArgs) -> Result<()> {
     } else {
         dataset.write_folder(out)?;
     }
-    console::print(&format!(
-        "{}: {} training and {} test pictures, drawn from seed {seed}\nrecords  {}  SHA-256 of all labels and pixels",
-        out.display(),
-        thousands(*train as u64),
-        thousands(*test as u64),
-        dataset.sha256()
-    ))
+    let [train, test] = [*train, *test].map(|count| thousands(count as u64));
+    console::print([
+        format!("{}: {train} training and {test} test pictures, drawn from seed {seed}", out.display()),
+        format!("records  {}  SHA-256 of all labels and pixels", dataset.sha256()),
+    ])
 }
 
 /// Refuses sizes that the format cannot hold, before anything is drawn.
@@ -143,5 +141,8 @@ fn samples(args: &SamplesArgs) -> Result<()> {
         .ok_or_else(|| Failure::usage("the data have no training pictures of these classes"))?;
     atomic_file::write(&args.out, &png)?;
     let names: Vec<&str> = classes.iter().map(|class| class.name.as_str()).collect();
-    console::print(&format!("{}: {}\nrows from the top: {}", args.out.display(), data.describe(), names.join(", ")))
+    console::print([
+        format!("{}: {}", args.out.display(), data.describe()),
+        format!("rows from the top: {}", names.join(", ")),
+    ])
 }

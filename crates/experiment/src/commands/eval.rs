@@ -12,7 +12,7 @@ use thawline_tensor::{
 use crate::{
     atomic_file, classes,
     cli::MachineArgs,
-    console,
+    console::{self, listed, shown},
     data::{self, Labels},
     failure::{Failure, Kind, Result},
     machine,
@@ -95,7 +95,7 @@ fn score(args: &EvalArgs) -> Result<()> {
         None => classes::by_name(outputs, names).map_err(|reason| {
             Failure::usage(format!(
                 "{reason}: the model's classes are {}; name the data's with --classes, in the order of the outputs",
-                outputs.join(", ")
+                listed(outputs)
             ))
         })?,
     };
@@ -124,21 +124,27 @@ fn score(args: &EvalArgs) -> Result<()> {
     if args.json {
         let json =
             serde_json::to_string_pretty(&scores).map_err(|error| Failure::new(Kind::Other, error.to_string()))?;
-        return console::print(&json);
+        return console::print_data(&(json + "\n"));
     }
-    console::print(&format!("{}: {}\n{}\n\n{}", scores.model, model.metadata.model, data.describe(), table(&scores)))
+    let mut lines = vec![format!("{}: {}", scores.model, shown(&model.metadata.model)), data.describe(), String::new()];
+    lines.extend(table(&scores));
+    console::print(lines)
 }
 
 /// The scores, and what was taken for what.
-fn table(scores: &Scores) -> String {
+fn table(scores: &Scores) -> Vec<String> {
     let ConfusionMatrix { classes, counts } = &scores.confusion;
+    let classes: Vec<String> = classes.iter().map(|class| shown(class)).collect();
     let width = classes.iter().map(|class| class.chars().count()).max().unwrap_or(0).max(8);
-    let mut lines = vec![format!(
-        "accuracy {} of {} test pictures, loss {:.4}\n",
-        percent(scores.accuracy).trim_start(),
-        thousands(scores.examples),
-        scores.loss
-    )];
+    let mut lines = vec![
+        format!(
+            "accuracy {} of {} test pictures, loss {:.4}",
+            percent(scores.accuracy).trim_start(),
+            thousands(scores.examples),
+            scores.loss
+        ),
+        String::new(),
+    ];
     let header: String = classes.iter().map(|class| format!("  {class:>width$}")).collect();
     lines.push(format!("{:<20}{header}     right", "true, taken for"));
     for ((t, class), row) in classes.iter().enumerate().zip(counts) {
@@ -146,5 +152,5 @@ fn table(scores: &Scores) -> String {
         let total = row.iter().sum::<u64>().max(1);
         lines.push(format!("{class:<20}{cells}  {}", percent(row[t] as f64 / total as f64)));
     }
-    lines.join("\n")
+    lines
 }

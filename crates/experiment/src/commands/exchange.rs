@@ -7,7 +7,7 @@ use clap::Args;
 use crate::{
     atomic_file, classes,
     cli::ModelArgs,
-    console,
+    console::{self, listed},
     exchange::{self, Framework, pytorch},
     experiment::require_buildable,
     failure::{Failure, Result},
@@ -64,14 +64,16 @@ pub fn export(args: &ExportArgs) -> Result<()> {
     let Model { metadata, network, .. } = &model;
     atomic_file::write(out, &exchange::export(network, &metadata.network, *format)?)?;
     let file = out.display().to_string();
-    console::print(&match format {
-        Framework::Torch => pytorch::code(&metadata.network, metadata.classes.len(), &file),
+    match format {
+        Framework::Torch => {
+            console::print_data(&(pytorch::code(&metadata.network, metadata.classes.len(), &file) + "\n"))
+        }
         Framework::Keras => {
             let names: Vec<String> = network.params().map(|(name, _)| name).collect();
-            let how = "scripts/load_keras.py loads it into a model whose layers have these names";
-            format!("{file}: {}\n{how}", names.join(", "))
+            let how = "scripts/load_keras.py loads it into a model whose layers have these names".to_owned();
+            console::print([format!("{file}: {}", listed(&names)), how])
         }
-    })
+    }
 }
 
 /// Writes another framework's weights as a model.
@@ -108,7 +110,7 @@ pub fn import(args: &ImportArgs) -> Result<()> {
     atomic_file::write(&args.out, &weights::to_safetensors(&network, &metadata)?)?;
     let from = if framework == Framework::Torch { "PyTorch" } else { "Keras" };
     let without = if prefix.is_empty() { String::new() } else { format!(", names without {prefix}") };
-    console::print(&format!(
+    console::print(format!(
         "{}: {} classes, from {from}'s {place}{without}",
         args.out.display(),
         metadata.classes.len()

@@ -23,5 +23,5 @@ pub struct FeaturesArgs {
 pub fn features(args: &FeaturesArgs) -> Result<()> {
     let bytes = Features::open(Some(&args.model))?.to_bytes()?;
     atomic_file::write(&args.out, &bytes)?;
-    console::print(&format!("{}: {} bytes", args.out.display(), bytes.len()))
+    console::print(format!("{}: {} bytes", args.out.display(), bytes.len()))
 }

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use thawline_tensor::{simd::Level, threads};
 
-use crate::{cli::InfoArgs, console, failure::Result, machine, progress::bytes};
+use crate::{cli::InfoArgs, console, failure::Result, machine, progress::bytes, record::Environment};
 
 /// Prints what a bug report needs.
 ///
@@ -21,20 +21,16 @@ pub fn info(args: &InfoArgs) -> Result<()> {
         (false, false) => format!("{level} (this CPU lacks it)"),
     });
     let memory = |bytes_: Option<u64>| bytes_.map_or_else(|| "unknown".to_owned(), bytes);
-    console::print(&format!(
-        "thawline   {}\nbuilt by   {}, {} profile, for {}\nsystem     {}\nCPU        {}\nSIMD       {}\n\
-         threads    {} of {} logical CPUs\nmemory     {}, {} free\ndate       {}",
-        env!("CARGO_PKG_VERSION"),
-        environment.rustc,
-        environment.profile,
-        environment.target,
-        environment.os,
-        environment.cpu,
-        levels.join(", "),
-        environment.threads,
-        environment.logical_cpus,
-        memory(environment.memory_bytes),
-        memory(machine::free_memory()),
-        environment.date,
-    ))
+    let Environment { rustc, profile, target, os, cpu, threads, logical_cpus, date, .. } = &environment;
+    let mut lines = vec![
+        format!("thawline   {}", env!("CARGO_PKG_VERSION")),
+        format!("built by   {rustc}, {profile} profile, for {target}"),
+        format!("system     {os}"),
+        format!("CPU        {cpu}"),
+        format!("SIMD       {}", levels.join(", ")),
+        format!("threads    {threads} of {logical_cpus} logical CPUs"),
+        format!("memory     {}, {} free", memory(environment.memory_bytes), memory(machine::free_memory())),
+    ];
+    lines.extend((!date.is_empty()).then(|| format!("date       {date}")));
+    console::print(lines)
 }

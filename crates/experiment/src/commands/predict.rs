@@ -1,7 +1,7 @@
 //! `thawline predict`: what a model takes pictures for.
 
 use std::{
-    io::{self, BufRead, Write},
+    io::{self, BufRead},
     path::{Path, PathBuf},
 };
 
@@ -11,11 +11,13 @@ use thawline_tensor::threads;
 
 use crate::{
     cli::{self, MachineArgs},
+    console::{self, shown},
     failure::{Failure, Kind, Result},
     machine,
     model_file::Model,
     own_pictures::{examples, read_all},
     predictions::{Guess, guesses},
+    spreadsheet,
 };
 
 /// Pictures that are read and predicted together.
@@ -124,24 +126,22 @@ impl Desk {
         let mut guesses =
             if whole.is_empty() { Vec::new() } else { guesses(&self.model.network, &examples(whole, labels)) }
                 .into_iter();
-        let mut text = Vec::new();
+        let mut rows = Vec::new();
         for (path, picture) in paths.iter().zip(&read) {
             self.pictures += 1;
             match picture {
                 Some(Err(failure)) => {
-                    let _ = writeln!(io::stderr(), "skipped {}: {failure}", path.display());
+                    console::warn(format!("skipped {}: {failure}", path.display()));
                     self.faults.push(failure.kind);
                 }
                 _ => {
                     let mut guesses = guesses.next().unwrap_or_default();
                     guesses.truncate(self.top);
-                    self.print(&mut text, path, &guesses)?;
+                    rows.push((path.as_path(), guesses));
                 }
             }
         }
-        let mut stdout = io::stdout().lock();
-        stdout.write_all(&text)?;
-        Ok(stdout.flush()?)
+        self.print(&rows)
     }
 
     fn class(&self, guess: &Guess) -> &str {
@@ -149,29 +149,31 @@ impl Desk {
     }
 
     fn header(&self) -> Result<()> {
-        let text = match self.format {
-            Format::Csv => "picture,rank,class,probability\n",
-            Format::Table | Format::Json => "",
-        };
-        Ok(io::stdout().lock().write_all(text.as_bytes())?)
+        match self.format {
+            Format::Csv => console::print("picture,rank,class,probability"),
+            Format::Table | Format::Json => Ok(()),
+        }
     }
 
-    fn print(&self, out: &mut Vec<u8>, path: &Path, guesses: &[Guess]) -> Result<()> {
+    fn print(&self, rows: &[(&Path, Vec<Guess>)]) -> Result<()> {
         match self.format {
             Format::Table => {
-                let width = self.model.metadata.classes.iter().map(|class| class.chars().count()).max().unwrap_or(0);
-                for guess in guesses {
-                    write!(out, "{:<width$} {:6.2} %  ", self.class(guess), 100.0 * guess.probability)?;
-                }
-                writeln!(out, "{}", path.display())?;
+                let classes: Vec<String> = self.model.metadata.classes.iter().map(|class| shown(class)).collect();
+                let width = classes.iter().map(|class| class.chars().count()).max().unwrap_or(0);
+                let cell =
+                    |guess: &Guess| format!("{:<width$} {:6.2} %  ", classes[guess.class], 100.0 * guess.probability);
+                let line = |(path, guesses): &(&Path, Vec<Guess>)| {
+                    guesses.iter().map(cell).chain([path.display().to_string()]).collect::<String>()
+                };
+                console::print(rows.iter().map(line).collect::<Vec<_>>())
             }
             Format::Csv => {
-                let mut writer = csv::Writer::from_writer(out);
-                for (rank, guess) in guesses.iter().enumerate() {
-                    let row = (path.display().to_string(), rank + 1, self.class(guess), guess.probability);
-                    writer.serialize(row).map_err(|error| Failure::new(Kind::Other, error.to_string()))?;
-                }
-                writer.flush()?;
+                let rows = rows.iter().flat_map(|(path, guesses)| {
+                    (1..).zip(guesses).map(|(rank, guess): (usize, _)| {
+                        (path.display().to_string(), rank, self.class(guess), guess.probability)
+                    })
+                });
+                console::print_data(&String::from_utf8_lossy(&spreadsheet::table(rows)?))
             }
             Format::Json => {
                 #[derive(Serialize)]
@@ -184,15 +186,18 @@ impl Desk {
                     class: &'a str,
                     probability: f32,
                 }
-                let probability = |guess| Probability { class: self.class(guess), probability: guess.probability };
-                let guesses = guesses.iter().map(probability).collect();
-                let line = Line { picture: path.display().to_string(), guesses };
-                serde_json::to_writer(&mut *out, &line)
-                    .map_err(|error| Failure::new(Kind::Other, error.to_string()))?;
-                out.push(b'\n');
+                let mut text = String::new();
+                for (path, guesses) in rows {
+                    let probability = |guess| Probability { class: self.class(guess), probability: guess.probability };
+                    let guesses = guesses.iter().map(probability).collect();
+                    let line = Line { picture: path.display().to_string(), guesses };
+                    text +=
+                        &serde_json::to_string(&line).map_err(|error| Failure::new(Kind::Other, error.to_string()))?;
+                    text.push('\n');
+                }
+                console::print_data(&text)
             }
         }
-        Ok(())
     }
 
     /// All pictures were asked about.

@@ -15,7 +15,7 @@ use crate::{
     checkpoint::Owner,
     cli::RunArgs,
     config::Config,
-    console::{self, Console},
+    console::{self, Console, Text, listed, shown},
     data,
     estimate::Stopwatch,
     experiment::{self, Experiment, Features},
@@ -62,7 +62,7 @@ fn begin(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
     let console = console(args);
     if let Features::File(_) = experiment.features {
         let (transfer, file) = (&experiment.transfer, config.from.as_deref().unwrap_or_default());
-        console.say(format!("taken over from {file}\n\n{}\n", transfer.table()))?;
+        console.say(Text::from([format!("taken over from {file}"), String::new()]).and(transfer.table()).and(""))?;
         transfer.require_whole(config.partial).map_err(|failure| failure.within(&format!("--from: {file}")))?;
     }
     let folder = create_folder(args.output.out.as_deref(), data.kind, now)?;
@@ -81,8 +81,8 @@ fn resume(args: &RunArgs, interrupted: Interrupted, interrupts: &Interrupts) -> 
     if is_finished {
         folder.remove_checkpoints()?;
         let report = folder.path().join("report.html");
-        return console(args)
-            .say(format!("there is nothing left to do: the run is finished\nreport: {}", report.display()));
+        let done = "there is nothing left to do: the run is finished".to_owned();
+        return console(args).say([done, format!("report: {}", report.display())]);
     }
     perform(args, Experiment::prepare(&data, &config)?, folder, start, interrupts)
 }
@@ -122,7 +122,8 @@ fn train(
     let (source, record_1) = match &mut experiment.features {
         Features::File(_) => (None, None),
         Features::Model1 { task, network } => {
-            console.say(format!("\nmodel_1 learns {}\n\n{}\n", task.names().join(", "), network.summary()))?;
+            let text = Text::from([String::new(), format!("model_1 learns {}", listed(&task.names())), String::new()]);
+            console.say(text.and(Text::of_lines(network.summary())).and(""))?;
             let stopwatch = Stopwatch::new(experiment.work);
             let record = desk.train("model_1", network, task, [config.seed, config.seed], false, Some(stopwatch))?;
             (Some(task.record()), Some(record))
@@ -139,12 +140,13 @@ fn train(
         HeadStart::Fresh => "a fresh head".to_owned(),
         HeadStart::Warm => format!("{whose} head"),
     };
-    console.say(format!(
-        "\nmodel_2 learns {}\nwith {head} behind {whose} features, frozen up to {}\n\n{}\n",
-        task.names().join(", "),
-        config.freeze,
-        model_2.summary()
-    ))?;
+    let text = Text::from([
+        String::new(),
+        format!("model_2 learns {}", listed(&task.names())),
+        format!("with {head} behind {whose} features, frozen up to {}", shown(&config.freeze)),
+        String::new(),
+    ]);
+    console.say(text.and(Text::of_lines(model_2.summary())).and(""))?;
     let seed = transfer::seed(config.seed);
     let record_2 = desk.train("model_2", &mut model_2, task, [config.seed, seed], experiment.cache.cached, None)?;
     let frozen = experiment::compare_frozen(frozen, &model_2);
@@ -181,7 +183,7 @@ fn report(args: &RunArgs, record: &RunRecord, folder: &RunFolder) -> Result<()> 
     }
     console.say(table)?;
     let json = String::from_utf8(record.to_json().map_err(defect)?).map_err(defect)?;
-    console::print(json.trim_end())
+    console::print_data(&json)
 }
 
 fn console(args: &RunArgs) -> Console {
@@ -196,7 +198,9 @@ pub(super) fn command_line() -> Vec<String> {
 
 /// The command that goes on with a run, as this shell takes it.
 fn resume_command(folder: &Path) -> String {
-    let program = env::args().next().unwrap_or_else(|| "thawline".to_owned());
+    // A name that is not text cannot be shown as what it is.
+    let program = env::args_os().next().and_then(|program| program.into_string().ok());
+    let program = program.unwrap_or_else(|| "thawline".to_owned());
     let folder = folder.display().to_string();
     let words = [program.as_str(), "run", "--resume", folder.as_str()];
     shlex::try_join(words).unwrap_or_else(|_| words.join(" "))

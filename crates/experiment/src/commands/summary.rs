@@ -2,7 +2,7 @@
 
 use crate::{
     cli::SummaryArgs,
-    console,
+    console::{self, Text, shown},
     experiment::require_buildable,
     failure::{Failure, Result},
     machine,
@@ -17,11 +17,10 @@ pub fn summary(args: &SummaryArgs) -> Result<()> {
     let architecture = args.network.architecture()?;
     require_buildable(&architecture, args.classes)?;
     let mut network = architecture.build(args.classes, 0)?;
-    let before = network.summary();
+    let before = Text::of_lines(network.summary());
     let freeze = args.freeze.clone().unwrap_or_else(|| architecture.features_end());
     network.freeze_through(&freeze).map_err(|error| Failure::from(error).within("--freeze"))?;
-    console::print(&format!(
-        "model_1: everything learns\n\n{before}\n\nmodel_2: frozen up to {freeze}\n\n{}",
-        network.summary()
-    ))
+    let mut text = Text::from(["model_1: everything learns", ""]).and(before);
+    text.push([String::new(), format!("model_2: frozen up to {}", shown(&freeze)), String::new()]);
+    console::print(text.and(Text::of_lines(network.summary())))
 }

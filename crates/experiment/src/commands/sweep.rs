@@ -124,7 +124,7 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
     let out = args.out.clone().unwrap_or_else(|| default_folder(preset));
     if args.dry_run {
         let lines: Vec<String> = jobs.iter().map(|job| record::JobRecord::name(&job.arm, job.seed)).collect();
-        return console.result(lines.join("\n"));
+        return console.result(lines);
     }
 
     let folder = SweepFolder::open(&out, &settings)?;
@@ -145,17 +145,20 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
     }
     let pretrainings = stages.iter().map(|(pretraining, _)| pretraining.arm());
     let total: f64 = open.iter().map(|job| job.arm.clone()).chain(pretrainings).map(|arm| work.of(&arm)).sum();
-    console.say(format!(
-        "data      {}\nsweep     {} arms, {} seeds, {} epochs: {} jobs{}, {} of them done\nfolder    {}\n",
-        data.describe(),
-        arms.len(),
-        seeds.len(),
-        settings.epochs,
-        jobs.len(),
-        args.shard.map_or_else(String::new, |shard| format!(" in shard {shard}")),
-        jobs.len() - open.len(),
-        out.display()
-    ))?;
+    console.say([
+        format!("data      {}", data.describe()),
+        format!(
+            "sweep     {} arms, {} seeds, {} epochs: {} jobs{}, {} of them done",
+            arms.len(),
+            seeds.len(),
+            settings.epochs,
+            jobs.len(),
+            args.shard.map_or_else(String::new, |shard| format!(" in shard {shard}")),
+            jobs.len() - open.len(),
+        ),
+        format!("folder    {}", out.display()),
+        String::new(),
+    ])?;
     let mut progress = SweepProgress::new(console, open.len() + stages.len(), total);
     let worker = Worker { data: &data, settings: &settings, folder: &folder, interrupts, progress: &mut progress };
     let result = { worker }.perform(plan::groups(jobs.clone()));
@@ -173,7 +176,7 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
         },
         _ => failure,
     })?;
-    console.say(format!("\n{} in this process", duration(progress.elapsed().as_secs_f64())))?;
+    console.say([String::new(), format!("{} in this process", duration(progress.elapsed().as_secs_f64()))])?;
     let _claim = folder.claim_report()?;
     let left = undone(&folder, &plan)?;
     if left > 0 {

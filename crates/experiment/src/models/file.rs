@@ -17,7 +17,10 @@ use super::{
     ConvMethod, Listed, Origin,
     layers::{Activation, Layer},
 };
-use crate::failure::{Failure, Kind, Result};
+use crate::{
+    classes::check_name,
+    failure::{Failure, Kind, Result},
+};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -86,7 +89,7 @@ fn listed(tables: &[Spanned<Table>], text: &str, path: &Path) -> Result<Listed> 
         if matches!(layer, Layer::Dense { units: None, .. }) && logits != Some(index) {
             return Err(wrong("units are missing; only the last Dense may leave them out"));
         }
-        let expanded = expand(layer, index + 1 == tables.len()).map_err(wrong)?;
+        let expanded = expand(layer, index + 1 == tables.len()).map_err(|reason| wrong(&reason))?;
         lines.extend(expanded.iter().map(|_| line));
         layers.extend(expanded);
     }
@@ -95,9 +98,12 @@ fn listed(tables: &[Spanned<Table>], text: &str, path: &Path) -> Result<Listed> 
 }
 
 /// The layers that a line stands for.
-fn expand(mut layer: Layer, is_last: bool) -> std::result::Result<Vec<Layer>, &'static str> {
+fn expand(mut layer: Layer, is_last: bool) -> std::result::Result<Vec<Layer>, String> {
     if layer.name().contains('/') {
-        return Err("its name has a '/', which divides names of layers from those of their parameters");
+        return Err("its name has a '/', which divides names of layers from those of their parameters".to_owned());
+    }
+    if !layer.name().is_empty() {
+        check_name(layer.name()).map_err(|wrong| format!("its name {:?} {wrong}", layer.name()))?;
     }
     let activation = match &mut layer {
         Layer::Conv2D { activation, .. } | Layer::Dense { activation, .. } => activation.take(),
@@ -108,7 +114,7 @@ fn expand(mut layer: Layer, is_last: bool) -> std::result::Result<Vec<Layer>, &'
     match activation {
         None => Ok(vec![layer]),
         Some(Activation::Softmax) if is_last => Ok(vec![layer]),
-        Some(Activation::Softmax) => Err("softmax is part of the loss, and may only come last"),
+        Some(Activation::Softmax) => Err("softmax is part of the loss, and may only come last".to_owned()),
         Some(activation) => Ok(vec![layer, Layer::Activation { name: String::new(), activation }]),
     }
 }

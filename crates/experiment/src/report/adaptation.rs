@@ -30,7 +30,7 @@ pub(super) fn render(record: &Adaptation, mistakes: &[Mistake]) -> String {
         &title,
         "",
         &html! {
-            p.kicker { "Thawline " (record.thawline) " · " (record.environment.date) " · seed " (record.config.seed) }
+            p.kicker { "Thawline " (record.thawline) @if !record.environment.date.is_empty() { " · " (record.environment.date) } " · seed " (record.config.seed) }
             h1 { (title) }
             @if !record.frozen_unchanged {
                 p.notice { strong { "The frozen weights have changed." } " They must keep every bit: this model is void." }

@@ -17,7 +17,7 @@ pub(super) fn render(record: &RunRecord, pictures: &ReportPictures) -> String {
         &title,
         "",
         &html! {
-            p.kicker { "Thawline " (record.thawline) " · " (record.environment.date) " · seed " (record.seed) }
+            p.kicker { "Thawline " (record.thawline) @if !record.environment.date.is_empty() { " · " (record.environment.date) } " · seed " (record.seed) }
             h1 { (title) }
             (notices(record))
             (results::lead(record))

@@ -95,14 +95,27 @@ impl Summary {
     }
 }
 
+/// Columns of a layer's name and type; with them the table is 80 wide.
+const LAYER: usize = 30;
+
+/// A layer's name, and its type if there is room for both.
+fn layer(name: &str, kind: &str) -> String {
+    let both = format!("{name} ({kind})");
+    match name.char_indices().nth(LAYER - 3) {
+        _ if both.chars().count() <= LAYER => both,
+        Some((end, _)) if name.chars().count() > LAYER => format!("{}...", &name[..end]),
+        _ => name.to_owned(),
+    }
+}
+
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let line = |f: &mut fmt::Formatter<'_>, cells: [&str; 6]| {
             let [layer, shape, parameters, trainable, mflops, kib] = cells;
-            writeln!(f, "{layer:<32} {shape:>14} {parameters:>12} {trainable:>10} {mflops:>9} {kib:>9}")
+            writeln!(f, "{layer:<LAYER$} {shape:>12} {parameters:>10} {trainable:>9} {mflops:>7} {kib:>7}")
         };
         line(f, ["Layer (type)", "Output shape", "Parameters", "Trainable", "MFLOPs", "KiB out"])?;
-        writeln!(f, "{}", "-".repeat(91))?;
+        writeln!(f, "{}", "-".repeat(80))?;
         for row in &self.rows {
             let trainable = match (row.parameters, row.trainable) {
                 (0, _) => "-".to_owned(),
@@ -113,7 +126,7 @@ impl fmt::Display for Summary {
             line(
                 f,
                 [
-                    &format!("{} ({})", row.name, row.kind),
+                    &layer(&row.name, row.kind),
                     &row.output.to_string(),
                     &thousands(row.parameters as u64),
                     &trainable,
@@ -122,7 +135,7 @@ impl fmt::Display for Summary {
                 ],
             )?;
         }
-        writeln!(f, "{}", "-".repeat(91))?;
+        writeln!(f, "{}", "-".repeat(80))?;
         let [all, trainable, frozen] =
             [self.parameters(), self.trainable(), self.frozen()].map(|n| thousands(n as u64));
         write!(f, "Input {}; parameters {all}: trainable {trainable}, frozen {frozen}", self.input)?;

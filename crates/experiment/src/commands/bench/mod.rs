@@ -14,7 +14,7 @@ pub mod steps;
 pub mod table;
 pub mod timing;
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use clap::{Args, ValueEnum};
 use thawline_tensor::{
@@ -25,7 +25,7 @@ use thawline_tensor::{
 
 use crate::{
     cli::MachineArgs,
-    console,
+    console::{self, Text},
     failure::{Failure, Kind, Result},
     machine,
 };
@@ -82,6 +82,7 @@ pub const NAIVE_IMAGES: usize = 16;
 /// A level or number of threads that the machine does not have; a wrong result.
 pub fn bench(args: &BenchArgs) -> Result<()> {
     machine::choose_level(args.machine.simd)?;
+    timing::require_a_clock(Instant::now)?;
     let bench = Bench {
         level: Level::current(),
         threads: machine::choose_threads(args.machine.threads),
@@ -106,12 +107,16 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
     }
     if bench.json {
         let json = serde_json::to_string_pretty(&record).expect("numbers and texts can be written");
-        return console::print(&json);
+        return console::print_data(&(json + "\n"));
     }
     if record.kernels.iter().chain(&record.steps).any(Row::beats_the_peak) {
-        console::print(table::DOUBT)?;
+        console::print(Text::of_lines(table::DOUBT))?;
     }
-    if record.kernels.is_empty() && record.steps.is_empty() { Ok(()) } else { console::print(table::LEGEND.trim_end()) }
+    if record.kernels.is_empty() && record.steps.is_empty() {
+        Ok(())
+    } else {
+        console::print(Text::of_lines(table::LEGEND))
+    }
 }
 
 /// How to measure.
@@ -124,7 +129,7 @@ struct Bench {
 
 impl Bench {
     fn say(&self, text: impl FnOnce() -> String) -> Result<()> {
-        if self.json { Ok(()) } else { console::print(&text()) }
+        if self.json { Ok(()) } else { console::print(Text::of_lines(text()).and("")) }
     }
 
     fn rounds(&self, budget: Duration) -> Rounds {
@@ -278,6 +283,6 @@ pub fn light_operations() -> Vec<Box<dyn Workload>> {
 }
 
 fn wrong(what: &str, error: &str) -> Failure {
-    let advice = "nothing was timed; this is a defect: please report it with the output of `thawline info`";
+    let advice = "nothing was timed; this is a bug: please report it with the output of `thawline info`";
     Failure::new(Kind::Other, format!("{what} gives a wrong result: {error}; {advice}"))
 }

@@ -1,6 +1,11 @@
 //! How long something takes: the work that it declares, the times that it took, and what they say together.
 
-use std::time::{Duration, Instant};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::failure::{Failure, Kind};
 
 /// Something that can be timed, and proven before.
 pub trait Workload: Send {
@@ -95,6 +100,21 @@ impl Rounds {
     }
 }
 
+/// Refuses to time by a clock that stands still, as some emulators' does: nothing would ever take long enough.
+///
+/// # Errors
+/// If the clock does not move while the process sleeps.
+pub fn require_a_clock(now: impl Fn() -> Instant) -> Result<(), Failure> {
+    let began = now();
+    for _ in 0..20 {
+        thread::sleep(5 * SAMPLE);
+        if now() > began {
+            return Ok(());
+        }
+    }
+    Err(Failure::new(Kind::Environment, "the system's clock stands still, so nothing can be timed"))
+}
+
 /// Seconds that something takes.
 pub fn clocked(run: impl FnOnce()) -> f64 {
     let began = Instant::now();
@@ -161,16 +181,24 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_stands_still_is_refused() {
+        let stopped = Instant::now();
+        let failure = require_a_clock(|| stopped).unwrap_err();
+        assert_eq!((failure.kind, failure.message.contains("stands still")), (Kind::Environment, true));
+        assert!(require_a_clock(Instant::now).is_ok());
+    }
+
+    #[test]
     fn rounds_are_counted_or_end_in_time() {
         assert_eq!(Rounds::Exactly(4).time(|| {}).count(), 4);
         let mut runs = 0;
         let times = Rounds::Within(Duration::ZERO).time(|| {
             runs += 1;
-            std::thread::sleep(Duration::from_millis(1));
+            thread::sleep(Duration::from_millis(1));
         });
         assert_eq!((runs, times.count()), (1, 1));
         assert!(times.median() >= 1e-3);
-        let times = Rounds::Within(Duration::from_millis(30)).time(|| std::thread::sleep(Duration::from_millis(5)));
+        let times = Rounds::Within(Duration::from_millis(30)).time(|| thread::sleep(Duration::from_millis(5)));
         assert!((1..=7).contains(&times.count()), "{}", times.count());
     }
 }

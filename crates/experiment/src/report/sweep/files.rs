@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::analysis::{Analysis, Pair, Reached, THRESHOLDS};
-use crate::{statistics::Sample, sweep::settings::Settings};
+use crate::{spreadsheet, statistics::Sample, sweep::settings::Settings};
 
 /// `report.json`: everything that the report shows, as numbers.
 #[derive(Serialize)]
@@ -87,11 +87,7 @@ pub(super) fn csv(analysis: &Analysis) -> [(&'static str, Vec<u8>); 4] {
 
 /// Rows of cells, the first with the names of the columns.
 fn table(rows: impl IntoIterator<Item = Vec<String>>) -> Vec<u8> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for row in rows {
-        writer.write_record(row).expect("a Vec takes every byte, and all rows have as many cells");
-    }
-    writer.into_inner().expect("a Vec takes every byte")
+    spreadsheet::table(rows).expect("a Vec takes every byte, and all rows have as many cells")
 }
 
 fn names(names: &[&str]) -> Vec<String> {

@@ -45,7 +45,7 @@ pub fn files(results: &Results, options: &Options) -> Vec<(String, Vec<u8>)> {
 }
 
 /// The results as text for a terminal.
-pub fn text(results: &Results, no_times: bool) -> String {
+pub fn text(results: &Results, no_times: bool) -> Vec<String> {
     text::table(&Analysis::of(results, !no_times))
 }
 

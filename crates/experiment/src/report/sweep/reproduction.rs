@@ -55,11 +55,14 @@ fn machines(analysis: &Analysis) -> Markup {
         )
     };
     let machines: BTreeSet<String> = analysis.results.records.iter().map(machine).collect();
-    let dates = || analysis.results.records.iter().map(|record| record.machine.date.as_str());
+    let dates =
+        || analysis.results.records.iter().map(|record| record.machine.date.as_str()).filter(|date| !date.is_empty());
     html! {
         div.scroll { table.facts { tbody {
             @for machine in &machines { tr { th scope="row" { "machine" } td { (machine) } } }
-            tr { th scope="row" { "first and last job" } td { (dates().min().unwrap_or_default()) " to " (dates().max().unwrap_or_default()) } }
+            @if let Some((first, last)) = dates().min().zip(dates().max()) {
+                tr { th scope="row" { "first and last job" } td { (first) " to " (last) } }
+            }
         } } }
     }
 }

@@ -1,10 +1,10 @@
 //! The results as text for a terminal.
 
 use super::analysis::Analysis;
-use crate::statistics::Sample;
+use crate::{console::shown, statistics::Sample};
 
 /// The arms and the pairs, in columns.
-pub(super) fn table(analysis: &Analysis) -> String {
+pub(super) fn table(analysis: &Analysis) -> Vec<String> {
     let mut lines = vec![format!(
         "{:<28} {:>5}  {:>16}  {:>11}  {:>6}{}",
         "",
@@ -18,7 +18,7 @@ pub(super) fn table(analysis: &Analysis) -> String {
         let seconds = figures.mean(|record| record.times.learning());
         lines.push(format!(
             "{:<28} {:>5}  {:>16}  {:>11}  {:>6}{}",
-            figures.arm.name,
+            shown(&figures.arm.name),
             figures.accuracy.n,
             with_half_width(&figures.accuracy),
             percent(figures.first_epoch.mean),
@@ -34,11 +34,11 @@ pub(super) fn table(analysis: &Analysis) -> String {
             Some(p) if pair.has_enough_seeds() => format!("p = {p:.3}"),
             _ => "too few seeds for a test".to_owned(),
         };
-        let name = format!("{} - {}", pair.arm, pair.baseline);
+        let name = format!("{} - {}", shown(&pair.arm), shown(&pair.baseline));
         lines.push(format!("{name:<40} {:>16}  {p}", with_half_width(&pair.difference)));
     }
     lines.push(String::new());
-    lines.join("\n")
+    lines
 }
 
 fn percent(share: f64) -> String {
