@@ -95,9 +95,16 @@ fn settings_that_are_none_of_the_runs_are_named_with_their_line() {
     let lines = config.lines().count();
     for (text, words) in [
         (format!("{config}epoch = 3\n"), format!("line {}: there is no setting 'epoch' of this run; ", lines + 1)),
-        (format!("{config}\nepochs = 3\n"), format!("line {}: duplicate key", lines + 2)),
-        (config.replace("epochs = 1", "epochs = \"one\""), ": invalid type: string".to_owned()),
-        (config.replace("epochs = 1\n", ""), "line 1: missing field `epochs`".to_owned()),
+        (format!("{config}\nepochs = 3\n"), format!("line {}: this key is there twice", lines + 2)),
+        (
+            config.replace("epochs = 1", "epochs = \"one\""),
+            ": expected a whole number from 0 on, found \"one\"".to_owned(),
+        ),
+        (config.replace("epochs = 1\n", ""), "line 1: epochs is missing".to_owned()),
+        (
+            config.replace("filters = [8, 8]", "filters = [8]"),
+            "its network is incomplete, or has a value that".to_owned(),
+        ),
         (format!("{config}\u{1}"), format!("line {}: ", lines + 1)),
     ] {
         fs::write(&path, text).unwrap();
@@ -107,6 +114,9 @@ fn settings_that_are_none_of_the_runs_are_named_with_their_line() {
         assert!(named && call.stderr.contains(&words), "{words}: {}", call.stderr);
         assert_eq!(call.stderr.lines().count(), 1, "{}", call.stderr);
     }
+    fs::write(&path, config.replace("seed = 1", "seed = 9223372036854775808")).unwrap();
+    let call = place.prompt(&["run", "--resume", "run"]);
+    assert_eq!((call.code, call.stderr.contains("run/config.toml: a number is too large")), (Some(2), true));
     fs::write(&path, b"\xff\xfe").unwrap();
     let call = place.prompt(&["run", "--resume", "run"]);
     assert_eq!((call.code, call.stderr.contains("run/config.toml: is no text file")), (Some(2), true));

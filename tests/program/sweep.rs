@@ -11,6 +11,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
+use thawline::sweep::record::JobRecord;
+
 use crate::invocation::{Call, Place, archive, files, names};
 
 /// Arms of all kinds: own features, shared ones, none; few pictures; the test set as validation.
@@ -257,7 +259,7 @@ fn mistakes_are_one_line_and_leave_nothing_behind() {
         ("--arms frozen@500", "frozen@500: boat has 18 training pictures beside those held out; an arm asks for 500"),
         ("--arms vehicles-to-animals", "the data have no class"),
         ("--arms frozen-warm --target 5-8", "a warm head needs as many target classes as source classes"),
-        ("--per-class 1", "--per-class 1 leaves no pictures of fish to learn from; expected at least 2"),
+        ("--per-class 1", "--per-class 1 leaves no pictures of boat to learn from; expected at least 2"),
     ] {
         let line = format!("sweep --data {data} --out sweep {flags}");
         let call = place.call(line.split(' '));
@@ -292,22 +294,19 @@ fn folders_that_are_no_sweep_or_another_one_are_refused() {
     let call = place.call(small_sweep("sweep", "--arms pixels"));
     assert!(call.code == Some(2) && call.stderr.contains("remove it, and the same command does the job anew"));
 
-    // Numbers that no training gives.
-    for (key, words) in
-        [("val_accuracy", "is no share"), ("confidence", "a confidence of "), ("nll", "neither a loss nor a time")]
-    {
-        let start = whole.find(&format!("\"{key}\": ")).unwrap() + key.len() + 4;
-        let end = start + whole[start..].find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap();
-        let absurd = if key == "nll" { "-1" } else { "123456.5" };
-        fs::write(&record, format!("{}{absurd}{}", &whole[..start], &whole[end..])).unwrap();
-        refused("report sweep", words);
-    }
+    // One digit, and the files that macOS puts beside those of others.
+    fs::write(&record, whole.replacen("\"nll\": 1.", "\"nll\": 0.", 1)).unwrap();
+    refused("report sweep", "pixels-seed-0.json: no record of a job: it is damaged, or was changed");
+    fs::write(&record, &whole).unwrap();
+    fs::write(place.path("sweep/jobs/._pixels-seed-0.json"), b"\0\x05\x16\x07\0\x02\0\0Mac OS X").unwrap();
+    assert_eq!(place.call(["report", "sweep"]).code, Some(0));
 
     // A record that tells another story than one of the same job elsewhere.
     fs::create_dir_all(place.path("forged/jobs")).unwrap();
     fs::copy(place.path("sweep/sweep.json"), place.path("forged/sweep.json")).unwrap();
-    fs::write(place.path("forged/jobs/pixels-seed-0.json"), whole.replacen("\"nll\": 1.", "\"nll\": 0.", 1)).unwrap();
-    fs::write(&record, whole).unwrap();
+    let mut other = JobRecord::parse(whole.as_bytes()).unwrap();
+    other.test.nll += 1.0;
+    fs::write(place.path("forged/jobs/pixels-seed-0.json"), other.to_json()).unwrap();
     refused("report sweep forged", "have different results for pixels, seed 0");
 
     // A setting that the program does not know would be passed over.

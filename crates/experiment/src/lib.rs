@@ -43,6 +43,7 @@ pub mod plan;
 pub mod progress;
 pub mod results;
 pub mod spreadsheet;
+pub mod wording;
 
 pub mod atomic_file;
 pub mod record;

@@ -26,7 +26,7 @@ use crate::failure::{Failure, Kind, Result};
 const KEY: &str = "thawline";
 
 /// The digits of a SHA-256.
-const DIGITS: usize = 64;
+pub const DIGITS: usize = 64;
 
 /// The bytes at a file's beginning that hold the length of its header, and the most that they may announce.
 const LENGTH: usize = 8;
@@ -91,6 +91,12 @@ fn inexpressible(what: &dyn fmt::Display) -> Failure {
 /// SHA-256 of bytes, in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
     hexadecimal(&Sha256::digest(bytes))
+}
+
+/// The seal of a file: its SHA-256 with the seal's own digits, at `position`, as zeros.
+pub fn seal_of(bytes: &[u8], position: usize) -> String {
+    let (before, after) = (&bytes[..position], &bytes[position + DIGITS..]);
+    hexadecimal(&Sha256::new().chain_update(before).chain_update([b'0'; DIGITS]).chain_update(after).finalize())
 }
 
 fn hexadecimal(hash: &[u8]) -> String {
@@ -169,10 +175,7 @@ impl<'a> TensorFile<'a> {
         }
         let position = seal_position(self.bytes).filter(|_| seal.len() == DIGITS);
         let position = position.ok_or_else(|| Failure::usage("its metadata have no sha256: it is damaged"))?;
-        let (before, after) = (&self.bytes[..position], &self.bytes[position + DIGITS..]);
-        let found = hexadecimal(
-            &Sha256::new().chain_update(before).chain_update([b'0'; DIGITS]).chain_update(after).finalize(),
-        );
+        let found = seal_of(self.bytes, position);
         if found != seal {
             return Err(Failure::usage(format!(
                 "is damaged, or was changed by another program: its SHA-256 should be {seal} (with these digits as zeros), \

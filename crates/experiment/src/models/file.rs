@@ -20,6 +20,7 @@ use super::{
 use crate::{
     classes::check_name,
     failure::{Failure, Kind, Result},
+    wording,
 };
 
 #[derive(Deserialize)]
@@ -71,7 +72,7 @@ pub fn text(path: &Path) -> Result<String> {
 /// A file that is no TOML, or not of the right form: its line and why.
 pub fn misread(path: &Path, text: &str, error: &toml::de::Error) -> Failure {
     let line = error.span().map_or(1, |span| line_of(text, span.start));
-    Failure::usage(format!("{}, line {line}: {}", path.display(), one_line(error.message())))
+    Failure::usage(format!("{}, line {line}: {}", path.display(), wording::toml(error.message())))
 }
 
 /// The network of a file's layers.
@@ -85,7 +86,8 @@ fn listed(tables: &[Spanned<Table>], text: &str, path: &Path) -> Result<Listed> 
         let wrong = |reason: &str| {
             Failure::usage(format!("{}, line {line}: {}: {reason}", path.display(), kind(table.as_ref())))
         };
-        let layer = Layer::deserialize(table.as_ref().clone()).map_err(|error| wrong(&one_line(error.message())))?;
+        let layer =
+            Layer::deserialize(table.as_ref().clone()).map_err(|error| wrong(&wording::toml(error.message())))?;
         if matches!(layer, Layer::Dense { units: None, .. }) && logits != Some(index) {
             return Err(wrong("units are missing; only the last Dense may leave them out"));
         }
@@ -135,8 +137,4 @@ fn give_names(layers: &mut [Layer]) {
 /// The number of the line, counted from 1, in which a byte lies.
 pub fn line_of(text: &str, byte: usize) -> usize {
     text.bytes().take(byte).filter(|&byte| byte == b'\n').count() + 1
-}
-
-fn one_line(message: &str) -> String {
-    message.lines().map(str::trim).collect::<Vec<_>>().join("; ").replace("usize", "a whole number")
 }

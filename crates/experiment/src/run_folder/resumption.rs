@@ -19,6 +19,7 @@ use crate::{
     model_file::Model,
     models::file,
     record::{DataKind, Environment, EpochRow},
+    wording,
 };
 
 /// How a run was started: `environment.json`.
@@ -57,7 +58,8 @@ impl Interrupted {
         let config = read(&path.join("config.toml"), parse_config)?;
         let start = read(&path.join("environment.json"), |path, text| {
             serde_json::from_str(text).map_err(|error| {
-                Failure::usage(format!("{}: is not as this version of the program writes it: {error}", path.display()))
+                let reason = wording::json(&error);
+                Failure::usage(format!("{}: is not as this version of the program writes it: {reason}", path.display()))
             })
         })?;
         Ok(Interrupted { path: path.to_owned(), lock, config, start })
@@ -100,8 +102,10 @@ fn read<T>(path: &Path, parse: impl Fn(&Path, &str) -> Result<T>) -> Result<T> {
 fn parse_config(path: &Path, text: &str) -> Result<Config> {
     let misread = |error| file::misread(path, text, &error);
     let config = toml::from_str(text).map_err(misread)?;
-    let known = Table::try_from(&config)
-        .map_err(|error| Failure::new(Kind::Other, format!("cannot express the settings: {error}")))?;
+    // TOML's numbers end where those of 64 bits with a sign do.
+    let too_large =
+        |_| Failure::usage(format!("{}: a number is too large; expected at most {}", path.display(), i64::MAX));
+    let known = Table::try_from(&config).map_err(too_large)?;
     let keys: BTreeMap<Spanned<String>, Value> = toml::from_str(text).map_err(misread)?;
     match keys.keys().find(|key| !known.contains_key(key.get_ref())) {
         None => Ok(config),

@@ -13,13 +13,14 @@ use std::{
 };
 
 use super::{
-    record::{FORMAT, JobRecord},
+    record::{FORMAT, JobRecord, OLDEST},
     settings::Settings,
 };
 use crate::{
     arms::Arm,
     atomic_file,
     failure::{Failure, Kind, Result},
+    wording,
 };
 
 /// An open sweep folder.
@@ -160,11 +161,11 @@ pub fn read_settings(folder: &Path) -> Result<Settings> {
         refused("read", &path, &error)
     })?;
     let wrong = |reason: String| Failure::usage(format!("{}: {reason}", path.display()));
-    let Version { format } = serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?;
-    if format != FORMAT {
-        return Err(wrong(format!("a sweep of format {format}; this program reads format {FORMAT}")));
+    let Version { format } = serde_json::from_slice(&bytes).map_err(|error| wrong(wording::json(&error)))?;
+    if !(OLDEST..=FORMAT).contains(&format) {
+        return Err(wrong(format!("a sweep of format {format}; this program reads formats {OLDEST} to {FORMAT}")));
     }
-    serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))
+    serde_json::from_slice(&bytes).map_err(|error| wrong(wording::json(&error)))
 }
 
 /// Reads every record of a sweep's folder, in the order of their names.
@@ -177,7 +178,9 @@ pub fn read_records(folder: &Path, settings: &Settings) -> Result<Vec<JobRecord>
     let mut paths = Vec::new();
     for entry in entries {
         let path = entry.map_err(|error| refused("read", &jobs, &error))?.path();
-        if path.extension().is_some_and(|ending| ending == "json") {
+        // macOS puts a `._x.json` beside each `x.json` on file systems of others.
+        let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !is_hidden && path.extension().is_some_and(|ending| ending == "json") {
             paths.push(path);
         }
     }

@@ -1,20 +1,32 @@
 //! The record of a job, one small JSON file: one arm with one seed, how it went, and what it came to.
 //!
+//! Its first field is a seal: the SHA-256 of the whole file with these 64 digits as zeros.
+//!
 //! Everything but `times` and `machine` is a function of the sweep's settings, the arm and the seed: it has the same bits
 //! whoever does the job, wherever, and in whatever order.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
+use byteorder::{ByteOrder, LittleEndian};
 use serde::{Deserialize, Serialize};
 use thawline_tensor::nn::Network;
 
 use crate::{
     arms::Arm,
     record::{ConfusionMatrix, Environment},
-    statistics::CalibrationBin,
+    statistics::{CalibrationBin, calibration_error},
+    tensor_file::{DIGITS, seal_of},
+    wording::json,
 };
 
 /// The version of the record.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
+
+/// The oldest version that is read. Its records have no seal: no more can be checked than that they do not contradict
+/// themselves.
+pub const OLDEST: u32 = 1;
+
+/// What stands in the file before the seal's digits.
+const BEFORE_SEAL: &[u8] = b"{\n  \"sha256\": \"";
 
 /// One arm with one seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -127,8 +139,8 @@ impl FirstLayer {
     /// The filters one by one, each side x side pixels of 3 channels; nothing where the record is damaged.
     pub fn decoded(&self) -> Option<Vec<Vec<f32>>> {
         let bytes = BASE64_STANDARD.decode(&self.weights).ok()?;
-        let weights: Vec<f32> =
-            bytes.chunks_exact(4).map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])).collect();
+        let mut weights = vec![0.0; bytes.len() / 4];
+        LittleEndian::read_f32_into(&bytes[..4 * weights.len()], &mut weights);
         let expected = self.side.checked_mul(self.side)?.checked_mul(3)?.checked_mul(self.filters)?;
         // A filter without a weight could be there any number of times.
         if bytes.len() != weights.len() * 4 || weights.len() != expected || expected == 0 {
@@ -165,23 +177,74 @@ impl JobRecord {
         format!("{}-seed-{seed}", arm.name)
     }
 
-    /// Reads a record, and checks that its parts fit each other: it may come from elsewhere.
+    /// Reads a record, and checks its seal and that its parts fit each other: it may come from elsewhere.
     ///
     /// # Errors
-    /// What is no record, or contradicts itself.
+    /// What is not a record, is damaged, or contradicts itself.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let record: JobRecord = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-        let ConfusionMatrix { classes, counts } = &record.test.confusion;
-        let side = record.classes.len();
-        if *classes != record.classes || counts.len() != side || counts.iter().any(|row| row.len() != side) {
+        #[derive(Deserialize)]
+        struct First {
+            format: u32,
+            sha256: Option<String>,
+        }
+        let First { format, sha256 } = serde_json::from_slice(bytes).map_err(|error| json(&error))?;
+        if !(OLDEST..=FORMAT).contains(&format) {
+            return Err(format!("has format {format}; this program reads formats {OLDEST} to {FORMAT}"));
+        }
+        let seal = bytes.strip_prefix(BEFORE_SEAL).and_then(|rest| rest.get(..DIGITS));
+        match seal.map(|seal| seal == seal_of(bytes, BEFORE_SEAL.len()).as_bytes()) {
+            Some(true) => {}
+            None if format == OLDEST && sha256.is_none() => {}
+            None if sha256.is_none() => return Err("it has no sha256, the seal of a record".to_owned()),
+            _ => return Err("it is damaged, or was changed: its sha256 does not fit".to_owned()),
+        }
+        let record: JobRecord = serde_json::from_slice(bytes).map_err(|error| json(&error))?;
+        record.check_numbers()?;
+        record.check_sums()?;
+        Ok(record)
+    }
+
+    /// Whether what follows from the confusion matrix and the calibration is what they say.
+    fn check_sums(&self) -> Result<(), String> {
+        let Self { classes, test, mistakes, history, times, .. } = self;
+        let (matrix, side) = (&test.confusion, classes.len());
+        if matrix.classes != *classes
+            || matrix.counts.len() != side
+            || matrix.counts.iter().any(|row| row.len() != side)
+        {
             return Err(format!("its confusion matrix is not one of its {side} classes"));
         }
-        let counted = counts.iter().flatten().try_fold(0u64, |sum, &count| sum.checked_add(count));
-        if counted != Some(record.test.examples as u64) {
-            return Err(format!("its confusion matrix does not count {} test pictures", record.test.examples));
+        // Wide enough that nothing overflows.
+        let sum = |counts: &mut dyn Iterator<Item = u64>| counts.map(u128::from).sum::<u128>();
+        let (examples, bins) = (test.examples as u128, &test.calibration);
+        if sum(&mut matrix.counts.iter().flatten().copied()) != examples {
+            return Err(format!("its confusion matrix does not count {examples} test pictures"));
         }
-        record.check_numbers()?;
-        Ok(record)
+        let right = sum(&mut matrix.counts.iter().enumerate().map(|(class, row)| row[class]));
+        if test.accuracy != right as f64 / examples as f64 {
+            let counted = format!("{right} of {examples} pictures right");
+            return Err(format!("its accuracy is {}, and its confusion matrix has {counted}", test.accuracy));
+        }
+        let counted = [sum(&mut bins.iter().map(|bin| bin.predictions)), sum(&mut bins.iter().map(|bin| bin.right))];
+        if counted != [examples, right] {
+            return Err("its calibration does not count the pictures of its confusion matrix".to_owned());
+        }
+        let ece = calibration_error(bins);
+        if (test.ece - ece).abs() > 1e-9 {
+            return Err(format!("its calibration error is {}, and follows as {ece}", test.ece));
+        }
+        let label = |name: &String| classes.iter().position(|class| class == name);
+        let is_counted = |mistake: &Mistake| match (label(&mistake.class), label(&mistake.predicted)) {
+            (Some(class), Some(predicted)) => class != predicted && matrix.counts[class][predicted] > 0,
+            _ => false,
+        };
+        if !mistakes.iter().all(is_counted) {
+            return Err("it shows a mistake that its confusion matrix does not count".to_owned());
+        }
+        if times.epochs.len() != history.len() {
+            return Err(format!("it has times of {} epochs, and results of {}", times.epochs.len(), history.len()));
+        }
+        Ok(())
     }
 
     /// Whether shares, losses and times are such: a plot has room for no others.
@@ -210,10 +273,19 @@ impl JobRecord {
         Ok(())
     }
 
-    /// As indented JSON that ends with a line feed.
+    /// As indented JSON that ends with a line feed, under its seal.
     pub fn to_json(&self) -> Vec<u8> {
-        let mut bytes = serde_json::to_vec_pretty(self).expect("a record has no map with keys that are no strings");
+        #[derive(Serialize)]
+        struct Sealed<'a> {
+            sha256: String,
+            #[serde(flatten)]
+            record: &'a JobRecord,
+        }
+        let sealed = Sealed { sha256: "0".repeat(DIGITS), record: self };
+        let mut bytes = serde_json::to_vec_pretty(&sealed).expect("a record has no map with keys that are no strings");
         bytes.push(b'\n');
+        let seal = seal_of(&bytes, BEFORE_SEAL.len());
+        bytes[BEFORE_SEAL.len()..][..DIGITS].copy_from_slice(seal.as_bytes());
         bytes
     }
 

@@ -4,6 +4,7 @@
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
+use byteorder::{ByteOrder, LittleEndian};
 use safetensors::SafeTensors;
 use thawline_tensor::Tensor;
 use thawline_tensor::kernels::softmax::softmax_cross_entropy;
@@ -47,16 +48,21 @@ impl<'a> Golden<'a> {
     }
 
     pub fn f32s(&self, name: &str) -> Vec<f32> {
-        self.bytes(name).as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect()
+        let mut values = vec![0.0; self.bytes(name).len() / 4];
+        LittleEndian::read_f32_into(self.bytes(name), &mut values);
+        values
     }
 
     pub fn f64s(&self, name: &str) -> Vec<f64> {
-        self.bytes(name).as_chunks().0.iter().map(|bytes| f64::from_le_bytes(*bytes)).collect()
+        let mut values = vec![0.0; self.bytes(name).len() / 8];
+        LittleEndian::read_f64_into(self.bytes(name), &mut values);
+        values
     }
 
     fn sizes<const N: usize>(&self, name: &str) -> [usize; N] {
-        let sizes = self.bytes(name).as_chunks().0.iter().map(|bytes| i64::from_le_bytes(*bytes) as usize);
-        sizes.collect::<Vec<_>>().try_into().expect("as many sizes as expected")
+        let mut sizes = [0; N];
+        LittleEndian::read_i64_into(self.bytes(name), &mut sizes);
+        sizes.map(|size| size as usize)
     }
 
     /// The dimensions of a tensor.

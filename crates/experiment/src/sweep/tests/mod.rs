@@ -3,11 +3,12 @@
 mod folder;
 mod plan;
 mod protocol;
+mod record;
 mod worker;
 
 use thawline_cifar::{Dataset, Images};
 
-use super::{record, settings::Settings};
+use super::settings::Settings;
 use crate::{
     arms::{Arm, named},
     data::{self, Data},
@@ -43,7 +44,7 @@ fn settings(data: &Data) -> Settings {
     let names = data.dataset.classes();
     let record = |label: u16| ClassRecord { label, name: names[usize::from(label)].clone() };
     Settings {
-        format: record::FORMAT,
+        format: super::record::FORMAT,
         thawline: env!("CARGO_PKG_VERSION").to_owned(),
         data: data.record(),
         source: (0..5).map(record).collect(),

@@ -50,7 +50,7 @@ fn at_most_so_many_of_a_class_are_there_to_be_divided() {
     let pictures = Pictures::new(&data, classes.clone(), Validation::HeldOut, Labels::True, Some(10)).unwrap();
     assert_eq!((pictures.train.labels.len(), pictures.validation.labels.len()), (45, 5));
     let failure = Pictures::new(&data, classes, Validation::HeldOut, Labels::True, Some(1)).err().unwrap();
-    assert!(failure.message.contains("too few pictures of boat; expected at least 2 to learn from"), "{failure}");
+    assert!(failure.message.contains("leaves no pictures of boat to learn from; expected at least 2"), "{failure}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::{
         folder::{SweepFolder, read_records},
         plan::{self, Job},
         progress::SweepProgress,
-        record::JobRecord,
+        record::{FirstLayer, JobRecord},
         worker::Worker,
     },
     *,
@@ -94,7 +94,7 @@ fn frozen_features_are_those_of_stage_1_and_do_not_move() {
     assert_ne!(layer("fine-tune"), layer("pretrain-source"));
     assert_ne!(layer("pretrain-source"), layer("pretrain-target"));
     let initial = settings(&data).network.build(5, 2).unwrap();
-    assert_eq!(Some(layer("frozen-random")), record::FirstLayer::of(&initial));
+    assert_eq!(Some(layer("frozen-random")), FirstLayer::of(&initial));
     // A matched filter is the initial one but for its scale.
     let decoded = |name: &str| layer(name).decoded().unwrap();
     let (initial, matched) = (decoded("frozen-random"), decoded("frozen-random-matched"));
