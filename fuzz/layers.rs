@@ -5,11 +5,14 @@ use std::{io::Write, path::Path};
 
 use flate2::{Compression, write::GzEncoder};
 use thawline::{
+    arms,
     checkpoint::Checkpoint,
+    classes, command_line,
     config::Config,
-    experiment::require_buildable,
+    exchange::{self, Framework},
+    features::Features,
     model_file::Model,
-    models::{Architecture, file},
+    models::{Architecture, Tutorial, file},
     record::RunRecord,
     report::{self, ReportPictures},
     sweep::{merge::Results, record::JobRecord, settings::Settings},
@@ -21,13 +24,17 @@ use thawline_cifar::{Dataset, Format, Images};
 pub type Layer = fn(&[u8]);
 
 /// The layers, from the outside in.
-pub const ALL: [(&str, Layer); 9] = [
+pub const ALL: [(&str, Layer); 13] = [
     ("gzip", gzip),
     ("tar", tar),
     ("records", records),
     ("safetensors", safetensors),
     ("model", model),
+    ("features", features),
+    ("import", import),
     ("config", config),
+    ("settings", settings),
+    ("lists", lists),
     ("network", network),
     ("run", run),
     ("sweep", sweep),
@@ -78,16 +85,59 @@ fn safetensors(bytes: &[u8]) {
 
 /// What a file of weights says about itself, behind a seal that is right.
 fn model(bytes: &[u8]) {
-    let Ok(metadata) = serde_json::from_slice::<serde_json::Value>(bytes) else { return };
+    let Some(file) = sealed(bytes) else { return };
+    let _ = Model::from_bytes(&file);
+    let _ = Checkpoint::from_bytes(&file);
+}
+
+/// The same of a file of features, and a head on top of them.
+fn features(bytes: &[u8]) {
+    let Some(features) = sealed(bytes).and_then(|file| Features::from_bytes(&file).ok()) else { return };
+    if let Ok(mut network) = features.attach_head(3)
+        && network.summary().parameters() < 50_000
+    {
+        let _ = features.fill(&mut network, 1);
+    }
+    assert!(features.to_bytes().is_ok(), "what was read can be written");
+}
+
+/// A small file with this metadata, under a seal.
+fn sealed(metadata: &[u8]) -> Option<Vec<u8>> {
+    let metadata = serde_json::from_slice::<serde_json::Value>(metadata).ok()?;
     // The seal stands first; another one in the text would be another test.
     if metadata.get("sha256").is_some() || !metadata.is_object() {
-        return;
+        return None;
     }
     let tensors: [tensor_file::Tensor; 2] =
         [("conv2d_1/kernel".to_owned(), &[3, 3, 3, 1], &[0.5; 27]), ("conv2d_1/bias".to_owned(), &[1], &[0.5])];
-    let Ok(file) = tensor_file::to_bytes(tensors, &metadata) else { return };
-    let _ = Model::from_bytes(&file);
-    let _ = Checkpoint::from_bytes(&file);
+    tensor_file::to_bytes(tensors, &metadata).ok()
+}
+
+/// Another framework's weights, for a small network.
+fn import(bytes: &[u8]) {
+    let Ok(file) = TensorFile::parse(bytes) else { return };
+    let Ok(framework) = Framework::of(&file) else { return };
+    let small = Tutorial { filters: [1, 1], pool: 14, dense: 1, ..Tutorial::default() };
+    let small = Architecture::from(small);
+    let mut network = small.build(2, 1).expect("it is a small one");
+    let _ = exchange::import(&mut network, &small, &file, framework);
+}
+
+/// A file of settings, for `--config` or of a run that goes on.
+fn settings(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let _ = command_line::check(Path::new("settings.toml"), text);
+}
+
+/// Lists on the command line: classes, arms, seeds.
+fn lists(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let names = ["cat", "dog", "0-1", "a,b", ""].map(str::to_owned);
+    if let Ok(list) = classes::parse("--classes", text, &names) {
+        assert!(list.len() >= 2 && list.len() <= names.len());
+    }
+    let _ = arms::select(text);
+    let _ = arms::parse_seeds(text);
 }
 
 /// `config.toml` of a run.
@@ -172,7 +222,7 @@ fn entry(archive: &mut Vec<u8>, name: &str, contents: &[u8]) {
 
 /// Builds a network, if it is small enough for many of them.
 fn build(architecture: &Architecture) {
-    if require_buildable(architecture, 5).is_ok() && architecture.parameters(5) < 50_000 {
+    if architecture.outline(5).is_ok_and(|network| network.summary().parameters() < 50_000) {
         let _ = architecture.build(5, 1);
     }
 }

@@ -90,8 +90,8 @@ fn a_header_that_cannot_be() {
     }
     assert_refused(&place, &announced(0), "its header is not that of a safetensors file");
     assert_refused(&place, &announced(whole.len() as u64 - 7), "announce a header of ");
-    for length in [100_000_001, u64::MAX / 2, u64::MAX] {
-        assert_refused(&place, &announced(length), "expected at most 100,000,000");
+    for length in [16_000_001, u64::MAX / 2, u64::MAX] {
+        assert_refused(&place, &announced(length), "expected at most 16,000,000");
     }
     let of = |header: &str| [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat();
     assert_refused(&place, &of("{\"conv2d_1/bias\": no json"), "its header is not that of a safetensors file");
@@ -230,4 +230,20 @@ fn another_version_is_told_from_damage() {
     };
     assert_refused(&place, &flipped(whole.len() - 1), "is damaged, or was changed by another program: its SHA-256");
     assert_refused(&place, &whole[..whole.len() / 2], "is cut short or damaged");
+}
+
+#[test]
+fn weights_that_give_no_numbers_end_with_code_4() {
+    let (place, whole) = resumable();
+    let huge = changed(&whole, |_, data| *data = 3e38f32.to_le_bytes().repeat(data.len() / 4));
+    fs::write(place.path("bad"), huge).unwrap();
+    for (line, words) in [
+        ("predict --from bad picture.png", "error: picture.png: the model's outputs are not finite numbers"),
+        ("predict --from bad --format json picture.png", "not finite numbers"),
+        (&format!("eval --from bad --data {}", archive().display()), "error: the loss is "),
+    ] {
+        let call = place.call(line.split(' '));
+        assert_eq!((call.code, &*call.stdout), (Some(4), ""), "{line}: {}", call.stderr);
+        assert!(call.stderr.contains(words) && call.stderr.lines().count() == 1, "{line}: {}", call.stderr);
+    }
 }

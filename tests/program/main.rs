@@ -72,3 +72,7 @@ mod terminal;
 
 /// The manual: every flag is in it, and nothing that is none.
 mod manual;
+
+/// Models, networks and folders of strangers: pipes, devices, sparse files, files that ask for more than they hold.
+#[cfg(target_os = "linux")]
+mod hostile;

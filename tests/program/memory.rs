@@ -7,7 +7,7 @@ use std::{fs, process::Command};
 use crate::invocation::{Call, Place, archive, small_run};
 
 /// The program in a shell that allows so many KiB of address space.
-fn limited(place: &Place, kib: u64, line: &[String]) -> Call {
+pub fn limited(place: &Place, kib: u64, line: &[String]) -> Call {
     let program = assert_cmd::cargo::cargo_bin!("thawline").display();
     let script = format!("ulimit -v {kib}; exec {program} {}", line.join(" "));
     let mut command = Command::new("sh");
@@ -19,7 +19,7 @@ fn limited(place: &Place, kib: u64, line: &[String]) -> Call {
 }
 
 /// The least KiB with which the program can be loaded at all, to a thousand.
-fn loadable() -> u64 {
+pub fn loadable() -> u64 {
     let version = ["--version".to_owned()];
     let loads = |kib: &u64| limited(&Place::new(), *kib, &version).code == Some(0);
     (8..200).map(|thousands| 1000 * thousands).find(loads).expect("200 MB are enough")
@@ -125,4 +125,45 @@ fn features_beyond_the_free_memory_are_computed_for_each_batch_or_refused_where_
     fs::remove_dir_all(place.path("run")).unwrap();
     let with = place.finished(place.call(small_run(&format!("--data data.tar.gz {FLAGS} --cache on"))));
     assert!(with.weights() == without.weights(), "kept or not, the features are the same");
+}
+
+/// The bytes that the line on memory says, at most.
+fn announced(stdout: &str) -> f64 {
+    let line = stdout.lines().find(|line| line.starts_with("memory    up to ")).expect("memory is announced");
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let unit = match words[4].trim_end_matches(':') {
+        "kB" => 1e3,
+        "MB" => 1e6,
+        "GB" => 1e9,
+        other => panic!("{other}: {line}"),
+    };
+    words[3].parse::<f64>().unwrap() * unit
+}
+
+#[test]
+fn the_announced_peak_is_what_is_taken() {
+    let place = Place::new();
+    for (class, shade) in [("dark", 20), ("light", 220)] {
+        fs::create_dir_all(place.path("pictures").join(class)).unwrap();
+        for number in 0..10 {
+            let picture = image::RgbImage::from_pixel(32, 32, image::Rgb([shade, number, shade]));
+            picture.save(place.path("pictures").join(class).join(format!("{number}.png"))).unwrap();
+        }
+    }
+    for line in [
+        small_run("--threads 1 --out run"),
+        small_run("--threads 2 --dense 2000 --filters 16 --out run"),
+        small_run("--threads 40 --filters 16,32 --out run"),
+        small_run("--threads 2 --filters 32 --batch-size 64 --cache off --out run"),
+        line("adapt pictures --epochs 1 --threads 2 --out run"),
+    ] {
+        let call = place.call(&line);
+        assert_eq!(call.code, Some(0), "{line:?}: {}", call.stderr);
+        let summary: serde_json::Value =
+            serde_json::from_slice(&fs::read(place.path("run/summary.json")).unwrap()).unwrap();
+        let (announced, taken) = (announced(&call.stdout), summary["peak_memory_bytes"].as_f64().unwrap());
+        println!("{:.1} MB announced, {:.1} MB taken: {line:?}", announced / 1e6, taken / 1e6);
+        assert!((0.8..1.25).contains(&(announced / taken)), "{announced} announced, {taken} taken: {line:?}");
+        fs::remove_dir_all(place.path("run")).unwrap();
+    }
 }

@@ -26,8 +26,9 @@ fn wrong_flags() {
         ("--learning-rate -0.1", "'-0.1' for '--learning-rate <RATE>': expected a number above 0"),
         ("--learning-rate 0", "expected a number above 0"),
         ("--learning-rate inf", "expected a number above 0"),
-        ("--dropout 1.5", "'1.5' for '--dropout <RATE[,RATE]>': expected a rate from 0 to 1"),
-        ("--dropout 0.1,-0.1", "expected a rate from 0 to 1"),
+        ("--dropout 1.5", "'1.5' for '--dropout <RATE[,RATE]>': expected a rate, at least 0 and below 1"),
+        ("--dropout 1", "expected a rate, at least 0 and below 1"),
+        ("--dropout 0.1,-0.1", "expected a rate, at least 0 and below 1"),
         ("--threads 0", "'--threads <N>': expected a whole number, at least 1"),
         ("--threads 100000", "expected at most 1024 threads"),
         ("--limit 0", "'--limit <N>': expected a whole number, at least 1"),
@@ -67,8 +68,8 @@ fn flags_that_do_not_go_together() {
         ("--freeze conv2d_9", "--freeze: there is no layer 'conv2d_9'; the layers are conv2d_1, "),
         ("--freeze dense_2", "--freeze dense_2 leaves model_2 nothing to learn"),
         ("--head warm --target 5-7", "--head warm needs as many target classes as source classes"),
-        ("--filters 100000", "parameters; expected at most 1000000000: use fewer filters or units"),
-        ("--dense 2000000000", "parameters; expected at most 1000000000"),
+        ("--filters 100000", "parameters; expected at most 1,000,000,000: use fewer filters or units"),
+        ("--dense 2000000000", "parameters; expected at most 1,000,000,000"),
     ] {
         assert_refused(&place, &place.call_run(flags), words, flags);
     }

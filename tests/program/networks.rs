@@ -109,7 +109,7 @@ fn mistakes_are_named_with_file_line_and_layer() {
         ),
         (
             lines(&[flatten, r#"{ type = "Dense", units = 2000000000 }"#, dense]),
-            "parameters; expected at most 1000000000",
+            "parameters; expected at most 1,000,000,000",
         ),
     ] {
         fs::write(place.path("wrong.toml"), &text).unwrap();

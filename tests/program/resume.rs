@@ -93,6 +93,13 @@ fn settings_that_are_none_of_the_runs_are_named_with_their_line() {
     let path = place.path("run/config.toml");
     let config = fs::read_to_string(&path).unwrap();
     let lines = config.lines().count();
+    let with = |key: &str, value: &str| -> String {
+        let line = |line: &str| match line.starts_with(&format!("{key} =")) {
+            true => format!("{key} = {value}\n"),
+            false => format!("{line}\n"),
+        };
+        config.lines().map(line).collect()
+    };
     for (text, words) in [
         (format!("{config}epoch = 3\n"), format!("line {}: there is no setting 'epoch' of this run; ", lines + 1)),
         (format!("{config}\nepochs = 3\n"), format!("line {}: this key is there twice", lines + 2)),
@@ -106,6 +113,13 @@ fn settings_that_are_none_of_the_runs_are_named_with_their_line() {
             "its network is incomplete, or has a value that".to_owned(),
         ),
         (format!("{config}\u{1}"), format!("line {}: ", lines + 1)),
+        // What a flag may not say, a folder may not say either.
+        (config.replace("epochs = 1", "epochs = 0"), "'0' for '--epochs <N>': expected a whole number".to_owned()),
+        (config.replace("batch-size = 32", "batch-size = 0"), "'0' for '--batch-size <N>'".to_owned()),
+        (format!("early-stopping = 0\n{config}"), "line 1: invalid value '0' for '--early-stopping <N>'".to_owned()),
+        (config.replace("dropout = [0.25, 0.25]", "dropout = [1, 1]"), "'1,1' for '--dropout".to_owned()),
+        (config.replace("learning-rate = 0.001", "learning-rate = -1.0"), "'-1' for '--learning-rate".to_owned()),
+        (with("threads", "5000"), "'5000' for '--threads <N>': expected at most 1024 threads".to_owned()),
     ] {
         fs::write(&path, text).unwrap();
         let call = place.prompt(&["run", "--resume", "run"]);
@@ -119,7 +133,7 @@ fn settings_that_are_none_of_the_runs_are_named_with_their_line() {
     assert_eq!((call.code, call.stderr.contains("run/config.toml: a number is too large")), (Some(2), true));
     fs::write(&path, b"\xff\xfe").unwrap();
     let call = place.prompt(&["run", "--resume", "run"]);
-    assert_eq!((call.code, call.stderr.contains("run/config.toml: is no text file")), (Some(2), true));
+    assert_eq!((call.code, call.stderr.contains("run/config.toml: is not a text file")), (Some(2), true));
     fs::write(&path, &config).unwrap();
     fs::write(place.path("run/environment.json"), "{").unwrap();
     let call = place.prompt(&["run", "--resume", "run"]);
@@ -266,7 +280,8 @@ mod unix {
             .unwrap();
         let call = resume(&place, "");
         assert_eq!(call.code, Some(2));
-        let words = "run/checkpoint-model_1.safetensors: belongs to another run: expected settings of SHA-256 ";
+        let words = "run/checkpoint-model_1.safetensors: was written with other settings than those of config.toml: \
+                     learning-rate was 0.001 and is 0.002; ";
         assert!(call.stderr.contains(words), "{}", call.stderr);
         fs::write(place.path("run/config.toml"), config).unwrap();
 

@@ -256,7 +256,7 @@ fn mistakes_are_one_line_and_leave_nothing_behind() {
         ("--seeds one", "--seeds: 'one' is no seed"),
         ("--shard 3/2", "expected I/N with I from 1 to N, such as 2/8"),
         ("--epochs 0", "'--epochs <N>': expected a whole number, at least 1"),
-        ("--arms frozen@500", "frozen@500: boat has 18 training pictures beside those held out; an arm asks for 500"),
+        ("--arms frozen@500", "frozen@500: boat has 18 training pictures besides those held out, and this arm learns"),
         ("--arms vehicles-to-animals", "the data have no class"),
         ("--arms frozen-warm --target 5-8", "a warm head needs as many target classes as source classes"),
         ("--per-class 1", "--per-class 1 leaves no pictures of boat to learn from; expected at least 2"),

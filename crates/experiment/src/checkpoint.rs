@@ -13,8 +13,9 @@ use thawline_tensor::{
 };
 
 use crate::{
+    config::Config,
     failure::{Failure, Kind, Result},
-    model_file::Model,
+    model_file::{self, Model},
     record::EpochRow,
     tensor_file::{self, Tensor, TensorFile},
     weights::{self, Metadata},
@@ -49,11 +50,14 @@ pub struct Standing {
 }
 
 /// What must be the same for a training to go on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Owner {
     /// SHA-256 of the settings that decide the results.
     pub config_sha256: String,
+    /// These settings, to say which of them differ; earlier checkpoints have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Box<Config>>,
     /// SHA-256 of all labels and pixels.
     pub data_sha256: String,
 }
@@ -127,8 +131,8 @@ impl Checkpoint {
     /// # Errors
     /// The file, the tensor, what was expected and what was found.
     pub fn open(path: &Path) -> Result<Self> {
-        let checkpoint = tensor_file::read(path).and_then(|bytes| Checkpoint::from_bytes(&bytes));
-        checkpoint.map_err(|failure| failure.within(&path.display().to_string()))
+        let bytes = model_file::read(path)?;
+        Checkpoint::from_bytes(&bytes).map_err(|failure| failure.within(&path.display().to_string()))
     }
 
     /// The same, of a file that was read already.
@@ -163,7 +167,16 @@ impl Checkpoint {
             Err(Failure::usage(format!("belongs to another run: expected {what} {expected}, found {found}")))
         };
         if own.config_sha256 != owner.config_sha256 {
-            return differs("settings of SHA-256", &owner.config_sha256, &own.config_sha256);
+            let [before, now] = [own, owner].map(|owner| owner.settings.as_deref());
+            let differences = before.zip(now).map(|(before, now)| before.differences(now)).unwrap_or_default();
+            if differences.is_empty() {
+                return differs("settings of SHA-256", &owner.config_sha256, &own.config_sha256);
+            }
+            let differences = differences.iter().map(|[name, before, now]| format!("{name} was {before} and is {now}"));
+            return Err(Failure::usage(format!(
+                "was written with other settings than those of config.toml: {}; put the old ones back, or start a new run",
+                differences.collect::<Vec<_>>().join(", ")
+            )));
         }
         if own.data_sha256 != owner.data_sha256 {
             return differs("pictures of SHA-256", &owner.data_sha256, &own.data_sha256);
@@ -186,11 +199,7 @@ impl Checkpoint {
 
     /// Gives a network the weights, and returns the state from which [`fit_from`](thawline_tensor::nn::fit_from) goes on.
     pub fn restore(self, network: &mut Network, options: &Fit) -> State {
-        network.update_params(|name, param| {
-            if let Some((_, saved)) = self.model.network.params().find(|(other, _)| other == name) {
-                param.value.copy_from_slice(&saved.value);
-            }
-        });
+        weights::move_values(self.model.network, network);
         let Standing { epoch, step, loss, correct, seconds, optimizer_steps, .. } = self.standing;
         let mut state = State { epoch, step, ..State::start(options) };
         state.score = Score { loss, correct };

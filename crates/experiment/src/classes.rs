@@ -38,6 +38,9 @@ fn records(labels: Vec<usize>, names: &[String]) -> std::result::Result<Vec<Clas
     Ok(labels.into_iter().map(|label| ClassRecord { label: label as u16, name: names[label].clone() }).collect())
 }
 
+/// The longest name, as file systems have it.
+const MOST_BYTES: usize = 255;
+
 /// Refuses a name that cannot be shown on one line as it is.
 ///
 /// # Errors
@@ -46,6 +49,7 @@ pub fn check_name(name: &str) -> std::result::Result<(), &'static str> {
     match name {
         "" => Err("is empty"),
         _ if name.contains(char::is_control) => Err("has a control character"),
+        _ if name.len() > MOST_BYTES => Err("is longer than 255 bytes"),
         _ if name.trim() != name => Err("begins or ends with a space"),
         _ => Ok(()),
     }

@@ -17,6 +17,7 @@ use toml::{Spanned, Value};
 use crate::{
     cli::{self, Cli, Preset},
     failure::{Failure, Result},
+    input::{self, SETTINGS},
     models::{Listed, file},
 };
 
@@ -55,7 +56,7 @@ pub fn parse(arguments: Vec<OsString>) -> std::result::Result<Cli, Refusal> {
     let mut arguments = arguments;
     let (mut layers, mut from_sha256) = (None, None);
     if let Some(path) = given.get_one::<PathBuf>("config") {
-        let settings = file::text(path).and_then(|text| Settings::read(path, &text, given));
+        let settings = input::read_text(path, SETTINGS).and_then(|text| Settings::read(path, &text, given));
         let settings = settings.map_err(|failure| failure.within("--config"))?;
         arguments.extend(settings.flags);
         (layers, from_sha256) = (settings.layers, settings.from_sha256);
@@ -75,6 +76,18 @@ pub fn parse(arguments: Vec<OsString>) -> std::result::Result<Cli, Refusal> {
     run.network.layers = layers;
     run.transfer.from_sha256 = from_sha256;
     Ok(cli)
+}
+
+/// Refuses a file of settings that the command line would refuse: a run's own, which it goes on with, may have been changed.
+///
+/// # Errors
+/// Names the file, the line and the key.
+pub fn check(path: &Path, text: &str) -> Result<()> {
+    let refused = |error: clap::Error| Failure::usage(format!("{}: {}", path.display(), one_line(&error, &[])));
+    let line = || ["thawline", "run"].map(OsString::from);
+    let matches = Cli::command().try_get_matches_from(line()).map_err(refused)?;
+    let settings = Settings::read(path, text, matches.subcommand_matches("run").unwrap_or(&matches))?;
+    Cli::command().try_get_matches_from(line().into_iter().chain(settings.flags)).map(drop).map_err(refused)
 }
 
 /// A mistake of clap's finding, as one line. Of a group of flags clap lists all; those among the `arguments` are what matters.

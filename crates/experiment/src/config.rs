@@ -1,5 +1,7 @@
 //! Every setting of a run after defaults were filled in: what `config.toml` holds.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use thawline_tensor::nn::{Fit, Rule};
 
@@ -84,6 +86,14 @@ impl Config {
         tensor_file::sha256(text.as_bytes())
     }
 
+    /// The settings that decide the results in which these differ from others: name, value here, value there.
+    pub fn differences(&self, other: &Config) -> Vec<[String; 3]> {
+        const NOT_DECISIVE: [&str; 3] = ["data", "threads", "simd"];
+        let mut differences = differences(self, other);
+        differences.retain(|[name, ..]| !NOT_DECISIVE.contains(&&**name));
+        differences
+    }
+
     /// Settings to begin a test with.
     #[cfg(test)]
     pub(crate) fn small() -> Self {
@@ -113,6 +123,23 @@ impl Config {
             simd: "portable".to_owned(),
         }
     }
+}
+
+/// What differs between two values of one type: name, value in the first, value in the second, as text of a line.
+pub fn differences(one: &impl Serialize, other: &impl Serialize) -> Vec<[String; 3]> {
+    let fields = |value: serde_json::Result<serde_json::Value>| match value {
+        Ok(serde_json::Value::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
+    };
+    let (one, other) = (fields(serde_json::to_value(one)), fields(serde_json::to_value(other)));
+    let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    let show = |value: Option<&serde_json::Value>| match value.map(ToString::to_string) {
+        None => "absent".to_owned(),
+        Some(text) if text.chars().count() > 60 => format!("{}...", text.chars().take(60).collect::<String>()),
+        Some(text) => text,
+    };
+    let differ = names.into_iter().filter(|name| one.get(*name) != other.get(*name));
+    differ.map(|name| [name.clone(), show(one.get(name)), show(other.get(name))]).collect()
 }
 
 #[cfg(test)]

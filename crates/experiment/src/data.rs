@@ -198,12 +198,6 @@ impl Data {
         }
     }
 
-    /// Bytes of all pictures and labels in memory.
-    pub fn bytes(&self) -> u64 {
-        let records = self.dataset.train().len() + self.dataset.test().len();
-        records as u64 * self.dataset.format().record_bytes() as u64
-    }
-
     /// A phrase for the plan: the set, where it came from, and what it is not.
     pub fn describe(&self) -> String {
         match self.kind {

@@ -149,7 +149,7 @@ fn inputs(architecture: &Architecture, classes: usize) -> Vec<Shape> {
     let layers = architecture.layers();
     let inputs = layers.iter().map_while(|layer| {
         let input = shape.take()?;
-        shape = layer.outline(&input, classes).map(|(output, _)| output);
+        shape = layer.output(&input, classes);
         Some(input)
     });
     inputs.collect()

@@ -8,13 +8,12 @@ use crate::{
     classes,
     config::Config,
     data::Data,
-    estimate::{Memory, Work},
-    failure::{Failure, Kind, Result},
+    estimate::{Memory, Training, Work},
+    failure::{Failure, Result},
     machine,
     model_file::Model,
-    models::Architecture,
-    progress::bytes,
-    record::{FeaturesRecord, FrozenTensor, TakenTensor},
+    models::INPUT,
+    record::{FeaturesRecord, FrozenTensor},
     report::ReportPictures,
     task::{self, Task},
     transfer::{self, CachePlan, Trained, Transfer},
@@ -30,7 +29,7 @@ pub enum Features<'a> {
     Model1 {
         /// What it learns.
         task: Task<'a>,
-        /// The network, untrained.
+        /// The network, without values yet.
         network: Network,
     },
     /// From a file.
@@ -43,6 +42,17 @@ impl Features<'_> {
         match self {
             Features::Model1 { network, .. } => Trained { network, features_alone: None },
             Features::File(model) => Trained { network: &model.network, features_alone: model.features_alone() },
+        }
+    }
+
+    /// Lets go of that network, once model_2 has what it takes over.
+    pub fn release(&mut self) {
+        let network = match self {
+            Features::Model1 { network, .. } => network,
+            Features::File(model) => &mut model.network,
+        };
+        if let Ok(empty) = Network::builder(INPUT).outline() {
+            *network = empty;
         }
     }
 
@@ -76,40 +86,45 @@ pub struct Experiment<'a> {
 }
 
 impl<'a> Experiment<'a> {
-    /// Puts the parts together. Nothing is trained and nothing written: what cannot be done is refused here.
+    /// Puts the parts together, with the model that the features come from, if it is a file's. Nothing is trained, written or
+    /// allocated: what cannot be done is refused here.
     ///
     /// # Errors
-    /// Classes that are not there or in both halves; a network that does not fit together; a file of features that is not
-    /// whole; more memory than there is.
-    pub fn prepare(data: &'a Data, config: &'a Config) -> Result<Self> {
+    /// Classes that are not there or in both halves; a network that does not fit together; more memory than there is.
+    pub fn prepare(data: &'a Data, config: &'a Config, from: Option<Model>) -> Result<Self> {
         let names = data.dataset.classes();
         let target = classes::parse("--target", &config.target, names)?;
-        let features = match (&config.source, &config.from) {
+        let features = match (&config.source, from) {
             (Some(source), _) => {
                 let source = classes::parse("--source", source, names)?;
                 classes::require_disjoint(&source, &target)?;
                 let task = Task::new(&data.dataset, source, config.limit, config.augment)?;
-                require_buildable(&config.network, task.classes.len())?;
-                Features::Model1 { network: config.network.build(task.classes.len(), config.seed)?, task }
+                Features::Model1 { network: config.network.outline(task.classes.len())?, task }
             }
-            (None, Some(path)) => Features::File(Box::new(open_features(path, config.from_sha256.as_deref())?)),
+            (None, Some(model)) => Features::File(Box::new(model)),
             (None, None) => return Err(Failure::usage("the settings have neither source nor from")),
         };
         let target = Task::new(&data.dataset, target, config.limit, config.augment)?;
-        require_buildable(&config.network, target.classes.len())?;
         let transfer = transfer::model_2(features.trained(), target.classes.len(), config)?;
         let (outline, source) = (&transfer.network, features.source());
         let free = machine::free_memory();
         let cache = transfer::plan_cache(outline, &target, config.cache, free)?;
-        let most = target.train.len().max(source.map_or(0, |source| source.train.len()));
-        let memory = Memory::new(data.bytes(), outline, config.batch_size.min(most), cache.kept_bytes());
-        require_memory(&memory, free)?;
+        let training = |network, task: &Task, features| {
+            let batch = config.batch_size.min(task.train.len());
+            Training { network, batch, validation: task.validation.len(), features, checkpoints: true }
+        };
+        let second = training(outline, &target, cache.kept_bytes());
+        let memory = match &features {
+            Features::Model1 { task, network } => Memory::of_trainings([training(network, task, 0), second]),
+            Features::File(_) => Memory::of_trainings([second]),
+        };
+        memory.require("the run", "lower --batch-size or --filters, or use --cache off")?;
         let work = Work::new(config, source, &target, outline, cache.cached);
         Ok(Experiment { data, config, features, target, transfer, cache, memory, work })
     }
 
     /// The file of features as the run's record describes it, with what became of each tensor.
-    pub fn features_record(&self, tensors: Vec<TakenTensor>) -> Option<FeaturesRecord> {
+    pub fn features_record(&self) -> Option<FeaturesRecord> {
         match &self.features {
             Features::Model1 { .. } => None,
             Features::File(model) => Some(FeaturesRecord {
@@ -117,7 +132,7 @@ impl<'a> Experiment<'a> {
                 sha256: model.sha256.clone(),
                 model: model.metadata.model.clone(),
                 classes: model.metadata.classes.clone(),
-                tensors,
+                tensors: self.transfer.tensors.clone(),
             }),
         }
     }
@@ -133,11 +148,15 @@ impl<'a> Experiment<'a> {
 }
 
 /// Opens a file of features, which must still be the one that the settings were made for.
-fn open_features(path: &str, sha256: Option<&str>) -> Result<Model> {
-    let model = Model::open_features(Path::new(path)).map_err(|failure| failure.within("--from"))?;
+///
+/// # Errors
+/// The file, the tensor, what was expected and what was found.
+pub fn open_features(path: &Path, sha256: Option<&str>) -> Result<Model> {
+    let model = Model::open_features(path).map_err(|failure| failure.within("--from"))?;
     match sha256 {
         Some(expected) if model.sha256 != expected => Err(Failure::usage(format!(
-            "--from: {path}: has another content than when the run began: expected SHA-256 {expected}, found {}",
+            "--from: {}: has another content than when the run began: expected SHA-256 {expected}, found {}",
+            path.display(),
             model.sha256
         ))),
         _ => Ok(model),
@@ -153,53 +172,10 @@ pub fn compare_frozen(before: Vec<(String, String)>, now: &Network) -> Vec<Froze
     before.into_iter().map(compare).collect()
 }
 
-/// Refuses a network whose parameters would not fit in memory, before any is made.
-///
-/// # Errors
-/// Names the number of parameters and the flags.
-pub fn require_buildable(architecture: &Architecture, classes: usize) -> Result<()> {
-    // Far more than any network for 32 x 32 pictures has use for, and 20 GB to train.
-    const MOST: u64 = 1_000_000_000;
-    let parameters = architecture.parameters(classes);
-    if parameters > MOST {
-        return Err(Failure::usage(format!(
-            "this network would have {parameters} parameters; expected at most {MOST}: \
-             use fewer filters or units, or larger pools"
-        )));
-    }
-    Ok(())
-}
-
-/// Refuses a run that the machine cannot hold, before the system ends it in the middle.
-fn require_memory(memory: &Memory, free: Option<u64>) -> Result<()> {
-    // The pictures are in memory already.
-    let more = memory.total() - memory.data;
-    match free {
-        Some(free) if more > free => Err(Failure::new(
-            Kind::Environment,
-            format!(
-                "the run takes up to {} more memory, and {} are free: lower --batch-size or --filters, or use --cache off",
-                bytes(more),
-                bytes(free)
-            ),
-        )),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::models::Tutorial;
-
-    #[test]
-    fn more_memory_than_there_is_is_refused_and_the_pictures_are_not_counted_twice() {
-        let memory = Memory { data: 100, parameters: 20, batch: 30, features: 50 };
-        assert!(require_memory(&memory, Some(100)).is_ok() && require_memory(&memory, None).is_ok());
-        let failure = require_memory(&memory, Some(99)).unwrap_err();
-        assert_eq!(failure.kind, Kind::Environment);
-        assert!(failure.message.contains("100 B more memory, and 99 B are free"), "{failure}");
-    }
 
     #[test]
     fn a_changed_tensor_shows() {

@@ -1,11 +1,10 @@
 //! Trained features to build on: the layers of a model up to the end of its features, whatever head was behind them.
 
-use std::path::Path;
+use std::{collections::HashMap, path::Path};
 
-use thawline_tensor::nn::Network;
+use thawline_tensor::nn::{Network, Param};
 
 use crate::{
-    experiment::require_buildable,
     failure::{Failure, Result},
     model_file::Model,
     tensor_file,
@@ -17,7 +16,11 @@ const BUILT_IN: &[u8] = include_bytes!("../../../features/built-in.safetensors")
 
 /// Features from a file. The file is a whole model, whose head is left behind, or features alone.
 #[derive(Debug)]
-pub struct Features(Model);
+pub struct Features {
+    model: Model,
+    /// The layers with weights up to the end of the features.
+    frozen: Vec<String>,
+}
 
 impl Features {
     /// Reads a file, or takes the features that the program brings along.
@@ -25,30 +28,53 @@ impl Features {
     /// # Errors
     /// The file, the tensor, what was expected and what was found.
     pub fn open(path: Option<&Path>) -> Result<Self> {
-        path.map_or_else(|| Model::features_from_bytes(BUILT_IN), Model::open_features).map(Features)
+        let Some(path) = path else { return Features::from_bytes(BUILT_IN) };
+        Features::of(Model::open_features(path)?).map_err(|failure| failure.within(&path.display().to_string()))
+    }
+
+    /// The same, of a file that was read already.
+    ///
+    /// # Errors
+    /// The tensor, what was expected and what was found.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        Features::of(Model::features_from_bytes(bytes)?)
+    }
+
+    fn of(mut model: Model) -> Result<Self> {
+        let frozen = freeze(&mut model.network, &model.metadata)?;
+        Ok(Features { model, frozen })
     }
 
     /// The model that they are of.
     pub fn model(&self) -> &Model {
-        &self.0
+        &self.model
     }
 
-    /// A network for so many classes with these features, frozen, and a new head.
+    /// A network for so many classes with these features, frozen, and a new head; without values until
+    /// [`Features::fill`].
     ///
     /// # Errors
-    /// A head that would not fit in memory.
-    pub fn attach_head(&self, classes: usize, seed: u64) -> Result<Network> {
-        let Model { metadata, network: trained, .. } = &self.0;
-        require_buildable(&metadata.network, classes)?;
-        let mut network = metadata.network.build(classes, seed)?;
-        let frozen = freeze(&mut network, metadata)?;
+    /// A head beyond all reason.
+    pub fn attach_head(&self, classes: usize) -> Result<Network> {
+        let mut network = self.model.metadata.network.outline(classes)?;
+        network.freeze_through(&self.model.metadata.network.features_end())?;
+        Ok(network)
+    }
+
+    /// Gives such a network the features' values, and its head initial ones.
+    ///
+    /// # Errors
+    /// If there is no memory for them.
+    pub fn fill(&self, network: &mut Network, seed: u64) -> Result<()> {
+        network.initialize(seed)?;
+        let trained = self.model.network.params().filter(|(name, _)| weights::is_of(name, &self.frozen));
+        let mut trained: HashMap<String, &Param> = trained.collect();
         network.update_params(|name, param| {
-            if weights::is_of(name, &frozen) {
-                let (_, trained) = trained.params().find(|(other, _)| other == name).expect("one architecture");
+            if let Some(trained) = trained.remove(name) {
                 param.value.copy_from_slice(&trained.value);
             }
         });
-        Ok(network)
+        Ok(())
     }
 
     /// A file of the features alone.
@@ -56,8 +82,8 @@ impl Features {
     /// # Errors
     /// If the format cannot hold them.
     pub fn to_bytes(mut self) -> Result<Vec<u8>> {
-        let Model { metadata, network, .. } = &mut self.0;
-        metadata.frozen = freeze(network, metadata)?;
+        let Model { metadata, network, .. } = &mut self.model;
+        metadata.frozen = self.frozen;
         metadata.model = weights::FEATURES.to_owned();
         let tensors = network.params().filter(|(name, _)| weights::is_of(name, &metadata.frozen)).collect::<Vec<_>>();
         let tensors = tensors.iter().map(|(name, param)| (name.clone(), param.shape.dims(), &param.value[..]));
@@ -68,8 +94,13 @@ impl Features {
 /// Freezes all in front of the head, and names it.
 fn freeze(network: &mut Network, metadata: &Metadata) -> Result<Vec<String>> {
     let known = network.freeze_through(&metadata.network.features_end());
-    match weights::frozen_layers(network) {
-        frozen if known.is_ok() && !frozen.is_empty() => Ok(frozen),
-        _ => Err(Failure::usage("the model has no features: there are no weights in front of its first Dense layer")),
+    let frozen = weights::frozen_layers(network);
+    if known.is_err() || frozen.is_empty() {
+        let reason = "the model has no features: there are no weights in front of its first Dense layer";
+        return Err(Failure::usage(reason));
+    }
+    match network.params().find(|(_, param)| !param.trainable && param.value.is_empty()) {
+        Some((name, _)) => Err(Failure::usage(format!("does not hold all of its features: tensor {name} is missing"))),
+        None => Ok(frozen),
     }
 }

@@ -37,6 +37,7 @@ pub mod weights;
 pub mod console;
 pub mod estimate;
 pub mod failure;
+pub mod input;
 pub mod interrupt;
 pub mod machine;
 pub mod plan;

@@ -125,6 +125,11 @@ pub fn peak_memory_bytes() -> Option<u64> {
     kilobytes("/proc/self/status", "VmHWM:")
 }
 
+/// The resident set of the process.
+pub fn resident_memory_bytes() -> Option<u64> {
+    kilobytes("/proc/self/status", "VmRSS:")
+}
+
 fn kilobytes(file: &str, name: &str) -> Option<u64> {
     Some(field(file, name)?.strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
 }

@@ -3,15 +3,18 @@
 //! Reading is strict. A file is refused unless it holds exactly the tensors of the network that its metadata describe,
 //! each of the right shape and finite, and the seal of a whole file; what is missing is never made up.
 
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
-use thawline_tensor::nn::{Network, thousands};
+use thawline_tensor::{
+    Buffer,
+    nn::{Network, thousands},
+};
 
 use crate::{
     checkpoint, classes,
-    experiment::require_buildable,
+    estimate::Memory,
     failure::{Failure, Result},
-    tensor_file::{self, TensorFile, dimensions},
+    tensor_file::{self, Dtype, Header, TensorFile, dimensions},
     weights::{self, Metadata},
 };
 
@@ -23,7 +26,8 @@ pub const MODEL_FILE: &str = "model.safetensors";
 pub struct Model {
     /// What the file says about itself.
     pub metadata: Metadata,
-    /// The network, built from the metadata, with the file's weights; frozen are the layers that were.
+    /// The network, built from the metadata, with the file's weights; frozen are the layers that were. Layers that a file of
+    /// features alone has no weights for have none here.
     pub network: Network,
     /// SHA-256 of the file's bytes, in hexadecimal.
     pub sha256: String,
@@ -35,7 +39,7 @@ impl Model {
     /// # Errors
     /// The file, the tensor, what was expected and what was found.
     pub fn open(path: &Path) -> Result<Self> {
-        read(path, Model::from_bytes)
+        open(path, Model::from_bytes)
     }
 
     /// Reads such a file, or one that holds features alone.
@@ -43,7 +47,7 @@ impl Model {
     /// # Errors
     /// The file, the tensor, what was expected and what was found.
     pub fn open_features(path: &Path) -> Result<Self> {
-        read(path, Model::features_from_bytes)
+        open(path, Model::features_from_bytes)
     }
 
     /// The layers that the file has weights for, where it holds features alone; elsewhere these are all.
@@ -66,23 +70,29 @@ impl Model {
         }
     }
 
-    /// The same, of a file that may hold features alone; the head behind them has initial weights then.
+    /// The same, of a file that may hold features alone.
     ///
     /// # Errors
     /// The tensor, what was expected and what was found.
     pub fn features_from_bytes(bytes: &[u8]) -> Result<Self> {
         let file = TensorFile::parse(bytes)?;
         let metadata: Metadata = file.open_seal(weights::FORMAT)?;
-        let mut network = build(&metadata, file.data_len())?;
-        let held = (metadata.model == weights::FEATURES).then_some(&*metadata.frozen);
-        // Before its first step the optimizer has none.
-        let has_moments = metadata.training.as_ref().is_some_and(|standing| standing.optimizer_steps > 0);
-        let faults = load(&mut network, &file, held, has_moments);
-        let metadata = Metadata { training: None, ..metadata };
-        match tensor_file::first_of(&faults) {
-            Some(fault) => Err(Failure::usage(format!("does not hold the network that it describes: {fault}"))),
-            None => Ok(Model { metadata, network, sha256: tensor_file::sha256(bytes) }),
-        }
+        let mut network = outline(&metadata, file.header())?;
+        let mut faults = Vec::new();
+        network.update_params(|name, param| {
+            if holds(&metadata, name) {
+                match file.values(name, param.shape.dims()) {
+                    Ok(values) => param.value = Buffer::from(&values[..]),
+                    Err(fault) => faults.push(fault),
+                }
+            }
+        });
+        refuse(&faults)?;
+        // They must be as sound as the weights.
+        moments(&metadata, &network)
+            .try_for_each(|(name, shape)| file.values(&name, shape).map(drop))
+            .map_err(misfit)?;
+        Ok(Model { metadata: Metadata { training: None, ..metadata }, network, sha256: tensor_file::sha256(bytes) })
     }
 
     /// The whole file again.
@@ -94,15 +104,29 @@ impl Model {
     }
 }
 
-fn read(path: &Path, parse: impl FnOnce(&[u8]) -> Result<Model>) -> Result<Model> {
-    let inside = path.join(MODEL_FILE);
-    let path = if inside.is_file() { &inside } else { path };
-    let model = tensor_file::read(path).and_then(|bytes| parse(&bytes));
-    model.map_err(|failure| failure.within(&path.display().to_string()))
+/// The bytes of a file that holds a network which fits its own description; with the seal, that is still to be checked.
+///
+/// # Errors
+/// The file, what was expected and what was found.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
+    tensor_file::read(path, |header| {
+        let network = outline(&header.metadata(weights::FORMAT)?, header)?;
+        Memory::of_reading(&network, header.file_len()).require("this file", "use a machine with more memory")
+    })
 }
 
-/// The network that metadata describe, with initial weights; `data_len` bytes are there to fill it.
-fn build(metadata: &Metadata, data_len: usize) -> Result<Network> {
+fn open(path: &Path, parse: impl FnOnce(&[u8]) -> Result<Model>) -> Result<Model> {
+    let inside = path.join(MODEL_FILE);
+    let path = if inside.is_file() { &inside } else { path };
+    let bytes = read(path)?;
+    parse(&bytes).map_err(|failure| failure.within(&path.display().to_string()))
+}
+
+/// Parameters that a file of features may ask for in the head that it does not hold.
+const MOST_NOT_HELD: u64 = 32_000_000;
+
+/// The network that metadata describe, without weights, if it is the one whose tensors the header announces.
+fn outline(metadata: &Metadata, header: &Header) -> Result<Network> {
     let wrong = |what: String| Failure::usage(format!("its metadata contradict themselves: {what}"));
     let Metadata { classes, network: architecture, .. } = metadata;
     if classes.is_empty() {
@@ -112,19 +136,7 @@ fn build(metadata: &Metadata, data_len: usize) -> Result<Network> {
     for name in metadata.layers.iter().map(|(name, _)| name).chain([&metadata.model]) {
         classes::check_name(name).map_err(|wrong| Failure::usage(format!("its metadata: name {name:?} {wrong}")))?;
     }
-    // Before memory is asked for. A little too much is left for the tensors' own check, which names them.
-    require_buildable(architecture, classes.len())?;
-    const LITTLE: u64 = 1 << 20;
-    let numbers = (data_len / size_of::<f32>()) as u64;
-    let parameters = architecture.parameters(classes.len());
-    if metadata.model != weights::FEATURES && parameters > numbers + LITTLE {
-        return Err(wrong(format!(
-            "the network has {} parameters, and the tensors hold {} numbers",
-            thousands(parameters),
-            thousands(numbers)
-        )));
-    }
-    let mut network = architecture.build(classes.len(), metadata.seed)?;
+    let mut network = architecture.outline(classes.len())?;
     if metadata.input != network.input().dims() {
         let (input, found) = (dimensions(network.input().dims()), dimensions(&metadata.input));
         return Err(wrong(format!("the network takes inputs of {input}, and the metadata say {found}")));
@@ -141,35 +153,58 @@ fn build(metadata: &Metadata, data_len: usize) -> Result<Network> {
             metadata.layers.len()
         )));
     }
-    for name in &metadata.frozen {
-        network.set_trainable(name, false)?;
+    if metadata.frozen.len() > layers.len() {
+        return Err(wrong(format!("{} layers are frozen, of {}", metadata.frozen.len(), layers.len())));
     }
+    let known: HashSet<&str> = layers.iter().map(|(name, _)| &**name).collect();
+    let frozen: HashSet<&str> = metadata.frozen.iter().map(|name| &**name).collect();
+    if let Some(unknown) = frozen.difference(&known).min() {
+        return Err(wrong(format!("there is no layer '{unknown}' to be frozen")));
+    }
+    network.update_params(|name, param| {
+        param.trainable = !name.rsplit_once('/').is_some_and(|(layer, _)| frozen.contains(layer));
+    });
+
+    let (held, others): (Vec<_>, Vec<_>) = network.params().partition(|(name, _)| holds(metadata, name));
+    let not_held: u64 = others.iter().map(|(_, param)| param.shape.size() as u64).sum();
+    if not_held > MOST_NOT_HELD {
+        return Err(Failure::usage(format!(
+            "holds features alone, and its network's head would have {} parameters; expected at most {}: \
+             use the whole model's file",
+            thousands(not_held),
+            thousands(MOST_NOT_HELD)
+        )));
+    }
+    let tensors = held.iter().map(|(name, param)| (name.clone(), param.shape.dims()));
+    let tensors: Vec<_> = tensors.chain(moments(metadata, &network)).collect();
+    let mut faults: Vec<String> =
+        tensors.iter().filter_map(|(name, shape)| header.require(name, shape, &[Dtype::F32]).err()).collect();
+    let expected: HashSet<&str> = tensors.iter().map(|(name, _)| &**name).collect();
+    let foreign = header.names().into_iter().filter(|name| !expected.contains(name));
+    faults.extend(foreign.map(|name| format!("tensor {name} belongs to no layer")));
+    refuse(&faults)?;
     Ok(network)
 }
 
-/// Fills a network, or some of its layers alone, with a file's weights; returns what does not fit. A checkpoint has moments of
-/// what learns, too, which must be as sound as the weights.
-fn load(network: &mut Network, file: &TensorFile, layers: Option<&[String]>, has_moments: bool) -> Vec<String> {
-    let mut faults = Vec::new();
-    let mut expected = Vec::new();
-    network.update_params(|name, param| {
-        if layers.is_some_and(|layers| !weights::is_of(name, layers)) {
-            return;
-        }
-        match file.values(name, param.shape.dims()) {
-            Ok(values) => param.value.copy_from_slice(&values),
-            Err(fault) => faults.push(fault),
-        }
-        expected.push(name.to_owned());
-        if has_moments && param.is_learned() {
-            let moments = checkpoint::MOMENTS.map(|moment| format!("{name}/{moment}"));
-            faults.extend(moments.iter().filter_map(|name| file.values(name, param.shape.dims()).err()));
-            expected.extend(moments);
-        }
-    });
-    let foreign = file.names().into_iter().filter(|name| !expected.iter().any(|expected| expected == name));
-    faults.extend(foreign.map(|name| format!("tensor {name} belongs to no layer")));
-    faults
+/// Whether a file has the values of a parameter.
+fn holds(metadata: &Metadata, parameter: &str) -> bool {
+    metadata.model != weights::FEATURES || weights::is_of(parameter, &metadata.frozen)
+}
+
+/// The names and shapes of the moments that a checkpoint has beside the weights.
+fn moments<'a>(metadata: &Metadata, network: &'a Network) -> impl Iterator<Item = (String, &'a [usize])> {
+    // Before its first step the optimizer has none.
+    let has_moments = metadata.training.as_ref().is_some_and(|standing| standing.optimizer_steps > 0);
+    let learned = network.params().filter(move |(_, param)| has_moments && param.is_learned());
+    learned.flat_map(|(name, param)| checkpoint::MOMENTS.map(|moment| (format!("{name}/{moment}"), param.shape.dims())))
+}
+
+fn refuse(faults: &[String]) -> Result<()> {
+    tensor_file::first_of(faults).map_or(Ok(()), |fault| Err(misfit(fault)))
+}
+
+fn misfit(fault: String) -> Failure {
+    Failure::usage(format!("does not hold the network that it describes: {fault}"))
 }
 
 #[cfg(test)]
@@ -307,7 +342,7 @@ mod tests {
             (&|m| m.layers.truncate(3), "the network has 11 layers, and 3 are listed"),
             (&|m| m.frozen = vec!["conv2d_9".into()], "there is no layer 'conv2d_9'"),
             (&|m| m.network = Tutorial { dense: 1 << 40, ..numbers() }.into(), "parameters"),
-            (&|m| m.network = Tutorial { dense: 1 << 20, ..numbers() }.into(), "parameters, and the tensors hold"),
+            (&|m| m.network = Tutorial { dense: 1 << 20, ..numbers() }.into(), "expected 48 x 1048576, found 48 x 4"),
         ];
         for (change, words) in cases {
             let text = refusal(&changed(|metadata| change(metadata), same));

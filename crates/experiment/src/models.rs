@@ -12,11 +12,21 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use thawline_tensor::{
     Shape,
-    nn::{Method, Network, NetworkError},
+    nn::{Method, Network, NetworkError, thousands},
 };
 
 pub use self::{layers::Layer, tutorial::Tutorial};
-use crate::failure::{Failure, Result};
+use crate::{
+    failure::{Failure, Result},
+    progress::bytes,
+};
+
+/// Far more than any network for 32 x 32 pictures has use for: 30 GB to train, and 250 times the tutorial's outputs.
+const MOST_PARAMETERS: u64 = 1_000_000_000;
+const MOST_ACTIVATIONS: u64 = 256_000_000;
+
+/// Bytes of a layer's name.
+const MOST_NAME: usize = 255;
 
 /// The shape of a picture: height, width, channels.
 pub const INPUT: [usize; 3] = [32, 32, 3];
@@ -126,14 +136,34 @@ impl Architecture {
     /// # Errors
     /// Names the layer whose shape does not fit, and its line where there is a file.
     pub fn build(&self, classes: usize, seed: u64) -> Result<Network> {
+        let mut network = self.outline(classes)?;
+        network.initialize(seed)?;
+        Ok(network)
+    }
+
+    /// The network for a number of classes without values for its parameters: nothing large is allocated, whatever the
+    /// description asks for.
+    ///
+    /// # Errors
+    /// As [`Architecture::build`]; and a network beyond all reason.
+    pub fn outline(&self, classes: usize) -> Result<Network> {
         let mut builder = Network::builder(INPUT);
         for (index, layer) in self.layers().iter().enumerate() {
-            let built = layer.build(classes, self.conv_method().into()).map_err(|reason| {
-                self.at_line(index + 1, format!("layer {} '{}': {reason}", index + 1, layer.name()))
-            })?;
-            builder = builder.boxed(layer.name(), built);
+            let position = index + 1;
+            let wrong = |reason| self.at_line(position, format!("layer {position} '{}': {reason}", layer.name()));
+            if layer.name().len() > MOST_NAME || layer.name().contains(char::is_control) {
+                let reason = format!("its name has control characters or more than {MOST_NAME} bytes");
+                return Err(self.at_line(position, format!("layer {position}: {reason}; choose another one")));
+            }
+            // With nothing left there is nothing to learn.
+            if let Layer::Dropout { rate, .. } = layer
+                && !(0.0..1.0).contains(&(*rate as f32))
+            {
+                return Err(wrong(format!("its rate is {rate}; it must be at least 0 and below 1")));
+            }
+            builder = builder.boxed(layer.name(), layer.build(classes, self.conv_method().into()).map_err(wrong)?);
         }
-        let network = builder.build(seed).map_err(|error| self.misfit(error))?;
+        let network = builder.outline().map_err(|error| self.misfit(error))?;
         if *network.output() != Shape::from([classes]) {
             return Err(self.at_line(
                 self.layers().len(),
@@ -143,6 +173,23 @@ impl Architecture {
                     network.output()
                 ),
             ));
+        }
+        let summary = network.summary();
+        let (parameters, activations) = (summary.parameters() as u64, summary.activation_bytes());
+        if parameters > MOST_PARAMETERS {
+            return Err(Failure::usage(format!(
+                "this network would have {} parameters; expected at most {}: use fewer filters or units, or larger pools",
+                thousands(parameters),
+                thousands(MOST_PARAMETERS)
+            )));
+        }
+        if activations > MOST_ACTIVATIONS {
+            return Err(Failure::usage(format!(
+                "the outputs of this network's layers would take {} for each picture; expected at most {}: \
+                 use fewer filters or units",
+                bytes(activations),
+                bytes(MOST_ACTIVATIONS)
+            )));
         }
         Ok(network)
     }
@@ -168,19 +215,6 @@ impl Architecture {
         let layers = self.layers();
         let head = layers.iter().position(|layer| matches!(layer, Layer::Dense { .. })).unwrap_or(layers.len());
         layers[..head].last().map_or_else(|| FEATURES_END.to_owned(), |layer| layer.name().to_owned())
-    }
-
-    /// The number of parameters that the network would have, without building it; of the layers in front of the first
-    /// that does not fit, which building it explains.
-    pub fn parameters(&self, classes: usize) -> u64 {
-        let mut shape = Shape::from(INPUT);
-        let mut sum = 0u64;
-        for layer in &*self.layers() {
-            let Some((output, parameters)) = layer.outline(&shape, classes) else { break };
-            shape = output;
-            sum = sum.saturating_add(parameters);
-        }
-        sum
     }
 
     fn misfit(&self, error: NetworkError) -> Failure {

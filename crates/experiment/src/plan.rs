@@ -58,14 +58,7 @@ pub fn text(experiment: &Experiment, environment: &Environment, folder: &Path) -
             environment.threads,
             plural(environment.threads)
         ),
-        format!(
-            "memory    up to {}: pictures {}, parameters and Adam {}, a batch {}{}",
-            bytes(memory.total()),
-            bytes(memory.data),
-            bytes(memory.parameters),
-            bytes(memory.batch),
-            if memory.features == 0 { String::new() } else { format!(", frozen features {}", bytes(memory.features)) }
-        ),
+        format!("memory    {memory}"),
     ]);
     lines.extend(cache(experiment).map(|sentence| format!("cache     {sentence}")));
     lines.push(format!("folder    {}", folder.display()));

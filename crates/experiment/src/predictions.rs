@@ -1,9 +1,25 @@
 //! What a network takes pictures for, and how sure it is.
 
 use thawline_tensor::{
+    Tensor,
     kernels::softmax::softmax,
     nn::{Examples, Network, predict},
 };
+
+use crate::failure::{Failure, Kind, Result};
+
+/// Refuses logits of which one is not a finite number.
+///
+/// # Errors
+/// The first example with one; `name` names it.
+pub fn require_finite(logits: &Tensor, name: impl Fn(usize) -> String) -> Result<()> {
+    let mut rows = logits.data().chunks(logits.example_shape().size());
+    let Some(example) = rows.position(|row| row.iter().any(|logit| !logit.is_finite())) else { return Ok(()) };
+    Err(Failure::new(
+        Kind::Numeric,
+        format!("{}: the model's outputs are not finite numbers: its weights are too large or damaged", name(example)),
+    ))
+}
 
 /// A class and its probability.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,10 +31,14 @@ pub struct Guess {
 }
 
 /// For each example the guesses, the likeliest first; of equals, in the order of the classes.
-pub fn guesses(network: &Network, examples: &Examples) -> Vec<Vec<Guess>> {
+///
+/// # Errors
+/// The first example for which the network gives what is not a number; `name` names it.
+pub fn guesses(network: &Network, examples: &Examples, name: impl Fn(usize) -> String) -> Result<Vec<Vec<Guess>>> {
     let classes = network.output().size();
     let mut probabilities = vec![0.0; classes];
     let logits = predict(network, examples);
+    require_finite(&logits, name)?;
     let ranked = logits.data().chunks_exact(classes).map(|logits| {
         softmax(logits, &mut probabilities);
         let mut guesses: Vec<Guess> =
@@ -26,5 +46,5 @@ pub fn guesses(network: &Network, examples: &Examples) -> Vec<Vec<Guess>> {
         guesses.sort_by(|a, b| b.probability.total_cmp(&a.probability));
         guesses
     });
-    ranked.collect()
+    Ok(ranked.collect())
 }

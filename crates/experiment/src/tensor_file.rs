@@ -4,14 +4,16 @@
 //! these 64 digits as zeros: a file of which any bit has changed is told from a whole one.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, HashMap, HashSet},
-    fmt, fs, io,
+    fmt,
     path::Path,
 };
 
+pub use safetensors::tensor::Dtype;
 use safetensors::{
-    SafeTensorError, SafeTensors,
-    tensor::{Dtype, TensorView},
+    SafeTensorError, View,
+    tensor::{self, TensorInfo},
 };
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -20,7 +22,10 @@ use serde::{
 use sha2::{Digest, Sha256};
 use thawline_tensor::nn::thousands;
 
-use crate::failure::{Failure, Kind, Result};
+use crate::{
+    failure::{Failure, Kind, Result},
+    input::{Input, WEIGHTS},
+};
 
 /// The one key of the metadata.
 const KEY: &str = "thawline";
@@ -28,9 +33,13 @@ const KEY: &str = "thawline";
 /// The digits of a SHA-256.
 pub const DIGITS: usize = 64;
 
-/// The bytes at a file's beginning that hold the length of its header, and the most that they may announce.
+/// The bytes at a file's beginning that hold the length of its header, and the most that they may announce: enough for a
+/// hundred thousand tensors. To read a header takes some twenty times its memory.
 const LENGTH: usize = 8;
-const MOST_HEADER: u64 = 100_000_000;
+const MOST_HEADER: u64 = 16_000_000;
+
+/// A file up to this length is read before anything is said about it, so that one that is damaged is called that.
+const SMALL: u64 = 64 << 20;
 
 /// What stands in the file before the seal's digits: JSON inside a JSON string.
 const BEFORE_SEAL: &[u8] = br#"\"sha256\":\""#;
@@ -70,18 +79,38 @@ pub fn to_foreign_bytes<'a>(
     metadata: Option<(&str, &str)>,
 ) -> Result<Vec<u8>> {
     let metadata = metadata.map(|(key, text)| HashMap::from([(key.to_owned(), text.to_owned())]));
-    let tensors: Vec<(String, &[usize], Vec<u8>)> = tensors
-        .into_iter()
-        .map(|(name, shape, values)| {
-            let bytes: Vec<[u8; 4]> = values.iter().map(|value| value.to_le_bytes()).collect();
-            (name, shape, bytes.into_flattened())
-        })
-        .collect();
-    let views = tensors.iter().map(|(name, shape, bytes)| {
-        TensorView::new(Dtype::F32, shape.to_vec(), bytes).map(|view| (name.as_str(), view))
-    });
-    let views = views.collect::<std::result::Result<Vec<_>, _>>().map_err(|error| inexpressible(&error))?;
-    safetensors::serialize(views, metadata).map_err(|error| inexpressible(&error))
+    let tensors = tensors.into_iter().map(|(name, shape, values)| (name, Floats { shape, values }));
+    let bytes = safetensors::serialize(tensors, metadata).map_err(|error| inexpressible(&error))?;
+    let header = bytes.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
+    if header > MOST_HEADER {
+        return Err(inexpressible(&format!("a header of {header} bytes, and at most {MOST_HEADER} are read back")));
+    }
+    Ok(bytes)
+}
+
+/// The floats of a tensor, which become bytes when they are written, one tensor at a time.
+struct Floats<'a> {
+    shape: &'a [usize],
+    values: &'a [f32],
+}
+
+impl View for Floats<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        let bytes: Vec<[u8; 4]> = self.values.iter().map(|value| value.to_le_bytes()).collect();
+        bytes.into_flattened().into()
+    }
+
+    fn data_len(&self) -> usize {
+        size_of_val(self.values)
+    }
 }
 
 fn inexpressible(what: &dyn fmt::Display) -> Failure {
@@ -111,44 +140,134 @@ fn seal_position(bytes: &[u8]) -> Option<usize> {
     (seal + DIGITS <= bytes.len()).then_some(seal)
 }
 
-/// Reads a file that should be one of these.
+/// Reads a file that should be one of these. What is wrong with its header is said before anything else is read; `check`
+/// may refuse a large file by its header.
 ///
 /// # Errors
-/// Where there is none, or the system refuses.
-pub fn read(path: &Path) -> Result<Vec<u8>> {
-    let expected = "expected a safetensors file, such as weights-model_1.safetensors of a run folder";
-    let result = match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => return Err(Failure::usage(format!("is a folder; {expected}"))),
-        Ok(metadata) if !metadata.is_file() => return Err(Failure::usage(format!("is no regular file; {expected}"))),
-        Ok(_) => fs::read(path),
-        Err(error) => Err(error),
-    };
-    result.map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Failure::usage(format!("no such file; {expected}")),
-        io::ErrorKind::PermissionDenied => Failure::usage(format!("cannot be read: {error}")),
-        _ => Failure::new(Kind::Environment, format!("cannot be read: {error}")),
-    })
+/// Names the file: there is none, the system refuses, or it is not one of these.
+pub fn read(path: &Path, check: impl FnOnce(&Header) -> Result<()>) -> Result<Vec<u8>> {
+    let mut input = Input::open(path, WEIGHTS)?;
+    input.read_to(LENGTH as u64)?;
+    let header = input.bytes.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
+    input.read_to(LENGTH as u64 + header.min(MOST_HEADER))?;
+    let refused = |failure: Failure| failure.within(&path.display().to_string());
+    let header = Header::parse(&input.bytes, input.length).map_err(refused)?;
+    if input.length > SMALL {
+        check(&header).map_err(refused)?;
+    }
+    input.read_all()
+}
+
+/// What a file says of itself before its tensors' values, its form checked.
+pub struct Header {
+    tensors: tensor::Metadata,
+    /// The names of the tensors, sorted.
+    names: Vec<String>,
+    /// What this program says of the file.
+    metadata: Option<String>,
+    /// Where the values begin.
+    end: usize,
+}
+
+impl Header {
+    /// Checks the header of a file that begins with these bytes and has `length` in all, as far as the format demands one;
+    /// a file from elsewhere need not have [our seal](TensorFile::open_seal).
+    ///
+    /// # Errors
+    /// What is not as it should be.
+    pub fn parse(start: &[u8], length: u64) -> Result<Self> {
+        let fault = |error| Failure::usage(describe(&error, start, length));
+        let first = start.first_chunk().ok_or_else(|| fault(SafeTensorError::HeaderTooSmall))?;
+        let header = u64::from_le_bytes(*first);
+        if header > MOST_HEADER {
+            return Err(fault(SafeTensorError::HeaderTooLarge));
+        }
+        let end = LENGTH + header as usize;
+        let text = start.get(LENGTH..end).ok_or_else(|| fault(SafeTensorError::InvalidHeaderLength))?;
+        let text = std::str::from_utf8(text).map_err(|error| fault(SafeTensorError::InvalidHeader(error)))?;
+        let entries = serde_json::from_str(text);
+        let Entries { mut tensors, metadata } =
+            entries.map_err(|error| fault(SafeTensorError::InvalidHeaderDeserialization(error)))?;
+        tensors.sort_by_key(|(_, info)| info.data_offsets);
+        let mut names: Vec<String> = tensors.iter().map(|(name, _)| name.clone()).collect();
+        names.sort_unstable();
+        let tensors = tensor::Metadata::new(None, tensors).map_err(fault)?;
+        if (end + tensors.data_len()) as u64 != length {
+            return Err(fault(SafeTensorError::MetadataIncompleteBuffer));
+        }
+        Ok(Header { tensors, names, metadata, end })
+    }
+
+    /// What the file says about itself, true or not: [`TensorFile::open_seal`] says whether the file is whole.
+    ///
+    /// # Errors
+    /// If there is nothing; if it is of another format, or incomplete.
+    pub fn metadata<M: DeserializeOwned>(&self, format: u32) -> Result<M> {
+        #[derive(Deserialize)]
+        struct Version {
+            format: u32,
+        }
+        let text = self.metadata.as_deref().ok_or_else(|| {
+            Failure::usage("is a safetensors file, but has no metadata of this program; `thawline import` may read it")
+        })?;
+        let unreadable = |error: serde_json::Error| Failure::usage(format!("its metadata cannot be read: {error}"));
+        // The version comes first: another version's missing fields would hide the reason.
+        let Version { format: found } = serde_json::from_str(text).map_err(unreadable)?;
+        if found != format {
+            return Err(Failure::usage(format!(
+                "has format {found}; this version of the program reads format {format}: use the one that wrote it"
+            )));
+        }
+        serde_json::from_str(text).map_err(unreadable)
+    }
+
+    /// The names of all tensors, sorted.
+    pub fn names(&self) -> Vec<&str> {
+        self.names.iter().map(String::as_str).collect()
+    }
+
+    /// The bytes of the file.
+    pub fn file_len(&self) -> u64 {
+        (self.end + self.tensors.data_len()) as u64
+    }
+
+    /// The dimensions of a tensor.
+    pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.tensors.info(name).map(|info| info.shape.clone())
+    }
+
+    /// Refuses a tensor that is missing, of other dimensions or of none of these types.
+    ///
+    /// # Errors
+    /// A sentence that names the tensor, what was expected and what was found.
+    pub fn require(&self, name: &str, shape: &[usize], types: &[Dtype]) -> std::result::Result<&TensorInfo, String> {
+        let expected = dimensions(shape);
+        let info = self.tensors.info(name).ok_or_else(|| format!("tensor {name} ({expected}) is missing"))?;
+        if !types.contains(&info.dtype) {
+            let types = types.iter().map(|dtype| format!("{dtype:?}")).collect::<Vec<_>>().join(", ");
+            let types = types.rsplit_once(", ").map_or(types.clone(), |(some, last)| format!("{some} or {last}"));
+            return Err(format!("tensor {name}: expected {types}, found {:?}", info.dtype));
+        }
+        if info.shape != shape {
+            return Err(format!("tensor {name}: expected {expected}, found {}", dimensions(&info.shape)));
+        }
+        Ok(info)
+    }
 }
 
 /// A file of weights, its form checked.
 pub struct TensorFile<'a> {
-    tensors: SafeTensors<'a>,
-    metadata: Option<String>,
+    header: Header,
     bytes: &'a [u8],
 }
 
 impl<'a> TensorFile<'a> {
-    /// Checks the form, as far as the format demands one; a file from elsewhere need not have [our seal](Self::open_seal).
+    /// Checks the form, as [`Header::parse`] does.
     ///
     /// # Errors
     /// What is not as it should be.
     pub fn parse(bytes: &'a [u8]) -> Result<Self> {
-        let fault = |error| Failure::usage(describe(&error, bytes));
-        let (length, header) = SafeTensors::read_metadata(bytes).map_err(fault)?;
-        serde_json::from_slice::<UniqueNames>(&bytes[LENGTH..LENGTH + length])
-            .map_err(|error| Failure::usage(format!("is damaged: {error}")))?;
-        let metadata = header.metadata().as_ref().and_then(|metadata| metadata.get(KEY)).cloned();
-        Ok(TensorFile { tensors: SafeTensors::deserialize(bytes).map_err(fault)?, metadata, bytes })
+        Ok(TensorFile { header: Header::parse(bytes, bytes.len() as u64)?, bytes })
     }
 
     /// What the file says about itself, once the seal has shown that it is whole.
@@ -157,22 +276,12 @@ impl<'a> TensorFile<'a> {
     /// If there is no seal, or not this file's; if the metadata are of another format, incomplete, or have unknown fields.
     pub fn open_seal<M: DeserializeOwned + Serialize>(&self, format: u32) -> Result<M> {
         #[derive(Deserialize)]
-        struct First {
-            format: u32,
+        struct Seal {
             #[serde(default)]
             sha256: String,
         }
-        let text = self.metadata.as_deref().ok_or_else(|| {
-            Failure::usage("is a safetensors file, but has no metadata of this program; `thawline import` may read it")
-        })?;
-        let unreadable = |error: serde_json::Error| Failure::usage(format!("its metadata cannot be read: {error}"));
-        // The version comes first: another version's missing fields would hide the reason.
-        let First { format: found, sha256: seal } = serde_json::from_str(text).map_err(unreadable)?;
-        if found != format {
-            return Err(Failure::usage(format!(
-                "has format {found}; this version of the program reads format {format}: use the one that wrote it"
-            )));
-        }
+        // Another version may have another seal.
+        let Seal { sha256: seal } = self.header.metadata(format)?;
         let position = seal_position(self.bytes).filter(|_| seal.len() == DIGITS);
         let position = position.ok_or_else(|| Failure::usage("its metadata have no sha256: it is damaged"))?;
         let found = seal_of(self.bytes, position);
@@ -182,30 +291,33 @@ impl<'a> TensorFile<'a> {
                  and is {found}; take a copy that is whole"
             )));
         }
-        let metadata: M = serde_json::from_str(text).map_err(unreadable)?;
-        let known = serde_json::to_value(&metadata).map_err(unreadable)?;
-        let fields: BTreeMap<String, IgnoredAny> = serde_json::from_str(text).map_err(unreadable)?;
-        match fields.keys().find(|&field| field != "sha256" && known.get(field).is_none()) {
+        let metadata: M = self.header.metadata(format)?;
+        let known = serde_json::to_value(&metadata).map_err(|error| inexpressible(&error))?;
+        match self
+            .header
+            .metadata::<Fields>(format)?
+            .0
+            .keys()
+            .find(|&field| field != "sha256" && known.get(field).is_none())
+        {
             None => Ok(metadata),
             Some(field) => Err(Failure::usage(format!("its metadata have an unknown field, {field:?}"))),
         }
     }
 
-    /// The names of all tensors, sorted.
-    pub fn names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self.tensors.names();
-        names.sort_unstable();
-        names
+    /// What the file says of itself.
+    pub fn header(&self) -> &Header {
+        &self.header
     }
 
-    /// The bytes of all tensors together.
-    pub fn data_len(&self) -> usize {
-        self.tensors.iter().map(|(_, tensor)| tensor.data().len()).sum()
+    /// The names of all tensors, sorted.
+    pub fn names(&self) -> Vec<&str> {
+        self.header.names()
     }
 
     /// The dimensions of a tensor.
     pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        self.tensors.tensor(name).ok().map(|tensor| tensor.shape().to_vec())
+        self.header.shape(name)
     }
 
     /// The values of a tensor, which must be of F32, have these dimensions and be finite.
@@ -213,10 +325,8 @@ impl<'a> TensorFile<'a> {
     /// # Errors
     /// A sentence that names the tensor, what was expected and what was found.
     pub fn values(&self, name: &str, shape: &[usize]) -> std::result::Result<Vec<f32>, String> {
-        match self.tensors.tensor(name).map(|tensor| tensor.dtype()) {
-            Ok(dtype) if dtype != Dtype::F32 => Err(format!("tensor {name}: expected F32, found {dtype:?}")),
-            _ => self.float_values(name, shape),
-        }
+        self.header.require(name, shape, &[Dtype::F32])?;
+        self.float_values(name, shape)
     }
 
     /// The same, of a tensor of any floating-point type.
@@ -224,20 +334,16 @@ impl<'a> TensorFile<'a> {
     /// # Errors
     /// A sentence that names the tensor, what was expected and what was found.
     pub fn float_values(&self, name: &str, shape: &[usize]) -> std::result::Result<Vec<f32>, String> {
-        let expected = dimensions(shape);
-        let tensor = self.tensors.tensor(name).map_err(|_| format!("tensor {name} ({expected}) is missing"))?;
-        if tensor.shape() != shape {
-            return Err(format!("tensor {name}: expected {expected}, found {}", dimensions(tensor.shape())));
-        }
-        let bytes = tensor.data();
-        let values: Vec<f32> = match tensor.dtype() {
-            Dtype::F32 => bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect(),
+        const FLOATS: [Dtype; 4] = [Dtype::F32, Dtype::F16, Dtype::BF16, Dtype::F64];
+        let &TensorInfo { data_offsets: (start, end), dtype, .. } = self.header.require(name, shape, &FLOATS)?;
+        let bytes = &self.bytes[self.header.end..][start..end];
+        let values: Vec<f32> = match dtype {
             Dtype::F64 => bytes.as_chunks().0.iter().map(|&bytes| f64::from_le_bytes(bytes) as f32).collect(),
             Dtype::F16 => bytes.as_chunks().0.iter().map(|&bytes| half(u16::from_le_bytes(bytes))).collect(),
             Dtype::BF16 => {
                 bytes.as_chunks().0.iter().map(|&[low, high]| f32::from_le_bytes([0, 0, low, high])).collect()
             }
-            other => return Err(format!("tensor {name}: expected F32, F16, BF16 or F64, found {other:?}")),
+            _ => bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect(),
         };
         match values.iter().position(|value| !value.is_finite()) {
             None => Ok(values),
@@ -258,28 +364,39 @@ fn half(bits: u16) -> f32 {
     if bits >> 15 == 0 { magnitude } else { -magnitude }
 }
 
-/// A header of which no entry has the name of another. The format's reader keeps the last of them, and nobody knows which
-/// was meant.
-struct UniqueNames;
+/// The names of a text's fields.
+#[derive(Deserialize)]
+struct Fields(BTreeMap<String, IgnoredAny>);
 
-impl<'de> Deserialize<'de> for UniqueNames {
+/// The entries of a header, of which none has the name of another: nobody would know which was meant.
+struct Entries {
+    tensors: Vec<(String, TensorInfo)>,
+    metadata: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Entries {
     fn deserialize<D: Deserializer<'de>>(header: D) -> std::result::Result<Self, D::Error> {
-        header.deserialize_map(UniqueNames)
+        header.deserialize_map(Entries { tensors: Vec::new(), metadata: None })
     }
 }
 
-impl<'de> Visitor<'de> for UniqueNames {
+impl<'de> Visitor<'de> for Entries {
     type Value = Self;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("tensors by their names")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> std::result::Result<Self, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> std::result::Result<Self, A::Error> {
         let mut seen = HashSet::new();
-        while let Some((name, _)) = entries.next_entry::<String, IgnoredAny>()? {
-            if let Some(name) = seen.replace(name) {
+        while let Some(name) = entries.next_key::<String>()? {
+            if !seen.insert(name.clone()) {
                 return Err(A::Error::custom(format!("tensor {name} is there twice")));
+            }
+            if name == "__metadata__" {
+                self.metadata = entries.next_value::<HashMap<String, String>>()?.remove(KEY);
+            } else {
+                self.tensors.push((name, entries.next_value()?));
             }
         }
         Ok(self)
@@ -302,8 +419,8 @@ pub fn first_of(faults: &[String]) -> Option<String> {
 }
 
 /// What the form lacks, in words, and what the file may be instead.
-fn describe(error: &SafeTensorError, bytes: &[u8]) -> String {
-    let length = thousands(bytes.len() as u64);
+fn describe(error: &SafeTensorError, bytes: &[u8], length: u64) -> String {
+    let length = thousands(length);
     let announced = || {
         let header = bytes.first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
         format!("its first 8 bytes announce a header of {} bytes", thousands(header))

@@ -3,6 +3,7 @@
 use std::{ops::ControlFlow, time::Duration, time::Instant};
 
 use thawline_tensor::{
+    Tensor,
     kernels::softmax::argmax,
     nn::{EpochReport, Fit, Network, Observer, Rest, State, StepReport, fit_from, predict},
 };
@@ -114,7 +115,7 @@ pub fn train(
         history,
         total_seconds,
         features_seconds: if caches { features.as_secs_f64() } else { 0.0 },
-        confusion: confusion(network, task),
+        confusion: confusion(&predict(network, &task.validation), task),
     })
 }
 
@@ -214,11 +215,10 @@ pub fn describe(network: &Network) -> NetworkRecord {
     }
 }
 
-/// What the network takes each validation picture for.
-pub fn confusion(network: &Network, task: &Task) -> ConfusionMatrix {
+/// What each validation picture is classified as, by a network's logits.
+pub fn confusion(logits: &Tensor, task: &Task) -> ConfusionMatrix {
     let classes = task.names();
     let mut counts = vec![vec![0; classes.len()]; classes.len()];
-    let logits = predict(network, &task.validation);
     for (logits, &label) in logits.data().chunks_exact(classes.len()).zip(task.validation.labels()) {
         counts[label as usize][argmax(logits)] += 1;
     }
@@ -227,7 +227,7 @@ pub fn confusion(network: &Network, task: &Task) -> ConfusionMatrix {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use thawline_tensor::{Tensor, nn::Examples};
+    use thawline_tensor::nn::Examples;
 
     use super::*;
     use crate::{config::Config, models::Tutorial, record::ClassRecord};

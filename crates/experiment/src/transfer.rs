@@ -1,6 +1,6 @@
 //! From a trained network to model_2: the same features, frozen, and a head for other classes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use thawline_tensor::nn::{Network, Param, cache_bytes};
@@ -56,7 +56,8 @@ impl Trained<'_> {
 /// A network behind the layers of a trained one, and what became of each tensor.
 #[derive(Debug)]
 pub struct Transfer {
-    /// The network: what was taken over is frozen up to the cut, what is new learns.
+    /// The network: what is taken over is frozen up to the cut, what is new learns. Its parameters have no values until
+    /// [`Transfer::fill`].
     pub network: Network,
     /// Each tensor of either network, in the new one's order.
     pub tensors: Vec<TakenTensor>,
@@ -66,13 +67,13 @@ pub struct Transfer {
 
 /// A network for other classes with the layers of a `trained` one up to and including `config.freeze`, frozen. What is
 /// behind them begins anew, or where `trained` ended. What does not fit begins anew and learns, wherever it is;
-/// [`Transfer::require_whole`] refuses that.
+/// [`Transfer::require_whole`] refuses that. Neither network needs values yet.
 ///
 /// # Errors
 /// If there is no such layer, or nothing that learns; if a head is to go on with another number of classes, or where there
 /// is none.
 pub fn model_2(trained: Trained, classes: usize, config: &Config) -> Result<Transfer> {
-    let mut network = config.network.build(classes, seed(config.seed))?;
+    let mut network = config.network.outline(classes)?;
     network.freeze_through(&config.freeze).map_err(|error| Failure::from(error).within("--freeze"))?;
     if network.summary().trainable() == 0 {
         return Err(Failure::usage(format!(
@@ -95,28 +96,26 @@ pub fn model_2(trained: Trained, classes: usize, config: &Config) -> Result<Tran
         )));
     }
     let other_layer = other_layer(trained.network, &network, &config.freeze);
-    let (tensors, anew) = take_over(trained, &mut network, warm);
+    let (tensors, anew) = compare(trained, &mut network, warm);
     for layer in anew {
         network.set_trainable(&layer, true)?;
     }
     Ok(Transfer { network, tensors, other_layer })
 }
 
-/// Copies what is wanted and fits; returns what became of each tensor, and the layers that begin anew though frozen ones
-/// were wanted.
-fn take_over(trained: Trained, network: &mut Network, warm: bool) -> (Vec<TakenTensor>, BTreeSet<String>) {
+/// What becomes of each tensor, and the layers that begin anew though frozen ones were wanted.
+fn compare(trained: Trained, network: &mut Network, warm: bool) -> (Vec<TakenTensor>, BTreeSet<String>) {
     let mut tensors = Vec::new();
     let mut anew = BTreeSet::new();
+    let mut of_trained: BTreeMap<String, &Param> = trained.params().collect();
     network.update_params(|name, param| {
-        let there = trained.params().find(|(other, _)| other == name).map(|(_, param)| param);
+        let there = of_trained.remove(name);
         let fate = match there {
             _ if param.trainable && !warm => Fate::New,
             None => Fate::Missing,
             Some(there) if there.shape != param.shape => Fate::Mismatched,
-            Some(there) => {
-                param.value.copy_from_slice(&there.value);
-                if param.trainable { Fate::Loaded } else { Fate::Frozen }
-            }
+            Some(_) if param.trainable => Fate::Loaded,
+            Some(_) => Fate::Frozen,
         };
         if matches!(fate, Fate::Missing | Fate::Mismatched) {
             anew.extend(name.rsplit_once('/').map(|(layer, _)| layer.to_owned()));
@@ -124,15 +123,8 @@ fn take_over(trained: Trained, network: &mut Network, warm: bool) -> (Vec<TakenT
         let file = there.map(|there| there.shape.dims().to_vec());
         tensors.push(TakenTensor { name: name.to_owned(), file, here: Some(param.shape.dims().to_vec()), fate });
     });
-    for (name, param) in trained.params() {
-        if !tensors.iter().any(|tensor| tensor.name == name) {
-            tensors.push(TakenTensor {
-                name,
-                file: Some(param.shape.dims().to_vec()),
-                here: None,
-                fate: Fate::Skipped,
-            });
-        }
+    for (name, param) in trained.params().filter(|(name, _)| of_trained.contains_key(name)) {
+        tensors.push(TakenTensor { name, file: Some(param.shape.dims().to_vec()), here: None, fate: Fate::Skipped });
     }
     (tensors, anew)
 }
@@ -158,6 +150,24 @@ fn other_layer(trained: &Network, network: &Network, cut: &str) -> Option<String
 }
 
 impl Transfer {
+    /// Gives the network its values: those of the trained network, and initial ones where it begins anew.
+    ///
+    /// # Errors
+    /// If there is no memory for them.
+    pub fn fill(&mut self, trained: Trained, run_seed: u64) -> Result<()> {
+        self.network.initialize(seed(run_seed))?;
+        let taken = self.tensors.iter().filter(|tensor| matches!(tensor.fate, Fate::Frozen | Fate::Loaded));
+        let taken: BTreeSet<&str> = taken.map(|tensor| &*tensor.name).collect();
+        let mut values: BTreeMap<String, &Param> =
+            trained.params().filter(|(name, _)| taken.contains(&**name)).collect();
+        self.network.update_params(|name, param| {
+            if let Some(trained) = values.remove(name) {
+                param.value.copy_from_slice(&trained.value);
+            }
+        });
+        Ok(())
+    }
+
     /// Refuses a transfer of which a part began anew that was to be taken over, unless `partial` allows that; at least one
     /// layer must be taken over in any case.
     ///
@@ -279,8 +289,10 @@ mod tests {
     fn taken_over(head: HeadStart, freeze: &str) -> Vec<String> {
         let config = config(head, freeze);
         let model_1 = config.network.build(3, config.seed).unwrap();
-        let model_2 = model_2(whole(&model_1), 3, &config).unwrap().network;
-        let same = model_1.params().zip(model_2.params()).filter(|((_, a), (_, b))| a.value[..] == b.value[..]);
+        let mut transfer = model_2(whole(&model_1), 3, &config).unwrap();
+        transfer.fill(whole(&model_1), config.seed).unwrap();
+        let same =
+            model_1.params().zip(transfer.network.params()).filter(|((_, a), (_, b))| a.value[..] == b.value[..]);
         // Biases begin at zero in every network.
         same.map(|((name, _), _)| name).filter(|name| name.ends_with("kernel")).collect()
     }

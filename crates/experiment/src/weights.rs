@@ -4,9 +4,11 @@
 //! convolutions as height, width, inputs, outputs; those of dense layers as inputs, outputs (Keras's layouts). Its
 //! metadata say what is needed to build the network again. [`crate::model_file`] reads it back.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use thawline_tensor::nn::Network;
+use thawline_tensor::{Buffer, nn::Network};
 
 use crate::{checkpoint::Standing, failure::Result, models::Architecture, tensor_file};
 
@@ -87,6 +89,18 @@ pub fn is_of(parameter: &str, layers: &[String]) -> bool {
 pub fn frozen_hashes(network: &Network) -> Vec<(String, String)> {
     let frozen = network.params().filter(|(_, param)| !param.trainable);
     frozen.map(|(name, param)| (name, sha256(&param.value))).collect()
+}
+
+/// Gives a network the values of another one of the same architecture, as far as that has any.
+pub fn move_values(mut from: Network, to: &mut Network) {
+    let mut values: HashMap<String, Buffer> = HashMap::new();
+    from.update_params(|name, param| {
+        values.insert(name.to_owned(), std::mem::take(&mut param.value));
+    });
+    to.update_params(|name, param| match values.remove(name) {
+        Some(value) if value.len() == param.shape.size() => param.value = value,
+        _ => {}
+    });
 }
 
 /// The hash of one parameter of a network.

@@ -34,6 +34,13 @@ impl Buffer {
     /// a program which of the two its user should hear.
     pub const NO_MEMORY: &str = "no memory for a buffer";
 
+    /// Bytes that a buffer of `len` floats takes of the machine's memory once it is used, on whole huge pages if it is large.
+    pub fn resident_bytes(len: usize) -> u64 {
+        let bytes = size_of::<f32>() * len;
+        let whole_pages = cfg!(target_os = "linux") && bytes >= HUGE_PAGE / 4;
+        (if whole_pages { bytes.next_multiple_of(HUGE_PAGE) } else { bytes }) as u64
+    }
+
     /// `len` zeros.
     ///
     /// # Panics

@@ -1,5 +1,7 @@
 //! From flags to settings.
 
+use std::path::PathBuf;
+
 use clap::{ArgMatches, Args, FromArgMatches};
 use thawline_tensor::{simd::Level, threads};
 
@@ -8,6 +10,7 @@ use crate::{
     classes,
     config::Config,
     data::{BUILT_IN, Data},
+    experiment,
     failure::Result,
     model_file::Model,
     models::{Architecture, Listed, Tutorial, file},
@@ -65,23 +68,34 @@ impl ModelArgs {
 }
 
 impl RunArgs {
-    /// The settings, with what flags leave open: the data that were found, and the machine. Classes are kept as labels.
+    /// The model that the features come from, if it is a file's, and the network: what flags and files say before there are
+    /// any pictures.
     ///
     /// # Errors
-    /// Classes that are not there; a file of features that cannot be read.
-    pub fn config(&self, data: &Data) -> Result<Config> {
+    /// A file that cannot be read, or does not list layers.
+    pub fn files(&self) -> Result<(Option<Model>, Architecture)> {
+        let TransferArgs { from, from_sha256, .. } = &self.transfer;
+        let open = |path: &PathBuf| experiment::open_features(path, from_sha256.as_deref());
+        let model = from.as_ref().map(open).transpose()?;
+        let network = match &model {
+            Some(model) if !self.network_is_given.0 => model.metadata.network.clone(),
+            _ => self.network.architecture()?,
+        };
+        Ok((model, network))
+    }
+
+    /// The settings, with what flags leave open: the data that were found, and the machine; for a network, and the model that
+    /// its features come from. Classes are kept as labels.
+    ///
+    /// # Errors
+    /// Classes that are not there.
+    pub fn config(&self, data: &Data, model: Option<&Model>, network: Architecture) -> Result<Config> {
         let labels = |flag, list: &str| -> Result<String> {
             Ok(classes::list(&classes::parse(flag, list, data.dataset.classes())?))
         };
         let &TrainingArgs { epochs, batch_size, learning_rate, schedule, early_stopping, augment, seed } =
             &self.training;
-        let TransferArgs { from, from_sha256, partial, head, freeze, cache } = &self.transfer;
-        let model =
-            from.as_deref().map(Model::open_features).transpose().map_err(|failure| failure.within("--from"))?;
-        let network = match &model {
-            Some(model) if !self.network_is_given.0 => model.metadata.network.clone(),
-            _ => self.network.architecture()?,
-        };
+        let TransferArgs { from, partial, head, freeze, cache, .. } = &self.transfer;
         Ok(Config {
             data: data.path.clone().unwrap_or_else(|| BUILT_IN.to_owned()),
             labels: self.data.labels,
@@ -98,7 +112,7 @@ impl RunArgs {
             network,
             head: *head,
             from: from.as_ref().map(|path| path.display().to_string()),
-            from_sha256: from_sha256.clone().or(model.map(|model| model.sha256)),
+            from_sha256: model.map(|model| model.sha256.clone()),
             partial: *partial,
             cache: *cache,
             seed,

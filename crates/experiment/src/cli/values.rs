@@ -25,7 +25,8 @@ pub(super) fn thread_count(text: &str) -> Parsed<usize> {
 }
 
 fn rate(text: &str) -> Parsed<f64> {
-    text.parse().ok().filter(|rate| (0.0..=1.0).contains(rate)).ok_or_else(|| "expected a rate from 0 to 1".to_owned())
+    let keeps_some = |rate: &f64| (0.0..1.0).contains(rate);
+    text.parse().ok().filter(keeps_some).ok_or_else(|| "expected a rate, at least 0 and below 1".to_owned())
 }
 
 pub(crate) fn learning_rate(text: &str) -> Parsed<f64> {

@@ -19,6 +19,7 @@ use crate::{
     cli::{self, MachineArgs},
     console::{self, Console, Text, listed, shown},
     data::BUILT_IN,
+    estimate::{Memory, Training},
     experiment,
     failure::{Failure, Kind, Result},
     features::Features,
@@ -123,8 +124,18 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
     console.say(describe(&config, &origin, &pictures, beside))?;
     list_skipped(console, &pictures, args.strict)?;
     let task = pictures.task().map_err(|failure| failure.within(&config.folder))?;
-    let mut network = features.attach_head(task.classes.len(), config.seed)?;
+    let mut network = features.attach_head(task.classes.len())?;
     let cache = transfer::plan_cache(&network, &task, Cache::Auto, machine::free_memory())?;
+    let Settings { epochs, batch_size, seed, learning_rate: rate, .. } = config;
+    let memory = Memory::of_trainings([Training {
+        network: &network,
+        batch: batch_size.min(task.train.len()),
+        validation: task.validation.len(),
+        features: cache.kept_bytes(),
+        checkpoints: false,
+    }]);
+    memory.require("the training", "lower --batch-size, or use the features of a smaller network")?;
+    console.say(format!("memory    {memory}"))?;
     let mut folder = create_folder(args.out.as_deref(), DataKind::Own, now)?;
     folder.write_config(&config)?;
     folder.write_start(&Start { command: command_line(), environment: environment.clone() })?;
@@ -133,8 +144,8 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
 
     progress = Progress::new(console, config.epochs, task.train.len(), None);
     progress.wait("computing the frozen features");
-    let Settings { epochs, batch_size, seed, learning_rate: rate, .. } = config;
     let options = Fit { epochs, batch_size, seed, rate, cached: cache.cached, ..Fit::default() };
+    features.fill(&mut network, seed)?;
     let hashes = weights::frozen_hashes(&network);
     let mut watch = Watch { progress, folder: &mut folder, interrupts };
     let trained = training::train(&mut network, &task, &options, None, Begun::new(&options), &mut watch);
@@ -144,7 +155,7 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
     let metadata = Metadata::new("adapted", seed, task.names(), &features.model().metadata.network, &network);
     folder.write(MODEL_FILE, &weights::to_safetensors(&network, &metadata)?)?;
 
-    let guesses = guesses(&network, &task.validation);
+    let guesses = guesses(&network, &task.validation, |picture| format!("held-out picture {}", picture + 1))?;
     folder.write("pictures.csv", &table(&pictures, &guesses)?)?;
     let record = Adaptation {
         format: FORMAT,

@@ -14,9 +14,11 @@ use crate::{
     cli::MachineArgs,
     console::{self, listed, shown},
     data::{self, Labels},
+    estimate::Memory,
     failure::{Failure, Kind, Result},
     machine,
     model_file::Model,
+    predictions::require_finite,
     progress::percent,
     record::{ConfusionMatrix, DataRecord},
     regime::Augment,
@@ -100,6 +102,8 @@ fn score(args: &EvalArgs) -> Result<()> {
         })?,
     };
     let task = Task::new(&data.dataset, classes, args.limit, Augment::default())?;
+    let memory = Memory::of_inference(&model.network, task.validation.len());
+    memory.require("the evaluation", "use a machine with more memory, or a smaller model")?;
     let metrics = evaluate(&model.network, &task.validation);
     if !metrics.loss.is_finite() {
         return Err(Failure::new(
@@ -107,8 +111,9 @@ fn score(args: &EvalArgs) -> Result<()> {
             format!("the loss is {}: the model's weights are too large", metrics.loss),
         ));
     }
+    let logits = predict(&model.network, &task.validation);
+    require_finite(&logits, |picture| format!("test picture {}", picture + 1))?;
     if let Some(path) = &args.logits {
-        let logits = predict(&model.network, &task.validation);
         let tensor = ("logits".to_owned(), logits.shape().dims(), logits.data());
         atomic_file::write(path, &tensor_file::to_foreign_bytes([tensor], None)?)?;
     }
@@ -119,7 +124,7 @@ fn score(args: &EvalArgs) -> Result<()> {
         examples: task.validation.len() as u64,
         loss: metrics.loss,
         accuracy: metrics.accuracy,
-        confusion: training::confusion(&model.network, &task),
+        confusion: training::confusion(&logits, &task),
     };
     if args.json {
         let json =

@@ -8,8 +8,8 @@ use crate::{
     atomic_file, classes,
     cli::ModelArgs,
     console::{self, listed},
+    estimate::Memory,
     exchange::{self, Framework, pytorch},
-    experiment::require_buildable,
     failure::{Failure, Result},
     machine,
     model_file::Model,
@@ -92,13 +92,15 @@ pub fn import(args: &ImportArgs) -> Result<()> {
         None => {
             classes::check_names(&classes).map_err(|reason| Failure::usage(format!("--classes: {reason}")))?;
             let architecture = args.network.architecture()?;
-            require_buildable(&architecture, classes.len())?;
-            let network = architecture.build(classes.len(), 0)?;
+            let mut network = architecture.outline(classes.len())?;
+            let length = args.file.metadata().map_or(0, |metadata| metadata.len());
+            Memory::of_reading(&network, length).require("the import", "use a machine with more memory")?;
+            network.initialize(0)?;
             (Metadata::new("imported", 0, classes, &architecture, &network), network)
         }
     };
     let place = args.file.display().to_string();
-    let bytes = tensor_file::read(&args.file).map_err(|failure| failure.within(&place))?;
+    let bytes = tensor_file::read(&args.file, |_| Ok(()))?;
     let (framework, prefix) = TensorFile::parse(&bytes)
         .and_then(|file| {
             let framework = Framework::of(&file)?;

@@ -12,6 +12,7 @@ use thawline_tensor::threads;
 use crate::{
     cli::{self, MachineArgs},
     console::{self, shown},
+    estimate::Memory,
     failure::{Failure, Kind, Result},
     machine,
     model_file::Model,
@@ -65,6 +66,8 @@ pub fn predict(args: &PredictArgs) -> Result<()> {
 
 fn perform(args: &PredictArgs) -> Result<()> {
     let model = Model::open(&args.from).map_err(|failure| failure.within("--from"))?;
+    Memory::of_inference(&model.network, BLOCK)
+        .require("predicting", "use a machine with more memory, or a smaller model")?;
     let mut desk = Desk { model, top: args.top, format: args.format, pictures: 0, faults: Vec::new() };
     desk.header()?;
     let mut block = Vec::with_capacity(BLOCK);
@@ -123,9 +126,15 @@ impl Desk {
         let read = read_all(paths, || false);
         let whole: Vec<_> = read.iter().filter_map(|picture| picture.as_ref()?.as_ref().ok()).map(|p| &**p).collect();
         let labels = vec![0; whole.len()];
-        let mut guesses =
-            if whole.is_empty() { Vec::new() } else { guesses(&self.model.network, &examples(whole, labels)) }
-                .into_iter();
+        let name = |example: usize| {
+            let mut paths = paths.iter().zip(&read).filter(|(_, picture)| matches!(picture, Some(Ok(_))));
+            paths.nth(example).map_or_else(String::new, |(path, _)| path.display().to_string())
+        };
+        let guesses = match whole.is_empty() {
+            true => Vec::new(),
+            false => guesses(&self.model.network, &examples(whole, labels), name)?,
+        };
+        let mut guesses = guesses.into_iter();
         let mut rows = Vec::new();
         for (path, picture) in paths.iter().zip(&read) {
             self.pictures += 1;

@@ -25,8 +25,7 @@ use crate::{
     record::{self, DataKind, HeadStart, RunRecord},
     results,
     run_folder::{Interrupted, RunFolder, Start},
-    transfer::{self, Transfer},
-    weights,
+    transfer, weights,
 };
 
 /// Performs the experiment.
@@ -56,9 +55,10 @@ fn begin(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
     let now = SystemTime::now();
     let start = Start { command: command_line(), environment: machine::environment(now) };
     // Nothing is written until all is known to be possible.
+    let (from, network) = args.files()?;
     let data = data::open(args.data.data.as_deref())?.labelled(args.data.labels)?;
-    let config = args.config(&data)?;
-    let experiment = Experiment::prepare(&data, &config)?;
+    let config = args.config(&data, from.as_ref(), network)?;
+    let experiment = Experiment::prepare(&data, &config, from)?;
     let console = console(args);
     if let Features::File(_) = experiment.features {
         let (transfer, file) = (&experiment.transfer, config.from.as_deref().unwrap_or_default());
@@ -74,6 +74,8 @@ fn begin(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
 /// A run that was interrupted, with the settings of its folder.
 fn resume(args: &RunArgs, interrupted: Interrupted, interrupts: &Interrupts) -> Result<()> {
     let (config, start) = (interrupted.config.clone(), interrupted.start.clone());
+    let open = |path: &String| experiment::open_features(Path::new(path), config.from_sha256.as_deref());
+    let from = config.from.as_ref().map(open).transpose()?;
     let path = args.data.data.clone().unwrap_or_else(|| PathBuf::from(&config.data));
     let data = data::named(&path).map_err(|failure| failure.within("--data"))?.labelled(config.labels)?;
     let is_finished = interrupted.is_finished();
@@ -84,7 +86,7 @@ fn resume(args: &RunArgs, interrupted: Interrupted, interrupts: &Interrupts) -> 
         let done = "there is nothing left to do: the run is finished".to_owned();
         return console(args).say([done, format!("report: {}", report.display())]);
     }
-    perform(args, Experiment::prepare(&data, &config)?, folder, start, interrupts)
+    perform(args, Experiment::prepare(&data, &config, from)?, folder, start, interrupts)
 }
 
 /// The story. What a checkpoint holds already is not done again.
@@ -115,13 +117,15 @@ fn train(
 ) -> Result<RunRecord> {
     let (console, data, config) = (console(args), experiment.data, experiment.config);
     console.say(plan::text(&experiment, &start.environment, folder.path()))?;
-    let owner = Owner { config_sha256: config.sha256(), data_sha256: data.dataset.sha256() };
+    let settings = Some(Box::new(config.clone()));
+    let owner = Owner { config_sha256: config.sha256(), settings, data_sha256: data.dataset.sha256() };
     let mut desk = Desk { console, config, folder, interrupts, owner };
 
     // model_1 learns the source classes from nothing, unless there is a file that has learned already.
     let (source, record_1) = match &mut experiment.features {
         Features::File(_) => (None, None),
         Features::Model1 { task, network } => {
+            network.initialize(config.seed)?;
             let text = Text::from([String::new(), format!("model_1 learns {}", listed(&task.names())), String::new()]);
             console.say(text.and(Text::of_lines(network.summary())).and(""))?;
             let stopwatch = Stopwatch::new(experiment.work);
@@ -131,10 +135,10 @@ fn train(
     };
 
     // model_2 takes the features over, frozen, and learns the target classes.
-    let task = &experiment.target;
-    let Transfer { network: mut model_2, tensors, .. } =
-        transfer::model_2(experiment.features.trained(), task.classes.len(), config)?;
-    let frozen = weights::frozen_hashes(&model_2);
+    experiment.transfer.fill(experiment.features.trained(), config.seed)?;
+    experiment.features.release();
+    let (task, model_2) = (&experiment.target, &mut experiment.transfer.network);
+    let frozen = weights::frozen_hashes(model_2);
     let whose = if source.is_some() { "model_1's" } else { "the file's" };
     let head = match config.head {
         HeadStart::Fresh => "a fresh head".to_owned(),
@@ -148,8 +152,8 @@ fn train(
     ]);
     console.say(text.and(Text::of_lines(model_2.summary())).and(""))?;
     let seed = transfer::seed(config.seed);
-    let record_2 = desk.train("model_2", &mut model_2, task, [config.seed, seed], experiment.cache.cached, None)?;
-    let frozen = experiment::compare_frozen(frozen, &model_2);
+    let record_2 = desk.train("model_2", model_2, task, [config.seed, seed], experiment.cache.cached, None)?;
+    let frozen = experiment::compare_frozen(frozen, model_2);
 
     let record = RunRecord {
         format: record::FORMAT,
@@ -163,7 +167,7 @@ fn train(
         target: task.record(),
         head: config.head,
         model_1: record_1,
-        from: experiment.features_record(tensors),
+        from: experiment.features_record(),
         model_2: record_2,
         frozen_unchanged: frozen.iter().all(|tensor| tensor.before == tensor.after),
         frozen,

@@ -3,20 +3,18 @@
 use crate::{
     cli::SummaryArgs,
     console::{self, Text, shown},
-    experiment::require_buildable,
     failure::{Failure, Result},
     machine,
 };
 
-/// Builds the network and prints both tables.
+/// Prints both tables.
 ///
 /// # Errors
 /// A layer that does not fit, or is not there.
 pub fn summary(args: &SummaryArgs) -> Result<()> {
     machine::choose_level(None)?;
     let architecture = args.network.architecture()?;
-    require_buildable(&architecture, args.classes)?;
-    let mut network = architecture.build(args.classes, 0)?;
+    let mut network = architecture.outline(args.classes)?;
     let before = Text::of_lines(network.summary());
     let freeze = args.freeze.clone().unwrap_or_else(|| architecture.features_end());
     network.freeze_through(&freeze).map_err(|error| Failure::from(error).within("--freeze"))?;

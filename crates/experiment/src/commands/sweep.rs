@@ -15,10 +15,10 @@ use crate::{
     cli::{MachineArgs, NetworkArgs, count},
     console::Console,
     data::{self, BUILT_IN, Data},
-    experiment::require_buildable,
     failure::{Failure, Kind, Result},
     interrupt::Interrupts,
     machine::{choose_level, choose_threads},
+    models::Architecture,
     progress::duration,
     report::sweep::Options,
     sweep::{
@@ -216,7 +216,7 @@ fn settings(args: &SweepArgs, preset: Option<Preset>, data: &Data) -> Result<Set
     let target = classes::parse("--target", &args.target, names)?;
     classes::require_disjoint(&source, &target)?;
     let network = args.network.tutorial();
-    require_buildable(&network.clone().into(), source.len() + target.len())?;
+    Architecture::from(network.clone()).outline(source.len() + target.len())?;
     Ok(Settings {
         format: record::FORMAT,
         thawline: env!("CARGO_PKG_VERSION").to_owned(),

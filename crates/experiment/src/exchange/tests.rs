@@ -48,7 +48,7 @@ fn random_layers(dice: &mut Dice) -> (Vec<Layer>, usize) {
             9 => Layer::Activation { name, activation: Activation::Relu },
             _ => Layer::Dense { name, units: Some(1 + dice.below(20)), activation: None },
         };
-        if let Some((output, _)) = layer.outline(&shape, 0) {
+        if let Some(output) = layer.output(&shape, 0) {
             shape = output;
             layers.push(layer);
         }
@@ -78,7 +78,7 @@ fn reference(layers: &[Layer], file: &TensorFile, framework: Framework, pixels: 
         x[at(INPUT, ours / 3 / 32, ours / 3 % 32, ours % 3)] = f64::from(pixel);
     }
     for layer in layers {
-        let (output, _) = layer.outline(&shape, 0).unwrap();
+        let output = layer.output(&shape, 0).unwrap();
         let image = shape.as_image().unwrap_or([1, 1, x.len()]);
         let mut y = vec![0.0; output.size()];
         // Every element of each window, with the output it belongs to.
@@ -183,7 +183,7 @@ fn random_networks_have_the_same_logits_in_each_framework() {
         let (layers, classes) = random_layers(&mut dice);
         let architecture = Architecture::Listed(Listed { conv_method: ConvMethod::Auto, layers, origin: None });
         let layers = &*architecture.layers();
-        if architecture.parameters(classes) > 100_000 {
+        if architecture.outline(classes).unwrap().summary().parameters() > 100_000 {
             continue;
         }
         let mut network = architecture.build(classes, 1).unwrap();

@@ -8,7 +8,7 @@
 //! ]
 //! ```
 
-use std::{collections::HashMap, fs, io, path::Path};
+use std::{collections::HashMap, path::Path};
 
 use serde::Deserialize;
 use toml::{Spanned, Table};
@@ -19,7 +19,8 @@ use super::{
 };
 use crate::{
     classes::check_name,
-    failure::{Failure, Kind, Result},
+    failure::{Failure, Result},
+    input::{self, SETTINGS},
     wording,
 };
 
@@ -40,7 +41,7 @@ struct LayersAmongSettings {
 /// # Errors
 /// Names the file, the line and the layer.
 pub fn read(path: &Path) -> Result<Listed> {
-    parse(path, &text(path)?, false)
+    parse(path, &input::read_text(path, SETTINGS)?, false)
 }
 
 /// The same, of a file that was read already, and that may have other keys if `among_settings`.
@@ -56,19 +57,6 @@ pub fn parse(path: &Path, text: &str, among_settings: bool) -> Result<Listed> {
     listed(&tables.map_err(|error| misread(path, text, &error))?, text, path)
 }
 
-/// The text of a file that a user names.
-///
-/// # Errors
-/// Names the file.
-pub fn text(path: &Path) -> Result<String> {
-    fs::read_to_string(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Failure::usage(format!("{}: no such file", path.display())),
-        io::ErrorKind::InvalidData => Failure::usage(format!("{}: not a text file", path.display())),
-        io::ErrorKind::IsADirectory => Failure::usage(format!("{}: a folder, not a file", path.display())),
-        _ => Failure::new(Kind::Environment, format!("cannot read {}: {error}", path.display())),
-    })
-}
-
 /// A file that is no TOML, or not of the right form: its line and why.
 pub fn misread(path: &Path, text: &str, error: &toml::de::Error) -> Failure {
     let line = error.span().map_or(1, |span| line_of(text, span.start));
@@ -81,8 +69,9 @@ fn listed(tables: &[Spanned<Table>], text: &str, path: &Path) -> Result<Listed> 
     let logits = tables.iter().rposition(|table| kind(table.as_ref()) == "Dense");
     let mut layers = Vec::new();
     let mut lines = Vec::new();
+    let line_ends: Vec<usize> = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect();
     for (index, table) in tables.iter().enumerate() {
-        let line = line_of(text, table.span().start);
+        let line = line_ends.partition_point(|&end| end < table.span().start) + 1;
         let wrong = |reason: &str| {
             Failure::usage(format!("{}, line {line}: {}: {reason}", path.display(), kind(table.as_ref())))
         };

@@ -8,7 +8,6 @@ use serde::{
 };
 use thawline_tensor::{
     Shape,
-    kernels::{conv::ConvShape, pool::PoolShape},
     nn::{self, BatchNormalization, Conv2D, Dense, Dropout, Flatten, GlobalAveragePooling2D, MaxPooling2D, Method},
 };
 
@@ -176,6 +175,11 @@ impl Layer {
         }
     }
 
+    /// The output's shape, or `None` if the layer does not fit.
+    pub fn output(&self, input: &Shape, classes: usize) -> Option<Shape> {
+        self.build(classes, Method::Auto).ok()?.build(input, 1).ok()
+    }
+
     /// The layer, to be put into a network that tells so many classes apart.
     ///
     /// # Errors
@@ -203,31 +207,6 @@ impl Layer {
             Layer::Flatten { .. } => Box::new(Flatten),
             Layer::Dense { units, .. } => Box::new(Dense::new(units.unwrap_or(classes))),
         })
-    }
-
-    /// The output's shape and the number of parameters, or `None` if the layer does not fit or a number overflows.
-    pub fn outline(&self, input: &Shape, classes: usize) -> Option<(Shape, u64)> {
-        match *self {
-            Layer::Conv2D { filters, kernel_size, strides, padding, .. } => {
-                let s =
-                    ConvShape::new(input.as_image()?, kernel_size, filters, strides, [1; 2], padding.into()).ok()?;
-                Some((Shape::from([s.out_h, s.out_w, filters]), (s.kernel_len() + filters) as u64))
-            }
-            Layer::MaxPooling2D { pool_size, strides, padding, .. } => {
-                let strides = strides.unwrap_or(pool_size);
-                let s = PoolShape::new(input.as_image()?, pool_size, strides, padding.into()).ok()?;
-                Some((Shape::from([s.out_h, s.out_w, s.c]), 0))
-            }
-            Layer::BatchNormalization { .. } => Some((input.clone(), 4 * *input.dims().last()? as u64)),
-            Layer::GlobalAveragePooling2D { .. } => Some((Shape::from([input.as_image()?[2]]), 0)),
-            Layer::Activation { .. } | Layer::Dropout { .. } => Some((input.clone(), 0)),
-            Layer::Flatten { .. } => Some((Shape::from([input.checked_size()?]), 0)),
-            Layer::Dense { units, .. } => {
-                let units = units.unwrap_or(classes);
-                let parameters = input.as_vector()?.checked_add(1)?.checked_mul(units)?;
-                Some((Shape::from([units]), parameters as u64))
-            }
-        }
     }
 }
 

@@ -14,8 +14,10 @@ use super::{MetricsRow, RunFolder, RunFolderError};
 use crate::{
     atomic_file,
     checkpoint::Checkpoint,
+    command_line,
     config::Config,
     failure::{Failure, Kind, Result},
+    input::{self, SETTINGS},
     model_file::Model,
     models::file,
     record::{DataKind, Environment, EpochRow},
@@ -87,15 +89,10 @@ impl Interrupted {
 }
 
 fn read<T>(path: &Path, parse: impl Fn(&Path, &str) -> Result<T>) -> Result<T> {
-    let text = fs::read_to_string(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Failure::usage(format!(
-            "{}: no such file; the folder is none of a run, or the run ended before it began: start it anew",
-            path.display()
-        )),
-        io::ErrorKind::InvalidData => Failure::usage(format!("{}: is no text file", path.display())),
-        _ => Failure::new(Kind::Environment, format!("{}: cannot be read: {error}", path.display())),
-    })?;
-    parse(path, &text)
+    let refused = |reason: &str| Failure::usage(format!("{}: {reason}", path.display()));
+    let bytes = input::read_if_any(path, SETTINGS)?
+        .ok_or_else(|| refused("no such file; not a run folder, or the run ended before it began: start a new one"))?;
+    parse(path, std::str::from_utf8(&bytes).map_err(|_| refused("is not a text file"))?)
 }
 
 /// The settings, and nothing that is none: what the program passed over would be what its user thinks to have set.
@@ -108,7 +105,7 @@ fn parse_config(path: &Path, text: &str) -> Result<Config> {
     let known = Table::try_from(&config).map_err(too_large)?;
     let keys: BTreeMap<Spanned<String>, Value> = toml::from_str(text).map_err(misread)?;
     match keys.keys().find(|key| !known.contains_key(key.get_ref())) {
-        None => Ok(config),
+        None => command_line::check(path, text).map(|()| config),
         Some(key) => Err(Failure::usage(format!(
             "{}, line {}: there is no setting '{}' of this run; expected {}",
             path.display(),

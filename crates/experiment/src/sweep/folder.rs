@@ -20,6 +20,7 @@ use crate::{
     arms::Arm,
     atomic_file,
     failure::{Failure, Kind, Result},
+    input::{self, RECORD},
     wording,
 };
 
@@ -87,10 +88,9 @@ impl SweepFolder {
     /// A record that cannot be read or belongs to another sweep.
     pub fn record(&self, arm: &Arm, seed: u64) -> Result<Option<JobRecord>> {
         let path = self.path.join("jobs").join(format!("{}.json", JobRecord::name(arm, seed)));
-        match fs::read(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(refused("read", &path, &error)),
-            Ok(bytes) => {
+        match input::read_if_any(&path, RECORD)? {
+            None => Ok(None),
+            Some(bytes) => {
                 let record = parse(&path, &bytes)?;
                 if record.settings != self.settings || record.arm != *arm || record.seed != seed {
                     return Err(Failure::usage(format!(
@@ -154,12 +154,8 @@ pub fn read_settings(folder: &Path) -> Result<Settings> {
         format: u32,
     }
     let path = folder.join("sweep.json");
-    let bytes = fs::read(&path).map_err(|error| {
-        if error.kind() == io::ErrorKind::NotFound {
-            return Failure::usage(format!("{} is no sweep's folder: it has no sweep.json", folder.display()));
-        }
-        refused("read", &path, &error)
-    })?;
+    let bytes = input::read_if_any(&path, RECORD)?
+        .ok_or_else(|| Failure::usage(format!("{} is not a sweep's folder: it has no sweep.json", folder.display())))?;
     let wrong = |reason: String| Failure::usage(format!("{}: {reason}", path.display()));
     let Version { format } = serde_json::from_slice(&bytes).map_err(|error| wrong(wording::json(&error)))?;
     if !(OLDEST..=FORMAT).contains(&format) {
@@ -187,7 +183,7 @@ pub fn read_records(folder: &Path, settings: &Settings) -> Result<Vec<JobRecord>
     paths.sort();
     let hash = settings.hash();
     let read = |path: &PathBuf| {
-        let bytes = fs::read(path).map_err(|error| refused("read", path, &error))?;
+        let bytes = input::read(path, RECORD)?;
         let record = parse(path, &bytes)?;
         if record.settings != hash {
             return Err(Failure::usage(format!("{} is of other settings than sweep.json beside it", path.display())));
@@ -214,6 +210,9 @@ fn is_foreign(entry: io::Result<fs::DirEntry>) -> bool {
 }
 
 fn open_lock(path: &Path) -> Result<File> {
+    if let Ok(metadata) = fs::metadata(path) {
+        input::require_regular(path, &metadata, "a lock of this sweep")?;
+    }
     let opened = File::options().create(true).append(true).open(path);
     opened.map_err(|error| refused("open", path, &error))
 }

@@ -116,7 +116,8 @@ impl<'a> Pictures<'a> {
             let mut of_class: Vec<u32> = of_class.collect();
             if of_class.len() < per_class {
                 return Err(Failure::usage(format!(
-                    "{} has {} training pictures beside those held out; an arm asks for {per_class}",
+                    "{} has {} training pictures besides those held out, and this arm learns from {per_class}: leave the arm \
+                     out, raise --per-class, or use more pictures",
                     record.name,
                     of_class.len()
                 )));

@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     arms::Classes,
+    config::differences,
     failure::{Failure, Kind, Result},
     models::Tutorial,
     record::{ClassRecord, DataKind, DataRecord},
@@ -83,21 +84,12 @@ impl Settings {
         if self.hash() == other.hash() {
             return None;
         }
-        let fields = |settings: &Settings| {
-            let mut value = serde_json::to_value(settings).unwrap_or_default();
-            value["data"]["path"] = serde_json::Value::Null;
-            value
+        let without_path = |settings: &Settings| {
+            let data = DataRecord { path: None, ..settings.data.clone() };
+            Settings { data, ..settings.clone() }
         };
-        let (ours, theirs) = (fields(self), fields(other));
-        let names = ours.as_object().into_iter().flat_map(|fields| fields.keys());
-        let differs = names.filter(|name| ours.get(name.as_str()) != theirs.get(name.as_str()));
-        let describe = |name: &String| match name.as_str() {
-            name @ ("epochs" | "batch-size" | "per-class" | "arithmetic" | "thawline" | "format") => {
-                let show = |value: Option<&serde_json::Value>| value.map_or("absent".to_owned(), ToString::to_string);
-                format!("{name} is {} and {}", show(ours.get(name)), show(theirs.get(name)))
-            }
-            name => format!("the settings of {name} differ"),
-        };
-        Some(differs.map(describe).collect::<Vec<_>>().join(", "))
+        let differences = differences(&without_path(self), &without_path(other)).into_iter();
+        let describe = |[name, ours, theirs]: [String; 3]| format!("{name} is {ours} and {theirs}");
+        Some(differences.map(describe).collect::<Vec<_>>().join(", "))
     }
 }

@@ -1,15 +1,18 @@
 //! Stage 1: the pretrained weights of each seed, saved once and shared by all arms; and untrained features made like them.
 
-use std::{fs, io, path::Path};
+use std::path::Path;
 
-use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
-use thawline_tensor::nn::{Activation, Conv2D, Network, predict};
+use thawline_tensor::{
+    Buffer,
+    nn::{Activation, Conv2D, Network, predict},
+};
 
 use super::protocol::{Epoch, Pictures};
 use crate::{
-    failure::{Failure, Kind, Result},
+    failure::{Failure, Result},
     models::{INPUT, Tutorial},
+    tensor_file::{self, Dtype, Header, TensorFile},
 };
 
 /// Training pictures from which means and variances are taken.
@@ -25,28 +28,29 @@ pub fn sha256(bytes: &[u8]) -> String {
 /// # Errors
 /// A file that is missing, damaged, or not of this network.
 pub fn load(path: &Path, expected: &str, network: &mut Network) -> Result<()> {
-    let wrong = |reason: String| {
-        let remedy = "remove it and its record in jobs/, and the same command trains it anew";
-        Failure::usage(format!("{}: {reason}; {remedy}", path.display()))
+    const REMEDY: &str = "remove it and its record in jobs/, and the same command trains it again";
+    let wrong = |reason: String| Failure::usage(format!("{}: {reason}; {REMEDY}", path.display()));
+    let fits = |header: &Header| -> Result<()> {
+        let mut params = network.params();
+        params
+            .try_for_each(|(name, param)| header.require(&name, param.shape.dims(), &[Dtype::F32]).map(drop))
+            .map_err(Failure::usage)
     };
-    let bytes = fs::read(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => wrong("the weights are missing".to_owned()),
-        _ => Failure::new(Kind::Environment, format!("cannot read {}: {error}", path.display())),
-    })?;
+    if !path.exists() {
+        return Err(wrong("the weights are missing".to_owned()));
+    }
+    let bytes = tensor_file::read(path, fits)
+        .map_err(|failure| Failure { message: format!("{failure}; {REMEDY}"), ..failure })?;
     if sha256(&bytes) != expected {
         return Err(wrong(format!("expected SHA-256 {expected}, found {}", sha256(&bytes))));
     }
-    let file = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
-    let mut missing = None;
-    network.update_params(|name, param| match file.tensor(name) {
-        Ok(tensor) if tensor.data().len() == 4 * param.value.len() => {
-            for (value, bytes) in param.value.iter_mut().zip(tensor.data().chunks_exact(4)) {
-                *value = f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
-            }
-        }
-        _ => missing = Some(name.to_owned()),
+    let file = TensorFile::parse(&bytes).map_err(|failure| wrong(failure.message))?;
+    let mut fault = None;
+    network.update_params(|name, param| match file.values(name, param.shape.dims()) {
+        Ok(values) => param.value = Buffer::from(&values[..]),
+        Err(reason) => fault = Some(reason),
     });
-    missing.map_or(Ok(()), |name| Err(wrong(format!("it has no tensor {name} of the network's shape"))))
+    fault.map_or(Ok(()), |reason| Err(wrong(reason)))
 }
 
 /// A network with the convolutions of `untrained`, each filter scaled and shifted so that its outputs before the ReLU have

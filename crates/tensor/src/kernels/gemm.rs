@@ -60,6 +60,11 @@ impl<'a> Matrix<'a> {
         Self { data, rows, cols, row_stride: cols, col_stride: 1 }
     }
 
+    /// A matrix without elements, to ask what a product would take.
+    pub fn outline(rows: usize, cols: usize) -> Self {
+        Self { data: &[], rows, cols, row_stride: cols, col_stride: 1 }
+    }
+
     /// The transposed matrix; nothing moves.
     pub fn transposed(self) -> Self {
         Self { rows: self.cols, cols: self.rows, row_stride: self.col_stride, col_stride: self.row_stride, ..self }
@@ -104,6 +109,20 @@ pub fn gemm<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: Epi
         cut_along_n(simd, a, b, c, epilogue);
     } else {
         cut_along_m(simd, a, b, c, epilogue);
+    }
+}
+
+/// Floats of scratch that a product takes: of the thread that calls, and of each thread at work.
+pub fn scratch_lens(a: Matrix, b: Matrix) -> [usize; 2] {
+    let (m, n, k) = (a.rows, b.cols, a.cols);
+    if k >= LONG_K && n <= 16 * LANES {
+        let (m, depth) = (m.min(MAX_ROWS_OF_PARTIALS), (2 * KC).min(k.div_ceil(16)));
+        [k.div_ceil(depth) * m * n, room_for_b(a, b, depth, n) + a_len(m, KC.min(depth))]
+    } else if m <= STRIP_ROWS && n >= 16 * STRIP {
+        [blocks(0..k).count() * a_len(m, KC.min(k)), b_len(KC.min(k), 1, PACKED_A)]
+    } else {
+        let rows = block_rows(m, k, panel_vectors(a, n)).min(m);
+        [room_for_b(a, b, k, n.min(NC)), a_len(rows, KC.min(k))]
     }
 }
 

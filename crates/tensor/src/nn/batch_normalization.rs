@@ -286,6 +286,15 @@ impl Layer for BatchNormalization {
         }
     }
 
+    fn derived_lens(&self) -> Vec<usize> {
+        vec![self.width(); 3]
+    }
+
+    fn scratch_lens(&self, examples: usize) -> [usize; 2] {
+        let rows = examples * (self.size / self.channels);
+        [(rows.div_ceil(ROWS) * 2 + 5) * self.width(), 0]
+    }
+
     fn gradient_len(&self) -> usize {
         2 * self.channels
     }

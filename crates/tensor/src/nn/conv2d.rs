@@ -6,6 +6,7 @@ use crate::dispatch;
 use crate::kernels::activation::{add_rows, relu_gradient};
 use crate::kernels::conv::winograd::{OutputGradient, Shrink};
 use crate::kernels::conv::{ConvShape, Padding, implicit, winograd};
+use crate::kernels::gemm::{self, Matrix};
 use crate::shape::Shape;
 use crate::simd::{LANES, Simd, vectors, vectors_mut};
 use crate::threads::with_scratch;
@@ -264,6 +265,29 @@ impl Layer for Conv2D {
             }
             _ => {}
         }
+    }
+
+    fn derived_lens(&self) -> Vec<usize> {
+        let [filters, channels] = [self.filters, self.shape().c].map(|len| len.next_multiple_of(LANES));
+        [&self.prepared_lens()[..], &[filters, channels]].concat()
+    }
+
+    fn scratch_lens(&self, _examples: usize) -> [usize; 2] {
+        let s = self.shape();
+        let (pixels, finished) = (s.out_h * s.out_w, s.kernel_len() + s.filters);
+        let of_image = match self.method {
+            Method::Winograd => winograd::scratch_len(s),
+            Method::Implicit => implicit::scratch_len(s).max(implicit::scratch_len(&implicit::transposed_shape(s))),
+            Method::Naive => s.output_len(),
+            _ => {
+                let [patches, outputs] = [Matrix::outline(pixels, s.depth()), Matrix::outline(pixels, s.filters)];
+                let kernel = Matrix::outline(s.depth(), s.filters);
+                let products = [(patches, kernel), (outputs, kernel.transposed()), (patches.transposed(), outputs)];
+                let of_product = products.map(|(a, b)| gemm::scratch_lens(a, b).iter().sum::<usize>());
+                pixels * s.depth() + s.kernel_len() + of_product.into_iter().max().unwrap_or(0)
+            }
+        };
+        [finished, of_image]
     }
 
     fn gradient_len(&self) -> usize {

@@ -2,7 +2,7 @@
 
 use crate::dispatch;
 use crate::kernels::activation::{add_rows, relu_gradient};
-use crate::kernels::gemm::{Epilogue, Matrix, gemm};
+use crate::kernels::gemm::{Epilogue, Matrix, gemm, scratch_lens};
 use crate::shape::Shape;
 use crate::simd::{LANES, Simd, vectors_mut};
 use crate::threads;
@@ -99,6 +99,14 @@ impl Layer for Dense {
 
     fn params_mut(&mut self) -> &mut [Param] {
         &mut self.params
+    }
+
+    fn scratch_lens(&self, examples: usize) -> [usize; 2] {
+        let [x, dy] = [self.inputs, self.units].map(|len| Matrix::outline(examples, len));
+        let kernel = Matrix::outline(self.inputs, self.units);
+        let products = [(x, kernel), (x.transposed(), dy), (dy, kernel.transposed())];
+        let lens = products.map(|(a, b)| scratch_lens(a, b));
+        [0, 1].map(|of| lens.iter().map(|lens| lens[of]).max().unwrap_or(0))
     }
 
     fn gradient_len(&self) -> usize {

@@ -11,6 +11,7 @@ use crate::tensor::Tensor;
 
 use super::examples::{Examples, NoMemory};
 use super::layer::{Param, Step};
+use super::memory::evaluation_batch;
 use super::network::{Network, Node, Prefix, params};
 use super::optimizer::{Optimizer, Rule};
 use super::schedule::Schedule;
@@ -315,7 +316,7 @@ pub fn shuffled(examples: usize, seed: u64, epoch: usize) -> Vec<u32> {
 /// # Panics
 /// If the examples are not of the network's input shape.
 pub fn evaluate(network: &Network, examples: &Examples) -> Metrics {
-    let batch = EVALUATION_BATCH.min(examples.len());
+    let batch = evaluation_batch(&network.nodes).min(examples.len());
     let mut trace = Trace::for_inference(&network.nodes, network.input().size(), batch);
     score(&network.nodes, &mut trace, examples, batch)
 }
@@ -337,7 +338,7 @@ pub fn predict_head(network: &Network, features: &Examples) -> Tensor {
 }
 
 fn logits(nodes: &[Node], classes: usize, examples: &Examples) -> Tensor {
-    let batch = EVALUATION_BATCH.min(examples.len());
+    let batch = evaluation_batch(nodes).min(examples.len());
     let mut trace = Trace::for_inference(nodes, examples.inputs().shape().size(), batch);
     let mut logits = Tensor::zeros([examples.len(), classes]);
     let all: Vec<u32> = (0..examples.len() as u32).collect();
@@ -347,8 +348,6 @@ fn logits(nodes: &[Node], classes: usize, examples: &Examples) -> Tensor {
     }
     logits
 }
-
-const EVALUATION_BATCH: usize = 128;
 
 fn score(nodes: &[Node], trace: &mut Trace, examples: &Examples, batch: usize) -> Metrics {
     let all: Vec<u32> = (0..examples.len() as u32).collect();

@@ -147,6 +147,17 @@ pub trait Layer: fmt::Debug + Send + Sync {
         0
     }
 
+    /// Floats of each buffer that the layer derives from its parameters and keeps.
+    fn derived_lens(&self) -> Vec<usize> {
+        Vec::new()
+    }
+
+    /// Floats of scratch that a pass over so many examples takes: of the thread that calls, and of each thread at work.
+    fn scratch_lens(&self, examples: usize) -> [usize; 2] {
+        let _ = examples;
+        [0; 2]
+    }
+
     /// Whether the training pass depends on chance. A random layer is never part of a frozen prefix.
     fn is_random(&self) -> bool {
         false

@@ -34,6 +34,7 @@ mod group;
 mod init;
 mod layer;
 mod max_pooling2d;
+mod memory;
 mod network;
 mod optimizer;
 
@@ -58,6 +59,7 @@ pub use global_average_pooling2d::GlobalAveragePooling2D;
 pub use init::Init;
 pub use layer::{Backward, Layer, Param, Role, Step};
 pub use max_pooling2d::MaxPooling2D;
+pub use memory::Scratch;
 pub use network::{Builder, Head, Network, NetworkError, Node, Prefix};
 pub use optimizer::{Optimizer, Rule};
 

@@ -297,7 +297,10 @@ impl Network {
             for param in node.layer.params_mut() {
                 change(&format!("{}/{}", node.name, param.name), param);
             }
-            node.layer.refresh();
+            // An outline's layers have nothing to derive anything from.
+            if node.layer.params().iter().all(|param| param.value.len() == param.shape.size()) {
+                node.layer.refresh();
+            }
         }
     }
 

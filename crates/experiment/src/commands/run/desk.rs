@@ -107,11 +107,7 @@ impl Monitor for Watch<'_, '_> {
 
     fn restore_best(&mut self, network: &mut Network, epoch: usize) -> Result<()> {
         let best = self.desk.folder.best(&self.metadata.model)?;
-        network.update_params(|name, param| {
-            if let Some((_, kept)) = best.network.params().find(|(other, _)| other == name) {
-                param.value.copy_from_slice(&kept.value);
-            }
-        });
+        weights::move_values(best.network, network);
         self.progress.finish();
         self.desk.console.say(format!("{} gets the weights of its best epoch, {epoch}", self.metadata.model))
     }

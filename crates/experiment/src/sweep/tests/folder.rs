@@ -49,8 +49,8 @@ fn a_folder_belongs_to_one_sweep() {
     let theirs = Settings { epochs: 3, batch_size: 8, ..ours.clone() };
     let failure = SweepFolder::open(&path, &theirs).unwrap_err();
     assert_eq!(failure.kind, Kind::Usage);
-    let words = "holds a sweep of other settings: the settings of batch-size differ, epochs is 3 and 2";
-    assert!(failure.message.contains("epochs is 3 and 2"), "{failure} / {words}");
+    let words = "holds a sweep of other settings: batch-size is 8 and 16, epochs is 3 and 2";
+    assert!(failure.message.contains(words), "{failure}");
     // Where the data lie is no part of the settings.
     let mut moved = ours.clone();
     moved.data.path = Some("elsewhere/cifar-10-binary.tar.gz".to_owned());

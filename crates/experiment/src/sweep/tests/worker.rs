@@ -161,7 +161,7 @@ fn weights_of_stage_1_that_are_not_its_own_are_refused() {
     let worker =
         Worker { data: &data, settings: &settings, folder: &folder, interrupts: &interrupts, progress: &mut progress };
     let failure = { worker }.perform(plan::groups(plan::jobs(&arms(&["frozen-warm"]), &[0]))).unwrap_err();
-    assert!(failure.message.contains("expected SHA-256") && failure.message.contains("trains it anew"), "{failure}");
+    assert!(failure.message.contains("expected SHA-256") && failure.message.contains("trains it again"), "{failure}");
 }
 
 #[test]

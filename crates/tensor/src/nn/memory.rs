@@ -1,0 +1,144 @@
+//! The memory that a network takes, known from its [outline](super::Builder::outline) before any of it is allocated.
+//!
+//! Each count follows what allocates: parameters, then the buffers of a [trace](super::trace), then the scratch that each
+//! thread keeps. A count is of resident bytes, so a large buffer counts whole huge pages.
+
+use crate::buffer::Buffer;
+
+use super::group::GROUP;
+use super::layer::Param;
+use super::network::{Network, Node};
+
+/// Examples that pass forward together, and the bytes of outputs that they may take.
+const EVALUATION_BATCH: usize = 128;
+const EVALUATION_BYTES: usize = 512 << 20;
+
+/// How many examples pass forward together where nothing is trained: fewer where a network's outputs are huge.
+pub(super) fn evaluation_batch(nodes: &[Node]) -> usize {
+    let floats = nodes.iter().fold(1usize, |sum, node| sum.saturating_add(node.output.size()));
+    (EVALUATION_BYTES / size_of::<f32>() / floats).clamp(1, EVALUATION_BATCH)
+}
+
+impl Network {
+    /// Bytes of all parameters, and of what layers derive from them.
+    pub fn weight_bytes(&self) -> u64 {
+        let of_node = |node: &Node| {
+            let derived = node.layer.derived_lens().into_iter();
+            let params = node.layer.params().iter().map(|param| param.shape.size());
+            params.chain(derived).map(Buffer::resident_bytes).sum::<u64>()
+        };
+        self.nodes.iter().map(of_node).sum()
+    }
+
+    /// Bytes of the parameters that gradients change; Adam has two moments of each.
+    pub fn learned_bytes(&self) -> u64 {
+        let learned = self.params().filter(|(_, param)| param.is_learned());
+        learned.map(|(_, Param { shape, .. })| Buffer::resident_bytes(shape.size())).sum()
+    }
+
+    /// Bytes beside the parameters and their moments while the network is trained on batches of so many examples: activations
+    /// and gradients, and the scratch of so many threads, which keep what they needed before.
+    pub fn training_bytes(&self, batch: usize, threads: usize, scratch: &mut Scratch) -> u64 {
+        let (prefix, head) = self.nodes.split_at(self.thawline());
+        let input = prefix.last().map_or(&self.input, |last| &last.output).size();
+        let first_trainable = head.iter().position(Node::is_trainable).unwrap_or(head.len());
+        if let Some(widest) = prefix.iter().map(|node| node.output.size()).max() {
+            // The example and what passes between the layers are in use while these run.
+            let lent = [self.input.size(), 2 * widest].map(|len| scratch.each.lend(len));
+            scratch.pass(prefix, batch);
+            scratch.each.0.extend(lent);
+        }
+        scratch.pass(head, batch);
+        trace_bytes(head, input, batch, first_trainable) + scratch.bytes(threads)
+    }
+
+    /// The same where so many examples only pass forward.
+    pub fn inference_bytes(&self, examples: usize, threads: usize, scratch: &mut Scratch) -> u64 {
+        let batch = evaluation_batch(&self.nodes).min(examples);
+        scratch.pass(&self.nodes, batch);
+        trace_bytes(&self.nodes, self.input.size(), batch, self.nodes.len()) + scratch.bytes(threads)
+    }
+}
+
+/// The scratch that threads have needed so far, and keep.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch {
+    /// Of the thread that calls.
+    caller: Spare,
+    /// Of each thread.
+    each: Spare,
+}
+
+impl Scratch {
+    /// A pass through some layers, one after the other.
+    fn pass(&mut self, nodes: &[Node], batch: usize) {
+        for node in nodes {
+            let examples = if node.layer.whole_batch() { batch } else { 1 };
+            let [caller, each] = node.layer.scratch_lens(examples);
+            for (spare, len) in [(&mut self.caller, caller), (&mut self.each, each)] {
+                let lent = spare.lend(len);
+                spare.0.push(lent);
+            }
+        }
+    }
+
+    fn bytes(&self, threads: usize) -> u64 {
+        let bytes = |spare: &Spare| spare.0.iter().map(|&len| Buffer::resident_bytes(len)).sum::<u64>();
+        bytes(&self.caller) + threads as u64 * bytes(&self.each)
+    }
+}
+
+/// The lengths of a thread's spare buffers.
+#[derive(Clone, Debug, Default)]
+struct Spare(Vec<usize>);
+
+impl Spare {
+    /// The smallest that is large enough, else a new one: as [`threads::with_scratch`](crate::threads::with_scratch) does.
+    fn lend(&mut self, len: usize) -> usize {
+        let fits = (0..self.0.len()).filter(|&i| self.0[i] >= len).min_by_key(|&i| self.0[i]);
+        fits.map_or(len, |i| self.0.swap_remove(i))
+    }
+}
+
+/// Bytes of the buffers of a [`Trace`](super::trace::Trace).
+fn trace_bytes(nodes: &[Node], input: usize, batch: usize, first_trainable: usize) -> u64 {
+    let learns = first_trainable < nodes.len();
+    let gradient = |index: usize| match &nodes[index] {
+        node if learns && index >= first_trainable && node.is_trainable() => node.layer.gradient_len(),
+        _ => 0,
+    };
+    let outputs = |end: usize, len: usize| match end > first_trainable {
+        true => 2 * Buffer::resident_bytes(batch * len),
+        false => Buffer::resident_bytes(batch * len),
+    };
+    let mut bytes = 0;
+    let mut start = 0;
+    let mut reads = input;
+    while start <= nodes.len() {
+        // A stage that passes group by group, up to the next layer that wants the whole batch.
+        let len = nodes[start..].iter().take_while(|node| !node.layer.whole_batch()).count();
+        if len > 0 || start == 0 {
+            let here = &nodes[start..start + len];
+            let inner = &here[..len.saturating_sub(1)];
+            let widest = inner.iter().map(|node| node.output.size()).max().filter(|_| learns).unwrap_or(0);
+            let of_group = |examples: usize| {
+                let activations = inner.iter().map(|node| examples * node.output.size());
+                let partials = (start..start + len).map(gradient);
+                let read = if len > 0 { examples * reads } else { 0 };
+                let floats = activations.chain(partials).chain([read, widest, widest]);
+                let memory: usize = here.iter().map(|node| examples * node.layer.memory_len()).sum();
+                floats.map(Buffer::resident_bytes).sum::<u64>() + memory as u64
+            };
+            bytes += (batch / GROUP) as u64 * of_group(GROUP) + of_group(batch % GROUP);
+            bytes += outputs(start + len, here.last().map_or(input, |last| last.output.size()));
+        }
+        reads = 0;
+        start += len;
+        if let Some(node) = nodes.get(start) {
+            bytes += outputs(start + 1, node.output.size());
+            bytes += Buffer::resident_bytes(gradient(start)) + (batch * node.layer.memory_len()) as u64;
+        }
+        start += 1;
+    }
+    bytes
+}

@@ -1,0 +1,147 @@
+//! Models, networks and folders of strangers: answered at once and with little memory, whatever they ask for.
+
+use std::{
+    fs::{self, File},
+    os::unix::fs::symlink,
+    process::Command,
+};
+
+use serde_json::{Value, json};
+use thawline::tensor_file;
+
+use crate::{
+    invocation::{Call, Place, archive},
+    memory::{limited, loadable},
+};
+
+fn assert_refused(call: &Call, words: &str, what: &str) {
+    assert_eq!((call.code, &*call.stdout), (Some(2), ""), "{what}: {}", call.stderr);
+    assert!(call.stderr.contains(words) && call.stderr.lines().count() == 1, "{what}: {words}: {}", call.stderr);
+}
+
+#[test]
+fn pipes_devices_and_sparse_files_are_refused_wherever_a_file_is_read() {
+    let place = Place::new();
+    assert!(Command::new("mkfifo").arg(place.path("pipe")).status().unwrap().success());
+    File::create(place.path("sparse")).unwrap().set_len(1 << 40).unwrap();
+    for (path, words) in
+        [("pipe", "is a pipe"), ("/dev/zero", "is a pipe, a device"), ("sparse", "has 1,099,511,627,776")]
+    {
+        for (folder, file) in [("old", "config.toml"), ("swept", "sweep.json")] {
+            let _ = fs::remove_dir_all(place.path(folder));
+            fs::create_dir(place.path(folder)).unwrap();
+            symlink(place.path(path), place.path(folder).join(file)).unwrap();
+        }
+        for line in [
+            "run --config FILE",
+            "run --model FILE",
+            "run --from FILE",
+            "run --resume old",
+            "summary --model FILE",
+            "adapt . --from FILE",
+            "predict --from FILE picture.png",
+            "eval --from FILE",
+            "features FILE",
+            "export --format torch --out new --from FILE",
+            "import FILE --classes a,b --out new",
+            "report swept",
+            "sweep --seeds 0 --arms pixels --data built-in --out swept",
+        ] {
+            let call = place.call(line.split(' ').map(|word| if word == "FILE" { path } else { word }));
+            assert_refused(&call, words, &format!("{line}: {path}"));
+        }
+    }
+}
+
+/// The file of a model of these layers, all values 0.01, under a seal.
+fn model(kind: &str, layers: &Value, frozen: &[&str], tensors: &[(&str, &[usize])]) -> Vec<u8> {
+    let names = layers.as_array().unwrap().iter().map(|layer| [layer["name"].clone(), layer["type"].clone()]);
+    let metadata = json!({
+        "format": 1, "thawline": "0.1.0", "model": kind, "seed": 1, "classes": ["fish", "house"], "input": [32, 32, 3],
+        "network": {"conv-method": "auto", "layers": layers}, "layers": names.collect::<Vec<_>>(), "frozen": frozen,
+    });
+    let values: Vec<Vec<f32>> = tensors.iter().map(|(_, shape)| vec![0.01; shape.iter().product()]).collect();
+    let tensors = tensors.iter().zip(&values).map(|((name, shape), values)| ((*name).to_owned(), *shape, &values[..]));
+    tensor_file::to_bytes(tensors, &metadata).unwrap()
+}
+
+/// A model of few parameters and large outputs: so many channels of each pixel, and then the mean of each.
+fn wide_model(channels: usize) -> Vec<u8> {
+    let layers = json!([
+        {"type": "Conv2D", "name": "c", "filters": channels, "kernel_size": 1},
+        {"type": "GlobalAveragePooling2D", "name": "g"},
+        {"type": "Dense", "name": "d"},
+    ]);
+    let tensors: [(&str, &[usize]); 4] =
+        [("c/kernel", &[1, 1, 3, channels]), ("c/bias", &[channels]), ("d/kernel", &[channels, 2]), ("d/bias", &[2])];
+    model("model_1", &layers, &[], &tensors)
+}
+
+#[test]
+fn files_that_ask_for_more_than_they_hold_cost_nothing() {
+    let place = Place::new();
+    let head = json!([
+        {"type": "Conv2D", "name": "c", "filters": 1, "kernel_size": 3},
+        {"type": "Flatten", "name": "f"},
+        {"type": "Dense", "name": "d", "units": 1_000_000},
+        {"type": "Dense", "name": "e"},
+    ]);
+    let tensors: [(&str, &[usize]); 2] = [("c/kernel", &[3, 3, 3, 1]), ("c/bias", &[1])];
+    fs::write(place.path("head"), model("features", &head, &["c"], &tensors)).unwrap();
+    // Features end at the first dense layer, and these lack a part.
+    let two = json!([
+        {"type": "Conv2D", "name": "c", "filters": 1, "kernel_size": 3},
+        {"type": "Conv2D", "name": "b", "filters": 1, "kernel_size": 3},
+        {"type": "Flatten", "name": "f"},
+        {"type": "Dense", "name": "e"},
+    ]);
+    fs::write(place.path("part"), model("features", &two, &["c"], &tensors)).unwrap();
+    fs::write(place.path("wide"), wide_model(300_000)).unwrap();
+    let layers = r#"{type = "Activation", activation = "relu"}, "#.repeat(20_000);
+    fs::write(place.path("deep.toml"), format!(r#"layers = [{layers}{{type = "Flatten"}}, {{type = "Dense"}}]"#))
+        .unwrap();
+    let data = archive().display();
+    let least = loadable();
+    let kib = least + 150_000;
+    for (line, words) in [
+        ("adapt . --from head".to_owned(), "its network's head would have 901,000,000 parameters"),
+        ("features head --out new".to_owned(), "its network's head would have 901,000,000 parameters"),
+        ("adapt . --from part".to_owned(), "tensor b/kernel is missing"),
+        (format!("eval --from wide --data {data} --threads 1"), "would take 1.23 GB for each picture"),
+        ("predict --from wide picture.png --threads 1".to_owned(), "would take 1.23 GB for each picture"),
+    ] {
+        let line: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        assert_refused(&limited(&place, kib, &line), words, &line.join(" "));
+    }
+    // 32 MB of outputs for each picture; all hundred together would take 3 GB.
+    fs::write(place.path("wide"), wide_model(8_000)).unwrap();
+    let line = format!("eval --from wide --data {data} --threads 1 --limit 10");
+    let call = limited(&place, least + 1_000_000, &line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+    assert_eq!(call.code, Some(0), "{}", call.stderr);
+    // Only their table is wanted.
+    for line in ["summary --model deep.toml", "summary --dense 79000"] {
+        let call = place.prompt(&line.split(' ').collect::<Vec<_>>());
+        assert_eq!(call.code, Some(0), "{line}: {}", call.stderr);
+        let call = limited(&place, kib, &line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        assert_eq!(call.code, Some(0), "{line}: {}", call.stderr);
+    }
+}
+
+#[test]
+fn headers_without_end_are_refused() {
+    let (place, kib) = (Place::new(), loadable() + 500_000);
+    let entry = |number: usize| format!(r#""{number}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#);
+    let tensors: Vec<String> = (0..200_000).map(entry).collect();
+    let notes: Vec<String> = (0..500_000).map(|number| format!(r#""{number}":"""#)).collect();
+    for (header, words) in [
+        (format!("{{{}}}", tensors.join(",")), "has no metadata of this program"),
+        (format!(r#"{{"__metadata__":{{{}}}}}"#, notes.join(",")), "has no metadata of this program"),
+        (format!("{{{}", "[".repeat(15_000_000)), "its header is not that of a safetensors file"),
+        (" ".repeat(16_000_001), "expected at most 16,000,000"),
+    ] {
+        let bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat();
+        fs::write(place.path("bad"), bytes).unwrap();
+        let line = ["predict", "--from", "bad", "picture.png", "--threads", "1"].map(str::to_owned);
+        assert_refused(&limited(&place, kib, &line), words, words);
+    }
+}
