@@ -1,7 +1,10 @@
 //! Every layer of the program that reads bytes from elsewhere, as a function of bytes that must end, whatever they are,
 //! without a panic. The fuzzer calls them with bytes of its own, `tests/corpus.rs` with those that are kept.
 
-use std::{io::Write, path::Path};
+use std::{
+    io::{Cursor, Write},
+    path::Path,
+};
 
 use flate2::{Compression, write::GzEncoder};
 use thawline::{
@@ -13,6 +16,7 @@ use thawline::{
     features::Features,
     model_file::Model,
     models::{Architecture, Tutorial, file},
+    own_pictures,
     record::RunRecord,
     report::{self, ReportPictures},
     sweep::{merge::Results, record::JobRecord, settings::Settings},
@@ -24,7 +28,7 @@ use thawline_cifar::{Dataset, Format, Images};
 pub type Layer = fn(&[u8]);
 
 /// The layers, from the outside in.
-pub const ALL: [(&str, Layer); 13] = [
+pub const ALL: [(&str, Layer); 14] = [
     ("gzip", gzip),
     ("tar", tar),
     ("records", records),
@@ -38,6 +42,7 @@ pub const ALL: [(&str, Layer); 13] = [
     ("network", network),
     ("run", run),
     ("sweep", sweep),
+    ("picture", picture),
 ];
 
 /// An archive as it is.
@@ -170,6 +175,11 @@ fn sweep(bytes: &[u8]) {
     let results = Results { settings, records: vec![record] };
     report::sweep::files(&results, &report::sweep::Options { no_times: false, note: None });
     report::sweep::text(&results, false);
+}
+
+/// A user's own picture.
+fn picture(bytes: &[u8]) {
+    let _ = own_pictures::file::decode(Cursor::new(bytes), bytes.len() as u64);
 }
 
 fn read(archive: &[u8]) {

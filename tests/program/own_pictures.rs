@@ -129,15 +129,15 @@ fn pictures_that_cannot_be_read_are_listed_and_skipped_or_stop_the_run() {
         "--strict: 1 of 21 files cannot be read; the first: {}",
         Path::new("pictures/dark/notes.txt").display()
     );
-    assert!(call.stderr.starts_with(&format!("error: {words}: is no PNG, JPEG")), "{}", call.stderr);
+    assert!(call.stderr.starts_with(&format!("error: {words}: is not a PNG, JPEG")), "{}", call.stderr);
     assert!(!place.path("run").exists());
 
     let call = adapt(&place, "--out run");
     assert_eq!((call.code, call.stderr.as_str()), (Some(0), ""));
-    assert!(call.stdout.contains("skipped   pictures/dark/notes.txt: is no PNG"), "{}", call.stdout);
+    assert!(call.stdout.contains("skipped   pictures/dark/notes.txt: is not a PNG"), "{}", call.stdout);
     assert!(call.stdout.contains("1 file beside the class folders left out"), "{}", call.stdout);
     let csv = fs::read_to_string(place.path("run/pictures.csv")).unwrap();
-    assert!(csv.contains("pictures/dark/notes.txt,dark,skipped,,,\"is no PNG"), "{csv}");
+    assert!(csv.contains("pictures/dark/notes.txt,dark,skipped,,,\"is not a PNG"), "{csv}");
     assert_eq!(summary(&place)["classes"][0]["skipped"], 1);
 }
 

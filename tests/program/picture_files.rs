@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Cursor,
     path::{Path, PathBuf},
 };
 
@@ -168,45 +169,129 @@ fn grey_and_deep_pictures_become_red_green_and_blue() {
 }
 
 #[test]
-fn what_is_no_picture_says_so() {
+fn what_is_not_a_picture_says_what_it_is() {
     let place = Place::new();
-    fs::write(place.path("empty.png"), "").unwrap();
-    fs::write(place.path("text.jpg"), "not a picture at all").unwrap();
-    fs::write(place.path("tiff"), b"II*\0\x08\0\0\0").unwrap();
     fs::create_dir(place.path("folder.png")).unwrap();
-    for (name, words) in [
-        ("missing.png", "no such file"),
-        ("empty.png", "is empty (0 bytes)"),
-        ("text.jpg", "is no PNG, JPEG, WebP, BMP or GIF file"),
-        ("tiff", "is no PNG, JPEG, WebP, BMP or GIF file"),
-        ("folder.png", "is a folder"),
+    assert!(refusal(&place.path("missing.png")).contains("no such file"));
+    assert!(refusal(&place.path("folder.png")).contains("is a folder"));
+    for (bytes, words) in [
+        (&b""[..], "is empty (0 bytes)"),
+        (b"not a picture at all", "is not a PNG, JPEG, WebP, BMP or GIF file"),
+        (b"II*\0\x08\0\0\0", "is a TIFF file, which is not supported; convert it"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "is a HEIC file"),
+        (b"\0\0\0\x20ftypavif\0\0\0\0avifmif1", "is an AVIF file"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "`git lfs pull`"),
+        (&[0; 100], "begins with zeros"),
+        (&sample("arithmetic.jpg"), "is an arithmetic-coded JPEG, which is not supported; save it as a baseline"),
+        (&sample("lossless.jpg"), "is a lossless JPEG"),
+        (&sample("no-screen.gif"), "announces 0 x 0 pixels"),
     ] {
-        assert!(refusal(&place.path(name)).contains(words), "{name}: {}", refusal(&place.path(name)));
+        let text = decoded(bytes).unwrap_err();
+        assert!(text.contains(words), "{words}: {text}");
     }
+}
+
+/// A picture that fuzzing starts from.
+fn sample(name: &str) -> Vec<u8> {
+    fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/picture").join(name)).unwrap()
+}
+
+fn decoded(bytes: &[u8]) -> Result<Box<Pixels>, String> {
+    file::decode(Cursor::new(bytes), bytes.len() as u64).map_err(|failure| {
+        assert_eq!(failure.kind, Kind::Usage, "{failure}");
+        failure.message
+    })
+}
+
+#[test]
+fn a_cut_picture_is_refused_wherever_it_was_cut() {
+    for name in [
+        "baseline.jpg",
+        "progressive.jpg",
+        "grey.jpg",
+        "turned-cmyk.jpg",
+        "lossy.webp",
+        "lossless.webp",
+        "alpha.webp",
+        "animated.webp",
+        "animated.gif",
+        "deep.png",
+        "interlaced.png",
+        "plain.bmp",
+        "rle.bmp",
+    ] {
+        let whole = sample(name);
+        assert!(decoded(&whole).is_ok(), "{name}");
+        for percent in 1..100 {
+            let at = whole.len() * percent / 100;
+            assert!(decoded(&whole[..at]).is_err(), "{name}: {percent} %");
+            // A card that fails leaves zeros; some programs add an end marker to whatever they have.
+            if name.ends_with("jpg") {
+                let zeros = [&whole[..at], &vec![0; whole.len() - at]].concat();
+                assert!(decoded(&zeros).is_err(), "{name}: zeros after {percent} %");
+                let ended = [&whole[..at], b"\xff\xd9"].concat();
+                assert!(decoded(&ended).is_err() || name == "progressive.jpg", "{name}: ended after {percent} %");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_cameras_and_programs_add_or_leave_out_does_no_harm() {
+    let jpeg = sample("baseline.jpg");
+    let end = jpeg.len() - 2;
+    let frame = jpeg.windows(2).position(|two| two == b"\xff\xc0").unwrap();
+    let gif = sample("animated.gif");
+    for (what, whole, changed) in [
+        ("a trailer", &jpeg, [&jpeg, &b"SEFT\x01\x02"[..]].concat()),
+        ("a second picture", &jpeg, [&jpeg[..], &sample("grey.jpg")].concat()),
+        ("no end marker", &jpeg, jpeg[..end].to_vec()),
+        ("fill bytes", &jpeg, [&jpeg[..frame], b"\xff\xff", &jpeg[frame..]].concat()),
+        ("extraneous bytes", &jpeg, [&jpeg[..end], &[0x12; 99], &jpeg[end..]].concat()),
+        ("a thumbnail", &jpeg, [&jpeg[..2], b"\xff\xe5\0\x0a\xff\xd8\xff\xda\0\x02\xff\xd9", &jpeg[2..]].concat()),
+        ("no end marker", &gif, gif[..gif.len() - 1].to_vec()),
+    ] {
+        assert_eq!(decoded(&changed), decoded(whole), "{what}");
+        assert!(decoded(whole).is_ok(), "{what}");
+    }
+}
+
+#[test]
+fn both_checksums_of_a_png_count_and_its_orientation_wherever_it_is() {
+    let place = Place::new();
+    let whole = fs::read(saved(&place, "x.png", asymmetric(64, 64), ImageFormat::Png)).unwrap();
+    let chunk = |kind: &[u8], data: &[u8]| {
+        let checked = [kind, data].concat();
+        let mut crc = flate2::Crc::new();
+        crc.update(&checked);
+        [&(data.len() as u32).to_be_bytes(), &checked[..], &crc.sum().to_be_bytes()].concat()
+    };
+    let late = [&whole[..whole.len() - 12], &chunk(b"eXIf", &exif(6)), &whole[whole.len() - 12..]].concat();
+    assert_eq!(quarters(&decoded(&late).unwrap()), [BLUE, RED, GREY, GREEN]);
+
+    let data = whole.windows(4).position(|four| four == b"IDAT").unwrap();
+    let length = u32::from_be_bytes(whole[data - 4..data].try_into().unwrap()) as usize;
+    let mut wrong = whole[data + 4..data + 4 + length].to_vec();
+    *wrong.last_mut().unwrap() ^= 1;
+    let wrong = [&whole[..data - 4], &chunk(b"IDAT", &wrong), &whole[data + 8 + length..]].concat();
+    assert!(decoded(&wrong).unwrap_err().starts_with("is damaged: "));
 }
 
 #[test]
 fn damage_is_told_and_never_a_panic() {
     let place = Place::new();
-    let path = place.path("damaged");
     for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP, ImageFormat::Bmp, ImageFormat::Gif] {
         let whole = fs::read(saved(&place, "whole", asymmetric(20, 20), format)).unwrap();
-        // A header alone is no picture.
-        fs::write(&path, &whole[..whole.len().min(26)]).unwrap();
-        assert!(refusal(&path).starts_with("is damaged: "), "{format:?}: {}", refusal(&path));
+        // A header alone is not a picture.
+        let text = decoded(&whole[..whole.len().min(26)]).unwrap_err();
+        assert!(text.starts_with("is damaged: "), "{format:?}: {text}");
         for position in (0..whole.len()).step_by(1 + whole.len() / 60) {
             let mut flipped = whole.clone();
             flipped[position] ^= 0x55;
-            fs::write(&path, flipped).unwrap();
             // Some damage shows in no checksum; what counts is that there is an answer.
-            if let Err(failure) = file::read(&path) {
-                assert_eq!(failure.kind, Kind::Usage, "{format:?}, byte {position}: {failure}");
-            }
+            let _ = decoded(&flipped);
         }
     }
-    let whole = fs::read(saved(&place, "whole", asymmetric(20, 20), ImageFormat::Png)).unwrap();
-    fs::write(&path, &whole[..whole.len() / 2]).unwrap();
-    assert!(refusal(&path).starts_with("is damaged: "), "{}", refusal(&path));
 }
 
 #[test]
@@ -229,6 +314,11 @@ fn a_picture_that_would_fill_the_memory_is_refused_by_its_header() {
         let text = refusal(&path);
         assert!(text.contains("announces") && text.contains("expected at most 150 million"), "{name}: {text}");
     }
+    // Few enough pixels, which take too much all the same.
+    let text = decoded(&sample("large-progressive.jpg")).unwrap_err();
+    assert!(text.contains("12000 x 12000 pixels, which take 1.04 GB to decode; expected at most 750.0 MB"), "{text}");
+    assert!(decoded(&sample("wide.png")).unwrap_err().contains("a row of more than 64 MB"));
+    assert!(decoded(&sample("profile-of-16-MB.png")).is_ok());
 }
 
 #[test]
@@ -262,7 +352,7 @@ fn the_program_predicts_what_is_a_picture_and_tells_what_is_none() {
     let bad = [
         ("huge.bmp", "announces 40000 x 40000 pixels"),
         ("cut.png", "is damaged: "),
-        ("text.png", "is no PNG, JPEG, WebP, BMP or GIF file"),
+        ("text.png", "is not a PNG, JPEG, WebP, BMP or GIF file"),
         ("empty.png", "is empty (0 bytes)"),
     ];
     let predict = ["predict", "--from", "model", "--format", "csv"];

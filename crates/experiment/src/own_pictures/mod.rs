@@ -3,9 +3,13 @@
 //! [`mod@file`] decodes one, [`folder`] finds those of a folder of class folders, [`split`] decides which of them are learned
 //! from, and a [`collection`] is all of them, read.
 
+mod budget;
 pub mod collection;
 pub mod file;
 pub mod folder;
+mod jpeg;
+mod kinds;
+mod png;
 pub mod split;
 
 use thawline_cifar::{Image, PIXEL_BYTES};
