@@ -223,6 +223,19 @@ fn another_version_is_told_from_damage() {
         header["__metadata__"]["thawline"] = text.into();
     });
     assert_refused(&place, &newer, "has format 2; this version of the program reads format 1");
+    let older = changed(&whole, |header, _| {
+        let ours = format!("\"thawline\":\"{}\"", env!("CARGO_PKG_VERSION"));
+        let text = header["__metadata__"]["thawline"].as_str().unwrap().replace(&ours, "\"thawline\":\"0.0.9\"");
+        header["__metadata__"]["thawline"] = text.into();
+    });
+    fs::write(place.path(CHECKPOINT), older).unwrap();
+    let call = place.call(["run", "--resume", "run", "--quiet"]);
+    assert_eq!(call.code, Some(2), "{}", call.stderr);
+    assert!(
+        call.stderr.contains(&format!("{CHECKPOINT}: was written by version 0.0.9 and this is ")),
+        "{}",
+        call.stderr
+    );
     let flipped = |at: usize| {
         let mut bytes = whole.clone();
         bytes[at] ^= 1;

@@ -166,13 +166,3 @@ fn samples_are_a_row_of_pictures_for_each_class() {
     let (width, height) = reader.info().size();
     assert_eq!(width * 4, height * 3);
 }
-
-#[test]
-fn existing_files_are_not_overwritten_by_synth() {
-    let place = Place::new();
-    fs::create_dir(place.path("mine")).unwrap();
-    fs::write(place.path("mine/thesis.txt"), "all of it").unwrap();
-    let call = place.call(["data", "synth", "mine", "--train", "50", "--test", "10"]);
-    assert_eq!(call.code, Some(2));
-    assert_eq!(fs::read_to_string(place.path("mine/thesis.txt")).unwrap(), "all of it");
-}

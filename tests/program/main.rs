@@ -58,6 +58,9 @@ mod mistakes;
 /// Ends that no user's mistake brings about: a signal, a closed output, a loss that is no number, a disk that is full.
 mod ends;
 
+/// What commands write: nothing is destroyed, nothing goes where it should not, nothing is left half-written.
+mod outputs;
+
 /// Too little memory, for whichever allocation.
 mod memory;
 

@@ -18,11 +18,11 @@ pub fn limited(place: &Place, kib: u64, line: &[String]) -> Call {
     command.output().unwrap().into()
 }
 
-/// The least KiB with which the program can be loaded at all, to a thousand.
+/// The least KiB with which the program can be loaded and its stack can grow, to a thousand.
 pub fn loadable() -> u64 {
     let version = ["--version".to_owned()];
     let loads = |kib: &u64| limited(&Place::new(), *kib, &version).code == Some(0);
-    (8..200).map(|thousands| 1000 * thousands).find(loads).expect("200 MB are enough")
+    (8..200).map(|thousands| 1000 * thousands).find(loads).expect("200 MB are enough") + 1000
 }
 
 fn line(text: &str) -> Vec<String> {

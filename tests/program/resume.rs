@@ -63,6 +63,28 @@ fn a_finished_run_has_nothing_left_to_do() {
 }
 
 #[test]
+fn a_finished_run_whose_report_is_gone_has_it_drawn_again() {
+    let place = Place::new();
+    let run = place.run("");
+    for lost in ["report.html", "plots"] {
+        let path = place.path("run").join(lost);
+        fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path)).unwrap();
+        let other = place.call(["run", "--resume", "run", "--data", "built-in"]);
+        assert_eq!(other.code, Some(2), "{}", other.stderr);
+        assert!(other.stderr.contains("--data: built-in: expected pictures of SHA-256 "), "{}", other.stderr);
+        let call = resume(&place, "");
+        assert_eq!(call.stdout, "the run is finished; its report was drawn again\nreport: run/report.html\n");
+        let again = place.finished(call);
+        assert!(again.files == run.files, "{lost}");
+    }
+    fs::remove_file(place.path("run/report.html")).unwrap();
+    fs::write(place.path("run/summary.json"), "{").unwrap();
+    let call = resume(&place, "");
+    assert_eq!(call.code, Some(2));
+    assert!(call.stderr.contains("run/summary.json: not a run record: "), "{}", call.stderr);
+}
+
+#[test]
 fn folders_that_cannot_be_resumed() {
     let place = Place::new();
     fs::create_dir(place.path("empty")).unwrap();
@@ -212,9 +234,6 @@ mod unix {
             let place = Place::new();
             for attempt in 0.. {
                 let begun = place.path("run/config.toml").exists();
-                if !begun {
-                    let _ = fs::remove_dir_all(place.path("run"));
-                }
                 let line = if begun { vec!["run".into(), "--resume".into(), "run".into()] } else { small_run(FLAGS) };
                 let mut child = place.command(line).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
                 // Spread over the run's time, at other moments in each round; the last attempts are let live.

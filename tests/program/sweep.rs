@@ -235,6 +235,50 @@ fn ended_by(signal: &str, jobs: usize, place: &Place) -> (Option<i32>, String) {
 }
 
 #[test]
+#[cfg(unix)]
+fn a_signal_ends_the_wait_for_a_lock_that_another_process_holds() {
+    let place = Place::new();
+    sweep(&place, "sweep", "--arms pixels");
+    let lock = fs::File::options().append(true).open(place.path("sweep/claims/report.lock")).unwrap();
+    lock.lock().unwrap();
+    let mut command = place.command(small_sweep("sweep", "--arms pixels"));
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("in this process")));
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let call = Call::from(child.wait_with_output().unwrap());
+    assert_eq!((call.code, call.stderr.as_str()), (Some(130), "error: interrupted\n"));
+}
+
+#[test]
+fn a_report_replaces_no_other_files_unless_it_is_forced_to() {
+    let place = Place::new();
+    let run = place.run("");
+    sweep(&place, "sweep", "--arms pixels");
+    sweep(&place, "other", "--arms pixels --epochs 3");
+    for out in ["run", "other"] {
+        let call = place.call(["report", "sweep", "--out", out]);
+        assert_eq!(call.code, Some(2), "{out}: {}", call.stderr);
+        let words = "exists already, and not as part of a report on this sweep; name another folder with --out";
+        assert!(call.stderr.contains(words) && call.stderr.lines().count() == 1, "{out}: {}", call.stderr);
+        assert!(out == "other" || files(&place.path(out)) == run.files);
+    }
+    for out in ["run --force", "sweep", "new", "new"] {
+        let call = place.call(format!("report sweep --out {out}").split(' '));
+        assert_eq!(call.code, Some(0), "{out}: {}", call.stderr);
+    }
+    #[cfg(unix)]
+    {
+        fs::create_dir_all(place.path("linked")).unwrap();
+        std::os::unix::fs::symlink("../run", place.path("linked/plots")).unwrap();
+        let call = place.call(["report", "sweep", "--out", "linked"]);
+        assert_eq!(call.code, Some(2), "{}", call.stderr);
+        assert!(call.stderr.contains("linked/plots: it is a link"), "{}", call.stderr);
+    }
+}
+
+#[test]
 fn the_plan_is_shown_without_doing_anything() {
     let place = Place::new();
     let call = sweep(&place, "sweep", "--dry-run --shard 2/4");

@@ -1,9 +1,15 @@
 //! Files that appear whole or not at all.
 
 use std::{
+    collections::BTreeSet,
+    ffi::OsStr,
     fs::{self, File},
     io::{self, Write},
+    mem,
     path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, TryLockError},
+    thread,
+    time::Duration,
 };
 
 use tempfile::NamedTempFile;
@@ -20,6 +26,13 @@ pub struct AtomicWriteError {
     pub source: io::Error,
 }
 
+impl AtomicWriteError {
+    /// Whether the system refused, rather than this program what it found.
+    pub fn is_environment_fault(&self) -> bool {
+        self.source.raw_os_error().is_some() || self.source.kind() != io::ErrorKind::InvalidInput
+    }
+}
+
 /// Writes `bytes` as the file `path`, replacing it if it exists.
 ///
 /// The bytes go into a temporary file beside the target, to the disk, and then under the target's name in one
@@ -30,7 +43,19 @@ pub struct AtomicWriteError {
 /// The step that failed. A step after the replacement says so: the new content is in place then, and only its
 /// survival of a power cut is in doubt.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), AtomicWriteError> {
-    write_to(&System, path, bytes, Existing::Replaced)
+    write_with(path, Existing::Replaced, |file| file.write_all(bytes))
+}
+
+/// The same with what `fill` writes, and with what is to become of an existing file.
+///
+/// # Errors
+/// The step that failed.
+pub fn write_with(
+    path: &Path,
+    existing: Existing,
+    fill: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<(), AtomicWriteError> {
+    write_to(&System, path, existing, fill)
 }
 
 /// Writes `bytes` as the file `path` unless it exists; of several processes that do so, one succeeds.
@@ -38,7 +63,32 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), AtomicWriteError> {
 /// # Errors
 /// The step that failed. That the file exists is no error.
 pub fn write_once(path: &Path, bytes: &[u8]) -> Result<(), AtomicWriteError> {
-    if path.exists() { Ok(()) } else { write_to(&System, path, bytes, Existing::Kept) }
+    if path.exists() {
+        return Ok(());
+    }
+    match write_with(path, Existing::Kept, |file| file.write_all(bytes)) {
+        Err(error) if error.source.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        result => result,
+    }
+}
+
+/// Makes the folder `path` of the files that `fill` makes in the folder it is given, which does not exist yet. `path` is new
+/// or empty.
+///
+/// # Errors
+/// Those of `fill`; the step that failed. Nothing is left behind then.
+pub fn write_folder<E: From<AtomicWriteError>>(
+    path: &Path,
+    fill: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
+    let during = |step| move |source| AtomicWriteError { step, path: path.to_owned(), source };
+    let (_unfinished, folder) = unfinished(|| builder(0o777).tempdir_in(parent(path)), |folder| folder.path())
+        .map_err(during("create a temporary folder beside"))?;
+    let files = folder.path().join("files");
+    fill(&files)?;
+    let renamed = under_lock(|| fs::rename(&files, path));
+    renamed.map_err(during("move the new files to"))?;
+    Ok(flush_folder(parent(path)).map_err(during(IN_PLACE))?)
 }
 
 /// Makes the names in a folder outlive a power cut.
@@ -47,26 +97,102 @@ pub fn flush_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-/// What becomes of a file that is there already.
+/// What is being done where only the flush of the folder is left.
+const IN_PLACE: &str = "flush the folder (the new content is in place) of";
+
+/// What becomes of a file that exists already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Existing {
+pub enum Existing {
+    /// It is replaced.
     Replaced,
+    /// It stays, and the error is `AlreadyExists`.
     Kept,
+}
+
+/// What this process has to remove before a signal ends it, since then no destructor runs.
+static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// A path among [`UNFINISHED`] as long as this lives.
+#[derive(Debug)]
+pub struct Unfinished(PathBuf);
+
+impl Unfinished {
+    /// Adds a path.
+    pub fn new(path: PathBuf) -> Self {
+        lock().insert(path.clone());
+        Unfinished(path)
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        lock().remove(&self.0);
+    }
+}
+
+fn lock() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    UNFINISHED.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// Makes a file or folder that [`abandon`] removes, until the first value is dropped.
+fn unfinished<T>(make: impl FnOnce() -> io::Result<T>, path: impl FnOnce(&T) -> &Path) -> io::Result<(Unfinished, T)> {
+    let mut paths = lock();
+    let made = make()?;
+    let path = path(&made).to_owned();
+    paths.insert(path.clone());
+    Ok((Unfinished(path), made))
+}
+
+/// Does what [`abandon`] must not come between.
+fn under_lock<T>(act: impl FnOnce() -> T) -> T {
+    let _paths = lock();
+    act()
+}
+
+/// Removes the temporary files of this process, which is about to end; no thread makes or renames one any more.
+pub fn abandon() {
+    // Whoever holds the lock makes a file or renames one, which takes long only where a network drive hangs.
+    for _ in 0..50 {
+        match UNFINISHED.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(10)),
+            Ok(paths) => return remove_for_good(paths),
+            Err(TryLockError::Poisoned(poisoned)) => return remove_for_good(poisoned.into_inner()),
+        }
+    }
+}
+
+fn remove_for_good(paths: MutexGuard<'_, BTreeSet<PathBuf>>) {
+    for path in &*paths {
+        // Another thread may be filling a folder just now.
+        let _ = fs::remove_file(path).is_ok() || (0..5).any(|_| fs::remove_dir_all(path).is_ok());
+    }
+    mem::forget(paths);
+}
+
+fn builder(mode: u32) -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".").suffix(".partial");
+    // Temporary files are for their owner alone by default; a result is as readable as any other file.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
+    #[cfg(not(unix))]
+    let _ = mode;
+    builder
+}
+
+/// The folder that a path is in.
+pub fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// The calls by which a file reaches the disk, in their order: the one place where tests let each of them fail.
 trait Disk {
-    fn create(&self, folder: &Path) -> io::Result<NamedTempFile> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".").suffix(".partial");
-        // Temporary files are for their owner alone by default; a result is as readable as any other file.
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        builder.tempfile_in(folder)
+    fn create(&self, folder: &Path) -> io::Result<(Unfinished, NamedTempFile)> {
+        unfinished(|| builder(0o666).tempfile_in(folder), NamedTempFile::path)
     }
 
-    fn write(&self, file: &mut NamedTempFile, bytes: &[u8]) -> io::Result<()> {
-        file.write_all(bytes)
+    fn write(&self, file: &mut NamedTempFile, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+        fill(file.as_file_mut())
     }
 
     fn flush(&self, file: &NamedTempFile) -> io::Result<()> {
@@ -74,15 +200,15 @@ trait Disk {
     }
 
     fn persist(&self, file: NamedTempFile, path: &Path, existing: Existing) -> io::Result<()> {
-        let persisted = match existing {
-            Existing::Replaced => file.persist(path),
-            Existing::Kept => file.persist_noclobber(path),
-        };
-        match persisted {
-            Err(error) if existing == Existing::Kept && error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            Err(error) => Err(error.error),
-            Ok(_) => Ok(()),
-        }
+        under_lock(|| match existing {
+            Existing::Replaced => file.persist(path).map(drop),
+            Existing::Kept => file.persist_noclobber(path).map(drop).or_else(|error| {
+                // Some file systems know no way to rename that spares an existing file.
+                let exists = fs::symlink_metadata(path).is_ok();
+                if exists { Err(error) } else { error.file.persist(path).map(drop) }
+            }),
+        })
+        .map_err(|error| error.error)
     }
 
     fn flush_folder(&self, folder: &Path) -> io::Result<()> {
@@ -95,32 +221,42 @@ struct System;
 
 impl Disk for System {}
 
-fn write_to(disk: &impl Disk, path: &Path, bytes: &[u8], existing: Existing) -> Result<(), AtomicWriteError> {
+fn write_to(
+    disk: &impl Disk,
+    path: &Path,
+    existing: Existing,
+    fill: impl FnOnce(&mut File) -> io::Result<()>,
+) -> Result<(), AtomicWriteError> {
     let during = |step| move |source| AtomicWriteError { step, path: path.to_owned(), source };
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut file = disk.create(folder).map_err(during("create a temporary file beside"))?;
-    disk.write(&mut file, bytes).map_err(during("write"))?;
+    let (_unfinished, mut file) = disk.create(parent(path)).map_err(during("create a temporary file beside"))?;
+    disk.write(&mut file, fill).map_err(during("write"))?;
     disk.flush(&file).map_err(during("flush to the disk the new content of"))?;
     disk.persist(file, path, existing).map_err(during("replace"))?;
-    disk.flush_folder(folder).map_err(during("flush the folder (the new content is in place) of"))
+    disk.flush_folder(parent(path)).map_err(during(IN_PLACE))
 }
 
-/// Removes what a killed process left of unfinished writes in `folder`.
+/// Removes what a killed process left of unfinished writes in `folder` and in those of the folders `below` it that are no
+/// links.
 ///
 /// # Errors
 /// What the system answered.
-pub fn remove_partial(folder: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name.to_str().is_some_and(|name| name.starts_with('.') && name.ends_with(".partial")) {
-            fs::remove_file(entry.path())?;
+pub fn remove_partial(folder: &Path, below: &[&str]) -> io::Result<()> {
+    let below = below.iter().map(|name| folder.join(name));
+    let below = below.filter(|path| fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir()));
+    for folder in std::iter::once(folder.to_owned()).chain(below) {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            if is_partial(&entry.file_name()) && !entry.file_type()?.is_dir() {
+                fs::remove_file(entry.path())?;
+            }
         }
     }
     Ok(())
+}
+
+/// Whether a name is that of an unfinished write.
+pub fn is_partial(name: &OsStr) -> bool {
+    name.to_str().is_some_and(|name| name.starts_with('.') && name.ends_with(".partial"))
 }
 
 #[cfg(test)]
@@ -150,7 +286,7 @@ mod tests {
         let path = folder.path().join("weights");
         let contents = [vec![b'a'; 1 << 16], vec![b'b'; 1 << 15]];
         write(&path, &contents[0]).unwrap();
-        std::thread::scope(|scope| {
+        thread::scope(|scope| {
             let writer = scope.spawn(|| {
                 for round in 0..50 {
                     write(&path, &contents[round % 2]).unwrap();
@@ -193,15 +329,15 @@ mod tests {
     }
 
     impl Disk for Failing {
-        fn create(&self, folder: &Path) -> io::Result<NamedTempFile> {
+        fn create(&self, folder: &Path) -> io::Result<(Unfinished, NamedTempFile)> {
             self.allow()?;
             System.create(folder)
         }
 
         /// A full disk takes a part of the bytes before it refuses the rest.
-        fn write(&self, file: &mut NamedTempFile, bytes: &[u8]) -> io::Result<()> {
+        fn write(&self, file: &mut NamedTempFile, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
             let allowed = self.allow();
-            System.write(file, if allowed.is_ok() { bytes } else { &bytes[..bytes.len() / 2] })?;
+            System.write(file, |file| if allowed.is_ok() { fill(file) } else { file.write_all(b"half") })?;
             allowed
         }
 
@@ -235,7 +371,8 @@ mod tests {
                         write(&path, old.as_bytes()).unwrap();
                     }
                     let disk = Failing { call, error, calls: Cell::new(0) };
-                    let failure = write_to(&disk, &path, b"new content", Existing::Replaced).unwrap_err();
+                    let failure =
+                        write_to(&disk, &path, Existing::Replaced, |file| file.write_all(b"new content")).unwrap_err();
                     assert_eq!(failure.source.kind(), error);
                     assert!(failure.to_string().starts_with(&format!("cannot {step}")), "{failure}");
                     assert_eq!(disk.calls.get(), call + 1, "nothing is tried again, nothing goes on after {step}");
@@ -251,7 +388,7 @@ mod tests {
         }
         let calls = Failing { call: usize::MAX, error: io::ErrorKind::Other, calls: Cell::new(0) };
         let folder = tempfile::tempdir().unwrap();
-        write_to(&calls, &folder.path().join("file"), b"", Existing::Replaced).unwrap();
+        write_to(&calls, &folder.path().join("file"), Existing::Replaced, |_| Ok(())).unwrap();
         assert_eq!(calls.calls.get(), STEPS.len(), "every call is among the steps");
     }
 
@@ -259,7 +396,7 @@ mod tests {
     fn the_first_of_several_writers_wins_and_the_others_are_content() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sweep.json");
-        std::thread::scope(|scope| {
+        thread::scope(|scope| {
             for writer in 0..4 {
                 let path = &path;
                 scope.spawn(move || write_once(path, &[b'a' + writer; 1000]).unwrap());
@@ -267,9 +404,6 @@ mod tests {
         });
         let content = fs::read(&path).unwrap();
         assert!(content.len() == 1000 && content.iter().all(|&byte| byte == content[0]), "one writer's alone");
-        // Also where the file appears only after the look for it.
-        write_to(&System, &path, b"late", Existing::Kept).unwrap();
-        assert_eq!(fs::read(&path).unwrap(), content);
         assert_eq!(names(folder.path()), ["sweep.json"]);
     }
 
@@ -279,7 +413,7 @@ mod tests {
         for name in [".x7Gq2.partial", ".hidden", "summary.json"] {
             fs::write(folder.path().join(name), "").unwrap();
         }
-        remove_partial(folder.path()).unwrap();
+        remove_partial(folder.path(), &[]).unwrap();
         let mut left = names(folder.path());
         left.sort();
         assert_eq!(left, [".hidden", "summary.json"]);

@@ -166,6 +166,13 @@ impl Checkpoint {
         let differs = |what: &str, expected: &str, found: &str| {
             Err(Failure::usage(format!("belongs to another run: expected {what} {expected}, found {found}")))
         };
+        let (theirs, ours) = (&self.model.metadata.thawline, &metadata.thawline);
+        if theirs != ours {
+            return Err(Failure::usage(format!(
+                "was written by version {theirs} and this is {ours}, which may compute other bits: \
+                 resume with version {theirs}, or start over in another folder"
+            )));
+        }
         if own.config_sha256 != owner.config_sha256 {
             let [before, now] = [own, owner].map(|owner| owner.settings.as_deref());
             let differences = before.zip(now).map(|(before, now)| before.differences(now)).unwrap_or_default();

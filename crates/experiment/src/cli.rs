@@ -283,6 +283,14 @@ pub struct OutputArgs {
     pub json: bool,
 }
 
+/// Whether an output file may replace another one.
+#[derive(Debug, Args)]
+pub struct ForceArg {
+    /// Replace the output file if it exists
+    #[arg(long)]
+    pub force: bool,
+}
+
 /// Flags of `summary`.
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
@@ -329,8 +337,11 @@ pub struct DataPath {
 /// Flags of `data synth`.
 #[derive(Debug, Args)]
 pub struct SynthArgs {
-    /// The archive to write if it ends in .tar.gz or .tgz, else the folder; must not exist
+    /// The archive to write if it ends in .tar.gz or .tgz, else the folder, new or empty
     pub out: PathBuf,
+    /// Whether the archive may replace a file.
+    #[command(flatten)]
+    pub force: ForceArg,
     /// Training pictures, a multiple of 5 up to 50000
     #[arg(long, value_name = "N", default_value_t = crate::pictures::Size::default().train, value_parser = count)]
     pub train: usize,
@@ -351,6 +362,9 @@ pub struct SamplesArgs {
     /// The PNG file to write
     #[arg(long, value_name = "FILE", default_value = "samples.png")]
     pub out: PathBuf,
+    /// Whether it may replace a file.
+    #[command(flatten)]
+    pub force: ForceArg,
     /// The classes to draw: labels, ranges, names [default: all]
     #[arg(long, value_name = "CLASSES", allow_hyphen_values = true)]
     pub classes: Option<String>,

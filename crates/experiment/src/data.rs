@@ -198,6 +198,17 @@ impl Data {
         }
     }
 
+    /// The files and folders that the pictures were read from, where `named` is what the user named.
+    pub fn inputs(&self, named: Option<&Path>) -> Vec<PathBuf> {
+        let read = match self.dataset.source() {
+            Source::Archive { name: path, .. } | Source::Tar { name: path, .. } | Source::Folder { path } => {
+                Some(PathBuf::from(path))
+            }
+            Source::Memory => None,
+        };
+        named.map(Path::to_owned).into_iter().chain(read).collect()
+    }
+
     /// A phrase for the plan: the set, where it came from, and what it is not.
     pub fn describe(&self) -> String {
         match self.kind {

@@ -13,7 +13,7 @@ use crate::{
     machine,
     model_file::Model,
     models::INPUT,
-    record::{FeaturesRecord, FrozenTensor},
+    record::{FeaturesRecord, FrozenTensor, RunRecord, TaskRecord},
     report::ReportPictures,
     task::{self, Task},
     transfer::{self, CachePlan, Trained, Transfer},
@@ -136,15 +136,12 @@ impl<'a> Experiment<'a> {
             }),
         }
     }
+}
 
-    /// Pictures of both halves, to look at.
-    pub fn pictures(&self) -> ReportPictures {
-        let samples = |task: &Task| task::samples(self.data.dataset.train(), &task.classes, SAMPLES);
-        ReportPictures {
-            source: self.features.source().map(samples).unwrap_or_default(),
-            target: samples(&self.target),
-        }
-    }
+/// Pictures of both halves of a run, to look at.
+pub fn pictures(data: &Data, record: &RunRecord) -> ReportPictures {
+    let samples = |task: &TaskRecord| task::samples(data.dataset.train(), &task.classes, SAMPLES);
+    ReportPictures { source: record.source.as_ref().map(samples).unwrap_or_default(), target: samples(&record.target) }
 }
 
 /// Opens a file of features, which must still be the one that the settings were made for.

@@ -103,7 +103,8 @@ impl From<RunFolderError> for Failure {
 
 impl From<AtomicWriteError> for Failure {
     fn from(error: AtomicWriteError) -> Self {
-        Failure::new(Kind::Environment, error.to_string())
+        let kind = if error.is_environment_fault() { Kind::Environment } else { Kind::Usage };
+        Failure::new(kind, error.to_string())
     }
 }
 

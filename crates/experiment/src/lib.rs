@@ -47,6 +47,7 @@ pub mod spreadsheet;
 pub mod wording;
 
 pub mod atomic_file;
+pub mod output;
 pub mod record;
 pub mod report;
 pub mod run_folder;

@@ -2,7 +2,9 @@
 
 use std::{
     env::{self, consts},
-    fs, thread,
+    fs,
+    path::{Path, PathBuf},
+    thread,
     time::SystemTime,
 };
 
@@ -104,20 +106,54 @@ pub fn memory_bytes() -> Option<u64> {
 
 /// Memory that the process may still take without anything being swapped out, with the limits of its container and its shell.
 pub fn free_memory() -> Option<u64> {
-    let number = |path: &str| fs::read_to_string(path).ok()?.trim().parse::<u64>().ok();
     let free = kilobytes("/proc/meminfo", "MemAvailable:");
-    // cgroup v2, as a container sees its own; without a limit the file says "max". Cached files give way.
-    let within = number("/sys/fs/cgroup/memory.max").map(|limit| {
-        let used = number("/sys/fs/cgroup/memory.current").unwrap_or(0);
-        let files = field("/sys/fs/cgroup/memory.stat", "inactive_file ").unwrap_or_default();
-        limit.saturating_sub(used).saturating_add(files.parse().unwrap_or(0))
-    });
+    let within = left_in_groups(|path| fs::read_to_string(path).ok());
     // What `ulimit -v` leaves.
     let space = field("/proc/self/limits", "Max address space ").and_then(|limits| {
         let soft: u64 = limits.split_whitespace().next()?.parse().ok()?;
         Some(soft.saturating_sub(kilobytes("/proc/self/status", "VmSize:")?))
     });
     free.into_iter().chain(within).chain(space).min()
+}
+
+/// What the control groups of the process leave of memory: a container's, a batch job's, and those above them. `read` is
+/// the content of a file of the system.
+fn left_in_groups(read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
+    let (groups, mounts) = (read(Path::new("/proc/self/cgroup"))?, read(Path::new("/proc/self/mountinfo"))?);
+    let mut least: Option<u64> = None;
+    for mount in mounts.lines() {
+        // 42 32 0:39 ROOT MOUNTPOINT rw,nosuid - cgroup2 cgroup2 rw,nsdelegate
+        let Some((before, after)) = mount.split_once(" - ") else { continue };
+        let (before, after): (Vec<_>, Vec<_>) = (before.split(' ').collect(), after.split(' ').collect());
+        let ([_, _, _, root, top, ..], [kind, .., options]) = (&before[..], &after[..]) else { continue };
+        let (controller, names) = match *kind {
+            "cgroup2" => ("", ["memory.max", "memory.current", "inactive_file "]),
+            "cgroup" if options.split(',').any(|option| option == "memory") => {
+                ("memory", ["memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file "])
+            }
+            _ => continue,
+        };
+        // 4:memory:/slurm/job_7, and with version 2 only 0::/system.slice/run-7.scope
+        let group = groups.lines().find_map(|line| {
+            let (controllers, group) = line.split_once(':')?.1.split_once(':')?;
+            controllers.split(',').any(|name| name == controller).then_some(group)
+        });
+        // In a container the mount may begin at the group itself, or at one that is out of sight.
+        let below =
+            group.and_then(|group| Path::new(group).strip_prefix(root).ok()).filter(|path| !path.starts_with(".."));
+        let folder = below.map_or(PathBuf::from(top), |below| Path::new(top).join(below));
+        for folder in folder.ancestors().take_while(|folder| folder.starts_with(top)) {
+            let [limit, used, cached] = names;
+            let number = |name| read(&folder.join(name))?.trim().parse::<u64>().ok();
+            // Without a limit version 2 says "max", and version 1 almost 2^63.
+            let Some(limit) = number(limit).filter(|&limit| limit < 1 << 62) else { continue };
+            // Cached files give way.
+            let cached = read(&folder.join("memory.stat")).and_then(|text| field_of(&text, cached)?.parse().ok());
+            let left = limit.saturating_sub(number(used).unwrap_or(0)).saturating_add(cached.unwrap_or(0));
+            least = Some(least.map_or(left, |least| least.min(left)));
+        }
+    }
+    least
 }
 
 /// The largest resident set of the process so far.
@@ -136,7 +172,10 @@ fn kilobytes(file: &str, name: &str) -> Option<u64> {
 
 /// What follows a name at the beginning of a line.
 fn field(file: &str, name: &str) -> Option<String> {
-    let text = fs::read_to_string(file).ok()?;
+    field_of(&fs::read_to_string(file).ok()?, name)
+}
+
+fn field_of(text: &str, name: &str) -> Option<String> {
     Some(text.lines().find_map(|line| line.strip_prefix(name))?.trim().to_owned())
 }
 
@@ -152,6 +191,45 @@ mod tests {
         let block = std::hint::black_box(vec![1u8; 64 << 20]);
         // Other tests of this process may have needed more before.
         assert!(peak_memory_bytes().unwrap() >= peak.max(block.len() as u64));
+    }
+
+    #[test]
+    fn the_tightest_control_group_counts_of_either_version_wherever_it_is_mounted() {
+        const V1: &str = "35 31 0:32 / /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup cgroup rw,memory\n\
+                          41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
+        const V2: &str = "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
+        const INSIDE: &str = "30 23 0:26 /docker/7 /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n";
+        let v1 = [
+            ("memory.limit_in_bytes", "1000\n"),
+            ("memory.usage_in_bytes", "300"),
+            ("memory.stat", "cache 9\ntotal_inactive_file 50\n"),
+        ];
+        let v2 = [("memory.max", "1000\n"), ("memory.current", "300"), ("memory.stat", "anon 9\ninactive_file 50\n")];
+        for (groups, mounts, folder, files, left) in [
+            ("4:cpu,memory:/slurm/job\n0::/\n", V1, "/sys/fs/cgroup/memory/slurm/job", v1, Some(750)),
+            ("4:memory:/slurm/job/step\n", V1, "/sys/fs/cgroup/memory/slurm", v1, Some(750)),
+            ("4:memory:/docker/7\n", INSIDE, "/sys/fs/cgroup/memory", v1, Some(750)),
+            ("4:memory:/../elsewhere\n", V1, "/sys/fs/cgroup/memory", v1, Some(750)),
+            ("4:memory:/\n", V1, "/sys/fs/cgroup/memory/other", v1, None),
+            ("0::/system.slice/run-7.scope\n", V2, "/sys/fs/cgroup/system.slice/run-7.scope", v2, Some(750)),
+            ("0::/\n", V2, "/sys/fs/cgroup", v2, Some(750)),
+            ("0::/a/b\n", V2, "/sys/fs/cgroup/a", [("memory.max", "max"), v2[1], v2[2]], None),
+            ("0::/a\n", V2, "/sys/fs/cgroup/a", [("memory.max", "200"), v2[1], v2[2]], Some(50)),
+        ] {
+            let read = |path: &Path| match path.to_str()? {
+                "/proc/self/cgroup" => Some(groups.to_owned()),
+                "/proc/self/mountinfo" => Some(mounts.to_owned()),
+                _ if path.parent()? != Path::new(folder) => None,
+                _ => files.iter().find(|(name, _)| path.ends_with(name)).map(|(_, text)| (*text).to_owned()),
+            };
+            assert_eq!(left_in_groups(read), left, "{groups} at {folder}");
+        }
+        let unlimited = |path: &Path| match path.to_str()? {
+            "/proc/self/cgroup" => Some("4:memory:/".to_owned()),
+            "/proc/self/mountinfo" => Some(V1.to_owned()),
+            _ => Some("9223372036854771712".to_owned()),
+        };
+        assert_eq!(left_in_groups(unlimited), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use thawline::{
     command_line::{self, Refusal},
     commands, console,
     failure::{Failure, Result},
+    interrupt,
 };
 
 use crate::panics::without_panics;
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
 }
 
 fn work() -> Result<ExitCode> {
+    interrupt::survive_file_size_limit()?;
     let cli = match command_line::parse(env::args_os().collect()) {
         Ok(cli) => cli,
         Err(Refusal::Usage(error)) => return Ok(usage(&error)),

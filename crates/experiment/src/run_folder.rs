@@ -4,8 +4,7 @@ mod resumption;
 
 use std::{
     fmt::Write,
-    fs::{self, File},
-    io,
+    fs, io,
     path::{Path, PathBuf},
     time::SystemTime,
 };
@@ -13,9 +12,11 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 pub use self::resumption::{Interrupted, Start};
+use self::resumption::{LOCK, Lock};
 
 use crate::{
     atomic_file::{self, AtomicWriteError},
+    output,
     record::{DataKind, EpochRow, RecordError, RunRecord},
     report::{self, ReportPictures},
     spreadsheet,
@@ -30,7 +31,7 @@ pub struct RunFolder {
     data: DataKind,
     metrics: Vec<MetricsRow>,
     /// Held while the run goes on.
-    _lock: Option<File>,
+    _lock: Option<Lock>,
 }
 
 /// A row of `metrics.csv` and a line of `metrics.jsonl`: an [`EpochRow`] with its model's name.
@@ -104,6 +105,7 @@ impl RunFolderError {
     pub fn exit_code(&self) -> u8 {
         match self {
             RunFolderError::NotEmpty(_) | RunFolderError::NotAFolder(_) | RunFolderError::InUse(_) => 2,
+            RunFolderError::Write(error) if !error.is_environment_fault() => 2,
             RunFolderError::Folder { .. } | RunFolderError::Write(_) => 3,
             RunFolderError::Record(RecordError::NotFinite { .. }) => 4,
             RunFolderError::Record(_) | RunFolderError::Express { .. } => 1,
@@ -115,7 +117,7 @@ type Result<T> = std::result::Result<T, RunFolderError>;
 
 impl RunFolder {
     /// Makes the folder `path` for a run on such data, and the folders above it where they are missing; takes an empty one
-    /// as it is.
+    /// as it is, and one with what a run has left that could not begin.
     ///
     /// # Errors
     /// Where there is anything in it: a run never mixes with another. Where the system refuses.
@@ -125,10 +127,22 @@ impl RunFolder {
             return Err(RunFolderError::NotAFolder(path.to_owned()));
         }
         fs::create_dir_all(path).map_err(refused("make"))?;
-        if fs::read_dir(path).and_then(|mut entries| entries.next().transpose()).map_err(refused("read"))?.is_some() {
-            return Err(RunFolderError::NotEmpty(path.to_owned()));
-        }
-        Ok(RunFolder { path: path.to_owned(), data, metrics: Vec::new(), _lock: resumption::lock(path)? })
+        let require_empty = || {
+            for entry in fs::read_dir(path).map_err(refused("read"))? {
+                let name = entry.map_err(refused("read"))?.file_name();
+                // A disk that was full from the start takes environment.json at most.
+                if name != LOCK && name != "environment.json" && !atomic_file::is_partial(&name) {
+                    return Err(RunFolderError::NotEmpty(path.to_owned()));
+                }
+            }
+            Ok(())
+        };
+        require_empty()?;
+        let lock = Lock::take(path)?;
+        // Another run may have come and gone in between.
+        require_empty()?;
+        atomic_file::remove_partial(path, &[]).map_err(refused("clean"))?;
+        Ok(RunFolder { path: path.to_owned(), data, metrics: Vec::new(), _lock: lock })
     }
 
     /// Makes a new folder in `parent` that is named after the time, UTC: `2026-11-24-101502` (`undated` where there is no
@@ -144,7 +158,7 @@ impl RunFolder {
         let names = std::iter::once(name.clone()).chain((2..).map(|n: u32| format!("{name}-{n}")));
         for path in names.map(|name| parent.join(name)) {
             match fs::create_dir(&path) {
-                Ok(()) => return Ok(RunFolder { _lock: resumption::lock(&path)?, path, data, metrics: Vec::new() }),
+                Ok(()) => return Ok(RunFolder { _lock: Lock::take(&path)?, path, data, metrics: Vec::new() }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(source) => return Err(refused(&path, source)),
             }
@@ -209,15 +223,11 @@ impl RunFolder {
         self.write_report(record, pictures)
     }
 
-    /// Writes what is drawn from the record, anew where it exists.
-    fn write_report(&self, record: &RunRecord, pictures: &ReportPictures) -> Result<()> {
-        for folder in ["pictures", "plots"].map(|name| self.path.join(name)) {
-            fs::create_dir_all(&folder).map_err(|source| RunFolderError::Folder {
-                action: "make",
-                path: folder,
-                source,
-            })?;
-        }
+    /// Writes what is drawn from the record, again where it exists.
+    ///
+    /// # Errors
+    /// A system that refuses.
+    pub fn write_report(&self, record: &RunRecord, pictures: &ReportPictures) -> Result<()> {
         for (name, png) in report::picture_grids(record, pictures) {
             self.write(&format!("pictures/{name}"), &png)?;
         }
@@ -232,7 +242,7 @@ impl RunFolder {
     /// # Errors
     /// A system that refuses.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        Ok(atomic_file::write(&self.path.join(name), bytes)?)
+        Ok(atomic_file::write(&output::inside(&self.path, name)?, bytes)?)
     }
 }
 
@@ -296,6 +306,7 @@ mod tests {
             folder.write_weights(name, name.as_bytes()).unwrap();
         }
         folder.finish(&record, &fixture::pictures()).unwrap();
+        drop(folder);
         files(path)
     }
 
@@ -387,6 +398,20 @@ mod tests {
         assert_eq!(error.exit_code(), 2);
         assert!(error.to_string().contains("is a file, not a folder"), "{error}");
         assert_eq!(files(parent.path()), before);
+    }
+
+    #[test]
+    fn what_a_run_has_left_that_could_not_begin_is_in_nobodys_way() {
+        let parent = tempfile::tempdir().unwrap();
+        for name in ["environment.json", ".x7Gq2.partial", ".lock"] {
+            fs::write(parent.path().join(name), "half").unwrap();
+        }
+        let folder = RunFolder::create(parent.path(), DataKind::BuiltIn).unwrap();
+        assert!(matches!(RunFolder::create(parent.path(), DataKind::BuiltIn), Err(RunFolderError::InUse(_))));
+        drop(folder);
+        assert_eq!(files(parent.path()).into_keys().collect::<Vec<_>>(), ["environment.json"]);
+        fs::write(parent.path().join("config.toml"), "").unwrap();
+        assert!(matches!(RunFolder::create(parent.path(), DataKind::BuiltIn), Err(RunFolderError::NotEmpty(_))));
     }
 
     #[test]

@@ -57,7 +57,8 @@ impl Buffer {
     /// If the allocator or the system refuses.
     pub fn try_zeros(len: usize) -> io::Result<Self> {
         let bytes = len.checked_mul(size_of::<f32>()).ok_or(io::ErrorKind::OutOfMemory)?;
-        if bytes < HUGE_PAGE / 4 {
+        // WebAssembly maps no pages.
+        if bytes < HUGE_PAGE / 4 || cfg!(not(any(unix, windows))) {
             let mut floats: Vec<f32> = Vec::new();
             floats.try_reserve_exact(len + LANES).map_err(|_| io::ErrorKind::OutOfMemory)?;
             floats.resize(len + LANES, 0.0);

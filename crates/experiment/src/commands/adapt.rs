@@ -98,6 +98,7 @@ pub fn adapt(args: &AdaptArgs) -> Result<()> {
     machine::choose_level(args.machine.simd)?;
     let threads = machine::choose_threads(args.machine.threads);
     let interrupts = Interrupts::listen()?;
+    interrupts.defer();
     threads::with_threads(threads, || perform(args, &interrupts))?.map_err(Failure::of_unfinished_work)
 }
 
@@ -137,8 +138,8 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
     memory.require("the training", "lower --batch-size, or use the features of a smaller network")?;
     console.say(format!("memory    {memory}"))?;
     let mut folder = create_folder(args.out.as_deref(), DataKind::Own, now)?;
-    folder.write_config(&config)?;
     folder.write_start(&Start { command: command_line(), environment: environment.clone() })?;
+    folder.write_config(&config)?;
     let text = Text::from([format!("folder    {}", folder.path().display()), String::new()]);
     console.say(text.and(Text::of_lines(network.summary())).and(""))?;
 

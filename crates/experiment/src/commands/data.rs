@@ -1,6 +1,9 @@
 //! `thawline data`: look at a data set, check it, or make one.
 
-use std::path::Path;
+use std::{
+    io::BufWriter,
+    path::{Path, PathBuf},
+};
 
 use thawline_cifar::{Format, Images, Source};
 use thawline_tensor::nn::thousands;
@@ -8,9 +11,11 @@ use thawline_tensor::nn::thousands;
 use crate::{
     atomic_file, classes,
     cli::{DataCommand, DataPath, SamplesArgs, SynthArgs},
-    console,
+    console::{self, Console},
     data::{self, Data},
     failure::{Failure, Result},
+    interrupt::Interrupts,
+    output::{self, Output},
     pictures,
     record::ClassRecord,
     report, task,
@@ -76,17 +81,25 @@ fn verify(path: &DataPath) -> Result<()> {
 
 /// Built-in pictures as an archive or a folder.
 fn synth(args: &SynthArgs) -> Result<()> {
-    let SynthArgs { out, train, test, seed } = args;
+    let SynthArgs { out, force, train, test, seed } = args;
+    Interrupts::listen()?;
     require_size(*train, *test)?;
-    let is_archive = is_archive(out)?;
-    let dataset = data::draw(*seed, pictures::Size { train: *train, test: *test })?;
-    if is_archive {
-        dataset.write_archive(out)?;
-    } else {
-        dataset.write_folder(out)?;
+    let archive = if is_archive(out)? { Some(Output::open(out, force.force, &[])?) } else { None };
+    if archive.is_none() {
+        output::require_new_folder(out)?;
     }
+    let dataset = data::draw(*seed, pictures::Size { train: *train, test: *test })?;
+    match &archive {
+        Some(output) => output.write_with(|file| dataset.write_archive_to(BufWriter::new(file)))?,
+        None => atomic_file::write_folder(out, |folder| {
+            dataset
+                .write_folder(folder)
+                .map_err(|error| Failure { message: format!("{}: {}", out.display(), error.fault()), ..error.into() })
+        })?,
+    }
+    let console = archive.as_ref().map_or_else(Console::default, Output::console);
     let [train, test] = [*train, *test].map(|count| thousands(count as u64));
-    console::print([
+    console.result([
         format!("{}: {train} training and {test} test pictures, drawn from seed {seed}", out.display()),
         format!("records  {}  SHA-256 of all labels and pixels", dataset.sha256()),
     ])
@@ -127,7 +140,11 @@ fn is_archive(path: &Path) -> Result<bool> {
 
 /// A picture of pictures.
 fn samples(args: &SamplesArgs) -> Result<()> {
+    Interrupts::listen()?;
     let data = open(&args.data)?;
+    let inputs = data.inputs(args.data.path.as_deref());
+    let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
+    let output = Output::open(&args.out, args.force.force, &inputs)?;
     let names = data.dataset.classes();
     let classes = match &args.classes {
         Some(list) => classes::parse("--classes", list, names)?,
@@ -139,9 +156,9 @@ fn samples(args: &SamplesArgs) -> Result<()> {
     let rows = task::samples(data.dataset.train(), &classes, args.columns);
     let png = report::sample_grid(&rows, data.kind)
         .ok_or_else(|| Failure::usage("the data have no training pictures of these classes"))?;
-    atomic_file::write(&args.out, &png)?;
+    output.write(&png)?;
     let names: Vec<&str> = classes.iter().map(|class| class.name.as_str()).collect();
-    console::print([
+    output.console().result([
         format!("{}: {}", args.out.display(), data.describe()),
         format!("rows from the top: {}", names.join(", ")),
     ])

@@ -1,6 +1,6 @@
 //! `thawline eval`: how well a model does on a data set.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
@@ -10,14 +10,16 @@ use thawline_tensor::{
 };
 
 use crate::{
-    atomic_file, classes,
-    cli::MachineArgs,
-    console::{self, listed, shown},
+    classes,
+    cli::{ForceArg, MachineArgs},
+    console::{self, Console, listed, shown},
     data::{self, Labels},
     estimate::Memory,
     failure::{Failure, Kind, Result},
+    interrupt::Interrupts,
     machine,
     model_file::Model,
+    output::Output,
     predictions::require_finite,
     progress::percent,
     record::{ConfusionMatrix, DataRecord},
@@ -48,6 +50,9 @@ pub struct EvalArgs {
     /// Write the logits of each picture to this safetensors file
     #[arg(long, value_name = "FILE")]
     pub logits: Option<PathBuf>,
+    /// Whether they may replace a file.
+    #[command(flatten)]
+    pub force: ForceArg,
     /// Print the scores as JSON
     #[arg(long)]
     pub json: bool,
@@ -74,12 +79,18 @@ struct Scores {
 /// A model or data that cannot be read; classes that are not there.
 pub fn eval(args: &EvalArgs) -> Result<()> {
     machine::choose_level(args.machine.simd)?;
+    Interrupts::listen()?;
     threads::with_threads(machine::choose_threads(args.machine.threads), || score(args))?
 }
 
 fn score(args: &EvalArgs) -> Result<()> {
     let model = Model::open(&args.from).map_err(|failure| failure.within("--from"))?;
     let data = data::open(args.data.as_deref())?.labelled(args.labels)?;
+    let inputs = data.inputs(args.data.as_deref());
+    let inputs: Vec<&Path> = inputs.iter().chain([&args.from]).map(PathBuf::as_path).collect();
+    let open =
+        |path: &PathBuf| Output::open(path, args.force.force, &inputs).map_err(|failure| failure.within("--logits"));
+    let output = args.logits.as_ref().map(open).transpose()?;
     let outputs = &model.metadata.classes;
     let names = data.dataset.classes();
     let classes = match &args.classes {
@@ -113,9 +124,9 @@ fn score(args: &EvalArgs) -> Result<()> {
     }
     let logits = predict(&model.network, &task.validation);
     require_finite(&logits, |picture| format!("test picture {}", picture + 1))?;
-    if let Some(path) = &args.logits {
+    if let Some(output) = &output {
         let tensor = ("logits".to_owned(), logits.shape().dims(), logits.data());
-        atomic_file::write(path, &tensor_file::to_foreign_bytes([tensor], None)?)?;
+        output.write(&tensor_file::to_foreign_bytes([tensor], None)?)?;
     }
     let scores = Scores {
         model: args.from.display().to_string(),
@@ -126,6 +137,7 @@ fn score(args: &EvalArgs) -> Result<()> {
         accuracy: metrics.accuracy,
         confusion: training::confusion(&logits, &task),
     };
+    let console = output.as_ref().map_or_else(Console::default, Output::console);
     if args.json {
         let json =
             serde_json::to_string_pretty(&scores).map_err(|error| Failure::new(Kind::Other, error.to_string()))?;
@@ -133,7 +145,7 @@ fn score(args: &EvalArgs) -> Result<()> {
     }
     let mut lines = vec![format!("{}: {}", scores.model, shown(&model.metadata.model)), data.describe(), String::new()];
     lines.extend(table(&scores));
-    console::print(lines)
+    console.result(lines)
 }
 
 /// The scores, and what was taken for what.

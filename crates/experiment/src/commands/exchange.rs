@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::{
-    atomic_file, classes,
-    cli::ModelArgs,
-    console::{self, listed},
+    classes,
+    cli::{ForceArg, ModelArgs},
+    console::{self, Text, listed},
     estimate::Memory,
     exchange::{self, Framework, pytorch},
     failure::{Failure, Result},
+    interrupt::Interrupts,
     machine,
     model_file::Model,
+    output::Output,
     tensor_file::{self, TensorFile},
     weights::{self, Metadata},
 };
@@ -26,9 +28,12 @@ pub struct ExportArgs {
     /// The model: a file of weights
     #[arg(long, value_name = "MODEL")]
     pub from: PathBuf,
-    /// The safetensors file to write; must not exist
+    /// The safetensors file to write
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    /// Whether it may replace a file.
+    #[command(flatten)]
+    pub force: ForceArg,
 }
 
 /// Flags of `import`.
@@ -38,9 +43,12 @@ pub struct ImportArgs {
     /// The safetensors file of a PyTorch state_dict, or of Keras's weights by layer
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
-    /// The model file to write; must not exist
+    /// The model file to write
     #[arg(long, value_name = "MODEL")]
     pub out: PathBuf,
+    /// Whether it may replace a file.
+    #[command(flatten)]
+    pub force: ForceArg,
     /// A model of the same network and classes; instead of --classes and the network's flags
     #[arg(long, value_name = "MODEL", conflicts_with_all = ["classes", "model", "NetworkArgs"])]
     pub like: Option<PathBuf>,
@@ -57,21 +65,24 @@ pub struct ImportArgs {
 /// # Errors
 /// A model that cannot be read; a file that exists, or cannot be written.
 pub fn export(args: &ExportArgs) -> Result<()> {
-    let ExportArgs { format, from, out } = args;
+    let ExportArgs { format, from, out, force } = args;
     machine::choose_level(None)?;
-    require_absent(out)?;
+    Interrupts::listen()?;
+    let output = Output::open(out, force.force, &[from])?;
     let model = Model::open(from).map_err(|failure| failure.within("--from"))?;
     let Model { metadata, network, .. } = &model;
-    atomic_file::write(out, &exchange::export(network, &metadata.network, *format)?)?;
+    output.write(&exchange::export(network, &metadata.network, *format)?)?;
     let file = out.display().to_string();
+    let console = output.console();
     match format {
         Framework::Torch => {
-            console::print_data(&(pytorch::code(&metadata.network, metadata.classes.len(), &file) + "\n"))
+            let code = pytorch::code(&metadata.network, metadata.classes.len(), &file) + "\n";
+            if console.stdout_is_data { console.result(Text::of_lines(code)) } else { console::print_data(&code) }
         }
         Framework::Keras => {
             let names: Vec<String> = network.params().map(|(name, _)| name).collect();
             let how = "scripts/load_keras.py loads it into a model whose layers have these names".to_owned();
-            console::print([format!("{file}: {}", listed(&names)), how])
+            console.result([format!("{file}: {}", listed(&names)), how])
         }
     }
 }
@@ -82,7 +93,10 @@ pub fn export(args: &ExportArgs) -> Result<()> {
 /// A file that does not hold the network; a file that exists, or cannot be written.
 pub fn import(args: &ImportArgs) -> Result<()> {
     machine::choose_level(None)?;
-    require_absent(&args.out)?;
+    Interrupts::listen()?;
+    let inputs = [Some(&args.file), args.like.as_ref(), args.network.model.as_ref()];
+    let inputs: Vec<&Path> = inputs.into_iter().flatten().map(PathBuf::as_path).collect();
+    let output = Output::open(&args.out, args.force.force, &inputs)?;
     let classes: Vec<String> = args.classes.iter().map(|name| name.trim().to_owned()).collect();
     let (metadata, mut network) = match &args.like {
         Some(path) => {
@@ -109,19 +123,12 @@ pub fn import(args: &ImportArgs) -> Result<()> {
         .map_err(|failure| failure.within(&place))?;
     let metadata = Metadata { model: "imported".to_owned(), frozen: Vec::new(), ..metadata };
     network.unfreeze();
-    atomic_file::write(&args.out, &weights::to_safetensors(&network, &metadata)?)?;
+    output.write(&weights::to_safetensors(&network, &metadata)?)?;
     let from = if framework == Framework::Torch { "PyTorch" } else { "Keras" };
     let without = if prefix.is_empty() { String::new() } else { format!(", names without {prefix}") };
-    console::print(format!(
+    output.console().result(format!(
         "{}: {} classes, from {from}'s {place}{without}",
         args.out.display(),
         metadata.classes.len()
     ))
-}
-
-fn require_absent(path: &Path) -> Result<()> {
-    if path.exists() {
-        return Err(Failure::usage(format!("{}: exists already; name another file", path.display())));
-    }
-    Ok(())
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::{atomic_file, console, failure::Result, features::Features};
+use crate::{cli::ForceArg, failure::Result, features::Features, interrupt::Interrupts, output::Output};
 
 /// Flags of `features`.
 #[derive(Debug, Args)]
@@ -14,6 +14,9 @@ pub struct FeaturesArgs {
     /// The file to write
     #[arg(long, value_name = "FILE", default_value = "features.safetensors")]
     pub out: PathBuf,
+    /// Whether it may replace a file.
+    #[command(flatten)]
+    pub force: ForceArg,
 }
 
 /// Writes a model's features alone: what `adapt --from` needs of it.
@@ -21,7 +24,9 @@ pub struct FeaturesArgs {
 /// # Errors
 /// A model that cannot be read; a target that cannot be written.
 pub fn features(args: &FeaturesArgs) -> Result<()> {
+    Interrupts::listen()?;
+    let output = Output::open(&args.out, args.force.force, &[&args.model])?;
     let bytes = Features::open(Some(&args.model))?.to_bytes()?;
-    atomic_file::write(&args.out, &bytes)?;
-    console::print(format!("{}: {} bytes", args.out.display(), bytes.len()))
+    output.write(&bytes)?;
+    output.console().result(format!("{}: {} bytes", args.out.display(), bytes.len()))
 }

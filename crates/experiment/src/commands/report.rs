@@ -5,14 +5,22 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::Deserialize;
+
 use clap::Args;
 
 use crate::{
     atomic_file,
+    cli::ForceArg,
     console::Console,
     failure::{Failure, Kind, Result},
+    interrupt::Interrupts,
+    output,
     report::sweep::{self as report, Options},
-    sweep::merge::{self, Results},
+    sweep::{
+        merge::{self, Results},
+        settings::Settings,
+    },
 };
 
 /// Flags of `report`.
@@ -24,6 +32,9 @@ pub struct ReportArgs {
     /// Where the report goes [default: the first folder]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Whether it may replace files that are no report on this sweep.
+    #[command(flatten)]
+    pub force: ForceArg,
     /// Leave times and machines out, so that equal results give equal bytes
     #[arg(long)]
     pub no_times: bool,
@@ -37,24 +48,45 @@ pub struct ReportArgs {
 /// # Errors
 /// Folders of different sweeps, damaged records; a system that refuses.
 pub fn report(args: &ReportArgs) -> Result<()> {
+    Interrupts::listen()?;
     let results = merge::read(&args.folders)?;
     let out = args.out.as_deref().unwrap_or(&args.folders[0]);
     let options = Options { no_times: args.no_times, note: args.note.clone() };
-    write(&results, out, &options, Console::default())
+    write(&results, out, &options, args.force.force, Console::default())
 }
 
-/// Writes `report.html` and the same as JSON, CSV and SVG, and prints the table.
+/// Writes `report.html` and the same as JSON, CSV and SVG, and prints the table. Files that are there are replaced if they
+/// are a report on this sweep, or `force` is set.
 ///
 /// # Errors
-/// A system that refuses.
-pub(super) fn write(results: &Results, out: &Path, options: &Options, console: Console) -> Result<()> {
-    let plots = out.join("plots");
-    fs::create_dir_all(&plots).map_err(|error| {
-        Failure::new(Kind::Environment, format!("cannot make the folder {}: {error}", plots.display()))
+/// Other files of these names; a system that refuses.
+pub(super) fn write(results: &Results, out: &Path, options: &Options, force: bool, console: Console) -> Result<()> {
+    let files = report::files(results, options);
+    let existing = files.iter().map(|(name, _)| out.join(name)).find(|path| fs::symlink_metadata(path).is_ok());
+    if let Some(path) = existing.filter(|_| !force && !is_of_this_sweep(out, &results.settings)) {
+        return Err(Failure::usage(format!(
+            "{}: exists already, and not as part of a report on this sweep; name another folder with --out, or replace it with --force",
+            path.display()
+        )));
+    }
+    fs::create_dir_all(out).map_err(|error| {
+        Failure::new(Kind::Environment, format!("cannot make the folder {}: {error}", out.display()))
     })?;
-    for (name, bytes) in report::files(results, options) {
-        atomic_file::write(&out.join(name), &bytes)?;
+    for (name, bytes) in files {
+        atomic_file::write(&output::inside(out, &name)?, &bytes)?;
     }
     console.result(report::text(results, options.no_times))?;
     console.result(format!("report: {}", out.join("report.html").display()))
+}
+
+/// Whether a folder is the sweep's own, or holds an earlier report on it.
+fn is_of_this_sweep(folder: &Path, settings: &Settings) -> bool {
+    #[derive(Deserialize)]
+    struct Report {
+        settings: Settings,
+    }
+    let read = |name| fs::read(folder.join(name)).ok();
+    let sweep = read("sweep.json").and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let report = || serde_json::from_slice(&read("report.json")?).ok().map(|Report { settings }| settings);
+    sweep.or_else(report).is_some_and(|theirs| settings.difference(&theirs).is_none())
 }

@@ -65,9 +65,15 @@ fn begin(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
         console.say(Text::from([format!("taken over from {file}"), String::new()]).and(transfer.table()).and(""))?;
         transfer.require_whole(config.partial).map_err(|failure| failure.within(&format!("--from: {file}")))?;
     }
+    interrupts.defer();
     let folder = create_folder(args.output.out.as_deref(), data.kind, now)?;
-    folder.write_start(&start)?;
-    folder.write_config(&config)?;
+    let begun = folder.write_start(&start).and_then(|()| folder.write_config(&config));
+    begun.map_err(|error| match Failure::from(error) {
+        Failure { kind: Kind::Environment, message } => {
+            Failure::new(Kind::Environment, format!("{message}; when that is mended, start the same command again"))
+        }
+        failure => failure,
+    })?;
     perform(args, experiment, folder, start, interrupts)
 }
 
@@ -78,15 +84,27 @@ fn resume(args: &RunArgs, interrupted: Interrupted, interrupts: &Interrupts) -> 
     let from = config.from.as_ref().map(open).transpose()?;
     let path = args.data.data.clone().unwrap_or_else(|| PathBuf::from(&config.data));
     let data = data::named(&path).map_err(|failure| failure.within("--data"))?.labelled(config.labels)?;
-    let is_finished = interrupted.is_finished();
+    let (is_drawn, record) = (interrupted.is_drawn(), interrupted.record()?);
     let folder = interrupted.into_folder(data.kind)?;
-    if is_finished {
-        folder.remove_checkpoints()?;
-        let report = folder.path().join("report.html");
-        let done = "there is nothing left to do: the run is finished".to_owned();
-        return console(args).say([done, format!("report: {}", report.display())]);
-    }
-    perform(args, Experiment::prepare(&data, &config, from)?, folder, start, interrupts)
+    let what = match record {
+        None if !is_drawn => {
+            interrupts.defer();
+            return perform(args, Experiment::prepare(&data, &config, from)?, folder, start, interrupts);
+        }
+        Some(record) if !is_drawn => {
+            let (expected, found) = (record.data.sha256.clone(), data.record().sha256);
+            if expected != found {
+                let [expected, found] = [expected, found].map(Option::unwrap_or_default);
+                let what = format!("expected pictures of SHA-256 {expected}, found {found}");
+                return Err(Failure::usage(format!("--data: {}: {what}", path.display())));
+            }
+            folder.write_report(&record, &experiment::pictures(&data, &record))?;
+            "the run is finished; its report was drawn again"
+        }
+        _ => "there is nothing left to do: the run is finished",
+    };
+    folder.remove_checkpoints()?;
+    console(args).say([what.to_owned(), format!("report: {}", folder.path().join("report.html").display())])
 }
 
 /// The story. What a checkpoint holds already is not done again.
@@ -173,7 +191,7 @@ fn train(
         frozen,
         peak_memory_bytes: machine::peak_memory_bytes(),
     };
-    folder.finish(&record, &experiment.pictures())?;
+    folder.finish(&record, &experiment::pictures(data, &record))?;
     folder.remove_checkpoints()?;
     Ok(record)
 }

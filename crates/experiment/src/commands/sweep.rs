@@ -128,6 +128,7 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
     }
 
     let folder = SweepFolder::open(&out, &settings)?;
+    interrupts.defer();
     let done = |arm: &Arm, seed| folder.record(arm, seed).map(|record| record.is_some());
     let mut open = Vec::new();
     for job in &jobs {
@@ -177,6 +178,8 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
         _ => failure,
     })?;
     console.say([String::new(), format!("{} in this process", duration(progress.elapsed().as_secs_f64()))])?;
+    // All jobs are done; waiting for another process is not worth a second signal.
+    interrupts.end_at_once()?;
     let _claim = folder.claim_report()?;
     let left = undone(&folder, &plan)?;
     if left > 0 {
@@ -188,7 +191,7 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
     }
     let results = merge::read(std::slice::from_ref(&out))?;
     let options = Options { no_times: args.no_times, ..Options::default() };
-    report::write(&results, &out, &options, console)
+    report::write(&results, &out, &options, false, console)
 }
 
 /// How many of some jobs have no record yet.

@@ -12,15 +12,17 @@ use toml::{Spanned, Table, Value};
 
 use super::{MetricsRow, RunFolder, RunFolderError};
 use crate::{
-    atomic_file,
+    atomic_file::{self, Unfinished},
     checkpoint::Checkpoint,
     command_line,
     config::Config,
+    console,
     failure::{Failure, Kind, Result},
     input::{self, SETTINGS},
     model_file::Model,
     models::file,
-    record::{DataKind, Environment, EpochRow},
+    output,
+    record::{DataKind, Environment, EpochRow, RunRecord},
     wording,
 };
 
@@ -38,7 +40,7 @@ pub struct Start {
 #[derive(Debug)]
 pub struct Interrupted {
     path: PathBuf,
-    lock: Option<File>,
+    lock: Option<Lock>,
     /// The settings of the run.
     pub config: Config,
     /// How it was started.
@@ -56,7 +58,6 @@ impl Interrupted {
             let what = if path.exists() { "is no folder" } else { "no such folder" };
             return Err(refused(format!("{what}; expected the folder of an interrupted run")));
         }
-        let lock = lock(path)?;
         let config = read(&path.join("config.toml"), parse_config)?;
         let start = read(&path.join("environment.json"), |path, text| {
             serde_json::from_str(text).map_err(|error| {
@@ -64,12 +65,27 @@ impl Interrupted {
                 Failure::usage(format!("{}: is not as this version of the program writes it: {reason}", path.display()))
             })
         })?;
-        Ok(Interrupted { path: path.to_owned(), lock, config, start })
+        Ok(Interrupted { path: path.to_owned(), lock: Lock::take(path)?, config, start })
     }
 
-    /// Whether there is nothing left to do: the report is the last file of a run.
-    pub fn is_finished(&self) -> bool {
-        self.path.join("report.html").exists()
+    /// Whether the report is there, which is the last file of a run.
+    pub fn is_drawn(&self) -> bool {
+        ["report.html", "plots", "pictures"].iter().all(|name| self.path.join(name).exists())
+    }
+
+    /// The record of a run that needs no more training.
+    ///
+    /// # Errors
+    /// A record that is damaged, or of another version.
+    pub fn record(&self) -> Result<Option<RunRecord>> {
+        let path = self.path.join("summary.json");
+        if !path.exists() {
+            return Ok(None);
+        }
+        read(&path, |path, text| match RunRecord::from_json(text.as_bytes()) {
+            Ok(record) => Ok(Some(record)),
+            Err(error) => Err(Failure::usage(format!("{}: {error}; remove it to go on without it", path.display()))),
+        })
     }
 
     /// The folder, cleared of unfinished writes, to go on in.
@@ -78,12 +94,8 @@ impl Interrupted {
     /// A system that refuses.
     pub fn into_folder(self, data: DataKind) -> Result<RunFolder> {
         let Interrupted { path, lock, .. } = self;
-        for folder in [path.clone(), path.join("pictures"), path.join("plots")] {
-            if folder.is_dir() {
-                let refused = |source| RunFolderError::Folder { action: "clean", path: folder.clone(), source };
-                atomic_file::remove_partial(&folder).map_err(refused)?;
-            }
-        }
+        let refused = |source| RunFolderError::Folder { action: "clean", path: path.clone(), source };
+        atomic_file::remove_partial(&path, &["pictures", "plots"]).map_err(refused)?;
         Ok(RunFolder { path, data, metrics: Vec::new(), _lock: lock })
     }
 }
@@ -116,15 +128,45 @@ fn parse_config(path: &Path, text: &str) -> Result<Config> {
     }
 }
 
-/// Holds a folder for this process; the system lets go of it when the process ends, however it ends.
-pub(super) fn lock(path: &Path) -> std::result::Result<Option<File>, RunFolderError> {
-    // Other systems do not open folders as files.
-    let Ok(folder) = File::open(path) else { return Ok(None) };
-    match folder.try_lock() {
-        Ok(()) => Ok(Some(folder)),
-        Err(TryLockError::WouldBlock) => Err(RunFolderError::InUse(path.to_owned())),
-        // A file system without locks.
-        Err(TryLockError::Error(_)) => Ok(None),
+/// The file that the process holds locked while it works on a run folder.
+pub(super) const LOCK: &str = ".lock";
+
+/// A folder held for this process. The system lets go of it when the process ends, however it ends; the file is removed
+/// unless the process was killed, and does no harm then.
+#[derive(Debug)]
+pub(super) struct Lock {
+    path: PathBuf,
+    _unfinished: Unfinished,
+    _file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Before the file is closed, so that nobody else holds it.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+impl Lock {
+    /// Takes the folder; nothing where the file system has no locks, after a warning.
+    pub(super) fn take(folder: &Path) -> std::result::Result<Option<Self>, RunFolderError> {
+        let path = folder.join(LOCK);
+        loop {
+            let file = output::open_lock(folder, LOCK)?;
+            match file.try_lock() {
+                // Another process may have removed the file in between, and a third one made a new one.
+                Ok(()) if file.metadata().is_ok_and(|metadata| output::is_same(&path, &metadata, &path)) => {
+                    return Ok(Some(Lock { _unfinished: Unfinished::new(path.clone()), path, _file: file }));
+                }
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(RunFolderError::InUse(folder.to_owned())),
+                Err(TryLockError::Error(error)) => {
+                    let (warning, folder) = ("cannot be locked on this file system", folder.display());
+                    console::warn(format!("warning: {folder} {warning} ({error}); start no other run in it"));
+                    return Ok(None);
+                }
+            }
+        }
     }
 }
 

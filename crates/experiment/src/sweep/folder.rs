@@ -21,8 +21,12 @@ use crate::{
     atomic_file,
     failure::{Failure, Kind, Result},
     input::{self, RECORD},
-    wording,
+    output, wording,
 };
+
+/// What each process holds that has the folder open, and the one that writes the report.
+const PRESENCE: &str = "claims/presence.lock";
+const REPORT: &str = "claims/report.lock";
 
 /// An open sweep folder.
 #[derive(Debug)]
@@ -52,17 +56,15 @@ impl SweepFolder {
                 path.display()
             )));
         }
-        for folder in ["jobs", "weights", "claims"] {
-            let folder = path.join(folder);
-            fs::create_dir_all(&folder).map_err(|error| refused("make the folder", &folder, &error))?;
+        fs::create_dir_all(path).map_err(|error| refused("make the folder", path, &error))?;
+        for name in ["jobs/", "weights/", "claims/"] {
+            output::inside(path, name)?;
         }
-        let presence = path.join("claims/presence.lock");
-        let lock = open_lock(&presence)?;
+        let presence = path.join(PRESENCE);
+        let lock = output::open_lock(path, PRESENCE)?;
         if lock.try_lock().is_ok() {
-            let written = [path.to_owned(), path.join("jobs"), path.join("weights"), path.join("plots")];
-            for folder in written.into_iter().filter(|folder| folder.exists()) {
-                atomic_file::remove_partial(&folder).map_err(|error| refused("clean", &folder, &error))?;
-            }
+            let below = ["jobs", "weights", "plots"];
+            atomic_file::remove_partial(path, &below).map_err(|error| refused("clean", path, &error))?;
             lock.unlock().map_err(|error| refused("unlock", &presence, &error))?;
         }
         lock.lock_shared().map_err(|error| refused("lock", &presence, &error))?;
@@ -117,12 +119,12 @@ impl SweepFolder {
     /// # Errors
     /// A file system without locks; a system that refuses.
     pub fn claim(&self, arm: &Arm, seed: u64) -> Result<Option<Claim>> {
-        let path = self.path.join("claims").join(format!("{}.lock", JobRecord::name(arm, seed)));
-        let lock = open_lock(&path)?;
+        let name = format!("claims/{}.lock", JobRecord::name(arm, seed));
+        let lock = output::open_lock(&self.path, &name)?;
         match lock.try_lock() {
             Ok(()) => Ok(Some(Claim { _lock: lock })),
             Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(refused("lock", &path, &error)),
+            Err(TryLockError::Error(error)) => Err(refused("lock", &self.path.join(name), &error)),
         }
     }
 
@@ -132,9 +134,8 @@ impl SweepFolder {
     /// # Errors
     /// A file system without locks; a system that refuses.
     pub fn claim_report(&self) -> Result<Claim> {
-        let path = self.path.join("claims/report.lock");
-        let lock = open_lock(&path)?;
-        lock.lock().map_err(|error| refused("lock", &path, &error))?;
+        let lock = output::open_lock(&self.path, REPORT)?;
+        lock.lock().map_err(|error| refused("lock", &self.path.join(REPORT), &error))?;
         Ok(Claim { _lock: lock })
     }
 
@@ -207,14 +208,6 @@ fn is_foreign(entry: io::Result<fs::DirEntry>) -> bool {
         let name = name.to_string_lossy();
         !ours.contains(&name.as_ref()) && !name.ends_with(".partial")
     })
-}
-
-fn open_lock(path: &Path) -> Result<File> {
-    if let Ok(metadata) = fs::metadata(path) {
-        input::require_regular(path, &metadata, "a lock of this sweep")?;
-    }
-    let opened = File::options().create(true).append(true).open(path);
-    opened.map_err(|error| refused("open", path, &error))
 }
 
 fn refused(what: &str, path: &Path, error: &io::Error) -> Failure {

@@ -34,9 +34,10 @@ pub struct Options {
 /// Every file of the report, by its name.
 pub fn files(results: &Results, options: &Options) -> Vec<(String, Vec<u8>)> {
     let analysis = Analysis::of(results, !options.no_times);
+    // The JSON comes first: it says of which sweep the other files are.
     let mut files = vec![
-        ("report.html".to_owned(), page::render(&analysis, options).into_bytes()),
         ("report.json".to_owned(), files::json(&analysis)),
+        ("report.html".to_owned(), page::render(&analysis, options).into_bytes()),
     ];
     files.extend(files::csv(&analysis).map(|(name, bytes)| (name.to_owned(), bytes)));
     let plots = plots(&analysis).into_iter().filter_map(|(name, plot)| Some((name, plot?)));

@@ -77,3 +77,27 @@ fn half_written_files_of_a_killed_process_are_removed_unless_someone_is_writing(
     drop(SweepFolder::open(place.path(), &settings).unwrap());
     assert!(torn.iter().all(|path| !path.exists()));
 }
+
+#[cfg(unix)]
+#[test]
+fn links_lead_nowhere() {
+    let settings = settings(&data(2));
+    let arm = arm("frozen");
+    for link in ["jobs", "weights", "claims", "claims/presence.lock", "claims/frozen-seed-3.lock", "claims/report.lock"]
+    {
+        let place = tempfile::tempdir().unwrap();
+        let elsewhere = place.path().join("elsewhere");
+        fs::create_dir_all(place.path().join("sweep/claims")).unwrap();
+        fs::create_dir(&elsewhere).unwrap();
+        let path = place.path().join("sweep").join(link);
+        let _ = fs::remove_dir(&path);
+        let target = if link.ends_with("lock") { elsewhere.join("file") } else { elsewhere.clone() };
+        std::os::unix::fs::symlink(target, path).unwrap();
+        let used = SweepFolder::open(&place.path().join("sweep"), &settings)
+            .and_then(|folder| folder.claim(&arm, 3).and_then(|_| folder.claim_report()));
+        let failure = used.unwrap_err();
+        assert_eq!(failure.kind, Kind::Usage, "{failure}");
+        assert!(failure.message.contains(link) && failure.message.contains("is a link"), "{failure}");
+        assert_eq!(fs::read_dir(&elsewhere).unwrap().count(), 0, "{link}");
+    }
+}

@@ -1,0 +1,151 @@
+//! What commands write: nothing is destroyed, nothing goes where it should not, nothing is left half-written.
+#![cfg(unix)]
+
+use std::{
+    fs,
+    os::unix::fs::{FileTypeExt, symlink},
+    process::{Command, Stdio},
+    thread,
+    time::Duration,
+};
+
+use crate::invocation::{Place, archive, names};
+
+const MODEL: &str = "run/weights-model_1.safetensors";
+
+#[test]
+fn no_command_replaces_what_exists_unless_it_is_forced_to() {
+    let place = Place::new();
+    place.run("");
+    fs::copy(archive(), place.path("data.tar.gz")).unwrap();
+    let call = place.call(["export", "--format", "torch", "--from", MODEL, "--out", "torch"]);
+    assert_eq!(call.code, Some(0), "{}", call.stderr);
+    // The input that must survive, where there is one.
+    for (line, input) in [
+        (format!("features {MODEL} --out"), Some(MODEL)),
+        (format!("export --format keras --from {MODEL} --out"), Some(MODEL)),
+        (format!("import torch --like {MODEL} --out"), Some("torch")),
+        (format!("eval --from {MODEL} --data data.tar.gz --limit 9 --logits"), Some(MODEL)),
+        (format!("eval --from {MODEL} --data data.tar.gz --limit 9 --logits"), Some("data.tar.gz")),
+        ("data samples data.tar.gz --columns 1 --out".to_owned(), Some("data.tar.gz")),
+        ("data synth --train 5 --test 5".to_owned(), None),
+    ] {
+        let call = |out: &str, force: &str| place.call(format!("{line} {out} {force}").split_whitespace());
+        let refused = |out: &str, force: &str, words: &str| {
+            let call = call(out, force);
+            assert_eq!((call.code, call.stdout.as_str()), (Some(2), ""), "{line} {out} {force}: {}", call.stderr);
+            assert!(call.stderr.contains(words) && call.stderr.lines().count() == 1, "{line} {out}: {}", call.stderr);
+        };
+        let is_precious = |name: &str| fs::read(place.path(name)).unwrap() == b"precious";
+        fs::write(place.path("file.tar.gz"), "precious").unwrap();
+        symlink("file.tar.gz", place.path("link.tar.gz")).unwrap();
+        symlink("nowhere", place.path("dangling.tar.gz")).unwrap();
+        for out in ["file.tar.gz", "link.tar.gz"] {
+            refused(out, "", "exists already; name another file, or replace it with --force");
+        }
+        refused("dangling.tar.gz", "--force", "is a link to nothing");
+        refused("missing/x.tar.gz", "--force", "there is no folder missing; make it first");
+        refused("file.tar.gz/x.tar.gz", "", "Not a directory");
+        if let Some(input) = input {
+            let before = fs::read(place.path(input)).unwrap();
+            symlink(input, place.path("input")).unwrap();
+            for out in [input, "input"] {
+                refused(out, "--force", "is read by this command");
+            }
+            assert!(fs::read(place.path(input)).unwrap() == before, "{line}");
+        }
+        assert!(is_precious("file.tar.gz") && !place.path("nowhere").exists(), "{line}");
+
+        assert_eq!(call("link.tar.gz", "--force").code, Some(0), "{line}");
+        assert!(place.path("link.tar.gz").is_symlink() && !is_precious("file.tar.gz"), "{line}");
+        // A pipe stays one, and gets the same bytes.
+        assert!(Command::new("mkfifo").arg(place.path("pipe.tar.gz")).status().unwrap().success());
+        let (pipe, whole) = (place.path("pipe.tar.gz"), fs::read(place.path("file.tar.gz")).unwrap());
+        let read = thread::spawn(move || fs::read(pipe).unwrap());
+        let piped = call("pipe.tar.gz", "");
+        assert_eq!((piped.code, piped.stdout.as_str()), (Some(0), ""), "{line}: {}", piped.stderr);
+        assert!(read.join().unwrap() == whole, "{line}");
+        assert!(fs::metadata(place.path("pipe.tar.gz")).unwrap().file_type().is_fifo(), "{line}");
+
+        let made = ["file.tar.gz", "link.tar.gz", "dangling.tar.gz", "pipe.tar.gz", "input"];
+        made.iter().filter(|name| place.path(name).is_symlink() || place.path(name).exists()).for_each(|name| {
+            fs::remove_file(place.path(name)).unwrap();
+        });
+        assert_eq!(place.names(), ["data.tar.gz", "run", "torch"], "{line}");
+    }
+}
+
+#[test]
+fn a_folder_of_pictures_goes_nowhere_but_into_a_new_folder() {
+    let place = Place::new();
+    fs::create_dir(place.path("mine")).unwrap();
+    fs::write(place.path("mine/thesis.txt"), "all of it").unwrap();
+    fs::create_dir(place.path("empty")).unwrap();
+    symlink("empty", place.path("link")).unwrap();
+    for (out, code) in [("mine", 2), ("link", 2), ("missing/new", 2), ("empty", 0), ("new", 0)] {
+        let call = place.call(["data", "synth", out, "--train", "50", "--test", "10", "--force"]);
+        assert_eq!(call.code, Some(code), "{out}: {}", call.stderr);
+    }
+    assert_eq!(fs::read_to_string(place.path("mine/thesis.txt")).unwrap(), "all of it");
+    assert_eq!((names(&place.path("empty")).len(), place.names().len()), (7, 4));
+}
+
+#[test]
+fn a_signal_leaves_nothing_half_written() {
+    for out in ["set.tar.gz", "set"] {
+        let interrupted = (0..5).any(|_| {
+            let place = Place::new();
+            let mut command = place.command(["data", "synth", out, "--train", "3000", "--test", "1000"]);
+            let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+            while place.names().is_empty() && child.try_wait().unwrap().is_none() {
+                thread::sleep(Duration::from_millis(1));
+            }
+            let _ = Command::new("kill").args(["-TERM", &child.id().to_string()]).stderr(Stdio::null()).status();
+            let end = child.wait_with_output().unwrap();
+            if end.status.code() == Some(0) {
+                // Too late.
+                return false;
+            }
+            assert_eq!(end.status.code(), Some(143), "{out}");
+            assert_eq!(String::from_utf8(end.stderr).unwrap(), "error: interrupted\n", "{out}");
+            assert_eq!(place.names(), Vec::<String>::new(), "{out}");
+            true
+        });
+        assert!(interrupted, "{out}: written too fast, five times");
+    }
+}
+
+#[test]
+fn links_in_a_run_folder_lead_nowhere() {
+    for link in ["plots", "pictures", ".lock"] {
+        let place = Place::new();
+        place.run("");
+        fs::create_dir(place.path("elsewhere")).unwrap();
+        fs::write(place.path("elsewhere/.precious.partial"), "1").unwrap();
+        fs::remove_file(place.path("run/report.html")).unwrap();
+        let _ = fs::remove_dir_all(place.path("run").join(link));
+        symlink("../elsewhere", place.path("run").join(link)).unwrap();
+        let call = place.call(["run", "--resume", "run"]);
+        assert_eq!(call.code, Some(2), "{link}: {}{}", call.stdout, call.stderr);
+        assert!(
+            call.stderr.contains(&format!("run/{link}: it is a link, which may lead elsewhere")),
+            "{}",
+            call.stderr
+        );
+        assert_eq!(names(&place.path("elsewhere")), [".precious.partial"], "{link}");
+    }
+}
+
+#[test]
+fn a_limit_to_the_size_of_files_is_told_and_leaves_nothing() {
+    let place = Place::new();
+    let program = assert_cmd::cargo::cargo_bin!("thawline").display();
+    for out in ["set.tar.gz", "set"] {
+        let script = format!("ulimit -f 20; exec {program} data synth {out} --train 50 --test 10");
+        let end = Command::new("sh").args(["-c", &script]).current_dir(place.path("")).output().unwrap();
+        let stderr = String::from_utf8(end.stderr).unwrap();
+        assert_eq!(end.status.code(), Some(3), "{out}: {stderr}");
+        assert!(stderr.contains(out) && stderr.contains("File too large") && stderr.lines().count() == 1, "{stderr}");
+        assert_eq!(place.names(), Vec::<String>::new(), "{out}");
+    }
+}
