@@ -153,7 +153,7 @@ fn the_announced_peak_is_what_is_taken() {
     for line in [
         small_run("--threads 1 --out run"),
         small_run("--threads 2 --dense 2000 --filters 16 --out run"),
-        small_run("--threads 40 --filters 16,32 --out run"),
+        small_run("--threads 4 --filters 16,64 --out run"),
         small_run("--threads 2 --filters 32 --batch-size 64 --cache off --out run"),
         line("adapt pictures --epochs 1 --threads 2 --out run"),
     ] {

@@ -210,20 +210,69 @@ fn predictions_come_as_table_csv_or_json_with_as_many_classes_as_asked_for() {
 #[test]
 fn paths_come_from_standard_input_and_what_cannot_be_read_is_told_at_the_end() {
     let place = adapted();
-    let mut command = place.command(["predict", "--from", "run", "--format", "csv", "-"]);
+    let call = predict_from_stdin(&place, "csv", b"pictures/dark/0.png\n\nnowhere.png\r\npictures/light/0.png");
+    assert_eq!(call.code, Some(2));
+    assert_eq!(call.stderr, "skipped nowhere.png: no such file\nerror: 1 of 3 pictures could not be read\n");
+    let pictures: Vec<&str> = call.stdout.lines().map(|line| line.split(',').next().unwrap()).collect();
+    assert_eq!(pictures, ["picture", "pictures/dark/0.png", "pictures/light/0.png"]);
+
+    let call = place.call(["predict", "--from", "run", "pictures/dark"]);
+    let hint =
+        "is a folder; expected a picture; for all files in it: find pictures/dark -type f -print0 | thawline predict";
+    assert!(call.stderr.contains(hint), "{}", call.stderr);
+}
+
+fn predict_from_stdin(place: &Place, format: &str, paths: &[u8]) -> Call {
+    let mut command = place.command(["predict", "--from", "run", "--format", format, "-"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(b"pictures/dark/0.png\n\nnowhere.png\r\npictures/light/0.png\0pictures/light/1.jpg\0")
-        .unwrap();
-    let call = Call::from(child.wait_with_output().unwrap());
-    assert_eq!(call.code, Some(2));
-    assert_eq!(call.stderr, "skipped nowhere.png: no such file\nerror: 1 of 4 pictures could not be read\n");
-    let pictures: Vec<&str> = call.stdout.lines().map(|line| line.split(',').next().unwrap()).collect();
-    assert_eq!(pictures, ["picture", "pictures/dark/0.png", "pictures/light/0.png", "pictures/light/1.jpg"]);
+    child.stdin.take().unwrap().write_all(paths).unwrap();
+    child.wait_with_output().unwrap().into()
+}
+
+#[cfg(unix)]
+#[test]
+fn names_that_are_not_text_stay_apart() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    let place = adapted();
+    let names = [&b"caf\xe9.png"[..], b"caf\xe8.png", b"a\nb.png", br"a\nb.png"];
+    for name in names {
+        fs::copy(place.path("pictures/dark/0.png"), place.path("").join(OsStr::from_bytes(name))).unwrap();
+    }
+    let line = |name: &[u8]| [name, b"\0"].concat();
+    let paths = names.map(line).concat();
+    for (format, expected) in [
+        ("json", [r"$'caf\\xe9.png'", r"$'caf\\xe8.png'", r"a\nb.png", r"a\\nb.png"]),
+        ("csv", [r"$'caf\xe9.png'", r"$'caf\xe8.png'", r"$'a\x0ab.png'", r"a\nb.png"]),
+        ("table", [r"$'caf\xe9.png'", r"$'caf\xe8.png'", r"$'a\x0ab.png'", r"a\nb.png"]),
+    ] {
+        let call = predict_from_stdin(&place, format, &paths);
+        assert_eq!(call.code, Some(0), "{}", call.stderr);
+        for (line, expected) in call.stdout.lines().skip(usize::from(format == "csv")).zip(expected) {
+            assert!(line.contains(expected), "{format}: {line}");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_a_class_is_left_out() {
+    let place = Place::new();
+    let folder = folder(&place);
+    for left in ["__MACOSX", "lost+found", "__pycache__", "dark/@eaDir"] {
+        fs::create_dir(folder.join(left)).unwrap();
+    }
+    for left in ["__MACOSX/._dark", "dark/Thumbs.db", "light/desktop.ini"] {
+        fs::write(folder.join(left), "x").unwrap();
+    }
+    // The second time there is the first one's run, below the default folder and beside the pictures.
+    for out in [&[][..], &["--out", "mine"], &["--out", "last"]] {
+        let mut command = place.command([&["adapt", ".", "--strict", "--epochs", "1"], out].concat());
+        let call = Call::from(command.current_dir(&folder).output().unwrap());
+        assert_eq!(call.code, Some(0), "{}", call.stderr);
+        let outputs = ["./runs left out: this program's own output", "./mine left out: "];
+        let found = outputs.map(|output| call.stdout.contains(output));
+        assert_eq!(found, [!out.is_empty(), out.contains(&"last")], "{}", call.stdout);
+    }
 }
 
 #[cfg(unix)]

@@ -170,7 +170,9 @@ fn settings_that_are_none_of_the_runs_are_named_with_their_line() {
 #[cfg(unix)]
 mod unix {
     use std::{
+        ffi::{OsStr, OsString},
         io::{BufRead, BufReader},
+        os::unix::ffi::OsStrExt,
         process::{Child, Command, Stdio},
         thread,
         time::Instant,
@@ -184,8 +186,14 @@ mod unix {
 
     /// A place with a run of many epochs, interrupted by a signal after the first epoch's line.
     fn interrupted(signal: &str) -> (Place, Call) {
+        interrupted_in(OsStr::new("run"), signal)
+    }
+
+    fn interrupted_in(out: &OsStr, signal: &str) -> (Place, Call) {
         let place = Place::new();
-        let mut command = place.command(small_run(&FLAGS.replace("--epochs 2", "--epochs 40")));
+        let flags = FLAGS.replace("--epochs 2", "--epochs 40").replace(" --out run", "");
+        let mut command = place.command(small_run(&flags));
+        command.arg([OsStr::new("--out="), out].into_iter().collect::<OsString>());
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         assert!(lines.by_ref().map(Result::unwrap).any(|line| line.trim_start().starts_with("1/40")));
@@ -220,6 +228,16 @@ mod unix {
             assert!(resumed.stdout.contains("model_1 goes on after epoch "), "{}{}", resumed.stdout, resumed.stderr);
             assert_same(&whole, &place.finished(resumed), signal);
         }
+    }
+
+    #[test]
+    fn the_command_that_goes_on_fits_any_name() {
+        let (place, call) = interrupted_in(OsStr::from_bytes(b"-it's \xff"), "-INT");
+        let (_, command) = call.stderr.trim_end().split_once("; go on with: ").unwrap();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", command]).current_dir(place.path("")).env_remove("THAWLINE_DATA");
+        let resumed = Call::from(shell.output().unwrap());
+        assert_eq!(resumed.code, Some(0), "{command}: {}", resumed.stderr);
     }
 
     /// Whenever the process ends, the run goes on to the same end.

@@ -131,8 +131,7 @@ impl Checkpoint {
     /// # Errors
     /// The file, the tensor, what was expected and what was found.
     pub fn open(path: &Path) -> Result<Self> {
-        let bytes = model_file::read(path)?;
-        Checkpoint::from_bytes(&bytes).map_err(|failure| failure.within(&path.display().to_string()))
+        model_file::open(path, Checkpoint::of)
     }
 
     /// The same, of a file that was read already.
@@ -140,9 +139,11 @@ impl Checkpoint {
     /// # Errors
     /// The tensor, what was expected and what was found.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let model = Model::from_bytes(bytes)?;
-        let file = TensorFile::parse(bytes)?;
-        let Metadata { training, .. } = file.open_seal(weights::FORMAT)?;
+        Checkpoint::of(&TensorFile::parse(bytes)?)
+    }
+
+    fn of(file: &TensorFile) -> Result<Self> {
+        let (model, training) = Model::whole(file)?;
         let standing = training.ok_or_else(|| {
             Failure::usage("holds a model's weights alone; expected a checkpoint, with the optimizer's moments")
         })?;

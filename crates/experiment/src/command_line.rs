@@ -107,11 +107,21 @@ pub fn one_line(error: &clap::Error, arguments: &[OsString]) -> String {
 
 /// A line of clap's, as part of a longer one.
 fn rephrase(line: &str) -> String {
+    const WORDS: [(&str, &str, &str, &str); 8] = [
+        ("[possible values: ", "]", "expected one of ", ""),
+        ("unexpected argument ", " found", "unknown argument ", ""),
+        ("unrecognized subcommand ", "", "unknown command ", ""),
+        ("a similar argument exists: ", "", "did you mean ", "?"),
+        ("a value is required for ", " but none was supplied", "", " needs a value"),
+        ("the following required arguments were not provided:", "", "missing:", ""),
+        ("the argument ", " cannot be used multiple times", "", " is given twice"),
+        ("invalid UTF-8 was detected in one or more arguments", "", "an argument is not UTF-8", ""),
+    ];
     let line = line.strip_prefix("error: ").or(line.strip_prefix("tip: ")).unwrap_or(line);
-    match line.strip_prefix("[possible values: ").and_then(|values| values.strip_suffix(']')) {
-        Some(values) => format!("expected one of {values}"),
-        None => line.to_owned(),
-    }
+    let ours = |&(start, end, before, after): &(&str, &str, &str, &str)| {
+        line.strip_prefix(start)?.strip_suffix(end).map(|named| format!("{before}{named}{after}"))
+    };
+    WORDS.iter().find_map(ours).unwrap_or_else(|| line.to_owned())
 }
 
 /// What a file adds to the command line.

@@ -174,7 +174,7 @@ pub(crate) fn escaped(text: &str, by: impl Fn(char) -> String) -> String {
 }
 
 /// Control characters, and those that turn the direction of a text or break its line.
-fn is_hidden(c: char) -> bool {
+pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}' | '\u{feff}')
 }

@@ -14,6 +14,7 @@ use thawline_cifar::{Dataset, Fault, Format, Images, PIXEL_BYTES, Source};
 
 use crate::{
     failure::{Failure, Kind, Result},
+    path_text,
     pictures::{self, Split},
     record::{DataKind, DataRecord},
 };
@@ -164,7 +165,7 @@ impl Data {
             Format::Cifar100 => DataKind::Cifar100,
             _ => DataKind::Cifar10,
         };
-        Data { dataset, kind, path: Some(path.display().to_string()), reason }
+        Data { dataset, kind, path: Some(path_text::exact(path)), reason }
     }
 
     /// What a reader must know about the pictures.

@@ -116,6 +116,9 @@ pub struct Memory {
     pub file: u64,
 }
 
+/// What to do where nothing can be made smaller.
+pub const MORE: &str = "use a machine with more memory";
+
 /// A thread's stack and its share of the allocator, and what a command takes beside all that is counted.
 const THREAD: u64 = 100 << 10;
 const BESIDE: u64 = 2 << 20;
@@ -167,6 +170,11 @@ impl Memory {
     pub fn of_inference(network: &Network, pictures: usize) -> Self {
         let batch = network.inference_bytes(pictures, threads::count(), &mut Scratch::default());
         Memory { batch, ..Memory::held() }
+    }
+
+    /// Of a file in memory.
+    pub fn of_file(file: u64) -> Self {
+        Memory { file, ..Memory::held() }
     }
 
     /// Of reading a file of weights of so many bytes into a network.

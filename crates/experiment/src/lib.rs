@@ -21,6 +21,7 @@ pub mod features;
 pub mod model_file;
 pub mod models;
 pub mod own_pictures;
+mod path_text;
 pub mod pictures;
 pub mod predictions;
 pub mod regime;

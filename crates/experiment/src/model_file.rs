@@ -11,8 +11,9 @@ use thawline_tensor::{
 };
 
 use crate::{
-    checkpoint, classes,
-    estimate::Memory,
+    checkpoint::{self, Standing},
+    classes,
+    estimate::{MORE, Memory},
     failure::{Failure, Result},
     tensor_file::{self, Dtype, Header, TensorFile, dimensions},
     weights::{self, Metadata},
@@ -39,7 +40,7 @@ impl Model {
     /// # Errors
     /// The file, the tensor, what was expected and what was found.
     pub fn open(path: &Path) -> Result<Self> {
-        open(path, Model::from_bytes)
+        open(path, Model::whole).map(|(model, _)| model)
     }
 
     /// Reads such a file, or one that holds features alone.
@@ -47,7 +48,7 @@ impl Model {
     /// # Errors
     /// The file, the tensor, what was expected and what was found.
     pub fn open_features(path: &Path) -> Result<Self> {
-        open(path, Model::features_from_bytes)
+        open(path, Model::of).map(|(model, _)| model)
     }
 
     /// The layers that the file has weights for, where it holds features alone; elsewhere these are all.
@@ -60,14 +61,7 @@ impl Model {
     /// # Errors
     /// The tensor, what was expected and what was found.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        let model = Model::features_from_bytes(bytes)?;
-        match model.features_alone() {
-            Some(_) => Err(Failure::usage(
-                "holds features alone, without a head to tell classes apart; \
-                 `thawline adapt --from` and `thawline run --from` put one behind them",
-            )),
-            None => Ok(model),
-        }
+        Model::whole(&TensorFile::parse(bytes)?).map(|(model, _)| model)
     }
 
     /// The same, of a file that may hold features alone.
@@ -75,7 +69,22 @@ impl Model {
     /// # Errors
     /// The tensor, what was expected and what was found.
     pub fn features_from_bytes(bytes: &[u8]) -> Result<Self> {
-        let file = TensorFile::parse(bytes)?;
+        Model::of(&TensorFile::parse(bytes)?).map(|(model, _)| model)
+    }
+
+    /// The model of a file that does not hold features alone, and where its training stands, if it is a checkpoint.
+    pub(crate) fn whole(file: &TensorFile) -> Result<(Self, Option<Standing>)> {
+        let (model, training) = Model::of(file)?;
+        match model.features_alone() {
+            Some(_) => Err(Failure::usage(
+                "holds features alone, without a head to tell classes apart; \
+                 `thawline adapt --from` and `thawline run --from` put one behind them",
+            )),
+            None => Ok((model, training)),
+        }
+    }
+
+    fn of(file: &TensorFile) -> Result<(Self, Option<Standing>)> {
         let metadata: Metadata = file.open_seal(weights::FORMAT)?;
         let mut network = outline(&metadata, file.header())?;
         let mut faults = Vec::new();
@@ -92,7 +101,8 @@ impl Model {
         moments(&metadata, &network)
             .try_for_each(|(name, shape)| file.values(&name, shape).map(drop))
             .map_err(misfit)?;
-        Ok(Model { metadata: Metadata { training: None, ..metadata }, network, sha256: tensor_file::sha256(bytes) })
+        let (training, metadata) = (metadata.training.clone(), Metadata { training: None, ..metadata });
+        Ok((Model { metadata, network, sha256: file.sha256() }, training))
     }
 
     /// The whole file again.
@@ -104,22 +114,18 @@ impl Model {
     }
 }
 
-/// The bytes of a file that holds a network which fits its own description; with the seal, that is still to be checked.
+/// Opens a file, or of a folder its [`MODEL_FILE`], and reads what is in it; it fits its own description, and the memory.
 ///
 /// # Errors
 /// The file, what was expected and what was found.
-pub fn read(path: &Path) -> Result<Vec<u8>> {
-    tensor_file::read(path, |header| {
-        let network = outline(&header.metadata(weights::FORMAT)?, header)?;
-        Memory::of_reading(&network, header.file_len()).require("this file", "use a machine with more memory")
-    })
-}
-
-fn open(path: &Path, parse: impl FnOnce(&[u8]) -> Result<Model>) -> Result<Model> {
+pub(crate) fn open<T>(path: &Path, read: impl FnOnce(&TensorFile) -> Result<T>) -> Result<T> {
     let inside = path.join(MODEL_FILE);
     let path = if inside.is_file() { &inside } else { path };
-    let bytes = read(path)?;
-    parse(&bytes).map_err(|failure| failure.within(&path.display().to_string()))
+    let file = TensorFile::open(path, |header| {
+        let network = outline(&header.metadata(weights::FORMAT)?, header)?;
+        Memory::of_reading(&network, header.file_len()).require("this file", MORE)
+    })?;
+    read(&file).map_err(|failure| failure.within(&path.display().to_string()))
 }
 
 /// Parameters that a file of features may ask for in the head that it does not hold.
@@ -398,7 +404,7 @@ mod tests {
             (b"\x08\x08\x12\x07pytorch", "it looks like an ONNX model"),
             (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS; `git lfs pull`"),
             (b"\x02\0\0\0\0\0\0\0{}", "has no metadata of this program; `thawline import`"),
-            (b"\x02\0\0\0\0\0\0\0\xff\xfe", "its header is no text"),
+            (b"\x02\0\0\0\0\0\0\0\xff\xfe", "its header is not text"),
         ] {
             let text = refusal(bytes);
             assert!(text.contains(words), "{words}: {text}");

@@ -25,6 +25,7 @@ use thawline_tensor::nn::thousands;
 use crate::{
     failure::{Failure, Kind, Result},
     input::{Input, WEIGHTS},
+    wording,
 };
 
 /// The one key of the metadata.
@@ -140,24 +141,6 @@ fn seal_position(bytes: &[u8]) -> Option<usize> {
     (seal + DIGITS <= bytes.len()).then_some(seal)
 }
 
-/// Reads a file that should be one of these. What is wrong with its header is said before anything else is read; `check`
-/// may refuse a large file by its header.
-///
-/// # Errors
-/// Names the file: there is none, the system refuses, or it is not one of these.
-pub fn read(path: &Path, check: impl FnOnce(&Header) -> Result<()>) -> Result<Vec<u8>> {
-    let mut input = Input::open(path, WEIGHTS)?;
-    input.read_to(LENGTH as u64)?;
-    let header = input.bytes.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
-    input.read_to(LENGTH as u64 + header.min(MOST_HEADER))?;
-    let refused = |failure: Failure| failure.within(&path.display().to_string());
-    let header = Header::parse(&input.bytes, input.length).map_err(refused)?;
-    if input.length > SMALL {
-        check(&header).map_err(refused)?;
-    }
-    input.read_all()
-}
-
 /// What a file says of itself before its tensors' values, its form checked.
 pub struct Header {
     tensors: tensor::Metadata,
@@ -210,7 +193,9 @@ impl Header {
         let text = self.metadata.as_deref().ok_or_else(|| {
             Failure::usage("is a safetensors file, but has no metadata of this program; `thawline import` may read it")
         })?;
-        let unreadable = |error: serde_json::Error| Failure::usage(format!("its metadata cannot be read: {error}"));
+        let unreadable = |error: serde_json::Error| {
+            Failure::usage(format!("its metadata cannot be read: {}", wording::json(&error)))
+        };
         // The version comes first: another version's missing fields would hide the reason.
         let Version { format: found } = serde_json::from_str(text).map_err(unreadable)?;
         if found != format {
@@ -258,16 +243,39 @@ impl Header {
 /// A file of weights, its form checked.
 pub struct TensorFile<'a> {
     header: Header,
-    bytes: &'a [u8],
+    bytes: Cow<'a, [u8]>,
 }
 
 impl<'a> TensorFile<'a> {
-    /// Checks the form, as [`Header::parse`] does.
+    /// Reads a file that should be one of these. What is wrong with its header is said before anything else is read; `check`
+    /// may refuse a large file by its header.
+    ///
+    /// # Errors
+    /// Names the file: there is none, the system refuses, or it is not one of these.
+    pub fn open(path: &Path, check: impl FnOnce(&Header) -> Result<()>) -> Result<TensorFile<'static>> {
+        let mut input = Input::open(path, WEIGHTS)?;
+        input.read_to(LENGTH as u64)?;
+        let header = input.bytes.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
+        input.read_to(LENGTH as u64 + header.min(MOST_HEADER))?;
+        let refused = |failure: Failure| failure.within(&path.display().to_string());
+        let header = Header::parse(&input.bytes, input.length).map_err(refused)?;
+        let length = input.length;
+        if length > SMALL {
+            check(&header).map_err(refused)?;
+        }
+        let bytes = input.read_all()?;
+        if bytes.len() as u64 != length {
+            return Err(refused(Failure::usage("changes while it is read")));
+        }
+        Ok(TensorFile { header, bytes: bytes.into() })
+    }
+
+    /// Checks the form of bytes, as [`Header::parse`] does.
     ///
     /// # Errors
     /// What is not as it should be.
     pub fn parse(bytes: &'a [u8]) -> Result<Self> {
-        Ok(TensorFile { header: Header::parse(bytes, bytes.len() as u64)?, bytes })
+        Ok(TensorFile { header: Header::parse(bytes, bytes.len() as u64)?, bytes: bytes.into() })
     }
 
     /// What the file says about itself, once the seal has shown that it is whole.
@@ -282,9 +290,9 @@ impl<'a> TensorFile<'a> {
         }
         // Another version may have another seal.
         let Seal { sha256: seal } = self.header.metadata(format)?;
-        let position = seal_position(self.bytes).filter(|_| seal.len() == DIGITS);
+        let position = seal_position(&self.bytes).filter(|_| seal.len() == DIGITS);
         let position = position.ok_or_else(|| Failure::usage("its metadata have no sha256: it is damaged"))?;
-        let found = seal_of(self.bytes, position);
+        let found = seal_of(&self.bytes, position);
         if found != seal {
             return Err(Failure::usage(format!(
                 "is damaged, or was changed by another program: its SHA-256 should be {seal} (with these digits as zeros), \
@@ -308,6 +316,11 @@ impl<'a> TensorFile<'a> {
     /// What the file says of itself.
     pub fn header(&self) -> &Header {
         &self.header
+    }
+
+    /// SHA-256 of the file's bytes, in hexadecimal.
+    pub fn sha256(&self) -> String {
+        sha256(&self.bytes)
     }
 
     /// The names of all tensors, sorted.
@@ -437,14 +450,17 @@ fn describe(error: &SafeTensorError, bytes: &[u8], length: u64) -> String {
             }
             None => format!("is no safetensors file, or cut short: {}, and it has {length} bytes", announced()),
         },
-        SafeTensorError::InvalidHeader(error) => format!("its header is no text: {error}"),
+        SafeTensorError::InvalidHeader(_) => "its header is not text".to_owned(),
         SafeTensorError::InvalidHeaderDeserialization(error) => {
-            format!("its header is not that of a safetensors file: {error}")
+            format!("its header is not that of a safetensors file: {}", wording::json(error))
         }
         SafeTensorError::MetadataIncompleteBuffer => {
             format!("is cut short or damaged: its header describes another length than its {length} bytes")
         }
-        error => format!("is damaged: {error}"),
+        SafeTensorError::InvalidOffset(name) => {
+            format!("is damaged: tensor {name} does not begin where the one before it ends")
+        }
+        _ => "is damaged: a tensor's shape does not fit its length".to_owned(),
     }
 }
 

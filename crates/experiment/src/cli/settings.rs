@@ -14,6 +14,7 @@ use crate::{
     failure::Result,
     model_file::Model,
     models::{Architecture, Listed, Tutorial, file},
+    path_text,
 };
 
 /// Whether the command line has a flag of the network, rather than defaults alone. It has no flags itself.
@@ -111,7 +112,7 @@ impl RunArgs {
             freeze: freeze.clone().unwrap_or_else(|| network.features_end()),
             network,
             head: *head,
-            from: from.as_ref().map(|path| path.display().to_string()),
+            from: from.as_ref().map(|path| path_text::exact(path)),
             from_sha256: model.map(|model| model.sha256.clone()),
             partial: *partial,
             cache: *cache,

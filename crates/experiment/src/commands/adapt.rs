@@ -30,6 +30,7 @@ use crate::{
         collection::{Collection, Fate},
         folder::{self, Folder},
     },
+    path_text,
     predictions::{Guess, guesses},
     progress::{Progress, duration, percent},
     record::{DataKind, EpochRow},
@@ -111,18 +112,18 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
     // Nothing is written until all is known to be possible.
     let features = Features::open(args.from.as_deref()).map_err(|failure| failure.within("--from"))?;
     let origin = Origin { sha256: features.model().sha256.clone(), classes: features.model().metadata.classes.clone() };
-    let Folder { classes, beside } = folder::open(&args.folder)?;
-    let files: usize = classes.iter().map(|class| class.files.len()).sum();
+    let found = folder::open(&args.folder)?;
+    let files: usize = found.classes.iter().map(|class| class.files.len()).sum();
     let mut progress = Progress::new(console, config.epochs, files, None);
     progress.wait(format!("reading {} pictures", thousands(files as u64)));
     let stop = || interrupts.signal().is_some();
-    let read = Collection::read(Folder { classes, beside }, config.seed, config.validation, stop);
+    let read = Collection::read(&found.classes, config.seed, config.validation, stop);
     progress.finish();
     let pictures = match interrupts.signal() {
         Some(signal) => return Err(Failure::new(Kind::Signal(signal), "interrupted while reading the pictures")),
         None => read?,
     };
-    console.say(describe(&config, &origin, &pictures, beside))?;
+    console.say(describe(&config, &origin, &pictures, &found))?;
     list_skipped(console, &pictures, args.strict)?;
     let task = pictures.task().map_err(|failure| failure.within(&config.folder))?;
     let mut network = features.attach_head(task.classes.len())?;
@@ -185,14 +186,14 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
 }
 
 fn settings(args: &AdaptArgs) -> Settings {
-    let from = args.from.as_deref().map_or_else(|| BUILT_IN.to_owned(), |path| path.display().to_string());
+    let from = args.from.as_deref().map_or_else(|| BUILT_IN.to_owned(), path_text::exact);
     let &AdaptArgs { validation, strict, epochs, batch_size, learning_rate, seed, .. } = args;
-    let (folder, threads, simd) = (args.folder.display().to_string(), threads::count(), Level::current().to_string());
+    let (folder, threads, simd) = (path_text::exact(&args.folder), threads::count(), Level::current().to_string());
     Settings { folder, from, validation, strict, epochs, batch_size, learning_rate, seed, threads, simd }
 }
 
 /// What will be done, with what.
-fn describe(config: &Settings, origin: &Origin, pictures: &Collection, beside: usize) -> Vec<String> {
+fn describe(config: &Settings, origin: &Origin, pictures: &Collection, found: &Folder) -> Vec<String> {
     let plural = |n: u64| if n == 1 { "" } else { "s" };
     let mut lines = vec![
         format!("features  from {}, a model for {}", config.from, listed(&origin.classes)),
@@ -209,8 +210,12 @@ fn describe(config: &Settings, origin: &Origin, pictures: &Collection, beside: u
             class.validation
         )
     }));
-    if beside > 0 {
-        lines.push(format!("          {beside} file{} beside the class folders left out", plural(beside as u64)));
+    if found.beside > 0 {
+        let plural = plural(found.beside as u64);
+        lines.push(format!("          {} file{plural} beside the class folders left out", found.beside));
+    }
+    for output in &found.outputs {
+        lines.push(format!("          {} left out: this program's own output", path_text::printable(output)));
     }
     match pictures.twins() {
         0 => {}
@@ -230,7 +235,7 @@ fn describe(config: &Settings, origin: &Origin, pictures: &Collection, beside: u
 fn list_skipped(console: Console, pictures: &Collection, strict: bool) -> Result<()> {
     let skipped: Vec<_> = pictures.skipped().collect();
     for (entry, reason) in skipped.iter().take(NAMED) {
-        console.say(format!("skipped   {}: {reason}", entry.path.display()))?;
+        console.say(format!("skipped   {}: {reason}", path_text::printable(&entry.path)))?;
     }
     if skipped.len() > NAMED {
         console.say(format!("skipped   {} more, listed in the run folder's pictures.csv", skipped.len() - NAMED))?;
@@ -240,7 +245,7 @@ fn list_skipped(console: Console, pictures: &Collection, strict: bool) -> Result
             "--strict: {} of {} files cannot be read; the first: {}: {reason}",
             skipped.len(),
             pictures.entries.len(),
-            entry.path.display()
+            path_text::printable(&entry.path)
         ))),
         _ => Ok(()),
     }
@@ -264,7 +269,7 @@ fn table(pictures: &Collection, guesses: &[Vec<Guess>]) -> Result<Vec<u8>> {
             _ => None,
         };
         Row {
-            file: entry.path.display().to_string(),
+            file: path_text::printable(&entry.path),
             class: &pictures.classes[entry.class],
             set: entry.fate.name(),
             predicted: guess.map(|guess| pictures.classes[guess.class].as_str()),
@@ -281,7 +286,7 @@ fn mistakes(pictures: &Collection, guesses: &[Vec<Guess>]) -> Vec<Mistake> {
     let wrong = pictures.validation().zip(guesses).filter(|((entry, _), guesses)| guesses[0].class != entry.class);
     let mut mistakes: Vec<Mistake> = wrong
         .map(|((entry, pixels), guesses)| Mistake {
-            file: entry.path.display().to_string(),
+            file: path_text::printable(&entry.path),
             class: name(entry.class),
             predicted: name(guesses[0].class),
             probability: guesses[0].probability,
@@ -308,9 +313,7 @@ fn results(record: &Adaptation, folder: &Path) -> Vec<String> {
     }
     lines.push(format!("report: {}", folder.join("report.html").display()));
     lines.push(format!("model:  {}", model.display()));
-    let path = model.to_string_lossy();
-    let quoted = shlex::try_quote(&path).unwrap_or_else(|_| path.clone());
-    lines.push(format!("use it: thawline predict --from {quoted} PICTURE..."));
+    lines.push(format!("use it: thawline predict --from {} PICTURE...", path_text::argument(&model)));
     lines
 }
 

@@ -20,6 +20,7 @@ use crate::{
     machine,
     model_file::Model,
     output::Output,
+    path_text,
     predictions::require_finite,
     progress::percent,
     record::{ConfusionMatrix, DataRecord},
@@ -129,7 +130,7 @@ fn score(args: &EvalArgs) -> Result<()> {
         output.write(&tensor_file::to_foreign_bytes([tensor], None)?)?;
     }
     let scores = Scores {
-        model: args.from.display().to_string(),
+        model: path_text::exact(&args.from),
         model_sha256: model.sha256,
         data: data.record(),
         examples: task.validation.len() as u64,

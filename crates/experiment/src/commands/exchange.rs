@@ -8,14 +8,14 @@ use crate::{
     classes,
     cli::{ForceArg, ModelArgs},
     console::{self, Text, listed},
-    estimate::Memory,
+    estimate::{MORE, Memory},
     exchange::{self, Framework, pytorch},
     failure::{Failure, Result},
     interrupt::Interrupts,
     machine,
     model_file::Model,
     output::Output,
-    tensor_file::{self, TensorFile},
+    tensor_file::TensorFile,
     weights::{self, Metadata},
 };
 
@@ -97,6 +97,8 @@ pub fn import(args: &ImportArgs) -> Result<()> {
     let inputs = [Some(&args.file), args.like.as_ref(), args.network.model.as_ref()];
     let inputs: Vec<&Path> = inputs.into_iter().flatten().map(PathBuf::as_path).collect();
     let output = Output::open(&args.out, args.force.force, &inputs)?;
+    let place = args.file.display().to_string();
+    let file = TensorFile::open(&args.file, |header| Memory::of_file(header.file_len()).require("the file", MORE))?;
     let classes: Vec<String> = args.classes.iter().map(|name| name.trim().to_owned()).collect();
     let (metadata, mut network) = match &args.like {
         Some(path) => {
@@ -107,19 +109,13 @@ pub fn import(args: &ImportArgs) -> Result<()> {
             classes::check_names(&classes).map_err(|reason| Failure::usage(format!("--classes: {reason}")))?;
             let architecture = args.network.architecture()?;
             let mut network = architecture.outline(classes.len())?;
-            let length = args.file.metadata().map_or(0, |metadata| metadata.len());
-            Memory::of_reading(&network, length).require("the import", "use a machine with more memory")?;
+            Memory::of_reading(&network, 0).require("the import", MORE)?;
             network.initialize(0)?;
             (Metadata::new("imported", 0, classes, &architecture, &network), network)
         }
     };
-    let place = args.file.display().to_string();
-    let bytes = tensor_file::read(&args.file, |_| Ok(()))?;
-    let (framework, prefix) = TensorFile::parse(&bytes)
-        .and_then(|file| {
-            let framework = Framework::of(&file)?;
-            Ok((framework, exchange::import(&mut network, &metadata.network, &file, framework)?))
-        })
+    let (framework, prefix) = Framework::of(&file)
+        .and_then(|framework| Ok((framework, exchange::import(&mut network, &metadata.network, &file, framework)?)))
         .map_err(|failure| failure.within(&place))?;
     let metadata = Metadata { model: "imported".to_owned(), frozen: Vec::new(), ..metadata };
     network.unfreeze();

@@ -1,7 +1,7 @@
 //! `thawline predict`: what a model takes pictures for.
 
 use std::{
-    io::{self, BufRead},
+    io::{self, BufRead, Cursor, Read},
     path::{Path, PathBuf},
 };
 
@@ -17,6 +17,7 @@ use crate::{
     machine,
     model_file::Model,
     own_pictures::{examples, read_all},
+    path_text,
     predictions::{Guess, guesses},
     spreadsheet,
 };
@@ -24,13 +25,16 @@ use crate::{
 /// Pictures that are read and predicted together.
 const BLOCK: usize = 64;
 
+/// The longest path that a system takes.
+const LONGEST_PATH: u64 = 4096;
+
 /// Flags of `predict`.
 #[derive(Debug, Args)]
 pub struct PredictArgs {
     /// The model: its file, or the run folder of `adapt`
     #[arg(long, value_name = "MODEL")]
     pub from: PathBuf,
-    /// Picture files; - reads their paths from standard input, one a line
+    /// Picture files; - reads their paths from standard input, one a line or separated by NUL
     #[arg(value_name = "PICTURE", required = true)]
     pub pictures: Vec<PathBuf>,
     /// Show the K likeliest classes
@@ -68,7 +72,8 @@ fn perform(args: &PredictArgs) -> Result<()> {
     let model = Model::open(&args.from).map_err(|failure| failure.within("--from"))?;
     Memory::of_inference(&model.network, BLOCK)
         .require("predicting", "use a machine with more memory, or a smaller model")?;
-    let mut desk = Desk { model, top: args.top, format: args.format, pictures: 0, faults: Vec::new() };
+    let mut desk =
+        Desk { model, from: args.from.clone(), top: args.top, format: args.format, pictures: 0, faults: Vec::new() };
     desk.header()?;
     let mut block = Vec::with_capacity(BLOCK);
     for path in args.pictures.iter().flat_map(|argument| paths(argument)) {
@@ -87,32 +92,26 @@ fn paths(argument: &Path) -> Box<dyn Iterator<Item = Result<PathBuf>> + '_> {
     if argument.as_os_str() != "-" {
         return Box::new(std::iter::once(Ok(argument.to_owned())));
     }
-    let lines = io::stdin().lock().split(b'\n').flat_map(|line| match line {
-        // `find -print0` divides paths by what no path can hold.
-        Ok(line) => line.split(|&byte| byte == 0).map(|path| Ok(path.to_vec())).collect(),
-        Err(error) => vec![Err(error)],
-    });
-    let paths = lines.map(|path| match path {
-        Ok(path) => Ok(path_from(path.strip_suffix(b"\r").unwrap_or(&path).to_vec())),
-        Err(error) => Err(Failure::new(Kind::Environment, format!("cannot read paths from standard input: {error}"))),
+    let unreadable = |error| Failure::new(Kind::Environment, format!("cannot read paths from standard input: {error}"));
+    let mut input = io::stdin().lock();
+    let mut first = Vec::new();
+    if let Err(error) = input.by_ref().take(LONGEST_PATH + 1).read_to_end(&mut first) {
+        return Box::new(std::iter::once(Err(unreadable(error))));
+    }
+    // After `find -print0` a path may hold a line feed, and the first one ends within this many bytes.
+    let lines = !first.contains(&0);
+    let paths = Cursor::new(first).chain(input).split(if lines { b'\n' } else { 0 }).map(move |path| {
+        let mut path = path.map_err(unreadable)?;
+        path.pop_if(|byte| lines && *byte == b'\r');
+        Ok(path_text::from_bytes(path))
     });
     Box::new(paths.filter(|path| !path.as_ref().is_ok_and(|path| path.as_os_str().is_empty())))
-}
-
-#[cfg(unix)]
-fn path_from(bytes: Vec<u8>) -> PathBuf {
-    // A path is bytes, and need not be text.
-    <std::ffi::OsString as std::os::unix::ffi::OsStringExt>::from_vec(bytes).into()
-}
-
-#[cfg(not(unix))]
-fn path_from(bytes: Vec<u8>) -> PathBuf {
-    String::from_utf8_lossy(&bytes).into_owned().into()
 }
 
 /// A model at work.
 struct Desk {
     model: Model,
+    from: PathBuf,
     top: usize,
     format: Format,
     pictures: usize,
@@ -128,7 +127,7 @@ impl Desk {
         let labels = vec![0; whole.len()];
         let name = |example: usize| {
             let mut paths = paths.iter().zip(&read).filter(|(_, picture)| matches!(picture, Some(Ok(_))));
-            paths.nth(example).map_or_else(String::new, |(path, _)| path.display().to_string())
+            paths.nth(example).map_or_else(String::new, |(path, _)| path_text::printable(path))
         };
         let guesses = match whole.is_empty() {
             true => Vec::new(),
@@ -140,7 +139,8 @@ impl Desk {
             self.pictures += 1;
             match picture {
                 Some(Err(failure)) => {
-                    console::warn(format!("skipped {}: {failure}", path.display()));
+                    let hint = if path.is_dir() { self.for_all_in(path) } else { String::new() };
+                    console::warn(format!("skipped {}: {failure}{hint}", path_text::printable(path)));
                     self.faults.push(failure.kind);
                 }
                 _ => {
@@ -151,6 +151,11 @@ impl Desk {
             }
         }
         self.print(&rows)
+    }
+
+    fn for_all_in(&self, folder: &Path) -> String {
+        let [folder, from] = [folder, &self.from].map(path_text::argument);
+        format!("; for all files in it: find {folder} -type f -print0 | thawline predict --from {from} -")
     }
 
     fn class(&self, guess: &Guess) -> &str {
@@ -172,14 +177,14 @@ impl Desk {
                 let cell =
                     |guess: &Guess| format!("{:<width$} {:6.2} %  ", classes[guess.class], 100.0 * guess.probability);
                 let line = |(path, guesses): &(&Path, Vec<Guess>)| {
-                    guesses.iter().map(cell).chain([path.display().to_string()]).collect::<String>()
+                    guesses.iter().map(cell).chain([path_text::printable(path)]).collect::<String>()
                 };
                 console::print(rows.iter().map(line).collect::<Vec<_>>())
             }
             Format::Csv => {
                 let rows = rows.iter().flat_map(|(path, guesses)| {
                     (1..).zip(guesses).map(|(rank, guess): (usize, _)| {
-                        (path.display().to_string(), rank, self.class(guess), guess.probability)
+                        (path_text::printable(path), rank, self.class(guess), guess.probability)
                     })
                 });
                 console::print_data(&String::from_utf8_lossy(&spreadsheet::table(rows)?))
@@ -199,7 +204,7 @@ impl Desk {
                 for (path, guesses) in rows {
                     let probability = |guess| Probability { class: self.class(guess), probability: guess.probability };
                     let guesses = guesses.iter().map(probability).collect();
-                    let line = Line { picture: path.display().to_string(), guesses };
+                    let line = Line { picture: path_text::exact(path), guesses };
                     text +=
                         &serde_json::to_string(&line).map_err(|error| Failure::new(Kind::Other, error.to_string()))?;
                     text.push('\n');

@@ -21,7 +21,7 @@ use crate::{
     experiment::{self, Experiment, Features},
     failure::{Failure, Kind, Result},
     interrupt::Interrupts,
-    machine, plan,
+    machine, path_text, plan,
     record::{self, DataKind, HeadStart, RunRecord},
     results,
     run_folder::{Interrupted, RunFolder, Start},
@@ -80,9 +80,9 @@ fn begin(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
 /// A run that was interrupted, with the settings of its folder.
 fn resume(args: &RunArgs, interrupted: Interrupted, interrupts: &Interrupts) -> Result<()> {
     let (config, start) = (interrupted.config.clone(), interrupted.start.clone());
-    let open = |path: &String| experiment::open_features(Path::new(path), config.from_sha256.as_deref());
+    let open = |path: &String| experiment::open_features(&path_text::path(path), config.from_sha256.as_deref());
     let from = config.from.as_ref().map(open).transpose()?;
-    let path = args.data.data.clone().unwrap_or_else(|| PathBuf::from(&config.data));
+    let path = args.data.data.clone().unwrap_or_else(|| path_text::path(&config.data));
     let data = data::named(&path).map_err(|failure| failure.within("--data"))?.labelled(config.labels)?;
     let (is_drawn, record) = (interrupted.is_drawn(), interrupted.record()?);
     let folder = interrupted.into_folder(data.kind)?;
@@ -214,18 +214,14 @@ fn console(args: &RunArgs) -> Console {
 
 /// The command line as another machine would take it, whatever the path of the program was here.
 pub(super) fn command_line() -> Vec<String> {
-    let arguments = env::args_os().skip(1).map(|argument| argument.to_string_lossy().into_owned());
+    let arguments = env::args_os().skip(1).map(|argument| path_text::exact(Path::new(&argument)));
     std::iter::once("thawline".to_owned()).chain(arguments).collect()
 }
 
 /// The command that goes on with a run, as this shell takes it.
 fn resume_command(folder: &Path) -> String {
-    // A name that is not text cannot be shown as what it is.
-    let program = env::args_os().next().and_then(|program| program.into_string().ok());
-    let program = program.unwrap_or_else(|| "thawline".to_owned());
-    let folder = folder.display().to_string();
-    let words = [program.as_str(), "run", "--resume", folder.as_str()];
-    shlex::try_join(words).unwrap_or_else(|_| words.join(" "))
+    let program = env::args_os().next().map_or_else(|| "thawline".into(), PathBuf::from);
+    format!("{} run --resume {}", path_text::argument(&program), path_text::argument(folder))
 }
 
 /// The SIMD level that gives the bits of an interrupted run.

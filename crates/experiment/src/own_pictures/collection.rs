@@ -2,10 +2,11 @@
 
 use std::{collections::HashSet, path::PathBuf};
 
-use super::{Pixels, examples, folder::Folder, read_all, split};
+use super::{Pixels, examples, folder::Class, read_all, split};
 use crate::{
     adaptation::ClassCount,
     failure::{Failure, Kind, Result},
+    path_text,
     record::ClassRecord,
     task::Task,
 };
@@ -57,23 +58,23 @@ impl Collection {
     ///
     /// # Errors
     /// If the machine fails, or `stop` says so. A picture that cannot be read for a reason of its own is no error.
-    pub fn read(folder: Folder, seed: u64, share: f64, stop: impl Fn() -> bool + Send + Sync) -> Result<Self> {
+    pub fn read(found: &[Class], seed: u64, share: f64, stop: impl Fn() -> bool + Send + Sync) -> Result<Self> {
         let (mut classes, mut entries) = (Vec::new(), Vec::new());
-        for (number, class) in folder.classes.into_iter().enumerate() {
-            classes.push(class.name);
+        for (number, class) in found.iter().enumerate() {
+            classes.push(class.name.clone());
             let read = read_all(&class.files, &stop);
             let whole = read.iter().filter(|picture| matches!(picture, Some(Ok(_)))).count();
             let mut kept_back =
                 if whole >= 2 { split::validation(seed, number, whole, share) } else { vec![false; whole] }.into_iter();
-            for (path, picture) in class.files.into_iter().zip(read) {
+            for (path, picture) in class.files.iter().zip(read) {
                 let fate = match picture {
                     None => return Err(Failure::usage("reading the pictures was stopped")),
                     Some(Ok(pixels)) if kept_back.next() == Some(true) => Fate::Validation(pixels),
                     Some(Ok(pixels)) => Fate::Training(pixels),
                     Some(Err(failure)) if failure.kind == Kind::Usage => Fate::Skipped(failure.message),
-                    Some(Err(failure)) => return Err(failure.within(&path.display().to_string())),
+                    Some(Err(failure)) => return Err(failure.within(&path_text::printable(path))),
                 };
-                entries.push(Entry { path, class: number, fate });
+                entries.push(Entry { path: path.clone(), class: number, fate });
             }
         }
         Ok(Collection { classes, entries })

@@ -1,44 +1,70 @@
 //! A folder of class folders: which classes there are, and the files of each.
 
 use std::{
+    ffi::OsStr,
     fs, io,
     path::{Path, PathBuf},
 };
 
+use unicode_normalization::UnicodeNormalization;
+
 use crate::{
     classes,
+    console::listed,
     failure::{Failure, Kind, Result},
+    path_text,
 };
 
 /// The most classes, for which a confusion matrix still is a page.
 const MOST_CLASSES: usize = 1000;
 
+/// What systems and programs leave in folders, beside what is hidden by a dot.
+const LEFT_BY_SYSTEMS: [&str; 12] = [
+    "__MACOSX",
+    "__pycache__",
+    "lost+found",
+    "@eaDir",
+    "#recycle",
+    "@Recycle",
+    "$RECYCLE.BIN",
+    "System Volume Information",
+    "Thumbs.db",
+    "ehthumbs.db",
+    "desktop.ini",
+    "Icon\r",
+];
+
+/// The usual names of the parts of a data set that somebody has divided.
+const PARTS: [&str; 9] = ["train", "training", "val", "valid", "validation", "dev", "eval", "test", "testing"];
+
 /// A class: its name is its folder's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Class {
-    /// The name.
+    /// The name, in Unicode's composed form.
     pub name: String,
     /// What the folder holds, sorted by name; whether they are pictures shows when they are read.
     pub files: Vec<PathBuf>,
 }
 
-/// The classes of a folder, and how many entries beside their folders belong to none.
+/// The classes of a folder, and what in it belongs to none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folder {
     /// The classes, sorted by name.
     pub classes: Vec<Class>,
-    /// Files that lie beside the class folders.
+    /// How many files lie beside the class folders.
     pub beside: usize,
+    /// Folders that this program has written.
+    pub outputs: Vec<PathBuf>,
 }
 
-/// Looks into a folder. Hidden entries (`.git`, `.DS_Store`) are passed over, links are followed, and the order does not
-/// depend on the file system.
+/// Looks into a folder. Hidden entries (`.git`, `.DS_Store`), those of systems and this program's outputs are left out,
+/// links are followed, and the order does not depend on the file system.
 ///
 /// # Errors
 /// No folder, fewer than two class folders, names that cannot be told apart; a system that refuses.
 pub fn open(folder: &Path) -> Result<Folder> {
     let expected = "expected a folder with a folder of pictures for each class";
-    let wrong = |what: String| Failure::usage(format!("{}: {what}", folder.display()));
+    let wrong = |what: String| Failure::usage(format!("{}: {what}", path_text::printable(folder)));
     if !folder.exists() {
         return Err(wrong(format!("no such folder; {expected}")));
     }
@@ -46,13 +72,16 @@ pub fn open(folder: &Path) -> Result<Folder> {
         return Err(wrong(format!("is a file; {expected}")));
     }
     let (folders, files): (Vec<_>, Vec<_>) = entries(folder)?.into_iter().partition(|path| path.is_dir());
+    let (outputs, folders): (Vec<_>, Vec<_>) = folders.into_iter().partition(|path| is_output(path));
     let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     match folders.len() {
         0 => return Err(wrong(format!("has no folders in it, and {}; {expected}", count(files.len(), "file")))),
         1 => {
             let only = name(&folders[0])?;
             let hint = match entries(&folders[0])?.iter().any(|path| path.is_dir()) {
-                true => format!("; that has folders in it: is it {} that you mean?", folders[0].display()),
+                true => {
+                    format!("; that has folders in it: is it {} that you mean?", path_text::printable(&folders[0]))
+                }
                 false => String::new(),
             };
             return Err(wrong(format!("has one class folder, {only}; expected two or more, to tell apart{hint}")));
@@ -61,29 +90,48 @@ pub fn open(folder: &Path) -> Result<Folder> {
         more => return Err(wrong(format!("has {more} class folders; expected at most {MOST_CLASSES}"))),
     }
     let mut classes: Vec<Class> = Vec::new();
-    for path in folders {
-        let name = name(&path)?;
+    for path in &folders {
+        let name = name(path)?;
         if let Some(twin) = classes.iter().find(|class| same_word(&class.name, &name)) {
-            return Err(wrong(format!("has class folders {:?} and {name:?}: rename or join them", twin.name)));
+            return Err(wrong(match twin.name == name {
+                true => format!("has two class folders named {name:?}, in different Unicode forms: join them"),
+                false => format!("has class folders {:?} and {name:?}: rename or join them", twin.name),
+            }));
         }
-        classes.push(Class { name, files: entries(&path)? });
+        classes.push(Class { name, files: entries(path)? });
     }
     if let Some(empty) = classes.iter().find(|class| class.files.is_empty()) {
         return Err(wrong(format!("class folder {} is empty; remove it, or put pictures into it", empty.name)));
     }
-    Ok(Folder { classes, beside: files.len() })
+    if let Some(nested) = classes.iter().find(|class| class.files.iter().all(|path| path.is_dir())) {
+        let is_part = |class: &Class| PARTS.contains(&class.name.to_lowercase().as_str());
+        let first = folders.iter().find(|path| name(path).is_ok_and(|name| name.to_lowercase().starts_with("train")));
+        return Err(wrong(match first {
+            Some(first) if classes.iter().all(is_part) => format!(
+                "is divided into {}, each with class folders; name one of them: thawline adapt {}, which itself keeps some \
+                 pictures back to judge by",
+                listed(&classes.iter().map(|class| class.name.as_str()).collect::<Vec<_>>()),
+                path_text::argument(first)
+            ),
+            _ => format!("class folder {} has only folders in it; move its pictures into it", nested.name),
+        }));
+    }
+    Ok(Folder { classes, beside: files.len(), outputs })
 }
 
 /// What is in a folder and not hidden, sorted.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let refused = |error: io::Error| {
         let kind = if error.kind() == io::ErrorKind::PermissionDenied { Kind::Usage } else { Kind::Environment };
-        Failure::new(kind, format!("{}: cannot be read: {error}", folder.display()))
+        Failure::new(kind, format!("{}: cannot be read: {error}", path_text::printable(folder)))
+    };
+    let is_left_out = |name: &OsStr| {
+        name.as_encoded_bytes().starts_with(b".") || LEFT_BY_SYSTEMS.iter().any(|left| name.eq_ignore_ascii_case(left))
     };
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(refused)? {
         let entry = entry.map_err(refused)?;
-        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+        if !is_left_out(&entry.file_name()) {
             paths.push(entry.path());
         }
     }
@@ -91,10 +139,17 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
+/// Whether a folder is of a run or a sweep, or has such folders in it: the default `runs`, when the pictures are here.
+fn is_output(folder: &Path) -> bool {
+    let is_one = |folder: &Path| ["environment.json", "sweep.json"].iter().any(|file| folder.join(file).is_file());
+    let mut inside = fs::read_dir(folder).into_iter().flatten().flatten();
+    is_one(folder) || inside.any(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()) && is_one(&entry.path()))
+}
+
 fn name(folder: &Path) -> Result<String> {
     let name = folder.file_name().unwrap_or_default();
     match name.to_str().ok_or("is not text").and_then(|text| classes::check_name(text).map(|()| text)) {
-        Ok(text) => Ok(text.to_owned()),
+        Ok(text) => Ok(text.nfc().collect()),
         Err(wrong) => Err(Failure::usage(format!("class folder {name:?}: its name {wrong}; rename it"))),
     }
 }
@@ -148,11 +203,22 @@ mod tests {
                 "class folder \"cat \": its name begins or ends with a space",
             ),
             (&["cat\n", "cat\n/1.png", "dog", "dog/1.png"], "\"cat\\n\": its name has a control character; rename it"),
+            (
+                &["train", "val", "train/cat", "train/dog", "val/cat", "val/dog"],
+                "is divided into train, val, each with class folders; name one of them: thawline adapt ",
+            ),
+            (&["cat", "cat/tabby", "dog", "dog/1.png"], "class folder cat has only folders in it"),
+            (
+                &["caf\u{e9}", "caf\u{e9}/1.png", "cafe\u{301}", "cafe\u{301}/1.png"],
+                "has two class folders named \"caf\u{e9}\", in different Unicode forms",
+            ),
             (&["cat", "cat/1.png", "Cat", "Cat/1.png"], "has class folders \"Cat\" and \"cat\""),
         ] {
             let folder = made(paths);
-            // A file system that knows no case has one folder for two names.
-            if words.contains("\"Cat\"") && fs::read_dir(folder.path()).unwrap().count() < 2 {
+            // A file system that knows no case or one Unicode form has one folder for two names.
+            if (words.contains("\"Cat\"") || words.contains("Unicode"))
+                && fs::read_dir(folder.path()).unwrap().count() < 2
+            {
                 continue;
             }
             let failure = open(folder.path()).unwrap_err();

@@ -9,7 +9,10 @@ use super::{
     pictures::{self, ClassPictures, ReportPictures},
     published, results,
 };
-use crate::record::{DataKind, RunRecord, TaskRecord};
+use crate::{
+    path_text,
+    record::{DataKind, RunRecord, TaskRecord},
+};
 
 pub(super) fn render(record: &RunRecord, pictures: &ReportPictures) -> String {
     let title = format!("Frozen-feature transfer on {}", record.data.kind.name());
@@ -172,8 +175,7 @@ fn reproduction(record: &RunRecord) -> Markup {
 
 /// The command as a shell takes it.
 pub(super) fn command_line(command: &[String]) -> String {
-    // Only a NUL byte cannot be quoted, and no argument of a process can hold one.
-    shlex::try_join(command.iter().map(String::as_str)).unwrap_or_else(|_| command.join(" "))
+    command.iter().map(|word| path_text::quoted(word)).collect::<Vec<_>>().join(" ")
 }
 
 /// Settings as rows, nested ones with dotted names.

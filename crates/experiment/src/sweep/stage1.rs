@@ -12,7 +12,7 @@ use super::protocol::{Epoch, Pictures};
 use crate::{
     failure::{Failure, Result},
     models::{INPUT, Tutorial},
-    tensor_file::{self, Dtype, Header, TensorFile},
+    tensor_file::{Dtype, Header, TensorFile},
 };
 
 /// Training pictures from which means and variances are taken.
@@ -39,12 +39,12 @@ pub fn load(path: &Path, expected: &str, network: &mut Network) -> Result<()> {
     if !path.exists() {
         return Err(wrong("the weights are missing".to_owned()));
     }
-    let bytes = tensor_file::read(path, fits)
+    let file = TensorFile::open(path, fits)
         .map_err(|failure| Failure { message: format!("{failure}; {REMEDY}"), ..failure })?;
-    if sha256(&bytes) != expected {
-        return Err(wrong(format!("expected SHA-256 {expected}, found {}", sha256(&bytes))));
+    let found = file.sha256();
+    if found != expected {
+        return Err(wrong(format!("expected SHA-256 {expected}, found {found}")));
     }
-    let file = TensorFile::parse(&bytes).map_err(|failure| wrong(failure.message))?;
     let mut fault = None;
     network.update_params(|name, param| match file.values(name, param.shape.dims()) {
         Ok(values) => param.value = Buffer::from(&values[..]),

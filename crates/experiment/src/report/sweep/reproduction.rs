@@ -1,12 +1,13 @@
 //! How to get the report again: the commands, the data, the machines.
 
-use std::{borrow::Cow, collections::BTreeSet};
+use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
 use super::{super::number, analysis::Analysis};
 use crate::{
     arms::{self, Arm, Stage},
+    path_text,
     record::ClassRecord,
     sweep::record::JobRecord,
 };
@@ -133,7 +134,7 @@ fn quoted(word: &str) -> String {
     if word.chars().all(is_plain) {
         return word.to_owned();
     }
-    shlex::try_quote(word).map_or_else(|_| word.to_owned(), Cow::into_owned)
+    path_text::quoted(word)
 }
 
 /// `0..6`, or `1,2,5`.
