@@ -112,7 +112,7 @@ pub enum Existing {
 /// What this process has to remove before a signal ends it, since then no destructor runs.
 static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
-/// A path among [`UNFINISHED`] as long as this lives.
+/// A path among `UNFINISHED` as long as this lives.
 #[derive(Debug)]
 pub struct Unfinished(PathBuf);
 
