@@ -20,8 +20,8 @@ pub struct FileKind {
 /// Settings and networks, in TOML.
 pub const SETTINGS: FileKind = FileKind { name: "a TOML file", most: 4 << 20 };
 
-/// Records that the program keeps, in JSON.
-pub const RECORD: FileKind = FileKind { name: "a record that this program wrote", most: 64 << 20 };
+/// Records that the program keeps, in JSON; one of a sweep's jobs has some fifty kilobytes.
+pub const RECORD: FileKind = FileKind { name: "a record that this program wrote", most: 4 << 20 };
 
 /// Weights; the largest network has a billion parameters, of which a checkpoint has three numbers each.
 pub const WEIGHTS: FileKind =

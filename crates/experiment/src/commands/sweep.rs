@@ -15,6 +15,7 @@ use crate::{
     cli::{MachineArgs, NetworkArgs, count},
     console::Console,
     data::{self, BUILT_IN, Data},
+    estimate::{Memory, Training},
     failure::{Failure, Kind, Result},
     interrupt::Interrupts,
     machine::{choose_level, choose_threads},
@@ -119,6 +120,7 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
     };
     let seeds = arms::parse_seeds(&args.seeds).map_err(|reason| Failure::usage(format!("--seeds: {reason}")))?;
     let work = Work::new(&data, &settings, &classes, &arms)?;
+    require_memory(&settings, &work)?;
     let plan = plan::jobs(&arms, &seeds);
     let jobs = plan::share(plan.clone(), args.shard);
     let out = args.out.clone().unwrap_or_else(|| default_folder(preset));
@@ -232,6 +234,19 @@ fn settings(args: &SweepArgs, preset: Option<Preset>, data: &Data) -> Result<Set
         batch_size: args.batch_size,
         arithmetic: if Level::current() == Level::Portable { "portable" } else { "fma" }.to_owned(),
     })
+}
+
+/// Refuses a sweep of networks that the machine cannot hold; features are kept only where there is room.
+fn require_memory(settings: &Settings, work: &Work) -> Result<()> {
+    let network =
+        Architecture::from(settings.network.clone()).outline(settings.source.len() + settings.target.len())?;
+    let examples = work.epoch_examples.values().copied().max().unwrap_or(0);
+    let batch = settings.batch_size.min(examples);
+    let training = Training { network: &network, batch, validation: examples, features: 0, checkpoints: false };
+    let mut memory = Memory::of_trainings([training]);
+    // Beside the one that learns: those that features come from, and one with initial weights.
+    memory.parameters += 3 * network.weight_bytes();
+    memory.require("the sweep", "lower --batch-size or --filters")
 }
 
 /// The work of each arm, known before anything is written; so is whether the data have what the arms need.

@@ -21,7 +21,7 @@ use crate::{
     atomic_file,
     failure::{Failure, Kind, Result},
     input::{self, RECORD},
-    output, wording,
+    output, progress, wording,
 };
 
 /// What each process holds that has the folder open, and the one that writes the report.
@@ -165,6 +165,9 @@ pub fn read_settings(folder: &Path) -> Result<Settings> {
     serde_json::from_slice(&bytes).map_err(|error| wrong(wording::json(&error)))
 }
 
+/// Bytes of all records together: thousands of jobs. In memory they take several times as much.
+const MOST_RECORDS: usize = 256_000_000;
+
 /// Reads every record of a sweep's folder, in the order of their names.
 ///
 /// # Errors
@@ -183,15 +186,21 @@ pub fn read_records(folder: &Path, settings: &Settings) -> Result<Vec<JobRecord>
     }
     paths.sort();
     let hash = settings.hash();
-    let read = |path: &PathBuf| {
+    let mut total = 0;
+    let mut read = |path: &PathBuf| {
         let bytes = input::read(path, RECORD)?;
+        total += bytes.len();
+        if total > MOST_RECORDS {
+            let most = progress::bytes(MOST_RECORDS as u64);
+            return Err(Failure::usage(format!("{}: the records take more than {most} together", jobs.display())));
+        }
         let record = parse(path, &bytes)?;
         if record.settings != hash {
             return Err(Failure::usage(format!("{} is of other settings than sweep.json beside it", path.display())));
         }
         Ok(record)
     };
-    paths.iter().map(read).collect()
+    paths.iter().map(&mut read).collect()
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<JobRecord> {
