@@ -181,7 +181,7 @@ mod unix {
         let call = Call::from(command.output().unwrap());
         assert_eq!(call.code, Some(3), "{}{}", call.stdout, call.stderr);
         assert!(call.stderr.contains("run/best-model_1.safetensors"), "{}", call.stderr);
-        assert!(call.stderr.contains("when that is mended, go on with: "), "{}", call.stderr);
+        assert!(call.stderr.contains("once that is fixed, resume with: "), "{}", call.stderr);
         let files = names(&place.path("run"));
         assert_eq!(files, ["config.toml", "environment.json", "metrics.csv", "metrics.jsonl"], "nothing half-written");
     }

@@ -38,7 +38,7 @@ fn a_model_scores_what_its_run_measured() {
         assert_eq!(SafeTensors::deserialize(&bytes).unwrap().tensor("logits").unwrap().shape(), [50, 5]);
     }
     let call = place.call(["eval", "--from", MODEL, "--data", archive().to_str().unwrap(), "--limit", "20"]);
-    for words in ["accuracy ", " of 20 test pictures, loss ", "true, taken for", "tree"] {
+    for words in ["accuracy ", " on 20 test pictures, loss ", "confusion matrix", " 5 tree "] {
         assert!(call.stdout.contains(words), "{words}: {}", call.stdout);
     }
     // Other classes in the place of its own.

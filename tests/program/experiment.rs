@@ -139,9 +139,9 @@ fn output_that_is_no_terminal_is_plain_lines() {
     let epochs = |epoch: &str| call.stdout.lines().filter(|line| line.trim_start().starts_with(epoch)).count();
     assert_eq!([epochs("1/2 "), epochs("2/2 ")], [2, 2], "{}", call.stdout);
     let plan = call.stdout.find("memory    up to").unwrap();
-    let result = call.stdout.find("the frozen weights are unchanged: 4 tensors").unwrap();
+    let result = call.stdout.find("frozen weights: 4 tensors, bit-for-bit unchanged").unwrap();
     assert!(plan < call.stdout.find("epoch     loss").unwrap() && result < call.stdout.find("report: run").unwrap());
-    assert!(call.stdout.contains("\ntime      about "), "{}", call.stdout);
+    assert!(call.stdout.contains("\ntime      estimated total "), "{}", call.stdout);
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn the_files_features_are_held_fixed_and_a_new_head_learns() {
     let line = |name: &str| call.stdout.lines().find(|line| line.starts_with(name)).unwrap().to_owned();
     assert!(line("conv2d_2/kernel").ends_with("loaded, frozen"), "{}", call.stdout);
     assert!(line("dense_1/kernel").ends_with("new"), "{}", call.stdout);
-    assert!(call.stdout.contains("a fresh head behind the file's features") && call.stdout.contains(sha256));
+    assert!(call.stdout.contains("a fresh head on the file's features") && call.stdout.contains(sha256));
     assert!(!call.stdout.contains("model_1 learns"), "{}", call.stdout);
 }
 

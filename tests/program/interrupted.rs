@@ -72,7 +72,7 @@ fn goes_on_to_the_same_end(flags: &str, interruptions: &[Interruption]) -> Run {
         let call = interrupt(place.command(line), interruption);
         match (interruption.1, call.code) {
             ("-INT", Some(130)) | ("-TERM", Some(143)) => {
-                assert!(call.stderr.contains("; go on with: "), "{}", call.stderr)
+                assert!(call.stderr.contains("; resume with: "), "{}", call.stderr)
             }
             ("-KILL", None) => {}
             // The signal came too late, which may happen on a busy machine.

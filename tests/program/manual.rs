@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use clap::{Command, CommandFactory};
-use thawline::cli::Cli;
+use thawline::{cli::Cli, console::WIDTH};
 
-use crate::invocation::Place;
+use crate::invocation::{Place, archive};
 
 const MANUAL: &str = include_str!("../../docs/program.md");
 
@@ -18,7 +18,8 @@ fn program() -> Command {
 /// The command and all below it, with the words that call each.
 fn commands(command: &Command, words: &str) -> Vec<(String, Command)> {
     let mut found = vec![(words.to_owned(), command.clone())];
-    for below in command.get_subcommands() {
+    // `help` knows all the others.
+    for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
         found.extend(commands(below, &format!("{words} {}", below.get_name())));
     }
     found
@@ -59,17 +60,63 @@ fn the_manual_has_no_flag_that_does_not_exist() {
 }
 
 #[test]
-fn help_is_short_lines_on_standard_output() {
+fn help_fits_a_terminal_says_what_to_do_and_shows_how() {
+    const VERBS: &str = "Build Check Classify Draw Inspect Measure Print Run Save Score Show Train Write";
     let place = Place::new();
-    for (words, _) in commands(&program(), "") {
+    for (words, command) in commands(&program(), "") {
         let call = place.call(words.split_whitespace().chain(["--help"]));
         assert_eq!((call.code, call.stderr.as_str()), (Some(0), ""), "{words}");
         for line in call.stdout.lines() {
-            assert!(line.chars().count() <= 120, "{words}: {line}");
+            assert!(line.chars().count() <= WIDTH, "{words}: {line}");
         }
+        let verb = call.stdout.split(' ').next().unwrap();
+        assert!(VERBS.split(' ').any(|known| known == verb), "{words}: begins with {verb}");
+        assert!(call.stdout.contains("\nExample"), "{words} has no example");
+        assert_eq!(
+            place.call(["help"].into_iter().chain(words.split_whitespace())).stdout,
+            call.stdout,
+            "help {words}"
+        );
+        assert!(command.get_about().is_some_and(|about| about.to_string().chars().count() < WIDTH), "{words}");
     }
     let version = place.call(["--version"]);
     assert_eq!(version.stdout, format!("thawline {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn the_examples_of_the_help_work_and_print_lines_that_fit() {
+    let place = Place::new();
+    for class in ["my-pictures/cat", "my-pictures/dog"] {
+        std::fs::create_dir_all(place.path(class)).unwrap();
+        for number in 0..4 {
+            let picture = image::RgbImage::from_pixel(9, 9, image::Rgb([number * 60, 99, class.len() as u8]));
+            picture.save(place.path(class).join(format!("{number}.png"))).unwrap();
+        }
+    }
+    image::RgbImage::new(9, 9).save(place.path("holiday.jpg")).unwrap();
+    let small = "sweep --arms frozen,scratch --seeds 0,1 --epochs 1 --filters 2 --dense 2 --out runs/sweep";
+    let mut lines: Vec<String> = vec![small.to_owned()];
+    for (_, command) in commands(&program(), "") {
+        let examples = command.get_after_help().unwrap().to_string();
+        let calls = examples.lines().filter_map(|line| line.strip_prefix("  thawline "));
+        lines.extend(calls.map(|line| line.trim_start().split("  ").next().unwrap().to_owned()));
+    }
+    assert!(lines.len() > 20, "{lines:?}");
+    // Of twenty epochs, of a whole sweep, of half a minute; and drawn pictures, thousands of them.
+    let long =
+        |line: &str| ["the tutorial", "--head", "--source", "sweep", "bench"].iter().any(|word| line.starts_with(word));
+    let draws = |line: &str| line.ends_with("built-in");
+    lines.retain(|line| line == small || line.ends_with("--dry-run") || !long(line) && !draws(line));
+    // The first example has no words at all.
+    for line in lines.iter().filter(|line| !line.is_empty()) {
+        let mut command = place.command(line.split(' '));
+        let output = command.env("THAWLINE_DATA", archive()).env("NO_COLOR", "1").output().unwrap();
+        let call = crate::invocation::Call::from(output);
+        assert_eq!(call.code, Some(0), "{line}: {}", call.stderr);
+        for printed in call.stdout.lines() {
+            assert!(printed.chars().count() <= WIDTH, "{line}: {printed}");
+        }
+    }
 }
 
 #[test]

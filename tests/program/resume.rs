@@ -57,7 +57,7 @@ fn a_finished_run_has_nothing_left_to_do() {
     let run = place.run("");
     let call = resume(&place, "");
     assert_eq!(call.code, Some(0), "{}", call.stderr);
-    assert!(call.stdout.contains("the run is finished"), "{}", call.stdout);
+    assert!(call.stdout.contains("this run has finished"), "{}", call.stdout);
     let again = place.finished(call);
     assert!(again.files == run.files, "nothing changed");
 }
@@ -214,7 +214,7 @@ mod unix {
         for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
             let (place, call) = interrupted(signal);
             assert_eq!(call.code, Some(code), "{}", call.stderr);
-            let (what, command) = call.stderr.trim_end().split_once("; go on with: ").unwrap();
+            let (what, command) = call.stderr.trim_end().split_once("; resume with: ").unwrap();
             assert!(
                 what.starts_with("error: interrupted in epoch ") && what.contains(" of model_1, after step "),
                 "{what}"
@@ -225,7 +225,7 @@ mod unix {
             let mut shell = Command::new("sh");
             shell.args(["-c", command]).current_dir(place.path("")).env_remove("THAWLINE_DATA");
             let resumed = Call::from(shell.output().unwrap());
-            assert!(resumed.stdout.contains("model_1 goes on after epoch "), "{}{}", resumed.stdout, resumed.stderr);
+            assert!(resumed.stdout.contains("model_1 resumes after epoch "), "{}{}", resumed.stdout, resumed.stderr);
             assert_same(&whole, &place.finished(resumed), signal);
         }
     }

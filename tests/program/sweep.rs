@@ -79,7 +79,7 @@ fn straight() -> &'static BTreeMap<String, Vec<u8>> {
 fn a_sweep_leaves_its_records_and_a_report_in_every_form() {
     let place = Place::new();
     let call = sweep(&place, "sweep", "");
-    assert!(call.stdout.contains(&format!("{JOBS} jobs, 0 of them done")), "{}", call.stdout);
+    assert!(call.stdout.contains(&format!("{JOBS} jobs + 4 pretrainings, 0 done")), "{}", call.stdout);
     assert!(call.stdout.contains("24/24  "), "{}", call.stdout);
     assert!(call.stdout.ends_with("report: sweep/report.html\n"), "{}", call.stdout);
     let folder = place.path("sweep");
@@ -104,7 +104,7 @@ fn a_sweep_leaves_its_records_and_a_report_in_every_form() {
 
     // Nothing is left to be done; the report is written again, the same.
     let again = sweep(&place, "sweep", "");
-    assert!(again.stdout.contains(&format!("{JOBS} jobs, {JOBS} of them done")), "{}", again.stdout);
+    assert!(again.stdout.contains(&format!("{JOBS} jobs, {JOBS} done")), "{}", again.stdout);
     assert_same(&self::report(&folder), straight());
     assert_same(&report, straight());
 }
@@ -114,7 +114,7 @@ fn shards_one_after_the_other_give_the_straight_report() {
     let place = Place::new();
     let first = sweep(&place, "sweep", "--shard 2/2");
     assert!(
-        first.stdout.contains("10 of 20 jobs are not done in sweep; whoever does the last one"),
+        first.stdout.contains("10 of 20 jobs are not done in sweep; the process that finishes last writes"),
         "{}",
         first.stdout
     );
@@ -133,7 +133,7 @@ fn shards_at_once_in_one_folder_give_the_straight_report() {
         for process in processes {
             let call = Call::from(process.wait_with_output().unwrap());
             assert_eq!(call.code, Some(0), "{flags:?}: {}", call.stdout);
-            trained += call.stdout.lines().filter(|line| line.contains("  validation ")).count();
+            trained += call.stdout.lines().filter(|line| is_of_a_job(line)).count();
         }
         assert_eq!(trained, TRAININGS, "{flags:?}: no job is done twice");
         assert_same(&report(&place.path("sweep")), straight());
@@ -204,18 +204,24 @@ fn an_interrupted_sweep_goes_on_to_the_straight_report() {
             let (status, stderr) = ended_by(signal, jobs, &place);
             assert_eq!(status, code, "{signal}: {stderr}");
             if signal != "-KILL" {
-                assert!(stderr.contains("jobs are done in sweep; the same command goes on from there"), "{stderr}");
+                assert!(stderr.contains("jobs are done in sweep; the same command resumes there"), "{stderr}");
             }
         }
         let partial = |folder: &str| names(&place.path(folder)).into_iter().any(|name| name.ends_with(".partial"));
         let done = names(&place.path("sweep/jobs")).iter().filter(|name| name.ends_with(".json")).count();
         assert!((11..TRAININGS).contains(&done), "{signal}: {done} trainings were done");
         let call = sweep(&place, "sweep", "");
-        let trained = call.stdout.lines().filter(|line| line.contains("  validation ")).count();
+        let trained = call.stdout.lines().filter(|line| is_of_a_job(line)).count();
         assert_eq!(trained, TRAININGS - done, "{signal}: what is done is not done again");
         assert!(!["sweep", "sweep/jobs", "sweep/weights"].into_iter().any(partial), "{signal}: a torn file is left");
         assert_same(&report(&place.path("sweep")), straight());
     }
+}
+
+/// Whether a line says that a job is done: `  3/24  frozen-seed-0`.
+fn is_of_a_job(line: &str) -> bool {
+    let first = line.split_whitespace().next().unwrap_or_default();
+    first.split_once('/').is_some_and(|(done, of)| done.parse::<u32>().is_ok() && of.parse::<u32>().is_ok())
 }
 
 /// Starts the sweep, waits for so many jobs, sends a signal; the exit code and what was said.
@@ -225,7 +231,7 @@ fn ended_by(signal: &str, jobs: usize, place: &Place) -> (Option<i32>, String) {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
     for _ in 0..jobs {
-        assert!(lines.any(|line| line.contains("  validation ")), "the sweep ended before {jobs} jobs were done");
+        assert!(lines.any(|line| is_of_a_job(&line)), "the sweep ended before {jobs} jobs were done");
     }
     assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
     let rest = std::thread::spawn(move || lines.count());

@@ -16,6 +16,7 @@ use crate::{
         report::ReportArgs,
         sweep::SweepArgs,
     },
+    console::WIDTH,
     data::Labels,
     models::{ConvMethod, Listed},
     record::HeadStart,
@@ -32,25 +33,27 @@ use values::{counts, rates, thread_count};
 
 const EXAMPLES: &str = "\
 Examples:
-  thawline                                  the tutorial's experiment, on the data that are there
-  thawline --epochs 1 --limit 1000          a quick look
-  thawline --source cat,dog --target 0,8,9  other classes
-  thawline --head warm                      the head goes on from model_1's, as in the tutorial's code
-  thawline --from weights-model_1.safetensors --target 3-7   trained features, a new head
-  thawline summary                          the network, without training it
-  thawline adapt my-pictures/               a classifier for your own pictures, a folder for each class
-  thawline data info data/                  what a folder or archive holds
+  thawline                               the tutorial's experiment
+  thawline --epochs 1 --limit 1000       a quick look
+  thawline --source 0,2,4 --target 5-7   other classes
+  thawline --head warm                   continue from model_1's head
+  thawline summary                       the network, without training it
+  thawline adapt my-pictures             a classifier for your own pictures
+  thawline data info                     the data set it finds
+  thawline help adapt                    help on a command
 
-Exit codes: 0 done; 1 failure; 2 bad usage or bad input; 3 the machine failed, try again; 4 the loss is no number;
-130 or 143 interrupted. docs/program.md describes every flag.";
+Exit codes:
+  0 done; 1 failure; 2 bad usage or input; 3 the machine failed, try again;
+  4 the loss is NaN or infinite; 130 or 143 interrupted.
+docs/program.md describes every flag.";
 
-/// Transfer learning with frozen features: a network learns some classes, and a new head others behind it
+/// Train on some classes, freeze the features, and train a new head on others
 #[derive(Debug, Parser)]
 #[command(name = "thawline", bin_name = "thawline", version, after_help = EXAMPLES)]
-#[command(args_conflicts_with_subcommands = true, disable_help_flag = true, disable_help_subcommand = true)]
+#[command(args_conflicts_with_subcommands = true, disable_help_flag = true, max_term_width = WIDTH)]
 pub struct Cli {
     /// Print help
-    #[arg(short, long, global = true, action = ArgAction::HelpShort)]
+    #[arg(short, long, global = true, action = ArgAction::HelpShort, display_order = 99)]
     help: Option<bool>,
     /// What to do; `run` where nothing is named.
     #[command(subcommand)]
@@ -63,32 +66,66 @@ pub struct Cli {
 /// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Perform the experiment (the default)
+    /// Run the transfer experiment (the default)
+    #[command(after_help = "Examples:
+  thawline run --epochs 1 --limit 1000 --out runs/first
+  thawline run --from runs/first/weights-model_1.safetensors --epochs 1
+  thawline run --resume runs/first")]
     Run(Box<RunArgs>),
-    /// Train a new head for your own pictures: a folder of class folders
+    /// Train a classifier for your own pictures: a folder of class folders
+    #[command(after_help = "Example:
+  thawline adapt my-pictures --out my-model")]
     Adapt(AdaptArgs),
-    /// Say what a model takes pictures for
+    /// Classify pictures with a trained model
+    #[command(after_help = "Examples:
+  thawline predict --from my-model holiday.jpg
+  find . -name '*.jpg' -print0 | thawline predict --from my-model -")]
     Predict(PredictArgs),
-    /// Take a model's features without its head, to put another behind them
+    /// Save a model's layers up to its head, to train a new head on
+    #[command(after_help = "Example:
+  thawline features runs/first/weights-model_1.safetensors --out my-features")]
     Features(FeaturesArgs),
-    /// Perform many arms with many seeds, and report on them
+    /// Run many experiment arms over many seeds and write a report
+    #[command(after_help = "An arm is one way to train. Pretraining, stage 1, is shared between arms.
+
+Examples:
+  thawline sweep --arms frozen,scratch --seeds 0..3 --dry-run
+  thawline sweep --arms frozen,scratch --seeds 0..3 --out runs/sweep")]
     Sweep(Box<SweepArgs>),
     /// Write the report of a sweep, from one folder or several
+    #[command(after_help = "Example:
+  thawline report runs/sweep --out runs/report")]
     Report(ReportArgs),
     /// Score a model on a data set
+    #[command(after_help = "Example:
+  thawline eval --from runs/first/weights-model_2.safetensors")]
     Eval(EvalArgs),
     /// Write a model's weights for PyTorch or Keras
+    #[command(after_help = "Example:
+  thawline export --format torch --from my-model --out torch.safetensors")]
     Export(ExportArgs),
-    /// Make a model of PyTorch's or Keras's weights
+    /// Build a model from PyTorch or Keras weights
+    #[command(after_help = "Example:
+  thawline import torch.safetensors --like my-model --out imported")]
     Import(Box<ImportArgs>),
-    /// Show the network before and after its features are frozen, without training it
+    /// Show the network before and after freezing, without training it
+    #[command(after_help = "Example:
+  thawline summary --filters 32 --freeze conv2d_1")]
     Summary(SummaryArgs),
-    /// Look at a data set, check it, or make one
-    #[command(subcommand)]
+    /// Inspect, check or make a data set
+    #[command(
+        subcommand,
+        after_help = "Example:
+  thawline data info"
+    )]
     Data(DataCommand),
-    /// Measure the machine, the kernels and the training steps, in half a minute
+    /// Measure the machine, the kernels and the training steps
+    #[command(after_help = "Example:
+  thawline bench --only kernels --threads 1")]
     Bench(BenchArgs),
     /// Show the machine and the build: what a bug report needs
+    #[command(after_help = "Example:
+  thawline info --threads 2")]
     Info(InfoArgs),
 }
 
@@ -96,10 +133,10 @@ pub enum Command {
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)] // so that -1 gets the answer that it deserves
 pub struct RunArgs {
-    /// A TOML file of settings, such as a run's config.toml; flags on the command line win
+    /// A TOML file of settings, such as a run's config.toml; flags override it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Settings for a purpose; fast: near the tutorial's accuracies, in a fifth of its epochs
+    /// Ready-made settings; fast: near the tutorial's accuracies in a fifth of its epochs
     #[arg(long, value_name = "PRESET", value_enum, hide_possible_values = true)]
     pub preset: Option<Preset>,
     /// Whether a flag says what the network is.
@@ -145,19 +182,19 @@ impl Preset {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
-    /// CIFAR .tar.gz, folder of .bin files, or built-in [default: THAWLINE_DATA, data/, built-in]
+    /// CIFAR .tar.gz, folder of .bin files, or built-in [default: THAWLINE_DATA, else data/, else built-in]
     #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
-    /// CIFAR-100's fine labels, or its coarse ones
+    /// Labels of CIFAR-100: fine or coarse
     #[arg(long, value_name = "LABELS", value_enum, hide_possible_values = true, default_value_t = Labels::Fine)]
     pub labels: Labels,
-    /// Classes of model_1: labels, ranges, names
+    /// model_1's classes: labels, ranges, names
     #[arg(long, value_name = "CLASSES", default_value = "0-4", allow_hyphen_values = true)]
     pub source: String,
-    /// Classes of model_2, none of them model_1's
+    /// model_2's classes, all of them others
     #[arg(long, value_name = "CLASSES", default_value = "5-9", allow_hyphen_values = true)]
     pub target: String,
-    /// Use at most N training and N validation pictures of each half
+    /// Use at most N training and N validation pictures for each model
     #[arg(long, value_name = "N", value_parser = count)]
     pub limit: Option<usize>,
 }
@@ -166,7 +203,7 @@ pub struct DataArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Network")]
 pub struct ModelArgs {
-    /// A TOML file of layers; without it, the tutorial's network with these numbers
+    /// A TOML file of layers, in place of the tutorial's network
     #[arg(long, value_name = "FILE", conflicts_with_all = ["filters", "kernel", "pool", "dropout", "dense"])]
     pub model: Option<PathBuf>,
     /// The tutorial's.
@@ -181,7 +218,7 @@ pub struct ModelArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Network")]
 pub struct NetworkArgs {
-    /// Filters of the two Conv2D layers: one number, or two
+    /// Filters of the Conv2D layers, one number or two
     #[arg(long, value_name = "N[,N]", default_value = "64", value_parser = counts)]
     pub filters: [usize; 2],
     /// Height and width of the convolution kernels
@@ -190,13 +227,13 @@ pub struct NetworkArgs {
     /// Height and width of the MaxPooling2D windows
     #[arg(long, value_name = "N", default_value = "2", value_parser = count)]
     pub pool: usize,
-    /// Dropout behind the features and the hidden Dense layer: one rate, or two
+    /// Dropout after the features and after the hidden Dense layer: one rate or two
     #[arg(long, value_name = "RATE[,RATE]", default_value = "0.25", value_parser = rates)]
     pub dropout: [f64; 2],
     /// Units of the hidden Dense layer
     #[arg(long, value_name = "N", default_value = "128", value_parser = count)]
     pub dense: usize,
-    /// Convolutions by auto (the fastest), naive, im2col, implicit or winograd
+    /// Convolution method: auto (the fastest), naive, im2col, implicit or winograd
     #[arg(long, value_name = "METHOD", value_enum, hide_possible_values = true, default_value_t = ConvMethod::Auto)]
     pub conv_method: ConvMethod,
 }
@@ -205,25 +242,25 @@ pub struct NetworkArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Training")]
 pub struct TrainingArgs {
-    /// Passes over the pictures, for each model
+    /// Passes over the training pictures, for each model
     #[arg(long, value_name = "N", default_value = "20", value_parser = count)]
     pub epochs: usize,
-    /// Pictures in a step
+    /// Pictures per step
     #[arg(long, value_name = "N", default_value = "128", value_parser = count)]
     pub batch_size: usize,
     /// Adam's learning rate
     #[arg(long, value_name = "RATE", default_value = "0.001", value_parser = learning_rate)]
     pub learning_rate: f64,
-    /// The learning rate's course: constant, cosine or one-cycle
+    /// Learning-rate schedule: constant, cosine or one-cycle
     #[arg(long, value_name = "COURSE", value_enum, hide_possible_values = true, default_value_t = Schedule::Constant)]
     pub schedule: Schedule,
-    /// End where the validation accuracy has not risen for N epochs, and take the best weights
+    /// Stop after N epochs without a better validation accuracy; keep the best weights
     #[arg(long, value_name = "N", value_parser = count)]
     pub early_stopping: Option<usize>,
-    /// Change the pictures that are learned from at random: flip, crop or flip,crop
+    /// Randomly augment the training pictures: flip, crop or flip,crop
     #[arg(long, value_name = "CHANGES")]
     pub augment: Option<Augment>,
-    /// Decides initial weights, order of pictures, dropout and changes of pictures
+    /// Seed of initial weights, picture order, dropout and augmentation
     #[arg(long, value_name = "N", default_value = "1", value_parser = seed)]
     pub seed: u64,
 }
@@ -232,22 +269,22 @@ pub struct TrainingArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Transfer")]
 pub struct TransferArgs {
-    /// model_2's head begins fresh, or warm: where model_1's ended
+    /// Start model_2's head fresh, or warm: from model_1's head
     #[arg(long, value_name = "START", value_enum, hide_possible_values = true, default_value_t = HeadStart::Fresh)]
     pub head: HeadStart,
-    /// Take the features from this file of weights, or of features; there is no model_1 then
+    /// Take the features from this file of weights or features; model_1 is not trained
     #[arg(long, value_name = "FILE", conflicts_with = "source")]
     pub from: Option<PathBuf>,
     /// SHA-256 of that file, where settings say what it must be.
     #[arg(skip)]
     pub from_sha256: Option<String>,
-    /// Let layers that do not fit the file's begin anew
+    /// Reinitialise layers that do not match the file
     #[arg(long, requires = "from")]
     pub partial: bool,
-    /// The last layer that model_2 takes over frozen [default: the one before the first Dense]
+    /// Last layer that model_2 takes over frozen [default: the one before the first Dense]
     #[arg(long, value_name = "LAYER")]
     pub freeze: Option<String>,
-    /// Keep the frozen features in memory: on, off, or auto (where they fit)
+    /// Keep the frozen features in memory: on, off or auto (if they fit)
     #[arg(long, value_name = "WHEN", value_enum, hide_possible_values = true, default_value_t = Cache::Auto)]
     pub cache: Cache,
 }
@@ -256,10 +293,10 @@ pub struct TransferArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Machine")]
 pub struct MachineArgs {
-    /// Threads; results are the same for any number [default: one per core]
+    /// Threads; no effect on results [default: one per core]
     #[arg(long, value_name = "N", value_parser = thread_count)]
     pub threads: Option<usize>,
-    /// portable, avx2 or avx512 [default: THAWLINE_SIMD, else the best of this CPU]
+    /// SIMD level: portable, avx2 or avx512 [default: THAWLINE_SIMD, else the CPU's best]
     #[arg(long, value_name = "LEVEL")]
     pub simd: Option<Level>,
 }
@@ -271,14 +308,14 @@ pub struct OutputArgs {
     /// The run folder, new or empty [default: runs/DATE-TIME]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Go on with the interrupted run in this folder, with its settings
+    /// Resume the interrupted run in this folder, with its settings
     #[arg(long, value_name = "DIR", conflicts_with_all = ["model", "NetworkArgs", "TrainingArgs", "TransferArgs"])]
     #[arg(conflicts_with_all = ["labels", "source", "target", "limit", "simd", "out", "config", "preset"])]
     pub resume: Option<PathBuf>,
-    /// Print the final table alone
+    /// Print only the final table
     #[arg(long)]
     pub quiet: bool,
-    /// Print summary.json on standard output, everything else on standard error
+    /// Print summary.json on standard output, all else on standard error
     #[arg(long)]
     pub json: bool,
 }
@@ -298,10 +335,10 @@ pub struct SummaryArgs {
     /// The network.
     #[command(flatten)]
     pub network: ModelArgs,
-    /// Classes to tell apart
+    /// Number of classes
     #[arg(long, value_name = "N", default_value = "5", value_parser = count)]
     pub classes: usize,
-    /// The last layer that is frozen in the second table [default: as for run]
+    /// Last frozen layer in the second table [default: as for run]
     #[arg(long, value_name = "LAYER")]
     pub freeze: Option<String>,
 }
@@ -317,13 +354,21 @@ pub struct InfoArgs {
 /// Subcommands of `data`.
 #[derive(Debug, Subcommand)]
 pub enum DataCommand {
-    /// What a path holds: the set, its classes, how many pictures of each
+    /// Show what a path holds: the set, its classes, how many pictures of each
+    #[command(after_help = "Example:
+  thawline data info built-in")]
     Info(DataPath),
     /// Check every byte that can be checked, and print the hashes
+    #[command(after_help = "Example:
+  thawline data verify")]
     Verify(DataPath),
     /// Write built-in pictures in CIFAR-10's format
+    #[command(after_help = "Example:
+  thawline data synth drawings.tar.gz --train 500 --test 100")]
     Synth(SynthArgs),
     /// Draw a grid of sample pictures, a row per class
+    #[command(after_help = "Example:
+  thawline data samples --classes 0-4 --out samples.png")]
     Samples(SamplesArgs),
 }
 
@@ -348,7 +393,7 @@ pub struct SynthArgs {
     /// Test pictures, up to 10000
     #[arg(long, value_name = "N", default_value_t = crate::pictures::Size::default().test, value_parser = count)]
     pub test: usize,
-    /// Other pictures of the same kind
+    /// Seed of the drawings
     #[arg(long, value_name = "N", default_value_t = crate::pictures::SEED, value_parser = seed)]
     pub seed: u64,
 }
@@ -365,10 +410,10 @@ pub struct SamplesArgs {
     /// Whether it may replace a file.
     #[command(flatten)]
     pub force: ForceArg,
-    /// The classes to draw: labels, ranges, names [default: all]
+    /// Classes to draw: labels, ranges, names [default: all]
     #[arg(long, value_name = "CLASSES", allow_hyphen_values = true)]
     pub classes: Option<String>,
-    /// Pictures of each class
+    /// Pictures per class
     #[arg(long, value_name = "N", default_value = "10", value_parser = count)]
     pub columns: usize,
 }

@@ -3,7 +3,8 @@
 
 use std::{
     borrow::Cow,
-    io::{self, Write},
+    env, fmt,
+    io::{self, IsTerminal, Write},
 };
 
 use crate::failure::Result;
@@ -17,14 +18,90 @@ pub struct Console {
     pub stdout_is_data: bool,
 }
 
+/// Columns of a terminal; tables and running text fit.
+pub const WIDTH: usize = 80;
+
 /// Lines for people. A line feed within a line is escaped like any other control character: only a new item is a new line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Text(Vec<String>);
+pub struct Text(Vec<Line>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Line {
+    text: String,
+    style: Style,
+}
+
+/// What a line is, which decides its colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Style {
+    Plain,
+    Heading,
+    Good,
+    Bad,
+}
+
+impl Style {
+    /// The codes that begin it on a terminal with colours.
+    fn codes(self) -> &'static str {
+        match self {
+            Style::Plain => "",
+            Style::Heading => "\x1b[1m",
+            Style::Good => "\x1b[32m",
+            Style::Bad => "\x1b[1;31m",
+        }
+    }
+}
+
+/// Both models in the report's colours.
+const MODELS: [(&str, &str); 2] = [("model_1", "\x1b[94m"), ("model_2", "\x1b[33m")];
+
+const PLAIN: &str = "\x1b[0m";
 
 impl Text {
     /// The lines of a text of ours that comes as a whole, such as a network's summary.
     pub fn of_lines(text: impl ToString) -> Self {
-        Text(text.to_string().lines().map(str::to_owned).collect())
+        text.to_string().lines().map(str::to_owned).collect::<Vec<_>>().into()
+    }
+
+    /// The same of a table, whose first line is its heading.
+    pub fn of_table(text: impl ToString) -> Self {
+        let mut table = Text::of_lines(text);
+        if let Some(first) = table.0.first_mut() {
+            first.style = Style::Heading;
+        }
+        table
+    }
+
+    /// A line above others.
+    pub fn heading(line: impl Into<String>) -> Self {
+        Text(vec![Line { text: line.into(), style: Style::Heading }])
+    }
+
+    /// A line that says whether something is as it should be.
+    pub fn verdict(line: impl Into<String>, good: bool) -> Self {
+        Text(vec![Line { text: line.into(), style: if good { Style::Good } else { Style::Bad } }])
+    }
+
+    /// Running text behind a label, broken at spaces to fit a terminal; further lines are indented as far as the first.
+    pub fn wrapped(label: &str, text: impl AsRef<str>) -> Self {
+        let indent = " ".repeat(label.len());
+        let mut lines = vec![label.to_owned()];
+        let mut free = WIDTH - label.len();
+        for (index, word) in text.as_ref().split(' ').enumerate() {
+            let length = word.chars().count();
+            let fits = length < free || index == 0;
+            if !fits {
+                lines.push(indent.clone());
+                free = WIDTH - label.len();
+            }
+            let line = lines.last_mut().expect("there is a first one");
+            if fits && index > 0 {
+                line.push(' ');
+            }
+            line.push_str(word);
+            free = free.saturating_sub(length + usize::from(fits && index > 0));
+        }
+        lines.into()
     }
 
     /// Adds lines.
@@ -39,32 +116,57 @@ impl Text {
         self
     }
 
-    fn printable(&self) -> String {
-        self.0.iter().map(|line| escaped(line, escape) + "\n").collect()
+    fn printable(&self, in_colour: bool) -> String {
+        self.0.iter().map(|line| line.printable(in_colour) + "\n").collect()
+    }
+}
+
+impl Line {
+    fn printable(&self, in_colour: bool) -> String {
+        let text = escaped(&self.text, escape);
+        if !in_colour {
+            return text;
+        }
+        let outer = self.style.codes();
+        let mut painted = String::new();
+        for word in text.split_inclusive(' ') {
+            let model = MODELS.iter().find(|(name, _)| word.trim_end_matches([' ', ',', ':']) == *name);
+            match model {
+                Some((name, codes)) => painted += &format!("{codes}{name}{PLAIN}{outer}{}", &word[name.len()..]),
+                None => painted += word,
+            }
+        }
+        if self.style == Style::Plain { painted } else { format!("{outer}{painted}{PLAIN}") }
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Text(vec![Line { text, style: Style::Plain }])
     }
 }
 
 impl From<&str> for Text {
     fn from(line: &str) -> Self {
-        Text(vec![line.to_owned()])
-    }
-}
-
-impl From<String> for Text {
-    fn from(line: String) -> Self {
-        Text(vec![line])
+        line.to_owned().into()
     }
 }
 
 impl From<Vec<String>> for Text {
     fn from(lines: Vec<String>) -> Self {
-        Text(lines)
+        Text(lines.into_iter().map(|text| Line { text, style: Style::Plain }).collect())
     }
 }
 
 impl<S: Into<String>, const N: usize> From<[S; N]> for Text {
     fn from(lines: [S; N]) -> Self {
-        Text(lines.map(Into::into).into())
+        lines.map(Into::into).to_vec().into()
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.printable(false))
     }
 }
 
@@ -95,7 +197,7 @@ impl Console {
 /// # Errors
 /// If writing to standard output fails.
 pub fn print(text: impl Into<Text>) -> Result<()> {
-    write(&text.into().printable())
+    write(&text.into().printable(in_colour(&io::stdout())))
 }
 
 /// Writes JSON or CSV to standard output. What a terminal would act on is written in JSON's own escapes, which mean the
@@ -117,7 +219,14 @@ fn write(text: &str) -> Result<()> {
 /// Writes lines to standard error.
 pub fn warn(text: impl Into<Text>) {
     // Where this fails, there is nowhere left to say so; `eprintln` would panic.
-    let _ = io::stderr().write_all(text.into().printable().as_bytes());
+    let _ = io::stderr().write_all(text.into().printable(in_colour(&io::stderr())).as_bytes());
+}
+
+/// Whether a person looks who has nothing against colours. An old console of Windows would show the codes themselves.
+fn in_colour(output: &impl IsTerminal) -> bool {
+    let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
+    let knows_codes = if cfg!(windows) { is_set("WT_SESSION") || is_set("TERM") } else { true };
+    knows_codes && !is_set("NO_COLOR") && env::var_os("TERM").is_none_or(|term| term != "dumb") && output.is_terminal()
 }
 
 /// The most characters of an error: a name of any length may be in it.
@@ -125,7 +234,9 @@ const LONGEST_ERROR: usize = 4000;
 
 /// Writes the line that says why the program ends. Its middle is left out where it is too long, for the advice comes last.
 pub fn error(message: &str) {
-    warn(format!("error: {}", cut(message, LONGEST_ERROR, LONGEST_ERROR / 2)));
+    let message = escaped(&cut(message, LONGEST_ERROR, LONGEST_ERROR / 2), escape);
+    let [begin, end] = if in_colour(&io::stderr()) { [Style::Bad.codes(), PLAIN] } else { [""; 2] };
+    let _ = io::stderr().write_all(format!("{begin}error:{end} {message}\n").as_bytes());
 }
 
 /// The most characters of a name in running text or a column.
@@ -133,7 +244,13 @@ pub const LONGEST_NAME: usize = 40;
 
 /// A name of a class or a layer as it is shown: printable, and short enough for a line.
 pub fn shown(name: &str) -> String {
-    escaped(&cut(name, LONGEST_NAME, 0), escape)
+    fitted(name, LONGEST_NAME)
+}
+
+/// A name in a column of that width.
+pub fn fitted(name: &str, width: usize) -> String {
+    // Escaped first, for that makes it longer.
+    cut(&escaped(name, escape), width, 0).into_owned()
 }
 
 /// The most names in a list.
@@ -186,9 +303,30 @@ mod tests {
     #[test]
     fn a_line_stays_one_line_and_moves_no_cursor() {
         let text = Text::from("a\nerror: b\u{1b}[2J\r\u{9b}31m\u{202e}c\u{7f}").and(["d".to_owned()]);
-        assert_eq!(text.printable(), "a\\nerror: b\\u{1b}[2J\\r\\u{9b}31m\\u{202e}c\\u{7f}\nd\n");
+        assert_eq!(text.printable(false), "a\\nerror: b\\u{1b}[2J\\r\\u{9b}31m\\u{202e}c\\u{7f}\nd\n");
         let text = "Größe, naïve, 猫, 👩‍🔬, C:\\new 'x' \"y\"";
-        assert_eq!(Text::from(text).printable(), format!("{text}\n"));
+        assert_eq!(Text::from(text).printable(false), format!("{text}\n"));
+    }
+
+    #[test]
+    fn only_styles_of_ours_give_codes_and_only_on_a_terminal() {
+        let text =
+            Text::heading("model_1, \x1b[5m").and("the model_2 of weights-model_1").and(Text::verdict("same", true));
+        assert_eq!(text.printable(false), "model_1, \\u{1b}[5m\nthe model_2 of weights-model_1\nsame\n");
+        let painted = "\x1b[1m\x1b[94mmodel_1\x1b[0m\x1b[1m, \\u{1b}[5m\x1b[0m\n\
+                       the \x1b[33mmodel_2\x1b[0m of weights-model_1\n\x1b[32msame\x1b[0m\n";
+        assert_eq!(text.printable(true), painted);
+    }
+
+    #[test]
+    fn running_text_is_broken_to_fit() {
+        let text = Text::wrapped("memory    ", "word ".repeat(40).trim_end()).to_string();
+        assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
+        assert_eq!(text.lines().map(|line| line.len()).next(), Some(79), "{text}");
+        assert!(text.starts_with("memory    word") && text.contains("\n          word"), "{text}");
+        assert_eq!(text.split_whitespace().count(), 41);
+        let long = "x".repeat(100);
+        assert_eq!(Text::wrapped("to  ", format!("a {long} b")).to_string(), format!("to  a\n    {long}\n    b\n"));
     }
 
     #[test]

@@ -92,7 +92,7 @@ impl Stopwatch {
         let rate = self.work.step * f64::from(self.laps) / elapsed.as_secs_f64();
         let [model_1, model_2] = [self.work.model_1, self.work.model_2].map(|work| work / rate);
         Some(format!(
-            "about {} in all, by the first {} steps: model_1 {}, model_2 {}",
+            "estimated total {}, from the first {} steps: model_1 {}, model_2 {}",
             duration(model_1 + model_2),
             self.laps + 1,
             duration(model_1),

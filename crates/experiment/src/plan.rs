@@ -5,7 +5,7 @@ use std::path::Path;
 use thawline_tensor::nn::thousands;
 
 use crate::{
-    console::{listed, shown},
+    console::{Text, listed, shown},
     experiment::{Experiment, Features},
     progress::bytes,
     record::Environment,
@@ -15,59 +15,59 @@ use crate::{
 };
 
 /// The plan as text.
-pub fn text(experiment: &Experiment, environment: &Environment, folder: &Path) -> Vec<String> {
+pub fn text(experiment: &Experiment, environment: &Environment, folder: &Path) -> Text {
     let Experiment { data, config, features, target, memory, .. } = experiment;
     let plural = |n: usize| if n == 1 { "" } else { "s" };
-    let mut lines = vec![format!("data      {}", data.describe()), format!("          {}", data.reason)];
-    lines.extend(data.advice().map(|advice| format!("          {advice}")));
-    lines.push(match features {
-        Features::Model1 { task, .. } => format!("source    {}", describe(task)),
-        Features::File(model) => format!(
-            "features  from {}: {}, for {}",
-            config.from.as_deref().unwrap_or_default(),
-            shown(&model.metadata.model),
-            listed(&model.metadata.classes),
+    let mut text = Text::wrapped("data      ", data.describe()).and(Text::wrapped("          ", &data.reason));
+    if let Some(advice) = data.advice() {
+        text.push(Text::wrapped("          ", advice));
+    }
+    text.push(match features {
+        Features::Model1 { task, .. } => Text::wrapped("source    ", describe(task)),
+        Features::File(model) => Text::wrapped(
+            "features  ",
+            format!(
+                "from {}: {}, for {}, SHA-256 {}",
+                config.from.as_deref().unwrap_or_default(),
+                shown(&model.metadata.model),
+                listed(&model.metadata.classes),
+                model.sha256
+            ),
         ),
     });
-    if let Features::File(model) = features {
-        lines.push(format!("          SHA-256 {}", model.sha256));
+    let training = format!(
+        "{} epoch{} in batches of {}, Adam {}, seed {}{}",
+        config.epochs,
+        plural(config.epochs),
+        config.batch_size,
+        match config.schedule {
+            Schedule::Constant => format!("at {}", config.learning_rate),
+            Schedule::Cosine => format!("from {} down to 0", config.learning_rate),
+            Schedule::OneCycle => format!("up to {} and down to 0", config.learning_rate),
+        },
+        config.seed,
+        if config.augment.is_none() { String::new() } else { format!("; random augmentation: {}", config.augment) }
+    );
+    let machine = format!(
+        "{}, {} with {} thread{}",
+        environment.cpu,
+        environment.simd,
+        environment.threads,
+        plural(environment.threads)
+    );
+    text.push(Text::wrapped("target    ", describe(target)));
+    text.push(Text::wrapped("training  ", training));
+    text.push(Text::wrapped("machine   ", machine));
+    text.push(Text::wrapped("memory    ", memory.to_string()));
+    if let Some(sentence) = cache(experiment) {
+        text.push(Text::wrapped("cache     ", sentence));
     }
-    lines.extend([
-        format!("target    {}", describe(target)),
-        format!(
-            "training  {} epoch{} in batches of {}, Adam {}, seed {}{}",
-            config.epochs,
-            plural(config.epochs),
-            config.batch_size,
-            match config.schedule {
-                Schedule::Constant => format!("at {}", config.learning_rate),
-                Schedule::Cosine => format!("from {} down to 0", config.learning_rate),
-                Schedule::OneCycle => format!("up to {} and down to 0", config.learning_rate),
-            },
-            config.seed,
-            if config.augment.is_none() {
-                String::new()
-            } else {
-                format!("; pictures are changed at random: {}", config.augment)
-            }
-        ),
-        format!(
-            "machine   {}, {} with {} thread{}",
-            environment.cpu,
-            environment.simd,
-            environment.threads,
-            plural(environment.threads)
-        ),
-        format!("memory    {memory}"),
-    ]);
-    lines.extend(cache(experiment).map(|sentence| format!("cache     {sentence}")));
-    lines.push(format!("folder    {}", folder.display()));
-    lines
+    text.and(Text::wrapped("folder    ", folder.display().to_string()))
 }
 
 fn describe(task: &Task) -> String {
     format!(
-        "{}: {} pictures to learn from, {} to validate",
+        "{}: {} training and {} validation pictures",
         listed(&task.names()),
         thousands(task.train.len() as u64),
         thousands(task.validation.len() as u64)
@@ -80,9 +80,9 @@ fn cache(experiment: &Experiment) -> Option<String> {
     match experiment.config.cache {
         _ if plan.cached => None,
         _ if !experiment.config.augment.is_none() => {
-            Some("off: pictures are changed at random, so their features cannot be computed once".to_owned())
+            Some("off: features of augmented pictures cannot be computed once".to_owned())
         }
-        _ if plan.bytes == 0 => Some("none: no layer is frozen in front of the first that learns or drops".to_owned()),
+        _ if plan.bytes == 0 => Some("none: no layer is frozen before the first trainable layer or dropout".to_owned()),
         Cache::Auto => Some(format!(
             "off: the features would take {}, and half of the free memory is {}; they are computed for each batch",
             bytes(plan.bytes),

@@ -17,49 +17,52 @@ use crate::{
 /// The header of the lines.
 const HEADER: &str = "  epoch     loss  accuracy   val_loss  val_accuracy   seconds  images/s";
 
+/// The bar of an epoch. What does not fit a narrow terminal is cut off on the right, so the bar itself is in the message.
+const BAR: &str = "{prefix}  {wide_msg}";
+const BAR_WIDTH: usize = 12;
+
 /// A training's progress.
 pub struct Progress {
     console: Console,
-    bar: ProgressBar,
+    /// The bar of an epoch, or what is shown while there are no steps.
+    bar: Option<ProgressBar>,
     epochs: usize,
     examples: usize,
     /// Measures the first steps; gone when the estimate was printed.
     stopwatch: Option<Stopwatch>,
     header_printed: bool,
-    /// The epoch that the bar is made for.
-    bar_of: Option<usize>,
     epoch_began: Instant,
+}
+
+/// A bar on standard error, if that is a terminal and not to be quiet.
+pub(crate) fn bar(console: Console, template: &str, length: u64) -> ProgressBar {
+    let target = if console.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let style = ProgressStyle::with_template(template).expect("the templates are constant");
+    // Nothing is drawn before it has its style.
+    ProgressBar::with_draw_target(Some(length), target).with_style(style.progress_chars("=> "))
 }
 
 impl Progress {
     /// The progress of some epochs over so many examples. With a stopwatch, the first steps give an estimate of the time.
     pub fn new(console: Console, epochs: usize, examples: usize, stopwatch: Option<Stopwatch>) -> Self {
-        let target = if console.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-        let bar = ProgressBar::with_draw_target(Some(0), target);
-        Progress {
-            console,
-            bar,
-            epochs,
-            examples,
-            stopwatch,
-            header_printed: false,
-            bar_of: None,
-            epoch_began: Instant::now(),
-        }
+        Progress { console, bar: None, epochs, examples, stopwatch, header_printed: false, epoch_began: Instant::now() }
     }
 
     /// Shows that something takes a while, until the first step.
-    pub fn wait(&self, what: impl Into<String>) {
-        self.bar.set_style(style("{spinner} {msg} ({elapsed})"));
-        self.bar.set_message(what.into());
-        self.bar.enable_steady_tick(Duration::from_millis(120));
+    pub fn wait(&mut self, what: impl Into<String>) {
+        let spinner = bar(self.console, "{spinner} {wide_msg}", 0).with_message(what.into());
+        if !spinner.is_hidden() {
+            spinner.enable_steady_tick(Duration::from_millis(120));
+            self.bar = Some(spinner);
+        }
     }
 
     /// The first epoch begins, after the frozen features were computed where they are kept.
     ///
     /// # Errors
-    /// If the output takes no more.
+    /// If writing to standard output fails.
     pub fn begin(&mut self, features: Option<f64>) -> Result<()> {
+        self.finish();
         self.epoch_began = Instant::now();
         match features {
             None => Ok(()),
@@ -70,45 +73,40 @@ impl Progress {
     /// A step is done.
     ///
     /// # Errors
-    /// If the output takes no more.
+    /// If writing to standard output fails.
     pub fn step(&mut self, report: &StepReport) -> Result<()> {
         if let Some(estimate) = self.stopwatch.as_mut().and_then(|stopwatch| stopwatch.lap(report.steps)) {
             self.stopwatch = None;
-            self.line([format!("time      {estimate}"), String::new()])?;
+            self.line(Text::wrapped("time      ", estimate).and(""))?;
         }
         if self.stopwatch.is_none() {
             self.header()?;
         }
-        if self.bar_of.replace(report.epoch) != Some(report.epoch) {
-            self.bar.disable_steady_tick();
-            self.bar.set_length(report.steps as u64);
-            self.bar.set_style(style("{prefix}  [{bar:24}] {pos:>3}/{len}{msg}").progress_chars("=> "));
-        }
         let running = report.running;
-        self.bar.set_prefix(format!(
-            "{}  {:7.4}  {}",
-            self.epoch_column(report.epoch),
-            running.loss,
-            percent(running.accuracy)
-        ));
-        if report.step == report.steps {
-            self.bar.set_message("  validating");
+        let [epoch, accuracy] = [self.epoch_column(report.epoch), percent(running.accuracy)];
+        let bar = self.bar.get_or_insert_with(|| bar(self.console, BAR, report.steps as u64));
+        bar.set_prefix(format!("{epoch}  {:7.4}  {accuracy}", running.loss));
+        let done = "=".repeat(BAR_WIDTH * report.step / report.steps) + ">";
+        let rest = if report.step == report.steps {
+            "validating".to_owned()
         } else {
             let elapsed = self.epoch_began.elapsed().as_secs_f64();
             let left = elapsed / report.examples as f64 * (self.examples - report.examples) as f64;
-            self.bar.set_message(format!("  {} images/s, {} left", rate(report.examples, elapsed), duration(left)));
-        }
-        self.bar.set_position(report.step as u64);
+            format!("{} left, {} images/s", duration(left), rate(report.examples, elapsed))
+        };
+        bar.set_message(format!("[{done:<BAR_WIDTH$.BAR_WIDTH$}] {:>3}/{}  {rest}", report.step, report.steps));
+        bar.set_position(report.step as u64);
         Ok(())
     }
 
     /// An epoch is done.
     ///
     /// # Errors
-    /// If the output takes no more.
+    /// If writing to standard output fails.
     pub fn epoch(&mut self, row: &EpochRow) -> Result<()> {
         // Of an epoch that was too short to measure there is no estimate; its time is in the line itself.
         self.stopwatch = None;
+        self.finish();
         self.header()?;
         self.epoch_began = Instant::now();
         let &EpochRow { epoch, seconds, loss, accuracy, val_loss, val_accuracy } = row;
@@ -122,12 +120,14 @@ impl Progress {
     }
 
     /// Takes the bar away.
-    pub fn finish(&self) {
-        self.bar.finish_and_clear();
+    pub fn finish(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
     }
 
     fn header(&mut self) -> Result<()> {
-        if std::mem::replace(&mut self.header_printed, true) { Ok(()) } else { self.line(HEADER) }
+        if std::mem::replace(&mut self.header_printed, true) { Ok(()) } else { self.line(Text::heading(HEADER)) }
     }
 
     fn epoch_column(&self, epoch: usize) -> String {
@@ -135,12 +135,11 @@ impl Progress {
     }
 
     fn line(&self, text: impl Into<Text>) -> Result<()> {
-        self.bar.suspend(|| self.console.say(text))
+        match &self.bar {
+            Some(bar) => bar.suspend(|| self.console.say(text)),
+            None => self.console.say(text),
+        }
     }
-}
-
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).expect("the templates are constant")
 }
 
 /// How many a second; nothing where the clock did not move.

@@ -292,7 +292,7 @@ impl Fate {
             Fate::New => "new",
             Fate::Skipped => "skipped",
             Fate::Mismatched => "MISMATCHED",
-            Fate::Missing => "MISSING IN THE FILE",
+            Fate::Missing => "MISSING",
         }
     }
 }

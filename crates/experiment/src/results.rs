@@ -3,44 +3,44 @@
 use std::path::Path;
 
 use crate::{
+    console::Text,
     progress::{bytes, duration, percent},
     record::{EpochRow, ModelRecord, RunRecord},
 };
 
-/// First, best and last validation accuracy and the seconds of both models, and what became of the frozen weights.
-pub fn table(record: &RunRecord, folder: &Path) -> Vec<String> {
-    let mut lines =
-        vec!["validation accuracy      first epoch      best (epoch)     last epoch     seconds".to_owned()];
+/// First, best and last validation accuracy and the seconds of both models, and whether the frozen weights are unchanged.
+pub fn table(record: &RunRecord, folder: &Path) -> Text {
+    let mut text = Text::heading("validation accuracy     first epoch     best (epoch)    last epoch     seconds");
     for (name, _, model) in record.models() {
         let half = if name == "model_1" { "source" } else { "target" };
-        lines.push(row(&format!("{name}, {half}"), model));
+        text.push(row(&format!("{name}, {half}"), model));
     }
-    lines.push(String::new());
-    lines.extend(record.from.as_ref().map(|from| format!("features from {}, SHA-256 {}", from.path, from.sha256)));
-    lines.push(match (record.frozen.len(), record.frozen_unchanged) {
-        (0, _) => "no weights were frozen".to_owned(),
-        (n, true) => {
-            format!("the frozen weights are unchanged: {n} tensors, the same SHA-256 before and after model_2")
+    text.push("");
+    for (name, _, model) in record.models().into_iter().filter(|(_, _, model)| model.features_seconds > 0.0) {
+        text.push(format!("{name}'s time includes {} for its frozen features", duration(model.features_seconds)));
+    }
+    if let Some(from) = &record.from {
+        text.push(Text::wrapped("features from ", format!("{}, SHA-256 {}", from.path, from.sha256)));
+    }
+    text.push(match (record.frozen.len(), record.frozen_unchanged) {
+        (0, _) => "no weights were frozen".into(),
+        (n, true) => Text::verdict(format!("frozen weights: {n} tensors, bit-for-bit unchanged"), true),
+        (n, false) => {
+            Text::verdict(format!("THE FROZEN WEIGHTS CHANGED: {n} tensors, see frozen in summary.json"), false)
         }
-        (n, false) => format!("THE FROZEN WEIGHTS CHANGED: {n} tensors, see frozen in summary.json"),
     });
     if let Some(peak) = record.peak_memory_bytes {
-        lines.push(format!("peak memory {}", bytes(peak)));
+        text.push(format!("peak memory: {}", bytes(peak)));
     }
-    lines.push(format!("report: {}", folder.join("report.html").display()));
-    lines
+    text.and(format!("report: {}", folder.join("report.html").display()))
 }
 
 fn row(name: &str, model: &ModelRecord) -> String {
     let accuracy = |row: Option<&EpochRow>| row.map_or_else(|| "-".to_owned(), |row| percent(row.val_accuracy));
     let best =
         model.best().map_or_else(|| "-".to_owned(), |row| format!("{} ({})", percent(row.val_accuracy), row.epoch));
-    let features = match model.features_seconds {
-        0.0 => String::new(),
-        seconds => format!(" (features {})", duration(seconds)),
-    };
     format!(
-        "{name:<22} {:>13}  {best:>17} {:>13}  {:>9.1}{features}",
+        "{name:<22} {:>12} {best:>16}  {:>12}  {:>10.1}",
         accuracy(model.first()),
         accuracy(model.last()),
         model.total_seconds
@@ -65,26 +65,25 @@ mod tests {
         }
         let model_1 = record.model_1.as_mut().unwrap();
         (model_1.features_seconds, model_1.total_seconds) = (0.0, 86.61);
-        let text = table(&record, Path::new("runs/one")).join("\n");
+        let text = table(&record, Path::new("runs/one")).to_string();
         let row = text.lines().find(|line| line.starts_with("model_1")).unwrap();
         assert_eq!(
             row.split_whitespace().collect::<Vec<_>>().join(" "),
             "model_1, source 50.00 % 75.00 % (2) 70.00 % 86.6"
         );
-        assert!(text.contains("(features "), "{text}");
-        assert!(text.contains("frozen weights are unchanged") && text.contains("peak memory 1.50 GB"), "{text}");
-        assert!(text.ends_with("report: runs/one/report.html"), "{text}");
+        assert!(text.contains("for its frozen features"), "{text}");
+        assert!(text.contains("bit-for-bit unchanged") && text.contains("peak memory: 1.50 GB"), "{text}");
+        assert!(text.ends_with("report: runs/one/report.html\n"), "{text}");
         record.frozen_unchanged = false;
-        assert!(table(&record, Path::new("x")).join("\n").contains("THE FROZEN WEIGHTS CHANGED"));
+        assert!(table(&record, Path::new("x")).to_string().contains("THE FROZEN WEIGHTS CHANGED"));
     }
 
     #[test]
     fn features_from_a_file_are_named_and_there_is_no_model_1() {
-        let text = table(&fixture::record_from_file(), Path::new("x")).join("\n");
+        let text = table(&fixture::record_from_file(), Path::new("x")).to_string();
         assert!(!text.contains("model_1, source") && text.contains("model_2, target"), "{text}");
-        assert!(
-            text.contains("features from runs/2026-11-23-090000/weights-model_1.safetensors, SHA-256 cdcd"),
-            "{text}"
-        );
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let from = "features from runs/2026-11-23-090000/weights-model_1.safetensors, SHA-256 cdcd";
+        assert!(words.contains(from), "{text}");
     }
 }

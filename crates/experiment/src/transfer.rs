@@ -7,7 +7,7 @@ use thawline_tensor::nn::{Network, Param, cache_bytes};
 
 use crate::{
     config::Config,
-    console::shown,
+    console::{Text, fitted},
     failure::{Failure, Kind, Result},
     record::{Fate, HeadStart, TakenTensor},
     streams::Stream,
@@ -194,25 +194,24 @@ impl Transfer {
         match first.or_else(|| self.other_layer.clone()) {
             Some(fault) if !partial => Err(Failure::usage(format!(
                 "{fault}{others}; leave out the flags of the network to use the file's own, \
-                 or let what does not fit begin anew with --partial"
+                 or reinitialise what does not fit with --partial"
             ))),
             _ => Ok(()),
         }
     }
 
     /// What became of each tensor, as a table.
-    pub fn table(&self) -> Vec<String> {
+    pub fn table(&self) -> Text {
         let shape = |dims: &Option<Vec<usize>>| dims.as_ref().map_or_else(|| "-".to_owned(), |dims| dimensions(dims));
-        let width = self.tensors.iter().map(|tensor| shown(&tensor.name).chars().count()).max().unwrap_or(0);
-        let row =
-            |name: &str, file: &str, here: &str, fate: &str| format!("{name:<width$}  {file:<18}  {here:<18}  {fate}");
-        let mut lines = vec![row("tensor", "in the file", "in model_2", "").trim_end().to_owned()];
-        lines.extend(
-            self.tensors.iter().map(|tensor| {
-                row(&shown(&tensor.name), &shape(&tensor.file), &shape(&tensor.here), tensor.fate.words())
-            }),
-        );
-        lines
+        let width = self.tensors.iter().map(|tensor| tensor.name.chars().count()).max().unwrap_or(0).clamp(6, 28);
+        let row = |name: &str, file: &str, here: &str, fate: &str| {
+            format!("{:<width$}  {file:<16}  {here:<16}  {fate}", fitted(name, width))
+        };
+        let mut text = Text::heading(row("tensor", "in the file", "in model_2", "").trim_end());
+        for tensor in &self.tensors {
+            text.push(row(&tensor.name, &shape(&tensor.file), &shape(&tensor.here), tensor.fate.words()));
+        }
+        text
     }
 }
 
@@ -334,7 +333,7 @@ mod tests {
         assert!(transfer.require_whole(true).is_ok());
         let learns = |name: &str| transfer.network.params().find(|(other, _)| other == name).unwrap().1.trainable;
         assert_eq!(["conv2d_1/kernel", "conv2d_2/kernel"].map(learns), [false, true]);
-        assert!(transfer.table().iter().any(|line| line.ends_with("MISMATCHED")));
+        assert!(transfer.table().to_string().contains("MISMATCHED\n"));
         // Nothing that fits is too little even then.
         let failure = from(Tutorial { filters: [6, 6], ..numbers() }).require_whole(true).unwrap_err();
         assert!(failure.message.starts_with("nothing in the file fits"), "{failure}");

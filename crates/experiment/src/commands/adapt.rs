@@ -17,7 +17,7 @@ use super::run::{command_line, create_folder};
 use crate::{
     adaptation::{Adaptation, FORMAT, Mistake, Origin, Settings},
     cli::{self, MachineArgs},
-    console::{self, Console, Text, listed, shown},
+    console::{self, Console, Text, fitted, listed},
     data::BUILT_IN,
     estimate::{Memory, Training},
     experiment,
@@ -42,6 +42,9 @@ use crate::{
     weights::{self, Metadata},
 };
 
+/// Classes that are listed on the terminal; the report lists all.
+const MOST_CLASSES: usize = 40;
+
 /// Unreadable pictures that are named on the terminal; `pictures.csv` names all.
 const NAMED: usize = 20;
 
@@ -49,27 +52,27 @@ const NAMED: usize = 20;
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub struct AdaptArgs {
-    /// A folder with a folder of pictures for each class; PNG, JPEG, WebP, BMP or GIF, of any size
+    /// A folder with one folder of pictures per class: PNG, JPEG, WebP, BMP or GIF, of any size
     pub folder: PathBuf,
-    /// Trained features: a model file, or features alone [default: ones that come along]
+    /// Trained features: a model file, or features alone [default: the bundled features]
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
-    /// Share of each class's pictures that is kept back, to judge by
+    /// Fraction of each class held out for validation
     #[arg(long, value_name = "SHARE", default_value = "0.2", value_parser = share)]
     pub validation: f64,
-    /// Stop where a picture cannot be read, instead of skipping it
+    /// Stop at a picture that cannot be read, instead of skipping it
     #[arg(long)]
     pub strict: bool,
-    /// Passes over the pictures
+    /// Passes over the training pictures
     #[arg(long, value_name = "N", default_value = "20", value_parser = cli::count)]
     pub epochs: usize,
-    /// Pictures in a step
+    /// Pictures per step
     #[arg(long, value_name = "N", default_value = "32", value_parser = cli::count)]
     pub batch_size: usize,
     /// Adam's learning rate
     #[arg(long, value_name = "RATE", default_value = "0.001", value_parser = cli::learning_rate)]
     pub learning_rate: f64,
-    /// Decides the pictures kept back, initial weights, order and dropout
+    /// Seed of the held-out pictures, initial weights, order and dropout
     #[arg(long, value_name = "N", default_value = "1", value_parser = cli::seed)]
     pub seed: u64,
     /// The machine.
@@ -78,10 +81,10 @@ pub struct AdaptArgs {
     /// The run folder, new or empty [default: runs/DATE-TIME]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub out: Option<PathBuf>,
-    /// Print the last lines alone
+    /// Print only the result
     #[arg(long, help_heading = "Output")]
     pub quiet: bool,
-    /// Print summary.json on standard output, everything else on standard error
+    /// Print summary.json on standard output, all else on standard error
     #[arg(long, help_heading = "Output")]
     pub json: bool,
 }
@@ -94,7 +97,7 @@ fn share(text: &str) -> std::result::Result<f64, String> {
 /// Trains a head, and leaves a run folder with a model and a report.
 ///
 /// # Errors
-/// Bad flags, features or pictures; a machine that fails; a loss that is no number; a signal.
+/// Bad flags, features or pictures; a machine that fails; a loss that is NaN or infinite; a signal.
 pub fn adapt(args: &AdaptArgs) -> Result<()> {
     machine::choose_level(args.machine.simd)?;
     let threads = machine::choose_threads(args.machine.threads);
@@ -137,12 +140,15 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
         checkpoints: false,
     }]);
     memory.require("the training", "lower --batch-size, or use the features of a smaller network")?;
-    console.say(format!("memory    {memory}"))?;
+    console.say(Text::wrapped("memory    ", memory.to_string()))?;
     let mut folder = create_folder(args.out.as_deref(), DataKind::Own, now)?;
     folder.write_start(&Start { command: command_line(), environment: environment.clone() })?;
     folder.write_config(&config)?;
-    let text = Text::from([format!("folder    {}", folder.path().display()), String::new()]);
-    console.say(text.and(Text::of_lines(network.summary())).and(""))?;
+    let summary = network.summary();
+    let [all, trained] = [summary.parameters(), summary.trainable()].map(|count| thousands(count as u64));
+    let text =
+        Text::wrapped("network   ", format!("{all} parameters, {trained} of them trained; the features are frozen"));
+    console.say(text.and(Text::wrapped("folder    ", folder.path().display().to_string())).and(""))?;
 
     progress = Progress::new(console, config.epochs, task.train.len(), None);
     progress.wait("computing the frozen features");
@@ -193,42 +199,40 @@ fn settings(args: &AdaptArgs) -> Settings {
 }
 
 /// What will be done, with what.
-fn describe(config: &Settings, origin: &Origin, pictures: &Collection, found: &Folder) -> Vec<String> {
+fn describe(config: &Settings, origin: &Origin, pictures: &Collection, found: &Folder) -> Text {
     let plural = |n: u64| if n == 1 { "" } else { "s" };
-    let mut lines = vec![
-        format!("features  from {}, a model for {}", config.from, listed(&origin.classes)),
-        format!("pictures  {}", config.folder),
-    ];
+    let features = format!("from {}, a model for {}", config.from, listed(&origin.classes));
+    let mut text = Text::wrapped("features  ", features).and(Text::wrapped("pictures  ", &config.folder));
     let counts = pictures.counts();
-    let width = counts.iter().map(|class| shown(&class.name).chars().count()).max().unwrap_or(0);
-    lines.extend(counts.iter().map(|class| {
+    let width = counts.iter().map(|class| class.name.chars().count()).max().unwrap_or(0).min(24);
+    for class in counts.iter().take(MOST_CLASSES) {
         let skipped = if class.skipped > 0 { format!(", {} skipped", class.skipped) } else { String::new() };
-        format!(
-            "          {:<width$}  {:>5} to learn from, {:>4} kept back{skipped}",
-            shown(&class.name),
-            class.training,
-            class.validation
-        )
-    }));
+        let (name, training, validation) = (fitted(&class.name, width), class.training, class.validation);
+        text.push(format!("          {name:<width$}  {training:>5} for training, {validation:>4} held out{skipped}"));
+    }
+    if counts.len() > MOST_CLASSES {
+        text.push(format!("          and {} more classes", counts.len() - MOST_CLASSES));
+    }
     if found.beside > 0 {
-        let plural = plural(found.beside as u64);
-        lines.push(format!("          {} file{plural} beside the class folders left out", found.beside));
+        let files = format!("{} file{} outside the class folders ignored", found.beside, plural(found.beside as u64));
+        text.push(Text::wrapped("          ", files));
     }
     for output in &found.outputs {
-        lines.push(format!("          {} left out: this program's own output", path_text::printable(output)));
+        let ignored = format!("{} ignored: this program's own output", path_text::printable(output));
+        text.push(Text::wrapped("          ", ignored));
     }
-    match pictures.twins() {
-        0 => {}
-        twins => lines.push(format!(
-            "          {twins} kept back, although the same picture is learned from: the accuracy will flatter"
-        )),
+    if pictures.twins() > 0 {
+        let twins = format!(
+            "{} held-out pictures also occur in the training set: the accuracy is flattered",
+            thousands(pictures.twins() as u64)
+        );
+        text.push(Text::wrapped("          ", twins));
     }
     let &Settings { epochs, batch_size, learning_rate, seed, .. } = config;
-    lines.push(format!(
+    text.and(format!(
         "training  {epochs} epoch{} in batches of {batch_size}, Adam at {learning_rate}, seed {seed}",
         plural(epochs as u64)
-    ));
-    lines
+    ))
 }
 
 /// Names what cannot be read.
@@ -298,23 +302,22 @@ fn mistakes(pictures: &Collection, guesses: &[Vec<Guess>]) -> Vec<Mistake> {
 }
 
 /// The end, for people.
-fn results(record: &Adaptation, folder: &Path) -> Vec<String> {
+fn results(record: &Adaptation, folder: &Path) -> Text {
     let accuracy =
         |row: Option<&EpochRow>| row.map_or_else(String::new, |row| percent(row.val_accuracy).trim().to_owned());
     let model = folder.join(MODEL_FILE);
-    let mut lines = vec![format!(
-        "right on {} of {} pictures kept back, in {}",
+    let mut text = Text::heading(format!(
+        "accuracy {} on {} held-out pictures, after {}",
         accuracy(record.model.last()),
         thousands(record.validation()),
         duration(record.model.total_seconds)
-    )];
+    ));
     if !record.frozen_unchanged {
-        lines.push("THE FROZEN WEIGHTS CHANGED: see frozen in summary.json".to_owned());
+        text.push(Text::verdict("THE FROZEN WEIGHTS CHANGED: see frozen in summary.json", false));
     }
-    lines.push(format!("report: {}", folder.join("report.html").display()));
-    lines.push(format!("model:  {}", model.display()));
-    lines.push(format!("use it: thawline predict --from {} PICTURE...", path_text::argument(&model)));
-    lines
+    text.push(format!("report: {}", folder.join("report.html").display()));
+    text.push(format!("model:  {}", model.display()));
+    text.and(format!("use it: thawline predict --from {} PICTURE...", path_text::argument(&model)))
 }
 
 /// Shows and records the training, and ends it on a signal.

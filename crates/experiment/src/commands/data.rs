@@ -11,7 +11,7 @@ use thawline_tensor::nn::thousands;
 use crate::{
     atomic_file, classes,
     cli::{DataCommand, DataPath, SamplesArgs, SynthArgs},
-    console::{self, Console},
+    console::{self, Console, Text},
     data::{self, Data},
     failure::{Failure, Result},
     interrupt::Interrupts,
@@ -45,17 +45,17 @@ fn open(path: &DataPath) -> Result<Data> {
 fn info(path: &DataPath) -> Result<()> {
     let data = open(path)?;
     let [train, test] = [data.dataset.train(), data.dataset.test()];
-    let mut lines = vec![data.describe(), String::new()];
-    lines.push("label  class                 training      test".to_owned());
+    let mut text = Text::wrapped("", data.describe()).and("");
+    text.push(Text::heading("label  class                 training      test"));
     let row = |label: &str, name: &str, [train, test]: [usize; 2]| {
         let [train, test] = [train, test].map(|count| thousands(count as u64));
         format!("{label:>5}  {name:<20}  {train:>8}  {test:>8}")
     };
     for (label, name) in data.dataset.classes().iter().enumerate() {
-        lines.push(row(&label.to_string(), name, [train, test].map(|images| count(images, label))));
+        text.push(row(&label.to_string(), name, [train, test].map(|images| count(images, label))));
     }
-    lines.push(row("", "all", [train.len(), test.len()]));
-    console::print(lines)
+    text.push(row("", "all", [train.len(), test.len()]));
+    console::print(text)
 }
 
 fn count(images: &Images, label: usize) -> usize {
@@ -65,18 +65,16 @@ fn count(images: &Images, label: usize) -> usize {
 /// That the data are whole, and their hashes.
 fn verify(path: &DataPath) -> Result<()> {
     let data = open(path)?;
-    let mut lines = vec![data.describe()];
+    let mut text = Text::wrapped("", data.describe());
     if let Source::Archive { bytes, sha256, .. } = data.dataset.source() {
-        lines.push(format!("archive  {sha256}  SHA-256 of its {} bytes", thousands(*bytes)));
+        text.push(Text::wrapped("archive  ", format!("{sha256} (SHA-256 of its {} bytes)", thousands(*bytes))));
     }
-    lines.push(format!("records  {}  SHA-256 of all labels and pixels, training files first", data.dataset.sha256()));
+    let sha256 = data.dataset.sha256();
+    text.push(Text::wrapped("records  ", format!("{sha256} (SHA-256 of all labels and pixels, training files first)")));
     let records = (data.dataset.train().len() + data.dataset.test().len()) as u64;
-    lines.push(format!(
-        "whole: {} records, each with a label of its {} classes",
-        thousands(records),
-        data.dataset.classes().len()
-    ));
-    console::print(lines)
+    let classes = data.dataset.classes().len();
+    let whole = format!("whole: {} records, each with a label of its {classes} classes", thousands(records));
+    console::print(text.and(Text::verdict(whole, true)))
 }
 
 /// Built-in pictures as an archive or a folder.
@@ -99,10 +97,9 @@ fn synth(args: &SynthArgs) -> Result<()> {
     }
     let console = archive.as_ref().map_or_else(Console::default, Output::console);
     let [train, test] = [*train, *test].map(|count| thousands(count as u64));
-    console.result([
-        format!("{}: {train} training and {test} test pictures, drawn from seed {seed}", out.display()),
-        format!("records  {}  SHA-256 of all labels and pixels", dataset.sha256()),
-    ])
+    let made = format!("{}: {train} training and {test} test pictures, drawn from seed {seed}", out.display());
+    let hash = format!("{} (SHA-256 of all labels and pixels)", dataset.sha256());
+    console.result(Text::from(made).and(Text::wrapped("records  ", hash)))
 }
 
 /// Refuses sizes that the format cannot hold, before anything is drawn.
@@ -158,8 +155,6 @@ fn samples(args: &SamplesArgs) -> Result<()> {
         .ok_or_else(|| Failure::usage("the data have no training pictures of these classes"))?;
     output.write(&png)?;
     let names: Vec<&str> = classes.iter().map(|class| class.name.as_str()).collect();
-    output.console().result([
-        format!("{}: {}", args.out.display(), data.describe()),
-        format!("rows from the top: {}", names.join(", ")),
-    ])
+    let made = Text::wrapped("", format!("{}: {}", args.out.display(), data.describe()));
+    output.console().result(made.and(Text::wrapped("rows from the top: ", names.join(", "))))
 }

@@ -12,7 +12,7 @@ use thawline_tensor::{
 use crate::{
     classes,
     cli::{ForceArg, MachineArgs},
-    console::{self, Console, listed, shown},
+    console::{self, Console, Text, WIDTH, fitted, listed, shown},
     data::{self, Labels},
     estimate::Memory,
     failure::{Failure, Kind, Result},
@@ -39,10 +39,10 @@ pub struct EvalArgs {
     /// CIFAR .tar.gz, folder of .bin files, or built-in [default: as for run]
     #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
-    /// CIFAR-100's fine labels, or its coarse ones
+    /// Labels of CIFAR-100: fine or coarse
     #[arg(long, value_name = "LABELS", value_enum, hide_possible_values = true, default_value_t = Labels::Fine)]
     pub labels: Labels,
-    /// The data's classes of the model's outputs, in their order [default: those of its names]
+    /// Which class of the data each output stands for, in order [default: matched by name]
     #[arg(long, value_name = "CLASSES", allow_hyphen_values = true)]
     pub classes: Option<String>,
     /// Use at most N test pictures
@@ -144,31 +144,50 @@ fn score(args: &EvalArgs) -> Result<()> {
             serde_json::to_string_pretty(&scores).map_err(|error| Failure::new(Kind::Other, error.to_string()))?;
         return console::print_data(&(json + "\n"));
     }
-    let mut lines = vec![format!("{}: {}", scores.model, shown(&model.metadata.model)), data.describe(), String::new()];
-    lines.extend(table(&scores));
-    console.result(lines)
+    let text = Text::wrapped("", format!("{}: {}", scores.model, shown(&model.metadata.model)));
+    let text = text.and(Text::wrapped("", data.describe())).and("");
+    console.result(text.and(table(&scores)))
 }
 
-/// The scores, and what was taken for what.
-fn table(scores: &Scores) -> Vec<String> {
+/// The scores and the confusion matrix; where that is too wide, each class's accuracy and its most frequent mistake.
+fn table(scores: &Scores) -> Text {
     let ConfusionMatrix { classes, counts } = &scores.confusion;
-    let classes: Vec<String> = classes.iter().map(|class| shown(class)).collect();
-    let width = classes.iter().map(|class| class.chars().count()).max().unwrap_or(0).max(8);
-    let mut lines = vec![
-        format!(
-            "accuracy {} of {} test pictures, loss {:.4}",
-            percent(scores.accuracy).trim_start(),
-            thousands(scores.examples),
-            scores.loss
-        ),
-        String::new(),
-    ];
-    let header: String = classes.iter().map(|class| format!("  {class:>width$}")).collect();
-    lines.push(format!("{:<20}{header}     right", "true, taken for"));
-    for ((t, class), row) in classes.iter().enumerate().zip(counts) {
-        let cells: String = row.iter().map(|&count| format!("  {:>width$}", thousands(count))).collect();
-        let total = row.iter().sum::<u64>().max(1);
-        lines.push(format!("{class:<20}{cells}  {}", percent(row[t] as f64 / total as f64)));
+    let mut text = Text::heading(format!(
+        "accuracy {} on {} test pictures, loss {:.4}",
+        percent(scores.accuracy).trim_start(),
+        thousands(scores.examples),
+        scores.loss
+    ));
+    let width = classes.iter().map(|class| class.chars().count()).max().unwrap_or(0).min(24);
+    let cell = counts.iter().flatten().map(|count| count.to_string().len()).max().unwrap_or(0).max(3) + 1;
+    let is_narrow = 4 + width + cell * classes.len() + 9 <= WIDTH;
+    let heading = if is_narrow {
+        let numbers: String = (1..=classes.len()).map(|number| format!("{number:>cell$}")).collect();
+        [
+            "confusion matrix: a row per true class, a column per predicted class".to_owned(),
+            format!("    {:<width$}{numbers}    right", ""),
+        ]
+    } else {
+        ["accuracy by class".to_owned(), format!("    {:<width$}    right  most often mistaken for", "")]
+    };
+    text.push("");
+    for line in heading {
+        text.push(Text::heading(line));
     }
-    lines
+    for ((true_class, class), row) in classes.iter().enumerate().zip(counts) {
+        let name = fitted(class, width);
+        let right = percent(row[true_class] as f64 / row.iter().sum::<u64>().max(1) as f64);
+        text.push(if is_narrow {
+            let cells: String = row.iter().map(|count| format!("{count:>cell$}")).collect();
+            format!("{:>3} {name:<width$}{cells} {right}", true_class + 1)
+        } else {
+            let wrong =
+                row.iter().zip(classes).enumerate().filter(|(class, (count, _))| *class != true_class && **count > 0);
+            let worst = wrong.max_by_key(|(_, (count, _))| **count);
+            let worst =
+                worst.map_or_else(String::new, |(_, (count, other))| format!("{} ({count})", fitted(other, 24)));
+            format!("{:>3} {name:<width$} {right}  {worst}", true_class + 1).trim_end().to_owned()
+        });
+    }
+    text
 }

@@ -81,8 +81,8 @@ pub fn export(args: &ExportArgs) -> Result<()> {
         }
         Framework::Keras => {
             let names: Vec<String> = network.params().map(|(name, _)| name).collect();
-            let how = "scripts/load_keras.py loads it into a model whose layers have these names".to_owned();
-            console.result([format!("{file}: {}", listed(&names)), how])
+            let how = "scripts/load_keras.py loads it into a model whose layers have these names";
+            console.result(Text::wrapped("", format!("{file}: {}", listed(&names))).and(how))
         }
     }
 }

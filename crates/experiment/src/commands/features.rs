@@ -1,4 +1,4 @@
-//! `thawline features`: the features of a model, without its head.
+//! `thawline features`: a model's layers up to its head.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `thawline predict`: what a model takes pictures for.
+//! `thawline predict`: pictures classified by a trained model.
 
 use std::{
     io::{self, BufRead, Cursor, Read},
@@ -34,13 +34,13 @@ pub struct PredictArgs {
     /// The model: its file, or the run folder of `adapt`
     #[arg(long, value_name = "MODEL")]
     pub from: PathBuf,
-    /// Picture files; - reads their paths from standard input, one a line or separated by NUL
+    /// Picture files; - reads their paths from standard input, one per line or separated by NUL
     #[arg(value_name = "PICTURE", required = true)]
     pub pictures: Vec<PathBuf>,
-    /// Show the K likeliest classes
+    /// Show the K most likely classes
     #[arg(long, value_name = "K", default_value = "1", value_parser = cli::count)]
     pub top: usize,
-    /// table, csv (a row per picture and class) or json (a line per picture)
+    /// Output: table, csv (a row per picture and class) or json (a line per picture)
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true, default_value_t = Format::Table)]
     pub format: Format,
     /// The machine.
@@ -175,11 +175,15 @@ impl Desk {
                 let classes: Vec<String> = self.model.metadata.classes.iter().map(|class| shown(class)).collect();
                 let width = classes.iter().map(|class| class.chars().count()).max().unwrap_or(0);
                 let cell =
-                    |guess: &Guess| format!("{:<width$} {:6.2} %  ", classes[guess.class], 100.0 * guess.probability);
-                let line = |(path, guesses): &(&Path, Vec<Guess>)| {
-                    guesses.iter().map(cell).chain([path_text::printable(path)]).collect::<String>()
-                };
-                console::print(rows.iter().map(line).collect::<Vec<_>>())
+                    |guess: &Guess| format!("{:<width$} {:6.2} %", classes[guess.class], 100.0 * guess.probability);
+                let lines = rows.iter().flat_map(|(path, guesses)| match &guesses[..] {
+                    [guess] => vec![format!("{}  {}", cell(guess), path_text::printable(path))],
+                    guesses => {
+                        let path = path_text::printable(path);
+                        std::iter::once(path).chain(guesses.iter().map(|guess| format!("  {}", cell(guess)))).collect()
+                    }
+                });
+                console::print(lines.collect::<Vec<_>>())
             }
             Format::Csv => {
                 let rows = rows.iter().flat_map(|(path, guesses)| {

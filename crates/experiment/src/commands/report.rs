@@ -35,10 +35,10 @@ pub struct ReportArgs {
     /// Whether it may replace files that are no report on this sweep.
     #[command(flatten)]
     pub force: ForceArg,
-    /// Leave times and machines out, so that equal results give equal bytes
+    /// Leave times and machines out: equal results give equal bytes
     #[arg(long)]
     pub no_times: bool,
-    /// What else a reader must know about the pictures or the run, as a sentence
+    /// A sentence about the pictures or the run, shown in the report
     #[arg(long, value_name = "TEXT")]
     pub note: Option<String>,
 }

@@ -99,9 +99,9 @@ fn resume(args: &RunArgs, interrupted: Interrupted, interrupts: &Interrupts) -> 
                 return Err(Failure::usage(format!("--data: {}: {what}", path.display())));
             }
             folder.write_report(&record, &experiment::pictures(&data, &record))?;
-            "the run is finished; its report was drawn again"
+            "this run has finished; its report was drawn again"
         }
-        _ => "there is nothing left to do: the run is finished",
+        _ => "nothing to do: this run has finished",
     };
     folder.remove_checkpoints()?;
     console(args).say([what.to_owned(), format!("report: {}", folder.path().join("report.html").display())])
@@ -115,12 +115,12 @@ fn perform(
     start: Start,
     interrupts: &Interrupts,
 ) -> Result<()> {
-    let going_on = resume_command(folder.path());
+    let resume = resume_command(folder.path());
     let record = train(args, experiment, &mut folder, start, interrupts).map_err(|failure| match failure.kind {
         Kind::Environment => {
-            Failure { message: format!("{failure}; when that is mended, go on with: {going_on}"), ..failure }
+            Failure { message: format!("{failure}; once that is fixed, resume with: {resume}"), ..failure }
         }
-        Kind::Signal(_) => Failure { message: format!("{failure}; go on with: {going_on}"), ..failure },
+        Kind::Signal(_) => Failure { message: format!("{failure}; resume with: {resume}"), ..failure },
         _ => failure,
     })?;
     report(args, &record, &folder)
@@ -144,8 +144,8 @@ fn train(
         Features::File(_) => (None, None),
         Features::Model1 { task, network } => {
             network.initialize(config.seed)?;
-            let text = Text::from([String::new(), format!("model_1 learns {}", listed(&task.names())), String::new()]);
-            console.say(text.and(Text::of_lines(network.summary())).and(""))?;
+            let learns = Text::wrapped("model_1 learns ", listed(&task.names()));
+            console.say(Text::from("").and(learns).and("").and(Text::of_table(network.summary())).and(""))?;
             let stopwatch = Stopwatch::new(experiment.work);
             let record = desk.train("model_1", network, task, [config.seed, config.seed], false, Some(stopwatch))?;
             (Some(task.record()), Some(record))
@@ -162,13 +162,9 @@ fn train(
         HeadStart::Fresh => "a fresh head".to_owned(),
         HeadStart::Warm => format!("{whose} head"),
     };
-    let text = Text::from([
-        String::new(),
-        format!("model_2 learns {}", listed(&task.names())),
-        format!("with {head} behind {whose} features, frozen up to {}", shown(&config.freeze)),
-        String::new(),
-    ]);
-    console.say(text.and(Text::of_lines(model_2.summary())).and(""))?;
+    let learns = Text::wrapped("model_2 learns ", listed(&task.names()));
+    let how = Text::wrapped("with ", format!("{head} on {whose} features, frozen up to {}", shown(&config.freeze)));
+    console.say(Text::from("").and(learns).and(how).and("").and(Text::of_table(model_2.summary())).and(""))?;
     let seed = transfer::seed(config.seed);
     let record_2 = desk.train("model_2", model_2, task, [config.seed, seed], experiment.cache.cached, None)?;
     let frozen = experiment::compare_frozen(frozen, model_2);

@@ -13,7 +13,7 @@ use crate::{
     arms::{self, Arm, Classes, Preset, Pretraining},
     classes,
     cli::{MachineArgs, NetworkArgs, count},
-    console::Console,
+    console::{Console, Text},
     data::{self, BUILT_IN, Data},
     estimate::{Memory, Training},
     failure::{Failure, Kind, Result},
@@ -38,7 +38,7 @@ use crate::{
 /// Flags of `sweep`.
 #[derive(Debug, Args)]
 pub struct SweepArgs {
-    /// quick (on built-in pictures), controls or full [default: quick, unless --arms]
+    /// Ready-made sweep: quick (on built-in pictures), controls or full [default: quick, unless --arms]
     #[arg(
         long,
         value_name = "PRESET",
@@ -48,40 +48,40 @@ pub struct SweepArgs {
         help_heading = "Sweep"
     )]
     pub preset: Option<Preset>,
-    /// Arms by name, and the groups samples, depth, splits; see docs/experiment.md
+    /// Arms by name, or the groups samples, depth, splits; see docs/experiment.md
     #[arg(long, value_name = "NAMES", help_heading = "Sweep")]
     pub arms: Option<String>,
     /// Seeds: numbers and half-open ranges
     #[arg(long, value_name = "SEEDS", default_value = "0..6", help_heading = "Sweep")]
     pub seeds: String,
-    /// Passes; the test set is scored after the last one [default: the preset's, else 10]
+    /// Passes over the training pictures; the test set is scored after the last [default: the preset's, else 10]
     #[arg(long, value_name = "N", value_parser = count, help_heading = "Sweep")]
     pub epochs: Option<usize>,
-    /// Pictures in a step
+    /// Pictures per step
     #[arg(long, value_name = "N", default_value = "128", value_parser = count, help_heading = "Sweep")]
     pub batch_size: usize,
-    /// Do every Nth job from the Ith on; N such processes share one folder
+    /// Run shard I of N; N such processes share one folder
     #[arg(long, value_name = "I/N", help_heading = "Sweep")]
     pub shard: Option<Shard>,
-    /// The sweep's folder; the same command continues what is there [default: runs/sweep-PRESET]
+    /// The sweep's folder; the same command resumes it [default: runs/sweep-PRESET]
     #[arg(long, value_name = "DIR", help_heading = "Sweep")]
     pub out: Option<PathBuf>,
-    /// Leave times and machines out of the report, so that equal results give equal bytes
+    /// Leave times and machines out of the report: equal results give equal bytes
     #[arg(long, help_heading = "Sweep")]
     pub no_times: bool,
-    /// Print the plan, and do nothing
+    /// Print the jobs and do nothing
     #[arg(long, help_heading = "Sweep")]
     pub dry_run: bool,
-    /// Print the results alone
+    /// Print only the results
     #[arg(long, help_heading = "Sweep")]
     pub quiet: bool,
     /// CIFAR .tar.gz, folder of .bin files, or built-in [default: as for run; quick: built-in]
     #[arg(long, value_name = "PATH", help_heading = "Data")]
     pub data: Option<PathBuf>,
-    /// Classes of stage 1: labels, ranges, names
+    /// Classes of the pretraining: labels, ranges, names
     #[arg(long, value_name = "CLASSES", default_value = "0-4", help_heading = "Data")]
     pub source: String,
-    /// Classes of stage 2
+    /// Classes of the training after it
     #[arg(long, value_name = "CLASSES", default_value = "5-9", help_heading = "Data")]
     pub target: String,
     /// Use at most N training pictures of each class
@@ -148,20 +148,21 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
     }
     let pretrainings = stages.iter().map(|(pretraining, _)| pretraining.arm());
     let total: f64 = open.iter().map(|job| job.arm.clone()).chain(pretrainings).map(|arm| work.of(&arm)).sum();
-    console.say([
-        format!("data      {}", data.describe()),
-        format!(
-            "sweep     {} arms, {} seeds, {} epochs: {} jobs{}, {} of them done",
-            arms.len(),
-            seeds.len(),
-            settings.epochs,
-            jobs.len(),
-            args.shard.map_or_else(String::new, |shard| format!(" in shard {shard}")),
-            jobs.len() - open.len(),
-        ),
-        format!("folder    {}", out.display()),
-        String::new(),
-    ])?;
+    let pretrainings = match stages.len() {
+        0 => String::new(),
+        n => format!(" + {n} pretraining{}", if n == 1 { "" } else { "s" }),
+    };
+    let plan_of_jobs = format!(
+        "{} arms, {} seeds, {} epochs: {} jobs{pretrainings}{}, {} done",
+        arms.len(),
+        seeds.len(),
+        settings.epochs,
+        jobs.len(),
+        args.shard.map_or_else(String::new, |shard| format!(" in shard {shard}")),
+        jobs.len() - open.len(),
+    );
+    let text = Text::wrapped("data      ", data.describe()).and(Text::wrapped("sweep     ", plan_of_jobs));
+    console.say(text.and(Text::wrapped("folder    ", out.display().to_string())).and(""))?;
     let mut progress = SweepProgress::new(console, open.len() + stages.len(), total);
     let worker = Worker { data: &data, settings: &settings, folder: &folder, interrupts, progress: &mut progress };
     let result = { worker }.perform(plan::groups(jobs.clone()));
@@ -170,7 +171,7 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
     result.map_err(|failure| match failure.kind {
         Kind::Signal(_) => Failure {
             message: format!(
-                "interrupted: {} of {} jobs are done in {}; the same command goes on from there",
+                "interrupted: {} of {} jobs are done in {}; the same command resumes there",
                 jobs.len() - left,
                 jobs.len(),
                 out.display()
@@ -179,17 +180,19 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
         },
         _ => failure,
     })?;
-    console.say([String::new(), format!("{} in this process", duration(progress.elapsed().as_secs_f64()))])?;
+    console.say([String::new(), format!("finished in {}", duration(progress.elapsed().as_secs_f64()))])?;
     // All jobs are done; waiting for another process is not worth a second signal.
     interrupts.end_at_once()?;
     let _claim = folder.claim_report()?;
     let left = undone(&folder, &plan)?;
     if left > 0 {
-        return console.say(format!(
-            "{left} of {} jobs are not done in {}; whoever does the last one writes the report, and `thawline report` does any time",
+        let text = format!(
+            "{left} of {} jobs are not done in {}; the process that finishes last writes the report; \
+             `thawline report` writes one now",
             plan.len(),
             out.display()
-        ));
+        );
+        return console.say(Text::wrapped("", text));
     }
     let results = merge::read(std::slice::from_ref(&out))?;
     let options = Options { no_times: args.no_times, ..Options::default() };

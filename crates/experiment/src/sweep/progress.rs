@@ -2,14 +2,19 @@
 
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 
 use super::record::JobRecord;
 use crate::{
-    console::Console,
+    console::{Console, Text, fitted},
     failure::Result,
-    progress::{duration, percent},
+    progress::{bar, duration},
 };
+
+/// A line: jobs done, job, test and validation accuracy, time and time left.
+fn line([done, name, test, validation, time, left]: [&str; 6]) -> String {
+    format!("{done:>7}  {:<30} {test:>7} {validation:>7} {time:>11} {left:>11}", fitted(name, 30))
+}
 
 /// A sweep's progress, in the units of [`cost`](super::cost).
 pub struct SweepProgress {
@@ -28,23 +33,25 @@ pub struct SweepProgress {
 impl SweepProgress {
     /// So many jobs, of so much work together, are to be done.
     pub fn new(console: Console, jobs: usize, work: f64) -> Self {
-        let target = if console.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-        let bar = ProgressBar::with_draw_target(Some(1000), target);
-        let style = ProgressStyle::with_template("{prefix}  [{bar:24}] {msg}").expect("the template is constant");
-        bar.set_style(style.progress_chars("=> "));
+        let bar = bar(console, "{prefix}  [{bar:12}]  {wide_msg}", 1000);
         let now = Instant::now();
         SweepProgress { console, bar, jobs, jobs_done: 0, work, work_done: 0.0, began: now, job: (now, 0.0) }
     }
 
     /// Shows that something goes on that is no job's step.
     pub fn wait(&self, what: &str) {
+        self.bar.set_prefix("");
         self.bar.set_message(what.to_owned());
     }
 
     /// A job begins.
     pub fn begin(&mut self, name: &str, work: f64) {
         self.job = (Instant::now(), self.work_done + work);
-        self.bar.set_prefix(format!("{name:<32} job {}/{}", self.jobs_done + 1, self.jobs));
+        self.bar.set_prefix(format!(
+            "{:>7}  {:<30}",
+            format!("{}/{}", self.jobs_done + 1, self.jobs),
+            fitted(name, 30)
+        ));
     }
 
     /// Some of its work is done.
@@ -62,16 +69,18 @@ impl SweepProgress {
         self.work_done = self.job.1;
         self.jobs_done += 1;
         let validation = record.history.last().map_or(0.0, |epoch| epoch.val_accuracy);
-        let line = format!(
-            "{:>9}  {:<34} test{}  validation{}  {:>8}; {} left",
-            format!("{}/{}", self.jobs_done, self.jobs),
-            JobRecord::name(&record.arm, record.seed),
-            percent(record.test.accuracy),
-            percent(validation),
-            duration(self.job.0.elapsed().as_secs_f64()),
-            duration(self.left()),
-        );
-        self.bar.suspend(|| self.console.say(line))
+        let percent = |accuracy: f64| format!("{:.1} %", 100.0 * accuracy);
+        let line_of_job = line([
+            &format!("{}/{}", self.jobs_done, self.jobs),
+            &JobRecord::name(&record.arm, record.seed),
+            &percent(record.test.accuracy),
+            &percent(validation),
+            &duration(self.job.0.elapsed().as_secs_f64()),
+            &duration(self.left()),
+        ]);
+        let header = line(["done", "arm and seed", "test", "valid.", "time", "left"]);
+        let header = if self.jobs_done == 1 { Text::heading(header) } else { Text::default() };
+        self.bar.suspend(|| self.console.say(header.and(line_of_job)))
     }
 
     /// Takes the bar away.

@@ -74,7 +74,7 @@ impl<'a> Worker<'a> {
             }
             open = waiting;
             if open.len() == before {
-                self.progress.wait("another process trains the features that the remaining jobs need");
+                self.progress.wait("waiting for features that another process trains");
                 self.require_no_signal()?;
                 thread::sleep(PATIENCE);
             }

@@ -41,18 +41,18 @@ use timing::{Rounds, Workload};
 /// Flags of `bench`.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
-    /// Measure only this, and the machine: peak (nothing else), kernels, steps or scaling
+    /// Measure only the machine (peak), or also one of kernels, steps, scaling
     #[arg(long, value_name = "WHAT", value_enum, hide_possible_values = true)]
     pub only: Option<Section>,
     /// Time each thing N times [default: for a fraction of a second]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub rounds: Option<u16>,
-    /// The machine.
-    #[command(flatten)]
-    pub machine: MachineArgs,
     /// Print the results as JSON, which docs/performance.md describes
     #[arg(long)]
     pub json: bool,
+    /// The machine.
+    #[command(flatten)]
+    pub machine: MachineArgs,
 }
 
 /// A part of the results.
@@ -129,7 +129,7 @@ struct Bench {
 
 impl Bench {
     fn say(&self, text: impl FnOnce() -> String) -> Result<()> {
-        if self.json { Ok(()) } else { console::print(Text::of_lines(text()).and("")) }
+        if self.json { Ok(()) } else { console::print(Text::of_table(text()).and("")) }
     }
 
     fn rounds(&self, budget: Duration) -> Rounds {

@@ -1,12 +1,14 @@
 //! The results of `thawline bench` for people.
 
+use crate::console::Text;
+
 use super::record::{BenchRecord, Gain, Row, Scaling};
 
 /// The machine, and what must be known before any time is believed.
 pub fn heading(record: &BenchRecord) -> String {
     let environment = &record.environment;
-    let mut text = format!(
-        "thawline {}, {}, {}: {}, {} of {} logical CPUs, {}\n",
+    let machine = format!(
+        "thawline {}, {}, {}: {}, {} of {} logical CPUs, {}",
         record.thawline,
         environment.rustc,
         environment.target,
@@ -15,12 +17,13 @@ pub fn heading(record: &BenchRecord) -> String {
         environment.logical_cpus,
         environment.simd
     );
+    let mut text = Text::wrapped("", machine).to_string();
     if let Some(load) = record.load_average.filter(|&load| load > 0.5) {
-        text += &format!("note: the load average is {load:.2}; other programs are running, and times mislead\n");
+        text += &format!("note: the load average is {load:.2}: other programs run, and times mislead\n");
     }
     if environment.profile != "release" {
         text +=
-            &format!("note: this is a {} build; times of --release builds alone mean anything\n", environment.profile);
+            &format!("note: this is a {} build; only times of --release builds mean anything\n", environment.profile);
     }
     text
 }
@@ -29,11 +32,11 @@ pub fn heading(record: &BenchRecord) -> String {
 pub fn peaks(record: &BenchRecord) -> String {
     let threads: Vec<usize> = record.bandwidths.iter().map(|bandwidth| bandwidth.threads).collect();
     let line = |name: &str, cells: &mut dyn Iterator<Item = f64>, unit: &str| {
-        let cells: String = cells.map(|cell| format!("{cell:>12.1}")).collect();
-        format!("  {name:<42}{cells}  {unit}\n")
+        let cells: String = cells.map(|cell| format!("{cell:>11.1}")).collect();
+        format!("  {name:<33}{cells}  {unit}\n")
     };
-    let columns: String = threads.iter().map(|&n| format!("{:>12}", plural(n, "thread"))).collect();
-    let mut text = format!("{:<44}{columns}\n", "The machine");
+    let columns: String = threads.iter().map(|&n| format!("{:>11}", plural(n, "thread"))).collect();
+    let mut text = format!("{:<35}{columns}\n", "The machine");
     let mut levels: Vec<_> = record.peaks.iter().map(|peak| peak.level).collect();
     levels.dedup();
     for level in levels {
@@ -48,19 +51,19 @@ pub fn peaks(record: &BenchRecord) -> String {
 /// Rows under the names of their groups.
 pub fn rows(title: &str, rows: &[Row]) -> String {
     let mut text = format!(
-        "{title:<44}{:>7}{:>12}{:>8}{:>10}{:>9}{:>8}{:>9}\n",
-        "threads", "ms", "spread", "GFLOP/s", "done", "GB/s", "of roof"
+        "{title:<35}{:>4}{:>8}{:>7}{:>8}{:>6}{:>6}{:>6}\n",
+        "thr.", "ms", "spread", "GFLOP/s", "done", "GB/s", "roof"
     );
     let mut group = "";
     for row in rows {
         if row.group != group {
             group = &row.group;
-            text += &format!("  {group}\n");
+            text += &format!(" {group}\n");
         }
         let rate = |rate: f64, shown: bool| if shown { format!("{rate:.1}") } else { String::new() };
         text += &format!(
-            "    {:<40}{:>7}{:>12}{:>6.0} %{:>10}{:>9}{:>8.1}{:>7.0} %\n",
-            row.name,
+            "  {:<33}{:>4}{:>8}{:>5.0} %{:>8}{:>6}{:>6.1}{:>4.0} %\n",
+            row.name.replace(" x ", "x").replace("gradient", "grad."),
             row.threads,
             milliseconds(row.median_ms),
             100.0 * row.spread(),
@@ -76,7 +79,7 @@ pub fn rows(title: &str, rows: &[Row]) -> String {
 /// What threads gain.
 pub fn scaling(scaling: &Scaling) -> String {
     let mut text = format!(
-        "{:<44}{:>12}{:>12}{:>12}{:>14}\n",
+        "{:<32}{:>11}{:>11}{:>12}{:>14}\n",
         format!("model_1's step, 1 to {} threads", scaling.threads),
         "1 thread",
         plural(scaling.threads, "thread"),
@@ -91,7 +94,7 @@ pub fn scaling(scaling: &Scaling) -> String {
     ];
     for (name, Gain { one_thread_ms, all_threads_ms, efficiency, serial_share }) in parts {
         text += &format!(
-            "  {name:<42}{:>9} ms{:>9} ms{efficiency:>12.2}{:>12.1} %\n",
+            "  {name:<30}{:>8} ms{:>8} ms{efficiency:>12.2}{:>12.1} %\n",
             milliseconds(one_thread_ms),
             milliseconds(all_threads_ms),
             100.0 * serial_share
@@ -101,15 +104,16 @@ pub fn scaling(scaling: &Scaling) -> String {
 }
 
 /// Said where something was faster than the peak.
-pub const DOUBT: &str =
-    "note: kernels beat the measured peak, so the machine was disturbed while that was measured; measure again\n";
+pub const DOUBT: &str = "note: kernels beat the measured peak: something disturbed its measurement; measure again\n";
 
 /// What the columns mean.
 pub const LEGEND: &str = "\
-Medians. spread: the distance between the quartiles, of the median. GFLOP/s: operations of the direct method.
-done: the multiplications really done, where Winograd's method saves some. GB/s: operands read and results
-written once. of roof: the least time that peak and bandwidth allow what is really done, of the time it took;
-above 100 % where a cache served what memory was expected to.
+Times are medians; spread: distance between the quartiles, as a share of the
+median. GFLOP/s: operations of the direct method; done: multiplications actually
+performed, where Winograd's method saves some. GB/s: operands read and results
+written once. roof: the least time that peak and bandwidth allow for what is
+performed, as a share of the measured time; above 100 % where a cache served
+what was expected to come from memory.
 ";
 
 /// Three digits that count.

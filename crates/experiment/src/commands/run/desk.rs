@@ -54,10 +54,10 @@ impl Desk<'_> {
         };
         let is_new = begun.state.epoch == 0 && begun.state.step == 0;
         if !is_new {
-            self.console.say(format!("{name} goes on after epoch {}, step {}", begun.state.epoch, begun.state.step))?;
+            self.console.say(format!("{name} resumes after epoch {}, step {}", begun.state.epoch, begun.state.step))?;
         }
         let stopwatch = stopwatch.filter(|_| is_new);
-        let progress = Progress::new(self.console, self.config.epochs, task.train.len(), stopwatch);
+        let mut progress = Progress::new(self.console, self.config.epochs, task.train.len(), stopwatch);
         if cached {
             let pictures = thousands((task.train.len() + task.validation.len()) as u64);
             progress.wait(format!("computing the frozen features of {pictures} pictures"));

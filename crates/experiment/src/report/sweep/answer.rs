@@ -14,6 +14,16 @@ pub(super) fn lead(analysis: &Analysis) -> Markup {
     html! { @for sentence in sentences.into_iter().filter(|sentence| !sentence.0.is_empty()) { p.lead { (sentence) } } }
 }
 
+/// How it ends, as a sentence for a terminal.
+pub(super) fn sentence(analysis: &Analysis) -> String {
+    let tag = |part: &str| part.split_once('>').map_or_else(String::new, |(_, text)| text.to_owned());
+    let html = end(analysis).0;
+    let (first, parts) = html.split_once('<').unwrap_or((&html, ""));
+    let text = first.to_owned() + &parts.split('<').map(tag).collect::<String>();
+    let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&amp;", "&"), ("\u{a0}", " ")];
+    entities.into_iter().fold(text, |text, (entity, character)| text.replace(entity, character))
+}
+
 /// How it ends.
 fn end(analysis: &Analysis) -> Markup {
     let settings = &analysis.results.settings;

@@ -19,6 +19,7 @@ mod tests;
 mod text;
 
 use super::canvas::Svg;
+use crate::console::Text;
 use crate::sweep::merge::Results;
 use analysis::Analysis;
 
@@ -46,7 +47,7 @@ pub fn files(results: &Results, options: &Options) -> Vec<(String, Vec<u8>)> {
 }
 
 /// The results as text for a terminal.
-pub fn text(results: &Results, no_times: bool) -> Vec<String> {
+pub fn text(results: &Results, no_times: bool) -> Text {
     text::table(&Analysis::of(results, !no_times))
 }
 

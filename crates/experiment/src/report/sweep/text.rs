@@ -1,44 +1,47 @@
 //! The results as text for a terminal.
 
-use super::analysis::Analysis;
-use crate::{console::shown, statistics::Sample};
+use super::{analysis::Analysis, answer};
+use crate::{
+    console::{Text, fitted},
+    statistics::Sample,
+};
 
 /// The arms and the pairs, in columns.
-pub(super) fn table(analysis: &Analysis) -> Vec<String> {
-    let mut lines = vec![format!(
-        "{:<28} {:>5}  {:>16}  {:>11}  {:>6}{}",
+pub(super) fn table(analysis: &Analysis) -> Text {
+    let mut text = Text::heading(format!(
+        "{:<30} {:>5} {:>15} {:>11} {:>6}{}",
         "",
         "seeds",
         "test accuracy %",
         "first epoch",
         "ECE %",
-        if analysis.times { "   seconds" } else { "" }
-    )];
+        if analysis.times { "  seconds" } else { "" }
+    ));
     for figures in &analysis.arms {
         let seconds = figures.mean(|record| record.times.learning());
-        lines.push(format!(
-            "{:<28} {:>5}  {:>16}  {:>11}  {:>6}{}",
-            shown(&figures.arm.name),
+        text.push(format!(
+            "{:<30} {:>5} {:>15} {:>11} {:>6}{}",
+            fitted(&figures.arm.name, 30),
             figures.accuracy.n,
             with_half_width(&figures.accuracy),
             percent(figures.first_epoch.mean),
             percent(figures.ece.mean),
-            if analysis.times { format!("  {seconds:>8.1}") } else { String::new() }
+            if analysis.times { format!(" {seconds:>8.1}") } else { String::new() }
         ));
     }
     if !analysis.pairs.is_empty() {
-        lines.extend([String::new(), "paired differences of test accuracies, in points".to_owned()]);
+        text.push("");
+        text.push(Text::heading("paired differences of test accuracy, in points"));
     }
     for pair in &analysis.pairs {
         let p = match pair.p {
             Some(p) if pair.has_enough_seeds() => format!("p = {p:.3}"),
-            _ => "too few seeds for a test".to_owned(),
+            _ => "too few seeds".to_owned(),
         };
-        let name = format!("{} - {}", shown(&pair.arm), shown(&pair.baseline));
-        lines.push(format!("{name:<40} {:>16}  {p}", with_half_width(&pair.difference)));
+        let name = fitted(&format!("{} - {}", pair.arm, pair.baseline), 46);
+        text.push(format!("{name:<46} {:>15}  {p}", with_half_width(&pair.difference)));
     }
-    lines.push(String::new());
-    lines
+    text.and("").and(Text::wrapped("", answer::sentence(analysis))).and("")
 }
 
 fn percent(share: f64) -> String {
