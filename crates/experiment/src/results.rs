@@ -16,7 +16,7 @@ pub fn table(record: &RunRecord, folder: &Path) -> Text {
         text.push(row(&format!("{name}, {half}"), model));
     }
     text.push("");
-    for (name, _, model) in record.models().into_iter().filter(|(_, _, model)| model.features_seconds > 0.0) {
+    for (name, _, model) in record.models().filter(|(_, _, model)| model.features_seconds > 0.0) {
         text.push(format!("{name}'s time includes {} for its frozen features", duration(model.features_seconds)));
     }
     if let Some(from) = &record.from {
