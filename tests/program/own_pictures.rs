@@ -269,7 +269,7 @@ fn what_is_not_a_class_is_left_out() {
         let mut command = place.command([&["adapt", ".", "--strict", "--epochs", "1"], out].concat());
         let call = Call::from(command.current_dir(&folder).output().unwrap());
         assert_eq!(call.code, Some(0), "{}", call.stderr);
-        let outputs = ["./runs left out: this program's own output", "./mine left out: "];
+        let outputs = ["./runs ignored: this program's own output", "./mine ignored: "];
         let found = outputs.map(|output| call.stdout.contains(output));
         assert_eq!(found, [!out.is_empty(), out.contains(&"last")], "{}", call.stdout);
     }

@@ -73,7 +73,7 @@ fn a_finished_run_whose_report_is_gone_has_it_drawn_again() {
         assert_eq!(other.code, Some(2), "{}", other.stderr);
         assert!(other.stderr.contains("--data: built-in: expected pictures of SHA-256 "), "{}", other.stderr);
         let call = resume(&place, "");
-        assert_eq!(call.stdout, "the run is finished; its report was drawn again\nreport: run/report.html\n");
+        assert_eq!(call.stdout, "this run has finished; its report was drawn again\nreport: run/report.html\n");
         let again = place.finished(call);
         assert!(again.files == run.files, "{lost}");
     }
@@ -92,7 +92,7 @@ fn folders_that_cannot_be_resumed() {
     for (line, words) in [
         ("run --resume nowhere", "--resume: nowhere: no such folder; expected the folder of an interrupted run"),
         ("run --resume file", "--resume: file: is no folder"),
-        ("run --resume empty", "--resume: empty/config.toml: no such file; the folder is none of a run"),
+        ("run --resume empty", "--resume: empty/config.toml: no such file; not a run folder"),
         ("run --resume empty --epochs 3", "the argument '--resume <DIR>' cannot be used with: --epochs <N>; see"),
         (
             "run --resume empty --limit=3 --seed 2 --epochs 3",
@@ -132,7 +132,7 @@ fn settings_that_are_none_of_the_runs_are_named_with_their_line() {
         (config.replace("epochs = 1\n", ""), "line 1: epochs is missing".to_owned()),
         (
             config.replace("filters = [8, 8]", "filters = [8]"),
-            "its network is incomplete, or has a value that".to_owned(),
+            "expected an array of length 2, found 1 values".to_owned(),
         ),
         (format!("{config}\u{1}"), format!("line {}: ", lines + 1)),
         // What a flag may not say, a folder may not say either.
@@ -208,7 +208,8 @@ mod unix {
     fn an_interrupted_run_prints_the_command_that_goes_on() {
         let whole = {
             let place = Place::new();
-            let call = place.call(small_run(&FLAGS.replace("--epochs 2", "--epochs 40")));
+            let flags = FLAGS.replace("--epochs 2", "--epochs 40").replace("--out run", "--out=run");
+            let call = place.call(small_run(&flags));
             place.finished(call)
         };
         for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
@@ -233,7 +234,7 @@ mod unix {
     #[test]
     fn the_command_that_goes_on_fits_any_name() {
         let (place, call) = interrupted_in(OsStr::from_bytes(b"-it's \xff"), "-INT");
-        let (_, command) = call.stderr.trim_end().split_once("; go on with: ").unwrap();
+        let (_, command) = call.stderr.trim_end().split_once("; resume with: ").unwrap();
         let mut shell = Command::new("sh");
         shell.args(["-c", command]).current_dir(place.path("")).env_remove("THAWLINE_DATA");
         let resumed = Call::from(shell.output().unwrap());

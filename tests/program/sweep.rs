@@ -329,8 +329,8 @@ fn folders_that_are_no_sweep_or_another_one_are_refused() {
         assert_eq!(call.code, Some(2), "{line}: {}", call.stderr);
         assert!(call.stderr.contains(words) && call.stderr.lines().count() == 1, "{line}: {}", call.stderr);
     };
-    refused("report .", ". is no sweep's folder: it has no sweep.json");
-    refused("report nowhere", "nowhere is no sweep's folder");
+    refused("report .", ". is not a sweep's folder: it has no sweep.json");
+    refused("report nowhere", "nowhere is not a sweep's folder");
     let longer = place.call(small_sweep("sweep", "--epochs 3"));
     assert_eq!(longer.code, Some(2));
     assert!(longer.stderr.contains("sweep holds a sweep of other settings: epochs is 3 and 2"), "{}", longer.stderr);

@@ -96,25 +96,29 @@ fn names_of_any_length_and_kind_are_shown_cut_and_are_no_formulas() {
     let place = Place::new();
     let architecture = Architecture::from(Tutorial { filters: [2, 2], dense: 2, ..Tutorial::default() });
     let network = architecture.build(5, 0).unwrap();
-    let long = "a".repeat(66_000);
-    let classes = [&long, "=1+1", "b", "c", "d"].map(str::to_owned).to_vec();
-    let metadata = Metadata::new("model_1", 0, classes, &architecture, &network);
-    fs::write(place.path("model"), weights::to_safetensors(&network, &metadata).unwrap()).unwrap();
-    let layers = format!(
-        r#"layers = [{{ type = "Conv2D", filters = 1, kernel_size = 3, name = "{long}" }},
-        {{ type = "Flatten" }}, {{ type = "Dense" }}]"#
-    );
-    fs::write(place.path("long.toml"), layers).unwrap();
+    for (file, length) in [("model", 200), ("endless", 66_000)] {
+        let long = "a".repeat(length);
+        let classes = [&long, "=1+1", "b", "c", "d"].map(str::to_owned).to_vec();
+        let metadata = Metadata::new("model_1", 0, classes, &architecture, &network);
+        fs::write(place.path(file), weights::to_safetensors(&network, &metadata).unwrap()).unwrap();
+        let layers = format!(
+            r#"layers = [{{ type = "Conv2D", filters = 1, kernel_size = 3, name = "{long}" }},
+            {{ type = "Flatten" }}, {{ type = "Dense" }}]"#
+        );
+        fs::write(place.path(&format!("{file}.toml")), layers).unwrap();
+    }
     image::RgbImage::new(9, 9).save(place.path("p.png")).unwrap();
     let data = archive().to_str().unwrap();
     let run = ["run", "--data", data, "--epochs", "1", "--limit", "20", "--threads", "1"];
     for (line, code, words) in [
-        (&["predict", "--from", "model", "--top", "5", "p.png"][..], 0, "aaa... "),
+        (&["predict", "--from", "endless", "p.png"][..], 2, "is longer than 255 bytes"),
+        (&["summary", "--model", "endless.toml"], 2, "longer than 255 bytes"),
+        (&["predict", "--from", "model", "--top", "5", "p.png"], 0, "aaa... "),
         (&["predict", "--from", "model", "--top", "5", "--format", "csv", "p.png"], 0, ",'=1+1,"),
         (&["eval", "--from", "model", "--data", data], 2, "aaa..., =1+1"),
         (&["eval", "--from", "model", "--data", data, "--classes", "0-4"], 0, "fish"),
-        (&["summary", "--model", "long.toml"], 0, "aaa... "),
-        (&[&run[..], &["--model", "long.toml", "--out", "run"]].concat(), 0, "aaa... "),
+        (&["summary", "--model", "model.toml"], 0, "aaa... "),
+        (&[&run[..], &["--model", "model.toml", "--out", "run"]].concat(), 0, "aaa... "),
         (&[&run[..], &["--from", "run/weights-model_1.safetensors", "--out", "run2"]].concat(), 0, "aaa... "),
     ] {
         let call = place.call(line);

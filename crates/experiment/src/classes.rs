@@ -63,7 +63,9 @@ pub fn check_names(names: &[String]) -> std::result::Result<(), String> {
     let mut seen = HashSet::new();
     for (name, number) in names.iter().zip(1..) {
         let sound = check_name(name).and_then(|()| if seen.insert(name) { Ok(()) } else { Err("is there twice") });
-        sound.map_err(|wrong| format!("name {number}, {name:?}, {wrong}; expected another name for each class"))?;
+        sound.map_err(|wrong| {
+            format!("name {number}, \"{}\", {wrong}; expected another name for each class", shown(name))
+        })?;
     }
     Ok(())
 }

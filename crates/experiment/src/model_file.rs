@@ -13,6 +13,7 @@ use thawline_tensor::{
 use crate::{
     checkpoint::{self, Standing},
     classes,
+    console::shown,
     estimate::{MORE, Memory},
     failure::{Failure, Result},
     tensor_file::{self, Dtype, Header, TensorFile, dimensions},
@@ -140,7 +141,8 @@ fn outline(metadata: &Metadata, header: &Header) -> Result<Network> {
     }
     classes::check_names(classes).map_err(|reason| Failure::usage(format!("its metadata: {reason}")))?;
     for name in metadata.layers.iter().map(|(name, _)| name).chain([&metadata.model]) {
-        classes::check_name(name).map_err(|wrong| Failure::usage(format!("its metadata: name {name:?} {wrong}")))?;
+        classes::check_name(name)
+            .map_err(|wrong| Failure::usage(format!("its metadata: name \"{}\" {wrong}", shown(name))))?;
     }
     let mut network = architecture.outline(classes.len())?;
     if metadata.input != network.input().dims() {
@@ -366,9 +368,9 @@ mod tests {
             (r#"{"mean": 0.5}"#.to_owned(), "its metadata have an unknown field, \"mean\""),
             (r#"{"network": {"conv-method": "auto", "dense": 4}}"#.to_owned(), "has either layers, or all of filters"),
             (r#"{"network": {"conv-method": "auto", "layers": [], "dense": 4}}"#.to_owned(), "has either layers, or"),
-            (r#"{"network": {"conv-method": "auto", "layers": [], "bias": 4}}"#.to_owned(), "unknown field `bias`"),
-            (listed(r#"{"type": "Dense", "name": "d", "use_bias": false}"#), "unknown field `use_bias`"),
-            (listed(r#"{"type": "Conv3D", "name": "d"}"#), "unknown variant `Conv3D`"),
+            (r#"{"network": {"conv-method": "auto", "layers": [], "bias": 4}}"#.to_owned(), "'bias' is unknown"),
+            (listed(r#"{"type": "Dense", "name": "d", "use_bias": false}"#), "'use_bias' is unknown"),
+            (listed(r#"{"type": "Conv3D", "name": "d"}"#), "'Conv3D' is unknown"),
             (
                 listed(r#"{"type": "Dense", "name": "d", "units": 2, "activation": "relu"}"#),
                 "layer 2 'd': its activation must be a layer of its own",

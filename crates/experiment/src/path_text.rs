@@ -103,7 +103,7 @@ mod tests {
             (b"caf\xe8", r"$'caf\xe8'", r"$'caf\xe8'", r#""$(printf 'caf\350')""#),
             (b"-\xff%", r"$'-\xff%'", r"$'-\xff%'", r#""$(printf './-\377%%')""#),
             (b"a\nb", "a\nb", r"$'a\x0ab'", r#""$(printf 'a\012b')""#),
-            (br"a\nb", r"a\nb", r"a\nb", r"'a\nb'"),
+            (br"a\nb", r"a\nb", r"a\nb", r#""a\\nb""#),
             (b"\xffit's \\x41", r"$'\xffit\'s \\x41'", r"$'\xffit\'s \\x41'", r#""$(printf '\377it\047s \134x41')""#),
             (br"$'\xe9'", r"$'$\'\\xe9\''", r"$'$\'\\xe9\''", r#""$(printf '$\047\134xe9\047')""#),
         ] {

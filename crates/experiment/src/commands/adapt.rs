@@ -317,7 +317,7 @@ fn results(record: &Adaptation, folder: &Path) -> Text {
     }
     text.push(format!("report: {}", folder.join("report.html").display()));
     text.push(format!("model:  {}", model.display()));
-    text.and(format!("use it: thawline predict --from {} PICTURE...", path_text::argument(&model)))
+    text.and(format!("use it: thawline predict --from {} PICTURE...", path_text::argument(folder)))
 }
 
 /// Shows and records the training, and ends it on a signal.

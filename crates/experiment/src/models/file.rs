@@ -19,6 +19,7 @@ use super::{
 };
 use crate::{
     classes::check_name,
+    console::shown,
     failure::{Failure, Result},
     input::{self, SETTINGS},
     wording,
@@ -94,7 +95,7 @@ fn expand(mut layer: Layer, is_last: bool) -> std::result::Result<Vec<Layer>, St
         return Err("its name has a '/', which divides names of layers from those of their parameters".to_owned());
     }
     if !layer.name().is_empty() {
-        check_name(layer.name()).map_err(|wrong| format!("its name {:?} {wrong}", layer.name()))?;
+        check_name(layer.name()).map_err(|wrong| format!("its name \"{}\" {wrong}", shown(layer.name())))?;
     }
     let activation = match &mut layer {
         Layer::Conv2D { activation, .. } | Layer::Dense { activation, .. } => activation.take(),

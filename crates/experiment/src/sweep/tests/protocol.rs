@@ -94,7 +94,9 @@ fn small_sets_are_stratified_lie_within_larger_ones_and_differ_by_seed() {
     assert_ne!(subset(2, 0), subset(2, 1));
     assert_eq!(subset(18, 0), (0..90).collect(), "all that are left beside those held out");
     let failure = pictures.epoch(Some(19), 0).unwrap_err();
-    assert!(failure.message.contains("boat has 18 training pictures beside those held out; an arm asks for 19"));
+    assert!(
+        failure.message.contains("boat has 18 training pictures besides those held out, and this arm learns from 19")
+    );
 }
 
 #[test]
