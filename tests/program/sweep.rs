@@ -250,7 +250,7 @@ fn a_signal_ends_the_wait_for_a_lock_that_another_process_holds() {
     let mut command = place.command(small_sweep("sweep", "--arms pixels"));
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    assert!(lines.any(|line| line.contains("in this process")));
+    assert!(lines.any(|line| line.contains("finished in")));
     std::thread::sleep(std::time::Duration::from_millis(100));
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     let call = Call::from(child.wait_with_output().unwrap());
