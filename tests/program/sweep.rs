@@ -362,5 +362,5 @@ fn folders_that_are_no_sweep_or_another_one_are_refused() {
     // A setting that the program does not know would be passed over.
     let settings = fs::read_to_string(place.path("sweep/sweep.json")).unwrap();
     fs::write(place.path("sweep/sweep.json"), settings.replacen('{', "{\"rate\": 1,", 1)).unwrap();
-    refused("report sweep", "sweep.json: unknown field `rate`");
+    refused("report sweep", "sweep.json: 'rate' is unknown");
 }
