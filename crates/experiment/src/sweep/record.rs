@@ -204,7 +204,7 @@ impl JobRecord {
         Ok(record)
     }
 
-    /// Whether what follows from the confusion matrix and the calibration is what they say.
+    /// Checks what follows from other fields: a changed number contradicts them, seal or no seal.
     fn check_sums(&self) -> Result<(), String> {
         let Self { classes, test, mistakes, history, times, .. } = self;
         let (matrix, side) = (&test.confusion, classes.len());
@@ -212,7 +212,7 @@ impl JobRecord {
             || matrix.counts.len() != side
             || matrix.counts.iter().any(|row| row.len() != side)
         {
-            return Err(format!("its confusion matrix is not one of its {side} classes"));
+            return Err(format!("its confusion matrix is not of its {side} classes"));
         }
         // Wide enough that nothing overflows.
         let sum = |counts: &mut dyn Iterator<Item = u64>| counts.map(u128::from).sum::<u128>();
@@ -247,7 +247,7 @@ impl JobRecord {
         Ok(())
     }
 
-    /// Whether shares, losses and times are such: a plot has room for no others.
+    /// Checks that shares, losses and times are in range: plots have no room for others.
     fn check_numbers(&self) -> Result<(), String> {
         let Self { history, test, mistakes, times, .. } = self;
         let shares =
@@ -255,20 +255,20 @@ impl JobRecord {
         if let Some(share) =
             shares.chain(mistakes.iter().map(|mistake| mistake.confidence)).find(|x| !(0.0..=1.0).contains(x))
         {
-            return Err(format!("{share} is no share, which would be from 0 to 1"));
+            return Err(format!("{share} is not a share; expected 0 to 1"));
         }
         // Each a sum of rounded shares.
         let possible = |bin: &CalibrationBin| (0.0..=1.001 * bin.predictions as f64).contains(&bin.confidence);
         if let Some(bin) = test.calibration.iter().find(|bin| bin.right > bin.predictions || !possible(bin)) {
             let CalibrationBin { predictions, right, confidence } = bin;
             return Err(format!(
-                "of {predictions} predictions {right} are right, with a confidence of {confidence} together"
+                "a calibration bin of {predictions} predictions has {right} right and a total confidence of {confidence}"
             ));
         }
         let numbers = history.iter().flat_map(|epoch| [epoch.loss, epoch.val_loss]).chain([test.nll]);
         let seconds = times.epochs.iter().copied().chain([times.pretraining, times.features, times.evaluation]);
         if let Some(number) = numbers.chain(seconds).find(|number| !(0.0..f64::INFINITY).contains(number)) {
-            return Err(format!("{number} is neither a loss nor a time"));
+            return Err(format!("{number} is not a loss or a time; expected a finite number from 0 on"));
         }
         Ok(())
     }

@@ -52,8 +52,8 @@ fn a_record_that_contradicts_itself_is_refused_under_a_seal_that_fits() {
         (|record| record.test.ece = 0.2, "its calibration error is 0.2, and follows as 0.1"),
         (|record| record.test.confusion.counts[0][0] = 4, "its confusion matrix does not count 10 test pictures"),
         (|record| record.test.confusion.counts[0] = vec![u64::MAX; 3], "does not count 10 test pictures"),
-        (|record| record.test.confusion.classes.reverse(), "its confusion matrix is not one of its 3 classes"),
-        (|record| drop(record.test.confusion.counts.pop()), "its confusion matrix is not one of its 3 classes"),
+        (|record| record.test.confusion.classes.reverse(), "its confusion matrix is not of its 3 classes"),
+        (|record| drop(record.test.confusion.counts.pop()), "its confusion matrix is not of its 3 classes"),
         (|record| record.test.calibration[0].right = 8, "its calibration does not count the pictures of its confusion"),
         (
             |record| record.mistakes[0].predicted = "a".to_owned(),
@@ -61,9 +61,9 @@ fn a_record_that_contradicts_itself_is_refused_under_a_seal_that_fits() {
         ),
         (|record| record.mistakes[0].class = "c".to_owned(), "it shows a mistake that its confusion matrix does not"),
         (|record| record.times.epochs.push(0.5), "it has times of 2 epochs, and results of 1"),
-        (|record| record.history[0].val_accuracy = 1.5, "is no share"),
-        (|record| record.test.calibration[0].confidence = 11.0, "with a confidence of 11 together"),
-        (|record| record.test.nll = -1.0, "neither a loss nor a time"),
+        (|record| record.history[0].val_accuracy = 1.5, "1.5 is not a share; expected 0 to 1"),
+        (|record| record.test.calibration[0].confidence = 11.0, "a total confidence of 11"),
+        (|record| record.test.nll = -1.0, "-1 is not a loss or a time"),
         (|record| record.format = FORMAT + 1, "has format 3; this program reads formats 1 to 2"),
     ];
     for (forge, words) in forgeries {
