@@ -1,19 +1,19 @@
 #!/bin/sh
-# Downloads the CIFAR-10 binary archive (170 MB), verifies it, and puts it where Thawline looks.
+# Downloads the CIFAR-10 binary archive (170 MB), verifies it, and puts it where Thawline finds it.
 
 usage() {
     cat <<'USAGE'
 usage: scripts/fetch_cifar10.sh [--url URL] [DIR]
 
-Puts cifar-10-binary.tar.gz into DIR (default: data). Needs curl or wget. A download that breaks off is kept as
-cifar-10-binary.tar.gz.part and continued by the next run; the archive gets its name only after its size and SHA-256
-have been verified. An archive that is already there and right is not downloaded again.
+Downloads cifar-10-binary.tar.gz to DIR (default: data). Needs curl or wget. An interrupted download is kept as
+cifar-10-binary.tar.gz.part, and the next call resumes it. The file is renamed only after its size and SHA-256 have been
+verified. An archive that is already there and correct is not downloaded again.
 
-  --url URL   a mirror; also CIFAR10_URL. Default: https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz
-  CIFAR10_BYTES, CIFAR10_SHA256   what to verify, for another archive in the same format
+  --url URL   download from a mirror; also CIFAR10_URL. Default: https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz
+  CIFAR10_BYTES, CIFAR10_SHA256   the expected size and hash, for another archive in the same format
 
 Exit codes: 0 the archive is there and verified; 1 the server's file is not the archive; 2 bad usage;
-3 no network, no space, no permission, no tool: run again to continue; 130 or 143 interrupted: run again to continue.
+3 no network, space, permission or tool: run again to resume; 130 or 143 interrupted: run again to resume.
 USAGE
 }
 
@@ -58,7 +58,7 @@ what_is_wrong_with() { # FILE -> a sentence: what was expected, what was found
     fi
 }
 
-# One attempt to complete $part, from where it ends; the caller judges what came of it.
+# One attempt to complete $part from where it ends; the caller checks the result.
 download() {
     if command -v curl >/dev/null; then
         if [ -t 2 ]; then quiet='--progress-bar'; else quiet='--silent'; fi
@@ -67,7 +67,7 @@ download() {
         status=$?
         cannot_write=23
         if [ $status -eq 33 ]; then # "HTTP server doesn't seem to support byte ranges"
-            say "The server cannot continue a download: starting again from the first byte."
+            say "The server cannot resume a download: starting over."
             rm -f "$part"
             download
             return
@@ -78,13 +78,13 @@ download() {
         cannot_write=3
     fi
     [ $status -ne $cannot_write ] ||
-        fail 3 "cannot write $part: is the disk full? Free some space and run again to continue."
+        fail 3 "cannot write $part: is the disk full? Free some space and run again to resume."
     return $status
 }
 
 tell_where_the_program_looks() {
-    say "Thawline takes its pictures from --data PATH, else \$THAWLINE_DATA, else data/ in the working directory,"
-    say "else it draws its own. Now: cargo run --release -- --data '$target'"
+    say "Thawline reads pictures from --data PATH, else \$THAWLINE_DATA, else data/ in the working directory,"
+    say "else it draws its own. Next: cargo run --release -- --data '$target'"
 }
 
 # -- the command line
@@ -96,7 +96,7 @@ while [ $# -gt 0 ]; do
         --url) [ $# -ge 2 ] || fail 2 "--url needs a URL"; url=$2; shift ;;
         --url=*) url=${1#--url=} ;;
         -*) fail 2 "unknown option $1; see --help" ;;
-        *) [ -z "$directory" ] || fail 2 "one folder expected, found '$directory' and '$1'"; directory=$1 ;;
+        *) [ -z "$directory" ] || fail 2 "expected one folder, found '$directory' and '$1'"; directory=$1 ;;
     esac
     shift
 done
@@ -107,30 +107,30 @@ part=$target.part
 command -v curl >/dev/null || command -v wget >/dev/null || fail 3 "needs curl or wget"
 command -v sha256sum >/dev/null || command -v shasum >/dev/null || command -v openssl >/dev/null ||
     fail 3 "needs sha256sum, shasum or openssl, to verify the download"
-mkdir -p "$directory" || fail 3 "cannot make the folder $directory"
+mkdir -p "$directory" || fail 3 "cannot create the folder $directory"
 [ -w "$directory" ] || fail 3 "no permission to write in $directory"
 
 if [ -e "$target" ]; then
-    [ -f "$target" ] || fail 2 "$target is there, but is no file"
+    [ -f "$target" ] || fail 2 "$target exists but is not a file"
     if is_right "$target"; then
         say "$target is already there and verified: nothing to download."
         tell_where_the_program_looks
         exit 0
     fi
-    say "$target is there, but is $(what_is_wrong_with "$target"). A verified download will replace it."
+    say "$target is wrong: $(what_is_wrong_with "$target"). A verified download will replace it."
 fi
 
-trap 'say "Interrupted: run again to continue."; exit 130' INT
-trap 'say "Terminated: run again to continue."; exit 143' TERM
+trap 'say "Interrupted: run again to resume."; exit 130' INT
+trap 'say "Terminated: run again to resume."; exit 143' TERM
 
-# -- download until the file is whole, as long as every attempt brings it further
+# -- download until the file is complete, as long as every attempt makes progress
 
 began_at=$(size_of "$part")
 if [ "$began_at" -gt "$expected_bytes" ]; then
     rm -f "$part"
     began_at=0
 fi
-[ "$began_at" -eq 0 ] || say "Continuing $part from byte $began_at of $expected_bytes."
+[ "$began_at" -eq 0 ] || say "Resuming $part at byte $began_at of $expected_bytes."
 
 while :; do
     before=$(size_of "$part")
@@ -140,20 +140,20 @@ while :; do
             after=$(size_of "$part")
             if [ "$after" -le "$before" ]; then
                 [ "$after" -gt 0 ] || rm -f "$part"
-                fail 3 "nothing came from $url ($after of $expected_bytes bytes are here):" \
-                    "run again to continue, or name a mirror with --url."
+                fail 3 "no data from $url ($after of $expected_bytes bytes so far):" \
+                    "run again to resume, or name a mirror with --url."
             fi
-            say "The connection broke off at byte $after of $expected_bytes: continuing."
+            say "The connection was lost at byte $after of $expected_bytes: resuming."
             continue
         fi
     fi
     if is_right "$part"; then break; fi
 
-    # Whole and wrong. What an earlier run left may be at fault, so a continued file gets one more chance, from byte 0.
+    # Complete but wrong. The part from an earlier call may be at fault, so a resumed file gets one more try from byte 0.
     wrong=$(what_is_wrong_with "$part")
     rm -f "$part"
     [ "$began_at" -gt 0 ] || fail 1 "the file at $url is not the archive: $wrong. It has been removed."
-    say "The continued file is wrong: $wrong. Starting again from the first byte."
+    say "The resumed file is wrong: $wrong. Starting over."
     began_at=0
 done
 

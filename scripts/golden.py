@@ -3,10 +3,10 @@
 
     golden.py                 compute the values and write tests/golden/*.safetensors    (torch, numpy, safetensors)
     golden.py --check         compute them again and compare with the files              (torch, numpy, safetensors)
-    golden.py --check-keras   let Keras judge the files: logits, gradients, losses       (tensorflow, keras, safetensors)
+    golden.py --check-keras   compare Keras's logits, gradients and losses with the files (tensorflow, keras, safetensors)
 
-The engine's tests read these files and must arrive at the same numbers. The files are small on purpose (the network
-has the tutorial's architecture, not its width), so they live in the repository and the tests need no Python.
+The engine's tests read these files and must compute the same numbers. The files are small on purpose (the network has the
+tutorial's architecture, not its width), so they are in the repository and the tests need no Python.
 
 Layouts, in every file and everywhere in Thawline
 -------------------------------------------------
@@ -15,17 +15,17 @@ Layouts, in every file and everywhere in Thawline
     dense kernel            [IN, OUT]                  y = x @ kernel + bias
     Flatten                 [N, H, W, C] -> [N, H*W*C] the channel is the fastest index, as in memory
 
-PyTorch thinks in [N, C, H, W] and [C_out, C_in, KH, KW]. The functions below take and return *our* layouts and permute
-inside; automatic differentiation runs back through the permutation, so that every gradient comes out in our layout, too,
-and no second conversion can be wrong.
+PyTorch uses [N, C, H, W] and [C_out, C_in, KH, KW]. The functions below take and return *our* layouts and permute inside.
+Automatic differentiation runs back through the permutation, so every gradient has our layout, too, and there is no second
+conversion that could be wrong.
 
 Why double precision
 --------------------
-The weights and pixels are exact float32 values; everything after them is computed in float64, so that the goldens carry
-no rounding worth speaking of, and a test's tolerance measures the engine alone. Gradients and logits are rounded to
-float32 when stored, losses stay float64. Two things could still make a correct float32 engine disagree: a pre-activation
-so close to zero that rounding flips its ReLU, and two pool candidates so close that rounding flips the winner. The script
-measures both distances and refuses to write goldens that stand near such an edge.
+The weights and pixels are exact float32 values; everything after them is computed in float64, so the golden values have
+negligible rounding errors and a test's tolerance measures only the engine. Gradients and logits are rounded to float32 when
+stored, losses stay float64. Two things could still make a correct float32 engine disagree: a pre-activation so close to zero
+that rounding flips its ReLU, and two pool candidates so close that rounding flips the winner. The script measures both
+distances and refuses to write golden values that are near such an edge.
 """
 
 import argparse
@@ -40,7 +40,7 @@ NETWORK_FILE = GOLDEN / "tutorial_network.safetensors"
 OPTIONS_FILE = GOLDEN / "layer_options.safetensors"
 NORMALIZATION_FILE = GOLDEN / "normalization.safetensors"
 
-SEED = 20261142  # of twenty tried, the one that stays farthest from kinks and ties (see refuse_edges)
+SEED = 20261142  # the one of twenty tried that is farthest from kinks and ties (see refuse_edges)
 EXAMPLES, CLASSES, FILTERS, UNITS = 8, 5, 8, 16
 STEPS = 10
 
@@ -61,11 +61,11 @@ PARAMETERS = {
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# 1. What goes in: pictures, labels, initial weights
+# 1. Inputs: pictures, labels, initial weights
 # ---------------------------------------------------------------------------------------------------------------------
 
 def pictures(rng):
-    """[N, 32, 32, 3] bytes: one tilted wave a channel plus noise. No symmetry, so that swapped rows and columns show."""
+    """[N, 32, 32, 3] bytes: one tilted wave per channel plus noise, without symmetry, so that swapped rows and columns show."""
     row, column = np.mgrid[0:32, 0:32][:, None, :, :, None]
     down, across, phase = rng.uniform(-0.6, 0.6, (3, EXAMPLES, 1, 1, 3))
     wave = 128 + 90 * np.sin(down * row + across * column + 10 * phase) + rng.uniform(-30, 30, (EXAMPLES, 32, 32, 3))
@@ -73,7 +73,7 @@ def pictures(rng):
 
 
 def initial_weights(rng):
-    """Glorot-uniform kernels, as in Keras. The biases are small but not zero: a forgotten bias must not go unnoticed."""
+    """Glorot-uniform kernels, as in Keras. The biases are small but not zero: a missing bias must be noticed."""
     weights = {}
     for name, shape in PARAMETERS.items():
         if name.endswith("kernel"):
@@ -91,7 +91,7 @@ def initial_weights(rng):
 
 def same_padding(size, kernel, stride, dilation):
     """Keras's padding='same' along one axis, (before, after): the output has ceil(size / stride) places, and where the
-    total is odd the extra zero goes *after*. PyTorch's own padding= is symmetric and cannot say this."""
+    total is odd the extra zero goes *after*. PyTorch's own padding= is always symmetric."""
     reach = (kernel - 1) * dilation + 1
     places = -(-size // stride)
     total = max((places - 1) * stride + reach - size, 0)
@@ -116,7 +116,7 @@ def max_pool(x, window, stride):
 
 
 def logits_of(weights, x, activations=None):
-    """The tutorial's network without its dropout: the engine's masks come from its own generator and cannot be shared."""
+    """The tutorial's network without dropout, because the engine draws its masks from its own generator."""
     conv_1 = conv2d(x, weights["conv2d_1/kernel"], weights["conv2d_1/bias"])
     conv_2 = conv2d(conv_1.relu(), weights["conv2d_2/kernel"], weights["conv2d_2/bias"])
     pooled = max_pool(conv_2.relu(), 2, 2)
@@ -129,7 +129,7 @@ def logits_of(weights, x, activations=None):
 
 
 def loss_and_gradients(weights, x, labels):
-    """Softmax cross-entropy, the mean over the batch, and its gradient in each of the weights."""
+    """Softmax cross-entropy, the mean over the batch, and its gradient with respect to each weight."""
     import torch.nn.functional as F
 
     loss = F.cross_entropy(logits_of(weights, x), labels)
@@ -212,7 +212,7 @@ def network_goldens():
     adam_losses, after_adam = adam(leaves(torch.float64), x, y, STEPS)
     sgd_losses = sgd(leaves(torch.float64), x, y, STEPS)
 
-    # How far the same algorithm drifts in float32: the engine's tolerance should be a few times this.
+    # The drift of the same algorithm in float32: the engine's tolerance should be a few times this.
     adam_losses_f32, after_adam_f32 = adam(leaves(torch.float32), x.float(), y, STEPS)
     drift = max(abs(a - b) for a, b in zip(adam_losses, adam_losses_f32))
     weight_drift = max((after_adam[n] - after_adam_f32[n]).abs().max().item() for n in PARAMETERS)
@@ -232,7 +232,7 @@ def network_goldens():
 
 
 def refuse_edges(activations):
-    """Stops where a rounding error could flip a ReLU or a pool's winner (see the module's text)."""
+    """Stops if a rounding error could flip a ReLU or a pool's winner (see the top of this file)."""
     nearest_kink = min(a.abs().min().item() for a in activations.values())
     n, h, w, c = activations["conv_2"].shape
     windows = activations["conv_2"].relu().reshape(n, h // 2, 2, w // 2, 2, c).permute(0, 1, 3, 5, 2, 4).reshape(-1, 4)
@@ -240,7 +240,7 @@ def refuse_edges(activations):
     nearest_tie = (first - second)[first > 0].min().item()  # all-zero windows pass no gradient: ReLU stops it
     print(f"nearest ReLU kink {nearest_kink:.1e}, nearest pool tie {nearest_tie:.1e}")
     if min(nearest_kink, nearest_tie) < 5e-6:
-        sys.exit("these values stand too near to a kink or tie for a float32 engine: choose another SEED")
+        sys.exit("these values are too near a kink or tie for a float32 engine: choose another SEED")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -261,7 +261,7 @@ CONVOLUTIONS = {
 # name: input shape, window, stride
 POOLS = {
     "max_pool_3x3_stride_2": ((2, 8, 9, 3), (3, 3), (2, 2)),  # windows overlap: an input can win twice
-    "max_pool_2x3_stride_3x1": ((2, 9, 7, 3), (2, 3), (3, 1)),  # rows fall between the windows
+    "max_pool_2x3_stride_3x1": ((2, 9, 7, 3), (2, 3), (3, 1)),  # some rows are in no window
 }
 
 
@@ -275,7 +275,7 @@ def option_goldens():
         return rng.uniform(-1, 1, shape).astype(np.float32)
 
     def record(case, inputs, options, layer):
-        """Runs `layer` on `inputs` and back from a random output gradient; files inputs, options, outputs, gradients."""
+        """Runs `layer` forward, and backward from a random output gradient; stores inputs, options, outputs, gradients."""
         leaves = {name: torch.tensor(value, dtype=torch.float64, requires_grad=True) for name, value in inputs.items()}
         output = layer(**leaves)
         dy = draw(*output.shape)
@@ -312,7 +312,7 @@ AVERAGE = "global_average_pool"
 
 def normalization_goldens():
     """Batch normalization as Keras defines it: the moving variance takes the *biased* variance of the batch (PyTorch takes
-    the unbiased one), and momentum is the part that stays (PyTorch's is the part that goes)."""
+    the unbiased one), and momentum is the part of the old average that is kept (in PyTorch, the part that is replaced)."""
     import torch
 
     rng = np.random.default_rng(SEED + 2)
@@ -407,14 +407,14 @@ def check_keras():
             optimizer.apply_gradients(zip(gradients, model.trainable_variables))
         worst.compare(f"{key}/losses", losses, golden[f"{key}/losses"])
         if key == "adam":
-            # A gradient near zero has few correct bits in float32, and Adam divides by its size: looser.
+            # Looser: a gradient near zero has few correct bits in float32, and Adam divides by its size.
             for name, weight in zip(PARAMETERS, model.trainable_variables):
                 worst.compare(f"after_adam/{name}", weight, golden[f"after_adam/{name}"], tolerance=1e-4)
 
     golden = load_file(OPTIONS_FILE)
     for case, (_, window, filters, stride, dilation, mode) in CONVOLUTIONS.items():
         if max(stride) > 1 and max(dilation) > 1:
-            continue  # Keras refuses the two together
+            continue  # Keras refuses both together
         layer = layers.Conv2D(filters, window, strides=stride, dilation_rate=dilation, padding=mode)
         layer.build(golden[f"{case}/input"].shape)
         layer.set_weights([golden[f"{case}/kernel"], golden[f"{case}/bias"]])
@@ -428,7 +428,7 @@ def check_keras():
         layer = layers.BatchNormalization(momentum=momentum, epsilon=epsilon)
         layer.build(shape)
         layer.set_weights([golden[f"{case}/{name}"] for name in ("gamma", "beta", "moving_mean", "moving_variance")])
-        layer.trainable = False  # Keras: a frozen layer infers, whatever it is asked for
+        layer.trainable = False  # in Keras, a frozen layer infers even with training=True
         compare_layer(worst, {f"{case}/{name.removeprefix(f'{case}/frozen/')}": value for name, value in golden.items()
                               if name.startswith(f"{case}/frozen/")} | {f"{case}/input": golden[f"{case}/input"],
                               f"{case}/gradient/output": golden[f"{case}/gradient/output"]},
@@ -492,7 +492,7 @@ def float32(tensor):
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     choice = arguments.add_mutually_exclusive_group()
-    choice.add_argument("--check", action="store_true", help="compute the values again and compare with the files")
+    choice.add_argument("--check", action="store_true", help="compute the values again and compare them with the files")
     choice.add_argument("--check-keras", action="store_true", help="compare Keras's values with the files")
     options = arguments.parse_args()
     if options.check_keras:
@@ -507,7 +507,7 @@ def main():
         if options.check:
             stored = load_file(path)
             if stored.keys() != tensors.keys():
-                worst.failures.append(f"{path.name}: other tensors than expected: {sorted(stored.keys() ^ tensors.keys())}")
+                worst.failures.append(f"{path.name}: unexpected or missing tensors: {sorted(stored.keys() ^ tensors.keys())}")
             for name in stored.keys() & tensors.keys():
                 worst.compare(f"{path.name}: {name}", tensors[name], stored[name])
         else:

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Golden values of the experiment's statistics, from SciPy.
 
-Writes tests/golden/statistics.json, which the tests of the statistics read (numpy, scipy). Run it again only when a
-statistic is added: the values do not change.
+Writes tests/golden/statistics.json for the tests of the statistics (needs numpy and scipy). Run it again only when you add a
+statistic: the values do not change.
 
     python3 scripts/golden_statistics.py
 """
@@ -18,7 +18,7 @@ OUT = pathlib.Path(__file__).resolve().parent.parent / "tests/golden/statistics.
 
 
 def interval(values):
-    """Mean, standard deviation and 95 % t-interval of some numbers."""
+    """Mean, standard deviation and 95 % t-interval."""
     low, high = stats.t.interval(0.95, len(values) - 1, loc=numpy.mean(values), scale=stats.sem(values))
     return {"values": values, "mean": numpy.mean(values), "deviation": numpy.std(values, ddof=1), "low": low, "high": high}
 
@@ -35,7 +35,7 @@ def calibration(outcomes):
     """The expected calibration error over 15 bins, from SciPy's binned means."""
     confidence, right = (numpy.array(column, dtype=float) for column in zip(*outcomes))
     edges = numpy.linspace(0, 1, 16)
-    # SciPy's bins are closed below, ours above: mirrored, they are the same.
+    # SciPy's bins include their lower edge, ours the upper one: mirrored, they are equal.
     accuracy, *_ = stats.binned_statistic(1 - confidence, right, "mean", edges)
     mean, *_ = stats.binned_statistic(1 - confidence, confidence, "mean", edges)
     count, *_ = stats.binned_statistic(1 - confidence, right, "count", edges)

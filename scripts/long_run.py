@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
-"""Trains for a long time, and watches that the program's memory and open files stay as they are after the second epoch.
+"""Trains for a long time and checks that memory and open files do not grow after the second epoch.
 
     cargo build --release && scripts/long_run.py [--minutes 60] [--program FILE] [-- FLAGS OF thawline run]
 
-At the end the program is interrupted as by Ctrl-C, and must leave with code 130. What is compared is the first half of the
-time after two epochs with the second half: neither the least nor the most of resident memory may grow by more than a
-hundredth, and neither the least nor the most of open files at all. (Both go up and down: a checkpoint is made in memory, and
-written.) glibc is told to give large freed blocks back at once (MALLOC_MMAP_THRESHOLD_), so that what is resident is what the
-program holds. Linux only.
+The time after two epochs is split into two halves. From the first to the second, the minimum and the maximum of resident
+memory may grow by 1 % at most, and those of open files not at all. (Both go up and down, because checkpoints are built in
+memory and written.) At the end the program is interrupted as by Ctrl-C and must exit with code 130. MALLOC_MMAP_THRESHOLD_
+makes glibc return large freed blocks at once, so that resident memory is what the program uses. Linux only.
 """
 
 import argparse
@@ -40,7 +39,7 @@ def open_files(process):
 
 
 def epochs(run):
-    """Epochs that are over; the file is replaced after each."""
+    """The number of finished epochs; the file is replaced after each."""
     try:
         with open(run / "metrics.csv", newline="") as rows:
             return sum(1 for _ in csv.DictReader(rows))
@@ -49,7 +48,7 @@ def epochs(run):
 
 
 def watch(process, run, seconds):
-    """(seconds, epochs, MB, files), from the start on."""
+    """Yields (seconds, epochs, MB, files)."""
     start = time.monotonic()
     while (elapsed := time.monotonic() - start) < seconds:
         if process.poll() is not None:
@@ -63,7 +62,7 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--minutes", type=float, default=60)
     arguments.add_argument("--program", default=str(target / "release" / "thawline"))
-    arguments.add_argument("flags", nargs="*", metavar="FLAG", help="of thawline run, behind --")
+    arguments.add_argument("flags", nargs="*", metavar="FLAG", help="flags of thawline run, after --")
     options = arguments.parse_args()
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -88,7 +87,7 @@ def main():
 
     settled = [sample for sample in samples if sample[1] >= SETTLED]
     if len(settled) < 2:
-        sys.exit(f"long_run: no {SETTLED} epochs in {options.minutes:g} minutes; let it run longer")
+        sys.exit(f"long_run: fewer than {SETTLED} epochs in {options.minutes:g} minutes; use more --minutes")
     halves = settled[:len(settled) // 2], settled[len(settled) // 2:]
     (least, most), (least_later, most_later) = (extremes(half, 2) for half in halves)
     files, files_later = (extremes(half, 3) for half in halves)

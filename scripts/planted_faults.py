@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
-"""Plants deliberate faults, one at a time, and reports which test finds each.
+"""Plants deliberate faults, one at a time, and reports which tests find each.
 
     scripts/planted_faults.py [--keep FOLDER] [NAME...]
 
-Every fault is a replacement in one file of a scratch copy, whose pattern must occur exactly once. All are compiled in at
-once, each behind a switch (the environment variable THAWLINE_PLANTED), so that one build serves all of them. A fault that no
-test finds makes the script fail.
+Each fault replaces a pattern that occurs exactly once in one file of a scratch copy. One build contains all of them, each
+behind a switch (the environment variable THAWLINE_PLANTED). The script fails if no test finds a fault.
 """
 
 import argparse
@@ -21,7 +20,7 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TENSOR, CIFAR, PROGRAM = "crates/tensor/src", "crates/cifar/src", "crates/experiment/src"
 
-# Where tests are: the arguments that build them.
+# The arguments that build each test suite.
 SUITES = {
     "numerics": ["-p", "thawline-tensor", "--test", "numerics"],
     "tensor": ["-p", "thawline-tensor", "--lib"],
@@ -30,8 +29,8 @@ SUITES = {
     "program": ["-p", "thawline", "--test", "program"],
 }
 
-# What is wrong; the file; the code as it is; the code with `PLANTED`, which is true where the fault is switched on;
-# the suite and the tests to run, by a part of their names.
+# Name, file, original code, code with the fault (`PLANTED` is true if it is switched on), suite, and part of the names of the
+# tests to run.
 FAULTS = [
     # numbers
     ("softmax's gradient lacks 1/N", f"{TENSOR}/kernels/softmax.rs", "* f64::from(scale)) as f32",
@@ -52,7 +51,7 @@ FAULTS = [
      "let t = if PLANTED { self.step - 1 } else { self.step } as f64;", "numerics", "optimizer"),
     ("Adam forgets the step that it resumes from", f"{TENSOR}/nn/optimizer.rs", "= (step, moments, 0);",
      "= (if PLANTED { 0 } else { step }, moments, 0);", "numerics", "optimizer"),
-    ("dropout does not scale what stays", f"{TENSOR}/kernels/dropout.rs", "{ *x * scale }",
+    ("dropout does not scale the kept values", f"{TENSOR}/kernels/dropout.rs", "{ *x * scale }",
      "{ *x * if PLANTED { 1.0 } else { scale } }", "numerics", "dropout"),
     ("dropout's gradient has another mask", f"{TENSOR}/nn/dropout.rs", "self.apply(pass.step, dx);",
      "self.apply(Step { step: pass.step.step + u64::from(PLANTED), ..pass.step }, dx);", "numerics", "dropout"),
@@ -64,10 +63,10 @@ FAULTS = [
      "    for (x, y) in x.chunks(LANES).zip(y.chunks_mut(LANES)) {",
      "    let x = &x[..if PLANTED { x.len() / LANES * LANES } else { x.len() }];\n"
      "    for (x, y) in x.chunks(LANES).zip(y.chunks_mut(LANES)) {", "numerics", "relu"),
-    ("max-pool gives the gradient to every equal pixel", f"{TENSOR}/kernels/pool.rs",
+    ("max-pooling gives the gradient to all equal pixels", f"{TENSOR}/kernels/pool.rs",
      "left = simd.select_eq(here, best, simd.zero(), left);",
      "left = if PLANTED { left } else { simd.select_eq(here, best, simd.zero(), left) };", "numerics", "pool"),
-    ("max-pool hides NaN", f"{TENSOR}/kernels/pool.rs", "best = simd.select_eq(best, best, larger, best);",
+    ("max-pooling hides NaN", f"{TENSOR}/kernels/pool.rs", "best = simd.select_eq(best, best, larger, best);",
      "best = if PLANTED { larger } else { simd.select_eq(best, best, larger, best) };", "numerics", "pool"),
     ("a convolution has the wrong stride", f"{TENSOR}/kernels/conv/mod.rs",
      "(out_row * self.stride[0] +", "(out_row * if PLANTED { 1 } else { self.stride[0] } +", "numerics", "conv"),
@@ -84,7 +83,7 @@ FAULTS = [
     ("AVX-512 rounds products", f"{TENSOR}/kernels/tile.rs", "acc[r][v] = simd.fma(a, vectors[v], acc[r][v]);",
      "acc[r][v] = if PLANTED && S::REGISTERS >= 32 { simd.add(simd.mul(a, vectors[v]), acc[r][v]) }"
      " else { simd.fma(a, vectors[v], acc[r][v]) };", "numerics", "bits"),
-    ("Dense's bias learns nothing", f"{TENSOR}/nn/dense.rs", "db.copy_from_slice(&sums[..self.units]);",
+    ("Dense's bias gets no gradient", f"{TENSOR}/nn/dense.rs", "db.copy_from_slice(&sums[..self.units]);",
      "db.copy_from_slice(&sums[..self.units]);\n                if PLANTED { db.fill(0.0); }", "numerics", "layers"),
     ("the last group's gradients are not added", f"{TENSOR}/nn/trace.rs",
      "sum_in_order(&mut groups[..n.div_ceil(GROUP)], index)",
@@ -96,10 +95,10 @@ FAULTS = [
      "order.chunks(options.batch_size).enumerate()",
      "order.chunks(options.batch_size).take(if PLANTED { (order.len() / options.batch_size).max(1) } else { usize::MAX })"
      ".enumerate()", "numerics", "training"),
-    ("the order of the examples is that of the first epoch", f"{TENSOR}/nn/fit.rs",
+    ("every epoch has the first epoch's order of examples", f"{TENSOR}/nn/fit.rs",
      "shuffled(training.len(), options.seed, state.epoch)",
      "shuffled(training.len(), options.seed, if PLANTED { 0 } else { state.epoch })", "numerics", "training"),
-    ("a loss that is no number is not noticed", f"{TENSOR}/nn/fit.rs", "if !score.loss.is_finite() {",
+    ("a loss that is not finite is not noticed", f"{TENSOR}/nn/fit.rs", "if !score.loss.is_finite() {",
      "if !PLANTED && !score.loss.is_finite() {", "numerics", "training"),
     ("random bits do not depend on the example", f"{TENSOR}/random.rs", "core.set_stream(self.index);",
      "core.set_stream(if PLANTED { 0 } else { self.index });", "tensor", "random"),
@@ -108,11 +107,11 @@ FAULTS = [
     # bytes
     ("the archive's checksum is not compared", f"{CIFAR}/gzip.rs",
      "if found == expected {", "if PLANTED || found == expected {", "reader", "checksum"),
-    ("what follows the archive is ignored", f"{CIFAR}/gzip.rs",
+    ("data after the archive are ignored", f"{CIFAR}/gzip.rs",
      "Some(byte) if self.members > 0 && byte != 0x1f => return",
      "Some(byte) if PLANTED && self.members > 0 && byte != 0x1f => return Ok(false),\n"
      "            Some(byte) if self.members > 0 && byte != 0x1f => return", "reader", "follows"),
-    ("a failing disk is taken for a damaged archive", f"{CIFAR}/gzip.rs",
+    ("a failing disk is reported as a damaged archive", f"{CIFAR}/gzip.rs",
      "Err(error) => return Err(Fault::Io { action: \"read\".into(), error }.into_io()),",
      "Err(error) if PLANTED => return Err(error),\n"
      "                Err(error) => return Err(Fault::Io { action: \"read\".into(), error }.into_io()),",
@@ -128,9 +127,9 @@ FAULTS = [
      "if !PLANTED && sum != checksum(header.as_bytes()) {", "reader", "checksum"),
     ("a name may lead out of its folder", f"{CIFAR}/entry.rs", "Ok(name) if name.split('/')",
      "Ok(name) if !PLANTED && name.split('/')", "reader", "names_that_lead"),
-    ("a symbolic link is taken for a file", f"{CIFAR}/entry.rs", "EntryType::Regular => false,",
+    ("a symbolic link is accepted as a file", f"{CIFAR}/entry.rs", "EntryType::Regular => false,",
      "EntryType::Regular => false,\n            EntryType::Symlink if PLANTED => false,", "reader", "kinds_other"),
-    ("a file may be there twice", f"{CIFAR}/archive.rs", "if self.seen.iter()", "if !PLANTED && self.seen.iter()",
+    ("an archive may contain a file twice", f"{CIFAR}/archive.rs", "if self.seen.iter()", "if !PLANTED && self.seen.iter()",
      "reader", "duplicates"),
     ("padding may be endless", f"{CIFAR}/archive.rs", "} else if padding > MOST_PADDING {",
      "} else if !PLANTED && padding > MOST_PADDING {", "reader", "padding"),
@@ -150,28 +149,28 @@ FAULTS = [
      "let after = weights::hash(now, &name).unwrap_or_default();",
      "let after = if PLANTED { before.clone() } else { weights::hash(now, &name).unwrap_or_default() };",
      "lib", "a_changed_tensor"),
-    ("model_2 begins with model_1's seed", f"{PROGRAM}/transfer.rs", "Stream::Model2Seed.seed(seed, 0)",
+    ("model_2 uses model_1's seed", f"{PROGRAM}/transfer.rs", "Stream::Model2Seed.seed(seed, 0)",
      "if PLANTED { seed } else { Stream::Model2Seed.seed(seed, 0) }", "lib", "transfer"),
-    ("a fresh head is a warm one", f"{PROGRAM}/transfer.rs",
+    ("a fresh head starts warm", f"{PROGRAM}/transfer.rs",
      "let warm = config.head == HeadStart::Warm;",
      "let warm = PLANTED || config.head == HeadStart::Warm;", "lib", "transfer"),
-    ("a checkpoint of other settings is taken", f"{PROGRAM}/checkpoint.rs", "if own.config_sha256 != owner.config_sha256 {",
+    ("a checkpoint of other settings is accepted", f"{PROGRAM}/checkpoint.rs", "if own.config_sha256 != owner.config_sha256 {",
      "if !PLANTED && own.config_sha256 != owner.config_sha256 {", "program", "resume::unix::a_checkpoint_of"),
-    ("going on begins with other moments", f"{PROGRAM}/checkpoint.rs",
+    ("a resumed run loses Adam's moments", f"{PROGRAM}/checkpoint.rs",
      "state.optimizer.restore(optimizer_steps, self.moments);",
      "state.optimizer.restore(optimizer_steps, if PLANTED { Vec::new() } else { self.moments });",
      "program", "resume::unix::an_interrupted_run_prints"),
-    ("the last checkpoint is written over", f"{PROGRAM}/run_folder/resumption.rs",
+    ("the last checkpoint is overwritten", f"{PROGRAM}/run_folder/resumption.rs",
      "match fs::rename(&last, previous) {",
      "match if PLANTED { Ok(()) } else { fs::rename(&last, previous) } {",
      "program", "resume::unix"),
-    ("both halves may have a class", f"{PROGRAM}/classes.rs", "if shared.is_empty() {",
+    ("both halves may contain a class", f"{PROGRAM}/classes.rs", "if shared.is_empty() {",
      "if PLANTED || shared.is_empty() {", "lib", "halves"),
-    ("validation is on the training pictures", f"{PROGRAM}/task.rs", "select(data.test(), \"test\")",
+    ("validation uses the training pictures", f"{PROGRAM}/task.rs", "select(data.test(), \"test\")",
      "select(if PLANTED { data.train() } else { data.test() }, \"test\")", "lib", "task"),
     ("a numeric failure has the wrong exit code", f"{PROGRAM}/failure.rs", "Kind::Numeric => 4,",
      "Kind::Numeric if PLANTED => 1,\n            Kind::Numeric => 4,", "program", "ends::a_loss"),
-    ("the deviation is that of a population", f"{PROGRAM}/statistics/sample.rs", "(squares / (n - 1) as f64)",
+    ("the standard deviation divides by n", f"{PROGRAM}/statistics/sample.rs", "(squares / (n - 1) as f64)",
      "(squares / (n - usize::from(!PLANTED)) as f64)", "lib", "statistics"),
     ("confidences fall into the bin below", f"{PROGRAM}/statistics/calibration.rs", "BINS as f64).ceil()",
      "BINS as f64 - f64::from(u8::from(PLANTED))).ceil()", "lib", "statistics"),
@@ -182,7 +181,7 @@ FAULTS = [
 ]
 
 SWITCH = """
-/// Whether a deliberate fault is switched on.
+/// Whether a planted fault is switched on.
 #[doc(hidden)]
 #[allow(missing_docs, unreachable_pub, dead_code)]
 pub fn planted(number: usize) -> bool {
@@ -193,11 +192,11 @@ pub fn planted(number: usize) -> bool {
 
 
 def plant(copy):
-    """Puts the switches in."""
+    """Inserts the faults and their switches."""
     for crate in (TENSOR, CIFAR, PROGRAM):
         with open(copy / crate / "lib.rs", "a") as file:
             file.write(SWITCH)
-    # The program itself need not be fast here, and is compiled sooner.
+    # Unoptimised, the program compiles sooner, and it need not be fast here.
     with open(copy / "Cargo.toml", "a") as file:
         file.write("\n[profile.dev.package.thawline]\nopt-level = 0\n")
     for number, (name, path, old, new, _, _) in enumerate(FAULTS, 1):
@@ -208,7 +207,7 @@ def plant(copy):
 
 
 def build(copy, environment, suites):
-    """The test programs, by suite."""
+    """Builds the test programs; returns {suite: (executable, folder)}."""
     programs = {}
     for suite in suites:
         command = ["cargo", "test", "--no-run", "--locked", "--quiet", "--message-format=json", *SUITES[suite]]
@@ -224,26 +223,26 @@ def build(copy, environment, suites):
 
 
 def failed(program, tests, environment, number):
-    """The tests that failed, or what else happened."""
+    """The names of the tests that failed, or of another failure."""
     executable, folder = program
     environment = dict(environment, THAWLINE_PLANTED=str(number))
     try:
         run = subprocess.run([executable, tests], cwd=folder, env=environment, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, text=True, timeout=600, check=False)
     except subprocess.TimeoutExpired:
-        return ["(no end within ten minutes)"]
+        return ["(timed out after ten minutes)"]
     names = re.findall(r"^test (\S+) \.\.\. FAILED$", run.stdout, re.MULTILINE)
     if run.returncode == 0 and " 0 passed" in run.stdout:
         sys.exit(f"no test has '{tests}' in its name")
     if run.returncode != 0 and not names:
-        names = [f"(ended with {run.returncode})"]
+        names = [f"(exit code {run.returncode})"]
     return names
 
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("names", nargs="*", help="parts of the names of the faults to plant; all without")
-    arguments.add_argument("--keep", type=pathlib.Path, help="a folder for the scratch copy, which then stays")
+    arguments.add_argument("names", nargs="*", help="plant only faults whose name contains one of these")
+    arguments.add_argument("--keep", type=pathlib.Path, help="keep the scratch copy in this folder")
     options = arguments.parse_args()
     scratch = options.keep or pathlib.Path(tempfile.mkdtemp(prefix="thawline-planted-"))
     copy = scratch / "thawline"

@@ -1,18 +1,18 @@
 #!/bin/sh
-# Where does the time of a training step go? Builds Thawline with symbols, runs it under a profiler, prints the top.
+# Shows where the time of a training step goes: builds Thawline with symbols and runs it under a profiler.
 
 usage() {
     cat <<'USAGE'
 usage: scripts/profile.sh [perf|callgrind] [ARGUMENTS OF THAWLINE...]
 
-Without arguments: `thawline bench --only steps`, under perf where the system permits it, else under callgrind.
+Default: `thawline bench --only steps`, under perf if the system permits it, else under callgrind.
 
-  perf       samples the program at full speed: where the time goes. Needs perf (Debian: linux-perf) and
+  perf       samples the program at full speed, to show where the time goes. Needs perf (Debian: linux-perf) and
              /proc/sys/kernel/perf_event_paranoid <= 2.
-  callgrind  counts instructions, the same number every time, 50 times slower: what has changed. Needs valgrind, which
-             knows no AVX-512: the kernels run at their AVX2 level.
+  callgrind  counts instructions, 50 times slower but reproducibly, to compare versions. Needs valgrind, which does not
+             support AVX-512: the kernels run at their AVX2 level.
 
-The build (its own, with line tables and frame pointers) and the recordings stay under target/profile.
+The build (with line tables and frame pointers) and the recordings are in target/profile.
 USAGE
 }
 
@@ -28,7 +28,7 @@ perf | callgrind) profiler=$1 && shift ;;
     elif command -v valgrind >/dev/null; then
         profiler=callgrind
     else
-        echo "profile: perf is missing or not permitted, and there is no valgrind; see --help" >&2
+        echo "profile: perf is missing or not permitted, and valgrind is missing; see --help" >&2
         exit 3
     fi
     ;;

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""Proves that models have the same logits here and in PyTorch or Keras, in both directions.
+"""Checks that models have the same logits in Thawline and in PyTorch or Keras, in both directions.
 
     prove_exchange.py torch|keras --thawline PROGRAM --model MODEL --data DIR [--pictures N]
     prove_exchange.py torch|keras --thawline PROGRAM --random N [--seed N]
 
-MODEL is a file of weights, DIR the folder cifar-10-batches-bin. The script builds the same network in the framework by the
-layers' names. There: the model is exported, loaded into the framework and asked for the logits of the first N test pictures
-of its classes; the code that `export --format torch` prints is run and asked the same. Back: the framework's own random
-weights are saved, imported, and asked the same. With --random, N random networks over all layers take the place of MODEL,
-and built-in pictures that of DIR. Fails where a logit differs by more than 1e-5 of the largest. Needs numpy, safetensors
-and the framework.
+MODEL is a file of weights, DIR the folder cifar-10-batches-bin. The script builds the same network in the framework and
+compares logits on the first N test pictures of the model's classes:
+- Export: the exported weights, loaded into the framework; for PyTorch also the code that `export --format torch` prints.
+- Import: random weights from the framework, imported by Thawline.
+
+With --random, N random networks over all layer types replace MODEL, and built-in pictures replace DIR. The script fails if a
+logit differs by more than 1e-5 of the largest. Needs numpy, safetensors and the framework.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from cifar10 import load_halves  # noqa: E402
 BOUND = 1e-5
 
 
-# -- a list of layers in each framework, by the names of `thawline summary`, with random weights
+# -- a network with random weights from a list of layers, in each framework
 
 class Torch:
     def __init__(self, layers, classes, seed):
@@ -39,7 +40,7 @@ class Torch:
         from torch import nn
 
         class Same(nn.Module):
-            """Pads as Keras does: so that ceil(input / stride) windows fit, the odd row or column last."""
+            """Pads like Keras's `same`: ceil(input / stride) windows fit; an odd row or column is added at the end."""
 
             def __init__(self, window, stride, value):
                 super().__init__()
@@ -138,7 +139,7 @@ class Keras:
 # -- networks
 
 def tutorial_layers(numbers):
-    """The layers of the tutorial's network, which a file describes by its numbers."""
+    """The layers of the tutorial's network, from the numbers in the file."""
     def conv(n):
         return {"type": "Conv2D", "name": f"conv2d_{n}", "filters": numbers["filters"][n - 1],
                 "kernel_size": [numbers["kernel"]] * 2, "strides": [1, 1]}
@@ -156,7 +157,7 @@ def tutorial_layers(numbers):
 
 
 def random_layers(dice):
-    """A list of layers that fit one after the other, and end in a Dense with as many units as there are classes."""
+    """A random valid list of layers that ends in a Dense with one unit per class."""
     size, layers = [32, 32], []
 
     def add(kind, **arguments):

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Runs the kernels' tests under AddressSanitizer, at every SIMD level that this CPU has, and shows that it would find a fault:
-# a test that reads one float past the end of a buffer must be reported.
+# Runs the kernels' tests under AddressSanitizer, at every SIMD level of this CPU, and checks that it works: a program that reads
+# one float past the end of a buffer must be reported.
 #
-# The sanitizer is an unstable option of a stable compiler; RUSTC_BOOTSTRAP is set for this build alone. x86-64 Linux only.
+# The sanitizer is an unstable compiler option; RUSTC_BOOTSTRAP enables it for this build only. x86-64 Linux only.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Tries fetch_cifar10.sh against a local web server that behaves well, badly, and not at all. Needs python3, and curl or
-# wget (with both, everything is tried with each). Takes a few seconds, touches no network, leaves nothing behind.
+# Tests fetch_cifar10.sh against a local web server that works, misbehaves or is down. Needs python3, and curl or wget (tests
+# with both if it has both). Takes a few seconds, uses no network, leaves nothing behind.
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -9,7 +9,7 @@ server=
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null; rm -rf "$work"' EXIT
 trap 'exit 130' INT TERM
 
-# -- the stand-in archive: gzip's magic number and 300,000 bytes of noise; and things that are not the archive
+# -- a stand-in for the archive, gzip's magic number and noise, 300,000 bytes in all; and files that are not the archive
 
 mkdir "$work/files"
 python3 - "$work/files" <<'PYTHON'
@@ -23,7 +23,7 @@ files.joinpath("page").write_bytes(b"<!doctype html><title>Please log in</title>
 PYTHON
 archive=$work/files/archive
 
-# -- the server: /plain/FILE understands Range, /norange/FILE does not, /cut/FILE drops the line after 100,000 bytes.
+# -- the server: /plain/FILE supports Range, /norange/FILE does not, /cut/FILE closes the connection after 100,000 bytes.
 #    It writes its port to $work/port, and a line "PATH RANGE" for each request to $work/requests.
 
 cat >"$work/server.py" <<'PYTHON'
@@ -74,7 +74,7 @@ until [ -f "$work/port" ]; do
 done
 address=http://127.0.0.1:$(cat "$work/port")
 
-# -- small words for the trials below
+# -- functions that the trials use
 
 failures=0
 trials=0
@@ -89,7 +89,7 @@ begin() { # NAME: a trial starts with an empty folder, a space in its name, and 
     : >"$work/requests"
 }
 
-fetch() { # URL-PATH [ARGUMENTS]: runs the script with only $tool to download with; keeps its exit code and messages
+fetch() { # URL-PATH [ARGUMENTS]: runs the script with $tool as the only downloader; keeps its exit code and messages
     url_path=$1
     shift
     PATH=$work/path-$tool CIFAR10_BYTES=300000 CIFAR10_SHA256=$archive_sha256 \
@@ -97,7 +97,7 @@ fetch() { # URL-PATH [ARGUMENTS]: runs the script with only $tool to download wi
     code=$?
 }
 
-check() { # WHAT TEST...: counts a failure where the test fails
+check() { # WHAT TEST...: counts a failure if the test fails
     what=$1
     shift
     "$@" && return
@@ -113,7 +113,7 @@ said() { grep -q -- "$1" "$work/messages"; }
 requests_are() { [ "$(tr '\n' ';' <"$work/requests")" = "$1" ]; }
 delivered() {
     check "exit code 0" code_is 0
-    check "the archive is whole" cmp -s "$archive" "$target"
+    check "the archive is complete" cmp -s "$archive" "$target"
     check "no .part is left" is_absent "$target.part"
     check "tells where the program looks" said "THAWLINE_DATA"
 }
@@ -138,38 +138,38 @@ try_with() {
     fetch /plain/archive
     delivered
     check "the second run says that it is there" said "already there and verified"
-    check "the second run asks for nothing" requests_are ""
+    check "the second run requests nothing" requests_are ""
 
-    begin "a partial file is continued"
+    begin "a partial file is resumed"
     head -c 120000 "$archive" >"$target.part"
     fetch /plain/archive
     delivered
-    check "only the rest is asked for" requests_are "/plain/archive bytes=120000-;"
+    check "only the rest is requested" requests_are "/plain/archive bytes=120000-;"
 
-    begin "a whole .part, not yet renamed"
+    begin "a complete .part, not yet renamed"
     cp "$archive" "$target.part"
     fetch /plain/archive
     delivered
-    check "nothing is asked for" requests_are ""
+    check "nothing is requested" requests_are ""
 
     begin "a partial file of something else"
     head -c 120000 /dev/zero >"$target.part"
     fetch /plain/archive
     delivered
-    check "continued, then started again" requests_are "/plain/archive bytes=120000-;/plain/archive all;"
+    check "resumed, then started over" requests_are "/plain/archive bytes=120000-;/plain/archive all;"
 
     begin "a .part larger than the archive"
     head -c 400000 /dev/zero >"$target.part"
     fetch /plain/archive
     delivered
 
-    begin "a connection that breaks off, twice"
+    begin "a connection that is lost twice"
     fetch /cut/archive
     delivered
-    check "continued where it broke" \
+    check "resumed where it stopped" \
         requests_are "/cut/archive all;/cut/archive bytes=100000-;/cut/archive bytes=200000-;"
 
-    begin "a server that cannot continue"
+    begin "a server that cannot resume"
     head -c 120000 "$archive" >"$target.part"
     fetch /norange/archive
     delivered
@@ -199,11 +199,11 @@ try_with() {
     cp "$work/files/wrong" "$target"
     fetch /plain/wrong
     check "exit code 1" code_is 1
-    check "what was there stays on failure" cmp -s "$work/files/wrong" "$target"
+    check "the old file stays on failure" cmp -s "$work/files/wrong" "$target"
     fetch /plain/archive
     delivered
 
-    begin "a full disk (a limit on the file's size stands in for it)"
+    begin "a full disk (simulated by a file size limit)"
     # shellcheck disable=SC3045 # ulimit -f is in POSIX
     code=$(trap '' XFSZ; ulimit -f 200; fetch /plain/archive; echo $code)
     refused 3
@@ -223,16 +223,16 @@ try_with() {
     begin "server down"
     head -c 120000 "$archive" >"$target.part"
     working_address=$address
-    address=http://127.0.0.1:9 # the discard port: nobody listens
+    address=http://127.0.0.1:9 # the discard port: nothing listens
     fetch /plain/archive
     address=$working_address
     refused 3
-    check "what has been downloaded is kept" has_size "$target.part" 120000
+    check "the partial download is kept" has_size "$target.part" 120000
     fetch /plain/archive
     delivered
 }
 
-# The script prefers curl: to try wget, it is given a PATH without curl.
+# The script prefers curl; to test wget, its PATH has no curl.
 tried=
 for tool in curl wget; do
     command -v "$tool" >/dev/null || continue

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Performs one tiny sweep in every way, and compares the reports byte for byte.
+# Runs one tiny sweep in several ways and compares the reports byte for byte.
 
 usage() {
     cat <<'USAGE'
 usage: scripts/try_batch_systems.sh [PROGRAM]
 
-PROGRAM is the thawline to try (default: the release build, made if need be). Straight, under GNU parallel in one folder
-and in folders of their own, and as a job array under a real Slurm: a controller and a node daemon on this host, with a
-configuration, keys and ports of their own in a temporary folder. The array is cancelled in the middle and submitted again.
+PROGRAM is the thawline to test (default: the release build, which is built if missing). The sweep runs directly; under GNU
+parallel, in one folder and in separate folders; and as a Slurm job array, which is cancelled halfway and submitted again.
+Slurm's controller and node daemon run on this host with their own configuration, keys and ports in a temporary folder.
 
-Needs parallel, slurm-wlm and munge (Debian: apt-get install slurm-wlm munge parallel) and root, for slurmd. A tool that is
-missing is said to be, and its part is skipped; exit code 3 then. 1 if two reports differ.
+Needs parallel, slurm-wlm and munge (Debian: apt-get install slurm-wlm munge parallel), and root for slurmd. Parts whose
+tools are missing are skipped with a message, and the exit code is then 3. It is 1 if two reports differ.
 USAGE
 }
 
@@ -40,7 +40,7 @@ skipped=0
 has() { # TOOL...
     local tool
     for tool in "$@"; do
-        command -v "$tool" >/dev/null || { say "skipped: there is no $tool"; skipped=3; return 1; }
+        command -v "$tool" >/dev/null || { say "skipped: $tool is missing"; skipped=3; return 1; }
     done
 }
 
@@ -48,28 +48,28 @@ has() { # TOOL...
 flags=(--arms "frozen,frozen-warm,scratch,frozen-random,fine-tune,reversed,frozen@10,scratch@10" --seeds 0..4 --epochs 4
     --batch-size 32 --filters 8 --dense 16 --no-times --data "$place/pictures")
 
-# The report on one folder or several, and whether it is the straight one.
+# Compares the report on one or more folders with that of the direct sweep.
 compare() { # NAME FOLDER...
     local name=$1
     shift
     "$program" report --no-times --out "report-$name" "$@" >/dev/null
-    diff -r report-straight "report-$name" || { say "$name: the report differs"; exit 1; }
-    say "$name: $(find "report-$name" -type f | wc -l) files, all as in the straight sweep"
+    diff -r report-direct "report-$name" || { say "$name: the report differs"; exit 1; }
+    say "$name: $(find "report-$name" -type f | wc -l) files, all as in the direct sweep"
 }
 
-"$program" sweep "${flags[@]}" --out straight >/dev/null
-"$program" report --no-times --out report-straight straight >/dev/null
-say "straight: $(find straight/jobs -name '*.json' | wc -l) trainings"
+"$program" sweep "${flags[@]}" --out direct >/dev/null
+"$program" report --no-times --out report-direct direct >/dev/null
+say "direct: $(find direct/jobs -name '*.json' | wc -l) trainings"
 
 if has parallel; then
     parallel --will-cite -j 4 "$program" sweep "${flags[@]}" --shard '{}/4' --out shared ::: 1 2 3 4 >/dev/null
-    diff shared/report.html report-straight/report.html
+    diff shared/report.html report-direct/report.html
     compare "parallel-one-folder" shared
     parallel --will-cite -j 4 "$program" sweep "${flags[@]}" --shard '{}/4' --out 'part-{}' ::: 1 2 3 4 >/dev/null
     compare "parallel-four-folders" part-4 part-2 part-1 part-3
 fi
 
-# Slurm of its own: nothing of the host's configuration is read or changed.
+# A separate Slurm; the host's configuration is neither read nor changed.
 start_slurm() {
     local host log
     host=$(hostname -s)
@@ -126,7 +126,7 @@ if has munged slurmctld slurmd sbatch && start_slurm; then
     while [ -n "$(squeue -h -j "$job" 2>/dev/null)" ]; do sleep 0.2; done
     say "Slurm: cancelled with $(find array/jobs -name '*.json' | wc -l) trainings done"
     submit --wait >/dev/null
-    diff array/report.html report-straight/report.html
+    diff array/report.html report-direct/report.html
     compare "slurm-array" array
 fi
 exit $skipped

@@ -3,8 +3,8 @@
 #
 #     scripts/try_cpus.sh [PROGRAM]        (default: target/release/thawline)
 #
-# Haswell has AVX2 and no AVX-512, Nehalem neither. Both must choose their best level by themselves, give the bits that this
-# machine gives at that level, and refuse a level that they lack, with exit code 2 and not by an illegal instruction.
+# Haswell has AVX2 but not AVX-512, Nehalem neither. On each, the program must choose the best level by itself, give the same
+# bits as this machine at that level, and refuse a higher level with exit code 2, not with an illegal instruction.
 set -euo pipefail
 
 program=$(realpath "${1:-target/release/thawline}")
@@ -31,7 +31,7 @@ same() {
     for file in weights-model_1.safetensors weights-model_2.safetensors; do
         cmp "$1/$file" "$2/$file" || { echo "FAILED: $3" >&2; exit 1; }
     done
-    # The metrics without the column of seconds.
+    # The metrics without the column `seconds`.
     diff <(cut -d, -f1,2,4- "$1/metrics.csv") <(cut -d, -f1,2,4- "$2/metrics.csv") || { echo "FAILED: $3" >&2; exit 1; }
     echo "the same bits: $3"
 }
@@ -46,7 +46,7 @@ refuses() {
     local status=0
     on "$1" info --simd "$2" >out 2>err || status=$?
     [ $status = 2 ] && grep -q "this CPU has no $2" err || { echo "FAILED: $1, --simd $2: exit $status, $(cat err)" >&2; exit 1; }
-    # qemu itself warns of features that it does not emulate.
+    # qemu warns about features that it does not emulate.
     echo "$1 refuses $2: $(grep -v 'warning: TCG' err)"
 }
 

@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Measures this machine, and updates the tables of docs/winograd.md, docs/performance.md and README.md.
+"""Measures this machine and updates the tables of docs/winograd.md, docs/performance.md and README.md.
 
     cargo build --release && scripts/update_tables.py [ladder] [errors] [bench] [rivals] [peers]
 
 ladder   each convolution at each SIMD level, by `thawline bench`         docs/winograd.md
-errors   what the test numerics/winograd_error.rs prints                  docs/winograd.md
-bench    everything that `thawline bench` shows                           docs/performance.md
+errors   the output of the test numerics/winograd_error.rs                docs/winograd.md
+bench    the output of `thawline bench`                                   docs/performance.md
 rivals   other libraries' matrix products, by benches/rivals              docs/performance.md and benches/records/
-peers    the newest record of `scripts/compare_peers.sh steps`, not anew  README.md
+peers    the newest record of `scripts/compare_peers.sh steps`            README.md
 
-Let the machine do nothing else meanwhile; all take some three minutes when everything is compiled. Each table of times says
-when, where and beside what load it was measured. It stands between <!-- begin NAME --> and <!-- end NAME -->; what is around
-it stays as it is.
+Run nothing else meanwhile. All tables together take about three minutes once everything is compiled. Each table of times says
+when, where and under what load it was measured. The script replaces the text between <!-- begin NAME --> and
+<!-- end NAME --> and nothing else.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def output(command):
 
 
 def caption(roof):
-    """Where and when; and whether to believe it."""
+    """Where and when, with a warning if the machine was busy."""
     environment, load = roof["environment"], roof["load_average"] or 0
     sentences = [f"{machine.describe()['cpu']}, {environment['logical_cpus']} logical CPUs, {environment['os']},",
                  f"{environment['rustc']}, {datetime.date.today().isoformat()}."]
@@ -86,7 +86,7 @@ def ladder(roof, by_level):
 
 
 def errors():
-    """What the test that bounds them prints."""
+    """The table that the test prints."""
     command = ["cargo", "test", "--quiet", "--package", "thawline-tensor", "--test", "numerics", "winograd_error", "--", "--nocapture"]
     return "\n".join(line for line in output(command).splitlines() if line.startswith("|"))
 
@@ -99,16 +99,16 @@ def convolution(record, which, rung):
 # -- writing
 
 def rivals(page):
-    """The whole output is a record; its table goes into the page, with a link."""
+    """Writes the output as a record, and its table with a link to it into the page."""
     text = output(["cargo", "run", "--release", "--manifest-path", "benches/rivals/Cargo.toml"])
     record = RECORDS / f"{datetime.date.today().isoformat()}-rivals-{machine.slug(machine.describe())}.md"
     replace(record, text)
-    rest = text.split("\n\n", 1)[1]  # behind the title
+    rest = text.split("\n\n", 1)[1]  # after the title
     replace_table(page, "rivals", f"{rest.rstrip()}\n\nThe record: [{record.name}](../benches/records/{record.name}).")
 
 
 def peers(page):
-    """What compare_peers.sh wrote, behind its title; the date is the file's name's."""
+    """The newest record of compare_peers.sh without its title; the date is in the file's name."""
     record = max(RECORDS.glob("*-peers-steps-*.md"))
     _, place, table_of_peers, explanation, _ = record.read_text().split("\n\n")
     link = f"[the record](benches/records/{record.name}) of {record.name[:10]}"
@@ -124,7 +124,7 @@ def replace_table(page, name, content):
 
 
 def replace(path, text):
-    """Whole or not at all."""
+    """Writes the file completely or not at all."""
     unfinished = path.with_name(path.name + ".part")
     unfinished.write_text(text)
     unfinished.replace(path)
@@ -138,17 +138,17 @@ def say(message):
 def main():
     target = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target"))
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("tables", nargs="*", metavar="TABLE", help=f"{', '.join(TABLES[:-1])} or {TABLES[-1]}; all unless named")
+    arguments.add_argument("tables", nargs="*", metavar="TABLE", help=f"{', '.join(TABLES[:-1])} or {TABLES[-1]}; default: all")
     arguments.add_argument("--thawline", default=str(target / "release" / "thawline"), help="the program")
     options = arguments.parse_args()
     unknown = set(options.tables) - set(TABLES)
     if unknown:
-        arguments.error(f"there is no table {', '.join(sorted(unknown))}; expected some of {', '.join(TABLES)}")
+        arguments.error(f"unknown table {', '.join(sorted(unknown))}; expected some of {', '.join(TABLES)}")
     wanted = options.tables or TABLES
 
     load = os.getloadavg()[0]
     if load > BUSY and TIMES & set(wanted):
-        say(f"warning: the load average is {load:.1f}; times taken on a busy machine mislead, and the tables will say so")
+        say(f"warning: the load average is {load:.1f}: times taken on a busy machine mislead; the tables will say so")
     winograd, performance, readme = (REPOSITORY / page for page in ("docs/winograd.md", "docs/performance.md", "README.md"))
     if "bench" in wanted:
         roof, text = machines_roof(options), bench(options).rstrip()

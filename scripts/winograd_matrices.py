@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Derives the matrices of Winograd's F(m x m, 3 x 3), proves them in exact fractions, and prints them, with the table of
+"""Derives the matrices of Winograd's F(m x m, 3 x 3), verifies them in exact fractions, and prints them, with the table in
 docs/winograd.md that compares tile sizes.
 
     scripts/winograd_matrices.py
 
-A product of polynomials is known by its values at m + 2 points, of which the last is infinity; docs/winograd.md tells how
-that becomes A' [ (G g) . (B' d) ].
+A product of polynomials is determined by its values at m + 2 points, the last of them infinity; docs/winograd.md derives
+A' [ (G g) . (B' d) ] from this.
 """
 
 import random
@@ -14,12 +14,12 @@ from math import sqrt
 
 TAPS = 3
 HALF = Fraction(1, 2)
-# m, and the finite points
-METHODS = ((2, (0, 1, -1)), (4, (0, 1, -1, 2, -2)), (6, (0, 1, -1, 2, -2, HALF, -HALF)))
+# m, the finite points, and their name in the table
+METHODS = ((2, (0, 1, -1), "0, +-1"), (4, (0, 1, -1, 2, -2), "0, +-1, +-2"), (6, (0, 1, -1, 2, -2, HALF, -HALF), "0, +-1, +-2, +-1/2"))
 
 
 def matrices(m, points):
-    """G, B' and A': a row for each point of the first two, a column of the third."""
+    """G, B' and A': a point is a row of the first two and a column of the third."""
     size = m + TAPS - 1
     assert len(points) == size - 1
     g, b = [], []
@@ -36,7 +36,7 @@ def matrices(m, points):
 
 
 def vanishing_at(points):
-    """Coefficients, of 1 first, of the product of all (x - point)."""
+    """Coefficients of the product of all (x - point), the constant first."""
     coefficients = [Fraction(1)]
     for point in points:
         shifted, scaled = [Fraction(0)] + coefficients, [-point * c for c in coefficients] + [Fraction(0)]
@@ -52,8 +52,8 @@ def times(matrix, vector):
     return [sum(element * x for element, x in zip(row, vector)) for row in matrix]
 
 
-def prove(g, b, a):
-    """The definition, for random whole numbers: no rounding, so equal means equal."""
+def verify(g, b, a):
+    """Compares with the definition on random integers, without rounding."""
     m = len(a)
     for _ in range(100):
         kernel, inputs = ([random.randint(-9, 9) for _ in range(n)] for n in (TAPS, m + TAPS - 1))
@@ -62,8 +62,8 @@ def prove(g, b, a):
 
 
 def errors(g, b, a):
-    """How much larger the error of the worst output is than by the definition, if every transformed number is rounded:
-    independently, or all to the worst. In two dimensions both are squares of those in one."""
+    """The error of the worst output relative to the direct method, if every transformed number is rounded: for independent
+    errors, and for errors that all point the same way. In two dimensions both are squares of those in one."""
     def worst(size_of_row, power, of_definition):
         sizes = [size_of_row(k) * size_of_row(d) for k, d in zip(g, b)]
         return max(float(sum(abs(x) ** power * size for x, size in zip(row, sizes)) / of_definition) for row in a)
@@ -74,23 +74,23 @@ def errors(g, b, a):
 
 
 def main():
-    table = ["| | products of the definition, of Winograd's method | on 28 x 28 outputs | error, relative to the definition's |",
+    table = ["| | multiplications saved | on 28 x 28 outputs | error relative to the direct method |",
              "|---|---|---|---|"]
-    for m, points in METHODS:
+    for m, points, name in METHODS:
         found = matrices(m, points)
-        prove(*found)
-        print(f"F({m} x {m}, 3 x 3), points {', '.join(map(str, points))}, infinity: proven\n")
-        for name, matrix in zip(("G", "B'", "A'"), found):
+        verify(*found)
+        print(f"F({m} x {m}, 3 x 3), points {', '.join(map(str, points))}, infinity: verified\n")
+        for label, matrix in zip(("G", "B'", "A'"), found):
             width = max(len(str(x)) for row in matrix for x in row)
             for index, row in enumerate(matrix):
-                label = f"{name} =" if index == len(matrix) // 2 else ""
-                print(f"    {label:<5}| {' '.join(f'{str(x):>{width}}' for x in row)} |")
+                shown = f"{label} =" if index == len(matrix) // 2 else ""
+                print(f"    {shown:<5}| {' '.join(f'{str(x):>{width}}' for x in row)} |")
             print()
         direct, saved = (m * TAPS) ** 2, (m + TAPS - 1) ** 2
         tiles = -(-28 // m)
         on_28 = 28**2 * TAPS**2 / (tiles**2 * saved)
         independent, at_worst = errors(*found)
-        table.append(f"| F({m}x{m}, 3x3) | {direct} / {saved} = {direct / saved:.3g} | {on_28:.3g} "
+        table.append(f"| F({m}x{m}, 3x3), points {name}, infinity | {direct} / {saved} = {direct / saved:.3g} | {on_28:.3g} "
                      f"| {independent:.2g} (at worst {at_worst:.0f}) |")
     print("\n".join(table))
 

@@ -1,4 +1,4 @@
-"""CIFAR-10 for the peers: the binary release's folder, cut into the tutorial's two halves, with NumPy alone."""
+"""CIFAR-10 for the peers: reads the binary release's folder and splits it into the tutorial's two halves."""
 
 from pathlib import Path
 

@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
-"""Thawline, Keras and PyTorch side by side on this machine, in alternation, so that a busy minute hits them alike.
+"""Times Thawline, Keras and PyTorch on this machine, in alternation, so that other load affects all alike.
 
-    compare_peers.sh steps                              milliseconds a training step; ten minutes
-    compare_peers.sh experiment --data DIR              the whole tutorial, 2 x 20 epochs; an hour
+    compare_peers.sh steps                              milliseconds per training step; takes ten minutes
+    compare_peers.sh experiment --data DIR              the whole tutorial, 2 x 20 epochs; takes an hour
 
 It installs nothing. It needs:
     Thawline     built: cargo build --release
     PyTorch      python3 -m venv /tmp/torch && /tmp/torch/bin/pip install torch numpy          --torch /tmp/torch/bin/python
     Keras        python3 -m venv /tmp/keras && /tmp/keras/bin/pip install tensorflow-cpu       --keras /tmp/keras/bin/python
     pictures     for `experiment` only: the folder cifar-10-batches-bin of the binary release  --data DIR
-A peer whose Python is not named (TORCH_PYTHON and KERAS_PYTHON do as well) is left out, and the record says so.
+Without its Python (--torch or TORCH_PYTHON, --keras or KERAS_PYTHON) a peer is left out, and the record says so.
 
-It prints a Markdown table of medians and ratios, and writes it with every single time to benches/records/ (--records).
-`scripts/update_tables.py peers` puts the newest record of `steps` into the README.
-Let the machine do nothing else meanwhile: the load average is part of the record.
+It prints a Markdown table of medians and ratios, and writes it and every single time to benches/records/ (--records).
+`scripts/update_tables.py peers` copies the newest record of `steps` into the README.
+Run nothing else meanwhile: the load average is part of the record.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from participants import TASKS, Peer, Thawline, Trouble, experiment_of_peer, exp
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
-SETTLE_SECONDS = 0.5  # thread pools of the one who has just finished go to sleep
+SETTLE_SECONDS = 0.5  # so that the last participant's thread pool goes to sleep
 
 # label: (which Python, script, arguments)
 STEP_PEERS = {
@@ -49,7 +49,7 @@ EXPERIMENT_PEERS = {
 }
 
 
-# -- milliseconds a step
+# -- milliseconds per step
 
 def compare_steps(options):
     bench = ["bench", "--only", "steps", "--json", "--threads", str(options.threads)]
@@ -59,7 +59,7 @@ def compare_steps(options):
         for label, command in peer_commands(STEP_PEERS, options).items():
             participants.append(Peer(label, command))
         for round_number in range(options.rounds):
-            # Each round begins with the next participant: nobody always runs behind the same neighbour.
+            # Each round starts with the next participant, so that none always runs after the same one.
             first = round_number % len(participants)
             for participant in participants[first:] + participants[:first]:
                 time.sleep(SETTLE_SECONDS)
@@ -74,7 +74,7 @@ def compare_steps(options):
     results = {
         participant.label: {
             "introduction": participant.introduction,
-            # The median of a round, then of the rounds: a disturbed round counts as one.
+            # The median of each round, then of the rounds, so that a disturbed round counts only once.
             **{task: summary([statistics.median(t) for t in times[participant.label][task]]) for task in TASKS},
             "times_ms": times[participant.label],
         }
@@ -107,7 +107,7 @@ def steps_table(results, options):
         for result in results.values() for task in TASKS
     )
     lines += ["", f"Medians of {options.rounds} rounds in alternation, {options.steps} steps each; in parentheses the ratio to "
-              f"Thawline's. The widest distance between a row's quartiles is {100 * spread:.0f} % of its median."]
+              f"Thawline's. The largest interquartile range is {100 * spread:.0f} % of its median."]
     return lines
 
 
@@ -144,7 +144,7 @@ def experiments_table(results, options):
 
     ours = results["Thawline"]
     lines = [
-        f"| {options.epochs} epochs a model, {options.threads} threads "
+        f"| {options.epochs} epochs per model, {options.threads} threads "
         "| model_1 | model_2, features included | both | whole process | model_1 accuracy | model_2 accuracy |",
         "|---|---|---|---|---|---|---|",
     ]
@@ -160,10 +160,10 @@ def experiments_table(results, options):
     return lines
 
 
-# -- what both have in common
+# -- shared by both
 
 def peer_commands(peers, options):
-    """{label: command} of the peers whose Python is known; says which are left out."""
+    """{label: command} of the peers whose Python is known; reports those that are left out."""
     commands = {}
     for label, (which, script, arguments) in peers.items():
         python = getattr(options, which)
@@ -180,7 +180,7 @@ def title(label, result):
 
 
 def write_record(kind, options, place, results, table):
-    """One JSON file with everything, one Markdown file to read; each appears whole or not at all."""
+    """Writes a JSON file with everything and a Markdown file to read, each completely or not at all."""
     today = datetime.date.today().isoformat()
     missing = [name for name in ("keras", "torch") if not getattr(options, name)]
     heading = [
@@ -188,7 +188,7 @@ def write_record(kind, options, place, results, table):
         "",
         f"{place['cpu']}, {place['logical_cpus']} logical CPUs, {', '.join(place['instruction_sets'])}, "
         f"{place['memory_gib']} GiB, {place['system']}. Load average at the start: {place['load_average']}.",
-        *([f"Left out, for want of a Python that has it: {', '.join(missing)}."] if missing else []),
+        *([f"Left out, because no Python was given: {', '.join(missing)}."] if missing else []),
         "",
     ]
     footer = ["", f"Made by `scripts/compare_peers.sh {kind}` at {commit()}; every single time is in the JSON file of the "
@@ -205,7 +205,7 @@ def write_record(kind, options, place, results, table):
 
 
 def commit():
-    """What `git describe` says of the sources, "-dirty" where they are changed; nothing outside a checkout."""
+    """The output of `git describe`, with "-dirty" if the sources are changed."""
     told = subprocess.run(["git", "-C", str(REPOSITORY), "describe", "--always", "--dirty"], capture_output=True, text=True)
     return told.stdout.strip() or "an unknown commit"
 
@@ -219,20 +219,20 @@ def main():
     arguments = argparse.ArgumentParser(prog="compare_peers.sh", description=__doc__,
                                         formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("kind", choices=["steps", "experiment"])
-    arguments.add_argument("--thawline", default=str(target / "release" / "thawline"), help="the program, with arguments if any")
+    arguments.add_argument("--thawline", default=str(target / "release" / "thawline"), help="the program, optionally with arguments")
     arguments.add_argument("--keras", default=os.environ.get("KERAS_PYTHON"), metavar="PYTHON")
     arguments.add_argument("--torch", default=os.environ.get("TORCH_PYTHON"), metavar="PYTHON")
     arguments.add_argument("--records", default=str(REPOSITORY / "benches" / "records"), metavar="DIR")
     arguments.add_argument("--threads", type=int, default=2)
     arguments.add_argument("--batch", type=int, default=128)
     arguments.add_argument("--rounds", type=int, default=9, help="steps: rounds of alternation")
-    arguments.add_argument("--steps", type=int, default=10, help="steps: training steps a round")
+    arguments.add_argument("--steps", type=int, default=10, help="steps: training steps per round")
     arguments.add_argument("--data", metavar="DIR", help="experiment: the folder cifar-10-batches-bin")
-    arguments.add_argument("--epochs", type=int, default=20, help="experiment: epochs a model")
-    arguments.add_argument("--seed", type=int, default=0, help="experiment: the seed of each")
+    arguments.add_argument("--epochs", type=int, default=20, help="experiment: epochs per model")
+    arguments.add_argument("--seed", type=int, default=0, help="experiment: the seed")
     options = arguments.parse_args()
 
-    os.environ.pop("OPENBLAS_CORETYPE", None)  # would hold NumPy's and others' BLAS to an older CPU
+    os.environ.pop("OPENBLAS_CORETYPE", None)  # would restrict BLAS to an older CPU's instructions
     place = machine.describe()
     if place["load_average"] > 0.5:
         say(f"warning: the load average is {place['load_average']}; times taken on a busy machine mislead")

@@ -1,4 +1,4 @@
-"""The machine on which something was timed: what a reader must know to judge the times. Linux and macOS."""
+"""Describes the machine on which something was timed. Linux and macOS."""
 
 import os
 import platform
@@ -6,7 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
-# The instruction sets that decide how fast these kernels can be.
+# The instruction sets that determine how fast the kernels can be.
 TELLING_FLAGS = ("avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve")
 
 
@@ -23,7 +23,7 @@ def describe():
 
 
 def slug(place):
-    """What `describe` gave, as part of a file's name."""
+    """The machine as part of a file name."""
     words = re.sub(r"[^a-z0-9]+", "-", re.sub(r"\(.*?\)", "", place["cpu"].lower())).strip("-")
     return f"{words}-{place['logical_cpus']}-cpus"
 
@@ -43,6 +43,6 @@ def _cpu_and_memory():
     text = cpuinfo.read_text()
     name = field("model name") or platform.machine()
     family, model = field("cpu family"), field("model")
-    if family and model:  # in virtual machines the name alone often says little
+    if family and model:  # in virtual machines the name alone is often generic
         name += f" (family {family}, model {model})"
     return name, field("flags|Features").split(), memory

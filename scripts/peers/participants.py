@@ -1,4 +1,4 @@
-"""Who takes part in a comparison, and how to ask each of them. Needs nothing but Python's own library."""
+"""The participants of a comparison, and how to time each. Needs only Python's standard library."""
 
 import json
 import shlex
@@ -8,21 +8,21 @@ from pathlib import Path
 
 TASKS = ("model_1", "model_2", "features")
 
-# Where `thawline bench --only steps --json` says what.
+# The fields of `thawline bench --only steps --json`.
 THAWLINE_FIELDS = {"model_1": ("step", "model_1_ms"), "model_2": ("step", "model_2_ms"), "features": ("features_ms",)}
 
 
 class Trouble(Exception):
-    """A participant that cannot take part; the message says why and what to do."""
+    """A participant failed; the message says why and what to do."""
 
 
 class Peer:
-    """A peer's process, started once and kept: it times when asked, and rests while the others are timed."""
+    """A peer's process, started once: it runs timings on request and sleeps while the others are timed."""
 
     def __init__(self, label, command):
         self.label = label
         self.command = command
-        self.complaints = tempfile.TemporaryFile("w+")  # not a pipe: nobody would empty it
+        self.complaints = tempfile.TemporaryFile("w+")  # not a pipe, which nothing would drain
         try:
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                             stderr=self.complaints, text=True, bufsize=1)
@@ -31,7 +31,7 @@ class Peer:
         self.introduction = self._answer()
 
     def measure(self, steps):
-        """One round: {task: times in ms} of each task."""
+        """One round: {task: times in ms}."""
         times = {}
         for task in TASKS:
             self.process.stdin.write(f"{task} {steps}\n")
@@ -56,7 +56,7 @@ class Peer:
 
 
 class Thawline:
-    """Thawline's own benchmark, run anew for every round: it starts in milliseconds and warms up by itself."""
+    """Thawline's own benchmark, started again for every round: it starts in milliseconds and does its own warm-up."""
 
     def __init__(self, label, command):
         self.label = label
@@ -65,12 +65,12 @@ class Thawline:
         self.introduction = {"peer": "Thawline", "variant": "fp32", "version": version.removeprefix("thawline ")}
 
     def measure(self, steps):
-        """One round: {task: times in ms}; here one time a task, the median that the benchmark itself took."""
+        """One round: {task: times in ms}, with one time per task: the benchmark's own median."""
         output = answer_of(self.label, [*self.command, "--rounds", str(steps)])
         try:
             bench = json.loads(output)
         except ValueError as error:
-            raise Trouble(f"{self.label}: {shlex.join(self.command)} printed no JSON: {output[:200]!r}") from error
+            raise Trouble(f"{self.label}: {shlex.join(self.command)} did not print JSON: {output[:200]!r}") from error
         return {task: [float(self._field(bench, path))] for task, path in THAWLINE_FIELDS.items()}
 
     def close(self):

@@ -1,21 +1,21 @@
 #!/usr/bin/env python3
-"""The tutorial itself, in Keras on TensorFlow, on the CPU: what Thawline reproduces and is timed against.
+"""The tutorial in Keras on TensorFlow, on the CPU: Thawline reproduces it and is timed against it.
 
     peer_keras.py [--variant V]                                  wait for timing requests on stdin (see stopwatch.py)
-    peer_keras.py [--variant V] --experiment DIR [--epochs N]    the whole experiment; a line of JSON an epoch
+    peer_keras.py [--variant V] --experiment DIR [--epochs N]    the whole experiment; a line of JSON per epoch
 
 Variants:
-    fp32             Keras as it comes
-    bf16             under the policy mixed_bfloat16
-(XLA, that is jit_compile=True, is no variant: on CPUs it makes these steps several times slower.)
+    fp32             Keras's defaults
+    bf16             with the policy mixed_bfloat16
+(There is no variant with XLA, jit_compile=True: on CPUs it makes these steps several times slower.)
 
 Tasks, each on random pictures, batches of 128:
-    model_1          a training step of the whole network, inside `fit`, where Keras is at its fastest
+    model_1          a training step of the whole network, inside `fit`, where Keras is fastest
     model_2          a training step with the convolutions frozen, their features computed in every step
-    features         the frozen features alone: convolution, convolution, max-pool, as a compiled function
+    features         only the frozen features: convolution, convolution, max-pool, as a compiled function
 
 Needs tensorflow (or tensorflow-cpu) and keras. For --experiment, DIR is the folder cifar-10-batches-bin;
---cached-features computes the frozen features once, as Thawline does; without it, in every batch, as the tutorial does.
+--cached-features computes the frozen features once, as Thawline does, instead of for every batch, as the tutorial does.
 """
 
 import argparse
@@ -48,7 +48,7 @@ def feature_layers():
 
 
 def head_layers():
-    """[N, 14, 14, 64] -> [N, 5]. The first Dropout belongs behind the cut: it stays live when the features freeze."""
+    """[N, 14, 14, 64] -> [N, 5]. The first Dropout is after the cut: it stays active when the features are frozen."""
     return [
         layers.Dropout(0.25), layers.Flatten(),
         layers.Dense(128), layers.Activation("relu"), layers.Dropout(0.25),
@@ -71,7 +71,7 @@ def freeze(stack):
 # -- timing
 
 class BatchEnds(keras.callbacks.Callback):
-    """Notes when each batch ends: from one end to the next lies one step, with all that `fit` does around it."""
+    """Records when each batch ends; the difference is one step, including everything that `fit` does around it."""
 
     def __init__(self):
         super().__init__()
@@ -108,7 +108,7 @@ def timing_tasks(batch):
 # -- the experiment
 
 class Report(keras.callbacks.Callback):
-    """A line of JSON an epoch."""
+    """Prints a line of JSON per epoch."""
 
     def __init__(self, name, report):
         super().__init__()
@@ -141,7 +141,7 @@ def experiment(folder, epochs, batch, cached_features, report):
 
 
 def fit(name, model, half, epochs, batch, report, began=None):
-    """Trains on half[0], validates on half[1] after each epoch. `total_seconds` counts from `began`, where given."""
+    """Trains on half[0], validates on half[1] after each epoch. `total_seconds` counts from `began` if given."""
     (pixels, labels), test = half
     began = began or time.perf_counter()
     model.fit(pixels, labels, batch_size=batch, epochs=epochs, verbose=0, validation_data=test,

@@ -1,18 +1,18 @@
 #!/usr/bin/env python3
-"""The tutorial's network in PyTorch, on the CPU: what Thawline is timed against.
+"""The tutorial's network in PyTorch, on the CPU, for comparison with Thawline.
 
     peer_torch.py [--variant V]                                  wait for timing requests on stdin (see stopwatch.py)
-    peer_torch.py [--variant V] --experiment DIR [--epochs N]    the whole experiment; a line of JSON an epoch
+    peer_torch.py [--variant V] --experiment DIR [--epochs N]    the whole experiment; a line of JSON per epoch
 
 Variants:
-    eager            PyTorch as it comes: fp32, [N, C, H, W] in memory
+    eager            PyTorch's defaults: fp32, [N, C, H, W] in memory
     channels_last    fp32, [N, H, W, C] in memory, which oneDNN prefers
-    bf16             channels_last under bfloat16 autocast: half the bits, twice the speed on CPUs with AVX-512 BF16
+    bf16             channels_last with bfloat16 autocast: half the bits, twice the speed on CPUs with AVX-512 BF16
 
 Tasks, each on one batch of random pictures that stays in memory:
     model_1          a training step of the whole network: forward, backward, Adam
     model_2          a training step with the convolutions frozen, their features computed in every step
-    features         the frozen features alone: convolution, convolution, max-pool, without gradient
+    features         only the frozen features: convolution, convolution, max-pool, without gradient
 
 Needs torch and numpy. For --experiment, DIR is the folder cifar-10-batches-bin; --cached-features computes the frozen
 features once, as an expert would and as Thawline does (the tutorial does not).
@@ -40,7 +40,7 @@ def feature_layers():
 
 
 def head_layers():
-    """[N, 64, 14, 14] -> [N, 5] logits. The first Dropout belongs behind the cut: it stays live when the features freeze."""
+    """[N, 64, 14, 14] -> [N, 5] logits. The first Dropout is after the cut: it stays active when the features are frozen."""
     return glorot(nn.Sequential(
         nn.Dropout(0.25), nn.Flatten(), nn.Linear(64 * 14 * 14, 128), nn.ReLU(), nn.Dropout(0.25), nn.Linear(128, 5)
     ))
@@ -66,7 +66,7 @@ def adam(model):
 
 
 class Variant:
-    """How pictures and kernels lie in memory, and in which precision the products are taken."""
+    """The memory layout of pictures and kernels, and the precision of the products."""
 
     def __init__(self, name):
         self.layout = torch.contiguous_format if name == "eager" else torch.channels_last
@@ -136,7 +136,7 @@ def to_torch(variant, pixels, labels):
 
 
 def fit(variant, name, model, half, epochs, batch, report, began=None):
-    """Trains on half[0], validates on half[1] after each epoch. `total_seconds` counts from `began`, where given."""
+    """Trains on half[0], validates on half[1] after each epoch. `total_seconds` counts from `began` if given."""
     (images, labels), test = half
     optimizer = adam(model)
     began = began or time.perf_counter()

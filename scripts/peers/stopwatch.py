@@ -1,13 +1,13 @@
-"""The peers' side of a timing in alternation: a process that stays alive, and times when it is asked to.
+"""The peers' side of a timing in alternation: a process that stays alive and runs timings on request.
 
-Loading TensorFlow takes seconds, and the first steps are slow in every framework. So a peer starts once, says who it is
-in a line of JSON, and then answers requests, one a line, until its input ends:
+Loading TensorFlow takes seconds, and the first steps are slow in every framework. So a peer starts once, introduces
+itself in a line of JSON, and then answers requests, one per line, until its input ends:
 
     request   model_1 10
     answer    {"task": "model_1", "median_ms": 146.2, "times_ms": [145.9, 146.2, ...]}
 
-Between requests it does nothing, so that the driver (compare.py) can let the others have the machine. Everything that is
-not an answer goes to stderr.
+Between requests it sleeps, so that the driver (compare.py) can time the others. Everything that is not an answer goes to
+stderr.
 """
 
 import json
@@ -38,7 +38,7 @@ def serve(introduction, tasks):
 
 
 def timed(step):
-    """Turns a function that performs one step into one that performs n and returns their times; some warm-up first."""
+    """Turns a function that performs one step into one that, after a warm-up, performs n and returns their times."""
 
     def run(steps):
         for _ in range(WARM_UP_STEPS):
@@ -54,7 +54,7 @@ def timed(step):
 
 
 def _keep_stdout_for_answers():
-    """Points everybody else's stdout at stderr: frameworks print, from Python and from C++."""
+    """Redirects stdout to stderr for everything else: frameworks print, from Python and from C++."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     return answers
