@@ -17,8 +17,8 @@ use thawline::{
     model_file::Model,
     models::{Architecture, Tutorial, file},
     own_pictures,
-    record::RunRecord,
-    report::{self, ReportPictures},
+    record::{ReportPictures, RunRecord},
+    report,
     sweep::{merge::Results, record::JobRecord, settings::Settings},
     tensor_file::{self, TensorFile},
 };

@@ -7,10 +7,7 @@ use std::{
 };
 
 use image::{DynamicImage, Frame, ImageFormat, Rgb, RgbImage, codecs::gif::GifEncoder};
-use thawline::{
-    failure::Kind,
-    own_pictures::{Pixels, file},
-};
+use thawline::{failure::Kind, own_pictures::file, record::Pixels};
 
 use crate::invocation::Place;
 

@@ -3,8 +3,8 @@
 use std::{fs, time::Duration};
 
 use thawline::{
-    record::{EpochRow, ModelRecord, RunRecord},
-    report::{self, ReportPictures},
+    record::{EpochRow, ModelRecord, ReportPictures, RunRecord},
+    report,
 };
 
 use crate::invocation::{Call, Place, Run, names, small_run};

@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     failure::{Failure, Kind, Result},
-    own_pictures::Pixels,
-    record::{Environment, FrozenTensor, ModelRecord},
+    record::{Environment, FrozenTensor, ModelRecord, Pixels},
 };
 
 /// The version of the record.

@@ -23,6 +23,7 @@ pub mod models;
 pub mod own_pictures;
 mod path_text;
 pub mod pictures;
+pub mod png;
 pub mod predictions;
 pub mod regime;
 pub mod selection;

@@ -7,8 +7,10 @@
 mod data;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod pictures;
 
 pub use data::{ClassRecord, DataKind, DataRecord, TaskRecord};
+pub use pictures::{ClassPictures, Pixels, ReportPictures};
 use serde::{Deserialize, Serialize};
 
 /// The version of the record that this program writes and reads.

@@ -17,9 +17,8 @@ use self::resumption::{LOCK, Lock};
 use crate::{
     atomic_file::{self, AtomicWriteError},
     output,
-    record::{DataKind, EpochRow, RecordError, RunRecord},
-    report::{self, ReportPictures},
-    spreadsheet,
+    record::{DataKind, EpochRow, RecordError, ReportPictures, RunRecord},
+    report, spreadsheet,
 };
 
 /// A run's folder while the run goes on.

@@ -5,9 +5,8 @@ use thawline_tensor::nn::Examples;
 
 use crate::{
     failure::{Failure, Result},
-    record::{ClassRecord, TaskRecord},
+    record::{ClassPictures, ClassRecord, TaskRecord},
     regime::Augment,
-    report::ClassPictures,
     selection::{Selection, of_classes},
 };
 

@@ -2,12 +2,12 @@
 
 use std::{collections::HashSet, path::PathBuf};
 
-use super::{Pixels, examples, folder::Class, read_all, split};
+use super::{examples, folder::Class, read_all, split};
 use crate::{
     adaptation::ClassCount,
     failure::{Failure, Kind, Result},
     path_text,
-    record::ClassRecord,
+    record::{ClassRecord, Pixels},
     task::Task,
 };
 

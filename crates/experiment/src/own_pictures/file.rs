@@ -14,7 +14,6 @@ use image::{
 };
 
 use super::{
-    Pixels,
     budget::{self, Reserved},
     jpeg, kinds, png,
 };
@@ -22,6 +21,7 @@ use crate::{
     failure::{Failure, Kind, Result},
     models,
     progress::bytes,
+    record::Pixels,
 };
 
 /// The most pixels of a picture: as many as the largest cameras give. What announces more would fill the memory.

@@ -12,17 +12,14 @@ mod kinds;
 mod png;
 pub mod split;
 
-use thawline_cifar::{Image, PIXEL_BYTES};
+use thawline_cifar::Image;
 use thawline_tensor::{
     Shape,
     nn::{Examples, Inputs},
     threads,
 };
 
-use crate::{failure::Result, models};
-
-/// A picture as the network takes it, 32 x 32 pixels: rows of red from the top left, then green, then blue.
-pub type Pixels = [u8; PIXEL_BYTES];
+use crate::{failure::Result, models, record::Pixels};
 
 /// Reads files in parallel, and says of each, in their order, what became of it. `stop` is asked before each file;
 /// where it is true, the rest is left out.

@@ -1,7 +1,6 @@
 //! A made-up run for tests: plausible curves, no training.
 
 use super::*;
-use crate::report::{ClassPictures, ReportPictures};
 
 const NAMES: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 

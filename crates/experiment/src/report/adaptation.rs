@@ -8,10 +8,11 @@ use super::{
     curves::{self, Axis, Chart, Curve},
     networks, number, page,
     palette::Ink,
-    pictures, results,
+    results,
 };
 use crate::{
     adaptation::{Adaptation, Mistake},
+    png,
     record::EpochRow,
 };
 
@@ -187,7 +188,7 @@ fn worst(record: &Adaptation, mistakes: &[Mistake]) -> Markup {
             div.mistakes { @for mistake in mistakes.iter().take(MISTAKES) {
                 figure {
                     img alt={ (mistake.file) ", " (mistake.class) } title=(mistake.file)
-                        src={ "data:image/png;base64," (BASE64_STANDARD.encode(pictures::picture(&mistake.pixels))) };
+                        src={ "data:image/png;base64," (BASE64_STANDARD.encode(png::picture(&mistake.pixels))) };
                     figcaption {
                         (mistake.class) ", taken for " strong { (mistake.predicted) } " with "
                         (number::percent_of_certainty(f64::from(mistake.probability))) br;

@@ -20,11 +20,9 @@ pub mod sweep;
 #[cfg(test)]
 mod tests;
 
-pub use pictures::{ClassPictures, ReportPictures, picture};
-
 use crate::{
     adaptation::{Adaptation, Mistake},
-    record::{DataKind, RunRecord},
+    record::{ClassPictures, DataKind, ReportPictures, RunRecord},
 };
 
 /// The whole `report.html`.

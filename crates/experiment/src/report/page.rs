@@ -3,15 +3,10 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{
-    canvas::Svg,
-    caveats, figures, networks, number, palette,
-    pictures::{self, ClassPictures, ReportPictures},
-    published, results,
-};
+use super::{canvas::Svg, caveats, figures, networks, number, palette, pictures, published, results};
 use crate::{
     path_text,
-    record::{DataKind, RunRecord, TaskRecord},
+    record::{ClassPictures, DataKind, ReportPictures, RunRecord, TaskRecord},
 };
 
 pub(super) fn render(record: &RunRecord, pictures: &ReportPictures) -> String {

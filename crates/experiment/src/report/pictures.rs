@@ -3,34 +3,17 @@
 //! The names of the classes are not in the pixels: the page sets them beside the rows, as text.
 
 use super::number;
-use crate::record::DataKind;
-
-/// Sample pictures of both halves of the experiment.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ReportPictures {
-    /// The classes that model_1 learned, in the order of its outputs.
-    pub source: Vec<ClassPictures>,
-    /// The classes that model_2 learned, in the order of its outputs.
-    pub target: Vec<ClassPictures>,
-}
-
-/// Some pictures of one class; ten make a good row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClassPictures {
-    /// The name of the class.
-    pub class: String,
-    /// 32 x 32 pixels each, as a CIFAR record has them: rows of red from the top left, then green, then blue.
-    pub pictures: Vec<[u8; 3072]>,
-}
+use crate::{
+    png::Sheet,
+    record::{ClassPictures, DataKind},
+};
 
 const SIDE: usize = 32;
-const PLANE: usize = SIDE * SIDE;
 /// A picture's pixel is a square of this side: small pictures stay sharp on dense screens.
 const ENLARGED: usize = 3;
 /// Transparent pixels around each picture.
 const MARGIN: usize = 3;
 const CELL: usize = SIDE * ENLARGED + 2 * MARGIN;
-const CHANNELS: usize = 4;
 
 /// What the pictures are, for those who cannot see them and for the PNG's own text.
 pub(super) fn describe(rows: &[ClassPictures], kind: DataKind) -> String {
@@ -45,51 +28,13 @@ pub(super) fn describe(rows: &[ClassPictures], kind: DataKind) -> String {
 pub(super) fn grid(rows: &[ClassPictures], description: &str) -> Option<Vec<u8>> {
     let columns = rows.iter().map(|row| row.pictures.len()).max().filter(|&columns| columns > 0)?;
     let (width, height) = (columns * CELL, rows.len() * CELL);
-    let mut pixels = vec![0; width * height * CHANNELS];
+    let mut sheet = Sheet::new(width, height);
     for (r, row) in rows.iter().enumerate() {
         for (c, picture) in row.pictures.iter().enumerate() {
-            let (left, top) = (c * CELL + MARGIN, r * CELL + MARGIN);
-            for y in 0..SIDE * ENLARGED {
-                let line = ((top + y) * width + left) * CHANNELS;
-                let line = &mut pixels[line..line + SIDE * ENLARGED * CHANNELS];
-                for (x, pixel) in line.chunks_exact_mut(CHANNELS).enumerate() {
-                    let from = y / ENLARGED * SIDE + x / ENLARGED;
-                    pixel.copy_from_slice(&[picture[from], picture[PLANE + from], picture[2 * PLANE + from], u8::MAX]);
-                }
-            }
+            sheet.picture(c * CELL + MARGIN, r * CELL + MARGIN, ENLARGED, picture);
         }
     }
-    Some(encode(&pixels, width, height, description).expect("a Vec takes every byte"))
-}
-
-/// One picture as the bytes of a PNG, pixel for pixel; it comes as planes of red, green and blue.
-///
-/// # Panics
-/// Never: there is no file behind it.
-pub fn picture(planes: &[u8; 3072]) -> Vec<u8> {
-    let pixel = |at: usize| [planes[at], planes[PLANE + at], planes[2 * PLANE + at], u8::MAX];
-    let pixels: Vec<u8> = (0..PLANE).flat_map(pixel).collect();
-    encode(&pixels, SIDE, SIDE, "a picture").expect("a Vec takes every byte")
-}
-
-/// Red, green, blue and opacity of each pixel as a PNG with a text inside.
-pub(super) fn encode(
-    pixels: &[u8],
-    width: usize,
-    height: usize,
-    description: &str,
-) -> Result<Vec<u8>, png::EncodingError> {
-    let mut bytes = Vec::new();
-    // Ten columns and a hundred rows make 10,000 pixels a side: far below what a PNG can hold.
-    let mut encoder = png::Encoder::new(&mut bytes, width as u32, height as u32);
-    encoder.set_color(png::ColorType::Rgba);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.set_compression(png::Compression::High);
-    encoder.add_itxt_chunk("Description".to_owned(), description.to_owned())?;
-    let mut writer = encoder.write_header()?;
-    writer.write_image_data(pixels)?;
-    writer.finish()?;
-    Ok(bytes)
+    Some(sheet.encode(description))
 }
 
 #[cfg(test)]
@@ -110,12 +55,12 @@ mod tests {
         assert_eq!(reader.info().size(), (2 * CELL as u32, 2 * CELL as u32));
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         reader.next_frame(&mut pixels).unwrap();
-        let at = |x: usize, y: usize| &pixels[(y * 2 * CELL + x) * CHANNELS..][..CHANNELS];
+        let at = |x: usize, y: usize| &pixels[(y * 2 * CELL + x) * 4..][..4];
         let picture = asymmetric();
         for y in 0..SIDE {
             for x in 0..SIDE {
                 let from = y * SIDE + x;
-                let want = [picture[from], picture[from + PLANE], picture[from + 2 * PLANE], 255];
+                let want = [picture[from], picture[from + 1024], picture[from + 2048], 255];
                 for (dx, dy) in [(0, 0), (ENLARGED - 1, 0), (0, ENLARGED - 1), (ENLARGED - 1, ENLARGED - 1)] {
                     let place = (CELL + MARGIN + x * ENLARGED + dx, CELL + MARGIN + y * ENLARGED + dy);
                     assert_eq!(at(place.0, place.1), want, "column {x}, row {y}");

@@ -17,8 +17,8 @@ use super::{
 use crate::{
     arms::{Arm, Stage, Training},
     failure::{Failure, Result},
+    png,
     record::ConfusionMatrix,
-    report,
     statistics::{CalibrationBin, calibration_error},
     streams::Stream,
     transfer,
@@ -183,7 +183,7 @@ impl Lesson<'_> {
             class: names[test.labels[at] as usize].clone(),
             predicted: names[confidences[at].1].clone(),
             confidence: confidences[at].0,
-            picture: BASE64_STANDARD.encode(report::picture(test.pixels(at))),
+            picture: BASE64_STANDARD.encode(png::picture(test.pixels(at))),
         };
         (evaluation, wrong.iter().take(MISTAKES).map(mistake).collect())
     }

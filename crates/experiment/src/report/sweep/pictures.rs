@@ -3,10 +3,8 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use maud::{Markup, html};
 
-use super::{
-    super::{number, pictures::encode},
-    analysis::Analysis,
-};
+use super::{super::number, analysis::Analysis};
+use crate::png::Sheet;
 
 /// Whose first layers are shown, what is taken from them, and what that is.
 const FIRST_LAYERS: [(&str, Option<&str>, &str); 7] = [
@@ -19,7 +17,6 @@ const FIRST_LAYERS: [(&str, Option<&str>, &str); 7] = [
     ("pretrain-source-shuffled", Some("frozen-random"), "what shuffled labels change"),
 ];
 
-const CHANNELS: usize = 4;
 /// A filter's pixel is a square of this side.
 const ENLARGED: usize = 8;
 /// Transparent pixels between filters.
@@ -33,22 +30,16 @@ fn tiles(title: &str, side: usize, filters: &[Vec<f32>]) -> Vec<u8> {
     let columns = COLUMNS.min(filters.len()).max(1);
     // Without the gap behind the last column and row.
     let (width, height) = (columns * cell - GAP, filters.len().div_ceil(columns).max(1) * cell - GAP);
-    let mut pixels = vec![0; width * height * CHANNELS];
+    let mut sheet = Sheet::new(width, height);
     for (index, filter) in filters.iter().enumerate() {
         let largest = filter.iter().fold(f32::MIN_POSITIVE, |largest, weight| largest.max(weight.abs()));
         let (left, top) = (index % columns * cell, index / columns * cell);
-        for y in 0..side * ENLARGED {
-            for x in 0..side * ENLARGED {
-                let from = (y / ENLARGED * side + x / ENLARGED) * 3;
-                let to = ((top + y) * width + left + x) * CHANNELS;
-                for channel in 0..3 {
-                    pixels[to + channel] = (127.5 + 127.5 * filter[from + channel] / largest).round() as u8;
-                }
-                pixels[to + 3] = u8::MAX;
-            }
+        for (at, weights) in filter.as_chunks::<3>().0.iter().enumerate() {
+            let color = weights.map(|weight| (127.5 + 127.5 * weight / largest).round() as u8);
+            sheet.square(left + at % side * ENLARGED, top + at / side * ENLARGED, ENLARGED, color);
         }
     }
-    encode(&pixels, width, height, title).expect("a Vec takes every byte")
+    sheet.encode(title)
 }
 
 /// The first layers of networks, a figure each.
