@@ -7,7 +7,7 @@ use std::{
     io::{self, IsTerminal, Write},
 };
 
-use crate::failure::Result;
+use crate::{failure::Result, number::NBSP};
 
 /// Where the program's text goes.
 #[derive(Debug, Clone, Copy, Default)]
@@ -123,7 +123,7 @@ impl Text {
 
 impl Line {
     fn printable(&self, in_colour: bool) -> String {
-        let text = escaped(&self.text, escape);
+        let text = escaped(&self.text, escape).replace(NBSP, " ");
         if !in_colour {
             return text;
         }
@@ -234,7 +234,7 @@ const LONGEST_ERROR: usize = 4000;
 
 /// Writes the line that says why the program ends. Its middle is left out where it is too long, for the advice comes last.
 pub fn error(message: &str) {
-    let message = escaped(&cut(message, LONGEST_ERROR, LONGEST_ERROR / 2), escape);
+    let message = escaped(&cut(message, LONGEST_ERROR, LONGEST_ERROR / 2), escape).replace(NBSP, " ");
     let [begin, end] = if in_colour(&io::stderr()) { [Style::Bad.codes(), PLAIN] } else { [""; 2] };
     let _ = io::stderr().write_all(format!("{begin}error:{end} {message}\n").as_bytes());
 }

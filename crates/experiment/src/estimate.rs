@@ -13,8 +13,7 @@ use thawline_tensor::{
 use crate::{
     config::Config,
     failure::{Failure, Kind, Result},
-    machine,
-    progress::{bytes, duration},
+    machine, number,
     task::Task,
 };
 
@@ -93,10 +92,10 @@ impl Stopwatch {
         let [model_1, model_2] = [self.work.model_1, self.work.model_2].map(|work| work / rate);
         Some(format!(
             "estimated total {}, from the first {} steps: model_1 {}, model_2 {}",
-            duration(model_1 + model_2),
+            number::duration(model_1 + model_2),
             self.laps + 1,
-            duration(model_1),
-            duration(model_2)
+            number::duration(model_1),
+            number::duration(model_2)
         ))
     }
 }
@@ -212,8 +211,8 @@ impl Memory {
                 Kind::Environment,
                 format!(
                     "{what} takes up to {} more memory, and {} are free: {advice}",
-                    bytes(self.more()),
-                    bytes(free)
+                    number::bytes(self.more()),
+                    number::bytes(free)
                 ),
             )),
             _ => Ok(()),
@@ -227,13 +226,13 @@ impl fmt::Display for Memory {
         write!(
             f,
             "up to {}: program and pictures {}, parameters and Adam {}",
-            bytes(self.total()),
-            bytes(held),
-            bytes(parameters)
+            number::bytes(self.total()),
+            number::bytes(held),
+            number::bytes(parameters)
         )?;
         for (what, amount) in [("a batch", batch), ("frozen features", features), ("a file of weights", file)] {
             if amount > 0 {
-                write!(f, ", {what} {}", bytes(amount))?;
+                write!(f, ", {what} {}", number::bytes(amount))?;
             }
         }
         Ok(())
@@ -288,6 +287,9 @@ mod tests {
         assert!(memory.require_of(Some(100), "it", "").is_ok() && memory.require_of(None, "it", "").is_ok());
         let failure = memory.require_of(Some(99), "it", "wait").unwrap_err();
         assert_eq!(failure.kind, Kind::Environment);
-        assert_eq!(failure.message, "it takes up to 100 B more memory, and 99 B are free: wait");
+        assert_eq!(
+            failure.message.replace(number::NBSP, " "),
+            "it takes up to 100 B more memory, and 99 B are free: wait"
+        );
     }
 }

@@ -6,9 +6,10 @@ use std::{
     path::Path,
 };
 
-use thawline_tensor::nn::thousands;
-
-use crate::failure::{Failure, Kind, Result};
+use crate::{
+    failure::{Failure, Kind, Result},
+    number,
+};
 
 /// A kind of file: what it is called, and the most bytes that are read of one.
 #[derive(Debug, Clone, Copy)]
@@ -91,7 +92,7 @@ impl<'a> Input<'a> {
         let more = end.min(self.length).saturating_sub(read);
         self.bytes.try_reserve_exact(usize::try_from(more).unwrap_or(usize::MAX)).map_err(|_| {
             let message =
-                format!("{}: there is no memory for its {} bytes", self.path.display(), thousands(self.length));
+                format!("{}: there is no memory for its {} bytes", self.path.display(), number::count(self.length));
             Failure::new(Kind::Environment, message)
         })?;
         let mut part = (&mut self.file).take(end.saturating_sub(read));
@@ -109,7 +110,7 @@ impl<'a> Input<'a> {
     }
 
     fn too_large(&self) -> Failure {
-        let (length, most) = (thousands(self.length.max(self.bytes.len() as u64)), thousands(self.kind.most));
+        let (length, most) = (number::count(self.length.max(self.bytes.len() as u64)), number::count(self.kind.most));
         refused(self.path, &format!("has {length} bytes or more; expected {}, at most {most}", self.kind.name))
     }
 }

@@ -42,6 +42,7 @@ pub mod failure;
 pub mod input;
 pub mod interrupt;
 pub mod machine;
+pub mod number;
 pub mod plan;
 pub mod progress;
 pub mod results;

@@ -5,10 +5,7 @@
 
 use std::{collections::HashSet, path::Path};
 
-use thawline_tensor::{
-    Buffer,
-    nn::{Network, thousands},
-};
+use thawline_tensor::{Buffer, nn::Network};
 
 use crate::{
     checkpoint::{self, Standing},
@@ -16,6 +13,7 @@ use crate::{
     console::shown,
     estimate::{MORE, Memory},
     failure::{Failure, Result},
+    number,
     tensor_file::{self, Dtype, Header, TensorFile, dimensions},
     weights::{self, Metadata},
 };
@@ -179,8 +177,8 @@ fn outline(metadata: &Metadata, header: &Header) -> Result<Network> {
         return Err(Failure::usage(format!(
             "holds features alone, and its network's head would have {} parameters; expected at most {}: \
              use the whole model's file",
-            thousands(not_held),
-            thousands(MOST_NOT_HELD)
+            number::count(not_held),
+            number::count(MOST_NOT_HELD)
         )));
     }
     let tensors = held.iter().map(|(name, param)| (name.clone(), param.shape.dims()));

@@ -12,13 +12,13 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use thawline_tensor::{
     Shape,
-    nn::{Method, Network, NetworkError, thousands},
+    nn::{Method, Network, NetworkError},
 };
 
 pub use self::{layers::Layer, tutorial::Tutorial};
 use crate::{
     failure::{Failure, Result},
-    progress::bytes,
+    number,
 };
 
 /// Far more than any network for 32 x 32 pictures has use for: 30 GB to train, and 250 times the tutorial's outputs.
@@ -179,16 +179,16 @@ impl Architecture {
         if parameters > MOST_PARAMETERS {
             return Err(Failure::usage(format!(
                 "this network would have {} parameters; expected at most {}: use fewer filters or units, or larger pools",
-                thousands(parameters),
-                thousands(MOST_PARAMETERS)
+                number::count(parameters),
+                number::count(MOST_PARAMETERS)
             )));
         }
         if activations > MOST_ACTIVATIONS {
             return Err(Failure::usage(format!(
                 "the outputs of this network's layers would take {} for each picture; expected at most {}: \
                  use fewer filters or units",
-                bytes(activations),
-                bytes(MOST_ACTIVATIONS)
+                number::bytes(activations),
+                number::bytes(MOST_ACTIVATIONS)
             )));
         }
         Ok(network)

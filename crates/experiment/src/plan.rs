@@ -2,12 +2,10 @@
 
 use std::path::Path;
 
-use thawline_tensor::nn::thousands;
-
 use crate::{
     console::{Text, listed, shown},
     experiment::{Experiment, Features},
-    progress::bytes,
+    number,
     record::Environment,
     regime::Schedule,
     task::Task,
@@ -69,8 +67,8 @@ fn describe(task: &Task) -> String {
     format!(
         "{}: {} training and {} validation pictures",
         listed(&task.names()),
-        thousands(task.train.len() as u64),
-        thousands(task.validation.len() as u64)
+        number::count(task.train.len() as u64),
+        number::count(task.validation.len() as u64)
     )
 }
 
@@ -85,8 +83,8 @@ fn cache(experiment: &Experiment) -> Option<String> {
         _ if plan.bytes == 0 => Some("none: no layer is frozen before the first trainable layer or dropout".to_owned()),
         Cache::Auto => Some(format!(
             "off: the features would take {}, and half of the free memory is {}; they are computed for each batch",
-            bytes(plan.bytes),
-            bytes(plan.budget)
+            number::bytes(plan.bytes),
+            number::bytes(plan.budget)
         )),
         _ => Some("off: the features are computed for each batch".to_owned()),
     }

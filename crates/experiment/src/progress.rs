@@ -5,12 +5,13 @@
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use thawline_tensor::nn::{StepReport, thousands};
+use thawline_tensor::nn::StepReport;
 
 use crate::{
     console::{Console, Text},
     estimate::Stopwatch,
     failure::Result,
+    number,
     record::EpochRow,
 };
 
@@ -66,7 +67,9 @@ impl Progress {
         self.epoch_began = Instant::now();
         match features {
             None => Ok(()),
-            Some(seconds) => self.line([format!("features  computed once, in {}", duration(seconds)), String::new()]),
+            Some(seconds) => {
+                self.line([format!("features  computed once, in {}", number::duration(seconds)), String::new()])
+            }
         }
     }
 
@@ -83,16 +86,16 @@ impl Progress {
             self.header()?;
         }
         let running = report.running;
-        let [epoch, accuracy] = [self.epoch_column(report.epoch), percent(running.accuracy)];
+        let [epoch, accuracy] = [self.epoch_column(report.epoch), number::percent(running.accuracy)];
         let bar = self.bar.get_or_insert_with(|| bar(self.console, BAR, report.steps as u64));
-        bar.set_prefix(format!("{epoch}  {:7.4}  {accuracy}", running.loss));
+        bar.set_prefix(format!("{epoch}  {:7.4}  {accuracy:>8}", running.loss));
         let done = "=".repeat(BAR_WIDTH * report.step / report.steps) + ">";
         let rest = if report.step == report.steps {
             "validating".to_owned()
         } else {
             let elapsed = self.epoch_began.elapsed().as_secs_f64();
             let left = elapsed / report.examples as f64 * (self.examples - report.examples) as f64;
-            format!("{} left, {} images/s", duration(left), rate(report.examples, elapsed))
+            format!("{} left, {} images/s", number::duration(left), rate(report.examples, elapsed))
         };
         bar.set_message(format!("[{done:<BAR_WIDTH$.BAR_WIDTH$}] {:>3}/{}  {rest}", report.step, report.steps));
         bar.set_position(report.step as u64);
@@ -111,10 +114,10 @@ impl Progress {
         self.epoch_began = Instant::now();
         let &EpochRow { epoch, seconds, loss, accuracy, val_loss, val_accuracy } = row;
         self.line(format!(
-            "{}  {loss:7.4}  {}    {val_loss:7.4}      {}  {seconds:8.2}  {:>8}",
+            "{}  {loss:7.4}  {:>8}    {val_loss:7.4}      {:>8}  {seconds:8.2}  {:>8}",
             self.epoch_column(epoch as usize),
-            percent(accuracy),
-            percent(val_accuracy),
+            number::percent(accuracy),
+            number::percent(val_accuracy),
             rate(self.examples, seconds),
         ))
     }
@@ -144,45 +147,5 @@ impl Progress {
 
 /// How many a second; nothing where the clock did not move.
 fn rate(count: usize, seconds: f64) -> String {
-    if seconds > 0.0 { thousands((count as f64 / seconds) as u64) } else { "-".to_owned() }
-}
-
-/// `65.43 %`, eight characters wide.
-pub fn percent(fraction: f64) -> String {
-    format!("{:6.2} %", 100.0 * fraction)
-}
-
-/// A duration for people: `0.8 s`, `42 s`, `3 min 20 s`, `2 h 05 min`.
-pub fn duration(seconds: f64) -> String {
-    let whole = seconds.round() as u64;
-    match whole {
-        ..10 => format!("{seconds:.1} s"),
-        10..60 => format!("{whole} s"),
-        60..3600 => format!("{} min {:02} s", whole / 60, whole % 60),
-        _ => format!("{} h {:02} min", whole / 3600, whole % 3600 / 60),
-    }
-}
-
-/// A number of bytes for people: `512 B`, `1.5 MB`, `2.0 GB`.
-pub fn bytes(bytes: u64) -> String {
-    match bytes {
-        0..1_000 => format!("{bytes} B"),
-        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
-        _ => format!("{:.2} GB", bytes as f64 / 1e9),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_and_bytes_for_people() {
-        let shown = [0.04, 9.96, 59.4, 59.6, 200.0, 7500.0].map(duration);
-        assert_eq!(shown, ["0.0 s", "10 s", "59 s", "1 min 00 s", "3 min 20 s", "2 h 05 min"]);
-        assert_eq!([999, 1_500, 184_380_000, 1_505_280_000].map(bytes), ["999 B", "1.5 kB", "184.4 MB", "1.51 GB"]);
-        assert_eq!(percent(0.7819), " 78.19 %");
-        assert_eq!(percent(1.0), "100.00 %");
-    }
+    if seconds > 0.0 { number::count((count as f64 / seconds) as u64) } else { "-".to_owned() }
 }

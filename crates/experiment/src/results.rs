@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::{
     console::Text,
-    progress::{bytes, duration, percent},
+    number,
     record::{EpochRow, ModelRecord, RunRecord},
 };
 
@@ -17,7 +17,10 @@ pub fn table(record: &RunRecord, folder: &Path) -> Text {
     }
     text.push("");
     for (name, _, model) in record.models().filter(|(_, _, model)| model.features_seconds > 0.0) {
-        text.push(format!("{name}'s time includes {} for its frozen features", duration(model.features_seconds)));
+        text.push(format!(
+            "{name}'s time includes {} for its frozen features",
+            number::duration(model.features_seconds)
+        ));
     }
     if let Some(from) = &record.from {
         text.push(Text::wrapped("features from ", format!("{}, SHA-256 {}", from.path, from.sha256)));
@@ -30,15 +33,16 @@ pub fn table(record: &RunRecord, folder: &Path) -> Text {
         }
     });
     if let Some(peak) = record.peak_memory_bytes {
-        text.push(format!("peak memory: {}", bytes(peak)));
+        text.push(format!("peak memory: {}", number::bytes(peak)));
     }
     text.and(format!("report: {}", folder.join("report.html").display()))
 }
 
 fn row(name: &str, model: &ModelRecord) -> String {
-    let accuracy = |row: Option<&EpochRow>| row.map_or_else(|| "-".to_owned(), |row| percent(row.val_accuracy));
-    let best =
-        model.best().map_or_else(|| "-".to_owned(), |row| format!("{} ({})", percent(row.val_accuracy), row.epoch));
+    let accuracy = |row: Option<&EpochRow>| row.map_or_else(|| "-".to_owned(), |row| number::percent(row.val_accuracy));
+    let best = model
+        .best()
+        .map_or_else(|| "-".to_owned(), |row| format!("{} ({})", number::percent(row.val_accuracy), row.epoch));
     format!(
         "{name:<22} {:>12} {best:>16}  {:>12}  {:>10.1}",
         accuracy(model.first()),

@@ -20,12 +20,11 @@ use serde::{
     de::{DeserializeOwned, Error, IgnoredAny, MapAccess, Visitor},
 };
 use sha2::{Digest, Sha256};
-use thawline_tensor::nn::thousands;
 
 use crate::{
     failure::{Failure, Kind, Result},
     input::{Input, WEIGHTS},
-    wording,
+    number, wording,
 };
 
 /// The one key of the metadata.
@@ -433,10 +432,10 @@ pub fn first_of(faults: &[String]) -> Option<String> {
 
 /// What the form lacks, in words, and what the file may be instead.
 fn describe(error: &SafeTensorError, bytes: &[u8], length: u64) -> String {
-    let length = thousands(length);
+    let length = number::count(length);
     let announced = || {
         let header = bytes.first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
-        format!("its first 8 bytes announce a header of {} bytes", thousands(header))
+        format!("its first 8 bytes announce a header of {} bytes", number::count(header))
     };
     match error {
         _ if bytes.is_empty() => "is empty (0 bytes)".to_owned(),
@@ -446,7 +445,7 @@ fn describe(error: &SafeTensorError, bytes: &[u8], length: u64) -> String {
         SafeTensorError::HeaderTooLarge | SafeTensorError::InvalidHeaderLength => match guess(bytes) {
             Some(what) => format!("is no safetensors file; it looks like {what}"),
             None if matches!(error, SafeTensorError::HeaderTooLarge) => {
-                format!("is no safetensors file: {}; expected at most {}", announced(), thousands(MOST_HEADER))
+                format!("is no safetensors file: {}; expected at most {}", announced(), number::count(MOST_HEADER))
             }
             None => format!("is no safetensors file, or cut short: {}, and it has {length} bytes", announced()),
         },

@@ -8,7 +8,7 @@ use std::{
 use clap::Args;
 use serde::Serialize;
 use thawline_tensor::{
-    nn::{Fit, Network, Rest, StepReport, thousands},
+    nn::{Fit, Network, Rest, StepReport},
     simd::Level,
     threads,
 };
@@ -26,13 +26,14 @@ use crate::{
     interrupt::Interrupts,
     machine,
     model_file::MODEL_FILE,
+    number,
     own_pictures::{
         collection::{Collection, Fate},
         folder::{self, Folder},
     },
     path_text,
     predictions::{Guess, guesses},
-    progress::{Progress, duration, percent},
+    progress::Progress,
     record::{DataKind, EpochRow},
     report,
     run_folder::{RunFolder, Start},
@@ -118,7 +119,7 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
     let found = folder::open(&args.folder)?;
     let files: usize = found.classes.iter().map(|class| class.files.len()).sum();
     let mut progress = Progress::new(console, config.epochs, files, None);
-    progress.wait(format!("reading {} pictures", thousands(files as u64)));
+    progress.wait(format!("reading {} pictures", number::count(files as u64)));
     let stop = || interrupts.signal().is_some();
     let read = Collection::read(&found.classes, config.seed, config.validation, stop);
     progress.finish();
@@ -145,7 +146,7 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
     folder.write_start(&Start { command: command_line(), environment: environment.clone() })?;
     folder.write_config(&config)?;
     let summary = network.summary();
-    let [all, trained] = [summary.parameters(), summary.trainable()].map(|count| thousands(count as u64));
+    let [all, trained] = [summary.parameters(), summary.trainable()].map(|pictures| number::count(pictures as u64));
     let text =
         Text::wrapped("network   ", format!("{all} parameters, {trained} of them trained; the features are frozen"));
     console.say(text.and(Text::wrapped("folder    ", folder.path().display().to_string())).and(""))?;
@@ -224,7 +225,7 @@ fn describe(config: &Settings, origin: &Origin, pictures: &Collection, found: &F
     if pictures.twins() > 0 {
         let twins = format!(
             "{} held-out pictures also occur in the training set: the accuracy is flattered",
-            thousands(pictures.twins() as u64)
+            number::count(pictures.twins() as u64)
         );
         text.push(Text::wrapped("          ", twins));
     }
@@ -303,14 +304,13 @@ fn mistakes(pictures: &Collection, guesses: &[Vec<Guess>]) -> Vec<Mistake> {
 
 /// The end, for people.
 fn results(record: &Adaptation, folder: &Path) -> Text {
-    let accuracy =
-        |row: Option<&EpochRow>| row.map_or_else(String::new, |row| percent(row.val_accuracy).trim().to_owned());
+    let accuracy = |row: Option<&EpochRow>| row.map_or_else(String::new, |row| number::percent(row.val_accuracy));
     let model = folder.join(MODEL_FILE);
     let mut text = Text::heading(format!(
         "accuracy {} on {} held-out pictures, after {}",
         accuracy(record.model.last()),
-        thousands(record.validation()),
-        duration(record.model.total_seconds)
+        number::count(record.validation()),
+        number::duration(record.model.total_seconds)
     ));
     if !record.frozen_unchanged {
         text.push(Text::verdict("THE FROZEN WEIGHTS CHANGED: see frozen in summary.json", false));

@@ -6,7 +6,6 @@ use std::{
 };
 
 use thawline_cifar::{Format, Images, Source};
-use thawline_tensor::nn::thousands;
 
 use crate::{
     atomic_file, classes,
@@ -15,6 +14,7 @@ use crate::{
     data::{self, Data},
     failure::{Failure, Result},
     interrupt::Interrupts,
+    number,
     output::{self, Output},
     pictures,
     record::ClassRecord,
@@ -48,7 +48,7 @@ fn info(path: &DataPath) -> Result<()> {
     let mut text = Text::wrapped("", data.describe()).and("");
     text.push(Text::heading("label  class                 training      test"));
     let row = |label: &str, name: &str, [train, test]: [usize; 2]| {
-        let [train, test] = [train, test].map(|count| thousands(count as u64));
+        let [train, test] = [train, test].map(|pictures| number::count(pictures as u64));
         format!("{label:>5}  {name:<20}  {train:>8}  {test:>8}")
     };
     for (label, name) in data.dataset.classes().iter().enumerate() {
@@ -67,13 +67,13 @@ fn verify(path: &DataPath) -> Result<()> {
     let data = open(path)?;
     let mut text = Text::wrapped("", data.describe());
     if let Source::Archive { bytes, sha256, .. } = data.dataset.source() {
-        text.push(Text::wrapped("archive  ", format!("{sha256} (SHA-256 of its {} bytes)", thousands(*bytes))));
+        text.push(Text::wrapped("archive  ", format!("{sha256} (SHA-256 of its {} bytes)", number::count(*bytes))));
     }
     let sha256 = data.dataset.sha256();
     text.push(Text::wrapped("records  ", format!("{sha256} (SHA-256 of all labels and pixels, training files first)")));
     let records = (data.dataset.train().len() + data.dataset.test().len()) as u64;
     let classes = data.dataset.classes().len();
-    let whole = format!("whole: {} records, each with a label of its {classes} classes", thousands(records));
+    let whole = format!("whole: {} records, each with a label of its {classes} classes", number::count(records));
     console::print(text.and(Text::verdict(whole, true)))
 }
 
@@ -96,7 +96,7 @@ fn synth(args: &SynthArgs) -> Result<()> {
         })?,
     }
     let console = archive.as_ref().map_or_else(Console::default, Output::console);
-    let [train, test] = [*train, *test].map(|count| thousands(count as u64));
+    let [train, test] = [*train, *test].map(|pictures| number::count(pictures as u64));
     let made = format!("{}: {train} training and {test} test pictures, drawn from seed {seed}", out.display());
     let hash = format!("{} (SHA-256 of all labels and pixels)", dataset.sha256());
     console.result(Text::from(made).and(Text::wrapped("records  ", hash)))

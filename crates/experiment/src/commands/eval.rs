@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 use thawline_tensor::{
-    nn::{evaluate, predict, thousands},
+    nn::{evaluate, predict},
     threads,
 };
 
@@ -19,10 +19,10 @@ use crate::{
     interrupt::Interrupts,
     machine,
     model_file::Model,
+    number,
     output::Output,
     path_text,
     predictions::require_finite,
-    progress::percent,
     record::{ConfusionMatrix, DataRecord},
     regime::Augment,
     task::Task,
@@ -154,8 +154,8 @@ fn table(scores: &Scores) -> Text {
     let ConfusionMatrix { classes, counts } = &scores.confusion;
     let mut text = Text::heading(format!(
         "accuracy {} on {} test pictures, loss {:.4}",
-        percent(scores.accuracy).trim_start(),
-        thousands(scores.examples),
+        number::percent(scores.accuracy),
+        number::count(scores.examples),
         scores.loss
     ));
     let width = classes.iter().map(|class| class.chars().count()).max().unwrap_or(0).min(24);
@@ -176,10 +176,10 @@ fn table(scores: &Scores) -> Text {
     }
     for ((true_class, class), row) in classes.iter().enumerate().zip(counts) {
         let name = fitted(class, width);
-        let right = percent(row[true_class] as f64 / row.iter().sum::<u64>().max(1) as f64);
+        let right = number::percent(row[true_class] as f64 / row.iter().sum::<u64>().max(1) as f64);
         text.push(if is_narrow {
             let cells: String = row.iter().map(|count| format!("{count:>cell$}")).collect();
-            format!("{:>3} {name:<width$}{cells} {right}", true_class + 1)
+            format!("{:>3} {name:<width$}{cells} {right:>8}", true_class + 1)
         } else {
             let wrong =
                 row.iter().zip(classes).enumerate().filter(|(class, (count, _))| *class != true_class && **count > 0);

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use thawline_tensor::{simd::Level, threads};
 
-use crate::{cli::InfoArgs, console, failure::Result, machine, progress::bytes, record::Environment};
+use crate::{cli::InfoArgs, console, failure::Result, machine, number, record::Environment};
 
 /// Prints what a bug report needs.
 ///
@@ -20,7 +20,7 @@ pub fn info(args: &InfoArgs) -> Result<()> {
         (false, true) => level.to_string(),
         (false, false) => format!("{level} (this CPU lacks it)"),
     });
-    let memory = |bytes_: Option<u64>| bytes_.map_or_else(|| "unknown".to_owned(), bytes);
+    let memory = |bytes: Option<u64>| bytes.map_or_else(|| "unknown".to_owned(), number::bytes);
     let Environment { rustc, profile, target, os, cpu, threads, logical_cpus, date, .. } = &environment;
     let mut lines = vec![
         format!("thawline   {}", env!("CARGO_PKG_VERSION")),

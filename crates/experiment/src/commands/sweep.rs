@@ -20,7 +20,7 @@ use crate::{
     interrupt::Interrupts,
     machine::{choose_level, choose_threads},
     models::Architecture,
-    progress::duration,
+    number,
     report::sweep::Options,
     sweep::{
         cost,
@@ -180,7 +180,7 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
         },
         _ => failure,
     })?;
-    console.say([String::new(), format!("finished in {}", duration(progress.elapsed().as_secs_f64()))])?;
+    console.say([String::new(), format!("finished in {}", number::duration(progress.elapsed().as_secs_f64()))])?;
     // All jobs are done; waiting for another process is not worth a second signal.
     interrupts.end_at_once()?;
     let _claim = folder.claim_report()?;

@@ -19,8 +19,7 @@ use super::{
 };
 use crate::{
     failure::{Failure, Kind, Result},
-    models,
-    progress::bytes,
+    models, number,
     record::Pixels,
 };
 
@@ -78,7 +77,9 @@ fn whole(mut source: impl BufRead + Seek, length: u64) -> Result<(RgbImage, Orie
     };
     if format == ImageFormat::Jpeg {
         // What decoding takes is known after the headers, and where those end is not.
-        let too_long = || Failure::usage(format!("has {}; expected at most {}", bytes(length), bytes(budget::BYTES)));
+        let too_long = || {
+            Failure::usage(format!("has {}; expected at most {}", number::bytes(length), number::bytes(budget::BYTES)))
+        };
         let reserved = budget::reserve(length).ok_or_else(too_long)?;
         let frame = jpeg::Frame::read(&file(&mut source)?)?;
         drop(reserved);
@@ -139,7 +140,7 @@ pub(super) fn reserve(size: [u32; 2], memory: u64) -> Result<Reserved> {
         return Err(Failure::usage(format!("{found}; expected at most {most} million; scale the picture down")));
     }
     budget::reserve(memory).ok_or_else(|| {
-        let [takes, most] = [memory, budget::BYTES].map(bytes);
+        let [takes, most] = [memory, budget::BYTES].map(number::bytes);
         Failure::usage(format!(
             "{found}, which take {takes} to decode; expected at most {most}; scale the picture down"
         ))
@@ -231,7 +232,7 @@ fn undecodable(error: ImageError) -> Failure {
         ImageError::IoError(error) => unreadable(error),
         ImageError::Limits(_) => Failure::usage(format!(
             "has a frame that takes more than {} to decode; scale the picture down",
-            bytes(kinds::MOST_FRAME_BYTES)
+            number::bytes(kinds::MOST_FRAME_BYTES)
         )),
         error => damaged(&error.to_string()),
     }

@@ -1,35 +1,87 @@
-//! A chart of curves, each named where it ends: over epochs, or over anything else that has ticks.
+//! A chart of accuracies or losses: curves over epochs, or over anything else with ticks, each named at its end.
 
 use std::ops::Range;
 
-use plotters::coord::{ranged1d::Ranged, types::RangedCoordf64};
-
 use super::{
-    canvas::{Canvas, Drawn, Face, Pen, Plane, Point, Side, Svg},
     palette::Ink,
+    svg::{Face, Plane, Point, Side, Svg, ticks},
 };
+use crate::record::EpochRow;
 
-const SIZE: (f64, f64) = (860.0, 420.0);
-/// The pixels that the curves take; names of curves stand to the right.
+/// The pixels of the curves; their names are to the right.
 const ACROSS: Range<f64> = 52.0..624.0;
 const DOWN: Range<f64> = 34.0..376.0;
 
-const AXIS: Face = Face::new(Ink::Muted, 13.0);
+const AXIS: Face = Face::new(Ink::Muted);
 const NAME_HEIGHT: f64 = 18.0;
 
-/// Values by epoch, or by whatever the axis shows.
+/// What the vertical axis shows.
+#[derive(Clone, Copy)]
+pub(super) enum Measure {
+    Accuracy,
+    Loss,
+}
+
+impl Measure {
+    /// A value at the end of a curve.
+    fn value(self, value: f64) -> String {
+        match self {
+            Measure::Accuracy => format!("{:.1}", value * 100.0),
+            Measure::Loss => format!("{value:.3}"),
+        }
+    }
+
+    fn tick(self, value: f64) -> String {
+        match self {
+            Measure::Accuracy => format!("{:.0}", value * 100.0),
+            Measure::Loss => format!("{value:.1}"),
+        }
+    }
+
+    fn limits(self, values: impl Iterator<Item = f64>) -> Range<f64> {
+        let (low, high) = values.fold((1.0_f64, 0.0_f64), |(low, high), value| (low.min(value), high.max(value)));
+        match self {
+            // Multiples of 5 %, so that the outer grid lines have labels.
+            Measure::Accuracy => {
+                let (low, high) = ((low * 20.0).floor() / 20.0, ((high * 20.0).ceil() / 20.0).min(1.0));
+                low.min(high - 0.05)..high
+            }
+            Measure::Loss => 0.0..if high > 0.0 { high * 1.05 } else { 1.0 },
+        }
+    }
+
+    /// A curve whose name ends with its last value.
+    pub(super) fn curve(self, name: &str, ink: Ink, main: bool, points: Vec<(f64, f64)>) -> Curve {
+        let last = points.last().map_or(String::new(), |&(_, last)| self.value(last));
+        Curve { name: format!("{name} {last}"), ink, main, points, band: Vec::new() }
+    }
+
+    /// A model's validation (bold) and training (thin) by epoch.
+    pub(super) fn of_model(self, name: &str, ink: Ink, history: &[EpochRow]) -> [Curve; 2] {
+        [("validation", true), ("training", false)].map(|(set, main)| {
+            let value = |row: &EpochRow| match (self, main) {
+                (Measure::Accuracy, true) => row.val_accuracy,
+                (Measure::Accuracy, false) => row.accuracy,
+                (Measure::Loss, true) => row.val_loss,
+                (Measure::Loss, false) => row.loss,
+            };
+            let points = history.iter().map(|row| (f64::from(row.epoch), value(row))).collect();
+            self.curve(format!("{name} {set}").trim_start(), ink, main, points)
+        })
+    }
+}
+
 pub(super) struct Curve {
-    /// Stands at the curve's end.
     pub name: String,
     pub ink: Ink,
-    /// A main curve is bold and shows its points; a quiet one accompanies it.
+    /// A main curve is bold and shows its points.
     pub main: bool,
     pub points: Vec<(f64, f64)>,
-    /// Place, lower and upper end of what the values scatter in; may be empty.
+    /// Place, lower and upper end of an interval around the curve; may be empty.
     pub band: Vec<(f64, [f64; 2])>,
 }
 
-/// Someone else's result at an epoch: a ring with its value.
+/// A published result: a ring with its value.
 pub(super) struct Mark {
     pub ink: Ink,
     pub at: (f64, f64),
@@ -38,182 +90,137 @@ pub(super) struct Mark {
 
 /// The horizontal axis.
 pub(super) struct Axis {
-    /// What it shows.
-    pub title: String,
+    pub title: &'static str,
     /// Places and their labels, from left to right.
     pub ticks: Vec<(f64, String)>,
-    /// The first and the last place.
     pub limits: Range<f64>,
 }
 
 impl Axis {
     /// From the first epoch to the last of the curves.
-    pub(super) fn epochs(curves: &[Curve]) -> Self {
+    fn epochs(curves: &[Curve]) -> Self {
         let epochs = curves.iter().flat_map(|curve| &curve.points).map(|&(epoch, _)| epoch);
         let last = epochs.fold(1.0, f64::max);
-        let ticks = epoch_ticks(last as u32).into_iter().map(|epoch| (f64::from(epoch), epoch.to_string()));
-        Axis { title: "epoch".to_owned(), ticks: ticks.collect(), limits: 1.0..last }
+        let ticks = epoch_ticks(last).into_iter().map(|epoch| (epoch, epoch.to_string())).collect();
+        Axis { title: "epoch", ticks, limits: 1.0..last }
     }
 }
 
-/// What [`draw`] draws.
 pub(super) struct Chart {
-    /// What the vertical axis shows.
+    /// What the vertical axis shows, in words.
     pub title: String,
-    pub description: String,
+    pub measure: Measure,
     pub x: Axis,
-    /// The limits of the vertical axis.
-    pub y: Range<f64>,
-    pub y_label: fn(f64) -> String,
     pub curves: Vec<Curve>,
     pub marks: Vec<Mark>,
-    /// What the rings are.
-    pub marks_name: &'static str,
 }
 
-/// The chart as SVG.
-pub(super) fn draw(chart: &Chart) -> Svg {
-    let Range { start, end } = chart.x.limits;
-    // A single place still has a width.
-    let margin = if end > start { (end - start) * 0.025 } else { 0.025 };
-    let plane = Plane::new(start - margin..end + margin, chart.y.clone(), ACROSS, DOWN);
-    Svg::draw(SIZE, chart.description.clone(), |canvas| {
-        axes(canvas, &plane, chart)?;
-        for curve in &chart.curves {
-            band(canvas, &plane, curve)?;
+impl Chart {
+    /// A chart over epochs.
+    pub(super) fn by_epoch(title: String, measure: Measure, curves: Vec<Curve>) -> Self {
+        Chart { title, measure, x: Axis::epochs(&curves), curves, marks: Vec::new() }
+    }
+
+    pub(super) fn draw(&self) -> Svg {
+        let Range { start, end } = self.x.limits;
+        // A single place still has a width.
+        let margin = if end > start { (end - start) * 0.025 } else { 0.025 };
+        let points = self.curves.iter().flat_map(|curve| &curve.points).chain(self.marks.iter().map(|mark| &mark.at));
+        let y = self.measure.limits(points.map(|&(_, y)| y));
+        let plane = Plane { x: start - margin..end + margin, y, across: ACROSS, down: DOWN };
+        let ends: Vec<&str> = self.curves.iter().map(|curve| curve.name.as_str()).collect();
+        let description = format!("{} by {}. At the end: {}.", self.title, self.x.title, ends.join("; "));
+        let mut svg = Svg::new(860.0, 420.0, description);
+        self.axes(&mut svg, &plane);
+        for curve in &self.curves {
+            band(&mut svg, &plane, curve);
         }
         for main in [false, true] {
-            for curve in chart.curves.iter().filter(|curve| curve.main == main) {
-                self::curve(canvas, &plane, curve)?;
+            for curve in self.curves.iter().filter(|curve| curve.main == main) {
+                line(&mut svg, &plane, curve);
             }
         }
-        marks(canvas, &plane, chart)?;
-        names(canvas, &plane, chart)
-    })
+        for mark in &self.marks {
+            let (x, y) = plane.point(mark.at);
+            svg.ring((x, y), mark.ink);
+            let below = if y + 24.0 < DOWN.end { 16.0 } else { -16.0 };
+            svg.text((x, y + below), Side::Centre, AXIS.sized(12.0), &mark.value);
+        }
+        self.names(&mut svg, &plane);
+        svg
+    }
+
+    fn axes(&self, svg: &mut Svg, plane: &Plane) {
+        svg.text((ACROSS.start, 12.0), Side::Right, AXIS, &self.title);
+        for value in ticks(&plane.y, 8.0, 0.0) {
+            let (_, y) = plane.point((0.0, value));
+            svg.line(&[(ACROSS.start, y), (ACROSS.end, y)], Ink::Grid, 1.0, 1.0);
+            svg.text((ACROSS.start - 8.0, y), Side::Left, AXIS, &self.measure.tick(value));
+        }
+        svg.line(&[(ACROSS.start, DOWN.end), (ACROSS.end, DOWN.end)], Ink::Muted, 1.0, 1.0);
+        for (place, label) in &self.x.ticks {
+            let (x, _) = plane.point((*place, 0.0));
+            svg.line(&[(x, DOWN.end), (x, DOWN.end + 5.0)], Ink::Muted, 1.0, 1.0);
+            svg.text((x, DOWN.end + 16.0), Side::Centre, AXIS, label);
+        }
+        svg.text((ACROSS.end, DOWN.end + 34.0), Side::Left, AXIS, self.x.title);
+    }
+
+    /// The curves' names, with a line to their ends where they had to move; and what the rings are.
+    fn names(&self, svg: &mut Svg, plane: &Plane) {
+        // The value of a ring at the last epoch needs room.
+        let x = ACROSS.end + if self.marks.is_empty() { 16.0 } else { 32.0 };
+        let ends = self.curves.iter().filter_map(|curve| Some((curve, plane.point(*curve.points.last()?))));
+        let ends: Vec<(&Curve, Point)> = ends.collect();
+        let wanted: Vec<f64> = ends.iter().map(|(_, end)| end.1).collect();
+        for (&(curve, end), y) in ends.iter().zip(spread(&wanted, NAME_HEIGHT, DOWN)) {
+            let face = Face::new(curve.ink);
+            svg.text((x, y), Side::Right, if curve.main { face.bold() } else { face }, &curve.name);
+            if (y - end.1).abs() > 4.0 {
+                svg.line(&[(end.0 + 6.0, end.1), (x - 4.0, y)], curve.ink, 0.8, 0.5);
+            }
+        }
+        if !self.marks.is_empty() {
+            let y = DOWN.end + 34.0;
+            svg.ring((ACROSS.end + 21.0, y), Ink::Muted);
+            svg.text((ACROSS.end + 32.0, y), Side::Right, AXIS, "published result");
+        }
+    }
 }
 
-fn axes(canvas: &Canvas, plane: &Plane, chart: &Chart) -> Drawn {
-    canvas.text((ACROSS.start, 12.0), Side::Right, AXIS, &chart.title)?;
-    for value in RangedCoordf64::from(chart.y.clone()).key_points(7) {
-        let (_, y) = plane.point((chart.x.limits.start, value));
-        canvas.line(&[(ACROSS.start, y), (ACROSS.end, y)], Pen::new(Ink::Grid, 1.0))?;
-        canvas.text((ACROSS.start - 8.0, y), Side::Left, AXIS, &(chart.y_label)(value))?;
-    }
-    canvas.line(&[(ACROSS.start, DOWN.end), (ACROSS.end, DOWN.end)], Pen::new(Ink::Muted, 1.0))?;
-    for (place, label) in &chart.x.ticks {
-        let (x, _) = plane.point((*place, chart.y.start));
-        canvas.line(&[(x, DOWN.end), (x, DOWN.end + 5.0)], Pen::new(Ink::Muted, 1.0))?;
-        canvas.text((x, DOWN.end + 16.0), Side::Centre, AXIS, label)?;
-    }
-    canvas.text((ACROSS.end, DOWN.end + 34.0), Side::Left, AXIS, &chart.x.title)
-}
-
-/// What a curve's values scatter in, as a faint area.
-fn band(canvas: &Canvas, plane: &Plane, curve: &Curve) -> Drawn {
-    let upper = curve.band.iter().map(|&(x, [_, high])| plane.point((x, high)));
-    let lower = curve.band.iter().rev().map(|&(x, [low, _])| plane.point((x, low)));
+/// The interval around a curve, as far as the chart reaches.
+fn band(svg: &mut Svg, plane: &Plane, curve: &Curve) {
+    let point = |x: f64, value: f64| plane.point((x, value.clamp(plane.y.start, plane.y.end)));
+    let upper = curve.band.iter().map(|&(x, [_, high])| point(x, high));
+    let lower = curve.band.iter().rev().map(|&(x, [low, _])| point(x, low));
     let outline: Vec<Point> = upper.chain(lower).collect();
-    if outline.len() < 4 {
-        return Ok(());
+    if outline.len() >= 4 {
+        svg.area(&outline, curve.ink, 0.16);
     }
-    canvas.area(&outline, Pen { ink: curve.ink, width: 0.0, opacity: 0.16 })
 }
 
-/// The first epoch and the multiples of 1, 2 or 5 times a power of ten, about ten in all.
-fn epoch_ticks(last: u32) -> Vec<u32> {
-    let step = (0..=9).flat_map(|power| [1, 2, 5].map(|digit| digit * 10_u64.pow(power)));
-    let step = step.into_iter().find(|step| u64::from(last) / step <= 10).and_then(|step| u32::try_from(step).ok());
-    let step = step.unwrap_or(u32::MAX);
-    let multiples = (1..=last / step).map(|n| n * step);
-    std::iter::once(1).chain(multiples.filter(|&epoch| epoch > 1)).collect()
-}
-
-fn curve(canvas: &Canvas, plane: &Plane, curve: &Curve) -> Drawn {
+fn line(svg: &mut Svg, plane: &Plane, curve: &Curve) {
     let points: Vec<Point> = curve.points.iter().map(|&at| plane.point(at)).collect();
-    let pen = if curve.main { Pen::new(curve.ink, 2.2) } else { Pen { ink: curve.ink, width: 1.2, opacity: 0.75 } };
-    canvas.line(&points, pen)?;
-    // Points are shown while they can be told apart, and always where there is no line between two.
+    let (width, opacity) = if curve.main { (2.2, 1.0) } else { (1.2, 0.75) };
+    svg.line(&points, curve.ink, width, opacity);
+    // More than 40 points run into each other; a single one has no line.
     if (curve.main && points.len() <= 40) || points.len() == 1 {
         for &point in &points {
-            canvas.dot(point, 3.0, Pen::new(curve.ink, 0.0))?;
+            svg.dot(point, 3.0, curve.ink, 1.0);
         }
     }
-    Ok(())
 }
 
-fn marks(canvas: &Canvas, plane: &Plane, chart: &Chart) -> Drawn {
-    let crowd: Vec<Point> = chart.curves.iter().flat_map(|curve| along(plane, &curve.points)).collect();
-    for mark in &chart.marks {
-        let (x, y) = plane.point(mark.at);
-        canvas.ring((x, y), 5.0, Pen::new(mark.ink, 1.6))?;
-        let width = 6.2 * mark.value.chars().count() as f64;
-        // Of the four places beside the ring, the one that is farthest from any curve.
-        let sides = [
-            ((x, y + 16.0), Side::Centre, x),
-            ((x, y - 16.0), Side::Centre, x),
-            ((x + 10.0, y), Side::Right, x + 10.0 + width / 2.0),
-            ((x - 10.0, y), Side::Left, x - 10.0 - width / 2.0),
-        ];
-        let inside = sides.into_iter().filter(|&((_, y), _, middle)| {
-            let (left, right) = (middle - width / 2.0, middle + width / 2.0);
-            left >= ACROSS.start && right <= names_start(chart) - 8.0 && DOWN.contains(&y)
-        });
-        let free = |&((_, y), _, middle): &(Point, Side, f64)| {
-            let distance = |&(px, py): &Point| {
-                let (dx, dy) = (((px - middle).abs() - width / 2.0).max(0.0), ((py - y).abs() - 7.0).max(0.0));
-                dx * dx + dy * dy
-            };
-            crowd.iter().map(distance).fold(f64::INFINITY, f64::min)
-        };
-        // max_by takes the last of equals; reversed, the first place of the list wins.
-        let places: Vec<_> = inside.collect();
-        if let Some(&(at, side, _)) = places.iter().rev().max_by(|a, b| free(a).total_cmp(&free(b))) {
-            canvas.text(at, side, Face::new(Ink::Muted, 12.0), &mark.value)?;
-        }
-    }
-    Ok(())
-}
-
-/// Points on a curve that are close enough together that no label fits between two.
-fn along(plane: &Plane, points: &[(f64, f64)]) -> Vec<Point> {
-    let mut dense: Vec<Point> = points.iter().take(1).map(|&at| plane.point(at)).collect();
-    for pair in points.windows(2) {
-        let ((ax, ay), (bx, by)) = (plane.point(pair[0]), plane.point(pair[1]));
-        dense.extend((1..=8).map(|n| f64::from(n) / 8.0).map(|t| (ax + (bx - ax) * t, ay + (by - ay) * t)));
-    }
-    dense
-}
-
-/// Where the curves' names begin; a ring at the last epoch needs room for its value.
-fn names_start(chart: &Chart) -> f64 {
-    ACROSS.end + if chart.marks.is_empty() { 16.0 } else { 44.0 }
-}
-
-fn names(canvas: &Canvas, plane: &Plane, chart: &Chart) -> Drawn {
-    let ends: Vec<(&Curve, Point)> =
-        chart.curves.iter().filter_map(|c| c.points.last().map(|&at| (c, plane.point(at)))).collect();
-    let wanted: Vec<f64> = ends.iter().map(|&(_, (_, y))| y).collect();
-    let heights = spread(&wanted, NAME_HEIGHT, DOWN);
-    let x = names_start(chart);
-    for (&(curve, end), y) in ends.iter().zip(heights) {
-        let face = Face::new(curve.ink, 13.0);
-        canvas.text((x, y), Side::Right, if curve.main { face.bold() } else { face }, &curve.name)?;
-        if (y - end.1).abs() > 4.0 {
-            canvas.line(&[(end.0 + 6.0, end.1), (x - 4.0, y)], Pen { ink: curve.ink, width: 0.8, opacity: 0.5 })?;
-        }
-    }
-    if !chart.marks.is_empty() {
-        let y = DOWN.end + 34.0;
-        canvas.ring((x + 5.0, y), 5.0, Pen::new(Ink::Muted, 1.6))?;
-        canvas.text((x + 16.0, y), Side::Right, AXIS, chart.marks_name)?;
-    }
-    Ok(())
+/// The first epoch, and about ten round ones.
+fn epoch_ticks(last: f64) -> Vec<f64> {
+    let round = ticks(&(0.0..last), 10.0, 1.0).into_iter().filter(|&epoch| epoch > 1.0);
+    std::iter::once(1.0).chain(round).collect()
 }
 
 /// Heights at least `gap` apart and within `limits`, in the order of `wanted` and as near to it as can be.
 ///
-/// With the gaps taken out, the heights only have to ascend: least squares under that condition is isotonic
-/// regression, solved by pooling neighbours that are out of order (Ayer et al. 1955).
+/// With the gaps taken out, the heights only have to ascend: least squares under that condition is isotonic regression,
+/// solved by pooling neighbours that are out of order (Ayer et al. 1955).
 fn spread(wanted: &[f64], gap: f64, limits: Range<f64>) -> Vec<f64> {
     let mut order: Vec<usize> = (0..wanted.len()).collect();
     order.sort_by(|&a, &b| wanted[a].total_cmp(&wanted[b]));
@@ -259,10 +266,17 @@ mod tests {
 
     #[test]
     fn ticks_are_few_and_round() {
-        assert_eq!(epoch_ticks(1), [1]);
-        assert_eq!(epoch_ticks(6), [1, 2, 3, 4, 5, 6]);
-        assert_eq!(epoch_ticks(20), [1, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20]);
-        assert_eq!(epoch_ticks(100), [1, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100]);
-        assert!(epoch_ticks(u32::MAX).len() <= 11);
+        for (last, expected) in [
+            (1.0, &[1.0][..]),
+            (6.0, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),
+            (20.0, &[1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0, 18.0, 20.0]),
+            (100.0, &[1.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0]),
+        ] {
+            assert_eq!(epoch_ticks(last), expected);
+        }
+        assert!(epoch_ticks(f64::from(u32::MAX)).len() <= 11);
+        let shown: Vec<String> = ticks(&(0.15..0.3), 8.0, 0.0).iter().map(|tick| format!("{tick:.2}")).collect();
+        assert_eq!(shown, ["0.16", "0.18", "0.20", "0.22", "0.24", "0.26", "0.28", "0.30"]);
+        assert!(ticks(&(0.0..3e38), 8.0, 0.0).len() <= 9);
     }
 }

@@ -2,113 +2,57 @@
 
 use super::{
     bars::{self, Bar},
-    canvas::Svg,
-    curves::{self, Axis, Chart, Curve, Mark},
-    number,
+    curves::{Chart, Mark, Measure},
     palette::Ink,
-    published::{self, Published},
+    published::{self, MODEL_1, MODEL_2, Published},
+    svg::Svg,
 };
-use crate::record::{EpochRow, ModelRecord, RunRecord};
+use crate::{number, record::RunRecord};
 
-/// Validation and training accuracy of both models: the tutorial's figure.
+/// The tutorial's figure.
 pub(super) fn accuracy(record: &RunRecord) -> Svg {
-    let curves = curves(record, |row| row.val_accuracy, |row| row.accuracy, |share| format!("{:.1}", share * 100.0));
-    let last_epoch = record.models().filter_map(|(_, _, model)| model.last()).map(|row| row.epoch).max();
-    let marks: Vec<Mark> = if published::applies_to(record) {
-        let within = |model: &Published, ink| {
-            let points = model.points.iter().filter(|point| Some(point.0) <= last_epoch);
-            points.map(|&(epoch, value)| mark(ink, epoch, value)).collect::<Vec<_>>()
+    let mut chart = by_epoch(record, "accuracy in %", Measure::Accuracy);
+    if published::applies_to(record) {
+        let last = record.models().filter_map(|(_, _, model)| model.last()).map(|row| row.epoch).max();
+        let marks = |ink: Ink, model: &Published| {
+            let shown: Vec<_> = model.points().filter(|&(epoch, _)| Some(epoch) <= last).collect();
+            shown.into_iter().map(move |(epoch, accuracy)| {
+                let value = format!("{:.2}", accuracy * 100.0);
+                Mark { ink, at: (f64::from(epoch), accuracy), value }
+            })
         };
-        within(&published::MODEL_1, Ink::Model1).into_iter().chain(within(&published::MODEL_2, Ink::Model2)).collect()
-    } else {
-        Vec::new()
-    };
-    let values = || curves.iter().flat_map(|curve| &curve.points).chain(marks.iter().map(|m| &m.at)).map(|at| at.1);
-    // Limits at multiples of 5 %, so that the grid's outer lines carry labels.
-    let low = (values().fold(1.0, f64::min) * 20.0).floor() / 20.0;
-    let high = (values().fold(0.0, f64::max) * 20.0).ceil() / 20.0;
-    curves::draw(&Chart {
-        title: format!("accuracy in %, {}", record.data.kind.name()),
-        description: describe("accuracy", record, |row| number::percent(row.val_accuracy)),
-        x: Axis::epochs(&curves),
-        y: low.min(high - 0.05)..high,
-        y_label: |value| format!("{:.0}", value * 100.0),
-        curves,
-        marks,
-        marks_name: "published result",
-    })
+        chart.marks = marks(Ink::Model1, &MODEL_1).chain(marks(Ink::Model2, &MODEL_2)).collect();
+    }
+    chart.draw()
 }
 
-fn mark(ink: Ink, epoch: u32, value: f64) -> Mark {
-    Mark { ink, at: (f64::from(epoch), value), value: format!("{:.2}", value * 100.0) }
-}
-
-/// Validation and training loss of both models.
 pub(super) fn loss(record: &RunRecord) -> Svg {
-    let curves = curves(record, |row| row.val_loss, |row| row.loss, |loss| format!("{loss:.3}"));
-    let highest = curves.iter().flat_map(|curve| &curve.points).map(|at| at.1).fold(0.0, f64::max);
-    curves::draw(&Chart {
-        title: format!("loss (cross-entropy), {}", record.data.kind.name()),
-        description: describe("loss", record, |row| format!("{:.3}", row.val_loss)),
-        x: Axis::epochs(&curves),
-        y: 0.0..if highest > 0.0 { highest * 1.05 } else { 1.0 },
-        y_label: |value| format!("{value:.1}"),
-        curves,
-        marks: Vec::new(),
-        marks_name: "",
-    })
+    by_epoch(record, "loss (cross-entropy)", Measure::Loss).draw()
 }
 
-fn curves(
-    record: &RunRecord,
-    validation: fn(&EpochRow) -> f64,
-    training: fn(&EpochRow) -> f64,
-    label: fn(f64) -> String,
-) -> Vec<Curve> {
-    let mut curves = Vec::new();
-    for (model, _, ModelRecord { history, .. }) in record.models() {
-        let ink = if model == "model_1" { Ink::Model1 } else { Ink::Model2 };
-        for (set, value, main) in [("validation", validation, true), ("training", training, false)] {
-            let points: Vec<_> = history.iter().map(|row| (f64::from(row.epoch), value(row))).collect();
-            let last = points.last().map_or(String::new(), |&(_, last)| label(last));
-            let name = format!("{model} {set} {last}");
-            curves.push(Curve { name, ink, main, points, band: Vec::new() });
-        }
-    }
-    curves
+fn by_epoch(record: &RunRecord, title: &str, measure: Measure) -> Chart {
+    let curves = record.models().flat_map(|(name, _, model)| measure.of_model(name, ink(name), &model.history));
+    Chart::by_epoch(format!("{title}, {}", record.data.kind.name()), measure, curves.collect())
 }
 
-fn describe(what: &str, record: &RunRecord, value: impl Fn(&EpochRow) -> String) -> String {
-    let mut text = format!("Validation and training {what} by epoch.");
-    for (name, _, model) in record.models() {
-        if let (Some(first), Some(last)) = (model.first(), model.last()) {
-            let (from, to) = (value(first), value(last));
-            text += &format!(
-                " {name}: validation {what} {from} after epoch {}, {to} after epoch {}.",
-                first.epoch, last.epoch
-            );
-        }
-    }
-    text
+pub(super) fn ink(model: &str) -> Ink {
+    if model == "model_1" { Ink::Model1 } else { Ink::Model2 }
 }
 
 /// Training time of both models, with the part that computed the frozen features.
 pub(super) fn time(record: &RunRecord) -> Svg {
     let mut bars = Vec::new();
     for (name, _, model) in record.models() {
-        let ink = if name == "model_1" { Ink::Model1 } else { Ink::Model2 };
         let features = model.features_seconds;
         let head = (model.total_seconds - features).max(0.0);
-        let mut says = number::seconds(model.total_seconds);
+        let mut says = number::duration(model.total_seconds);
         if features > 0.0 {
-            says += &format!(": features {}, head {}", number::seconds(features), number::seconds(head));
+            says += &format!(": features {}, head {}", number::duration(features), number::duration(head));
         }
-        bars.push(Bar { name: name.to_owned(), ink, parts: vec![(features, 0.5), (head, 1.0)], says });
+        bars.push(Bar { name: name.to_owned(), ink: ink(name), parts: vec![(features, 0.5), (head, 1.0)], says });
     }
-    let times: Vec<String> = bars.iter().map(|bar| format!("{}: {}", bar.name, bar.says)).collect();
-    let description = format!("Training time. {}.", times.join(". "));
     if published::applies_to(record) {
-        for (name, model) in [("model_1", published::MODEL_1), ("model_2", published::MODEL_2)] {
+        for (name, model) in [("model_1", MODEL_1), ("model_2", MODEL_2)] {
             bars.push(Bar {
                 name: format!("{name}, published"),
                 ink: Ink::Muted,
@@ -120,5 +64,5 @@ pub(super) fn time(record: &RunRecord) -> Svg {
     let environment = &record.environment;
     let title =
         format!("training time, {}, {} with {} threads", record.data.kind.name(), environment.cpu, environment.threads);
-    bars::draw(&title, &bars, description)
+    bars::draw(&title, &bars)
 }

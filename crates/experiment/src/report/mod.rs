@@ -1,39 +1,30 @@
-//! The report of a run: one HTML file that opens from disk, with plots and pictures inside it.
+//! Reports: HTML files that open from disk, with plots and pictures inside.
 //!
-//! It needs no network and no script, follows the reader's light or dark colour scheme, and prints. Whatever it
-//! says comes from the run's record: the same record and pictures give the same bytes.
+//! They need no network and no script, follow the reader's light or dark colour scheme, and print. Whatever they say comes
+//! from a record: the same record and pictures give the same bytes.
 
 mod adaptation;
 mod bars;
-mod canvas;
-mod caveats;
 mod curves;
 mod figures;
 mod networks;
-mod number;
 mod page;
 mod palette;
 mod pictures;
 mod published;
 mod results;
+mod run;
+mod svg;
 pub mod sweep;
+mod table;
 #[cfg(test)]
 mod tests;
 
-use crate::{
-    adaptation::{Adaptation, Mistake},
-    record::{ClassPictures, DataKind, ReportPictures, RunRecord},
-};
+pub use adaptation::render as adaptation;
+pub use pictures::grid as sample_grid;
+pub use run::render;
 
-/// The whole `report.html`.
-pub fn render(record: &RunRecord, pictures: &ReportPictures) -> String {
-    page::render(record, pictures)
-}
-
-/// The whole `report.html` of an adaptation; of its mistakes, the surest first, as many as are good to look at.
-pub fn adaptation(record: &Adaptation, mistakes: &[Mistake]) -> String {
-    adaptation::render(record, mistakes)
-}
+use crate::record::{ReportPictures, RunRecord};
 
 /// The run's plots as files: name and SVG text of each.
 pub fn plots(record: &RunRecord) -> [(&'static str, String); 3] {
@@ -50,9 +41,4 @@ pub fn picture_grids(record: &RunRecord, pictures: &ReportPictures) -> Vec<(&'st
         .into_iter()
         .filter_map(|(name, rows)| Some((name, sample_grid(rows, record.data.kind)?)))
         .collect()
-}
-
-/// Sample pictures as the bytes of a PNG, a row per class; nothing where there are no pictures.
-pub fn sample_grid(rows: &[ClassPictures], kind: DataKind) -> Option<Vec<u8>> {
-    pictures::grid(rows, &pictures::describe(rows, kind))
 }

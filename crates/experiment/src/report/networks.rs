@@ -1,9 +1,12 @@
-//! The two networks as tables, and the proof that what was frozen stayed as it was.
+//! The networks of a run as tables, and the hashes of the frozen weights.
 
 use maud::{Markup, html};
 
-use super::number;
-use crate::record::{FeaturesRecord, FrozenTensor, LayerRecord, NetworkRecord, RunRecord};
+use super::table::{NOTHING, facts, table};
+use crate::{
+    number,
+    record::{FeaturesRecord, FrozenTensor, LayerRecord, NetworkRecord, RunRecord},
+};
 
 pub(super) fn section(record: &RunRecord) -> Markup {
     html! {
@@ -12,7 +15,7 @@ pub(super) fn section(record: &RunRecord) -> Markup {
             h3 { (name) }
             (summary(&model.network))
         }
-        @if let Some(from) = &record.from { (taken_over(from)) }
+        @if let Some(from) = &record.from { (loaded(from)) }
         h2 { "The frozen weights" }
         (frozen(&record.frozen, record.frozen_unchanged))
     }
@@ -20,61 +23,51 @@ pub(super) fn section(record: &RunRecord) -> Markup {
 
 /// Keras's summary, with each layer's work and memory for one picture.
 pub(super) fn summary(network: &NetworkRecord) -> Markup {
-    let total = |of: fn(&LayerRecord) -> u64| network.layers.iter().map(of).fold(0, u64::saturating_add);
+    let head = ["layer", "type", "output", "parameters", "trainable", "forward pass", "activations"];
+    let state = |layer: &LayerRecord| match layer {
+        layer if layer.parameters == 0 => NOTHING,
+        layer if layer.trainable => "yes",
+        _ => "frozen",
+    };
+    let row = |layer: &LayerRecord| {
+        let cells = vec![
+            layer.name.clone(),
+            layer.kind.clone(),
+            shape(&layer.output),
+            number::count(layer.parameters),
+            state(layer).to_owned(),
+            number::flops(layer.flops),
+            number::bytes(layer.activation_bytes),
+        ];
+        ("", cells)
+    };
+    let sum = |of: fn(&LayerRecord) -> u64| network.layers.iter().map(of).fold(0, u64::saturating_add);
+    let total = vec![
+        "total".to_owned(),
+        String::new(),
+        String::new(),
+        number::count(network.trainable.saturating_add(network.frozen)),
+        String::new(),
+        number::flops(sum(|layer| layer.flops)),
+        number::bytes(sum(|layer| layer.activation_bytes)),
+    ];
     html! {
-        div.scroll { table {
-            thead { tr {
-                th.left scope="col" { "layer" }
-                th.left scope="col" { "type" }
-                th scope="col" { "output" }
-                th scope="col" { "parameters" }
-                th scope="col" { "trainable" }
-                th scope="col" { "forward pass" }
-                th scope="col" { "activations" }
-            } }
-            tbody { @for layer in &network.layers { tr {
-                th scope="row" { (layer.name) }
-                td.left { (layer.kind) }
-                td { (shape(&layer.output)) }
-                td { (number::count(layer.parameters)) }
-                td { @if layer.parameters == 0 { "–" } @else if layer.trainable { "yes" } @else { "frozen" } }
-                td { (number::flops(layer.flops)) }
-                td { (number::bytes(layer.activation_bytes)) }
-            } } }
-            tfoot { tr {
-                th scope="row" colspan="3" {
-                    (number::count(network.trainable)) " trainable, " (number::count(network.frozen)) " frozen"
-                }
-                td { (number::count(network.trainable.saturating_add(network.frozen))) }
-                td {}
-                td { (number::flops(total(|layer| layer.flops))) }
-                td { (number::bytes(total(|layer| layer.activation_bytes))) }
-            } }
-        } }
+        (table(2, &head, network.layers.iter().map(row).chain([("total", total)])))
+        p.note { (number::count(network.trainable)) " trainable, " (number::count(network.frozen)) " frozen" }
     }
 }
 
-/// Where the features came from, tensor by tensor.
-fn taken_over(from: &FeaturesRecord) -> Markup {
-    let shape = |dims: &Option<Vec<usize>>| dims.as_ref().map_or_else(|| "–".to_owned(), |dims| shape(dims));
+/// The features from a file, tensor by tensor.
+fn loaded(from: &FeaturesRecord) -> Markup {
+    let shape = |dims: &Option<Vec<usize>>| dims.as_ref().map_or_else(|| NOTHING.to_owned(), |dims| shape(dims));
+    let rows = from.tensors.iter().map(|tensor| {
+        ("", vec![tensor.name.clone(), tensor.fate.words().to_owned(), shape(&tensor.file), shape(&tensor.here)])
+    });
     html! {
         h3 { "Where model_2's features come from" }
         p { code { (from.path) } ", SHA-256 " code { (from.sha256) } ": " (from.model) ", for "
             (number::listed(from.classes.iter().map(String::as_str))) "." }
-        div.scroll { table {
-            thead { tr {
-                th.left scope="col" { "tensor" }
-                th scope="col" { "in the file" }
-                th scope="col" { "in model_2" }
-                th.left scope="col" {}
-            } }
-            tbody { @for tensor in &from.tensors { tr {
-                th scope="row" { (tensor.name) }
-                td { (shape(&tensor.file)) }
-                td { (shape(&tensor.here)) }
-                td.left { (tensor.fate.words()) }
-            } } }
-        } }
+        (table(2, &["tensor", "result", "in the file", "in model_2"], rows))
     }
 }
 
@@ -83,6 +76,12 @@ fn shape(output: &[usize]) -> String {
 }
 
 fn frozen(tensors: &[FrozenTensor], unchanged: bool) -> Markup {
+    let hashes = |tensor: &FrozenTensor| {
+        html! {
+            code { (tensor.before) }
+            @if tensor.before == tensor.after { " unchanged" } @else { " before" br; code { (tensor.after) } " after" }
+        }
+    };
     html! {
         @if tensors.is_empty() {
             p { "Nothing was frozen in this run." }
@@ -91,13 +90,7 @@ fn frozen(tensors: &[FrozenTensor], unchanged: bool) -> Markup {
                 @if unchanged { "Each tensor had the same SHA-256 before model_2's training and after it." }
                 @else { strong { "Some tensors changed while they were frozen." } " Their hashes before and after differ:" }
             }
-            div.scroll { table.facts { tbody { @for tensor in tensors { tr {
-                th scope="row" { (tensor.name) }
-                td {
-                    code { (tensor.before) }
-                    @if tensor.before == tensor.after { " unchanged" } @else { " before" br; code { (tensor.after) } " after" }
-                }
-            } } } } }
+            (facts(tensors.iter().map(|tensor| (&tensor.name, hashes(tensor)))))
         }
     }
 }

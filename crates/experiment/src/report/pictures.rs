@@ -2,14 +2,14 @@
 //!
 //! The names of the classes are not in the pixels: the page sets them beside the rows, as text.
 
-use super::number;
 use crate::{
+    number,
     png::Sheet,
     record::{ClassPictures, DataKind},
 };
 
 const SIDE: usize = 32;
-/// A picture's pixel is a square of this side: small pictures stay sharp on dense screens.
+/// Enlarged like this, small pictures stay sharp on dense screens.
 const ENLARGED: usize = 3;
 /// Transparent pixels around each picture.
 const MARGIN: usize = 3;
@@ -17,24 +17,20 @@ const CELL: usize = SIDE * ENLARGED + 2 * MARGIN;
 
 /// What the pictures are, for those who cannot see them and for the PNG's own text.
 pub(super) fn describe(rows: &[ClassPictures], kind: DataKind) -> String {
-    format!(
-        "Sample pictures, from the top: {} ({})",
-        number::listed(rows.iter().map(|row| row.class.as_str())),
-        kind.name()
-    )
+    let classes = number::listed(rows.iter().map(|row| row.class.as_str()));
+    format!("Sample pictures, from the top: {classes} ({})", kind.name())
 }
 
-/// The rows as PNG, or nothing where there are no pictures; `description` goes into the file as its text.
-pub(super) fn grid(rows: &[ClassPictures], description: &str) -> Option<Vec<u8>> {
+/// The rows as PNG; `None` if there are no pictures.
+pub fn grid(rows: &[ClassPictures], kind: DataKind) -> Option<Vec<u8>> {
     let columns = rows.iter().map(|row| row.pictures.len()).max().filter(|&columns| columns > 0)?;
-    let (width, height) = (columns * CELL, rows.len() * CELL);
-    let mut sheet = Sheet::new(width, height);
+    let mut sheet = Sheet::new(columns * CELL, rows.len() * CELL);
     for (r, row) in rows.iter().enumerate() {
         for (c, picture) in row.pictures.iter().enumerate() {
             sheet.picture(c * CELL + MARGIN, r * CELL + MARGIN, ENLARGED, picture);
         }
     }
-    Some(sheet.encode(description))
+    Some(sheet.encode(&describe(rows, kind)))
 }
 
 #[cfg(test)]
@@ -50,7 +46,7 @@ mod tests {
     fn every_pixel_becomes_a_square_of_its_colour() {
         let row = ClassPictures { class: "cat".to_owned(), pictures: vec![[9; 3072], asymmetric()] };
         let rows = [ClassPictures { class: "dog".to_owned(), pictures: vec![[7; 3072]] }, row];
-        let bytes = grid(&rows, "two classes").unwrap();
+        let bytes = grid(&rows, DataKind::Cifar10).unwrap();
         let mut reader = png::Decoder::new(std::io::Cursor::new(bytes)).read_info().unwrap();
         assert_eq!(reader.info().size(), (2 * CELL as u32, 2 * CELL as u32));
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
@@ -74,7 +70,7 @@ mod tests {
 
     #[test]
     fn no_pictures_no_file() {
-        assert_eq!(grid(&[], ""), None);
-        assert_eq!(grid(&[ClassPictures { class: "cat".to_owned(), pictures: Vec::new() }], ""), None);
+        assert_eq!(grid(&[], DataKind::Cifar10), None);
+        assert_eq!(grid(&[ClassPictures { class: "cat".to_owned(), pictures: Vec::new() }], DataKind::Cifar10), None);
     }
 }

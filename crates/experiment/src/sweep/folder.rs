@@ -21,7 +21,7 @@ use crate::{
     atomic_file,
     failure::{Failure, Kind, Result},
     input::{self, RECORD},
-    output, progress, wording,
+    number, output, wording,
 };
 
 /// What each process holds that has the folder open, and the one that writes the report.
@@ -191,7 +191,7 @@ pub fn read_records(folder: &Path, settings: &Settings) -> Result<Vec<JobRecord>
         let bytes = input::read(path, RECORD)?;
         total += bytes.len();
         if total > MOST_RECORDS {
-            let most = progress::bytes(MOST_RECORDS as u64);
+            let most = number::bytes(MOST_RECORDS as u64);
             return Err(Failure::usage(format!("{}: the records take more than {most} together", jobs.display())));
         }
         let record = parse(path, &bytes)?;

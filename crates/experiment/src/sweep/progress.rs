@@ -8,7 +8,8 @@ use super::record::JobRecord;
 use crate::{
     console::{Console, Text, fitted},
     failure::Result,
-    progress::{bar, duration},
+    number,
+    progress::bar,
 };
 
 /// A line: jobs done, job, test and validation accuracy, time and time left.
@@ -58,7 +59,7 @@ impl SweepProgress {
     pub fn advance(&mut self, work: f64) {
         self.work_done += work;
         self.bar.set_position((1000.0 * self.work_done / self.work.max(1.0)) as u64);
-        self.bar.set_message(format!("{} left", duration(self.left())));
+        self.bar.set_message(format!("{} left", number::duration(self.left())));
     }
 
     /// It is done.
@@ -69,14 +70,13 @@ impl SweepProgress {
         self.work_done = self.job.1;
         self.jobs_done += 1;
         let validation = record.history.last().map_or(0.0, |epoch| epoch.val_accuracy);
-        let percent = |accuracy: f64| format!("{:.1} %", 100.0 * accuracy);
         let line_of_job = line([
             &format!("{}/{}", self.jobs_done, self.jobs),
             &JobRecord::name(&record.arm, record.seed),
-            &percent(record.test.accuracy),
-            &percent(validation),
-            &duration(self.job.0.elapsed().as_secs_f64()),
-            &duration(self.left()),
+            &number::percent_briefly(record.test.accuracy),
+            &number::percent_briefly(validation),
+            &number::duration(self.job.0.elapsed().as_secs_f64()),
+            &number::duration(self.left()),
         ]);
         let header = line(["done", "arm and seed", "test", "valid.", "time", "left"]);
         let header = if self.jobs_done == 1 { Text::heading(header) } else { Text::default() };

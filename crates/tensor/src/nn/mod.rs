@@ -65,6 +65,6 @@ pub use optimizer::{Optimizer, Rule};
 
 pub use schedule::Schedule;
 pub use score::{Metrics, Score};
-pub use summary::{Summary, SummaryRow, thousands};
+pub use summary::{Summary, SummaryRow};
 
 pub use crate::kernels::conv::Padding;

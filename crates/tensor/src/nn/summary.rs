@@ -149,7 +149,7 @@ impl fmt::Display for Summary {
 }
 
 /// A whole number with commas: `1,645,125`.
-pub fn thousands(number: u64) -> String {
+fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::with_capacity(digits.len() * 4 / 3);
     for (position, digit) in digits.chars().enumerate() {

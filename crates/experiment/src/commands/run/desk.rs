@@ -1,6 +1,6 @@
 //! The desk at which both trainings of a run happen: shown, recorded, saved, and ended on a signal.
 
-use thawline_tensor::nn::{Network, Rest, StepReport, thousands};
+use thawline_tensor::nn::{Network, Rest, StepReport};
 
 use crate::{
     checkpoint::{self, Owner},
@@ -9,6 +9,7 @@ use crate::{
     estimate::Stopwatch,
     failure::{Failure, Kind, Result},
     interrupt::Interrupts,
+    number,
     progress::Progress,
     record::{EpochRow, ModelRecord},
     run_folder::RunFolder,
@@ -59,7 +60,7 @@ impl Desk<'_> {
         let stopwatch = stopwatch.filter(|_| is_new);
         let mut progress = Progress::new(self.console, self.config.epochs, task.train.len(), stopwatch);
         if cached {
-            let pictures = thousands((task.train.len() + task.validation.len()) as u64);
+            let pictures = number::count((task.train.len() + task.validation.len()) as u64);
             progress.wait(format!("computing the frozen features of {pictures} pictures"));
         }
         let patience = self.config.early_stopping;

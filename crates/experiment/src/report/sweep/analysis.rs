@@ -1,4 +1,4 @@
-//! What the records come to: a figure for each arm, and one for each pair of arms.
+//! The figures of each arm, and of each pair of arms.
 
 use serde::Serialize;
 
@@ -8,65 +8,79 @@ use crate::{
     sweep::{merge::Results, record::JobRecord},
 };
 
-/// Validation accuracies to which epochs and seconds are told.
+/// Validation accuracies to which epochs and seconds are counted.
 pub const THRESHOLDS: [f64; 3] = [0.70, 0.80, 0.85];
 
-/// All figures of a sweep.
 pub struct Analysis<'a> {
-    /// The records and what they have in common.
     pub results: &'a Results,
-    /// One entry an arm, in the catalogue's order; stage 1 last.
+    /// In the catalogue's order; stage 1 comes last.
     pub arms: Vec<ArmFigures<'a>>,
     /// The differences that the experiment is about.
     pub pairs: Vec<Pair>,
-    /// Those at each number of pictures a class.
+    /// The same for each number of pictures a class.
     pub sampled_pairs: Vec<Pair>,
     /// Those of any two arms that learn the same classes from as many pictures.
     pub all_pairs: Vec<Pair>,
-    /// Whether times and machines are told.
+    /// Whether the report has times and machines.
     pub times: bool,
 }
 
-/// The figures of an arm over its seeds.
+/// The figures of an arm over its seeds: an arm of `report.json`.
+#[derive(Serialize)]
 pub struct ArmFigures<'a> {
-    /// The arm.
+    #[serde(skip)]
     pub arm: &'a Arm,
-    /// Its records by seed.
+    /// By seed.
+    #[serde(skip)]
     pub records: Vec<&'a JobRecord>,
-    /// Test accuracy.
+    #[serde(rename = "arm")]
+    pub name: &'a str,
+    /// What the arm is, in a phrase.
+    pub about: String,
+    pub seeds: Vec<u64>,
+    pub train_examples: usize,
+    pub trainable: u64,
+    #[serde(rename = "test_accuracy")]
     pub accuracy: Sample,
     /// Validation accuracy after the first epoch.
     pub first_epoch: Sample,
     /// Mean validation accuracy over all epochs.
+    #[serde(rename = "area_under_curve")]
     pub area: Sample,
-    /// Expected calibration error.
+    #[serde(rename = "expected_calibration_error")]
     pub ece: Sample,
-    /// Negative log-likelihood.
+    #[serde(rename = "negative_log_likelihood")]
     pub nll: Sample,
-    /// For each threshold: seeds that reach it, and their mean epochs.
+    /// For each threshold.
     pub reached: [Reached; 3],
+    /// Unless the report has no times.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<Seconds>,
 }
 
-/// How many seeds reach a validation accuracy, and what it took them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+/// Mean seconds of an arm.
+#[derive(Clone, Copy, Serialize)]
+pub struct Seconds {
+    pub stage_1: f64,
+    pub features: f64,
+    pub epochs: f64,
+}
+
+/// How many seeds reach a validation accuracy, and their mean epochs and seconds (with features, without stage 1).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Reached {
-    /// Seeds that reach it.
     pub seeds: usize,
-    /// Their mean epochs; absent where none does.
     pub epochs: Option<f64>,
-    /// Their mean seconds, with features and without stage 1; absent where none does, or where no times are told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
 }
 
-/// A paired difference of test accuracies.
+/// A paired difference of test accuracies, arm minus baseline.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Pair {
-    /// The arm whose accuracy is taken from the other's.
     pub baseline: String,
-    /// The other arm.
     pub arm: String,
-    /// The differences of the seeds that both have, arm minus baseline.
+    /// Of the seeds that both arms have.
     pub differences: Vec<f64>,
     /// Their mean and interval.
     pub difference: Sample,
@@ -77,7 +91,6 @@ pub struct Pair {
 }
 
 impl<'a> Analysis<'a> {
-    /// Of all records.
     pub fn of(results: &'a Results, times: bool) -> Self {
         let mut arms: Vec<ArmFigures> = Vec::new();
         for chunk in results.records.chunk_by(|a, b| a.arm.name == b.arm.name) {
@@ -95,30 +108,28 @@ impl<'a> Analysis<'a> {
         let mut all_pairs = Vec::new();
         for (index, one) in arms.iter().enumerate() {
             for other in arms[index + 1..].iter().filter(|other| comparable(one, other)) {
-                all_pairs.extend(pair(&arms, &one.arm.name, &other.arm.name));
+                all_pairs.extend(pair(&arms, one.name, other.name));
             }
         }
         Analysis { results, arms, pairs, sampled_pairs, all_pairs, times }
     }
 
-    /// The figures of an arm.
     pub fn arm(&self, name: &str) -> Option<&ArmFigures<'a>> {
-        self.arms.iter().find(|figures| figures.arm.name == name)
+        self.arms.iter().find(|figures| figures.name == name)
     }
 
     /// The arms that learn from few pictures, each with the name of the arm that learns from all.
     pub fn sampled(&self) -> impl Iterator<Item = (&str, &ArmFigures<'a>)> {
-        self.arms.iter().filter_map(|figures| Some((figures.arm.name.split_once('@')?.0, figures)))
+        self.arms.iter().filter_map(|figures| Some((figures.name.split_once('@')?.0, figures)))
     }
 
-    /// The pair of two arms.
     pub fn pair(&self, arm: &str, baseline: &str) -> Option<&Pair> {
         self.pairs.iter().find(|pair| pair.arm == arm && pair.baseline == baseline)
     }
 
-    /// The arms themselves, without stage 1 and without those that learn from few pictures.
+    /// The arms without stage 1 and without those that learn from few pictures.
     pub fn main(&self) -> impl Iterator<Item = &ArmFigures<'a>> {
-        self.arms.iter().filter(|figures| figures.arm.stage == Stage::Transfer && figures.arm.per_class.is_none())
+        self.arms.iter().filter(|figures| !figures.is_stage_1() && figures.arm.per_class.is_none())
     }
 }
 
@@ -150,7 +161,7 @@ const PAIRS: &[[&str; 2]] = &[
 ];
 
 fn pair(arms: &[ArmFigures], arm: &str, baseline: &str) -> Option<Pair> {
-    let find = |name: &str| arms.iter().find(|figures| figures.arm.name == name);
+    let find = |name: &str| arms.iter().find(|figures| figures.name == name);
     let (one, other) = (find(arm)?, find(baseline)?);
     let both: Vec<[&JobRecord; 2]> = one
         .records
@@ -170,7 +181,7 @@ fn pair(arms: &[ArmFigures], arm: &str, baseline: &str) -> Option<Pair> {
 }
 
 impl Pair {
-    /// Whether there are as many seeds as the exact test needs to find anything at 5 %.
+    /// Whether there are enough seeds for the exact test to find anything at 5 %.
     pub fn has_enough_seeds(&self) -> bool {
         self.differences.len() >= FEWEST_FOR_A_CLAIM
     }
@@ -184,46 +195,61 @@ impl Pair {
 
 impl<'a> ArmFigures<'a> {
     fn of(records: &'a [JobRecord], times: bool) -> Option<Self> {
-        let sample = |value: &dyn Fn(&JobRecord) -> f64| {
-            let values: Vec<f64> = records.iter().map(value).collect();
-            Sample::of(&values)
-        };
+        let first = records.first()?;
+        let sample = |value: &dyn Fn(&JobRecord) -> f64| Sample::of(&records.iter().map(value).collect::<Vec<_>>());
+        let mean = |value: &dyn Fn(&JobRecord) -> f64| sample(value).map_or(0.0, |sample| sample.mean);
         let curve = |record: &JobRecord| record.history.iter().map(|epoch| epoch.val_accuracy).collect::<Vec<_>>();
         let reached = THRESHOLDS.map(|threshold| {
-            let epochs: Vec<(usize, &JobRecord)> = records
+            let (epochs, seconds): (Vec<f64>, Vec<f64>) = records
                 .iter()
-                .filter_map(|record| Some((first_reaching(&curve(record), threshold)?, record)))
-                .collect();
-            let mean = |value: &dyn Fn(&(usize, &JobRecord)) -> f64| {
-                (!epochs.is_empty()).then(|| epochs.iter().map(value).sum::<f64>() / epochs.len() as f64)
-            };
-            let seconds =
-                mean(&|&(epochs, record)| record.times.features + record.times.epochs.iter().take(epochs).sum::<f64>());
-            Reached {
-                seeds: epochs.len(),
-                epochs: mean(&|&(epochs, _)| epochs as f64),
-                seconds: seconds.filter(|_| times),
-            }
+                .filter_map(|record| {
+                    let epochs = first_reaching(&curve(record), threshold)?;
+                    let seconds = record.times.features + record.times.epochs.iter().take(epochs).sum::<f64>();
+                    Some((epochs as f64, seconds))
+                })
+                .unzip();
+            let mean = |values: &[f64]| Sample::of(values).map(|sample| sample.mean);
+            Reached { seeds: epochs.len(), epochs: mean(&epochs), seconds: mean(&seconds).filter(|_| times) }
         });
         Some(ArmFigures {
-            arm: &records.first()?.arm,
+            arm: &first.arm,
+            name: &first.arm.name,
+            about: arms::about(&first.arm),
+            seeds: records.iter().map(|record| record.seed).collect(),
+            train_examples: first.train_examples,
+            trainable: first.trainable,
             accuracy: sample(&|record| record.test.accuracy)?,
             first_epoch: sample(&JobRecord::first_epoch)?,
             area: sample(&|record| area_under_curve(&curve(record)).unwrap_or(0.0))?,
             ece: sample(&|record| record.test.ece)?,
             nll: sample(&|record| record.test.nll)?,
             reached,
+            seconds: times.then(|| Seconds {
+                stage_1: mean(&|record| record.times.pretraining),
+                features: mean(&|record| record.times.features),
+                epochs: mean(&|record| record.times.epochs.iter().sum()),
+            }),
             records: records.iter().collect(),
         })
     }
 
-    /// What the arm is, in a phrase.
-    pub fn about(&self) -> String {
-        arms::about(self.arm)
+    pub fn is_stage_1(&self) -> bool {
+        self.arm.stage == Stage::Pretraining
     }
 
-    /// Mean seconds of something.
-    pub fn mean(&self, seconds: impl Fn(&JobRecord) -> f64) -> f64 {
-        self.records.iter().map(|record| seconds(record)).sum::<f64>() / self.records.len().max(1) as f64
+    /// The mean of something over the seeds.
+    pub fn mean(&self, value: impl Fn(&JobRecord) -> f64) -> f64 {
+        self.records.iter().map(|record| value(record)).sum::<f64>() / self.records.len().max(1) as f64
+    }
+}
+
+impl Seconds {
+    /// The time to learn, without stage 1.
+    pub fn learning(&self) -> f64 {
+        self.features + self.epochs
+    }
+
+    pub fn with_stage_1(&self) -> f64 {
+        self.stage_1 + self.learning()
     }
 }

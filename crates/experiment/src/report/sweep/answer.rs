@@ -2,45 +2,52 @@
 
 use maud::{Markup, html};
 
-use super::{
-    super::number,
-    analysis::{Analysis, Pair},
-};
-use crate::{record::ClassRecord, statistics::Sample};
+use super::analysis::{Analysis, Pair};
+use crate::{number, record::ClassRecord, statistics::Sample};
 
 /// What transfer is worth, as far as the sweep tells.
 pub(super) fn lead(analysis: &Analysis) -> Markup {
-    let sentences = [end(analysis), start(analysis), price(analysis)];
-    html! { @for sentence in sentences.into_iter().filter(|sentence| !sentence.0.is_empty()) { p.lead { (sentence) } } }
+    html! {
+        p.lead { @for (class, text) in end(analysis) { @if class.is_empty() { (text) } @else { strong class=(class) { (text) } } } }
+        @for sentence in [start(analysis), price(analysis)].iter().filter(|sentence| !sentence.0.is_empty()) { p.lead { (sentence) } }
+    }
 }
 
 /// How it ends, as a sentence for a terminal.
 pub(super) fn sentence(analysis: &Analysis) -> String {
-    let tag = |part: &str| part.split_once('>').map_or_else(String::new, |(_, text)| text.to_owned());
-    let html = end(analysis).0;
-    let (first, parts) = html.split_once('<').unwrap_or((&html, ""));
-    let text = first.to_owned() + &parts.split('<').map(tag).collect::<String>();
-    let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&amp;", "&"), ("\u{a0}", " ")];
-    entities.into_iter().fold(text, |text, (entity, character)| text.replace(entity, character))
+    end(analysis).into_iter().map(|(_, text)| text).collect()
 }
 
-/// How it ends.
-fn end(analysis: &Analysis) -> Markup {
+/// How it ends: texts, with the class of those that stand out.
+fn end(analysis: &Analysis) -> Vec<(&'static str, String)> {
     let settings = &analysis.results.settings;
-    let (Some(frozen), scratch) = (analysis.arm("frozen"), analysis.pair("frozen", "scratch")) else {
-        return html! { "This sweep has no arm " code { "frozen" } ", so it does not say what transfer is worth." };
+    let Some(frozen) = analysis.arm("frozen") else {
+        return vec![("", "This sweep has no arm frozen, so it does not say what transfer is worth.".to_owned())];
     };
-    html! {
-        "With features that were learned on " (names(&settings.source)) " and then frozen, a fresh head is right on "
-        strong.model-2 { (with_half_width(&frozen.accuracy)) } " of the test pictures of " (names(&settings.target)) " after "
-        (settings.epochs) " epoch" (plural(settings.epochs))
-        @if let (Some(pair), Some(scratch)) = (scratch, analysis.arm("scratch")) {
-            "; the same network trained on them from its initialisation is right on "
-            strong.model-1 { (with_half_width(&scratch.accuracy)) } ", so "
-            (verdict(pair, "transfer ends", "no better and no worse end is shown"))
-        }
-        "."
+    let mut parts = vec![
+        (
+            "",
+            format!("With features learned on {} and then frozen, a fresh head is right on ", names(&settings.source)),
+        ),
+        ("model-2", with_half_width(&frozen.accuracy)),
+        (
+            "",
+            format!(
+                " of the test pictures of {} after {}",
+                names(&settings.target),
+                number::counted(settings.epochs, "epoch")
+            ),
+        ),
+    ];
+    if let (Some(pair), Some(scratch)) = (analysis.pair("frozen", "scratch"), analysis.arm("scratch")) {
+        parts.extend([
+            ("", "; the same network trained on them from its initialisation is right on ".to_owned()),
+            ("model-1", with_half_width(&scratch.accuracy)),
+            ("", format!(", so {}", verdict(pair))),
+        ]);
     }
+    parts.push(("", ".".to_owned()));
+    parts
 }
 
 /// How it starts, and what the features are worth.
@@ -49,7 +56,7 @@ fn start(analysis: &Analysis) -> Markup {
     let random = analysis.pair("frozen", "frozen-random").zip(analysis.arm("frozen-random"));
     html! {
         @if let (Some(pair), Some(frozen), Some(scratch)) = (pair_with_scratch, analysis.arm("frozen"), analysis.arm("scratch")) {
-            "After the first epoch the fresh head stands at " (number::percent_briefly(frozen.first_epoch.mean))
+            "After the first epoch the fresh head is right on " (number::percent_briefly(frozen.first_epoch.mean))
             " of the validation pictures against " (number::percent_briefly(scratch.first_epoch.mean)) ", "
             (points(&pair.first_epoch)) " " (direction(&pair.first_epoch))
             @if random.is_none() { "." }
@@ -63,8 +70,8 @@ fn start(analysis: &Analysis) -> Markup {
                 (signed(&pair.difference)) " points)"
             }
             @else {
-                (points(&pair.difference)) " " (direction(&negated(&pair.difference))) ", which " (pair.differences.len()) " seed"
-                (plural(pair.differences.len())) " cannot prove"
+                (points(&pair.difference)) " " (if pair.difference.mean > 0.0 { "lower" } else { "higher" }) ", which "
+                (number::counted(pair.differences.len(), "seed")) " cannot prove"
             }
             "."
         }
@@ -73,24 +80,23 @@ fn start(analysis: &Analysis) -> Markup {
 
 /// What it costs, and when it pays.
 fn price(analysis: &Analysis) -> Markup {
-    let arms = analysis.arm("frozen").zip(analysis.arm("scratch"));
-    let few: Vec<&Pair> = analysis.sampled_pairs.iter().filter(|pair| pair.baseline.starts_with("scratch@")).collect();
-    let few: Vec<&Pair> = few.into_iter().filter(|pair| pair.arm.starts_with("frozen@")).collect();
-    let size = |pair: &Pair| pair.arm.split_once('@').map_or("", |(_, n)| n).parse::<u64>().unwrap_or(0);
-    let times = arms.filter(|_| analysis.times);
+    let seconds = |name: &str| analysis.arm(name)?.seconds;
+    let times = seconds("frozen").zip(seconds("scratch"));
+    let is_few = |pair: &&Pair| pair.arm.starts_with("frozen@") && pair.baseline.starts_with("scratch@");
+    let few: Vec<&Pair> = analysis.sampled_pairs.iter().filter(is_few).collect();
+    let size = |pair: &Pair| number::count(pair.arm.split_once('@').map_or("", |(_, n)| n).parse().unwrap_or(0));
     html! {
         @if let Some((frozen, scratch)) = times {
-            "The head learns in " (number::seconds(frozen.mean(|record| record.times.learning()))) " where the whole network takes "
-            (number::seconds(scratch.mean(|record| record.times.learning()))) ", but with the features' own training transfer takes "
-            (number::seconds(frozen.mean(|record| record.times.learning() + record.times.pretraining)))
+            "The head learns in " (number::duration(frozen.learning())) " where the whole network takes "
+            (number::duration(scratch.learning())) ", but with the features' own training transfer takes "
+            (number::duration(frozen.with_stage_1()))
             @if few.is_empty() { "." }
         }
         @if let (Some(fewest), Some(most)) = (few.first(), few.last()) {
             @if times.is_some() { "; with " } @else { "With " }
-            (number::count(size(fewest))) " pictures a class transfer is " (ahead(fewest)) " training from the initialisation"
-            @if fewest.arm != most.arm { ", with " (number::count(size(most))) " it is " (ahead(most)) " it" }
-            " (" (fewest.differences.len()) " seed" (plural(fewest.differences.len())) ")"
-            "."
+            (size(fewest)) " pictures a class transfer is " (ahead(fewest)) " training from the initialisation"
+            @if fewest.arm != most.arm { ", with " (size(most)) " it is " (ahead(most)) " it" }
+            " (" (number::counted(fewest.differences.len(), "seed")) ")."
         }
     }
 }
@@ -105,22 +111,24 @@ fn ahead(pair: &Pair) -> String {
     }
 }
 
-/// A difference in words: whether it is shown, how large, by how many seeds.
-fn verdict(pair: &Pair, subject: &str, otherwise: &str) -> Markup {
-    let n = pair.differences.len();
-    let test = pair.p.map_or_else(String::new, |p| format!("{n} seeds, exact sign-flip test, p\u{a0}=\u{a0}{p:.3}"));
-    html! {
-        @if pair.is_shown() { (subject) " " (points(&pair.difference)) " " (direction(&pair.difference)) " (" (test) ")" }
-        @else if pair.has_enough_seeds() { (otherwise) " (difference " (signed(&pair.difference)) " points; " (test) ")" }
-        @else { "the difference is " (signed(&pair.difference)) " points, which " (n) " seed" (plural(n)) " cannot prove" }
+/// The difference in words: whether it is shown, how large, by how many seeds.
+fn verdict(pair: &Pair) -> String {
+    let seeds = number::counted(pair.differences.len(), "seed");
+    let test = pair.p.map_or_else(String::new, |p| format!("{seeds}, exact sign-flip test, p\u{a0}=\u{a0}{p:.3}"));
+    let difference = signed(&pair.difference);
+    if pair.is_shown() {
+        format!("transfer ends {} {} ({test})", points(&pair.difference), direction(&pair.difference))
+    } else if pair.has_enough_seeds() {
+        format!("no better and no worse end is shown (difference {difference} points; {test})")
+    } else {
+        format!("the difference is {difference} points, which {seeds} cannot prove")
     }
 }
 
-/// `1.43 ± 0.21 points`, without a sign.
+/// `1.4 ± 0.2 points`, without a sign.
 fn points(sample: &Sample) -> String {
-    let mean = format!("{:.1}", sample.mean.abs() * 100.0);
-    let half = sample.half_width.map_or_else(String::new, |half| format!(" ± {:.1}", half * 100.0));
-    format!("{mean}{half} points").replace(' ', "\u{a0}")
+    let half = sample.half_width.map_or_else(String::new, |half| format!("\u{a0}±\u{a0}{:.1}", half * 100.0));
+    format!("{:.1}{half}\u{a0}points", sample.mean.abs() * 100.0)
 }
 
 /// `−1.43 ± 0.21`.
@@ -135,19 +143,10 @@ pub(super) fn with_half_width(sample: &Sample) -> String {
     format!("{:.2}{half}\u{a0}%", sample.mean * 100.0)
 }
 
-fn negated(sample: &Sample) -> Sample {
-    Sample { mean: -sample.mean, ..*sample }
-}
-
 fn direction(sample: &Sample) -> &'static str {
     if sample.mean < 0.0 { "lower" } else { "higher" }
 }
 
-fn names(classes: &[ClassRecord]) -> String {
+pub(super) fn names(classes: &[ClassRecord]) -> String {
     number::listed(classes.iter().map(|class| class.name.as_str()))
-}
-
-/// The ending of a noun.
-pub(super) fn plural(number: usize) -> &'static str {
-    if number == 1 { "" } else { "s" }
 }

@@ -1,10 +1,9 @@
 //! The report of a sweep: one HTML file, and the same numbers as CSV and JSON.
 //!
-//! It is a function of the sweep's records: the same records give the same bytes, whichever process did which job and in
-//! whichever folder its record lay. Without times it is a function of their results, which are the same whenever and
-//! wherever a job was done.
+//! It is a function of the sweep's records: the same records give the same bytes, whichever process did which job, in
+//! whichever folder. Without times it is a function of their results, which are the same whenever and wherever a job was done.
 
-pub mod analysis;
+mod analysis;
 mod answer;
 mod caveats;
 mod differences;
@@ -18,12 +17,11 @@ mod tables;
 mod tests;
 mod text;
 
-use super::canvas::Svg;
-use crate::console::Text;
-use crate::sweep::merge::Results;
+use super::svg::Svg;
+use crate::{console::Text, sweep::merge::Results};
 use analysis::Analysis;
 
-/// What a report is made of beside the records.
+/// What goes into a report besides the records.
 #[derive(Default)]
 pub struct Options {
     /// Leave times and machines out.
@@ -35,7 +33,7 @@ pub struct Options {
 /// Every file of the report, by its name.
 pub fn files(results: &Results, options: &Options) -> Vec<(String, Vec<u8>)> {
     let analysis = Analysis::of(results, !options.no_times);
-    // The JSON comes first: it says of which sweep the other files are.
+    // The JSON comes first: it tells to which sweep the other files belong.
     let mut files = vec![
         ("report.json".to_owned(), files::json(&analysis)),
         ("report.html".to_owned(), page::render(&analysis, options).into_bytes()),
@@ -51,7 +49,7 @@ pub fn text(results: &Results, no_times: bool) -> Text {
     text::table(&Analysis::of(results, !no_times))
 }
 
-/// Every plot by its name; nothing where the sweep has nothing to show in it.
+/// Every plot by its name; `None` where the sweep has nothing to show in it.
 fn plots(analysis: &Analysis) -> [(&'static str, Option<Svg>); 8] {
     [
         ("accuracy", plots::accuracy(analysis)),
@@ -61,6 +59,6 @@ fn plots(analysis: &Analysis) -> [(&'static str, Option<Svg>); 8] {
         ("samples", plots::samples(analysis)),
         ("depth", plots::depth(analysis)),
         ("reliability", plots::reliability(analysis)),
-        ("time", plots::time(analysis).filter(|_| analysis.times)),
+        ("time", plots::time(analysis)),
     ]
 }

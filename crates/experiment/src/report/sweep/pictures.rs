@@ -1,12 +1,11 @@
-//! Pictures of the report: first-layer filters as colour tiles, and the mistakes that networks were surest of.
+//! First-layer filters as colour tiles, and the most confident mistakes.
 
-use base64::{Engine, prelude::BASE64_STANDARD};
 use maud::{Markup, html};
 
-use super::{super::number, analysis::Analysis};
+use super::{super::page, analysis::Analysis};
 use crate::png::Sheet;
 
-/// Whose first layers are shown, what is taken from them, and what that is.
+/// Whose first layers are shown, what is subtracted from them, and what that is.
 const FIRST_LAYERS: [(&str, Option<&str>, &str); 7] = [
     ("frozen-random", None, "at the initialisation"),
     ("pretrain-source", None, "trained on the source classes: what frozen arms take over"),
@@ -24,11 +23,11 @@ const GAP: usize = 4;
 /// Filters in a row.
 const COLUMNS: usize = 16;
 
-/// Filters of `side` x `side` pixels as one PNG. Each is scaled by its own largest weight: grey is zero, brighter is positive.
+/// Filters of `side` x `side` pixels as one PNG. Each is scaled by its largest weight: grey is zero, brighter is positive.
 fn tiles(title: &str, side: usize, filters: &[Vec<f32>]) -> Vec<u8> {
     let cell = side * ENLARGED + GAP;
     let columns = COLUMNS.min(filters.len()).max(1);
-    // Without the gap behind the last column and row.
+    // There is no gap after the last column and row.
     let (width, height) = (columns * cell - GAP, filters.len().div_ceil(columns).max(1) * cell - GAP);
     let mut sheet = Sheet::new(width, height);
     for (index, filter) in filters.iter().enumerate() {
@@ -52,11 +51,11 @@ pub(super) fn filters(analysis: &Analysis) -> Markup {
         let (side, mut shown) = filters(arm)?;
         let mut name = arm.to_owned();
         if let Some(other) = other {
-            let (_, taken) = filters(other)?;
-            shown.iter_mut().flatten().zip(taken.iter().flatten()).for_each(|(weight, taken)| *weight -= taken);
+            let (_, subtracted) = filters(other)?;
+            shown.iter_mut().flatten().zip(subtracted.iter().flatten()).for_each(|(weight, other)| *weight -= other);
             name = format!("{arm} − {other}");
         }
-        let picture = BASE64_STANDARD.encode(tiles(&format!("{name}: {about}"), side, &shown));
+        let picture = page::image(&tiles(&format!("{name}: {about}"), side, &shown));
         Some((name, about, picture))
     };
     let figures: Vec<_> = FIRST_LAYERS.iter().filter_map(figure).collect();
@@ -65,36 +64,34 @@ pub(super) fn filters(analysis: &Analysis) -> Markup {
             h2 { "What the first layer looks for" }
             div.tiles { @for (name, about, picture) in &figures {
                 figure {
-                    img alt={ "First-layer filters, " (name) ": " (about) } src={ "data:image/png;base64," (picture) };
+                    img alt={ "First-layer filters, " (name) ": " (about) } src=(picture);
                     figcaption { strong { (name) } ": " (about) }
                 }
             } }
             p.note {
-                "The filters of the first convolution, of the first seed, or differences of filters. Each is scaled by its largest weight; "
-                "grey is zero."
+                "The filters of the first convolution, of the first seed, or differences of filters. Each is scaled by its largest "
+                "weight; grey is zero."
             }
         }
     }
 }
 
-/// The test pictures that arms were surest about and wrong.
+/// The test pictures on which arms were wrong and most confident.
 pub(super) fn mistakes(analysis: &Analysis) -> Markup {
     let shown: Vec<_> = ["frozen", "scratch"].into_iter().filter_map(|arm| analysis.arm(arm)).collect();
     html! {
         @if !shown.is_empty() {
             h2 { "Sure and wrong" }
             @for figures in shown {
-                @let record = figures.records[0];
-                h3 { (figures.arm.name) }
-                div.mistakes { @for mistake in &record.mistakes {
-                    figure {
-                        img alt={ "test picture " (mistake.index) ", " (mistake.class) } src={ "data:image/png;base64," (mistake.picture) };
-                        figcaption {
-                            (mistake.class) ", taken for " strong { (mistake.predicted) } " with "
-                            (number::percent_of_certainty(mistake.confidence))
-                        }
-                    }
-                } }
+                h3 { (figures.name) }
+                (page::mistakes(figures.records[0].mistakes.iter().map(|mistake| page::Mistake {
+                    class: &mistake.class,
+                    predicted: &mistake.predicted,
+                    probability: mistake.confidence,
+                    picture: &mistake.picture,
+                    origin: format!("test picture {}", mistake.index),
+                    file_name: None,
+                })))
             }
             p.note { "The most confident mistakes on the test set, of the first seed." }
         }

@@ -1,20 +1,21 @@
-//! The sweep's plots: learning curves with bands, few pictures, depth, time.
+//! The sweep's plots: learning curves with bands, few pictures, depth, calibration, time.
 
 use std::collections::BTreeSet;
 
 use super::{
     super::{
         bars::{self, Bar},
-        canvas::Svg,
-        curves::{self, Axis, Chart, Curve},
-        number,
+        curves::{Axis, Chart, Curve, Measure},
         palette::Ink,
+        svg::Svg,
     },
     analysis::{Analysis, ArmFigures},
 };
 use crate::{
-    arms::{Half, Stage},
+    arms::Half,
+    number,
     statistics::{BINS, Sample},
+    sweep::record::Epoch,
 };
 
 /// The arms of the first plot: those that answer the question.
@@ -32,228 +33,148 @@ pub(super) fn ink(name: &str) -> Ink {
     }
 }
 
-/// Validation accuracy by epoch of the arms that answer the question; nothing where there are none.
+fn is_answer(arm: &ArmFigures) -> bool {
+    ANSWER.contains(&arm.name)
+}
+
+fn is_main(name: &str) -> bool {
+    name == "frozen" || name == "scratch"
+}
+
+/// Validation accuracy by epoch of the arms that answer the question.
 pub(super) fn accuracy(analysis: &Analysis) -> Option<Svg> {
-    learning_curves(analysis, "validation accuracy in %", |arm| ANSWER.contains(&arm.arm.name.as_str()))
+    by_epoch(analysis, Measure::Accuracy, is_answer)
 }
 
 /// The same of the other arms that learn the target classes, with `frozen` to compare.
 pub(super) fn other_accuracy(analysis: &Analysis) -> Option<Svg> {
-    let other = |arm: &ArmFigures| {
-        arm.arm.learns == Half::Target
-            && !ANSWER.contains(&arm.arm.name.as_str())
-            && !arm.arm.name.starts_with("depth-")
-    };
-    if !analysis.main().any(other) {
-        return None;
-    }
-    learning_curves(analysis, "validation accuracy in %", |arm| arm.arm.name == "frozen" || other(arm))
+    let is_other =
+        |arm: &ArmFigures| arm.arm.learns == Half::Target && !is_answer(arm) && !arm.name.starts_with("depth-");
+    analysis.main().find(|arm| is_other(arm))?;
+    by_epoch(analysis, Measure::Accuracy, |arm| arm.name == "frozen" || is_other(arm))
 }
 
-/// Mean validation loss by epoch.
+/// Validation loss by epoch of the arms that answer the question.
 pub(super) fn loss(analysis: &Analysis) -> Option<Svg> {
-    let curves: Vec<Curve> = analysis
-        .main()
-        .filter(|arm| ANSWER.contains(&arm.arm.name.as_str()))
-        .map(|arm| {
-            by_epoch(arm, |arm, epoch| arm.records[epoch.0].history[epoch.1].val_loss, |loss| format!("{loss:.3}"))
-        })
-        .collect();
-    let highest = highest(&curves)?;
-    Some(curves::draw(&Chart {
-        title: "validation loss (cross-entropy)".to_owned(),
-        description: describe("validation loss", &curves),
-        x: Axis::epochs(&curves),
-        y: 0.0..highest * 1.05,
-        y_label: |value| format!("{value:.1}"),
-        curves,
-        marks: Vec::new(),
-        marks_name: "",
-    }))
+    by_epoch(analysis, Measure::Loss, is_answer)
 }
 
-fn learning_curves(analysis: &Analysis, title: &str, shown: impl Fn(&ArmFigures) -> bool) -> Option<Svg> {
-    let curves: Vec<Curve> = analysis
-        .main()
-        .filter(|arm| shown(arm))
-        .map(|arm| by_epoch(arm, |arm, (record, epoch)| arm.records[record].history[epoch].val_accuracy, percent))
-        .collect();
-    accuracy_chart(title, "validation accuracy", Axis::epochs(&curves), curves)
+/// The mean of each arm by epoch, with its interval.
+fn by_epoch(analysis: &Analysis, measure: Measure, shown: impl Fn(&ArmFigures) -> bool) -> Option<Svg> {
+    let (title, value): (_, fn(&Epoch) -> f64) = match measure {
+        Measure::Accuracy => ("validation accuracy in %", |epoch| epoch.val_accuracy),
+        Measure::Loss => ("validation loss (cross-entropy)", |epoch| epoch.val_loss),
+    };
+    let of_arm = |arm: &ArmFigures| {
+        let epochs = arm.records.iter().map(|record| record.history.len()).min().unwrap_or(0);
+        let sample = |epoch: usize| {
+            let values: Vec<f64> = arm.records.iter().map(|record| value(&record.history[epoch])).collect();
+            Some(((epoch + 1) as f64, Sample::of(&values)?))
+        };
+        curve(arm.name, measure, is_main(arm.name), (0..epochs).filter_map(sample).collect())
+    };
+    let curves: Vec<Curve> = analysis.main().filter(|arm| shown(arm)).map(of_arm).collect();
+    drawn(Chart::by_epoch(title.to_owned(), measure, curves))
 }
 
-/// An arm's mean by epoch with its interval.
-fn by_epoch(arm: &ArmFigures, value: impl Fn(&ArmFigures, (usize, usize)) -> f64, label: fn(f64) -> String) -> Curve {
-    let epochs = arm.records.iter().map(|record| record.history.len()).min().unwrap_or(0);
-    let samples = (0..epochs).filter_map(|epoch| {
-        let values: Vec<f64> = (0..arm.records.len()).map(|record| value(arm, (record, epoch))).collect();
-        Some(((epoch + 1) as f64, Sample::of(&values)?))
-    });
-    curve(&arm.arm.name, arm.arm.name == "frozen" || arm.arm.name == "scratch", samples.collect(), label)
+fn curve(name: &str, measure: Measure, main: bool, samples: Vec<(f64, Sample)>) -> Curve {
+    let band =
+        samples.iter().filter_map(|&(x, sample)| sample.interval().map(|(low, high)| (x, [low, high]))).collect();
+    let points = samples.iter().map(|&(x, sample)| (x, sample.mean)).collect();
+    Curve { band, ..measure.curve(name, ink(name), main, points) }
 }
 
-fn curve(name: &str, main: bool, samples: Vec<(f64, Sample)>, label: fn(f64) -> String) -> Curve {
-    let last = samples.last().map_or(String::new(), |(_, sample)| label(sample.mean));
-    let band = samples.iter().filter_map(|&(x, sample)| sample.interval().map(|(low, high)| (x, [low, high])));
-    Curve {
-        name: format!("{name} {last}"),
-        ink: ink(name),
-        main,
-        band: band.collect(),
-        points: samples.iter().map(|&(x, sample)| (x, sample.mean)).collect(),
-    }
+fn test_accuracy(x: Axis, curves: Vec<Curve>) -> Option<Svg> {
+    let title = "test accuracy in %".to_owned();
+    drawn(Chart { title, measure: Measure::Accuracy, x, curves, marks: Vec::new() })
 }
 
-fn percent(share: f64) -> String {
-    format!("{:.1}", share * 100.0)
+/// The chart, unless it is empty.
+fn drawn(chart: Chart) -> Option<Svg> {
+    chart.curves.iter().any(|curve| !curve.points.is_empty()).then(|| chart.draw())
 }
 
-fn accuracy_chart(title: &str, what: &str, x: Axis, mut curves: Vec<Curve>) -> Option<Svg> {
-    let high = highest(&curves)?;
-    let low = curves.iter().flat_map(|curve| &curve.points).map(|at| at.1).fold(1.0, f64::min);
-    // Limits at multiples of 5 %, so that the grid's outer lines carry labels; no band leaves the chart.
-    let (low, high) = ((low * 20.0).floor() / 20.0, ((high * 20.0).ceil() / 20.0).min(1.0));
-    let limits = low.min(high - 0.05)..high;
-    for band in curves.iter_mut().flat_map(|curve| &mut curve.band) {
-        band.1 = band.1.map(|value| value.clamp(limits.start, limits.end));
-    }
-    Some(curves::draw(&Chart {
-        title: title.to_owned(),
-        description: describe(what, &curves),
-        x,
-        y: limits,
-        y_label: |value| format!("{:.0}", value * 100.0),
-        curves,
-        marks: Vec::new(),
-        marks_name: "",
-    }))
-}
-
-/// The highest mean; nothing where there is none.
-fn highest(curves: &[Curve]) -> Option<f64> {
-    curves.iter().flat_map(|curve| &curve.points).map(|at| at.1).reduce(f64::max)
-}
-
-fn describe(what: &str, curves: &[Curve]) -> String {
-    let ends: Vec<&str> = curves.iter().map(|curve| curve.name.as_str()).collect();
-    format!("Mean {what} over seeds. At the last place: {}.", ends.join("; "))
-}
-
-/// Test accuracy against pictures a class, on a logarithmic axis.
+/// Test accuracy by pictures a class, on a logarithmic axis.
 pub(super) fn samples(analysis: &Analysis) -> Option<Svg> {
-    let size = |arm: &ArmFigures| arm.records[0].train_examples as f64 / arm.records[0].classes.len() as f64;
+    let size = |arm: &ArmFigures| arm.train_examples as f64 / arm.records[0].classes.len() as f64;
     let sampled: BTreeSet<&str> = analysis.sampled().map(|(base, _)| base).collect();
     let mut sizes: Vec<usize> = Vec::new();
     let mut curves = Vec::new();
     for base in ["frozen", "scratch", "fine-tune", "frozen-random"].into_iter().filter(|base| sampled.contains(base)) {
         let of_base = analysis.sampled().filter(|(other, _)| *other == base).map(|(_, arm)| arm);
-        let all = analysis.arm(base).into_iter();
-        let mut points: Vec<(f64, Sample)> =
-            of_base.chain(all).map(|arm| (libm::log10(size(arm)), arm.accuracy)).collect();
-        points.sort_by(|a, b| a.0.total_cmp(&b.0));
-        sizes.extend(points.iter().map(|point| libm::round(libm::pow(10.0, point.0)) as usize));
-        curves.push(curve(base, base != "frozen-random", points, percent));
+        let mut arms: Vec<&ArmFigures> = of_base.chain(analysis.arm(base)).collect();
+        arms.sort_by(|a, b| size(a).total_cmp(&size(b)));
+        sizes.extend(arms.iter().map(|arm| size(arm).round() as usize));
+        let points = arms.iter().map(|arm| (libm::log10(size(arm)), arm.accuracy)).collect();
+        curves.push(curve(base, Measure::Accuracy, base != "frozen-random", points));
     }
     sizes.sort_unstable();
     sizes.dedup();
     let place = |&size: &usize| libm::log10(size as f64);
     let ticks = sizes.iter().map(|size| (place(size), number::count(*size as u64))).collect();
     let limits = place(sizes.first()?)..place(sizes.last()?);
-    let x = Axis { title: "training pictures a class, logarithmic".to_owned(), ticks, limits };
-    accuracy_chart("test accuracy in %", "test accuracy", x, curves)
+    test_accuracy(Axis { title: "training pictures a class, logarithmic", ticks, limits }, curves)
 }
 
-/// Test accuracy against the number of blocks that were taken over.
+/// Test accuracy by the number of blocks taken over.
 pub(super) fn depth(analysis: &Analysis) -> Option<Svg> {
-    const PLACES: [&str; 4] = ["0: none", "1: conv", "2: conv, pool", "3: dense"];
+    analysis.arms.iter().find(|arm| arm.name.starts_with("depth-"))?;
     let lines = [
         ("frozen", ["scratch", "depth-1-frozen", "frozen", "depth-3-frozen"]),
         ("fine-tune", ["scratch", "depth-1-fine-tune", "fine-tune", "depth-3-fine-tune"]),
     ];
-    analysis.arms.iter().find(|arm| arm.arm.name.starts_with("depth-"))?;
-    let curves = lines.iter().map(|(name, arms)| {
-        let points =
-            arms.iter().enumerate().filter_map(|(blocks, arm)| Some((blocks as f64, analysis.arm(arm)?.accuracy)));
-        curve(name, true, points.collect(), percent)
+    let curves = lines.map(|(name, arms)| {
+        let point = |(blocks, arm): (usize, &str)| Some((blocks as f64, analysis.arm(arm)?.accuracy));
+        curve(name, Measure::Accuracy, true, arms.into_iter().enumerate().filter_map(point).collect())
     });
-    let ticks = PLACES.iter().enumerate().map(|(blocks, name)| (blocks as f64, (*name).to_owned())).collect();
-    let x = Axis { title: "blocks taken over".to_owned(), ticks, limits: 0.0..3.0 };
-    accuracy_chart("test accuracy in %", "test accuracy", x, curves.collect())
+    let places = ["0: none", "1: conv", "2: conv, pool", "3: dense"].into_iter().enumerate();
+    let ticks = places.map(|(blocks, name)| (blocks as f64, name.to_owned())).collect();
+    test_accuracy(Axis { title: "blocks taken over", ticks, limits: 0.0..3.0 }, curves.into())
 }
 
-/// Accuracy against confidence on the test set, all seeds of an arm together. Bins with less than a hundredth of the
-/// predictions are left out: they scatter too much to say anything.
+/// Test accuracy by confidence, all seeds of an arm together. Bins with less than a hundredth of the predictions are left
+/// out: they scatter too much to say anything.
 pub(super) fn reliability(analysis: &Analysis) -> Option<Svg> {
     let of_arm = |arm: &ArmFigures| {
+        let all: usize = arm.records.iter().map(|record| record.test.examples).sum();
         let bin = |index: usize| {
             let of_bin = || arm.records.iter().filter_map(move |record| record.test.calibration.get(index));
             let predictions = of_bin().map(|bin| bin.predictions).sum::<u64>() as f64;
-            let all: usize = arm.records.iter().map(|record| record.test.examples).sum();
-            let mean = |sum: f64| sum / predictions;
-            (predictions > 0.0 && predictions >= 0.01 * all as f64).then(|| {
-                (mean(of_bin().map(|bin| bin.confidence).sum()), mean(of_bin().map(|bin| bin.right as f64).sum()))
-            })
+            let confidence: f64 = of_bin().map(|bin| bin.confidence).sum();
+            let right: f64 = of_bin().map(|bin| bin.right as f64).sum();
+            (predictions > 0.0 && predictions >= 0.01 * all as f64)
+                .then(|| (confidence / predictions, right / predictions))
         };
-        let name = &arm.arm.name;
-        let main = name == "frozen" || name == "scratch";
+        let name = format!("{} {:.1}", arm.name, arm.ece.mean * 100.0);
         let points = (0..BINS).filter_map(bin).collect();
-        Curve { name: format!("{name} {}", percent(arm.ece.mean)), ink: ink(name), main, points, band: Vec::new() }
+        Curve { name, ink: ink(arm.name), main: is_main(arm.name), points, band: Vec::new() }
     };
-    let arms = analysis.main().filter(|arm| ANSWER.contains(&arm.arm.name.as_str()));
-    let mut curves: Vec<Curve> = arms.map(of_arm).collect();
-    let places = || curves.iter().flat_map(|curve| &curve.points);
-    let lowest = places().map(|&(x, y)| x.min(y)).reduce(f64::min)?;
+    let mut curves: Vec<Curve> = analysis.main().filter(|arm| is_answer(arm)).map(of_arm).collect();
+    let lowest = curves.iter().flat_map(|curve| &curve.points).map(|&(x, y)| x.min(y)).reduce(f64::min)?;
     let lowest = ((lowest * 10.0).floor() / 10.0).min(0.9);
-    let description = describe("accuracy by confidence; expected calibration errors", &curves);
-    let diagonal = vec![(lowest, lowest), (1.0, 1.0)];
     curves.push(Curve {
         name: "as sure as right".to_owned(),
         ink: Ink::Muted,
         main: false,
-        points: diagonal,
+        points: vec![(lowest, lowest), (1.0, 1.0)],
         band: Vec::new(),
     });
     let tenths = (lowest * 10.0).round() as u32..=10;
     let ticks = tenths.map(|tenth| (f64::from(tenth) / 10.0, (tenth * 10).to_string())).collect();
-    Some(curves::draw(&Chart {
-        title: "test accuracy in %".to_owned(),
-        description,
-        x: Axis { title: "confidence in %".to_owned(), ticks, limits: lowest..1.0 },
-        y: lowest..1.0,
-        y_label: |value| format!("{:.0}", value * 100.0),
-        curves,
-        marks: Vec::new(),
-        marks_name: "",
-    }))
+    test_accuracy(Axis { title: "confidence in %", ticks, limits: lowest..1.0 }, curves)
 }
 
-/// Mean seconds of each arm: stage 1, features, and the rest.
+/// Mean seconds of each arm: features, epochs, and stage 1.
 pub(super) fn time(analysis: &Analysis) -> Option<Svg> {
-    let bars: Vec<Bar> = analysis
-        .main()
-        .map(|arm| {
-            let pretraining = arm.mean(|record| record.times.pretraining);
-            let features = arm.mean(|record| record.times.features);
-            let epochs = arm.mean(|record| record.times.epochs.iter().sum());
-            let mut says = number::seconds(features + epochs);
-            if pretraining > 0.0 {
-                says += &format!(", with stage 1 {}", number::seconds(pretraining + features + epochs));
-            }
-            Bar {
-                name: arm.arm.name.clone(),
-                ink: ink(&arm.arm.name),
-                parts: vec![(features, 0.6), (epochs, 1.0), (pretraining, 0.22)],
-                says,
-            }
-        })
-        .collect();
-    if bars.is_empty() {
-        return None;
-    }
-    let description = bars.iter().map(|bar| format!("{}: {}", bar.name, bar.says)).collect::<Vec<_>>().join("; ");
-    Some(bars::draw("mean seconds of a seed", &bars, format!("Training time. {description}.")))
-}
-
-/// Whether an arm is stage 1.
-pub(super) fn is_stage_1(arm: &ArmFigures) -> bool {
-    arm.arm.stage == Stage::Pretraining
+    let bar = |arm: &ArmFigures| {
+        let seconds = arm.seconds?;
+        let mut says = number::duration(seconds.learning());
+        if seconds.stage_1 > 0.0 {
+            says += &format!(", with stage 1 {}", number::duration(seconds.with_stage_1()));
+        }
+        let parts = vec![(seconds.features, 0.6), (seconds.epochs, 1.0), (seconds.stage_1, 0.22)];
+        Some(Bar { name: arm.name.to_owned(), ink: ink(arm.name), parts, says })
+    };
+    let bars: Vec<Bar> = analysis.main().filter_map(bar).collect();
+    (!bars.is_empty()).then(|| bars::draw("mean training time of a seed", &bars))
 }

@@ -4,42 +4,42 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use super::{super::number, analysis::Analysis};
+use super::{
+    super::{page, table::facts},
+    analysis::{Analysis, ArmFigures},
+    answer::names,
+};
 use crate::{
-    arms::{self, Arm, Stage},
-    path_text,
-    record::ClassRecord,
+    arms::{self, Arm},
+    data,
+    models::Tutorial,
+    number,
     sweep::record::JobRecord,
 };
 
 pub(super) fn section(analysis: &Analysis) -> Markup {
     let settings = &analysis.results.settings;
     let data = &settings.data;
-    let mut facts = vec![
-        ("source classes", names(&settings.source)),
-        ("target classes", names(&settings.target)),
-        ("data", format!("{}: {}", data.kind.name(), data.sentence)),
+    let all = [
+        ("source classes", Some(names(&settings.source))),
+        ("target classes", Some(names(&settings.target))),
+        ("data", Some(format!("{}: {}", data.kind.name(), data.sentence))),
+        ("SHA-256 of the data", data.sha256.clone()),
+        ("batch size", Some(settings.batch_size.to_string())),
+        ("arithmetic", Some(settings.arithmetic.clone())),
+        ("SHA-256 of the settings", Some(settings.hash())),
     ];
-    facts.extend(data.sha256.as_ref().map(|hash| ("SHA-256 of the data", hash.clone())));
-    facts.extend([
-        ("batch size", settings.batch_size.to_string()),
-        ("arithmetic", settings.arithmetic.clone()),
-        ("SHA-256 of the settings", settings.hash()),
-    ]);
+    let same = "With the same data, seeds and version, every accuracy and loss comes out the same to the last bit, for any number \
+                of threads or processes, on AVX2 and AVX-512 alike.";
     html! {
-        h2 { "Reproduce it" }
-        pre { code { (commands(analysis).join("\n")) } }
-        p {
-            "With the same data, seeds and version, every accuracy and loss comes out the same to the last bit, for any number of "
-            "threads or processes, on AVX2 and AVX-512 alike."
-        }
-        div.scroll { table.facts { tbody { @for (name, value) in &facts { tr { th scope="row" { (name) } td { (value) } } } } } }
-        @if analysis.times { (machines(analysis)) }
+        (page::reproduction(&commands(analysis), same))
+        (facts(all.into_iter().filter_map(|(name, fact)| Some((name, fact?)))))
+        @if analysis.times { (facts(machines(&analysis.results.records))) }
     }
 }
 
-/// The machines that did the jobs, each once.
-fn machines(analysis: &Analysis) -> Markup {
+/// The machines that did the jobs, each once, and when.
+fn machines(records: &[JobRecord]) -> Vec<(&'static str, String)> {
     let machine = |record: &JobRecord| {
         let machine = &record.machine;
         let memory = machine.memory_bytes.map_or_else(String::new, |bytes| format!(", {}", number::bytes(bytes)));
@@ -55,86 +55,71 @@ fn machines(analysis: &Analysis) -> Markup {
             machine.profile
         )
     };
-    let machines: BTreeSet<String> = analysis.results.records.iter().map(machine).collect();
-    let dates =
-        || analysis.results.records.iter().map(|record| record.machine.date.as_str()).filter(|date| !date.is_empty());
-    html! {
-        div.scroll { table.facts { tbody {
-            @for machine in &machines { tr { th scope="row" { "machine" } td { (machine) } } }
-            @if let Some((first, last)) = dates().min().zip(dates().max()) {
-                tr { th scope="row" { "first and last job" } td { (first) " to " (last) } }
-            }
-        } } }
+    let machines: BTreeSet<String> = records.iter().map(machine).collect();
+    let dates: BTreeSet<&str> =
+        records.iter().map(|record| record.machine.date.as_str()).filter(|date| !date.is_empty()).collect();
+    let mut facts: Vec<_> = machines.into_iter().map(|machine| ("machine", machine)).collect();
+    if let (Some(first), Some(last)) = (dates.first(), dates.last()) {
+        facts.push(("first and last job", format!("{first} to {last}")));
     }
+    facts
 }
 
 /// The commands that give this report: one for each set of seeds that arms have in common.
 fn commands(analysis: &Analysis) -> Vec<String> {
-    let settings = &analysis.results.settings;
-    let mut sets: Vec<(Vec<u64>, Vec<&str>)> = Vec::new();
-    for figures in analysis.arms.iter().filter(|figures| figures.arm.stage == Stage::Transfer) {
-        let seeds: Vec<u64> = figures.records.iter().map(|record| record.seed).collect();
-        match sets.iter_mut().find(|set| set.0 == seeds) {
-            Some(set) => set.1.push(&figures.arm.name),
-            None => sets.push((seeds, vec![&figures.arm.name])),
+    let mut sets: Vec<(&[u64], Vec<&str>)> = Vec::new();
+    for figures in analysis.arms.iter().filter(|figures| !figures.is_stage_1()) {
+        match sets.iter_mut().find(|set| set.0 == figures.seeds) {
+            Some(set) => set.1.push(figures.name),
+            None => sets.push((&figures.seeds, vec![figures.name])),
         }
     }
-    let data = settings.data.path.clone().unwrap_or_else(|| crate::data::BUILT_IN.to_owned());
-    let network = serde_json::to_value(&settings.network).unwrap_or_default();
-    let default = serde_json::to_value(crate::models::Tutorial::default()).unwrap_or_default();
-    let command = |(seeds, arms): &(Vec<u64>, Vec<&str>)| {
-        let mut words = vec!["thawline".to_owned(), "sweep".to_owned()];
-        let mut flag = |name: &str, value: String| words.extend([format!("--{name}"), value]);
-        flag("arms", with_groups(analysis, seeds, arms).join(","));
-        flag("seeds", ranges(seeds));
-        flag("epochs", settings.epochs.to_string());
-        flag("data", data.clone());
-        if settings.batch_size != 128 {
-            flag("batch-size", settings.batch_size.to_string());
-        }
-        if let Some(per_class) = settings.per_class {
-            flag("per-class", per_class.to_string());
-        }
-        for (halves, name, usual) in
-            [(&settings.source, "source", "0,1,2,3,4"), (&settings.target, "target", "5,6,7,8,9")]
-        {
-            let labels = halves.iter().map(|class| class.label.to_string()).collect::<Vec<_>>().join(",");
-            if labels != usual {
-                flag(name, labels);
-            }
-        }
-        for (name, value) in
-            network.as_object().into_iter().flatten().filter(|(name, value)| default[name.as_str()] != **value)
-        {
-            flag(name, value.to_string().replace(['[', ']', '"'], ""));
-        }
-        flag("out", "sweep".to_owned());
-        words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
-    };
-    sets.iter().map(command).collect()
+    sets.iter().map(|(seeds, arms)| command(analysis, seeds, arms)).collect()
 }
 
-/// The arms with the word `samples` for all that learn from few pictures, if they are all there, and if those that the group
-/// has beside them were performed with these seeds too.
+fn command(analysis: &Analysis, seeds: &[u64], arms: &[&str]) -> String {
+    let settings = &analysis.results.settings;
+    let mut words = vec!["thawline".to_owned(), "sweep".to_owned()];
+    let mut flag = |name: &str, value: String| words.extend([format!("--{name}"), value]);
+    flag("arms", with_groups(analysis, seeds, arms).join(","));
+    flag("seeds", ranges(seeds));
+    flag("epochs", settings.epochs.to_string());
+    flag("data", settings.data.path.clone().unwrap_or_else(|| data::BUILT_IN.to_owned()));
+    if settings.batch_size != 128 {
+        flag("batch-size", settings.batch_size.to_string());
+    }
+    if let Some(per_class) = settings.per_class {
+        flag("per-class", per_class.to_string());
+    }
+    for (half, name, default) in [(&settings.source, "source", "0,1,2,3,4"), (&settings.target, "target", "5,6,7,8,9")]
+    {
+        let labels = half.iter().map(|class| class.label.to_string()).collect::<Vec<_>>().join(",");
+        if labels != default {
+            flag(name, labels);
+        }
+    }
+    let network = serde_json::to_value(&settings.network).unwrap_or_default();
+    let default = serde_json::to_value(Tutorial::default()).unwrap_or_default();
+    let changed = |(name, value): &(&String, &serde_json::Value)| default[name.as_str()] != **value;
+    for (name, value) in network.as_object().into_iter().flatten().filter(changed) {
+        flag(name, value.to_string().replace(['[', ']', '"'], ""));
+    }
+    flag("out", "sweep".to_owned());
+    page::command_line(&words)
+}
+
+/// The arms, with the group `samples` in place of all that learn from few pictures: if they are all there, and the arms that
+/// the group compares them with have these seeds too.
 fn with_groups<'a>(analysis: &Analysis, seeds: &[u64], arms: &[&'a str]) -> Vec<&'a str> {
     let group = arms::select("samples").unwrap_or_default();
-    let has_seeds = |arm: &Arm| {
-        let records = analysis.arm(&arm.name).map_or(&[][..], |figures| &figures.records);
-        seeds.iter().all(|seed| records.iter().any(|record| record.seed == *seed))
+    let has_seeds = |figures: &ArmFigures| seeds.iter().all(|seed| figures.seeds.contains(seed));
+    let is_there = |arm: &Arm| {
+        analysis.arm(&arm.name).is_some_and(has_seeds) && (arm.per_class.is_none() || arms.contains(&arm.name.as_str()))
     };
-    if !group.iter().all(|arm| has_seeds(arm) && (arm.per_class.is_none() || arms.contains(&arm.name.as_str()))) {
+    if !group.iter().all(is_there) {
         return arms.to_vec();
     }
     arms.iter().copied().filter(|arm| !arm.contains('@')).chain(["samples"]).collect()
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./,@=:+%".contains(c);
-    if word.chars().all(is_plain) {
-        return word.to_owned();
-    }
-    path_text::quoted(word)
 }
 
 /// `0..6`, or `1,2,5`.
@@ -143,8 +128,4 @@ fn ranges(seeds: &[u64]) -> String {
         [first, .., last] if last - first + 1 == seeds.len() as u64 => format!("{first}..{}", last + 1),
         _ => seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(","),
     }
-}
-
-fn names(classes: &[ClassRecord]) -> String {
-    number::listed(classes.iter().map(|class| class.name.as_str()))
 }

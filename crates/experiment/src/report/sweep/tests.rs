@@ -1,6 +1,6 @@
 //! The report on records that were made by hand.
 
-use super::{Options, analysis::Analysis, files, text};
+use super::{super::tests::words, Options, analysis::Analysis, files, text};
 use crate::{
     arms::{self, Arm, Half, Pretraining, Stage},
     models::Tutorial,
@@ -113,21 +113,11 @@ fn file(results: &Results, name: &str, options: &Options) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-/// The text of the page's first paragraphs, without tags and with plain spaces.
+/// The text of the page's first paragraphs.
 fn answer(results: &Results) -> Vec<String> {
     let page = file(results, "report.html", &Options::default());
-    let paragraphs = page.split("<p class=\"lead\">").skip(1).map(|rest| rest.split("</p>").next().unwrap_or_default());
-    let plain = |paragraph: &str| {
-        let mut inside = false;
-        let text = paragraph.chars().filter(|&c| {
-            inside = if c == '<' { true } else { inside };
-            let kept = !inside;
-            inside = if c == '>' { false } else { inside };
-            kept
-        });
-        text.collect::<String>().replace('\u{a0}', " ")
-    };
-    paragraphs.map(plain).collect()
+    let paragraphs = page.split("<p class=\"lead\">").skip(1);
+    paragraphs.map(|rest| words(&format!("<p>{}", rest.split("</p>").next().unwrap_or_default()))).collect()
 }
 
 const SIX: [(&str, &[u64]); 3] = [
@@ -142,14 +132,14 @@ fn the_answer_is_three_sentences_with_the_numbers_in_them() {
     let [end, start, price] = &answer(&results(&SIX))[..] else { panic!() };
     assert_eq!(
         end,
-        "With features that were learned on airplane, automobile, bird, cat and deer and then frozen, a fresh head is right on \
+        "With features learned on airplane, automobile, bird, cat and deer and then frozen, a fresh head is right on \
          83.93 ± 0.23 % of the test pictures of dog, frog, horse, ship and truck after 3 epochs; the same network trained on them \
          from its initialisation is right on 86.00 ± 0.30 %, so transfer ends 2.1 ± 0.1 points lower (6 seeds, exact sign-flip \
          test, p = 0.031)."
     );
     assert_eq!(
         start,
-        "After the first epoch the fresh head stands at 73.9 % of the validation pictures against 76.0 %, 2.1 ± 0.1 points lower; \
+        "After the first epoch the fresh head is right on 73.9 % of the validation pictures against 76.0 %, 2.1 ± 0.1 points lower; \
          untrained frozen features reach 74.03 ± 0.29 % in the end, so what the source classes taught them is worth 9.9 ± 0.1 points."
     );
     assert_eq!(

@@ -8,25 +8,19 @@ use crate::{
 
 /// The arms and the pairs, in columns.
 pub(super) fn table(analysis: &Analysis) -> Text {
-    let mut text = Text::heading(format!(
-        "{:<30} {:>5} {:>15} {:>11} {:>6}{}",
-        "",
-        "seeds",
-        "test accuracy %",
-        "first epoch",
-        "ECE %",
-        if analysis.times { "  seconds" } else { "" }
-    ));
+    let row = |name: &str, seeds: &str, accuracy: &str, first: &str, ece: &str, seconds: &str| {
+        let times = if analysis.times { format!(" {seconds:>8}") } else { String::new() };
+        format!("{name:<30} {seeds:>5} {accuracy:>15} {first:>11} {ece:>6}{times}")
+    };
+    let mut text = Text::heading(row("", "seeds", "test accuracy %", "first epoch", "ECE %", "seconds"));
     for figures in &analysis.arms {
-        let seconds = figures.mean(|record| record.times.learning());
-        text.push(format!(
-            "{:<30} {:>5} {:>15} {:>11} {:>6}{}",
-            fitted(&figures.arm.name, 30),
-            figures.accuracy.n,
-            with_half_width(&figures.accuracy),
-            percent(figures.first_epoch.mean),
-            percent(figures.ece.mean),
-            if analysis.times { format!(" {seconds:>8.1}") } else { String::new() }
+        text.push(row(
+            &fitted(figures.name, 30),
+            &figures.accuracy.n.to_string(),
+            &with_half_width(&figures.accuracy),
+            &percent(figures.first_epoch.mean),
+            &percent(figures.ece.mean),
+            &figures.seconds.map_or_else(String::new, |seconds| format!("{:.1}", seconds.learning())),
         ));
     }
     if !analysis.pairs.is_empty() {

@@ -1,0 +1,162 @@
+//! The page of a run.
+
+use maud::{Markup, html};
+
+use super::{
+    figures, networks, page,
+    palette::Ink,
+    pictures, published, results,
+    table::{confusion, confusion_caption, facts},
+};
+use crate::{
+    number,
+    record::{ClassPictures, DataKind, HeadStart, ReportPictures, RunRecord, TaskRecord},
+};
+
+/// The whole `report.html` of a run.
+pub fn render(record: &RunRecord, pictures: &ReportPictures) -> String {
+    let title = format!("Frozen-feature transfer on {}", record.data.kind.name());
+    let published = published::applies_to(record);
+    let caption = |always: &str, cases: &[(bool, &str)]| -> String {
+        [always].into_iter().chain(cases.iter().filter(|case| case.0).map(|case| case.1)).collect::<Vec<_>>().join(" ")
+    };
+    let main = html! {
+        @if record.data.kind == DataKind::BuiltIn { (page::built_in_notice(&record.data.sentence)) }
+        @if !record.frozen_unchanged {
+            (page::notice("The frozen weights have changed.",
+                "They must keep every bit; the hashes below show which did not. The results of model_2 are void."))
+        }
+        (results::lead(record))
+        (results::table(record))
+        h2 { "Accuracy" }
+        (page::figure(&figures::accuracy(record), &caption(
+            "Accuracy by epoch: bold on the validation pictures, thin on the training pictures while dropout is on.",
+            &[(published, "Rings are the tutorial's published validation accuracies, in their model's colour.")])))
+        (samples(record, pictures))
+        h2 { "Loss" }
+        (page::figure(&figures::loss(record),
+            "Mean cross-entropy by epoch: bold on the validation pictures, thin on the training pictures. Dropout makes training \
+             harder than validation. Where the bold curve turns upwards, the model begins to overfit."))
+        h2 { "Training time" }
+        (page::figure(&figures::time(record), &caption("Wall-clock time of training, validation after each epoch included.", &[
+            (record.model_2.features_seconds > 0.0,
+                "The fainter part of model_2's bar computed the frozen features, once for all epochs."),
+            (published, "The published times were measured on another machine and say nothing about this one."),
+        ])))
+        h2 { "Which classes model_2 confuses" }
+        figure {
+            (confusion(&record.model_2.confusion, Ink::Model2))
+            figcaption { (confusion_caption("Validation pictures after the last epoch,")) }
+        }
+        (networks::section(record))
+        (caveats(record, published))
+        (reproduction(record))
+    };
+    let kicker = page::kicker(&record.thawline, &record.environment, record.seed);
+    let footer = format!("Written by Thawline {} from summary.json, record format {}.", record.thawline, record.format);
+    page::document(&title, &kicker, &main, &footer)
+}
+
+fn samples(record: &RunRecord, pictures: &ReportPictures) -> Markup {
+    let half = |heading: &str, rows: &[ClassPictures], task: &TaskRecord| -> Markup {
+        html! {
+            @if let Some(png) = pictures::grid(rows, record.data.kind) {
+                h3 { (heading) }
+                figure {
+                    div.pictures {
+                        ol.names { @for row in rows { li { (row.class) } } }
+                        img alt=(pictures::describe(rows, record.data.kind)) src=(page::image(&png));
+                    }
+                    figcaption {
+                        (number::count(task.train_examples)) " training and "
+                        (number::count(task.val_examples)) " validation pictures of these classes, 32 × 32 pixels each."
+                    }
+                }
+            }
+        }
+    };
+    html! {
+        h2 { "The pictures" }
+        p { (record.data.sentence) }
+        @if let Some(source) = &record.source { (half("Source: what model_1 learned", &pictures.source, source)) }
+        (half("Target: what model_2 learned", &pictures.target, &record.target))
+    }
+}
+
+fn caveats(record: &RunRecord, published: bool) -> Markup {
+    let mut tests =
+        "model_1 and model_2 are tested on different pictures of different classes, so their accuracies cannot be \
+                     compared."
+            .to_owned();
+    let mut theirs = "They were measured in another framework on a GPU, once.".to_owned();
+    if published {
+        tests += " Classes 5–9 of CIFAR-10 are the easier half.";
+    }
+    if record.head == HeadStart::Fresh {
+        theirs += " There, the head of model_2 started from model_1's weights; here it is new, so the first epochs of the two \
+                   are not the same experiment.";
+    }
+    if !record.data.official {
+        theirs += " This run's pictures are not those of the official release.";
+    }
+    let fixed = [
+        (
+            "No control.",
+            "How much of model_2's accuracy comes from the features' training is open. To tell, train the same network on the \
+             target classes from its initialisation, and the same head on untrained features.",
+        ),
+        (
+            "Validation on the test set.",
+            "As in the tutorial, the validation pictures are the test set. The best epoch was picked by looking at them, so its \
+             accuracy is optimistic; quote the last epoch.",
+        ),
+        (
+            "One seed.",
+            "Another seed gives other initial weights, another order of the pictures, and somewhat other accuracies: small \
+             differences mean nothing.",
+        ),
+        ("Time without its price.", "model_2's time leaves out the training of its features."),
+    ];
+    let warm = "As in the tutorial's code, model_2's head started from trained weights. It had classes to unlearn, which shows \
+                in its first epochs.";
+    page::caveats(
+        [
+            page::drawings_caveat(record.data.kind == DataKind::BuiltIn),
+            (record.model_1.is_some(), "Two different tests.", tests),
+        ]
+        .into_iter()
+        .chain(fixed.map(|(heading, text)| (true, heading, text.to_owned())))
+        .chain([
+            (record.head == HeadStart::Warm, "The head was not new.", warm.to_owned()),
+            (published, "The published numbers.", theirs),
+        ]),
+    )
+}
+
+fn reproduction(record: &RunRecord) -> Markup {
+    let environment = &record.environment;
+    let data = &record.data;
+    let release = if data.official { "official release" } else { "not the official release" };
+    let all = [
+        ("processor", Some(environment.cpu.clone())),
+        ("threads", Some(format!("{} of {} logical processors", environment.threads, environment.logical_cpus))),
+        ("SIMD level", Some(environment.simd.clone())),
+        ("memory", environment.memory_bytes.map(number::bytes)),
+        ("peak memory of the run", record.peak_memory_bytes.map(number::bytes)),
+        ("system", Some(environment.os.clone())),
+        ("build", Some(format!("{}, {}, {} profile", environment.rustc, environment.target, environment.profile))),
+        ("data", Some(format!("{}, {release}", data.kind.name()))),
+        ("data read from", data.path.clone()),
+        ("SHA-256 of the data", data.sha256.clone()),
+    ];
+    let same = "With the same data, seed, version and SIMD level, losses and accuracies come out the same to the last bit, for \
+                any number of threads. Times are this machine's.";
+    html! {
+        (page::reproduction(&[page::command_line(&record.command)], same))
+        (facts(all.into_iter().filter_map(|(name, fact)| Some((name, fact?)))))
+        details {
+            summary { "Every setting of the run" }
+            (facts(page::settings("", &record.config)))
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! SVG drawings in the inks of the palette; all lengths are pixels.
+//!
+//! Each element has a class that gives it the colour of the reader's colour scheme, and the light colour as an attribute for
+//! viewers without CSS.
+
+use std::ops::Range;
+
+use maud::{Markup, PreEscaped, html};
+
+use super::palette::{self, Ink};
+
+/// Pixels around a plot in a file of its own.
+const MARGIN: f64 = 16.0;
+
+/// Pixels from the top left.
+pub(super) type Point = (f64, f64);
+
+pub(super) struct Svg {
+    size: (f64, f64),
+    /// What the plot shows, for those who cannot see it.
+    description: String,
+    elements: String,
+}
+
+impl Svg {
+    pub(super) fn new(width: f64, height: f64, description: String) -> Self {
+        Svg { size: (width, height), description, elements: String::new() }
+    }
+
+    fn add(&mut self, element: Markup) {
+        self.elements += &element.0;
+        self.elements.push('\n');
+    }
+
+    pub(super) fn line(&mut self, points: &[Point], ink: Ink, width: f64, opacity: f64) {
+        let (class, color) = (format!("stroke-{}", ink.name()), ink.hex());
+        self.add(html! {
+            polyline class=(class) points=(outline(points)) fill="none" stroke=(color) stroke-width=(width) stroke-opacity=(opacity) {}
+        });
+    }
+
+    pub(super) fn area(&mut self, points: &[Point], ink: Ink, opacity: f64) {
+        let (class, color) = (format!("fill-{}", ink.name()), ink.hex());
+        self.add(html! { polygon class=(class) points=(outline(points)) fill=(color) fill-opacity=(opacity) {} });
+    }
+
+    pub(super) fn bar(&mut self, x: Range<f64>, y: Range<f64>, ink: Ink, opacity: f64) {
+        self.area(&[(x.start, y.start), (x.end, y.start), (x.end, y.end), (x.start, y.end)], ink, opacity);
+    }
+
+    pub(super) fn dot(&mut self, (x, y): Point, radius: f64, ink: Ink, opacity: f64) {
+        let (class, color) = (format!("fill-{}", ink.name()), ink.hex());
+        self.add(
+            html! { circle class=(class) cx=(px(x)) cy=(px(y)) r=(radius) fill=(color) fill-opacity=(opacity) {} },
+        );
+    }
+
+    /// A circle that covers what was drawn inside it.
+    pub(super) fn ring(&mut self, (x, y): Point, ink: Ink) {
+        let (class, page, color) = (format!("fill-page stroke-{}", ink.name()), Ink::Page.hex(), ink.hex());
+        self.add(
+            html! { circle class=(class) cx=(px(x)) cy=(px(y)) r="5" fill=(page) stroke=(color) stroke-width="1.6" {} },
+        );
+    }
+
+    /// Text beside the point, or centred on it. A halo in the page's colour keeps it legible on lines.
+    pub(super) fn text(&mut self, (x, y): Point, side: Side, face: Face, text: &str) {
+        let Face { ink, size, bold } = face;
+        let anchor = match side {
+            Side::Right => "start",
+            Side::Centre => "middle",
+            Side::Left => "end",
+        };
+        // Lower by what centres the middle of an x.
+        let (class, y) = (format!("fill-{} stroke-page", ink.name()), px(y + 0.36 * size));
+        self.add(html! {
+            text class=(class) x=(px(x)) y=(y) fill=(ink.hex()) stroke=(Ink::Page.hex()) stroke-width="3" paint-order="stroke"
+                font-size=(size) font-weight=[bold.then_some("bold")] text-anchor=(anchor) { (text) }
+        });
+    }
+
+    /// For a page with [`palette::page_colors`]: as wide as the page allows.
+    pub(super) fn inline(&self) -> Markup {
+        let (width, height) = self.size;
+        self.framed(&format!("0 0 {width} {height}"), None, html! {})
+    }
+
+    /// For a file of its own: with a size, a margin, colours and a background.
+    pub(super) fn standalone(&self) -> String {
+        let size = (self.size.0 + 2.0 * MARGIN, self.size.1 + 2.0 * MARGIN);
+        let background = html! {
+            style { (PreEscaped(palette::plot_colors())) }
+            rect class="fill-page" x="-100%" y="-100%" width="300%" height="300%" fill=(Ink::Page.hex()) {}
+        };
+        self.framed(&format!("-{MARGIN} -{MARGIN} {} {}", size.0, size.1), Some(size), background).into_string() + "\n"
+    }
+
+    fn framed(&self, view: &str, size: Option<(f64, f64)>, before: Markup) -> Markup {
+        html! {
+            svg xmlns="http://www.w3.org/2000/svg" width=[size.map(|size| size.0)] height=[size.map(|size| size.1)] viewBox=(view)
+                role="img" aria-label=(self.description) font-family="sans-serif" stroke-linejoin="round" stroke-linecap="round" {
+                (before)
+                (PreEscaped(&self.elements))
+            }
+        }
+    }
+}
+
+fn outline(points: &[Point]) -> String {
+    points.iter().map(|&(x, y)| format!("{},{}", px(x), px(y))).collect::<Vec<_>>().join(" ")
+}
+
+/// Tenths of a pixel are enough.
+fn px(length: f64) -> f64 {
+    (length * 10.0).round() / 10.0
+}
+
+/// The side of a point on which its text is written.
+#[derive(Clone, Copy)]
+pub(super) enum Side {
+    Right,
+    Left,
+    Centre,
+}
+
+/// How a text is written.
+#[derive(Clone, Copy)]
+pub(super) struct Face {
+    ink: Ink,
+    size: f64,
+    bold: bool,
+}
+
+impl Face {
+    /// The size of names and labels.
+    pub(super) const fn new(ink: Ink) -> Self {
+        Face { ink, size: 13.0, bold: false }
+    }
+
+    pub(super) const fn sized(self, size: f64) -> Self {
+        Face { size, ..self }
+    }
+
+    pub(super) const fn bold(self) -> Self {
+        Face { bold: true, ..self }
+    }
+}
+
+/// The part of a drawing that has coordinates.
+pub(super) struct Plane {
+    pub x: Range<f64>,
+    pub y: Range<f64>,
+    /// The pixels of `x`, from the left.
+    pub across: Range<f64>,
+    /// The pixels of `y`, whose upper end is at the top.
+    pub down: Range<f64>,
+}
+
+impl Plane {
+    pub(super) fn point(&self, (x, y): (f64, f64)) -> Point {
+        let place = |value: f64, range: &Range<f64>| (value - range.start) / (range.end - range.start);
+        let across = self.across.start + place(x, &self.x) * (self.across.end - self.across.start);
+        (across, self.down.end - place(y, &self.y) * (self.down.end - self.down.start))
+    }
+}
+
+/// At most `most` multiples, and one, of 1, 2 or 5 times a power of ten (at least `least`) within a range.
+pub(super) fn ticks(range: &Range<f64>, most: f64, least: f64) -> Vec<f64> {
+    let wanted = ((range.end - range.start) / most).max(least);
+    let power = libm::pow(10.0, libm::floor(libm::log10(wanted)));
+    // What a sum lacks of a multiple is rounding.
+    const ROUNDING: f64 = 1e-9;
+    let step = [1.0, 2.0, 5.0].map(|digit| digit * power).into_iter().find(|step| step + ROUNDING >= wanted);
+    let step = step.unwrap_or(10.0 * power);
+    let (first, last) = ((range.start / step - ROUNDING).ceil(), (range.end / step + ROUNDING).floor());
+    (first as i64..=last as i64).map(|multiple| multiple as f64 * step).collect()
+}
