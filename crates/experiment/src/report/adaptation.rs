@@ -145,16 +145,14 @@ fn caveats(record: &Adaptation) -> Markup {
 }
 
 fn reproduction(record: &Adaptation) -> Markup {
-    let environment = &record.environment;
-    let machine = [
-        ("processor", format!("{}, {} threads, {}", environment.cpu, environment.threads, environment.simd)),
-        ("build", format!("{}, {}, {} profile", environment.rustc, environment.target, environment.profile)),
+    let facts_of_run = [
+        ("machine", page::machine(&record.environment)),
         ("features", format!("{}, SHA-256 {}", record.config.from, record.features.sha256)),
     ];
     let settings = serde_json::to_value(&record.config).map_or_else(|_| Vec::new(), |value| page::settings("", &value));
     let same = "With the same pictures, features, seed, version and SIMD level, every number comes out the same, times excepted.";
     html! {
         (page::reproduction(&[page::command_line(&record.command)], same))
-        (facts(machine.map(|(name, fact)| (name.to_owned(), fact)).into_iter().chain(settings)))
+        (facts(facts_of_run.map(|(name, fact)| (name.to_owned(), fact)).into_iter().chain(settings)))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     palette::Ink,
-    svg::{Face, Plane, Side, Svg},
+    svg::{Plane, Side, Svg},
 };
 
 const WIDTH: f64 = 860.0;
@@ -33,10 +33,10 @@ pub(super) fn draw(title: &str, bars: &[Bar]) -> Svg {
     // A run that took no time at all still has a range to draw.
     let plane = Plane { x: 0.0..longest.max(1e-9), y: 0.0..1.0, across: START..END, down: 0.0..height };
     let mut svg = Svg::new(WIDTH, height, description);
-    svg.text((START, 12.0), Side::Right, Face::new(Ink::Muted), title);
+    svg.text((START, 12.0), Side::Right, Ink::Muted, title);
     for (row, bar) in bars.iter().enumerate() {
         let middle = TOP + ROW * (row as f64 + 0.5);
-        let name = Face::new(if bar.ink == Ink::Muted { Ink::Muted } else { Ink::Text });
+        let name = if bar.ink == Ink::Muted { Ink::Muted } else { Ink::Text };
         svg.text((START - 12.0, middle), Side::Left, name, &bar.name);
         let mut seconds = 0.0;
         for &(part, opacity) in &bar.parts {
@@ -45,7 +45,7 @@ pub(super) fn draw(title: &str, bars: &[Bar]) -> Svg {
             seconds += part;
         }
         let end = plane.point((seconds, 0.0)).0;
-        svg.text((end + 10.0, middle), Side::Right, Face::new(Ink::Text), &bar.says);
+        svg.text((end + 10.0, middle), Side::Right, Ink::Text, &bar.says);
     }
     svg
 }

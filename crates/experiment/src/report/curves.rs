@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     palette::Ink,
-    svg::{Face, Plane, Point, Side, Svg, ticks},
+    svg::{Plane, Point, Side, Svg, ticks},
 };
 use crate::record::EpochRow;
 
@@ -12,7 +12,6 @@ use crate::record::EpochRow;
 const ACROSS: Range<f64> = 52.0..624.0;
 const DOWN: Range<f64> = 34.0..376.0;
 
-const AXIS: Face = Face::new(Ink::Muted);
 const NAME_HEIGHT: f64 = 18.0;
 
 /// What the vertical axis shows.
@@ -144,26 +143,26 @@ impl Chart {
             let (x, y) = plane.point(mark.at);
             svg.ring((x, y), mark.ink);
             let below = if y + 24.0 < DOWN.end { 16.0 } else { -16.0 };
-            svg.text((x, y + below), Side::Centre, AXIS.sized(12.0), &mark.value);
+            svg.text((x, y + below), Side::Centre, Ink::Muted, &mark.value);
         }
         self.names(&mut svg, &plane);
         svg
     }
 
     fn axes(&self, svg: &mut Svg, plane: &Plane) {
-        svg.text((ACROSS.start, 12.0), Side::Right, AXIS, &self.title);
+        svg.text((ACROSS.start, 12.0), Side::Right, Ink::Muted, &self.title);
         for value in ticks(&plane.y, 8.0, 0.0) {
             let (_, y) = plane.point((0.0, value));
             svg.line(&[(ACROSS.start, y), (ACROSS.end, y)], Ink::Grid, 1.0, 1.0);
-            svg.text((ACROSS.start - 8.0, y), Side::Left, AXIS, &self.measure.tick(value));
+            svg.text((ACROSS.start - 8.0, y), Side::Left, Ink::Muted, &self.measure.tick(value));
         }
         svg.line(&[(ACROSS.start, DOWN.end), (ACROSS.end, DOWN.end)], Ink::Muted, 1.0, 1.0);
         for (place, label) in &self.x.ticks {
             let (x, _) = plane.point((*place, 0.0));
             svg.line(&[(x, DOWN.end), (x, DOWN.end + 5.0)], Ink::Muted, 1.0, 1.0);
-            svg.text((x, DOWN.end + 16.0), Side::Centre, AXIS, label);
+            svg.text((x, DOWN.end + 16.0), Side::Centre, Ink::Muted, label);
         }
-        svg.text((ACROSS.end, DOWN.end + 34.0), Side::Left, AXIS, self.x.title);
+        svg.text((ACROSS.end, DOWN.end + 34.0), Side::Left, Ink::Muted, self.x.title);
     }
 
     /// The curves' names, with a line to their ends where they had to move; and what the rings are.
@@ -174,8 +173,11 @@ impl Chart {
         let ends: Vec<(&Curve, Point)> = ends.collect();
         let wanted: Vec<f64> = ends.iter().map(|(_, end)| end.1).collect();
         for (&(curve, end), y) in ends.iter().zip(spread(&wanted, NAME_HEIGHT, DOWN)) {
-            let face = Face::new(curve.ink);
-            svg.text((x, y), Side::Right, if curve.main { face.bold() } else { face }, &curve.name);
+            if curve.main {
+                svg.bold((x, y), Side::Right, curve.ink, &curve.name);
+            } else {
+                svg.text((x, y), Side::Right, curve.ink, &curve.name);
+            }
             if (y - end.1).abs() > 4.0 {
                 svg.line(&[(end.0 + 6.0, end.1), (x - 4.0, y)], curve.ink, 0.8, 0.5);
             }
@@ -183,7 +185,7 @@ impl Chart {
         if !self.marks.is_empty() {
             let y = DOWN.end + 34.0;
             svg.ring((ACROSS.end + 21.0, y), Ink::Muted);
-            svg.text((ACROSS.end + 32.0, y), Side::Right, AXIS, "published result");
+            svg.text((ACROSS.end + 32.0, y), Side::Right, Ink::Muted, "published result");
         }
     }
 }

@@ -98,6 +98,15 @@ pub(super) fn drawings_caveat(applies: bool) -> (bool, &'static str, String) {
     (applies, "Drawings, not photographs.", text.to_owned())
 }
 
+/// The machine and the build.
+pub(super) fn machine(machine: &Environment) -> String {
+    let Environment { cpu, threads, logical_cpus, simd, os, rustc, target, profile, .. } = machine;
+    let memory = machine.memory_bytes.map_or_else(String::new, |bytes| format!(", {}", number::bytes(bytes)));
+    format!(
+        "{cpu}, {threads} of {logical_cpus} logical processors, {simd}{memory}, {os}; {rustc}, {target}, {profile} profile"
+    )
+}
+
 /// The commands that give the same page, and what will be the same.
 pub(super) fn reproduction(commands: &[String], same: &str) -> Markup {
     html! {

@@ -134,17 +134,11 @@ fn caveats(record: &RunRecord, published: bool) -> Markup {
 }
 
 fn reproduction(record: &RunRecord) -> Markup {
-    let environment = &record.environment;
     let data = &record.data;
     let release = if data.official { "official release" } else { "not the official release" };
     let all = [
-        ("processor", Some(environment.cpu.clone())),
-        ("threads", Some(format!("{} of {} logical processors", environment.threads, environment.logical_cpus))),
-        ("SIMD level", Some(environment.simd.clone())),
-        ("memory", environment.memory_bytes.map(number::bytes)),
+        ("machine", Some(page::machine(&record.environment))),
         ("peak memory of the run", record.peak_memory_bytes.map(number::bytes)),
-        ("system", Some(environment.os.clone())),
-        ("build", Some(format!("{}, {}, {} profile", environment.rustc, environment.target, environment.profile))),
         ("data", Some(format!("{}, {release}", data.kind.name()))),
         ("data read from", data.path.clone()),
         ("SHA-256 of the data", data.sha256.clone()),

@@ -63,19 +63,27 @@ impl Svg {
         );
     }
 
-    /// Text beside the point, or centred on it. A halo in the page's colour keeps it legible on lines.
-    pub(super) fn text(&mut self, (x, y): Point, side: Side, face: Face, text: &str) {
-        let Face { ink, size, bold } = face;
+    /// Text beside the point, or centred on it.
+    pub(super) fn text(&mut self, at: Point, side: Side, ink: Ink, text: &str) {
+        self.write(at, side, ink, None, text);
+    }
+
+    pub(super) fn bold(&mut self, at: Point, side: Side, ink: Ink, text: &str) {
+        self.write(at, side, ink, Some("bold"), text);
+    }
+
+    /// A halo in the page's colour keeps text legible on lines.
+    fn write(&mut self, (x, y): Point, side: Side, ink: Ink, weight: Option<&str>, text: &str) {
         let anchor = match side {
             Side::Right => "start",
             Side::Centre => "middle",
             Side::Left => "end",
         };
-        // Lower by what centres the middle of an x.
-        let (class, y) = (format!("fill-{} stroke-page", ink.name()), px(y + 0.36 * size));
+        // Lower by half the height of an x.
+        let (class, y) = (format!("fill-{} stroke-page", ink.name()), px(y + 4.7));
         self.add(html! {
             text class=(class) x=(px(x)) y=(y) fill=(ink.hex()) stroke=(Ink::Page.hex()) stroke-width="3" paint-order="stroke"
-                font-size=(size) font-weight=[bold.then_some("bold")] text-anchor=(anchor) { (text) }
+                font-size="13" font-weight=[weight] text-anchor=(anchor) { (text) }
         });
     }
 
@@ -121,29 +129,6 @@ pub(super) enum Side {
     Right,
     Left,
     Centre,
-}
-
-/// How a text is written.
-#[derive(Clone, Copy)]
-pub(super) struct Face {
-    ink: Ink,
-    size: f64,
-    bold: bool,
-}
-
-impl Face {
-    /// The size of names and labels.
-    pub(super) const fn new(ink: Ink) -> Self {
-        Face { ink, size: 13.0, bold: false }
-    }
-
-    pub(super) const fn sized(self, size: f64) -> Self {
-        Face { size, ..self }
-    }
-
-    pub(super) const fn bold(self) -> Self {
-        Face { bold: true, ..self }
-    }
 }
 
 /// The part of a drawing that has coordinates.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{
     super::{
         palette::Ink,
-        svg::{Face, Plane, Side, Svg, ticks},
+        svg::{Plane, Side, Svg, ticks},
     },
     analysis::{Analysis, Pair},
     answer::signed,
@@ -33,22 +33,21 @@ pub(super) fn draw(analysis: &Analysis) -> Option<Svg> {
     let rows: Vec<String> = pairs.iter().map(|pair| format!("{}: {}", name(pair), says(pair))).collect();
     let description = format!("Paired differences of test accuracies, in points. {}.", rows.join("; "));
     let mut svg = Svg::new(WIDTH, down.end + BOTTOM, description);
-    let axis = Face::new(Ink::Muted);
     let Range { start: left, end: right } = ACROSS;
-    svg.text((left, 12.0), Side::Right, axis, "difference of test accuracies in points");
+    svg.text((left, 12.0), Side::Right, Ink::Muted, "difference of test accuracies in points");
     for value in ticks(&plane.x, 9.0, 0.0) {
         let x = across(value);
         let (ink, width) = if value == 0.0 { (Ink::Muted, 1.2) } else { (Ink::Grid, 1.0) };
         svg.line(&[(x, down.start), (x, down.end)], ink, width, 1.0);
         let label = if value == 0.0 { "0".to_owned() } else { format!("{:+}", value as f32).replace('-', "−") };
-        svg.text((x, down.end + 14.0), Side::Centre, axis, &label);
+        svg.text((x, down.end + 14.0), Side::Centre, Ink::Muted, &label);
     }
-    svg.text((left, down.end + 32.0), Side::Right, axis, "← the second is better");
-    svg.text((right, down.end + 32.0), Side::Left, axis, "the first is better →");
+    svg.text((left, down.end + 32.0), Side::Right, Ink::Muted, "← the second is better");
+    svg.text((right, down.end + 32.0), Side::Left, Ink::Muted, "the first is better →");
     for (row, pair) in pairs.iter().enumerate() {
         let y = down.start + ROW * (row as f64 + 0.5);
         let ink = plots::ink(&pair.arm);
-        svg.text((left - 14.0, y), Side::Left, Face::new(Ink::Text), &name(pair));
+        svg.text((left - 14.0, y), Side::Left, Ink::Text, &name(pair));
         for difference in
             pair.differences.iter().map(|difference| difference * 100.0).filter(|points| points.abs() <= limit)
         {
@@ -58,14 +57,14 @@ pub(super) fn draw(analysis: &Analysis) -> Option<Svg> {
         if mean.abs() > limit {
             // The axis does not reach it.
             let arrow = if mean > 0.0 { "→" } else { "←" };
-            svg.text((across(mean), y), Side::Centre, Face::new(ink).sized(16.0).bold(), arrow);
+            svg.bold((across(mean), y), Side::Centre, ink, arrow);
         } else {
             if let Some((low, high)) = pair.difference.interval() {
                 svg.line(&[(across(low * 100.0), y - 3.0), (across(high * 100.0), y - 3.0)], ink, 2.2, 1.0);
             }
             svg.dot((across(mean), y - 3.0), 4.6, ink, 1.0);
         }
-        svg.text((right + 16.0, y), Side::Right, Face::new(Ink::Text), &says(pair));
+        svg.text((right + 16.0, y), Side::Right, Ink::Text, &says(pair));
     }
     Some(svg)
 }

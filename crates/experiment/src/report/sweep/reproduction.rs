@@ -13,7 +13,6 @@ use crate::{
     arms::{self, Arm},
     data,
     models::Tutorial,
-    number,
     sweep::record::JobRecord,
 };
 
@@ -40,22 +39,7 @@ pub(super) fn section(analysis: &Analysis) -> Markup {
 
 /// The machines that did the jobs, each once, and when.
 fn machines(records: &[JobRecord]) -> Vec<(&'static str, String)> {
-    let machine = |record: &JobRecord| {
-        let machine = &record.machine;
-        let memory = machine.memory_bytes.map_or_else(String::new, |bytes| format!(", {}", number::bytes(bytes)));
-        format!(
-            "{}, {} of {} logical processors, {}{memory}, {}; {}, {}, {} profile",
-            machine.cpu,
-            machine.threads,
-            machine.logical_cpus,
-            machine.simd,
-            machine.os,
-            machine.rustc,
-            machine.target,
-            machine.profile
-        )
-    };
-    let machines: BTreeSet<String> = records.iter().map(machine).collect();
+    let machines: BTreeSet<String> = records.iter().map(|record| page::machine(&record.machine)).collect();
     let dates: BTreeSet<&str> =
         records.iter().map(|record| record.machine.date.as_str()).filter(|date| !date.is_empty()).collect();
     let mut facts: Vec<_> = machines.into_iter().map(|machine| ("machine", machine)).collect();
