@@ -5,7 +5,9 @@
 
 use std::{
     env,
+    fs::File,
     hint::black_box,
+    io::BufWriter,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Duration,
@@ -25,7 +27,8 @@ fn main() {
         }
         None => {
             let dataset = draw();
-            dataset.write_archive(&archive).unwrap_or_else(|error| panic!("{error}"));
+            let file = File::create(&archive).expect("the temporary folder can be written");
+            dataset.write_archive_to(BufWriter::new(file)).expect("the archive can be written");
             (archive, dataset)
         }
     };

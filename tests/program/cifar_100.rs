@@ -18,7 +18,8 @@ fn write_cifar_100(place: &Place) {
     };
     let names = |kind: &str, count: usize| (0..count).map(|n| format!("{kind}_{n}")).collect();
     let data = Dataset::new(Format::Cifar100, images(3), images(1), names("fine", 100), names("coarse", 20));
-    data.unwrap().write_archive(place.path("hundred.tar.gz")).unwrap();
+    let file = std::fs::File::create(place.path("hundred.tar.gz")).unwrap();
+    data.unwrap().write_archive_to(file).unwrap();
 }
 
 fn on_the_hundred(place: &Place, flags: &str) -> Call {

@@ -49,9 +49,6 @@ mod picture_files;
 /// A user's own pictures: a new head for them, and what it takes others for.
 mod own_pictures;
 
-/// Damaged and hostile archives and folders, each with the one line that it must be refused with.
-mod archives;
-
 /// Mistakes of a user: exit code 2, one line that names what is wrong, nothing written.
 mod mistakes;
 

@@ -96,11 +96,20 @@ fn wrong_data() {
     fs::create_dir(place.path("nothing")).unwrap();
     let bytes = fs::read(archive()).unwrap();
     fs::write(place.path("cut.tar.gz"), &bytes[..bytes.len() / 2]).unwrap();
+    fs::write(place.path("twice.tar.gz"), [&bytes[..], &bytes].concat()).unwrap();
+    let made = place.call(["data", "synth", "label", "--train", "50", "--test", "10"]);
+    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    let file = place.path("label/data_batch_2.bin");
+    let mut records = fs::read(&file).unwrap();
+    records[3 * 3073] = 10;
+    fs::write(file, records).unwrap();
     for (path, words) in [
         ("nowhere", "--data: nowhere: no such file or folder; expected a CIFAR .tar.gz archive"),
         ("empty.tar.gz", "--data: empty.tar.gz: is empty (0 bytes)"),
         ("page.tar.gz", "is not a gzip file: it starts with 3c 21"),
         ("cut.tar.gz", "cut.tar.gz: ends too early"),
+        ("twice.tar.gz", "twice.tar.gz: has data after the end of its tar archive"),
+        ("label", "label: data_batch_2.bin, record 3 (byte 9219): label 10, expected 0 to 9"),
         ("nothing", "nothing: contains no CIFAR data: it is empty; looked for cifar-10-binary.tar.gz"),
     ] {
         assert_refused(&place, &place.call_run(&format!("--data {path}")), words, path);

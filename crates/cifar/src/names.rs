@@ -1,39 +1,29 @@
 //! Files of class names: one name a line, in the order of the labels.
 
-use std::io::Read;
-
 use crate::error::Fault;
 
 /// The longest file of names that is read: far longer than a hundred names need.
-const MOST_BYTES: u64 = 16 * 1024;
+pub(crate) const MOST_BYTES: u64 = 16 * 1024;
 
 /// The longest name. Names go into tables and file names.
 const MOST_NAME_BYTES: usize = 64;
 
-/// Reads exactly `count` names. Empty lines at the end, Windows line ends and a byte
-/// order mark are allowed.
-pub(crate) fn read(file: &str, count: usize, bytes: u64, from: impl Read) -> Result<Vec<String>, Fault> {
-    if bytes > MOST_BYTES {
-        return Err(Fault::OversizedFile { file: file.into(), bytes, limit: MOST_BYTES });
-    }
-    let mut text = Vec::new();
-    from.take(bytes).read_to_end(&mut text).map_err(|error| Fault::io(format!("read {file}"), error))?;
-    if (text.len() as u64) < bytes {
-        return Err(Fault::Short { file: file.into(), expected: bytes, found: text.len() as u64 });
-    }
-    let text = String::from_utf8(text)
-        .map_err(|error| fault(file, format!("not UTF-8 at byte {}", error.utf8_error().valid_up_to())))?;
+/// Takes exactly `count` names from a file's contents. Empty lines at the end, Windows line ends and a byte order mark
+/// are allowed.
+pub(crate) fn parse(file: &str, count: usize, contents: Vec<u8>) -> Result<Vec<String>, Fault> {
+    let text = String::from_utf8(contents)
+        .map_err(|error| Fault::Names(format!("{file}: not UTF-8 at byte {}", error.utf8_error().valid_up_to())))?;
     // Editors on Windows put a byte order mark in front.
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let names: Vec<String> = text.trim_end_matches(['\r', '\n']).lines().map(str::to_owned).collect();
-    check(file, &names, count)?;
+    check(file, count, &names)?;
     Ok(names)
 }
 
-/// Checks that there are `count` names and that each can be shown and told from the others.
-pub(crate) fn check(file: &str, names: &[String], count: usize) -> Result<(), Fault> {
+/// Checks that there are `count` names, each printable and different from the others.
+pub(crate) fn check(file: &str, count: usize, names: &[String]) -> Result<(), Fault> {
     for (index, name) in names.iter().enumerate() {
-        let detail = if name.is_empty() {
+        let problem = if name.is_empty() {
             "is empty".into()
         } else if name.len() > MOST_NAME_BYTES {
             format!("is longer than {MOST_NAME_BYTES} bytes")
@@ -46,14 +36,10 @@ pub(crate) fn check(file: &str, names: &[String], count: usize) -> Result<(), Fa
         } else {
             continue;
         };
-        return Err(fault(file, format!("line {} {detail}", index + 1)));
+        return Err(Fault::Names(format!("{file}: line {} {problem}", index + 1)));
     }
     if names.len() != count {
-        return Err(fault(file, format!("{} class names, expected {count}", names.len())));
+        return Err(Fault::Names(format!("{file}: {} class names, expected {count}", names.len())));
     }
     Ok(())
-}
-
-fn fault(file: &str, detail: String) -> Fault {
-    Fault::Names { file: file.into(), detail }
 }

@@ -1,96 +1,75 @@
-//! Files of pictures: a row of records without header, separator or end mark, so the length and the labels are
-//! all that can be checked.
-
-use std::io::Read;
+//! Files of pictures. A file is a row of records without header or separator; a record is one label byte (in CIFAR-100
+//! two, coarse and fine) and 3,072 pixel bytes. So its length and its labels are all that can be checked.
 
 use crate::error::Fault;
-use crate::format::{Format, Role};
+use crate::format::{Format, Holds, ReleaseFile};
 
 /// Returns how many records `bytes` bytes are.
 pub(crate) fn count(format: Format, file: &str, bytes: u64) -> Result<u64, Fault> {
-    let record_bytes = format.record_bytes();
-    if bytes == 0 || !bytes.is_multiple_of(record_bytes as u64) {
-        return Err(Fault::Length { file: file.into(), bytes, record_bytes });
+    let record_bytes = format.record_bytes() as u64;
+    match (bytes / record_bytes, bytes % record_bytes) {
+        (0, 0) => Err(Fault::Records(format!("{file} has 0 bytes; expected at least one record of {record_bytes}"))),
+        (whole, 0) => Ok(whole),
+        (whole, rest) => Err(Fault::Records(format!(
+            "{file} has {bytes} bytes, which is {whole} records of {record_bytes} and {rest} bytes more; \
+             expected whole records"
+        ))),
     }
-    Ok(bytes / record_bytes as u64)
 }
 
-/// Checks that a file has no more records than the release's.
-fn check_limit(format: Format, role: Role, file: &str, found: u64) -> Result<(), Fault> {
-    let most = format.release_records(role);
-    if found > most as u64 {
-        let expected = format!("at most {most}, as in the {} release", format.name());
-        return Err(Fault::Count { file: file.into(), found, expected });
-    }
-    Ok(())
-}
-
-/// Checks every label of a buffer of whole records.
+/// Checks every label of whole records.
 pub(crate) fn check_labels(format: Format, file: &str, records: &[u8]) -> Result<(), Fault> {
-    let labels: &[(&'static str, usize)] = match format {
+    let labels: &[(&str, usize)] = match format {
         Format::Cifar10 => &[("label", format.classes())],
         Format::Cifar100 => &[("coarse label", format.coarse_classes()), ("fine label", format.classes())],
     };
     for (record, bytes) in records.chunks_exact(format.record_bytes()).enumerate() {
         for (position, (&(which, classes), &value)) in labels.iter().zip(bytes).enumerate() {
             if usize::from(value) >= classes {
-                let offset = record * format.record_bytes() + position;
-                return Err(Fault::Label {
-                    file: file.into(),
-                    record,
-                    offset,
-                    which,
-                    value,
-                    most: (classes - 1) as u8,
-                });
+                let (offset, most) = (record * format.record_bytes() + position, classes - 1);
+                return Err(Fault::Records(format!(
+                    "{file}, record {record} (byte {offset}): {which} {value}, expected 0 to {most}"
+                )));
             }
         }
     }
     Ok(())
 }
 
-/// Checks the numbers of records of one set's files against the release and against each other.
+/// Checks that a file has no more records than the release's.
+pub(crate) fn check_limit(format: Format, file: &ReleaseFile, found: u64) -> Result<(), Fault> {
+    let ReleaseFile { name, count, .. } = file;
+    if found > *count as u64 {
+        let release = format.name();
+        return Err(Fault::Records(format!(
+            "{name} has {found} records; expected at most {count}, as in the {release} release"
+        )));
+    }
+    Ok(())
+}
+
+/// Checks the numbers of records in one set's files, training files first, against the release and each other.
 ///
-/// A file that lost a record is a whole number of records still. So the training files must be of one length,
-/// and where one file has the release's number of records, every file must.
-pub(crate) fn check_counts(format: Format, training: &[usize], test: usize) -> Result<(), Fault> {
-    let counts = format.files().filter_map(|(file, role)| match role {
-        Role::Training(index) => Some((file, role, training[index])),
-        Role::Test => Some((file, role, test)),
-        Role::Names | Role::CoarseNames => None,
-    });
-    let counts: Vec<_> = counts.collect();
-    for &(file, role, count) in &counts {
-        check_limit(format, role, file, count as u64)?;
+/// A file that lost a record still has whole records. So the training files must be equally long, and if one file has
+/// the release's number of records, every file must.
+pub(crate) fn check_counts(format: Format, counts: &[usize]) -> Result<(), Fault> {
+    let files: Vec<_> = format.picture_files().zip(counts.iter().copied()).collect();
+    for &(file, found) in &files {
+        check_limit(format, file, found as u64)?;
     }
-    let full = counts.iter().find(|&&(_, role, count)| count == format.release_records(role));
-    for &(file, role, count) in &counts {
-        let (right, reason) = match full {
-            Some((other, ..)) => {
-                (format.release_records(role), format!("as in the {} release, for {other} is so", format.name()))
+    let full = files.iter().find(|&&(file, found)| found == file.count);
+    for &(file, found) in &files {
+        let (expected, reason) = match full {
+            Some((other, _)) => {
+                (file.count, format!("as in the {} release, for {} is full", format.name(), other.name))
             }
-            None if role == Role::Test => continue,
-            None => (training[0], format!("as {} has", counts[0].0)),
+            None if file.holds == Holds::Test => continue,
+            None => (counts[0], format!("as {} has", files[0].0.name)),
         };
-        if count != right {
-            let expected = format!("{right}, {reason}");
-            return Err(Fault::Count { file: file.into(), found: count as u64, expected });
+        if found != expected {
+            let name = file.name;
+            return Err(Fault::Records(format!("{name} has {found} records; expected {expected}, {reason}")));
         }
     }
     Ok(())
-}
-
-/// Reads a file of pictures, announced to have `bytes` bytes, straight into the memory where it stays.
-pub(crate) fn read(format: Format, role: Role, file: &str, bytes: u64, from: impl Read) -> Result<Vec<u8>, Fault> {
-    check_limit(format, role, file, count(format, file, bytes)?)?;
-    // Within the limit, so this is no more than 154 MB.
-    let length = bytes as usize;
-    let mut records = Vec::new();
-    records.try_reserve_exact(length).map_err(|_| Fault::OutOfMemory { bytes: length })?;
-    from.take(bytes).read_to_end(&mut records).map_err(|error| Fault::io(format!("read {file}"), error))?;
-    if records.len() < length {
-        return Err(Fault::Short { file: file.into(), expected: bytes, found: records.len() as u64 });
-    }
-    check_labels(format, file, &records)?;
-    Ok(records)
 }

@@ -1,5 +1,4 @@
-//! Writes a data set in the format of the releases. The same data give the same bytes, and a file or folder
-//! appears whole or not at all.
+//! Writes a data set in the format of the releases. The same data give the same bytes.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -7,106 +6,76 @@ use std::path::Path;
 
 use flate2::{Compression, GzBuilder, write::GzEncoder};
 use tar::{EntryType, Header};
-use tempfile::{NamedTempFile, TempDir};
 
 use crate::dataset::Dataset;
 use crate::error::{Error, Fault};
-use crate::format::Role;
+use crate::format::Holds;
 
-/// The time stamp of every entry, 2009-06-04 00:00 UTC: a time that has passed, and always the same.
+/// The time stamp of every entry, 2009-06-04 00:00 UTC: in the past, and always the same.
 const TIME: u64 = 1_244_073_600;
 
 impl Dataset {
-    /// Writes the `.tar.gz` archive. The bytes depend on the data and on the version of this crate alone.
-    ///
-    /// An existing file is replaced, once the new one is complete and safely on disk.
-    ///
-    /// # Errors
-    /// If the system cannot write; nothing is left behind then.
-    pub fn write_archive(&self, path: impl AsRef<Path>) -> Result<(), Error> {
-        let path = path.as_ref();
-        let write = || {
-            let file = new_file(path)?;
-            self.write_archive_to(BufWriter::new(file.as_file()))?;
-            file.as_file().sync_all()?;
-            file.persist(path).map_err(|error| error.error)
-        };
-        write().map_err(|error| Fault::io("write", error).at(path))?;
-        sync_parent(path)
-    }
-
-    /// Writes the archive to any sink, and flushes it.
+    /// Writes the `.tar.gz` archive to any sink, and flushes it. The bytes depend only on the data and on the version
+    /// of this crate.
     ///
     /// # Errors
     /// Those of the sink.
     pub fn write_archive_to(&self, sink: impl Write) -> io::Result<()> {
         let mut gzip: GzEncoder<_> = GzBuilder::new().operating_system(255).write(sink, Compression::default());
-        let folder = self.format().release().folder;
+        let folder = self.format.release().folder;
         gzip.write_all(header(&format!("{folder}/"), EntryType::Directory, 0o755, 0)?.as_bytes())?;
-        for file in self.files() {
-            let entry = header(&format!("{folder}/{}", file.name), EntryType::Regular, 0o644, file.bytes())?;
-            gzip.write_all(entry.as_bytes())?;
-            file.write(&mut gzip)?;
-            let padding = file.bytes().next_multiple_of(512) - file.bytes();
-            gzip.write_all(&[0; 512][..padding as usize])?;
+        for (name, pieces) in self.files() {
+            let bytes: u64 = pieces.iter().map(|piece| piece.len() as u64).sum();
+            gzip.write_all(header(&format!("{folder}/{name}"), EntryType::Regular, 0o644, bytes)?.as_bytes())?;
+            pieces.iter().try_for_each(|piece| gzip.write_all(piece))?;
+            gzip.write_all(&[0; 512][..(bytes.next_multiple_of(512) - bytes) as usize])?;
         }
         gzip.write_all(&[0; 1024])?;
         gzip.finish()?.flush()
     }
 
-    /// Writes the folder of `.bin` files; `path` is the folder itself.
+    /// Writes the `.bin` files and the names into the folder `path`, which is made unless it exists and is empty.
+    ///
+    /// Each file is flushed to the disk. If writing fails, the files written so far stay; the names come last, so that
+    /// [`Dataset::open`] never takes them for a whole set.
     ///
     /// # Errors
-    /// If `path` exists and is not an empty folder, or the system cannot write; nothing is left behind then.
+    /// If `path` exists and is not an empty folder, or the system cannot write.
     pub fn write_folder(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         let path = path.as_ref();
-        if fs::symlink_metadata(path).is_ok() && !fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none()) {
-            return Err(Fault::TargetExists.at(path));
+        let exists = fs::symlink_metadata(path).is_ok();
+        if exists && !fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none()) {
+            let fault = "exists and is not an empty folder; remove it, or choose another path";
+            return Err(Fault::Path(fault.into()).of(path.display()));
         }
         let write = || {
-            let folder = new_folder(path)?;
-            for contents in self.files() {
-                let mut file = File::create_new(folder.path().join(contents.name))?;
-                contents.write(&mut file)?;
-                file.sync_all()?;
+            if !exists {
+                fs::create_dir(path)?;
             }
-            fs::rename(folder.path(), path)?;
-            // The old name is free now, and must not be cleaned up should somebody else use it.
-            let _ = folder.keep();
+            for (name, pieces) in self.files() {
+                let mut file = BufWriter::new(File::create_new(path.join(name))?);
+                pieces.iter().try_for_each(|piece| file.write_all(piece))?;
+                file.into_inner()?.sync_all()?;
+            }
             Ok(())
         };
-        write().map_err(|error| Fault::io("write", error).at(path))?;
-        sync_parent(path)
+        write().map_err(|error| Fault::io("write", error).of(path.display()))
     }
 
-    /// The release's files in their order.
-    fn files(&self) -> impl Iterator<Item = Contents<'_>> {
-        let per_file = self.train().len() / self.format().release().training_files.len();
-        self.format().files().map(move |(name, role)| {
-            let pieces = match role {
-                Role::Training(index) => self.train().records(index * per_file..(index + 1) * per_file).collect(),
-                Role::Test => self.test().records(0..self.test().len()).collect(),
-                Role::Names => lines(&self.classes),
-                Role::CoarseNames => lines(self.coarse_classes()),
+    /// The release's files in their order, each as pieces to be written one after another.
+    fn files(&self) -> impl Iterator<Item = (&'static str, Vec<&[u8]>)> {
+        let per_file = self.train.len() / self.format.training_files();
+        self.format.release().files.iter().enumerate().map(move |(index, file)| {
+            let pieces = match file.holds {
+                Holds::Training => {
+                    (index * per_file..(index + 1) * per_file).map(|index| self.train.record(index)).collect()
+                }
+                Holds::Test => (0..self.test.len()).map(|index| self.test.record(index)).collect(),
+                Holds::Classes => lines(&self.classes),
+                Holds::CoarseClasses => lines(&self.coarse_classes),
             };
-            Contents { name, pieces }
+            (file.name, pieces)
         })
-    }
-}
-
-/// One file to be written.
-struct Contents<'a> {
-    name: &'static str,
-    pieces: Vec<&'a [u8]>,
-}
-
-impl Contents<'_> {
-    fn bytes(&self) -> u64 {
-        self.pieces.iter().map(|piece| piece.len() as u64).sum()
-    }
-
-    fn write(&self, sink: &mut impl Write) -> io::Result<()> {
-        self.pieces.iter().try_for_each(|piece| sink.write_all(piece))
     }
 }
 
@@ -125,36 +94,4 @@ fn header(name: &str, kind: EntryType, mode: u32, bytes: u64) -> io::Result<Head
     header.set_gid(0);
     header.set_cksum();
     Ok(header)
-}
-
-/// The folder that a new file or folder at `path` comes into.
-fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// A temporary file beside the target, so that renaming it is atomic.
-fn new_file(path: &Path) -> io::Result<NamedTempFile> {
-    temporary(0o666).tempfile_in(parent(path))
-}
-
-fn new_folder(path: &Path) -> io::Result<TempDir> {
-    temporary(0o777).tempdir_in(parent(path))
-}
-
-/// Temporary files are private by default; these will be ordinary ones, for whom the user's umask allows.
-fn temporary(mode: u32) -> tempfile::Builder<'static, 'static> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".thawline-");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
-    #[cfg(not(unix))]
-    let _ = mode;
-    builder
-}
-
-/// Makes the new name itself survive a power cut.
-fn sync_parent(path: &Path) -> Result<(), Error> {
-    // Windows has no such operation: there a folder cannot be opened as a file.
-    let sync = || if cfg!(unix) { File::open(parent(path))?.sync_all() } else { Ok(()) };
-    sync().map_err(|error| Fault::io("synchronise its folder (what was written is whole and in place)", error).at(path))
 }

@@ -73,7 +73,7 @@ pub fn open(flag: Option<&Path>) -> Result<Data> {
         }
         (None, None) => match Dataset::open(FOLDER) {
             Ok(dataset) => Ok(Data::read(dataset, Path::new(FOLDER), format!("found in the folder {FOLDER}"))),
-            Err(error) if matches!(error.fault(), Fault::NothingHere { .. }) => {
+            Err(error) if matches!(error.fault(), Fault::NoData(_)) => {
                 built_in(format!("neither --data nor {VARIABLE} is set, and the folder {FOLDER} has no CIFAR data"))
             }
             Err(error) => {

@@ -96,7 +96,7 @@ pub fn entry(name: impl AsRef<[u8]>, kind: u8, contents: &[u8]) -> Vec<u8> {
 }
 
 /// The entries of plain files, without an end marker.
-pub fn entries(files: &Files) -> Vec<u8> {
+pub fn entries(files: &[(String, Vec<u8>)]) -> Vec<u8> {
     files.iter().flat_map(|(name, contents)| entry(name, b'0', contents)).collect()
 }
 
@@ -111,7 +111,7 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-pub fn archive(files: &Files) -> Vec<u8> {
+pub fn archive(files: &[(String, Vec<u8>)]) -> Vec<u8> {
     gzip(&tar(entries(files)))
 }
 

@@ -31,12 +31,6 @@ fn assert_no_harm(damaged: &[u8], whole: &Dataset, what: impl Fn() -> String) ->
     }
 }
 
-fn assert_no_truncation_is_accepted(archive: &[u8]) {
-    for length in 0..archive.len() {
-        assert!(read(&archive[..length]).is_err(), "{length} of {} bytes were accepted", archive.len());
-    }
-}
-
 /// Returns how many flips were accepted, all of which left the data as they were.
 fn assert_no_flip_harms(archive: &[u8]) -> usize {
     let whole = read(archive).unwrap();
@@ -51,9 +45,10 @@ fn assert_no_flip_harms(archive: &[u8]) -> usize {
 
 #[test]
 fn every_truncation_of_an_archive() {
-    for format in Format::ALL {
-        assert_no_truncation_is_accepted(&archive(&black(format)));
-        assert_no_truncation_is_accepted(&archive(&files(format, 1)));
+    for archive in Format::ALL.into_iter().flat_map(|format| [archive(&black(format)), archive(&files(format, 1))]) {
+        for length in 0..archive.len() {
+            assert!(read(&archive[..length]).is_err(), "{length} of {} bytes were accepted", archive.len());
+        }
     }
 }
 
@@ -63,10 +58,7 @@ fn every_flipped_bit_of_an_archive() {
         // What may be flipped is in gzip's header: the time, the system, the flags that say nothing of the data.
         assert!((1..=80).contains(&assert_no_flip_harms(&archive(&black(format)))));
     }
-}
-
-#[test]
-fn every_flipped_bit_of_an_archive_with_a_long_gzip_header() {
+    // Every optional part of a gzip header.
     let header = GzBuilder::new().filename("cifar").comment("small").mtime(1).extra(vec![7; 4]);
     let mut encoder = header.write(Vec::new(), Compression::best());
     encoder.write_all(&tar(entries(&black(Format::Cifar10)))).unwrap();

@@ -1,36 +1,28 @@
 use std::io::{self, Read, Write};
 
-use flate2::{Compression, write::GzEncoder};
-use thawline_cifar::{Dataset, Fault, Format};
+use flate2::{Compression, Crc, write::GzEncoder};
+use thawline_cifar::{Dataset, Format};
 
-use crate::archives::{archive, assert_says, entries, files, gzip, message, read, tar};
+use crate::archives::{archive, assert_says, entries, files, gzip, header, message, read, tar};
 
 fn small() -> Vec<u8> {
     archive(&files(Format::Cifar10, 1))
 }
 
 #[test]
-fn an_empty_file() {
+fn what_is_not_gzip_is_recognized() {
     assert_eq!(message(b""), "a.tar.gz: is empty (0 bytes); download it again");
-}
-
-#[test]
-fn other_formats_are_recognised() {
-    let guesses: [(&[u8], &str); 9] = [
-        (b"<!DOCTYPE html><html>", "starts with 3c 21 44 4f (a saved web page?), where 1f 8b was expected"),
+    for (bytes, words) in [
+        (&b"<!DOCTYPE html><html>"[..], "starts with 3c 21 44 4f (a saved web page?), where 1f 8b was expected"),
         (b"\r\n <html>", "starts with 0d 0a 20 3c (a saved web page?)"),
         (b"PK\x03\x04....", "(a zip file?)"),
         (b"BZh91AY&SY", "(a bzip2 file?)"),
         (b"\xfd7zXZ\0....", "(an xz file?)"),
         (b"\x28\xb5\x2f\xfd....", "(a zstd file?)"),
-        (
-            b"version https://git-lfs.github.com/spec/v1",
-            "(a Git LFS pointer?), where 1f 8b was expected; download it again",
-        ),
+        (b"version https://git-lfs.github.com/spec/v1", "(a Git LFS pointer?), where 1f 8b was expected; download it"),
         (b"{\"error\": 1}", "(a server's error message?)"),
         (b"x", "starts with 78, where 1f 8b was expected; check the path"),
-    ];
-    for (bytes, words) in guesses {
+    ] {
         assert_says(bytes, words);
     }
 }
@@ -44,30 +36,15 @@ fn gzip_of_something_else() {
 }
 
 #[test]
-fn a_cut_in_the_checksum_alone() {
-    let whole = small();
-    for cut in 1..=8 {
-        let rest = &whole[..whole.len() - cut];
-        assert_says(rest, &format!("ends too early: after {} bytes", rest.len()));
-    }
-}
-
-#[test]
 fn a_wrong_checksum_or_length() {
-    for (back, words) in [(8, "is damaged: its contents have the checksum "), (1, "is damaged: its contents have 2")] {
-        let mut archive = small();
-        let position = archive.len() - back;
-        archive[position] ^= 1;
-        assert_says(&archive, words);
+    let whole = small();
+    for back in 1..=8 {
+        let mut damaged = whole.clone();
+        let position = damaged.len() - back;
+        damaged[position] ^= 1;
+        assert_says(&damaged, "is damaged: its compressed data or their checksum are wrong, before byte ");
+        assert_says(&whole[..position], &format!("ends too early: after {position} bytes"));
     }
-}
-
-#[test]
-fn a_wrong_checksum_is_no_fault_of_the_machine() {
-    let mut archive = small();
-    *archive.last_mut().unwrap() ^= 0x80;
-    let error = read(&archive).unwrap_err();
-    assert!(matches!(error.fault(), Fault::Damaged { .. }) && !error.is_environment_fault());
 }
 
 #[test]
@@ -81,7 +58,7 @@ fn something_follows() {
         (b"\n".to_vec(), &trailing),
         (whole.clone(), "has data after the end of its tar archive"),
         (b"\x1f".to_vec(), "ends too early"),
-        (b"\x1f\x8bno header".to_vec(), "is damaged: its compressed data are malformed, before byte"),
+        (b"\x1f\x8bno header".to_vec(), "is damaged: "),
         (gzip(b"").repeat(1 << 14), "with more gzip members than any archive needs"),
     ] {
         assert_says(&[whole.clone(), more].concat(), words);
@@ -99,15 +76,18 @@ fn several_gzip_members_are_one_file() {
         let last = members.len() - 2;
         let trailer = members[last].len() - 8;
         members[last][trailer] ^= 1;
-        assert_says(&members.concat(), "is damaged: its contents have the checksum ");
+        assert_says(&members.concat(), "is damaged: ");
     }
 }
 
 #[test]
-fn every_part_of_a_gzip_header_is_read_past() {
+fn every_part_of_a_gzip_header_is_skipped() {
     let whole = small();
     // Flags: checksum of the header, extra field, name, comment.
-    let header = [&whole[..3], &[2 + 4 + 8 + 16], &whole[4..10], b"\x03\0abcname\0a comment\0\x12\x34"].concat();
+    let header = [&whole[..3], &[2 + 4 + 8 + 16], &whole[4..10], b"\x03\0abcname\0a comment\0"].concat();
+    let mut checksum = Crc::new();
+    checksum.update(&header);
+    let header = [&header[..], &checksum.sum().to_le_bytes()[..2]].concat();
     let archive = [&header, &whole[10..]].concat();
     assert_eq!(read(&archive).unwrap().sha256(), read(&whole).unwrap().sha256());
     for length in 10..header.len() {
@@ -116,7 +96,7 @@ fn every_part_of_a_gzip_header_is_read_past() {
     for (position, value) in [(2, 7), (3, 0x20), (3, 0x80)] {
         let mut other = whole.clone();
         other[position] = value;
-        assert_says(&other, "its compressed data are malformed");
+        assert_says(&other, "is damaged: ");
     }
 }
 
@@ -139,23 +119,19 @@ fn zeros(before: &[u8], count: u64) -> Vec<u8> {
 }
 
 #[test]
-fn a_bomb_of_zeros() {
+fn a_bomb() {
     assert_says(&zeros(&[], 1 << 28), "more than 1048576 zeros after the end of its tar archive, at byte 512");
-}
-
-#[test]
-fn a_bomb_inside_a_file() {
     // A header announces 8 GiB - 1, the most that its octal digits can say.
-    let header = crate::archives::header(b"cifar-10-batches-bin/data_batch_1.bin", b'0', 0o77777777777);
+    let header = header(b"cifar-10-batches-bin/data_batch_1.bin", b'0', 0o77777777777);
     assert_says(&zeros(header.as_bytes(), 1 << 24), "data_batch_1.bin has 8589934591 bytes");
 }
 
 #[test]
 fn huge_padding_after_the_last_member() {
     let entries = entries(&files(Format::Cifar10, 1));
-    assert!(read(&zeros(&entries, 1024)).is_ok());
-    assert!(read(&zeros(&entries, 10240)).is_ok());
-    assert!(read(&zeros(&entries, 1 << 20)).is_ok());
+    for padding in [1024, 10240, 1 << 20] {
+        assert!(read(&zeros(&entries, padding)).is_ok());
+    }
     assert_says(&zeros(&entries, 1 << 26), "more than 1048576 zeros after the end of its tar archive");
 }
 
@@ -174,10 +150,8 @@ fn an_endless_archive() {
         }
     }
     let error = Dataset::from_archive("endless", header.chain(Endless(0))).unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "endless: is longer than 268435456 bytes, more than any CIFAR archive needs; is it another file?"
-    );
+    let words = "endless: is longer than 268435456 bytes, more than any CIFAR archive needs; is it another file?";
+    assert_eq!(error.to_string(), words);
 }
 
 /// Fails after some bytes as a failing disk does.

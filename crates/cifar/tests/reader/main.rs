@@ -8,4 +8,4 @@ mod faults_tar; //    headers, names and kinds of entries that no release has
 mod folders; //       folders of .bin files, and folders that contain an archive or such a folder
 mod pictures; //      labels, planes and pixels arrive where they belong
 mod releases; //      full-size sets, in the official order, and counts that are off by one
-mod writing; //       what is written reads back the same, is deterministic, and appears whole or not at all
+mod writing; //       what is written reads back the same, is deterministic, and overwrites nothing

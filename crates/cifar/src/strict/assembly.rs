@@ -1,0 +1,72 @@
+//! Puts a [`Dataset`] together from its files, in whatever order they come (the official archive has its own).
+
+use std::io::Read;
+
+use crate::dataset::{Dataset, Source};
+use crate::error::Fault;
+use crate::format::{Format, Holds};
+use crate::images::Images;
+use crate::{names, records};
+
+pub(super) struct Assembly {
+    pub format: Format,
+    /// The contents of each of the release's files, in their order there.
+    files: Vec<Option<Vec<u8>>>,
+}
+
+impl Assembly {
+    pub fn new(format: Format) -> Self {
+        Assembly { format, files: vec![None; format.release().files.len()] }
+    }
+
+    /// Reads the release's file `index`, announced to have `bytes` bytes, straight into the memory where it stays.
+    pub fn add(&mut self, index: usize, bytes: u64, from: impl Read) -> Result<(), Fault> {
+        let (format, file) = (self.format, &self.format.release().files[index]);
+        let name = file.name;
+        if file.has_pictures() {
+            records::check_limit(format, file, records::count(format, name, bytes)?)?;
+        } else if bytes > names::MOST_BYTES {
+            let most = names::MOST_BYTES;
+            return Err(Fault::Names(format!("{name} has {bytes} bytes; expected at most {most}")));
+        }
+        // Within the limits, so no more than 154 MB.
+        let length = bytes as usize;
+        let mut contents = Vec::new();
+        contents.try_reserve_exact(length).map_err(|_| {
+            Fault::Machine(format!("no memory for {bytes} bytes of pictures; free some, or raise the limit"))
+        })?;
+        from.take(bytes).read_to_end(&mut contents).map_err(|error| Fault::io(&format!("read {name}"), error))?;
+        if contents.len() < length {
+            return Err(Fault::Files(format!("{name} ends after {} of {bytes} bytes", contents.len())));
+        }
+        if file.has_pictures() {
+            records::check_labels(format, name, &contents)?;
+        }
+        self.files[index] = Some(contents);
+        Ok(())
+    }
+
+    /// Checks that the set is complete and its files fit each other.
+    pub fn finish(self, source: Source) -> Result<Dataset, Fault> {
+        let (format, files) = (self.format, self.format.release().files);
+        let missing = files.iter().zip(&self.files).filter(|(_, contents)| contents.is_none());
+        let missing: Vec<&str> = missing.map(|(file, _)| file.name).collect();
+        if !missing.is_empty() {
+            let (missing, set) = (missing.join(", "), format.name());
+            return Err(Fault::Files(format!("has no {missing}; a complete {set} set was expected")));
+        }
+        let (mut pictures, mut classes, mut coarse_classes) = (Vec::new(), Vec::new(), Vec::new());
+        for (file, contents) in files.iter().zip(self.files.into_iter().flatten()) {
+            match file.holds {
+                Holds::Training | Holds::Test => pictures.push(contents),
+                Holds::Classes => classes = names::parse(file.name, file.count, contents)?,
+                Holds::CoarseClasses => coarse_classes = names::parse(file.name, file.count, contents)?,
+            }
+        }
+        let counts: Vec<usize> = pictures.iter().map(|records| records.len() / format.record_bytes()).collect();
+        records::check_counts(format, &counts)?;
+        let test = Images::from_batches(format, pictures.split_off(format.training_files()));
+        let train = Images::from_batches(format, pictures);
+        Ok(Dataset { format, train, test, classes, coarse_classes, source })
+    }
+}

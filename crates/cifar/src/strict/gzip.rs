@@ -1,0 +1,184 @@
+//! The outer layer of an archive: gzip, read to its very end. (A reader that stops where the tar archive ends never sees
+//! gzip's checksum.)
+//!
+//! A gzip file is a row of members, mostly one (`pigz` and `cat a.gz b.gz` make several), each with its own checksum.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use flate2::bufread::GzDecoder;
+use sha2::{Digest, Sha256};
+
+use crate::dataset::{Source, hexadecimal};
+use crate::error::Fault;
+use crate::format::Release;
+
+/// The longest archive that is read: all pictures of a release, incompressible, take 185 MB.
+const MOST_BYTES: u64 = 256 << 20;
+
+/// The most gzip members: bgzip, whose members are the smallest in use, makes 2,900 of a release.
+const MOST_MEMBERS: u32 = 1 << 14;
+
+/// How much is read from the file at once.
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// The unpacked bytes of an archive. `read` fails with a [`Fault`] inside the [`io::Error`].
+pub(super) struct Unpacked<'a> {
+    layer: Layer<'a>,
+    members: u32,
+    /// Bytes unpacked so far.
+    pub position: u64,
+}
+
+enum Layer<'a> {
+    Gzip(Box<GzDecoder<BufReader<Compressed<'a>>>>),
+    /// Something has unpacked it already.
+    Tar(BufReader<Compressed<'a>>),
+}
+
+impl<'a> Unpacked<'a> {
+    pub fn new(source: impl Read + 'a) -> Result<Self, Fault> {
+        let mut compressed = BufReader::with_capacity(BUFFER_BYTES, Compressed::new(source));
+        let start = compressed.fill_buf().map_err(|error| Fault::io("read", error))?;
+        let layer = if start.is_empty() {
+            return Err(Fault::Gzip("is empty (0 bytes); download it again".into()));
+        } else if b"\x1f\x8b".starts_with(&start[..start.len().min(2)]) {
+            Layer::Gzip(Box::new(GzDecoder::new(compressed)))
+        } else if start.get(257..262) == Some(b"ustar") {
+            Layer::Tar(compressed)
+        } else {
+            return Err(not_gzip(start));
+        };
+        Ok(Unpacked { layer, members: 1, position: 0 })
+    }
+
+    /// To be called when `read` has returned 0, which means that every checksum was right and nothing follows.
+    pub fn finish(self, name: String, release: &Release) -> Source {
+        match self.layer {
+            Layer::Tar(_) => Source::Tar { name },
+            Layer::Gzip(member) => {
+                let Compressed { bytes, sha256, .. } = member.into_inner().into_inner();
+                let sha256 = hexadecimal(sha256);
+                let official = bytes == release.archive_bytes && sha256 == release.archive_sha256;
+                Source::Archive { name, bytes, sha256, official }
+            }
+        }
+    }
+
+    fn unpack(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let member = match &mut self.layer {
+            Layer::Gzip(member) => member,
+            Layer::Tar(compressed) => return compressed.read(out),
+        };
+        loop {
+            let count = member.read(out)?;
+            if count > 0 || out.is_empty() {
+                return Ok(count);
+            }
+            // This member has ended, and its checksum and length were right.
+            let what = match member.get_mut().fill_buf()?.first() {
+                None => return Ok(0),
+                Some(0x1f) if self.members < MOST_MEMBERS => {
+                    // The reader can only be moved from member to member in exchange for another.
+                    let rest = member.reset(BufReader::with_capacity(0, Compressed::new(io::empty())));
+                    member.reset(rest);
+                    self.members += 1;
+                    continue;
+                }
+                Some(0x1f) => "more gzip members than any archive needs",
+                Some(_) => "other bytes",
+            };
+            return Err(io::Error::other(Fault::Gzip(format!(
+                "goes on after the end of its gzip data, at byte {}, with {what}; the end of the file was expected",
+                offset(member.get_ref())
+            ))));
+        }
+    }
+
+    /// Puts an error of the layers below into words.
+    fn explain(&self, error: io::Error) -> Fault {
+        let compressed = match &self.layer {
+            Layer::Gzip(member) => member.get_ref(),
+            Layer::Tar(compressed) => compressed,
+        };
+        error.downcast().unwrap_or_else(|error| {
+            Fault::Gzip(match error.kind() {
+                io::ErrorKind::UnexpectedEof => format!(
+                    "ends too early: after {} bytes the compressed data are incomplete; \
+                     resume the download or repeat it",
+                    compressed.get_ref().bytes
+                ),
+                _ => format!(
+                    "is damaged: its compressed data or their checksum are wrong, before byte {} of the archive; \
+                     download it again",
+                    offset(compressed)
+                ),
+            })
+        })
+    }
+}
+
+impl Read for Unpacked<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.unpack(out).map_err(|error| io::Error::other(self.explain(error)))?;
+        self.position += count as u64;
+        Ok(count)
+    }
+}
+
+/// How much of the archive has been used.
+fn offset(compressed: &BufReader<Compressed<'_>>) -> u64 {
+    compressed.get_ref().bytes - compressed.buffer().len() as u64
+}
+
+/// Says what a file that is not gzip might be.
+fn not_gzip(start: &[u8]) -> Fault {
+    const AGAIN: &str = "download it again";
+    const CHECK: &str = "check the path, or give the .tar.gz archive as published";
+    let (guess, advice) = match start.trim_ascii_start() {
+        [b'<', ..] => (" (a saved web page?)", AGAIN),
+        [b'{', ..] => (" (a server's error message?)", AGAIN),
+        [b'v', b'e', b'r', b's', b'i', b'o', b'n', b' ', ..] => (" (a Git LFS pointer?)", AGAIN),
+        [b'P', b'K', ..] => (" (a zip file?)", CHECK),
+        [b'B', b'Z', b'h', ..] => (" (a bzip2 file?)", CHECK),
+        [0xfd, b'7', b'z', b'X', b'Z', ..] => (" (an xz file?)", CHECK),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => (" (a zstd file?)", CHECK),
+        _ => ("", CHECK),
+    };
+    let bytes: Vec<String> = start.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let bytes = bytes.join(" ");
+    Fault::Gzip(format!("is not a gzip file: it starts with {bytes}{guess}, where 1f 8b was expected; {advice}"))
+}
+
+/// The archive's own bytes: counts and hashes them, bounds their number, and marks errors of the system, so that a
+/// failing disk is not taken for a damaged archive.
+struct Compressed<'a> {
+    source: Box<dyn Read + 'a>,
+    bytes: u64,
+    sha256: Sha256,
+}
+
+impl<'a> Compressed<'a> {
+    fn new(source: impl Read + 'a) -> Self {
+        Compressed { source: Box::new(source), bytes: 0, sha256: Sha256::new() }
+    }
+}
+
+impl Read for Compressed<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = loop {
+            match self.source.read(out) {
+                Ok(count) => break count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(io::Error::other(Fault::io("read", error))),
+            }
+        };
+        self.sha256.update(&out[..count]);
+        self.bytes += count as u64;
+        if self.bytes > MOST_BYTES {
+            return Err(io::Error::other(Fault::Gzip(format!(
+                "is longer than {MOST_BYTES} bytes, more than any CIFAR archive needs; is it another file?"
+            ))));
+        }
+        Ok(count)
+    }
+}

@@ -1,0 +1,169 @@
+//! Opens what a path leads to: an archive, a folder of `.bin` files, or a folder that contains one of these.
+
+mod archive;
+mod assembly;
+mod gzip;
+mod tar;
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub(crate) use self::archive::read as read_archive;
+use self::assembly::Assembly;
+use crate::dataset::{Dataset, Source};
+use crate::error::{Error, Fault, printable};
+use crate::format::{Format, identify, identify_foreign};
+
+/// What a folder should contain: an archive, a folder, or the files themselves.
+const EXPECTED: &str = "cifar-10-binary.tar.gz, cifar-10-batches-bin, test_batch.bin, cifar-100-binary.tar.gz, \
+                        cifar-100-binary, test.bin";
+
+/// How many entries of a folder are searched for data under other names.
+const MOST_ENTRIES: usize = 1000;
+
+pub(crate) fn open(path: &Path) -> Result<Dataset, Error> {
+    let kind = fs::metadata(path).map_err(|error| cannot_open("", path, error).of(path.display()))?;
+    if kind.is_file() {
+        Found::Archive(path.into()).read()
+    } else if kind.is_dir() {
+        search(path).map_err(|fault| fault.of(path.display()))?.read()
+    } else {
+        let fault = "is neither a file nor a folder; give a .tar.gz archive or a folder of .bin files";
+        Err(Fault::Path(fault.into()).of(path.display()))
+    }
+}
+
+/// Why `path` cannot be opened. A link to a disk that is not mounted is told from a path that is not there.
+fn cannot_open(name: &str, path: &Path, error: io::Error) -> Fault {
+    let error = match fs::read_link(path) {
+        Ok(target) if error.kind() == io::ErrorKind::NotFound => {
+            let reason = format!("it is a link to {}, which does not exist", printable(target.display()));
+            io::Error::new(error.kind(), reason)
+        }
+        _ => error,
+    };
+    Fault::io(format!("open {name}").trim_end(), error)
+}
+
+/// A data set that has been found and not yet read.
+enum Found {
+    Archive(PathBuf),
+    Folder(PathBuf, Format),
+}
+
+impl Found {
+    fn read(self) -> Result<Dataset, Error> {
+        let (Found::Archive(path) | Found::Folder(path, _)) = &self;
+        let read = match self {
+            Found::Archive(_) => File::open(path)
+                .map_err(|error| cannot_open("", path, error))
+                .and_then(|file| read_archive(&path.display().to_string(), file)),
+            Found::Folder(_, format) => read_folder(path, format),
+        };
+        read.map_err(|fault| fault.of(path.display()))
+    }
+}
+
+fn read_folder(folder: &Path, format: Format) -> Result<Dataset, Fault> {
+    fs::metadata(folder).map_err(|error| cannot_open("", folder, error))?;
+    let mut assembly = Assembly::new(format);
+    for (index, file) in format.release().files.iter().enumerate() {
+        let path = folder.join(file.name);
+        let cannot_open = |error| cannot_open(file.name, &path, error);
+        match fs::metadata(&path) {
+            // The assembly will list all that is missing.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !exists(&path) => {}
+            Err(error) => return Err(cannot_open(error)),
+            Ok(metadata) if metadata.is_file() => {
+                assembly.add(index, metadata.len(), File::open(&path).map_err(cannot_open)?)?;
+            }
+            Ok(_) => return Err(Fault::forbidden("something other than a plain file", file.name)),
+        }
+    }
+    assembly.finish(Source::Folder { path: printable(folder.display()) })
+}
+
+/// Whether there is something of this name. A dangling link counts, and is an error when it is read.
+fn exists(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+/// Finds the one data set in a folder.
+fn search(folder: &Path) -> Result<Found, Fault> {
+    if let Some(found) = find_official(folder) {
+        return Ok(found);
+    }
+    let entries = fs::read_dir(folder).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
+    let entries = entries.map_err(|error| Fault::io("list the folder", error))?;
+    let mut entries: Vec<PathBuf> = entries.iter().map(|entry| entry.path()).collect();
+    entries.sort();
+    let mut found: Vec<(String, Found)> =
+        entries.iter().take(MOST_ENTRIES).filter_map(|entry| Some((name(entry), find_similar(entry)?))).collect();
+    match found.pop() {
+        None => Err(nothing_in(&entries)),
+        Some((_, only)) if found.is_empty() => Ok(only),
+        Some((last, _)) => {
+            let names: Vec<&str> = found.iter().map(|(name, _)| &**name).chain([&*last]).collect();
+            Err(Fault::Path(format!("contains more than one CIFAR set: {}; give the path of one", names.join(", "))))
+        }
+    }
+}
+
+/// Looks for a set under its official names.
+fn find_official(path: &Path) -> Option<Found> {
+    Format::ALL.into_iter().find_map(|format| {
+        let release = format.release();
+        let has_files = |folder: &Path| release.files.iter().any(|file| exists(&folder.join(file.name)));
+        let (archive, folder) = (path.join(release.archive), path.join(release.folder));
+        if has_files(path) {
+            Some(Found::Folder(path.into(), format))
+        } else if exists(&archive) && !archive.is_dir() {
+            Some(Found::Archive(archive))
+        } else {
+            let is_dangling = exists(&folder) && !folder.exists();
+            (is_dangling || has_files(&folder)).then_some(Found::Folder(folder, format))
+        }
+    })
+}
+
+/// A set under a similar name: `cifar-10-binary (1).tar.gz`, `cifar10.tgz`, a folder in a folder.
+fn find_similar(entry: &Path) -> Option<Found> {
+    if entry.is_dir() {
+        return find_official(entry);
+    }
+    let name = name(entry).to_lowercase();
+    let is_archive = [".tar.gz", ".tgz", ".tar"].iter().any(|ending| name.ends_with(ending));
+    let is_set = is_archive && name.contains("cifar") && identify_foreign(&name).is_none();
+    is_set.then(|| Found::Archive(entry.into()))
+}
+
+fn name(entry: &Path) -> String {
+    printable(entry.file_name().unwrap_or_default().display())
+}
+
+/// Says which other data there are, or what was found instead.
+fn nothing_in(entries: &[PathBuf]) -> Fault {
+    let names: Vec<String> = entries.iter().map(|entry| name(entry)).collect();
+    if let Some(found) = names.iter().find_map(|name| identify_foreign(name)) {
+        return Fault::looks_like(found);
+    }
+    let is_similar = |name: &str| name.to_lowercase().contains("cifar") || identify(&name.to_lowercase()).is_some();
+    if let Some((entry, name)) = entries.iter().zip(&names).find(|(_, name)| is_similar(name)) {
+        let what = match [".part", ".crdownload", ".download"].iter().any(|ending| name.ends_with(ending)) {
+            true => "an unfinished download",
+            false if entry.is_dir() => "a folder without the release's files",
+            false => "which is not read",
+        };
+        return Fault::Path(format!(
+            "contains {name:?}, {what}, and no other CIFAR data; expected one of {EXPECTED}, or a .tgz or .tar archive"
+        ));
+    }
+    let found = match &names[..] {
+        [] => "it is empty".into(),
+        [first] => format!("found {first:?}"),
+        [first, ..] => format!("found {first:?} and {} more", names.len() - 1),
+    };
+    let url = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz";
+    Fault::NoData(format!("{found}; looked for {EXPECTED}; check the path, or download {url}"))
+}

@@ -1,0 +1,173 @@
+//! tar, the inner layer of an archive: headers of 512 bytes, of which only what a release needs is accepted.
+//!
+//! Headers are read one by one rather than through `tar::Archive`: this way every error has an offset, the end marker is
+//! checked, and no extension (PAX, long names, sparse files) is ever obeyed.
+
+use std::io::Read;
+
+use tar::{EntryType, Header};
+
+use super::gzip::Unpacked;
+use crate::error::{Fault, printable};
+
+/// Headers are this long, and contents are padded to a multiple of it.
+const BLOCK: usize = 512;
+
+/// The longest PAX header that is skipped; Python's, with a time in it, has 28 bytes.
+const MOST_PAX: u64 = 4 << 10;
+
+/// What a PAX header may set: nothing that changes which bytes are a file's contents or what it is called.
+const HARMLESS_PAX: [&str; 8] = ["atime", "ctime", "mtime", "uid", "gid", "uname", "gname", "comment"];
+
+/// How many zeros may follow the last entry. GNU tar and Python pad to a multiple of 10 KiB.
+const MOST_PADDING: u64 = 1 << 20;
+
+/// A plain file or a folder whose header has been checked.
+pub(super) struct Entry {
+    pub name: String,
+    pub is_folder: bool,
+    pub bytes: u64,
+}
+
+impl Entry {
+    /// Reads the next header, or returns `None` at the first block of the end marker.
+    pub fn read(archive: &mut Unpacked<'_>) -> Result<Option<Entry>, Fault> {
+        let Some(mut header) = RawHeader::read(archive)? else { return Ok(None) };
+        if header.kind == EntryType::XHeader {
+            header.skip_harmless_pax(archive)?;
+            header = RawHeader::read(archive)?.ok_or_else(|| header.forbidden("an extended header of nothing"))?;
+        }
+        let is_folder = match header.kind {
+            EntryType::Regular => false,
+            EntryType::Directory if header.bytes == 0 => true,
+            kind => return Err(header.forbidden(describe(kind))),
+        };
+        let what = match str::from_utf8(&header.name) {
+            Err(_) => "a name that is not UTF-8",
+            Ok(name) if name.starts_with('/') => "an absolute name",
+            Ok(name) if name.split('/').any(|part| part == "..") => "a name that leaves its folder",
+            Ok(name) => return Ok(Some(Entry { name: name.into(), is_folder, bytes: header.bytes })),
+        };
+        Err(header.forbidden(what))
+    }
+}
+
+fn describe(forbidden: EntryType) -> &'static str {
+    match forbidden {
+        EntryType::Directory => "a folder with contents of its own",
+        EntryType::XHeader => "an extended header of an extended header",
+        EntryType::XGlobalHeader => "a global extended header",
+        EntryType::GNULongName | EntryType::GNULongLink => "a GNU long name",
+        EntryType::GNUSparse => "a sparse file",
+        EntryType::Link | EntryType::Symlink => "a link",
+        EntryType::Char | EntryType::Block | EntryType::Fifo => "a device or pipe",
+        _ => "an entry of unknown kind",
+    }
+}
+
+/// A header of any kind whose checksum is right.
+struct RawHeader {
+    kind: EntryType,
+    name: Vec<u8>,
+    bytes: u64,
+}
+
+impl RawHeader {
+    fn read(archive: &mut Unpacked<'_>) -> Result<Option<RawHeader>, Fault> {
+        let offset = archive.position;
+        let mut header = Header::new_old();
+        read_block(archive, header.as_mut_bytes())?;
+        if header.as_bytes().iter().all(|&byte| byte == 0) {
+            return Ok(None);
+        }
+        let sum = header.cksum().map_err(|_| malformed("unreadable header checksum", offset))?;
+        if sum != checksum(header.as_bytes()) {
+            return Err(malformed("wrong header checksum", offset));
+        }
+        let bytes = header.entry_size().map_err(|_| malformed("unreadable entry size", offset))?;
+        Ok(Some(RawHeader { kind: header.entry_type(), name: header.path_bytes().into_owned(), bytes }))
+    }
+
+    fn forbidden(&self, what: impl std::fmt::Display) -> Fault {
+        Fault::forbidden(what, &String::from_utf8_lossy(&self.name))
+    }
+
+    /// Skips an extended header if all that it sets are times, owners and comments. (Python's `tarfile` writes one for
+    /// every file whose time has a fraction.)
+    fn skip_harmless_pax(&self, archive: &mut Unpacked<'_>) -> Result<(), Fault> {
+        if self.bytes > MOST_PAX {
+            return Err(self.forbidden(format!("an extended header of {} bytes", self.bytes)));
+        }
+        let mut records = vec![0; self.bytes as usize];
+        read_block(archive, &mut records)?;
+        let records = str::from_utf8(&records).map_err(|_| self.forbidden("an extended header that is not UTF-8"))?;
+        for record in records.split_inclusive('\n') {
+            let key = pax_key(record).ok_or_else(|| self.forbidden("a malformed extended header"))?;
+            if !HARMLESS_PAX.contains(&key) {
+                return Err(self.forbidden(format!(
+                    "an extended header that sets \"{}\" (make the archive with tar --format=ustar)",
+                    printable(key)
+                )));
+            }
+        }
+        read_padding(archive, self.bytes)
+    }
+}
+
+/// The key of a record "LENGTH KEY=VALUE\n", where the length is that of the whole line. (The standard allows a value
+/// with a line end in it. It is refused, because such a value could hide another record.)
+fn pax_key(record: &str) -> Option<&str> {
+    let (length, field) = record.strip_suffix('\n')?.split_once(' ')?;
+    let (key, _) = field.split_once('=')?;
+    (length == record.len().to_string()).then_some(key)
+}
+
+/// The sum of the header's bytes, with its own eight taken as blanks.
+fn checksum(header: &[u8; BLOCK]) -> u32 {
+    let sum = |bytes: &[u8]| bytes.iter().map(|&byte| u32::from(byte)).sum::<u32>();
+    sum(&header[..148]) + 8 * u32::from(b' ') + sum(&header[156..])
+}
+
+/// After contents of this length: reads up to the next header.
+pub(super) fn read_padding(archive: &mut Unpacked<'_>, bytes: u64) -> Result<(), Fault> {
+    let padding = (bytes.next_multiple_of(BLOCK as u64) - bytes) as usize;
+    read_block(archive, &mut [0; BLOCK][..padding])
+}
+
+/// Fills `block`, or says that the tar archive was cut off before it was compressed.
+fn read_block(archive: &mut Unpacked<'_>, block: &mut [u8]) -> Result<(), Fault> {
+    let mut filled = 0;
+    while filled < block.len() {
+        match archive.read(&mut block[filled..]).map_err(|error| Fault::io("read", error))? {
+            0 => return Err(malformed("no end marker", archive.position)),
+            count => filled += count,
+        }
+    }
+    Ok(())
+}
+
+/// Reads the rest of the archive, which must be zeros and at least a block (the second of the end marker).
+pub(super) fn read_end(archive: &mut Unpacked<'_>) -> Result<(), Fault> {
+    let (start, mut chunk) = (archive.position, [0; 8192]);
+    let after_end = |what: &str, offset: u64| {
+        Fault::Tar(format!("has {what} after the end of its tar archive, at byte {offset} of the unpacked data"))
+    };
+    loop {
+        let offset = archive.position;
+        let count = archive.read(&mut chunk).map_err(|error| Fault::io("read", error))?;
+        let padding = archive.position - start;
+        if count == 0 && padding < BLOCK as u64 {
+            return Err(malformed("half an end marker", offset));
+        } else if count == 0 {
+            return Ok(());
+        } else if let Some(at) = chunk[..count].iter().position(|&byte| byte != 0) {
+            return Err(after_end("data", offset + at as u64));
+        } else if padding > MOST_PADDING {
+            return Err(after_end(&format!("more than {MOST_PADDING} zeros"), start));
+        }
+    }
+}
+
+fn malformed(detail: &str, offset: u64) -> Fault {
+    Fault::Tar(format!("is not a tar archive inside, or a damaged one: {detail} at byte {offset} of the unpacked data"))
+}
