@@ -132,21 +132,22 @@ fn offset(compressed: &BufReader<Compressed<'_>>) -> u64 {
 
 /// Says what a file that is not gzip might be.
 fn not_gzip(start: &[u8]) -> Fault {
-    const AGAIN: &str = "download it again";
-    const CHECK: &str = "check the path, or give the .tar.gz archive as published";
-    let (guess, advice) = match start.trim_ascii_start() {
-        [b'<', ..] => (" (a saved web page?)", AGAIN),
-        [b'{', ..] => (" (a server's error message?)", AGAIN),
-        [b'v', b'e', b'r', b's', b'i', b'o', b'n', b' ', ..] => (" (a Git LFS pointer?)", AGAIN),
-        [b'P', b'K', ..] => (" (a zip file?)", CHECK),
-        [b'B', b'Z', b'h', ..] => (" (a bzip2 file?)", CHECK),
-        [0xfd, b'7', b'z', b'X', b'Z', ..] => (" (an xz file?)", CHECK),
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => (" (a zstd file?)", CHECK),
-        _ => ("", CHECK),
+    let guess = match start.trim_ascii_start() {
+        [b'<', ..] => " (a saved web page?)",
+        [b'{', ..] => " (a server's error message?)",
+        [b'v', b'e', b'r', b's', b'i', b'o', b'n', b' ', ..] => " (a Git LFS pointer?)",
+        [b'P', b'K', ..] => " (a zip file?)",
+        [b'B', b'Z', b'h', ..] => " (a bzip2 file?)",
+        [0xfd, b'7', b'z', b'X', b'Z', ..] => " (an xz file?)",
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => " (a zstd file?)",
+        _ => "",
     };
     let bytes: Vec<String> = start.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    let bytes = bytes.join(" ");
-    Fault::Gzip(format!("is not a gzip file: it starts with {bytes}{guess}, where 1f 8b was expected; {advice}"))
+    Fault::Gzip(format!(
+        "is not a gzip file: it starts with {}{guess}, where 1f 8b was expected; \
+         check the path, or download the .tar.gz archive again",
+        bytes.join(" ")
+    ))
 }
 
 /// The archive's own bytes: counts and hashes them, bounds their number, and marks errors of the system, so that a

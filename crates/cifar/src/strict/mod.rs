@@ -53,13 +53,18 @@ enum Found {
 }
 
 impl Found {
-    fn read(self) -> Result<Dataset, Error> {
-        let (Found::Archive(path) | Found::Folder(path, _)) = &self;
+    fn path(&self) -> &Path {
+        let (Found::Archive(path) | Found::Folder(path, _)) = self;
+        path
+    }
+
+    fn read(&self) -> Result<Dataset, Error> {
+        let path = self.path();
         let read = match self {
             Found::Archive(_) => File::open(path)
                 .map_err(|error| cannot_open("", path, error))
                 .and_then(|file| read_archive(&path.display().to_string(), file)),
-            Found::Folder(_, format) => read_folder(path, format),
+            &Found::Folder(_, format) => read_folder(path, format),
         };
         read.map_err(|fault| fault.of(path.display()))
     }
@@ -98,14 +103,14 @@ fn search(folder: &Path) -> Result<Found, Fault> {
     let entries = entries.map_err(|error| Fault::io("list the folder", error))?;
     let mut entries: Vec<PathBuf> = entries.iter().map(|entry| entry.path()).collect();
     entries.sort();
-    let mut found: Vec<(String, Found)> =
-        entries.iter().take(MOST_ENTRIES).filter_map(|entry| Some((name(entry), find_similar(entry)?))).collect();
-    match found.pop() {
-        None => Err(nothing_in(&entries)),
-        Some((_, only)) if found.is_empty() => Ok(only),
-        Some((last, _)) => {
-            let names: Vec<&str> = found.iter().map(|(name, _)| &**name).chain([&*last]).collect();
-            Err(Fault::Path(format!("contains more than one CIFAR set: {}; give the path of one", names.join(", "))))
+    let mut found: Vec<Found> = entries.iter().take(MOST_ENTRIES).filter_map(|entry| find_similar(entry)).collect();
+    match (found.pop(), &found[..]) {
+        (None, _) => Err(nothing_in(&entries)),
+        (Some(only), []) => Ok(only),
+        (Some(last), others) => {
+            let paths: Vec<String> =
+                others.iter().chain([&last]).map(|found| printable(found.path().display())).collect();
+            Err(Fault::Path(format!("contains more than one CIFAR set: {}; give the path of one", paths.join(", "))))
         }
     }
 }

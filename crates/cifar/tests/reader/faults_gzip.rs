@@ -19,9 +19,12 @@ fn what_is_not_gzip_is_recognized() {
         (b"BZh91AY&SY", "(a bzip2 file?)"),
         (b"\xfd7zXZ\0....", "(an xz file?)"),
         (b"\x28\xb5\x2f\xfd....", "(a zstd file?)"),
-        (b"version https://git-lfs.github.com/spec/v1", "(a Git LFS pointer?), where 1f 8b was expected; download it"),
+        (
+            b"version https://git-lfs.github.com/spec/v1",
+            "(a Git LFS pointer?), where 1f 8b was expected; check the path",
+        ),
         (b"{\"error\": 1}", "(a server's error message?)"),
-        (b"x", "starts with 78, where 1f 8b was expected; check the path"),
+        (b"x", "starts with 78, where 1f 8b was expected; check the path, or download"),
     ] {
         assert_says(bytes, words);
     }
