@@ -4,7 +4,7 @@ use std::fs;
 
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
-use thawline::tensor_file;
+use thawline::hash::sha256;
 
 use crate::invocation::{Place, archive, files};
 
@@ -62,7 +62,7 @@ fn sealed(header: &str, data: &[u8]) -> Vec<u8> {
     let digits = header.find(BEFORE).unwrap() + BEFORE.len();
     header.replace_range(digits..digits + 64, &"0".repeat(64));
     let mut bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat();
-    let hash = tensor_file::sha256(&bytes);
+    let hash = sha256([&bytes]);
     bytes[8 + digits..][..64].copy_from_slice(hash.as_bytes());
     bytes
 }

@@ -105,7 +105,7 @@ fn peak(level: Level) -> Run {
 fn pooled() -> [Run; 2] {
     let network = |input: [usize; 3], layers: Vec<Box<dyn Layer>>| {
         let named = layers.into_iter().enumerate();
-        let builder = named.fold(Network::builder(input), |builder, (i, layer)| builder.boxed(format!("{i}"), layer));
+        let builder = named.fold(Network::builder(input), |builder, (i, layer)| builder.layer(format!("{i}"), layer));
         Arc::new(builder.build(0).expect("the layers fit"))
     };
     let conv = || Box::new(Conv2D::new(64, [3, 3]).method(Method::Winograd)) as Box<dyn Layer>;
@@ -126,7 +126,7 @@ fn pooled() -> [Run; 2] {
                     let (before, after) = values.split_at_mut(stage + 1);
                     let [inputs, outputs] = [network.input(), network.output()].map(|shape| shape.size());
                     let x = &before[stage][image * inputs..][..inputs];
-                    network.as_prefix().infer(x, &mut after[0][image * outputs..][..outputs]);
+                    network.nodes()[0].layer().forward(x, &mut after[0][image * outputs..][..outputs]);
                 }
             }
         };

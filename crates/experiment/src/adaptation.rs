@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     failure::{Failure, Kind, Result},
-    record::{Environment, FrozenTensor, ModelRecord, Pixels},
+    machine::Environment,
+    record::{FrozenTensor, ModelRecord, Pixels},
 };
 
 /// The version of the record.

@@ -9,7 +9,7 @@ use std::{path::Path, time::Duration};
 use serde::{Deserialize, Serialize};
 use thawline_tensor::{
     Buffer,
-    nn::{Fit, Network, Rest, Score, State},
+    nn::{EpochReport, Fit, Network, Score, Snapshot, State},
 };
 
 use crate::{
@@ -73,31 +73,25 @@ pub struct Checkpoint {
     moments: Vec<[Buffer; 2]>,
 }
 
-/// The bytes of a checkpoint of a training at rest; `metadata` describe its model.
+/// The bytes of a checkpoint of a training while it pauses; `metadata` describe its model.
 ///
 /// # Errors
 /// A weight or moment that is no longer a finite number.
-pub fn to_bytes(
-    rest: &Rest,
-    metadata: &Metadata,
-    history: &[EpochRow],
-    total_seconds: f64,
-    owner: &Owner,
-) -> Result<Vec<u8>> {
-    let state = rest.state;
+pub fn to_bytes(snapshot: &Snapshot, metadata: &Metadata, owner: &Owner) -> Result<Vec<u8>> {
+    let state = snapshot.state;
     let (optimizer_steps, moments) = state.optimizer.state();
     let standing = Standing {
-        epoch: state.epoch,
+        epoch: state.epoch(),
         step: state.step,
         loss: state.score.loss,
         correct: state.score.correct,
         seconds: state.elapsed.as_secs_f64(),
         optimizer_steps,
-        total_seconds,
-        history: history.to_vec(),
+        total_seconds: state.history.total.as_secs_f64(),
+        history: state.history.epochs.iter().map(EpochRow::from).collect(),
         owner: owner.clone(),
     };
-    let params: Vec<_> = rest.params().collect();
+    let params: Vec<_> = snapshot.params().collect();
     let mut tensors: Vec<Tensor> = Vec::new();
     let mut moments = moments.iter();
     for (name, param) in &params {
@@ -116,7 +110,7 @@ pub fn to_bytes(
                 format!(
                     "{name} holds {value} in epoch {}, after step {}: try a lower learning rate; \
                      the last checkpoint is from before that",
-                    state.epoch + 1,
+                    state.epoch() + 1,
                     state.step
                 ),
             ));
@@ -205,13 +199,15 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Gives a network the weights, and returns the state from which [`fit_from`](thawline_tensor::nn::fit_from) goes on.
+    /// Gives a network the weights, and returns the state to resume from.
     pub fn restore(self, network: &mut Network, options: &Fit) -> State {
         weights::move_values(self.model.network, network);
-        let Standing { epoch, step, loss, correct, seconds, optimizer_steps, .. } = self.standing;
-        let mut state = State { epoch, step, ..State::start(options) };
-        state.score = Score { loss, correct };
-        state.elapsed = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        let Standing { step, loss, correct, seconds, optimizer_steps, total_seconds, history, .. } = self.standing;
+        let duration = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        let mut state = State { step, score: Score { loss, correct }, ..State::start(options) };
+        state.elapsed = duration(seconds);
+        state.history.total = duration(total_seconds);
+        state.history.epochs = history.iter().map(EpochReport::from).collect();
         state.optimizer.restore(optimizer_steps, self.moments);
         state
     }

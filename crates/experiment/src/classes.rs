@@ -1,7 +1,5 @@
 //! Lists of classes as a user writes them: `0-4`, `cat,dog`, `airplane,3,6-8`.
 
-use std::collections::HashSet;
-
 use crate::{
     console::{listed, shown},
     failure::{Failure, Result},
@@ -36,38 +34,6 @@ fn records(labels: Vec<usize>, names: &[String]) -> std::result::Result<Vec<Clas
         return Err(format!("there is {} class; expected at least 2 to tell apart", labels.len()));
     }
     Ok(labels.into_iter().map(|label| ClassRecord { label: label as u16, name: names[label].clone() }).collect())
-}
-
-/// The longest name, as file systems have it.
-const MOST_BYTES: usize = 255;
-
-/// Refuses a name that cannot be shown on one line as it is.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn check_name(name: &str) -> std::result::Result<(), &'static str> {
-    match name {
-        "" => Err("is empty"),
-        _ if name.contains(char::is_control) => Err("has a control character"),
-        _ if name.len() > MOST_BYTES => Err("is longer than 255 bytes"),
-        _ if name.trim() != name => Err("begins or ends with a space"),
-        _ => Ok(()),
-    }
-}
-
-/// Refuses a list with such a name, or with a name twice.
-///
-/// # Errors
-/// The name and what is wrong with it.
-pub fn check_names(names: &[String]) -> std::result::Result<(), String> {
-    let mut seen = HashSet::new();
-    for (name, number) in names.iter().zip(1..) {
-        let sound = check_name(name).and_then(|()| if seen.insert(name) { Ok(()) } else { Err("is there twice") });
-        sound.map_err(|wrong| {
-            format!("name {number}, \"{}\", {wrong}; expected another name for each class", shown(name))
-        })?;
-    }
-    Ok(())
 }
 
 /// Refuses two lists that share a class.

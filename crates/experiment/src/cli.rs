@@ -17,11 +17,11 @@ use crate::{
         sweep::SweepArgs,
     },
     console::WIDTH,
-    data::Labels,
     models::{ConvMethod, Listed},
+    options::Cache,
+    options::Labels,
+    options::{Augment, Schedule},
     record::HeadStart,
-    regime::{Augment, Schedule},
-    transfer::Cache,
 };
 
 mod settings;

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use thawline_tensor::nn::{Fit, Rule};
 
+use crate::hash::sha256;
 use crate::{
-    data::Labels,
     models::Architecture,
+    options::Cache,
+    options::Labels,
+    options::{Augment, Schedule},
     record::HeadStart,
-    regime::{Augment, Schedule},
-    tensor_file,
-    transfer::Cache,
 };
 
 /// The settings, named as the flags are.
@@ -75,15 +75,15 @@ pub struct Config {
 impl Config {
     /// How a model is trained, with its own seed.
     pub fn fit(&self, seed: u64, cached: bool) -> Fit {
-        let &Config { epochs, batch_size, learning_rate: rate, schedule, .. } = self;
-        Fit { epochs, batch_size, seed, rule: Rule::ADAM, rate, schedule: schedule.into(), cached }
+        let &Config { epochs, batch_size, learning_rate: rate, schedule, early_stopping: patience, .. } = self;
+        Fit { epochs, batch_size, seed, rule: Rule::ADAM, rate, schedule: schedule.into(), cached, patience }
     }
 
     /// SHA-256 of the settings that decide the results: not of where the pictures lie, nor of the machine.
     pub fn sha256(&self) -> String {
         let decisive = Config { data: String::new(), threads: 0, simd: String::new(), ..self.clone() };
         let text = serde_json::to_string(&decisive).expect("settings are text and numbers");
-        tensor_file::sha256(text.as_bytes())
+        sha256([text])
     }
 
     /// The settings that decide the results in which these differ from others: name, value here, value there.

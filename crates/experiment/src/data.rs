@@ -9,9 +9,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
 use thawline_cifar::{Dataset, Fault, Format, Images, PIXEL_BYTES, Source};
 
+use crate::options::Labels;
 use crate::{
     failure::{Failure, Kind, Result},
     path_text,
@@ -27,24 +27,6 @@ pub const VARIABLE: &str = "THAWLINE_DATA";
 
 /// The folder that is looked into when nothing is named.
 pub const FOLDER: &str = "data";
-
-/// Which of CIFAR-100's two labels of a picture names its class.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Labels {
-    /// One of a hundred; the only label of CIFAR-10
-    #[default]
-    Fine,
-    /// One of twenty
-    Coarse,
-}
-
-impl Labels {
-    /// Whether nothing was asked for.
-    pub fn is_fine(&self) -> bool {
-        *self == Labels::Fine
-    }
-}
 
 /// Pictures, and what to say about them.
 #[derive(Debug)]

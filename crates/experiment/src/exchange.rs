@@ -133,11 +133,9 @@ fn flattened_images(architecture: &Architecture, classes: usize) -> FlattenedIma
         }
         match layer {
             Layer::Flatten { .. } => images.outputs = input.as_image().or(images.outputs),
-            Layer::BatchNormalization { .. } | Layer::Activation { .. } | Layer::Dropout { .. } => {}
-            Layer::Conv2D { .. }
-            | Layer::MaxPooling2D { .. }
-            | Layer::GlobalAveragePooling2D { .. }
-            | Layer::Dense { .. } => images.outputs = None,
+            Layer::Dense { .. } => images.outputs = None,
+            // What else takes a vector keeps its elements apart.
+            _ => {}
         }
     }
     images

@@ -4,10 +4,10 @@ use std::{fmt, io};
 
 use thawline_tensor::{nn, simd, threads};
 
-use crate::{atomic_file::AtomicWriteError, run_folder::RunFolderError};
+use crate::atomic_file::AtomicWriteError;
 
 /// A result of the program.
-pub type Result<T> = std::result::Result<T, Failure>;
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
 /// What went wrong, in one line that says what was expected, what was found and what to do.
 #[derive(Debug)]
@@ -89,18 +89,6 @@ impl From<thawline_cifar::Error> for Failure {
     }
 }
 
-impl From<RunFolderError> for Failure {
-    fn from(error: RunFolderError) -> Self {
-        let kind = match error.exit_code() {
-            2 => Kind::Usage,
-            3 => Kind::Environment,
-            4 => Kind::Numeric,
-            _ => Kind::Other,
-        };
-        Failure::new(kind, error.to_string())
-    }
-}
-
 impl From<AtomicWriteError> for Failure {
     fn from(error: AtomicWriteError) -> Self {
         let kind = if error.is_environment_fault() { Kind::Environment } else { Kind::Usage };
@@ -117,12 +105,20 @@ impl From<nn::NetworkError> for Failure {
 
 impl From<nn::FitError> for Failure {
     fn from(error: nn::FitError) -> Self {
-        let kind = match error {
+        let kind = match &error {
             nn::FitError::NotFinite { .. } => Kind::Numeric,
             nn::FitError::NoMemory(_) => Kind::Environment,
             nn::FitError::Invalid(_) => Kind::Usage,
+            nn::FitError::Stopped(_) => Kind::Other,
         };
-        Failure::new(kind, error.to_string())
+        match error {
+            // What an observer of ours ended the training with.
+            nn::FitError::Stopped(cause) => match cause.downcast::<Failure>() {
+                Ok(failure) => *failure,
+                Err(cause) => Failure::new(kind, cause.to_string()),
+            },
+            error => Failure::new(kind, error.to_string()),
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Trained features to build on: the layers of a model up to the end of its features, whatever head was behind them.
 
-use std::{collections::HashMap, path::Path};
+use std::path::Path;
 
-use thawline_tensor::nn::{Network, Param};
+use thawline_tensor::nn::Network;
 
 use crate::{
     failure::{Failure, Result},
@@ -67,13 +67,7 @@ impl Features {
     /// If there is no memory for them.
     pub fn fill(&self, network: &mut Network, seed: u64) -> Result<()> {
         network.initialize(seed)?;
-        let trained = self.model.network.params().filter(|(name, _)| weights::is_of(name, &self.frozen));
-        let mut trained: HashMap<String, &Param> = trained.collect();
-        network.update_params(|name, param| {
-            if let Some(trained) = trained.remove(name) {
-                param.value.copy_from_slice(&trained.value);
-            }
-        });
+        network.copy_params(self.model.network.params().filter(|(name, _)| weights::is_of(name, &self.frozen)));
         Ok(())
     }
 

@@ -2,19 +2,43 @@
 
 use std::{
     env::{self, consts},
+    fmt::Write,
     fs,
     path::{Path, PathBuf},
     thread,
     time::SystemTime,
 };
 
+use serde::{Deserialize, Serialize};
 use thawline_tensor::{simd::Level, threads};
 
-use crate::{
-    failure::{Failure, Result},
-    record::Environment,
-    run_folder::utc_date,
-};
+use crate::failure::{Failure, Result};
+
+/// The machine and the build: what is needed to judge a time, or to see why two runs differ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    /// Start of the run, UTC, e.g. `2026-11-24T10:15:02Z`; empty, and absent in files, where the clock cannot be right.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub date: String,
+    /// The processor's own name.
+    pub cpu: String,
+    /// Logical processors that the process may use.
+    pub logical_cpus: usize,
+    /// The SIMD level in use, e.g. `avx512`.
+    pub simd: String,
+    /// Threads of the run.
+    pub threads: usize,
+    /// Physical memory; absent where the system does not tell.
+    pub memory_bytes: Option<u64>,
+    /// The operating system.
+    pub os: String,
+    /// The compiler, e.g. `rustc 1.95.0`.
+    pub rustc: String,
+    /// The target triple, e.g. `x86_64-unknown-linux-gnu`.
+    pub target: String,
+    /// The cargo profile, e.g. `release`.
+    pub profile: String,
+}
 
 /// The environment variable that names the SIMD level.
 pub const SIMD_VARIABLE: &str = "THAWLINE_SIMD";
@@ -55,6 +79,16 @@ pub fn environment(now: SystemTime) -> Environment {
         target: target(),
         profile: profile().to_owned(),
     }
+}
+
+/// The time in UTC, to the second: `2026-11-24T10:15:02Z`; nothing where the clock is wrong by so much, before 1970 or
+/// after 9999, that it cannot be written.
+pub fn utc_date(time: SystemTime) -> Option<String> {
+    // The formatter panics before 1970, and fails after 9999.
+    time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    let mut date = String::new();
+    write!(date, "{}", humantime::format_rfc3339_seconds(time)).ok()?;
+    Some(date)
 }
 
 /// The compiler that built the program, e.g. `rustc 1.95.0`.

@@ -7,12 +7,12 @@ use std::{collections::HashSet, path::Path};
 
 use thawline_tensor::{Buffer, nn::Network};
 
+use crate::names;
 use crate::{
     checkpoint::{self, Standing},
-    classes,
     console::shown,
-    estimate::{MORE, Memory},
     failure::{Failure, Result},
+    memory::{MORE, Memory},
     number,
     tensor_file::{self, Dtype, Header, TensorFile, dimensions},
     weights::{self, Metadata},
@@ -137,9 +137,9 @@ fn outline(metadata: &Metadata, header: &Header) -> Result<Network> {
     if classes.is_empty() {
         return Err(wrong("there is no class".to_owned()));
     }
-    classes::check_names(classes).map_err(|reason| Failure::usage(format!("its metadata: {reason}")))?;
+    names::check_names(classes).map_err(|reason| Failure::usage(format!("its metadata: {reason}")))?;
     for name in metadata.layers.iter().map(|(name, _)| name).chain([&metadata.model]) {
-        classes::check_name(name)
+        names::check_name(name)
             .map_err(|wrong| Failure::usage(format!("its metadata: name \"{}\" {wrong}", shown(name))))?;
     }
     let mut network = architecture.outline(classes.len())?;
@@ -270,7 +270,7 @@ mod tests {
             Metadata::new("model_2", 7, read.metadata.classes.clone(), &read.metadata.network, &read.network),
             read.metadata
         );
-        assert_eq!(read.sha256, tensor_file::sha256(&bytes));
+        assert_eq!(read.sha256, crate::hash::sha256([&bytes]));
     }
 
     #[test]

@@ -161,7 +161,7 @@ impl Architecture {
             {
                 return Err(wrong(format!("its rate is {rate}; it must be at least 0 and below 1")));
             }
-            builder = builder.boxed(layer.name(), layer.build(classes, self.conv_method().into()).map_err(wrong)?);
+            builder = builder.layer(layer.name(), layer.build(classes, self.conv_method().into()).map_err(wrong)?);
         }
         let network = builder.outline().map_err(|error| self.misfit(error))?;
         if *network.output() != Shape::from([classes]) {
@@ -220,10 +220,10 @@ impl Architecture {
     fn misfit(&self, error: NetworkError) -> Failure {
         match error {
             _ if error.is_lack_of_memory() => error.into(),
-            NetworkError::Shape { position, .. } | NetworkError::DuplicateName { position, .. } => {
+            NetworkError::Build { position, .. } | NetworkError::DuplicateName { position, .. } => {
                 self.at_line(position, error.to_string())
             }
-            NetworkError::UnknownLayer { .. } => error.into(),
+            NetworkError::UnknownLayer { .. } | NetworkError::Folded { .. } => error.into(),
         }
     }
 

@@ -5,11 +5,10 @@ use std::path::Path;
 use crate::{
     console::{Text, listed, shown},
     experiment::{Experiment, Features},
+    machine::Environment,
     number,
-    record::Environment,
-    regime::Schedule,
+    options::{Cache, Schedule},
     task::Task,
-    transfer::Cache,
 };
 
 /// The plan as text.

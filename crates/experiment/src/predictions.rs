@@ -2,8 +2,7 @@
 
 use thawline_tensor::{
     Tensor,
-    kernels::softmax::softmax,
-    nn::{Examples, Network, predict},
+    nn::{Examples, Network},
 };
 
 use crate::failure::{Failure, Kind, Result};
@@ -35,14 +34,12 @@ pub struct Guess {
 /// # Errors
 /// The first example for which the network gives what is not a number; `name` names it.
 pub fn guesses(network: &Network, examples: &Examples, name: impl Fn(usize) -> String) -> Result<Vec<Vec<Guess>>> {
-    let classes = network.output().size();
-    let mut probabilities = vec![0.0; classes];
-    let logits = predict(network, examples);
-    require_finite(&logits, name)?;
-    let ranked = logits.data().chunks_exact(classes).map(|logits| {
-        softmax(logits, &mut probabilities);
-        let mut guesses: Vec<Guess> =
-            probabilities.iter().enumerate().map(|(class, &probability)| Guess { class, probability }).collect();
+    let predictions = network.predict(examples);
+    require_finite(predictions.logits(), name)?;
+    let probabilities = predictions.probabilities();
+    let ranked = probabilities.data().chunks_exact(network.output().size()).map(|probabilities| {
+        let guess = |(class, &probability)| Guess { class, probability };
+        let mut guesses: Vec<Guess> = probabilities.iter().enumerate().map(guess).collect();
         guesses.sort_by(|a, b| b.probability.total_cmp(&a.probability));
         guesses
     });

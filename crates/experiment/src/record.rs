@@ -13,6 +13,11 @@ pub use data::{ClassRecord, DataKind, DataRecord, TaskRecord};
 pub use pictures::{ClassPictures, Pixels, ReportPictures};
 use serde::{Deserialize, Serialize};
 
+use crate::{
+    failure::{Failure, Kind},
+    machine::Environment,
+};
+
 /// The version of the record that this program writes and reads.
 ///
 /// It grows when a field is renamed, removed or changes its meaning; a new optional field leaves it as it is.
@@ -128,6 +133,13 @@ pub enum RecordError {
         /// What the field holds.
         value: f64,
     },
+}
+
+impl From<RecordError> for Failure {
+    fn from(error: RecordError) -> Self {
+        let kind = if matches!(error, RecordError::NotFinite { .. }) { Kind::Numeric } else { Kind::Other };
+        Failure::new(kind, error.to_string())
+    }
 }
 
 /// One epoch of one model: a row of `metrics.csv`, of `metrics.jsonl` and of a `history`.
@@ -318,32 +330,6 @@ pub struct FrozenTensor {
     pub before: String,
     /// The same afterwards.
     pub after: String,
-}
-
-/// The machine and the build: what is needed to judge a time, or to see why two runs differ.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Environment {
-    /// Start of the run, UTC, e.g. `2026-11-24T10:15:02Z`; empty, and absent in files, where the clock cannot be right.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub date: String,
-    /// The processor's own name.
-    pub cpu: String,
-    /// Logical processors that the process may use.
-    pub logical_cpus: usize,
-    /// The SIMD level in use, e.g. `avx512`.
-    pub simd: String,
-    /// Threads of the run.
-    pub threads: usize,
-    /// Physical memory; absent where the system does not tell.
-    pub memory_bytes: Option<u64>,
-    /// The operating system.
-    pub os: String,
-    /// The compiler, e.g. `rustc 1.95.0`.
-    pub rustc: String,
-    /// The target triple, e.g. `x86_64-unknown-linux-gnu`.
-    pub target: String,
-    /// The cargo profile, e.g. `release`.
-    pub profile: String,
 }
 
 #[cfg(test)]

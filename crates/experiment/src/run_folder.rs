@@ -3,7 +3,6 @@
 mod resumption;
 
 use std::{
-    fmt::Write,
     fs, io,
     path::{Path, PathBuf},
     time::SystemTime,
@@ -15,9 +14,11 @@ pub use self::resumption::{Interrupted, Start};
 use self::resumption::{LOCK, Lock};
 
 use crate::{
-    atomic_file::{self, AtomicWriteError},
+    atomic_file,
+    failure::{Failure, Kind, Result},
+    machine::utc_date,
     output,
-    record::{DataKind, EpochRow, RecordError, ReportPictures, RunRecord},
+    record::{DataKind, EpochRow, ReportPictures, RunRecord},
     report, spreadsheet,
 };
 
@@ -61,59 +62,6 @@ impl MetricsRow {
     }
 }
 
-/// Why a run folder cannot be made or filled.
-#[derive(Debug, thiserror::Error)]
-pub enum RunFolderError {
-    /// There is something in it already.
-    #[error("{} is not empty; name another folder for this run, or remove that one", .0.display())]
-    NotEmpty(PathBuf),
-    /// A file has the folder's name.
-    #[error("{} is a file, not a folder; name another folder for this run", .0.display())]
-    NotAFolder(PathBuf),
-    /// A process works on it.
-    #[error("{} is in use by another process; wait until that has ended", .0.display())]
-    InUse(PathBuf),
-    /// The system refused to make or read a folder.
-    #[error("cannot {action} the folder {}: {source}", path.display())]
-    Folder {
-        /// What was being done, as it follows "cannot".
-        action: &'static str,
-        /// The folder.
-        path: PathBuf,
-        /// What the system answered.
-        source: io::Error,
-    },
-    /// The system refused to write a file.
-    #[error(transparent)]
-    Write(#[from] AtomicWriteError),
-    /// A measurement is no number.
-    #[error(transparent)]
-    Record(#[from] RecordError),
-    /// A row or record that its format cannot hold.
-    #[error("cannot express {file}: {reason}")]
-    Express {
-        /// The file.
-        file: &'static str,
-        /// What the format's library says.
-        reason: String,
-    },
-}
-
-impl RunFolderError {
-    /// The exit code of a program that ends because of this.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            RunFolderError::NotEmpty(_) | RunFolderError::NotAFolder(_) | RunFolderError::InUse(_) => 2,
-            RunFolderError::Write(error) if !error.is_environment_fault() => 2,
-            RunFolderError::Folder { .. } | RunFolderError::Write(_) => 3,
-            RunFolderError::Record(RecordError::NotFinite { .. }) => 4,
-            RunFolderError::Record(_) | RunFolderError::Express { .. } => 1,
-        }
-    }
-}
-
-type Result<T> = std::result::Result<T, RunFolderError>;
-
 impl RunFolder {
     /// Makes the folder `path` for a run on such data, and the folders above it where they are missing; takes an empty one
     /// as it is, and one with what a run has left that could not begin.
@@ -121,9 +69,10 @@ impl RunFolder {
     /// # Errors
     /// Where there is anything in it: a run never mixes with another. Where the system refuses.
     pub fn create(path: &Path, data: DataKind) -> Result<Self> {
-        let refused = |action| move |source| RunFolderError::Folder { action, path: path.to_owned(), source };
+        let refused = |action| move |error| refused(action, path, &error);
+        let shown = path.display();
         if path.is_file() {
-            return Err(RunFolderError::NotAFolder(path.to_owned()));
+            return Err(Failure::usage(format!("{shown} is a file, not a folder; name another folder for this run")));
         }
         fs::create_dir_all(path).map_err(refused("make"))?;
         let require_empty = || {
@@ -131,7 +80,9 @@ impl RunFolder {
                 let name = entry.map_err(refused("read"))?.file_name();
                 // A disk that was full from the start takes environment.json at most.
                 if name != LOCK && name != "environment.json" && !atomic_file::is_partial(&name) {
-                    return Err(RunFolderError::NotEmpty(path.to_owned()));
+                    return Err(Failure::usage(format!(
+                        "{shown} is not empty; name another folder for this run, or remove that one"
+                    )));
                 }
             }
             Ok(())
@@ -150,8 +101,7 @@ impl RunFolder {
     /// # Errors
     /// Where the system refuses.
     pub fn create_dated(parent: &Path, data: DataKind, now: SystemTime) -> Result<Self> {
-        let refused = |path: &Path, source| RunFolderError::Folder { action: "make", path: path.to_owned(), source };
-        fs::create_dir_all(parent).map_err(|source| refused(parent, source))?;
+        fs::create_dir_all(parent).map_err(|error| refused("make", parent, &error))?;
         let name =
             utc_date(now).map_or_else(|| "undated".to_owned(), |date| date.replace('T', "-").replace([':', 'Z'], ""));
         let names = std::iter::once(name.clone()).chain((2..).map(|n: u32| format!("{name}-{n}")));
@@ -159,7 +109,7 @@ impl RunFolder {
             match fs::create_dir(&path) {
                 Ok(()) => return Ok(RunFolder { _lock: Lock::take(&path)?, path, data, metrics: Vec::new() }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(source) => return Err(refused(&path, source)),
+                Err(error) => return Err(refused("make", &path, &error)),
             }
         }
         unreachable!("four billion runs in one second")
@@ -245,18 +195,12 @@ impl RunFolder {
     }
 }
 
-/// The time in UTC, to the second: `2026-11-24T10:15:02Z`; nothing where the clock is wrong by so much, before 1970 or
-/// after 9999, that it cannot be written.
-pub fn utc_date(time: SystemTime) -> Option<String> {
-    // The formatter panics before 1970, and fails after 9999.
-    time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    let mut date = String::new();
-    write!(date, "{}", humantime::format_rfc3339_seconds(time)).ok()?;
-    Some(date)
+pub(super) fn refused(action: &str, path: &Path, error: &io::Error) -> Failure {
+    Failure::new(Kind::Environment, format!("cannot {action} the folder {}: {error}", path.display()))
 }
 
-fn express<E: std::fmt::Display>(file: &'static str) -> impl Fn(E) -> RunFolderError {
-    move |error| RunFolderError::Express { file, reason: error.to_string() }
+fn express<E: std::fmt::Display>(file: &'static str) -> impl Fn(E) -> Failure {
+    move |error| Failure::new(Kind::Other, format!("cannot express {file}: {error}"))
 }
 
 fn json_lines(rows: &[MetricsRow]) -> Result<Vec<u8>> {
@@ -406,11 +350,11 @@ mod tests {
             fs::write(parent.path().join(name), "half").unwrap();
         }
         let folder = RunFolder::create(parent.path(), DataKind::BuiltIn).unwrap();
-        assert!(matches!(RunFolder::create(parent.path(), DataKind::BuiltIn), Err(RunFolderError::InUse(_))));
+        assert!(RunFolder::create(parent.path(), DataKind::BuiltIn).unwrap_err().message.contains("is in use"));
         drop(folder);
         assert_eq!(files(parent.path()).into_keys().collect::<Vec<_>>(), ["environment.json"]);
         fs::write(parent.path().join("config.toml"), "").unwrap();
-        assert!(matches!(RunFolder::create(parent.path(), DataKind::BuiltIn), Err(RunFolderError::NotEmpty(_))));
+        assert!(RunFolder::create(parent.path(), DataKind::BuiltIn).unwrap_err().message.contains("is not empty"));
     }
 
     #[test]

@@ -51,6 +51,24 @@ impl Inputs for Selection<'_> {
     }
 }
 
+/// The pictures of some classes, by their labels, as examples for a network: the class of a picture is the place of its
+/// label in the list. Two lists that share none split a data set by classes.
+///
+/// ```
+/// use thawline::{data, pictures::Size, selection};
+///
+/// let pictures = data::draw(1, Size { train: 20, test: 10 })?;
+/// let [source, target] = [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]].map(|half| selection::examples(pictures.train(), &half));
+/// assert_eq!(source.len() + target.len(), 20);
+/// assert!(target.labels().iter().all(|&class| class < 5));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn examples<'a>(images: &'a Images, labels: &[u8]) -> Examples<'a> {
+    let place = |label: u8| labels.iter().position(|&other| other == label);
+    let chosen = images.iter().enumerate().filter_map(|(index, image)| Some((index, place(image.label)? as u32)));
+    Selection::new(images, chosen).examples()
+}
+
 /// The places of the pictures of some classes, each with the place of its class in the list.
 pub fn of_classes(images: &Images, classes: &[ClassRecord]) -> impl Iterator<Item = (usize, u32)> {
     let place = |label: u8| classes.iter().position(|class| class.label == u16::from(label));

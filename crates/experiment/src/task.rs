@@ -5,8 +5,8 @@ use thawline_tensor::nn::Examples;
 
 use crate::{
     failure::{Failure, Result},
+    options::Augment,
     record::{ClassPictures, ClassRecord, TaskRecord},
-    regime::Augment,
     selection::{Selection, of_classes},
 };
 

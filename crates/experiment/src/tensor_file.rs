@@ -19,8 +19,8 @@ use serde::{
     Deserialize, Deserializer, Serialize,
     de::{DeserializeOwned, Error, IgnoredAny, MapAccess, Visitor},
 };
-use sha2::{Digest, Sha256};
 
+use crate::hash::sha256;
 use crate::{
     failure::{Failure, Kind, Result},
     input::{Input, WEIGHTS},
@@ -64,7 +64,7 @@ pub fn to_bytes<'a>(tensors: impl IntoIterator<Item = Tensor<'a>>, metadata: &im
     let text = serde_json::to_string(&sealed).map_err(|error| inexpressible(&error))?;
     let mut bytes = to_foreign_bytes(tensors, Some((KEY, &text)))?;
     let seal = seal_position(&bytes).ok_or_else(|| inexpressible(&"there is no place for the seal"))?;
-    let hash = sha256(&bytes);
+    let hash = sha256([&bytes]);
     bytes[seal..seal + DIGITS].copy_from_slice(hash.as_bytes());
     Ok(bytes)
 }
@@ -117,19 +117,10 @@ fn inexpressible(what: &dyn fmt::Display) -> Failure {
     Failure::new(Kind::Other, format!("cannot express the weights: {what}"))
 }
 
-/// SHA-256 of bytes, in hexadecimal.
-pub fn sha256(bytes: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(bytes))
-}
-
 /// The seal of a file: its SHA-256 with the seal's own digits, at `position`, as zeros.
 pub fn seal_of(bytes: &[u8], position: usize) -> String {
     let (before, after) = (&bytes[..position], &bytes[position + DIGITS..]);
-    hexadecimal(&Sha256::new().chain_update(before).chain_update([b'0'; DIGITS]).chain_update(after).finalize())
-}
-
-fn hexadecimal(hash: &[u8]) -> String {
-    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+    sha256([before, &[b'0'; DIGITS], after])
 }
 
 /// Where the seal's digits begin: the first key of the first entry of the header.
@@ -319,7 +310,7 @@ impl<'a> TensorFile<'a> {
 
     /// SHA-256 of the file's bytes, in hexadecimal.
     pub fn sha256(&self) -> String {
-        sha256(&self.bytes)
+        sha256([&self.bytes])
     }
 
     /// The names of all tensors, sorted.

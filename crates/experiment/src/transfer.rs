@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
 use thawline_tensor::nn::{Network, Param, cache_bytes};
 
+use crate::options::Cache;
 use crate::{
     config::Config,
     console::{Text, fitted},
@@ -15,18 +15,6 @@ use crate::{
     tensor_file::dimensions,
     weights,
 };
-
-/// Whether the features of the frozen layers are computed once and kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "lowercase")]
-pub enum Cache {
-    /// Where they fit in half of the free memory
-    Auto,
-    /// Always; refuses where they do not fit
-    On,
-    /// Never: they are computed for each batch, with the same results
-    Off,
-}
 
 /// The bytes that [`Cache::Auto`] allows where the system does not tell how much memory is free.
 const UNKNOWN_BUDGET: u64 = 4 << 30;
@@ -158,13 +146,7 @@ impl Transfer {
         self.network.initialize(seed(run_seed))?;
         let taken = self.tensors.iter().filter(|tensor| matches!(tensor.fate, Fate::Frozen | Fate::Loaded));
         let taken: BTreeSet<&str> = taken.map(|tensor| &*tensor.name).collect();
-        let mut values: BTreeMap<String, &Param> =
-            trained.params().filter(|(name, _)| taken.contains(&**name)).collect();
-        self.network.update_params(|name, param| {
-            if let Some(trained) = values.remove(name) {
-                param.value.copy_from_slice(&trained.value);
-            }
-        });
+        self.network.copy_params(trained.params().filter(|(name, _)| taken.contains(&**name)));
         Ok(())
     }
 

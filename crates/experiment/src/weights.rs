@@ -7,9 +7,9 @@
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use thawline_tensor::{Buffer, nn::Network};
 
+use crate::hash::sha256;
 use crate::{checkpoint::Standing, failure::Result, models::Architecture, tensor_file};
 
 /// The version of the metadata.
@@ -88,7 +88,7 @@ pub fn is_of(parameter: &str, layers: &[String]) -> bool {
 /// Name and hash of every parameter of the layers that are frozen: SHA-256 of its little-endian bytes, in hexadecimal.
 pub fn frozen_hashes(network: &Network) -> Vec<(String, String)> {
     let frozen = network.params().filter(|(_, param)| !param.trainable);
-    frozen.map(|(name, param)| (name, sha256(&param.value))).collect()
+    frozen.map(|(name, param)| (name, hash_of(&param.value))).collect()
 }
 
 /// Gives a network the values of another one of the same architecture, as far as that has any.
@@ -105,15 +105,11 @@ pub fn move_values(mut from: Network, to: &mut Network) {
 
 /// The hash of one parameter of a network.
 pub fn hash(network: &Network, name: &str) -> Option<String> {
-    network.params().find(|(other, _)| other == name).map(|(_, param)| sha256(&param.value))
+    network.params().find(|(other, _)| other == name).map(|(_, param)| hash_of(&param.value))
 }
 
-fn sha256(values: &[f32]) -> String {
-    let mut hash = Sha256::new();
-    for value in values {
-        hash.update(value.to_le_bytes());
-    }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+fn hash_of(values: &[f32]) -> String {
+    sha256(values.iter().map(|value| value.to_le_bytes()))
 }
 
 #[cfg(test)]

@@ -1,11 +1,9 @@
 //! A convolutional network on small grey pictures: rings, crosses and bars, drawn at random places under noise.
 
-use std::ops::ControlFlow;
-
 use thawline_tensor::Tensor;
 use thawline_tensor::nn::{
     Activation, BatchNormalization, Conv2D, Dense, Dropout, EpochReport, Examples, Fit, Flatten, MaxPooling2D, Network,
-    Observer, evaluate, fit,
+    Observer, Stop, StopEarly,
 };
 use thawline_tensor::random::{Address, Purpose};
 
@@ -27,13 +25,14 @@ fn pictures(count: usize, seed: u64) -> Examples<'static> {
     Examples::new(Tensor::from_slice([count, 16, 16, 1], &pixels), labels.collect())
 }
 
+/// Prints each epoch, and ends the training when it is good enough.
 struct Print;
 
 impl Observer for Print {
-    fn epoch(&mut self, report: &EpochReport) -> ControlFlow<()> {
+    fn epoch(&mut self, report: &EpochReport) -> Result<(), Stop> {
         let validation = report.validation.unwrap_or_default();
         println!("epoch {}: loss {:.3}, right {:.1} %", report.epoch, validation.loss, 100.0 * validation.accuracy);
-        if validation.accuracy > 0.99 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if validation.accuracy > 0.99 { Err(StopEarly.into()) } else { Ok(()) }
     }
 }
 
@@ -49,8 +48,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .build(1)?;
     let validation = pictures(300, 2);
     let options = Fit { epochs: 12, batch_size: 32, rate: 0.01, ..Fit::default() };
-    fit(&mut network, &pictures(600, 1), Some(&validation), &options, &mut Print)?;
-    assert!(evaluate(&network, &validation).accuracy > 0.99);
+    network.fit(&pictures(600, 1), options.validate(&validation).watch(&mut Print))?;
+    assert!(network.evaluate(&validation).accuracy > 0.99);
     Ok(())
 }
 

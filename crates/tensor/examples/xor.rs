@@ -1,7 +1,7 @@
 //! The smallest network that needs a hidden layer: exclusive or.
 
 use thawline_tensor::Tensor;
-use thawline_tensor::nn::{Activation, Dense, Examples, Fit, Network, evaluate, fit, predict};
+use thawline_tensor::nn::{Activation, Dense, Examples, Fit, Network};
 
 const INPUTS: [f32; 8] = [0., 0., 0., 1., 1., 0., 1., 1.];
 
@@ -14,14 +14,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{}\n", network.summary());
 
     let examples = Examples::new(Tensor::from_slice([4, 2], &INPUTS), vec![0, 1, 1, 0]);
-    let before = evaluate(&network, &examples);
-    fit(&mut network, &examples, None, &Fit { epochs: 300, rate: 0.02, ..Fit::default() }, &mut ())?;
-    let after = evaluate(&network, &examples);
+    let before = network.evaluate(&examples);
+    network.fit(&examples, Fit { epochs: 300, rate: 0.02, ..Fit::default() })?;
+    let after = network.evaluate(&examples);
     println!("loss {:.3} before, {:.3} after 300 steps", before.loss, after.loss);
 
-    let logits = predict(&network, &examples);
-    for (input, logits) in INPUTS.chunks(2).zip(logits.data().chunks(2)) {
-        println!("{} xor {} = {}", input[0], input[1], u8::from(logits[1] > logits[0]));
+    for (input, class) in INPUTS.chunks(2).zip(network.predict(&examples).classes()) {
+        println!("{} xor {} = {class}", input[0], input[1]);
     }
     assert_eq!(after.accuracy, 1.0);
     Ok(())

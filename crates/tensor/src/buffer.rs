@@ -102,6 +102,14 @@ impl Clone for Buffer {
     fn clone(&self) -> Self {
         Self::from(&**self)
     }
+
+    fn clone_from(&mut self, source: &Self) {
+        if self.len == source.len {
+            self.copy_from_slice(source);
+        } else {
+            *self = source.clone();
+        }
+    }
 }
 
 impl Deref for Buffer {

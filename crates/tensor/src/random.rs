@@ -119,16 +119,18 @@ mod tests {
             address.bits().fill(&mut bytes);
             bytes
         };
-        let here = draw(HERE);
-        assert_eq!(here, draw(HERE));
-        for there in [
+        assert_eq!(draw(HERE), draw(HERE));
+        let addresses = [
+            HERE,
             Address { seed: 8, ..HERE },
             Address { purpose: Purpose::Dropout(0), ..HERE },
+            Address { purpose: Purpose::Dropout(1), ..HERE },
+            Address { purpose: Purpose::Weights(1), ..HERE },
             Address { step: 4, ..HERE },
             Address { index: 12, ..HERE },
-        ] {
-            assert_ne!(here, draw(there), "{there:?}");
-        }
+        ];
+        let distinct: std::collections::HashSet<_> = addresses.map(draw).into_iter().collect();
+        assert_eq!(distinct.len(), addresses.len());
     }
 
     #[test]

@@ -50,40 +50,106 @@ pub fn for_chunks<T: Send>(data: &mut [T], chunk: usize, task: impl Fn(usize, &m
     data.par_chunks_mut(chunk).enumerate().with_max_len(1).for_each(|(i, chunk)| task(i, chunk));
 }
 
-/// Calls `task(i, item, chunk)` for items and the chunks of a slice that belong to them, in parallel.
-pub fn for_each_with_chunk<A: Send, B: Send>(
-    items: &mut [A],
-    data: &mut [B],
-    chunk: usize,
-    task: impl Fn(usize, &mut A, &mut [B]) + Send + Sync,
-) {
-    let chunks = data.par_chunks_mut(chunk);
-    items.par_iter_mut().zip(chunks).enumerate().with_max_len(1).for_each(|(i, (item, chunk))| task(i, item, chunk));
+/// What [`for_parts`] hands out part by part: items, [`Chunks`] of a slice, or several of these side by side.
+pub trait Parts: Send + Sized {
+    /// What a task gets.
+    type Part;
+
+    /// How many parts there are.
+    fn count(&self) -> usize;
+
+    /// The first `at` parts, and the others.
+    fn split_at(self, at: usize) -> (Self, Self);
+
+    /// The only part.
+    fn into_part(self) -> Self::Part;
 }
 
-/// Calls `task(i, item, chunks)` for items and the chunks of two slices that belong to them, in parallel.
-pub fn for_each_with_two_chunks<A: Send>(
-    items: &mut [A],
-    [a, b]: [&mut [f32]; 2],
-    [chunk_a, chunk_b]: [usize; 2],
-    task: impl Fn(usize, &mut A, [&mut [f32]; 2]) + Send + Sync,
-) {
-    let chunks = a.par_chunks_mut(chunk_a).zip(b.par_chunks_mut(chunk_b));
-    items.par_iter_mut().zip(chunks).enumerate().with_max_len(1).for_each(|(i, (item, (a, b)))| task(i, item, [a, b]));
+/// Consecutive chunks of a slice, of a length; the last may be shorter.
+pub struct Chunks<'a, T>(pub &'a mut [T], pub usize);
+
+impl<'a, T: Send> Parts for &'a mut [T] {
+    type Part = &'a mut T;
+
+    fn count(&self) -> usize {
+        self.len()
+    }
+
+    fn split_at(self, at: usize) -> (Self, Self) {
+        self.split_at_mut(at)
+    }
+
+    fn into_part(self) -> &'a mut T {
+        &mut self[0]
+    }
 }
 
-/// Calls `task(i, chunks)` for the consecutive chunks of three slices of one length, in parallel.
-pub fn for_chunks_of_three(
-    [a, b, c]: [&mut [f32]; 3],
-    chunk: usize,
-    task: impl Fn(usize, [&mut [f32]; 3]) + Send + Sync,
-) {
-    a.par_chunks_mut(chunk)
-        .zip(b.par_chunks_mut(chunk))
-        .zip(c.par_chunks_mut(chunk))
-        .enumerate()
-        .with_max_len(1)
-        .for_each(|(i, ((a, b), c))| task(i, [a, b, c]));
+impl<'a, T: Send> Parts for Chunks<'a, T> {
+    type Part = &'a mut [T];
+
+    fn count(&self) -> usize {
+        self.0.len().div_ceil(self.1)
+    }
+
+    fn split_at(self, at: usize) -> (Self, Self) {
+        let (first, second) = self.0.split_at_mut(at * self.1);
+        (Self(first, self.1), Self(second, self.1))
+    }
+
+    fn into_part(self) -> &'a mut [T] {
+        self.0
+    }
+}
+
+/// Nothing for any number of tasks, where there is none.
+impl<P: Parts> Parts for Option<P> {
+    type Part = Option<P::Part>;
+
+    fn count(&self) -> usize {
+        self.as_ref().map_or(usize::MAX, P::count)
+    }
+
+    fn split_at(self, at: usize) -> (Self, Self) {
+        self.map(|parts| parts.split_at(at)).unzip()
+    }
+
+    fn into_part(self) -> Self::Part {
+        self.map(P::into_part)
+    }
+}
+
+impl<A: Parts, B: Parts> Parts for (A, B) {
+    type Part = (A::Part, B::Part);
+
+    fn count(&self) -> usize {
+        self.0.count().min(self.1.count())
+    }
+
+    fn split_at(self, at: usize) -> (Self, Self) {
+        let ((a, other_a), (b, other_b)) = (self.0.split_at(at), self.1.split_at(at));
+        ((a, b), (other_a, other_b))
+    }
+
+    fn into_part(self) -> Self::Part {
+        (self.0.into_part(), self.1.into_part())
+    }
+}
+
+/// Calls `task(i, part)` for each part, in parallel.
+pub fn for_parts<P: Parts>(parts: P, task: impl Fn(usize, P::Part) + Sync) {
+    fn halve<P: Parts>(parts: P, first: usize, count: usize, task: &(impl Fn(usize, P::Part) + Sync)) {
+        match count {
+            0 => {}
+            1 => task(first, parts.into_part()),
+            _ => {
+                let (left, right) = parts.split_at(count / 2);
+                let middle = first + count / 2;
+                rayon::join(|| halve(left, first, count / 2, task), || halve(right, middle, count.div_ceil(2), task));
+            }
+        }
+    }
+    let count = parts.count();
+    halve(parts, 0, count, &task);
 }
 
 /// Most rows of a matrix that [`for_strips`] takes.

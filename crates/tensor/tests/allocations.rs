@@ -3,13 +3,12 @@
 //! not counted; those here are small, or made by the same calls as small ones.
 
 use std::alloc::System;
-use std::ops::ControlFlow;
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use thawline_tensor::Tensor;
 use thawline_tensor::nn::{
     Activation, Conv2D, Dense, Dropout, Examples, Fit, Flatten, MaxPooling2D, Network, Observer, Padding, Rule,
-    StepReport, fit,
+    StepReport, Stop,
 };
 use thawline_tensor::threads::with_threads;
 
@@ -22,12 +21,12 @@ const STEPS: usize = 40;
 struct Allocations(Vec<usize>);
 
 impl Observer for Allocations {
-    fn step(&mut self, report: &StepReport) -> ControlFlow<()> {
+    fn step(&mut self, report: &StepReport) -> Result<(), Stop> {
         assert_eq!((report.epoch, report.steps), (1, STEPS));
         let stats = ALLOCATOR.stats();
         // There is room for all, so noting allocates nothing.
         self.0.push(stats.allocations + stats.reallocations);
-        ControlFlow::Continue(())
+        Ok(())
     }
 }
 
@@ -60,7 +59,7 @@ fn allocations(rule: Rule, frozen: Option<&str>, cached: bool) -> Vec<usize> {
     let examples = Examples::new(images, (0..n).map(|i| (i % 4) as u32).collect());
     let options = Fit { batch_size: 10, rule, cached, ..Fit::default() };
     let mut counts = Allocations(Vec::with_capacity(STEPS));
-    fit(&mut network, &examples, None, &options, &mut counts).expect("training succeeds");
+    network.fit(&examples, options.watch(&mut counts)).expect("training succeeds");
     counts.0.windows(2).map(|pair| pair[1] - pair[0]).collect()
 }
 

@@ -86,10 +86,6 @@ fn build(head: Head, architecture: &Tutorial, classes: usize, seed: u64) -> Resu
 
 /// Copies the parameters of some layers, as far as both networks have them.
 fn take_over(network: &mut Network, from: &Network, layers: &[&str]) {
-    network.update_params(|name, param| {
-        let of_layer = name.split_once('/').is_some_and(|(layer, _)| layers.contains(&layer));
-        if let Some((_, source)) = from.params().find(|(other, _)| of_layer && other == name) {
-            param.value.copy_from_slice(&source.value);
-        }
-    });
+    let is_of = |name: &str| name.split_once('/').is_some_and(|(layer, _)| layers.contains(&layer));
+    network.copy_params(from.params().filter(|(name, _)| is_of(name)));
 }

@@ -2,13 +2,13 @@
 
 use std::{
     path::{Path, PathBuf},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use clap::Args;
 use serde::Serialize;
 use thawline_tensor::{
-    nn::{Fit, Network, Rest, StepReport},
+    nn::{EpochReport, Fit, Observer, StepReport, Stop},
     simd::Level,
     threads,
 };
@@ -19,14 +19,15 @@ use crate::{
     cli::{self, MachineArgs},
     console::{self, Console, Text, fitted, listed},
     data::BUILT_IN,
-    estimate::{Memory, Training},
     experiment,
     failure::{Failure, Kind, Result},
     features::Features,
     interrupt::Interrupts,
     machine,
+    memory::{Memory, Training},
     model_file::MODEL_FILE,
     number,
+    options::Cache,
     own_pictures::{
         collection::{Collection, Fate},
         folder::{self, Folder},
@@ -37,9 +38,7 @@ use crate::{
     record::{DataKind, EpochRow},
     report,
     run_folder::{RunFolder, Start},
-    spreadsheet,
-    training::{self, Begun, Monitor},
-    transfer::{self, Cache},
+    spreadsheet, training, transfer,
     weights::{self, Metadata},
 };
 
@@ -157,9 +156,9 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
     features.fill(&mut network, seed)?;
     let hashes = weights::frozen_hashes(&network);
     let mut watch = Watch { progress, folder: &mut folder, interrupts };
-    let trained = training::train(&mut network, &task, &options, None, Begun::new(&options), &mut watch);
+    let trained = network.fit(&task.train, options.validate(&task.validation).watch(&mut watch));
     watch.progress.finish();
-    let model = trained?;
+    let model = training::record(&network, &task, &trained?, cache.cached);
     let frozen = experiment::compare_frozen(hashes, &network);
     let metadata = Metadata::new("adapted", seed, task.names(), &features.model().metadata.network, &network);
     folder.write(MODEL_FILE, &weights::to_safetensors(&network, &metadata)?)?;
@@ -327,37 +326,25 @@ struct Watch<'a> {
     interrupts: &'a Interrupts,
 }
 
-impl Monitor for Watch<'_> {
-    fn features(&mut self, seconds: f64) -> Result<()> {
-        self.progress.begin(Some(seconds))
+impl Observer for Watch<'_> {
+    fn features(&mut self, duration: Duration) -> Result<(), Stop> {
+        Ok(self.progress.begin(Some(duration.as_secs_f64()))?)
     }
 
-    fn step(&mut self, report: &StepReport) -> Result<()> {
+    fn step(&mut self, report: &StepReport) -> Result<(), Stop> {
         self.progress.step(report)?;
-        match self.interrupts.signal() {
-            None => Ok(()),
-            Some(signal) => Err(Failure::new(
-                Kind::Signal(signal),
-                format!(
-                    "interrupted in epoch {}; {} holds the metrics so far, and no model",
-                    report.epoch,
-                    self.folder.path().display()
-                ),
-            )),
-        }
+        let Some(signal) = self.interrupts.signal() else { return Ok(()) };
+        let what = format!(
+            "interrupted in epoch {}; {} holds the metrics so far, and no model",
+            report.epoch,
+            self.folder.path().display()
+        );
+        Err(Failure::new(Kind::Signal(signal), what).into())
     }
 
-    fn epoch(&mut self, row: &EpochRow) -> Result<()> {
-        self.folder.append_epoch("adapted", row)?;
-        self.progress.epoch(row)
-    }
-
-    fn rest(&mut self, _: &Rest, _: &[EpochRow], _: f64) -> Result<()> {
-        // It is done sooner than a state would be read.
-        Ok(())
-    }
-
-    fn restore_best(&mut self, _: &mut Network, epoch: usize) -> Result<()> {
-        Err(Failure::new(Kind::Other, format!("the weights of epoch {epoch} were not kept")))
+    fn epoch(&mut self, report: &EpochReport) -> Result<(), Stop> {
+        let row = EpochRow::from(report);
+        self.folder.append_epoch("adapted", &row)?;
+        Ok(self.progress.epoch(&row)?)
     }
 }

@@ -4,27 +4,24 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
-use thawline_tensor::{
-    nn::{evaluate, predict},
-    threads,
-};
+use thawline_tensor::threads;
 
 use crate::{
     classes,
     cli::{ForceArg, MachineArgs},
     console::{self, Console, Text, WIDTH, fitted, listed, shown},
-    data::{self, Labels},
-    estimate::Memory,
+    data,
     failure::{Failure, Kind, Result},
     interrupt::Interrupts,
     machine,
+    memory::Memory,
     model_file::Model,
     number,
+    options::{Augment, Labels},
     output::Output,
     path_text,
     predictions::require_finite,
     record::{ConfusionMatrix, DataRecord},
-    regime::Augment,
     task::Task,
     tensor_file, training,
 };
@@ -116,15 +113,16 @@ fn score(args: &EvalArgs) -> Result<()> {
     let task = Task::new(&data.dataset, classes, args.limit, Augment::default())?;
     let memory = Memory::of_inference(&model.network, task.validation.len());
     memory.require("the evaluation", "use a machine with more memory, or a smaller model")?;
-    let metrics = evaluate(&model.network, &task.validation);
+    let metrics = model.network.evaluate(&task.validation);
     if !metrics.loss.is_finite() {
         return Err(Failure::new(
             Kind::Numeric,
             format!("the loss is {}: the model's weights are too large", metrics.loss),
         ));
     }
-    let logits = predict(&model.network, &task.validation);
-    require_finite(&logits, |picture| format!("test picture {}", picture + 1))?;
+    let predictions = model.network.predict(&task.validation);
+    let logits = predictions.logits();
+    require_finite(logits, |picture| format!("test picture {}", picture + 1))?;
     if let Some(output) = &output {
         let tensor = ("logits".to_owned(), logits.shape().dims(), logits.data());
         output.write(&tensor_file::to_foreign_bytes([tensor], None)?)?;
@@ -136,7 +134,7 @@ fn score(args: &EvalArgs) -> Result<()> {
         examples: task.validation.len() as u64,
         loss: metrics.loss,
         accuracy: metrics.accuracy,
-        confusion: training::confusion(&logits, &task),
+        confusion: training::confusion(&predictions, &task),
     };
     let console = output.as_ref().map_or_else(Console::default, Output::console);
     if args.json {

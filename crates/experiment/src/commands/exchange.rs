@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::names;
 use crate::{
-    classes,
     cli::{ForceArg, ModelArgs},
     console::{self, Text, listed},
-    estimate::{MORE, Memory},
     exchange::{self, Framework, pytorch},
     failure::{Failure, Result},
     interrupt::Interrupts,
     machine,
+    memory::{MORE, Memory},
     model_file::Model,
     output::Output,
     tensor_file::TensorFile,
@@ -106,7 +106,7 @@ pub fn import(args: &ImportArgs) -> Result<()> {
             (metadata, network)
         }
         None => {
-            classes::check_names(&classes).map_err(|reason| Failure::usage(format!("--classes: {reason}")))?;
+            names::check_names(&classes).map_err(|reason| Failure::usage(format!("--classes: {reason}")))?;
             let architecture = args.network.architecture()?;
             let mut network = architecture.outline(classes.len())?;
             Memory::of_reading(&network, 0).require("the import", MORE)?;

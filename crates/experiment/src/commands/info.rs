@@ -4,7 +4,13 @@ use std::time::SystemTime;
 
 use thawline_tensor::{simd::Level, threads};
 
-use crate::{cli::InfoArgs, console, failure::Result, machine, number, record::Environment};
+use crate::{
+    cli::InfoArgs,
+    console,
+    failure::Result,
+    machine::{self, Environment},
+    number,
+};
 
 /// Prints what a bug report needs.
 ///

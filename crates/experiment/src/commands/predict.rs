@@ -12,9 +12,9 @@ use thawline_tensor::threads;
 use crate::{
     cli::{self, MachineArgs},
     console::{self, shown},
-    estimate::Memory,
     failure::{Failure, Kind, Result},
     machine,
+    memory::Memory,
     model_file::Model,
     own_pictures::{examples, read_all},
     path_text,

@@ -68,7 +68,7 @@ fn begin(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
     interrupts.defer();
     let folder = create_folder(args.output.out.as_deref(), data.kind, now)?;
     let begun = folder.write_start(&start).and_then(|()| folder.write_config(&config));
-    begun.map_err(|error| match Failure::from(error) {
+    begun.map_err(|error| match error {
         Failure { kind: Kind::Environment, message } => {
             Failure::new(Kind::Environment, format!("{message}; when that is mended, start the same command again"))
         }

@@ -1,3 +1,5 @@
+use thawline_tensor::{Tensor, nn::Examples};
+
 use super::*;
 use crate::models::{
     ConvMethod, Listed,
@@ -197,8 +199,10 @@ fn random_networks_have_the_same_logits_in_each_framework() {
             }
         });
         let pixels: Vec<f32> = (0..INPUT.iter().product()).map(|_| dice.between(0.0, 1.0)).collect();
-        let mut logits = vec![0.0; classes];
-        network.as_prefix().infer(&pixels, &mut logits);
+        let [height, width, channels] = INPUT;
+        let picture = Tensor::from_slice([1, height, width, channels], &pixels);
+        let predictions = network.predict(&Examples::new(picture, vec![0]));
+        let logits = predictions.logits().data();
         for framework in [Framework::Torch, Framework::Keras] {
             let bytes = match export(&network, &architecture, framework) {
                 Ok(bytes) => bytes,

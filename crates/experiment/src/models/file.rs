@@ -18,10 +18,10 @@ use super::{
     layers::{Activation, Layer},
 };
 use crate::{
-    classes::check_name,
     console::shown,
     failure::{Failure, Result},
     input::{self, SETTINGS},
+    names::check_name,
     wording,
 };
 

@@ -8,8 +8,8 @@ use std::{
 
 use unicode_normalization::UnicodeNormalization;
 
+use crate::names;
 use crate::{
-    classes,
     console::listed,
     failure::{Failure, Kind, Result},
     path_text,
@@ -148,7 +148,7 @@ fn is_output(folder: &Path) -> bool {
 
 fn name(folder: &Path) -> Result<String> {
     let name = folder.file_name().unwrap_or_default();
-    match name.to_str().ok_or("is not text").and_then(|text| classes::check_name(text).map(|()| text)) {
+    match name.to_str().ok_or("is not text").and_then(|text| names::check_name(text).map(|()| text)) {
         Ok(text) => Ok(text.nfc().collect()),
         Err(wrong) => Err(Failure::usage(format!("class folder {name:?}: its name {wrong}; rename it"))),
     }

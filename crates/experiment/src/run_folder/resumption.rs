@@ -10,7 +10,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use toml::{Spanned, Table, Value};
 
-use super::{MetricsRow, RunFolder, RunFolderError};
+use super::{MetricsRow, RunFolder, refused};
 use crate::{
     atomic_file::{self, Unfinished},
     checkpoint::Checkpoint,
@@ -19,10 +19,11 @@ use crate::{
     console,
     failure::{Failure, Kind, Result},
     input::{self, SETTINGS},
+    machine::Environment,
     model_file::Model,
     models::file,
     output,
-    record::{DataKind, Environment, EpochRow, RunRecord},
+    record::{DataKind, EpochRow, RunRecord},
     wording,
 };
 
@@ -94,8 +95,7 @@ impl Interrupted {
     /// A system that refuses.
     pub fn into_folder(self, data: DataKind) -> Result<RunFolder> {
         let Interrupted { path, lock, .. } = self;
-        let refused = |source| RunFolderError::Folder { action: "clean", path: path.clone(), source };
-        atomic_file::remove_partial(&path, &["pictures", "plots"]).map_err(refused)?;
+        atomic_file::remove_partial(&path, &["pictures", "plots"]).map_err(|error| refused("clean", &path, &error))?;
         Ok(RunFolder { path, data, metrics: Vec::new(), _lock: lock })
     }
 }
@@ -149,7 +149,7 @@ impl Drop for Lock {
 
 impl Lock {
     /// Takes the folder; nothing where the file system has no locks, after a warning.
-    pub(super) fn take(folder: &Path) -> std::result::Result<Option<Self>, RunFolderError> {
+    pub(super) fn take(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(LOCK);
         loop {
             let file = output::open_lock(folder, LOCK)?;
@@ -159,7 +159,12 @@ impl Lock {
                     return Ok(Some(Lock { _unfinished: Unfinished::new(path.clone()), path, _file: file }));
                 }
                 Ok(()) => {}
-                Err(TryLockError::WouldBlock) => return Err(RunFolderError::InUse(folder.to_owned())),
+                Err(TryLockError::WouldBlock) => {
+                    let folder = folder.display();
+                    return Err(Failure::usage(format!(
+                        "{folder} is in use by another process; wait until that has ended"
+                    )));
+                }
                 Err(TryLockError::Error(error)) => {
                     let (warning, folder) = ("cannot be locked on this file system", folder.display());
                     console::warn(format!("warning: {folder} {warning} ({error}); start no other run in it"));
@@ -193,8 +198,7 @@ impl RunFolder {
             let path = self.path.join(format!("best-{model}.safetensors"));
             atomic_file::write(&path, bytes)?;
             if fs::hard_link(&path, &last).is_ok() {
-                let refused = |source| RunFolderError::Folder { action: "flush", path: self.path.clone(), source };
-                return Ok(atomic_file::flush_folder(&self.path).map_err(refused)?);
+                return atomic_file::flush_folder(&self.path).map_err(|error| refused("flush", &self.path, &error));
             }
         }
         Ok(atomic_file::write(&last, bytes)?)
@@ -246,7 +250,7 @@ impl RunFolder {
     pub fn restore_epochs(&mut self, model: &str, history: &[EpochRow]) -> Result<()> {
         let data = self.data;
         self.metrics.extend(history.iter().map(|row| MetricsRow::new(model, data, row)));
-        Ok(self.write_metrics()?)
+        self.write_metrics()
     }
 
     /// Removes what a finished run has no use for: all checkpoints but the best.

@@ -1,11 +1,9 @@
 //! One job's training and scoring: a network of an arm, on its pictures.
 
-use std::ops::ControlFlow;
-
 use base64::{Engine, prelude::BASE64_STANDARD};
 use thawline_tensor::{
     kernels::softmax::{argmax, softmax, softmax_cross_entropy},
-    nn::{EpochReport, Examples, Fit, Network, Observer, Rule, StepReport, fit, fit_head, predict, predict_head},
+    nn::{EpochReport, Examples, Fit, History, Metrics, Network, Observer, Rule, StepReport, Stop},
 };
 
 use super::{
@@ -16,9 +14,10 @@ use super::{
 };
 use crate::{
     arms::{Arm, Stage, Training},
-    failure::{Failure, Result},
+    failure::Result,
     png,
     record::ConfusionMatrix,
+    selection::Selection,
     statistics::{CalibrationBin, calibration_error},
     streams::Stream,
     transfer,
@@ -64,6 +63,16 @@ pub struct Learned {
     pub seconds: Vec<f64>,
 }
 
+impl Learned {
+    fn extend(&mut self, history: &History) {
+        for EpochReport { duration, training, validation, .. } in &history.epochs {
+            let (Metrics { loss, accuracy }, validation) = (*training, validation.unwrap_or_default());
+            self.history.push(Epoch { loss, accuracy, val_loss: validation.loss, val_accuracy: validation.accuracy });
+            self.seconds.push(duration.as_secs_f64());
+        }
+    }
+}
+
 /// Is told of work done, in the units of [`cost`], and may end the training.
 pub type Watch<'a> = dyn FnMut(f64) -> Result<()> + 'a;
 
@@ -79,7 +88,7 @@ impl Lesson<'_> {
             Training::Head => self.train_head(network, epochs, &mut learned, watch)?,
             Training::Everything(factor) => {
                 let options = self.options(epochs, factor, 0);
-                self.train_everything(network, &options, &mut learned, watch)?;
+                self.train_on_pictures(network, &options, cost::EVERYTHING, &mut learned, watch)?;
             }
             Training::HeadThenEverything(factor) => {
                 let first = epochs.div_ceil(2);
@@ -90,7 +99,7 @@ impl Lesson<'_> {
                 }
                 if first < epochs {
                     let options = self.options(epochs - first, 1.0, 1);
-                    self.train_everything(network, &options, &mut learned, watch)?;
+                    self.train_on_pictures(network, &options, cost::EVERYTHING, &mut learned, watch)?;
                 }
             }
         }
@@ -100,30 +109,27 @@ impl Lesson<'_> {
     fn train_head(&self, network: &mut Network, epochs: usize, learned: &mut Learned, watch: &mut Watch) -> Result<()> {
         let options = self.options(epochs, 1.0, 0);
         let Some(features) = self.features else {
-            let train = self.epoch.of(&self.pictures.train, &self.pictures.train.labels);
-            let validation = self.pictures.validation.examples();
-            let mut recorder = Recorder::new(watch, learned, cost::FEATURES + cost::HEAD);
-            fit(network, &train, Some(&validation), &options, &mut recorder)?;
-            return recorder.end();
+            let cost = cost::FEATURES + cost::HEAD;
+            return self.train_on_pictures(network, &options, cost, learned, watch);
         };
-        let train = self.epoch.of(features.train.inputs(), features.train.labels());
-        let mut recorder = Recorder::new(watch, learned, cost::HEAD);
-        fit_head(network, &train, Some(&features.validation), &options, &mut recorder)?;
-        recorder.end()
+        let train = self.epoch.of(&features.train);
+        let mut watch = CostWatch { watch, cost: cost::HEAD, seen: 0 };
+        learned.extend(&network.fit(&train, options.validate(&features.validation).watch(&mut watch))?);
+        Ok(())
     }
 
-    fn train_everything(
+    fn train_on_pictures(
         &self,
         network: &mut Network,
         options: &Fit,
+        cost: f64,
         learned: &mut Learned,
         watch: &mut Watch,
     ) -> Result<()> {
-        let train = self.epoch.of(&self.pictures.train, &self.pictures.train.labels);
-        let validation = self.pictures.validation.examples();
-        let mut recorder = Recorder::new(watch, learned, cost::EVERYTHING);
-        fit(network, &train, Some(&validation), options, &mut recorder)?;
-        recorder.end()
+        let [train, validation] = [&self.pictures.train, &self.pictures.validation].map(Selection::examples);
+        let mut watch = CostWatch { watch, cost, seen: 0 };
+        learned.extend(&network.fit(&self.epoch.of(&train), options.validate(&validation).watch(&mut watch))?);
+        Ok(())
     }
 
     /// How a phase trains. Features are never cached here: those worth it are shared.
@@ -145,9 +151,9 @@ impl Lesson<'_> {
     /// Scores the trained network on the test set.
     pub fn score(&self, network: &Network) -> (Evaluation, Vec<Mistake>) {
         let test = &self.pictures.test;
-        let logits = match self.features {
-            Some(features) if self.arm.training == Training::Head => predict_head(network, &features.test),
-            _ => predict(network, &test.examples()),
+        let predictions = match self.features {
+            Some(features) if self.arm.training == Training::Head => network.predict(&features.test),
+            _ => network.predict(&test.examples()),
         };
         let names = self.pictures.names();
         let classes = names.len();
@@ -155,7 +161,7 @@ impl Lesson<'_> {
         let mut nll = 0.0;
         let mut confidences = Vec::with_capacity(test.labels.len());
         let mut probabilities = vec![0.0; classes];
-        for (logits, &label) in logits.data().chunks_exact(classes).zip(&test.labels) {
+        for (logits, &label) in predictions.logits().data().chunks_exact(classes).zip(&test.labels) {
             nll += softmax_cross_entropy(logits, label as usize, 1.0, &mut probabilities);
             softmax(logits, &mut probabilities);
             let predicted = argmax(logits);
@@ -194,48 +200,23 @@ fn derived(seed: u64, phase: u64) -> u64 {
     Stream::PhaseSeed.seed(seed, phase)
 }
 
-/// Keeps the history, and turns a watcher's failure into the end of the training.
-struct Recorder<'a, 'b> {
+/// Tells a watcher how much work each step was.
+struct CostWatch<'a, 'b> {
     watch: &'a mut Watch<'b>,
-    learned: &'a mut Learned,
     /// Of an example in a step.
     cost: f64,
+    /// Examples of the epoch so far.
     seen: usize,
-    failure: Option<Failure>,
 }
 
-impl<'a, 'b> Recorder<'a, 'b> {
-    fn new(watch: &'a mut Watch<'b>, learned: &'a mut Learned, cost: f64) -> Self {
-        Recorder { watch, learned, cost, seen: 0, failure: None }
-    }
-
-    fn end(self) -> Result<()> {
-        self.failure.map_or(Ok(()), Err)
-    }
-}
-
-impl Observer for Recorder<'_, '_> {
-    fn step(&mut self, report: &StepReport) -> ControlFlow<()> {
+impl Observer for CostWatch<'_, '_> {
+    fn step(&mut self, report: &StepReport) -> Result<(), Stop> {
         let examples = report.examples - std::mem::replace(&mut self.seen, report.examples);
-        match (self.watch)(examples as f64 * self.cost) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(failure) => {
-                self.failure = Some(failure);
-                ControlFlow::Break(())
-            }
-        }
+        Ok((self.watch)(examples as f64 * self.cost)?)
     }
 
-    fn epoch(&mut self, report: &EpochReport) -> ControlFlow<()> {
+    fn epoch(&mut self, _: &EpochReport) -> Result<(), Stop> {
         self.seen = 0;
-        let validation = report.validation.unwrap_or_default();
-        self.learned.history.push(Epoch {
-            loss: report.training.loss,
-            accuracy: report.training.accuracy,
-            val_loss: validation.loss,
-            val_accuracy: validation.accuracy,
-        });
-        self.learned.seconds.push(report.duration.as_secs_f64());
-        ControlFlow::Continue(())
+        Ok(())
     }
 }

@@ -4,10 +4,7 @@
 //! is scored once, after the last epoch, which is declared beforehand. Only an arm that reproduces the tutorial holds
 //! nothing out and looks at the test set after each epoch.
 
-use thawline_tensor::{
-    Shape,
-    nn::{Examples, Inputs},
-};
+use thawline_tensor::nn::Examples;
 
 use crate::{
     arms::{Labels, Validation},
@@ -141,30 +138,9 @@ pub struct Epoch {
 }
 
 impl Epoch {
-    /// The examples at the epoch's positions, of the pictures or of their features.
-    pub fn of<'b>(&self, inputs: &'b (dyn Inputs + 'b), labels: &[u32]) -> Examples<'b> {
-        let labels = self.positions.iter().map(|&at| labels[at as usize]).collect();
-        Examples::new(Subset { inputs, positions: self.positions.clone() }, labels)
-    }
-}
-
-/// Some of other inputs.
-struct Subset<'a> {
-    inputs: &'a (dyn Inputs + 'a),
-    positions: Vec<u32>,
-}
-
-impl Inputs for Subset<'_> {
-    fn shape(&self) -> &Shape {
-        self.inputs.shape()
-    }
-
-    fn len(&self) -> usize {
-        self.positions.len()
-    }
-
-    fn read(&self, index: usize, into: &mut [f32]) {
-        self.inputs.read(self.positions[index] as usize, into);
+    /// The epoch's examples, of all pictures or of their features.
+    pub fn of<'b>(&self, all: &'b Examples) -> Examples<'b> {
+        all.select(&self.positions[..])
     }
 }
 

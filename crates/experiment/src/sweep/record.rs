@@ -12,7 +12,8 @@ use thawline_tensor::nn::Network;
 
 use crate::{
     arms::Arm,
-    record::{ConfusionMatrix, Environment},
+    machine::Environment,
+    record::ConfusionMatrix,
     statistics::{CalibrationBin, calibration_error},
     tensor_file::{DIGITS, seal_of},
     wording::json,

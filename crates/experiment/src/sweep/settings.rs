@@ -1,8 +1,8 @@
 //! What all jobs of a sweep have in common: `sweep.json`.
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+use crate::hash::sha256;
 use crate::{
     arms::Classes,
     config::differences,
@@ -47,7 +47,7 @@ impl Settings {
         let data = DataRecord { path: None, ..self.data.clone() };
         let settings = Settings { data, ..self.clone() };
         let bytes = serde_json::to_vec(&settings).expect("settings have no map with keys that are no strings");
-        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+        sha256([bytes])
     }
 
     /// The classes of the halves.

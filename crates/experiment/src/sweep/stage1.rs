@@ -2,10 +2,9 @@
 
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
 use thawline_tensor::{
     Buffer,
-    nn::{Activation, Conv2D, Network, predict},
+    nn::{Activation, Conv2D, Network},
 };
 
 use super::protocol::{Epoch, Pictures};
@@ -17,11 +16,6 @@ use crate::{
 
 /// Training pictures from which means and variances are taken.
 const MATCHED_ON: usize = 256;
-
-/// SHA-256 of a file's bytes, in hexadecimal.
-pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 /// Reads the weights of a pretraining into a network that was built for it; `expected` is the file's SHA-256.
 ///
@@ -66,11 +60,12 @@ pub fn matched(
 ) -> Result<Network> {
     let count = pictures.train.labels.len().min(MATCHED_ON);
     let some = Epoch { positions: (0..count as u32).collect(), distinct: count };
-    let examples = some.of(&pictures.train, &pictures.train.labels);
+    let all = pictures.train.examples();
+    let examples = some.of(&all);
     for (depth, layer) in ["conv2d_1", "conv2d_2"].into_iter().enumerate() {
         let moments = |network: &Network| -> Result<Vec<[f64; 2]>> {
-            let outputs = predict(&convolutions(architecture, depth + 1, network)?, &examples);
-            Ok(moments(outputs.data(), architecture.filters[depth]))
+            let outputs = convolutions(architecture, depth + 1, network)?.predict(&examples);
+            Ok(moments(outputs.logits().data(), architecture.filters[depth]))
         };
         let (ours, theirs) = (moments(&untrained)?, moments(pretrained)?);
         let filters = ours.len();
@@ -106,11 +101,7 @@ fn convolutions(architecture: &Tutorial, depth: usize, from: &Network) -> Result
         builder = builder.layer("activation_1", Activation::Relu).layer("conv2d_2", conv(architecture.filters[1]));
     }
     let mut network = builder.build(0)?;
-    network.update_params(|name, param| {
-        if let Some((_, source)) = from.params().find(|(other, _)| other == name) {
-            param.value.copy_from_slice(&source.value);
-        }
-    });
+    network.copy_params(from.params());
     Ok(network)
 }
 

@@ -21,6 +21,7 @@ use super::{
     settings::Settings,
     stage1,
 };
+use crate::hash::sha256;
 use crate::{
     arms::{Arm, Features, Half, Labels, Pretraining, Stage, Validation, assemble, prefix_layers},
     atomic_file,
@@ -218,7 +219,7 @@ impl<'a> Worker<'a> {
         let metadata = Metadata::new(&arm.name, seed, pictures.names(), &self.settings.network.clone().into(), network);
         let bytes = weights::to_safetensors(network, &metadata)?;
         atomic_file::write(&self.folder.weights(arm, seed), &bytes)?;
-        Ok(stage1::sha256(&bytes))
+        Ok(sha256([&bytes]))
     }
 
     /// The network of stage 1 and its record, trained if need be; nothing while another process trains it.

@@ -2,7 +2,6 @@
 
 use crate::dispatch;
 use crate::kernels::activation::{relu, relu_gradient};
-use crate::shape::Shape;
 use crate::simd::Simd;
 
 use super::layer::{Backward, Layer, Role};
@@ -15,16 +14,8 @@ pub enum Activation {
 }
 
 impl Layer for Activation {
-    fn kind(&self) -> &'static str {
-        "Activation"
-    }
-
-    fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, String> {
-        Ok(input.clone())
-    }
-
     /// y = max(x, 0)
-    fn infer(&self, x: &[f32], y: &mut [f32]) {
+    fn forward(&self, x: &[f32], y: &mut [f32]) {
         dispatch!(simd => simd.vectorize(#[inline(always)] || relu(simd, x, y)));
     }
 

@@ -28,8 +28,7 @@ impl<'a> Examples<'a> {
             return self;
         }
         let image = self.inputs().shape().as_image().expect("only images can be flipped and cropped");
-        let (inputs, labels) = self.into_parts();
-        Examples::new(Augmented { inputs, image, augment }, labels)
+        self.map_inputs(|inputs| Augmented { inputs, image, augment })
     }
 }
 

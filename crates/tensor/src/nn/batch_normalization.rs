@@ -12,7 +12,7 @@ use crate::shape::Shape;
 use crate::simd::{LANES, Lanes, Simd, vectors, vectors_mut};
 use crate::threads::{for_chunks, with_scratch};
 
-use super::layer::{Backward, Layer, Param, Role, Step};
+use super::layer::{Backward, BuildError, Layer, LayerSeed, Param, Role, Step};
 
 /// Rows that one task works on; sums over more rows are added in order.
 const ROWS: usize = 256;
@@ -116,26 +116,15 @@ impl BatchNormalization {
             }
         });
     }
-
-    /// The mean and variance that a training pass noted.
-    fn noted<'a>(&self, memory: &'a [u8]) -> [impl Iterator<Item = f32> + use<'a>; 2] {
-        let bytes = self.channels * size_of::<f32>();
-        [&memory[..bytes], &memory[bytes..2 * bytes]]
-            .map(|bytes| bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)))
-    }
 }
 
 impl Layer for BatchNormalization {
-    fn kind(&self) -> &'static str {
-        "BatchNormalization"
-    }
-
-    fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, String> {
+    fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, BuildError> {
         if !(0.0..=1.0).contains(&self.momentum) {
-            return Err(format!("its momentum is {}; it must lie between 0 and 1", self.momentum));
+            return Err(format!("its momentum is {}; it must lie between 0 and 1", self.momentum).into());
         }
         if !(self.epsilon.is_finite() && self.epsilon > 0.0) {
-            return Err(format!("its epsilon is {}; it must be a positive number", self.epsilon));
+            return Err(format!("its epsilon is {}; it must be a positive number", self.epsilon).into());
         }
         let channels = *input.dims().last().ok_or("it takes images or vectors, and was given a number")?;
         (self.channels, self.size) = (channels, input.size());
@@ -148,7 +137,7 @@ impl Layer for BatchNormalization {
         Ok(input.clone())
     }
 
-    fn initialize(&mut self, _seed: u64, _position: usize) -> Result<(), String> {
+    fn initialize(&mut self, _: LayerSeed) -> Result<(), BuildError> {
         for (param, initial) in self.params.iter_mut().zip([1.0, 0.0, 0.0, 1.0]) {
             param.value = Buffer::zeros(self.channels);
             param.value.fill(initial);
@@ -158,15 +147,15 @@ impl Layer for BatchNormalization {
     }
 
     /// y = gamma (x - `moving_mean`) / sqrt(`moving_variance` + epsilon) + beta
-    fn infer(&self, x: &[f32], y: &mut [f32]) {
+    fn forward(&self, x: &[f32], y: &mut [f32]) {
         let [mean, scale, shift] = &self.prepared;
         self.apply(x, [mean, scale, shift], y);
     }
 
     /// y = gamma (x - mean) / sqrt(variance + epsilon) + beta, with mean and variance of the batch
-    fn forward(&self, x: &[f32], y: &mut [f32], memory: &mut [u8], _step: Step) {
+    fn forward_training(&self, x: &[f32], y: &mut [f32], memory: &mut [f32], _step: Step) {
         if self.is_frozen() {
-            return self.infer(x, y);
+            return self.forward(x, y);
         }
         let (columns, width, rows) = (self.channels, self.width(), x.len() / self.channels);
         with_scratch(4 * width, |scratch| {
@@ -188,10 +177,8 @@ impl Layer for BatchNormalization {
                 scale[channel] = self.scale(channel, variance[channel]);
                 shift[channel] = self.params[1].value[channel];
             }
-            let statistics = mean[..columns].iter().chain(&variance[..columns]);
-            for (note, statistic) in memory.as_chunks_mut().0.iter_mut().zip(statistics) {
-                *note = statistic.to_le_bytes();
-            }
+            memory[..columns].copy_from_slice(&mean[..columns]);
+            memory[columns..].copy_from_slice(&variance[..columns]);
             self.apply(x, [mean, scale, shift], y);
         });
     }
@@ -219,8 +206,8 @@ impl Layer for BatchNormalization {
                 // Mean, lift and slope stay zero: dx = scale dy.
                 scale.copy_from_slice(&self.prepared[1]);
             } else {
-                let [means, variances] = self.noted(memory);
-                mean.iter_mut().zip(means).for_each(|(mean, noted)| *mean = noted);
+                let (means, variances) = memory.split_at(columns);
+                mean[..columns].copy_from_slice(means);
                 let of_columns = vectors(mean);
                 // The means of dy, and those of dy (x - mean).
                 self.means::<2>(rows, both, |range, sums| {
@@ -232,7 +219,7 @@ impl Layer for BatchNormalization {
                     ));
                 });
                 let mut gradient = gradient;
-                for (channel, variance) in variances.enumerate() {
+                for (channel, &variance) in variances.iter().enumerate() {
                     let inverse = self.inverse_deviation(variance);
                     let product = f64::from(both[width + channel]);
                     scale[channel] = self.scale(channel, variance);
@@ -263,14 +250,16 @@ impl Layer for BatchNormalization {
         &mut self.params
     }
 
-    fn keep_statistics(&mut self, memory: &[u8]) {
-        let [means, variances] = self.noted(memory);
+    fn update_statistics(&mut self, memory: &[f32]) {
+        if self.is_frozen() {
+            return;
+        }
         let momentum = self.momentum;
-        let keep = |moving: &mut f32, new: f32| {
-            *moving = (f64::from(*moving) * momentum + f64::from(new) * (1.0 - momentum)) as f32;
-        };
-        self.params[2].value.iter_mut().zip(means).for_each(|(moving, new)| keep(moving, new));
-        self.params[3].value.iter_mut().zip(variances).for_each(|(moving, new)| keep(moving, new));
+        for (param, batch) in self.params[2..].iter_mut().zip(memory.chunks_exact(self.channels)) {
+            for (moving, &new) in param.value.iter_mut().zip(batch) {
+                *moving = (f64::from(*moving) * momentum + f64::from(new) * (1.0 - momentum)) as f32;
+            }
+        }
     }
 
     fn refresh(&mut self) {
@@ -295,13 +284,9 @@ impl Layer for BatchNormalization {
         [(rows.div_ceil(ROWS) * 2 + 5) * self.width(), 0]
     }
 
-    fn gradient_len(&self) -> usize {
+    /// The batch's mean and variance of each channel.
+    fn memory_len(&self, _examples: usize) -> usize {
         2 * self.channels
-    }
-
-    /// Two floats a channel for the whole batch, wherever in the memory of so many examples.
-    fn memory_len(&self) -> usize {
-        2 * self.channels * size_of::<f32>()
     }
 
     fn whole_batch(&self) -> bool {

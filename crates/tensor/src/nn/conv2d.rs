@@ -12,7 +12,7 @@ use crate::simd::{LANES, Simd, vectors, vectors_mut};
 use crate::threads::with_scratch;
 
 use super::init::Init;
-use super::layer::{Backward, Layer, Param, Role, Step};
+use super::layer::{Backward, BuildError, Layer, LayerSeed, Param, Role, Step};
 
 mod one_image;
 
@@ -117,6 +117,13 @@ impl Conv2D {
         }
     }
 
+    /// The pool's winners of one example, in its memory.
+    fn winners_mut<'a>(&self, memory: &'a mut [f32]) -> &'a mut [u8] {
+        let bytes = bytemuck::cast_slice_mut(memory);
+        let len = bytes.len().min(self.output_len());
+        &mut bytes[..len]
+    }
+
     /// Floats of the summed kernel gradient, in the method's own form.
     fn kernel_gradient_len(&self) -> usize {
         let s = self.shape();
@@ -159,11 +166,7 @@ impl Conv2D {
 }
 
 impl Layer for Conv2D {
-    fn kind(&self) -> &'static str {
-        "Conv2D"
-    }
-
-    fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, String> {
+    fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, BuildError> {
         let image = input.as_image().ok_or_else(|| format!("it takes an image (H x W x C) and was given {input}"))?;
         let s = ConvShape::new(image, self.kernel, self.filters, self.stride, self.dilation, self.padding)?;
         self.method = self.resolve(&s)?;
@@ -172,35 +175,35 @@ impl Layer for Conv2D {
         Ok(Shape::from([s.out_h, s.out_w, s.filters]))
     }
 
-    fn initialize(&mut self, seed: u64, position: usize) -> Result<(), String> {
+    fn initialize(&mut self, seed: LayerSeed) -> Result<(), BuildError> {
         let s = *self.shape();
         let fans = [s.kh * s.kw * s.c, s.kh * s.kw * s.filters];
-        self.params[0].value = self.init.values(s.kernel_len(), fans, seed, position)?;
-        self.params[1].value = Init::Zeros.values(s.filters, fans, seed, position)?;
+        self.params[0].value = self.init.values(s.kernel_len(), fans, seed)?;
+        self.params[1].value = Init::Zeros.values(s.filters, fans, seed)?;
         self.refresh();
         Ok(())
     }
 
     /// y = x * kernel + bias
-    fn infer(&self, x: &[f32], y: &mut [f32]) {
+    fn forward(&self, x: &[f32], y: &mut [f32]) {
         for (x, y) in x.chunks_exact(self.shape().input_len()).zip(y.chunks_exact_mut(self.output_len())) {
             self.forward_one(x, y, &mut []);
         }
     }
 
-    fn forward(&self, x: &[f32], y: &mut [f32], memory: &mut [u8], _step: Step) {
-        let noted = self.memory_len();
+    fn forward_training(&self, x: &[f32], y: &mut [f32], memory: &mut [f32], _step: Step) {
+        let noted = self.memory_len(1);
         for (example, (x, y)) in
             x.chunks_exact(self.shape().input_len()).zip(y.chunks_exact_mut(self.output_len())).enumerate()
         {
-            self.forward_one(x, y, &mut memory[example * noted..][..noted]);
+            self.forward_one(x, y, self.winners_mut(&mut memory[example * noted..][..noted]));
         }
     }
 
     /// dkernel = x' * dy, dbias = the sum of dy over pixels, dx = dy * kernel'
     fn backward(&self, pass: Backward<'_>) {
         let Backward { x, y, memory, dy, mut dx, mut gradient, accumulate, .. } = pass;
-        let (s, noted, filters) = (self.shape(), self.memory_len(), self.filters);
+        let (s, noted, filters) = (self.shape(), self.memory_len(1), self.filters);
         let (input_len, output_len) = (s.input_len(), self.output_len());
         for (example, dy) in dy.chunks_exact_mut(output_len).enumerate() {
             if self.shrink != Shrink::None {
@@ -209,7 +212,9 @@ impl Layer for Conv2D {
             }
             let dy = &*dy;
             let source = match self.shrink {
-                Shrink::ReluMaxPool => OutputGradient::Pooled(dy, &memory[example * noted..][..noted]),
+                Shrink::ReluMaxPool => {
+                    OutputGradient::Pooled(dy, &bytemuck::cast_slice(&memory[example * noted..][..noted])[..output_len])
+                }
                 _ => OutputGradient::Full(dy),
             };
             let x = &x[example * input_len..][..input_len];
@@ -317,8 +322,9 @@ impl Layer for Conv2D {
         });
     }
 
-    fn memory_len(&self) -> usize {
-        if self.shrink == Shrink::ReluMaxPool { self.output_len() } else { 0 }
+    /// A byte for each output of the pool: which element of its window won.
+    fn memory_len(&self, examples: usize) -> usize {
+        if self.shrink == Shrink::ReluMaxPool { examples * self.output_len().div_ceil(size_of::<f32>()) } else { 0 }
     }
 
     fn flops(&self) -> u64 {

@@ -8,7 +8,7 @@ use crate::simd::{LANES, Simd, vectors_mut};
 use crate::threads;
 
 use super::init::Init;
-use super::layer::{Backward, Layer, Param, Role};
+use super::layer::{Backward, BuildError, Layer, LayerSeed, Param, Role};
 
 /// A fully connected layer. W is K x N (inputs x units), b has N elements.
 #[derive(Clone, Debug)]
@@ -38,31 +38,27 @@ impl Dense {
 }
 
 impl Layer for Dense {
-    fn kind(&self) -> &'static str {
-        "Dense"
-    }
-
-    fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, String> {
+    fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, BuildError> {
         let inputs = input
             .as_vector()
             .ok_or_else(|| format!("it takes a vector and was given {input}: put a Flatten before it"))?;
         if inputs == 0 || self.units == 0 {
-            return Err(format!("it has {inputs} inputs and {} units; both must be at least 1", self.units));
+            return Err(format!("it has {inputs} inputs and {} units; both must be at least 1", self.units).into());
         }
         self.inputs = inputs;
         self.params = vec![Param::new("kernel", [inputs, self.units]), Param::new("bias", [self.units])];
         Ok(Shape::from([self.units]))
     }
 
-    fn initialize(&mut self, seed: u64, position: usize) -> Result<(), String> {
+    fn initialize(&mut self, seed: LayerSeed) -> Result<(), BuildError> {
         let fans = [self.inputs, self.units];
-        self.params[0].value = self.init.values(self.inputs * self.units, fans, seed, position)?;
-        self.params[1].value = Init::Zeros.values(self.units, fans, seed, position)?;
+        self.params[0].value = self.init.values(self.inputs * self.units, fans, seed)?;
+        self.params[1].value = Init::Zeros.values(self.units, fans, seed)?;
         Ok(())
     }
 
     /// y = x W + b
-    fn infer(&self, x: &[f32], y: &mut [f32]) {
+    fn forward(&self, x: &[f32], y: &mut [f32]) {
         let x = Matrix::new(x, x.len() / self.inputs, self.inputs);
         let bias = &self.params[1].value;
         let epilogue = if self.relu { Epilogue::BiasRelu(bias) } else { Epilogue::Bias(bias) };

@@ -5,7 +5,7 @@ use crate::kernels::dropout::dropout;
 use crate::random::Purpose;
 use crate::shape::Shape;
 
-use super::layer::{Backward, Layer, Step};
+use super::layer::{Backward, BuildError, Layer, Step};
 
 /// Inverted dropout. Its masks depend on the seed, the layer's position, the step and the example, and on nothing else.
 #[derive(Clone, Copy, Debug)]
@@ -30,25 +30,21 @@ impl Dropout {
 }
 
 impl Layer for Dropout {
-    fn kind(&self) -> &'static str {
-        "Dropout"
-    }
-
-    fn build(&mut self, input: &Shape, position: usize) -> Result<Shape, String> {
+    fn build(&mut self, input: &Shape, position: usize) -> Result<Shape, BuildError> {
         if !(0.0..=1.0).contains(&self.rate) {
-            return Err(format!("its rate is {}; it must lie between 0 and 1", self.rate));
+            return Err(format!("its rate is {}; it must lie between 0 and 1", self.rate).into());
         }
         (self.position, self.len) = (position, input.size());
         Ok(input.clone())
     }
 
     /// y = x
-    fn infer(&self, x: &[f32], y: &mut [f32]) {
+    fn forward(&self, x: &[f32], y: &mut [f32]) {
         y.copy_from_slice(x);
     }
 
     /// y = x / (1 - rate) where the element stays, else 0
-    fn forward(&self, x: &[f32], y: &mut [f32], _memory: &mut [u8], step: Step) {
+    fn forward_training(&self, x: &[f32], y: &mut [f32], _memory: &mut [f32], step: Step) {
         y.copy_from_slice(x);
         self.apply(step, y);
     }

@@ -4,8 +4,8 @@ use crate::shape::Shape;
 use crate::tensor::Tensor;
 use crate::threads;
 
+use super::freeze::{Fingerprint, Prefix};
 use super::layer::Step;
-use super::network::Prefix;
 
 /// Inputs of a network, each readable as floats: pictures kept as bytes, features in a tensor, or features that are
 /// computed whenever they are read.
@@ -36,10 +36,21 @@ pub trait Inputs: Send + Sync {
     }
 }
 
-/// Inputs and their labels.
+/// Inputs and their labels, counted from 0. Features remember the frozen prefix that they come from.
+///
+/// ```
+/// use thawline_tensor::{Tensor, nn::Examples};
+///
+/// // Four points of the plane.
+/// let points = Tensor::from_slice([4, 2], &[0., 0., 0., 1., 1., 0., 1., 1.]);
+/// let xor = Examples::new(points, vec![0, 1, 1, 0]);
+/// assert_eq!(xor.inputs().shape().dims(), [2]);
+/// assert_eq!(xor.select([3, 1, 1]).labels(), [0, 1, 1]);
+/// ```
 pub struct Examples<'a> {
     inputs: Box<dyn Inputs + 'a>,
     labels: Vec<u32>,
+    features_of: Option<Fingerprint>,
 }
 
 impl<'a> Examples<'a> {
@@ -49,11 +60,12 @@ impl<'a> Examples<'a> {
     /// If there are not as many labels as inputs.
     pub fn new(inputs: impl Inputs + 'a, labels: Vec<u32>) -> Self {
         assert_eq!(inputs.len(), labels.len(), "{} inputs were given {} labels", inputs.len(), labels.len());
-        Self { inputs: Box::new(inputs), labels }
+        Self { inputs: Box::new(inputs), labels, features_of: None }
     }
 
-    pub(super) fn into_parts(self) -> (Box<dyn Inputs + 'a>, Vec<u32>) {
-        (self.inputs, self.labels)
+    /// The same examples with their inputs changed.
+    pub(super) fn map_inputs<I: Inputs + 'a>(self, change: impl FnOnce(Box<dyn Inputs + 'a>) -> I) -> Self {
+        Self { inputs: Box::new(change(self.inputs)), ..self }
     }
 
     /// The inputs.
@@ -66,6 +78,11 @@ impl<'a> Examples<'a> {
         &self.labels
     }
 
+    /// The labels at some indices.
+    pub(super) fn labels_at(&self, indices: &[u32]) -> impl ExactSizeIterator<Item = u32> {
+        indices.iter().map(|&index| self.labels[index as usize])
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.labels.len()
@@ -76,23 +93,46 @@ impl<'a> Examples<'a> {
         self.labels.is_empty()
     }
 
-    /// The same examples as a frozen prefix shows them to the layers behind it. Computed once, here, where `cached` and
-    /// never changed at random; else whenever an example is read. Both ways give the same bits.
+    /// The examples at some indices, in that order; an index may come several times.
+    ///
+    /// # Panics
+    /// If there is no example at an index.
+    pub fn select(&self, indices: impl Into<Vec<u32>>) -> Examples<'_> {
+        let indices = indices.into();
+        let labels = self.labels_at(&indices).collect();
+        let inputs = Box::new(Selected { inputs: &*self.inputs, indices });
+        Examples { inputs, labels, features_of: self.features_of }
+    }
+
+    /// The same examples as a frozen prefix shows them to the layers after it: their features, of the prefix's output
+    /// shape. They are computed once, here, if `cached` and never changed at random; else whenever an example is read.
+    /// Both ways give the same bits.
+    ///
+    /// [`Network::fit`](super::Network::fit), `predict` and `evaluate` take features in place of the examples, so
+    /// several heads can share them.
     ///
     /// # Errors
     /// If there is no memory for the cache.
+    ///
+    /// # Panics
+    /// If these are features of another prefix.
     pub fn through<'b>(&'b self, prefix: Prefix<'b>, cached: bool) -> Result<Examples<'b>, NoMemory> {
-        let labels = self.labels.clone();
-        if prefix.is_empty() {
-            return Ok(Examples { inputs: Box::new(Same(&*self.inputs)), labels });
-        }
-        if cached && !self.inputs.is_random() {
-            return Ok(Examples { inputs: Box::new(features(&*self.inputs, prefix)?), labels });
-        }
-        Ok(Examples {
-            inputs: Box::new(Through { inputs: &*self.inputs, shape: prefix.output().clone(), prefix }),
-            labels,
-        })
+        let inputs: Box<dyn Inputs + 'b> = match self.features_of {
+            Some(of) => {
+                assert_eq!(of, prefix.fingerprint(), "the examples are features of another frozen prefix");
+                return Ok(Examples { inputs: Box::new(&*self.inputs), labels: self.labels.clone(), ..*self });
+            }
+            None if prefix.is_empty() => Box::new(&*self.inputs),
+            None if cached && !self.inputs.is_random() => Box::new(features(&*self.inputs, prefix)?),
+            None => Box::new(Through { inputs: &*self.inputs, prefix }),
+        };
+        let features_of = (!prefix.is_empty()).then(|| prefix.fingerprint());
+        Ok(Examples { inputs, labels: self.labels.clone(), features_of })
+    }
+
+    /// The frozen prefix that the inputs went through.
+    pub(super) fn features_of(&self) -> Option<Fingerprint> {
+        self.features_of
     }
 }
 
@@ -124,7 +164,7 @@ fn features(inputs: &dyn Inputs, prefix: Prefix) -> Result<Tensor, NoMemory> {
 fn read_through(inputs: &dyn Inputs, index: usize, prefix: &Prefix, features: &mut [f32]) {
     threads::with_scratch(prefix.input().size(), |x| {
         inputs.read(index, x);
-        prefix.infer(x, features);
+        prefix.forward(x, features);
     });
 }
 
@@ -143,40 +183,65 @@ impl Inputs for Tensor {
     }
 }
 
-struct Same<'a>(&'a dyn Inputs);
-
-impl Inputs for Same<'_> {
+impl<I: Inputs + ?Sized> Inputs for &I {
     fn shape(&self) -> &Shape {
-        self.0.shape()
+        (**self).shape()
     }
 
     fn len(&self) -> usize {
-        self.0.len()
+        (**self).len()
     }
 
     fn read(&self, index: usize, into: &mut [f32]) {
-        self.0.read(index, into);
+        (**self).read(index, into);
     }
 
     fn read_for_training(&self, index: usize, step: Step, into: &mut [f32]) {
-        self.0.read_for_training(index, step, into);
+        (**self).read_for_training(index, step, into);
     }
 
     fn is_random(&self) -> bool {
-        self.0.is_random()
+        (**self).is_random()
+    }
+}
+
+/// Some of other inputs.
+struct Selected<'a> {
+    inputs: &'a dyn Inputs,
+    indices: Vec<u32>,
+}
+
+impl Inputs for Selected<'_> {
+    fn shape(&self) -> &Shape {
+        self.inputs.shape()
+    }
+
+    fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    fn read(&self, index: usize, into: &mut [f32]) {
+        self.inputs.read(self.indices[index] as usize, into);
+    }
+
+    fn read_for_training(&self, index: usize, step: Step, into: &mut [f32]) {
+        self.inputs.read_for_training(self.indices[index] as usize, step, into);
+    }
+
+    fn is_random(&self) -> bool {
+        self.inputs.is_random()
     }
 }
 
 /// Inputs that go through a frozen prefix whenever they are read.
 struct Through<'a> {
     inputs: &'a dyn Inputs,
-    shape: Shape,
     prefix: Prefix<'a>,
 }
 
 impl Inputs for Through<'_> {
     fn shape(&self) -> &Shape {
-        &self.shape
+        self.prefix.output()
     }
 
     fn len(&self) -> usize {
@@ -190,7 +255,7 @@ impl Inputs for Through<'_> {
     fn read_for_training(&self, index: usize, step: Step, into: &mut [f32]) {
         threads::with_scratch(self.prefix.input().size(), |x| {
             self.inputs.read_for_training(index, step, x);
-            self.prefix.infer(x, into);
+            self.prefix.forward(x, into);
         });
     }
 

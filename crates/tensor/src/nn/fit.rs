@@ -1,24 +1,24 @@
-//! Training and scoring.
+//! Training: one loop for every case.
 //!
-//! [`fit`] is one loop for every case: the examples are sent through the frozen prefix (with nothing frozen that is the
-//! examples themselves), and what lies behind the thawline is trained on the result.
+//! The examples are sent through the frozen prefix (with nothing frozen, that is the examples themselves), and the
+//! layers after the thawline are trained on the result.
 
-use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use crate::random::{Address, Purpose};
-use crate::tensor::Tensor;
 
+use super::evaluate::{Score, evaluate};
 use super::examples::{Examples, NoMemory};
-use super::layer::{Param, Step};
-use super::memory::evaluation_batch;
-use super::network::{Network, Node, Prefix, params};
+use super::freeze::Prefix;
+use super::layer::Step;
+use super::network::{Network, Node};
+use super::observer::{EpochReport, History, Observer, Snapshot, State, StepReport, Stop, StopEarly};
 use super::optimizer::{Optimizer, Rule};
 use super::schedule::Schedule;
-use super::score::{Metrics, Score};
 use super::trace::Trace;
 
-/// How to train.
+/// How to train: numbers with names and defaults. [`Fit::validate`], [`Fit::watch`] and [`Fit::resume`] add what else
+/// goes into a training.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fit {
     /// Passes over the examples.
@@ -31,10 +31,13 @@ pub struct Fit {
     pub rule: Rule,
     /// The learning rate.
     pub rate: f64,
-    /// How the learning rate goes from the first step to the last.
+    /// How the learning rate changes from the first step to the last.
     pub schedule: Schedule,
-    /// Whether the features of the frozen prefix are computed once and kept.
+    /// Whether the features of the frozen prefix are computed once and kept, rather than for each batch. The bits are
+    /// the same.
     pub cached: bool,
+    /// Ends the training when the validation accuracy has not risen for so many epochs.
+    pub patience: Option<usize>,
 }
 
 impl Default for Fit {
@@ -48,110 +51,62 @@ impl Default for Fit {
             rate: 1e-3,
             schedule: Schedule::Constant,
             cached: true,
+            patience: None,
         }
     }
 }
 
-/// A finished step.
-#[derive(Clone, Copy, Debug)]
-pub struct StepReport {
-    /// The epoch, counted from 1.
-    pub epoch: usize,
-    /// The step in its epoch, counted from 1.
-    pub step: usize,
-    /// Steps in an epoch.
-    pub steps: usize,
-    /// Examples seen in this epoch.
-    pub examples: usize,
-    /// The running means of this epoch, as Keras shows them: with dropout, while the network changes.
-    pub running: Metrics,
+/// A [`Fit`] with what else goes into a training.
+pub struct Training<'a> {
+    options: Fit,
+    validation: Option<&'a Examples<'a>>,
+    observer: Option<&'a mut dyn Observer>,
+    state: Option<State>,
 }
 
-/// A finished epoch.
-#[derive(Clone, Copy, Debug)]
-pub struct EpochReport {
-    /// Counted from 1.
-    pub epoch: usize,
-    /// The time it took, with validation.
-    pub duration: Duration,
-    /// The means over the epoch's steps.
-    pub training: Metrics,
-    /// The metrics on the validation examples after the epoch.
-    pub validation: Option<Metrics>,
-}
-
-/// Where a training stands: all that it needs, beside the parameters and its [`Fit`], to go on with the same bits.
-#[derive(Clone, Debug)]
-pub struct State {
-    /// Finished epochs.
-    pub epoch: usize,
-    /// Finished steps of the epoch that is not finished.
-    pub step: usize,
-    /// The sums over these steps.
-    pub score: Score,
-    /// The time that these steps took.
-    pub elapsed: Duration,
-    /// What the rule remembers of each trainable parameter, in the network's order.
-    pub optimizer: Optimizer,
-}
-
-impl State {
-    /// Before the first step.
-    pub fn start(options: &Fit) -> Self {
-        let optimizer = Optimizer::new(options.rule, options.rate);
-        State { epoch: 0, step: 0, score: Score::default(), elapsed: Duration::ZERO, optimizer }
+impl From<Fit> for Training<'_> {
+    fn from(options: Fit) -> Self {
+        Training { options, validation: None, observer: None, state: None }
     }
 }
 
-/// A training at rest, to be looked at or saved.
-#[derive(Clone, Copy)]
-pub struct Rest<'a> {
-    /// Where it stands.
-    pub state: &'a State,
-    prefix: Prefix<'a>,
-    head: &'a [Node],
-}
+impl Fit {
+    /// Scores the network on these examples after each epoch.
+    pub fn validate<'a>(self, examples: &'a Examples<'a>) -> Training<'a> {
+        Training::from(self).validate(examples)
+    }
 
-impl<'a> Rest<'a> {
-    /// Every parameter of the network, with its full name.
-    pub fn params(&self) -> impl Iterator<Item = (String, &'a Param)> {
-        params(self.prefix.nodes()).chain(params(self.head))
+    /// Reports to an observer, which may end the training.
+    pub fn watch(self, observer: &mut dyn Observer) -> Training<'_> {
+        Training::from(self).watch(observer)
+    }
+
+    /// Continues an earlier training: with its parameters, examples and options the result has the bits that it would
+    /// have had.
+    pub fn resume<'a>(self, state: State) -> Training<'a> {
+        Training::from(self).resume(state)
     }
 }
 
-/// What watches a training, and may end it early by [`ControlFlow::Break`].
-pub trait Observer {
-    /// The frozen prefix's features of all examples were computed, in this time; called before the first epoch, even
-    /// if nothing is frozen or cached.
-    fn features(&mut self, duration: Duration) {
-        let _ = duration;
+impl<'a> Training<'a> {
+    /// As [`Fit::validate`].
+    pub fn validate(self, examples: &'a Examples<'a>) -> Self {
+        Self { validation: Some(examples), ..self }
     }
 
-    /// A step is done.
-    fn step(&mut self, report: &StepReport) -> ControlFlow<()> {
-        let _ = report;
-        ControlFlow::Continue(())
+    /// As [`Fit::watch`].
+    pub fn watch(self, observer: &'a mut dyn Observer) -> Self {
+        Self { observer: Some(observer), ..self }
     }
 
-    /// An epoch is done.
-    fn epoch(&mut self, report: &EpochReport) -> ControlFlow<()> {
-        let _ = report;
-        ControlFlow::Continue(())
-    }
-
-    /// The training rests: after each epoch, and where [`step`](Observer::step) has ended it. What is saved now can go on
-    /// with [`fit_from`].
-    fn rest(&mut self, rest: Rest<'_>) -> ControlFlow<()> {
-        let _ = rest;
-        ControlFlow::Continue(())
+    /// As [`Fit::resume`].
+    pub fn resume(self, state: State) -> Self {
+        Self { state: Some(state), ..self }
     }
 }
-
-/// Watches nothing.
-impl Observer for () {}
 
 /// Why a training ended without a result.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum FitError {
     /// The loss was no longer a finite number.
     #[error(
@@ -171,122 +126,143 @@ pub enum FitError {
     /// The feature cache does not fit.
     #[error(transparent)]
     NoMemory(#[from] NoMemory),
-    /// There is nothing to do or nothing to do it with.
+    /// The network, the examples and the numbers do not go together.
     #[error("{0}")]
     Invalid(String),
+    /// The observer ended it, for this reason.
+    #[error("{0}")]
+    Stopped(#[from] Stop),
 }
 
-/// Trains what lies behind the network's thawline, and scores it on the validation examples after each epoch.
-///
-/// # Errors
-/// If the loss stops being finite, the feature cache does not fit, or the network, the examples and the numbers don't go
-/// together.
-pub fn fit(
-    network: &mut Network,
-    training: &Examples,
-    validation: Option<&Examples>,
-    options: &Fit,
-    observer: &mut dyn Observer,
-) -> Result<(), FitError> {
-    fit_from(State::start(options), network, training, validation, options, observer)
+impl Network {
+    /// Trains the layers after the thawline on some examples, or on [features](Examples::through) of them.
+    ///
+    /// ```
+    /// use thawline_tensor::{Tensor, nn::{Dense, Examples, Fit, Network}};
+    ///
+    /// let mut network = Network::builder([2]).layer("logits", Dense::new(2)).build(1)?;
+    /// let points = Tensor::from_slice([4, 2], &[0., 0., 0., 1., 1., 0., 1., 1.]);
+    /// let either = Examples::new(points, vec![0, 1, 1, 1]);
+    /// let options = Fit { epochs: 200, rate: 0.05, ..Fit::default() };
+    /// let history = network.fit(&either, options.validate(&either))?;
+    /// assert_eq!(history.last().and_then(|epoch| epoch.validation).unwrap().accuracy, 1.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the loss stops being finite, the feature cache does not fit, the observer ends the training, or the network,
+    /// the examples and the numbers don't go together.
+    pub fn fit<'a>(&mut self, examples: &Examples, training: impl Into<Training<'a>>) -> Result<History, FitError> {
+        fit(self, examples, training.into())
+    }
 }
 
-/// As [`fit`], from where an earlier training stood: with its parameters, examples and options the rest of the training
-/// has the bits that it would have had.
-///
-/// # Errors
-/// As those of [`fit`].
-pub fn fit_from(
-    state: State,
-    network: &mut Network,
-    training: &Examples,
-    validation: Option<&Examples>,
-    options: &Fit,
-    observer: &mut dyn Observer,
-) -> Result<(), FitError> {
-    check(network, options)?;
+fn fit(network: &mut Network, training: &Examples, plan: Training) -> Result<History, FitError> {
+    let Training { options, validation, observer, state } = plan;
+    let mut state = state.unwrap_or_else(|| State::start(&options));
+    check(network, &options, validation.is_some())?;
     check_examples(network, training, "training")?;
     validation.map_or(Ok(()), |validation| check_examples(network, validation, "validation"))?;
-    let (prefix, head) = network.split();
-    let start = Instant::now();
+    if state.history.has_stalled(options.patience) {
+        return Ok(state.history);
+    }
+    let (prefix, nodes) = network.split();
+    let (start, before) = (Instant::now(), state.history.total);
     let training = training.through(prefix, options.cached)?;
     let validation = validation.map(|examples| examples.through(prefix, options.cached)).transpose()?;
-    observer.features(start.elapsed());
-    train(state, prefix, head.into_nodes(), &training, validation.as_ref(), options, observer)
-}
+    state.history.features = start.elapsed();
 
-/// As [`fit`], on examples that went [through](Examples::through) the network's frozen prefix before, so that several
-/// heads share one cache of features. That the features are this prefix's is the caller's promise.
-///
-/// # Errors
-/// As those of [`fit`].
-pub fn fit_head(
-    network: &mut Network,
-    training: &Examples,
-    validation: Option<&Examples>,
-    options: &Fit,
-    observer: &mut dyn Observer,
-) -> Result<(), FitError> {
-    let (prefix, head) = network.split();
-    let (given, expected) = (training.inputs().shape().size(), prefix.output().size());
-    if given != expected || options.batch_size == 0 || training.is_empty() {
-        return Err(FitError::Invalid(format!(
-            "the head takes {expected} features in batches of at least 1; it was given {} examples of {given} in batches of {}",
-            training.len(),
-            options.batch_size
-        )));
+    let mut nobody = ();
+    let observer = match observer {
+        Some(observer) => observer,
+        None => &mut nobody,
+    };
+    let mut run = Run { options, prefix, nodes, observer, start, before, saving: Duration::ZERO };
+    let result = run.epochs(&mut state, &training, validation.as_ref());
+    state.history.total = run.total();
+    match result {
+        Err(FitError::Stopped(cause)) if cause.is::<StopEarly>() => Ok(state.history),
+        result => result.map(|()| state.history),
     }
-    observer.features(Duration::ZERO);
-    train(State::start(options), prefix, head.into_nodes(), training, validation, options, observer)
 }
 
-fn train(
-    mut state: State,
-    prefix: Prefix,
-    nodes: &mut [Node],
-    training: &Examples,
-    validation: Option<&Examples>,
-    options: &Fit,
-    observer: &mut dyn Observer,
-) -> Result<(), FitError> {
-    let input_len = training.inputs().shape().size();
-    let mut trace = Trace::new(nodes, input_len, options.batch_size.min(training.len()));
-    let steps = training.len().div_ceil(options.batch_size);
-    while state.epoch < options.epochs {
-        let (start, epoch) = (Instant::now(), state.epoch + 1);
-        let order = shuffled(training.len(), options.seed, state.epoch);
-        for (index, batch) in order.chunks(options.batch_size).enumerate().skip(state.step) {
-            let step = Step { seed: options.seed, step: (state.epoch * steps + index) as u64, example: 0 };
-            let rate = options.schedule.rate(options.rate, step.step, (options.epochs * steps) as u64);
-            state.optimizer.set_rate(rate);
-            let score = train_step(nodes, &mut trace, &mut state.optimizer, training, batch, step);
-            if !score.loss.is_finite() {
-                let layer = trace.first_broken(nodes, batch.len()).unwrap_or("the loss").to_owned();
-                return Err(FitError::NotFinite { epoch, step: index + 1, loss: score.loss, layer });
+/// A training under way.
+struct Run<'a> {
+    options: Fit,
+    prefix: Prefix<'a>,
+    nodes: &'a mut [Node],
+    observer: &'a mut dyn Observer,
+    start: Instant,
+    /// The time that it had taken before `start`.
+    before: Duration,
+    /// The observer's time with snapshots.
+    saving: Duration,
+}
+
+impl Run<'_> {
+    fn epochs(
+        &mut self,
+        state: &mut State,
+        training: &Examples,
+        validation: Option<&Examples>,
+    ) -> Result<(), FitError> {
+        let options = self.options;
+        self.observer.features(state.history.features)?;
+        let input_len = training.inputs().shape().size();
+        let mut trace = Trace::new(self.nodes, input_len, options.batch_size.min(training.len()));
+        let steps = training.len().div_ceil(options.batch_size);
+        while state.epoch() < options.epochs && !state.history.has_stalled(options.patience) {
+            let (start, epoch) = (Instant::now(), state.epoch() + 1);
+            let order = shuffled(training.len(), options.seed, state.epoch());
+            for (index, batch) in order.chunks(options.batch_size).enumerate().skip(state.step) {
+                let step = Step { seed: options.seed, step: ((epoch - 1) * steps + index) as u64, example: 0 };
+                let rate = options.schedule.rate(options.rate, step.step, (options.epochs * steps) as u64);
+                state.optimizer.set_rate(rate);
+                let score = train_step(self.nodes, &mut trace, &mut state.optimizer, training, batch, step);
+                if !score.loss.is_finite() {
+                    let layer = trace.first_not_finite(self.nodes).unwrap_or("the loss").to_owned();
+                    return Err(FitError::NotFinite { epoch, step: index + 1, loss: score.loss, layer });
+                }
+                state.score = state.score + score;
+                state.step = index + 1;
+                let examples = index * options.batch_size + batch.len();
+                let running = state.score.mean(examples);
+                let result = self.observer.step(&StepReport { epoch, step: state.step, steps, examples, running });
+                if result.is_err() {
+                    state.elapsed += start.elapsed();
+                    return self.snapshot(state, result);
+                }
             }
-            state.score = state.score + score;
-            state.step = index + 1;
-            let examples = index * options.batch_size + batch.len();
-            let report = StepReport { epoch, step: state.step, steps, examples, running: state.score.mean(examples) };
-            if observer.step(&report).is_break() {
-                state.elapsed += start.elapsed();
-                let _ = observer.rest(Rest { state: &state, prefix, head: nodes });
-                return Ok(());
-            }
+            let report = EpochReport {
+                epoch,
+                validation: validation.map(|examples| evaluate(self.nodes, &mut trace, examples)),
+                duration: state.elapsed + start.elapsed(),
+                training: state.score.mean(training.len()),
+            };
+            let result = self.observer.epoch(&report);
+            state.history.epochs.push(report);
+            (state.step, state.score, state.elapsed) = (0, Score::default(), Duration::ZERO);
+            self.snapshot(state, result)?;
         }
-        let validation = validation.map(|examples| score(nodes, &mut trace, examples, options.batch_size));
-        let duration = state.elapsed + start.elapsed();
-        let report = EpochReport { epoch, duration, training: state.score.mean(training.len()), validation };
-        state = State { epoch, step: 0, score: Score::default(), elapsed: Duration::ZERO, ..state };
-        let ended = observer.epoch(&report).is_break();
-        if observer.rest(Rest { state: &state, prefix, head: nodes }).is_break() || ended {
-            break;
-        }
+        Ok(())
     }
-    Ok(())
+
+    /// Shows the observer the training, which goes on unless `result` or the observer ends it.
+    fn snapshot(&mut self, state: &mut State, result: Result<(), Stop>) -> Result<(), FitError> {
+        state.history.total = self.total();
+        let began = Instant::now();
+        let stop = result.as_ref().err().map(|stop| &**stop);
+        let saved = self.observer.snapshot(Snapshot { state, stop, prefix: self.prefix, head: self.nodes });
+        self.saving += began.elapsed();
+        Ok(result.and(saved)?)
+    }
+
+    fn total(&self) -> Duration {
+        self.before + self.start.elapsed().saturating_sub(self.saving)
+    }
 }
 
-/// One batch of images: forward, loss, backward, update.
+/// One batch: forward, loss, backward, update. The weights stay as they are if the loss is not finite.
 pub fn train_step(
     nodes: &mut [Node],
     trace: &mut Trace,
@@ -296,10 +272,10 @@ pub fn train_step(
     step: Step,
 ) -> Score {
     trace.forward(nodes, examples, batch, Some(step));
-    let score = trace.score(batch.iter().map(|&index| examples.labels()[index as usize]));
+    let score = trace.loss_and_dlogits(examples.labels_at(batch));
     if score.loss.is_finite() {
-        trace.backward(nodes, batch.len(), step);
-        trace.update(nodes, batch.len(), optimizer);
+        trace.backward(nodes);
+        trace.update(nodes, optimizer);
     }
     score
 }
@@ -311,81 +287,37 @@ pub fn shuffled(examples: usize, seed: u64, epoch: usize) -> Vec<u32> {
     order
 }
 
-/// Loss and accuracy of a network on some examples.
-///
-/// # Panics
-/// If the examples are not of the network's input shape.
-pub fn evaluate(network: &Network, examples: &Examples) -> Metrics {
-    let batch = evaluation_batch(&network.nodes).min(examples.len());
-    let mut trace = Trace::for_inference(&network.nodes, network.input().size(), batch);
-    score(&network.nodes, &mut trace, examples, batch)
-}
-
-/// The logits of every example, N x classes.
-///
-/// # Panics
-/// If the examples are not of the network's input shape.
-pub fn predict(network: &Network, examples: &Examples) -> Tensor {
-    logits(&network.nodes, network.output().size(), examples)
-}
-
-/// As [`predict`], for examples that went [through](Examples::through) the network's frozen prefix before.
-///
-/// # Panics
-/// If they are not of the shape of its output.
-pub fn predict_head(network: &Network, features: &Examples) -> Tensor {
-    logits(&network.nodes[network.thawline()..], network.output().size(), features)
-}
-
-fn logits(nodes: &[Node], classes: usize, examples: &Examples) -> Tensor {
-    let batch = evaluation_batch(nodes).min(examples.len());
-    let mut trace = Trace::for_inference(nodes, examples.inputs().shape().size(), batch);
-    let mut logits = Tensor::zeros([examples.len(), classes]);
-    let all: Vec<u32> = (0..examples.len() as u32).collect();
-    for (batch, logits) in all.chunks(batch.max(1)).zip(logits.data_mut().chunks_mut(batch.max(1) * classes)) {
-        trace.forward(nodes, examples, batch, None);
-        logits.copy_from_slice(trace.logits(batch.len()));
-    }
-    logits
-}
-
-fn score(nodes: &[Node], trace: &mut Trace, examples: &Examples, batch: usize) -> Metrics {
-    let all: Vec<u32> = (0..examples.len() as u32).collect();
-    let mut sum = Score::default();
-    for batch in all.chunks(batch.min(trace.batch()).max(1)) {
-        trace.forward(nodes, examples, batch, None);
-        sum = sum + trace.score(batch.iter().map(|&index| examples.labels()[index as usize]));
-    }
-    sum.mean(examples.len())
-}
-
-fn check(network: &Network, options: &Fit) -> Result<(), FitError> {
-    if options.batch_size == 0 {
-        return Err(FitError::Invalid("the batch size is 0; it must be at least 1".into()));
-    }
-    if !(options.rate.is_finite() && options.rate > 0.0) {
-        return Err(FitError::Invalid(format!("the learning rate is {}; it must be a positive number", options.rate)));
-    }
-    if !network.nodes.iter().any(Node::is_trainable) {
-        return Err(FitError::Invalid("every layer is frozen: there is nothing to train".into()));
-    }
-    Ok(())
+fn check(network: &Network, options: &Fit, has_validation: bool) -> Result<(), FitError> {
+    let rate = options.rate;
+    let fault = match () {
+        () if options.batch_size == 0 => "the batch size is 0; it must be at least 1".to_owned(),
+        () if !(rate.is_finite() && rate > 0.0) => format!("the learning rate is {rate}; it must be a positive number"),
+        () if options.patience.is_some() && !has_validation => {
+            "to stop when the accuracy no longer rises, it takes validation examples".to_owned()
+        }
+        () if !network.nodes.iter().any(Node::is_trainable) => {
+            "every layer is frozen: there is nothing to train".to_owned()
+        }
+        () => return Ok(()),
+    };
+    Err(FitError::Invalid(fault))
 }
 
 fn check_examples(network: &Network, examples: &Examples, purpose: &str) -> Result<(), FitError> {
-    let invalid = |reason: String| Err(FitError::Invalid(reason));
-    if examples.is_empty() {
-        return invalid(format!("there are no {purpose} examples"));
-    }
-    let (takes, given) = (network.input(), examples.inputs().shape());
-    if takes != given {
-        return invalid(format!("the network takes inputs of {takes}, and the {purpose} examples are of {given}"));
-    }
-    let classes = network.output().size();
-    if let Some(label) = examples.labels().iter().find(|&&label| label as usize >= classes) {
-        return invalid(format!(
-            "a {purpose} example has label {label}, but the network tells {classes} classes apart"
-        ));
-    }
-    Ok(())
+    let (classes, given) = (network.output().size(), examples.inputs().shape());
+    let label = examples.labels().iter().find(|&&label| label as usize >= classes);
+    let fault = match (examples.features_of(), label) {
+        _ if examples.is_empty() => format!("there are no {purpose} examples"),
+        (None, _) if network.input() != given => {
+            format!("the network takes inputs of {}, and the {purpose} examples are of {given}", network.input())
+        }
+        (Some(prefix), _) if prefix != network.prefix().fingerprint() => {
+            format!("the {purpose} examples are features of another frozen prefix than the network's")
+        }
+        (_, Some(label)) => {
+            format!("a {purpose} example has label {label}, but the network tells {classes} classes apart")
+        }
+        _ => return Ok(()),
+    };
+    Err(FitError::Invalid(fault))
 }

@@ -2,23 +2,19 @@
 
 use crate::shape::Shape;
 
-use super::layer::{Backward, Layer, Role};
+use super::layer::{Backward, BuildError, Layer, Role};
 
 /// Forgets rows, columns and channels.
 #[derive(Clone, Copy, Debug)]
 pub struct Flatten;
 
 impl Layer for Flatten {
-    fn kind(&self) -> &'static str {
-        "Flatten"
-    }
-
-    fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, String> {
+    fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, BuildError> {
         Ok(Shape::from([input.size()]))
     }
 
     /// y = x
-    fn infer(&self, x: &[f32], y: &mut [f32]) {
+    fn forward(&self, x: &[f32], y: &mut [f32]) {
         y.copy_from_slice(x);
     }
 

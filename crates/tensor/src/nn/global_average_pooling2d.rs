@@ -6,7 +6,7 @@ use crate::shape::Shape;
 use crate::simd::{LANES, Simd, vectors_mut};
 use crate::threads::with_scratch;
 
-use super::layer::{Backward, Layer};
+use super::layer::{Backward, BuildError, Layer};
 
 /// An image H x W x C becomes a vector of its C means.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,18 +23,14 @@ impl GlobalAveragePooling2D {
 }
 
 impl Layer for GlobalAveragePooling2D {
-    fn kind(&self) -> &'static str {
-        "GlobalAveragePooling2D"
-    }
-
-    fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, String> {
+    fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, BuildError> {
         let image = input.as_image().ok_or_else(|| format!("it takes an image (H x W x C) and was given {input}"))?;
         (self.pixels, self.channels) = (image[0] * image[1], image[2]);
         Ok(Shape::from([self.channels]))
     }
 
     /// y = the sum of x over the pixels / (H W)
-    fn infer(&self, x: &[f32], y: &mut [f32]) {
+    fn forward(&self, x: &[f32], y: &mut [f32]) {
         let (channels, share) = (self.channels, 1.0 / self.pixels as f32);
         for (x, y) in x.chunks_exact(self.pixels * channels).zip(y.chunks_exact_mut(channels)) {
             with_scratch(channels.next_multiple_of(LANES), |sums| {

@@ -1,4 +1,4 @@
-//! A group of examples on its way through a stage, each through all layers before the next: depth first.
+//! A group of examples on its way through a stage, depth first: each example passes all layers before the next one does.
 
 use crate::buffer::Buffer;
 
@@ -7,139 +7,173 @@ use super::layer::{Backward, Step};
 use super::network::Node;
 
 /// Examples of a group. More of them mean fewer partial gradients to add, fewer of them more tasks.
-pub(super) const GROUP: usize = 8;
+pub const GROUP: usize = 8;
 
 /// The buffers of a group.
 pub(super) struct Group {
-    /// The examples, where this stage reads them.
+    /// The examples, in a stage that reads them itself.
     input: Buffer,
     /// Outputs of all nodes but the last, whose output is the stage's.
     pub activations: Vec<Buffer>,
-    memory: Vec<Vec<u8>>,
+    memory: Vec<Buffer>,
     /// Gradients of one example, between a node and the next.
     gradients: [Buffer; 2],
     /// The parameters' gradients, summed over the group.
     pub partials: Vec<Buffer>,
 }
 
-/// What goes into a stage.
+/// Where a stage's input comes from.
 #[derive(Clone, Copy)]
 pub(super) enum Source<'a> {
     /// Examples, to be read, at these indices.
     Examples(&'a Examples<'a>, &'a [u32]),
-    /// What the stage before gave for this group.
-    Batch(&'a [f32]),
+    /// The previous stage's output.
+    Batch(Batch<'a>),
+}
+
+/// A number of floats for each example.
+#[derive(Clone, Copy)]
+pub(super) struct Batch<'a> {
+    pub floats: &'a [f32],
+    /// Floats of an example.
+    pub len: usize,
+}
+
+impl<'a> Batch<'a> {
+    /// The part of one group.
+    pub fn of_group(self, group: usize) -> Self {
+        let floats = self.floats.chunks(GROUP * self.len).nth(group).unwrap_or_default();
+        Self { floats, ..self }
+    }
+
+    /// The floats of one example.
+    pub fn of(self, example: usize) -> &'a [f32] {
+        &self.floats[example * self.len..][..self.len]
+    }
 }
 
 impl Source<'_> {
-    /// Reads an example, for training where there is a step.
-    fn read(self, example: usize, step: Option<Step>, into: &mut [f32]) {
-        let Source::Examples(examples, indices) = self else { return };
-        let (inputs, index) = (examples.inputs(), indices[example] as usize);
-        match step {
-            Some(step) => inputs.read_for_training(index, step, into),
-            None => inputs.read(index, into),
+    /// The part of one group.
+    pub fn of_group(self, group: usize) -> Self {
+        match self {
+            Source::Examples(examples, indices) => {
+                Source::Examples(examples, indices.chunks(GROUP).nth(group).unwrap_or_default())
+            }
+            Source::Batch(batch) => Source::Batch(batch.of_group(group)),
         }
     }
 }
 
+/// Reads an example, as training sees it where there is a step.
+fn read(examples: &Examples, index: u32, step: Option<Step>, into: &mut [f32]) {
+    match step {
+        Some(step) => examples.inputs().read_for_training(index as usize, step, into),
+        None => examples.inputs().read(index as usize, into),
+    }
+}
+
+/// `len` where it is wanted, else 0.
+pub(super) fn len_if(wanted: bool, len: usize) -> usize {
+    if wanted { len } else { 0 }
+}
+
 impl Group {
-    /// Buffers for `examples` examples, of which `read` floats each are to be read.
-    pub fn new(nodes: &[Node], read: usize, examples: usize, first_trainable: usize) -> Self {
+    /// Buffers for so many examples, each of `input_len` floats where the stage reads them itself, else 0.
+    pub fn new(nodes: &[Node], input_len: usize, examples: usize, first_trainable: usize) -> Self {
         let inner = &nodes[..nodes.len().saturating_sub(1)];
-        let learns = |len: usize, does: bool| if does { len } else { 0 };
         let widest = inner.iter().map(|node| node.output.size()).max().unwrap_or(0);
         let partial = |(position, node): (usize, &Node)| {
-            Buffer::zeros(learns(node.layer.gradient_len(), position >= first_trainable && node.is_trainable()))
+            let learns = position >= first_trainable && node.is_trainable();
+            Buffer::zeros(len_if(learns, node.layer.gradient_len()))
         };
         Self {
-            input: Buffer::zeros(learns(examples * read, !nodes.is_empty())),
+            input: Buffer::zeros(len_if(!nodes.is_empty(), examples * input_len)),
             activations: inner.iter().map(|node| Buffer::zeros(examples * node.output.size())).collect(),
-            memory: nodes.iter().map(|node| vec![0; examples * node.layer.memory_len()]).collect(),
-            gradients: [0, 1].map(|_| Buffer::zeros(learns(widest, first_trainable < nodes.len()))),
+            memory: nodes.iter().map(|node| Buffer::zeros(examples * node.layer.memory_len(1))).collect(),
+            gradients: [0, 1].map(|_| Buffer::zeros(len_if(first_trainable < nodes.len(), widest))),
             partials: nodes.iter().enumerate().map(partial).collect(),
         }
     }
 
-    /// Each example through all nodes, one after the other; `y` is what the last one gives.
-    pub fn forward(&mut self, nodes: &[Node], source: Source, step: Option<Step>, y: &mut [f32]) {
-        let len = nodes.last().map_or(y.len(), |last| last.output.size());
-        let examples = match source {
-            Source::Examples(_, indices) => indices.len(),
-            Source::Batch(_) => y.len() / len,
-        };
-        for (example, y) in y.chunks_exact_mut(y.len() / examples).enumerate() {
-            let step = step.map(|step| Step { example: step.example + example as u64, ..step });
+    /// Sends each example through all nodes; `y`, `y_len` floats an example, is the last one's output.
+    pub fn forward(&mut self, nodes: &[Node], source: Source, step: Option<Step>, y: &mut [f32], y_len: usize) {
+        for (example, y) in y.chunks_exact_mut(y_len).enumerate() {
+            let step = step.map(|step| step.later(example));
             let Some(first) = nodes.first() else {
-                source.read(example, step, y);
+                if let Source::Examples(examples, indices) = source {
+                    read(examples, indices[example], step, y);
+                }
                 continue;
             };
-            let here = example * first.input.size()..(example + 1) * first.input.size();
             let mut x = match source {
-                Source::Examples(..) => {
-                    source.read(example, step, &mut self.input[here.clone()]);
-                    &self.input[here]
+                Source::Examples(examples, indices) => {
+                    let input = of(example, first.input.size(), &mut self.input);
+                    read(examples, indices[example], step, input);
+                    &*input
                 }
-                Source::Batch(batch) => &batch[here],
+                Source::Batch(batch) => batch.of(example),
             };
-            let inner = self.activations.iter_mut().zip(nodes).map(|(activation, node)| {
-                let size = node.output.size();
-                &mut activation[example * size..][..size]
-            });
-            let outputs = inner.chain(std::iter::once(y));
-            for ((node, memory), y) in nodes.iter().zip(&mut self.memory).zip(outputs) {
+            let inner = self.activations.iter_mut().zip(nodes);
+            let inner = inner.map(|(activation, node)| of(example, node.output.size(), activation));
+            for ((node, memory), y) in nodes.iter().zip(&mut self.memory).zip(inner.chain([y])) {
                 match step {
                     Some(step) => {
-                        let noted = node.layer.memory_len();
-                        node.layer.forward(x, y, &mut memory[example * noted..][..noted], step);
+                        let memory = of(example, node.layer.memory_len(1), memory);
+                        node.layer.forward_training(x, y, memory, step);
                     }
-                    None => node.layer.infer(x, y),
+                    None => node.layer.forward(x, y),
                 }
                 x = y;
             }
         }
     }
 
-    /// Each example back to the first node that learns, or to the stage before, whose gradient is `dx`. `x` is what
-    /// went in, where the stage does not read the examples itself.
+    /// Sends each example's gradient back through the nodes reversed, as far as the first trainable one, and on to `dx`,
+    /// which belongs to the previous stage. `x` is that stage's output, unless this one read the examples itself.
     pub fn backward(
         &mut self,
         nodes: &[Node],
         first_trainable: usize,
-        [x, y]: [&[f32]; 2],
+        (x, y): (Option<Batch>, Batch),
         dy: &mut [f32],
         mut dx: Option<&mut [f32]>,
         step: Step,
     ) {
-        let (Some(first), Some(last)) = (nodes.first(), nodes.last()) else { return };
-        let stage_input = if x.is_empty() { &*self.input } else { x };
-        let [mut here, mut there] = self.gradients.each_mut();
-        for (example, dy) in dy.chunks_exact_mut(last.output.size()).enumerate() {
-            let mut dy = dy;
+        let [mut gradient, mut next_gradient] = self.gradients.each_mut();
+        for (example, mut dy) in dy.chunks_exact_mut(y.len).enumerate() {
             for (position, node) in nodes.iter().enumerate().skip(first_trainable).rev() {
                 let (inputs, outputs) = (node.input.size(), node.output.size());
-                let x = if position == 0 { stage_input } else { &self.activations[position - 1] };
-                let y = self.activations.get(position).map_or(y, |activation| activation);
-                let noted = node.layer.memory_len();
-                let goes_on = position > first_trainable;
-                let dx = if goes_on {
-                    Some(&mut there[..inputs])
-                } else {
-                    dx.as_deref_mut().map(|dx| &mut dx[example * first.input.size()..][..inputs])
+                let x = match (position.checked_sub(1), x) {
+                    (Some(previous), _) => Batch { floats: &self.activations[previous], len: inputs },
+                    (None, Some(x)) => x,
+                    (None, None) => Batch { floats: &self.input, len: inputs },
+                };
+                let y = self.activations.get(position).map_or(y, |floats| Batch { floats, len: outputs });
+                let memory = Batch { floats: &self.memory[position], len: node.layer.memory_len(1) };
+                let is_last = position == first_trainable;
+                let dx = match is_last {
+                    true => dx.as_deref_mut().map(|dx| of(example, inputs, dx)),
+                    false => Some(&mut next_gradient[..inputs]),
                 };
                 node.layer.backward(Backward {
-                    x: &x[example * inputs..][..inputs],
-                    y: &y[example * outputs..][..outputs],
-                    memory: &self.memory[position][example * noted..][..noted],
+                    x: x.of(example),
+                    y: y.of(example),
+                    memory: memory.of(example),
                     dy,
                     dx,
                     gradient: node.is_trainable().then(|| &mut *self.partials[position]),
                     accumulate: example > 0,
-                    step: Step { example: step.example + example as u64, ..step },
+                    step: step.later(example),
                 });
-                (here, there) = (there, here);
-                dy = &mut here[..if goes_on { inputs } else { 0 }];
+                // The gradient for this node's input is the one for the previous node's output.
+                (gradient, next_gradient) = (next_gradient, gradient);
+                dy = &mut gradient[..len_if(!is_last, inputs)];
             }
         }
     }
+}
+
+/// The floats of an example, to write.
+fn of(example: usize, len: usize, floats: &mut [f32]) -> &mut [f32] {
+    &mut floats[example * len..][..len]
 }

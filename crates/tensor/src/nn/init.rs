@@ -3,7 +3,9 @@
 use crate::buffer::Buffer;
 use crate::random::{Address, Purpose};
 
-/// How the weights of a layer begin.
+use super::layer::{BuildError, LayerSeed};
+
+/// How the initial weights of a layer are drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Init {
     /// Uniform in +-sqrt(6 / (`fan_in` + `fan_out`)): Glorot and Bengio (2010), Keras's default.
@@ -15,23 +17,19 @@ pub enum Init {
     Zeros,
 }
 
-/// How the reason begins why weights cannot be made: no fault of the network's, but a machine too small or too busy.
-pub(super) const NO_MEMORY: &str = "there is no memory for";
-
 impl Init {
-    /// `len` initial values for a layer at a position, whose outputs each depend on `fan_in` inputs and whose inputs each
-    /// reach `fan_out` outputs.
+    /// `len` initial values for a layer whose outputs each depend on `fan_in` inputs and whose inputs each reach
+    /// `fan_out` outputs.
     ///
     /// # Errors
-    /// A sentence, if there is no memory for them.
+    /// If there is no memory for them.
     pub fn values(
         self,
         len: usize,
         [fan_in, fan_out]: [usize; 2],
-        seed: u64,
-        position: usize,
-    ) -> Result<Buffer, String> {
-        let mut values = Buffer::try_zeros(len).map_err(|_| format!("{NO_MEMORY} its {len} weights"))?;
+        LayerSeed { seed, position }: LayerSeed,
+    ) -> Result<Buffer, BuildError> {
+        let mut values = Buffer::try_zeros(len).map_err(|_| BuildError::NoMemory { weights: len })?;
         let mut bits = Address { seed, purpose: Purpose::Weights(position), step: 0, index: 0 }.bits();
         match self {
             Init::Zeros => {}

@@ -1,4 +1,4 @@
-//! What a layer is.
+//! What a layer is: a small core that every layer has, and a default for everything else.
 
 use std::fmt;
 
@@ -6,114 +6,59 @@ use crate::buffer::Buffer;
 use crate::random::{Address, Purpose};
 use crate::shape::Shape;
 
-/// Something that the network can learn: values, and whether they may change.
-#[derive(Clone, Debug)]
-pub struct Param {
-    /// `kernel`, `bias` and the like, as Keras calls them.
-    pub name: &'static str,
-    /// The dimensions.
-    pub shape: Shape,
-    /// The values, in row-major order; empty until the layer is [initialized](Layer::initialize).
-    pub value: Buffer,
-    /// Whether training changes the values. What is not trainable gets no gradient, no moments and no work.
-    pub trainable: bool,
-    /// Whether training takes the values from the examples that pass, like a moving mean, and not from a gradient.
-    pub statistic: bool,
-}
-
-impl Param {
-    /// A trainable parameter, without values yet.
-    pub fn new(name: &'static str, shape: impl Into<Shape>) -> Self {
-        Self { name, shape: shape.into(), value: Buffer::default(), trainable: true, statistic: false }
-    }
-
-    /// Whether gradients change the values: then an optimizer has moments for them.
-    pub fn is_learned(&self) -> bool {
-        self.trainable && !self.statistic
-    }
-
-    /// A statistic of the examples that pass. It stands behind the layer's other parameters.
-    pub fn statistic(name: &'static str, shape: impl Into<Shape>) -> Self {
-        Self { statistic: true, ..Self::new(name, shape) }
-    }
-}
-
-/// Where in the training a forward pass stands: all that a random layer's choices depend on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// The seed of the training.
-    pub seed: u64,
-    /// Steps done before.
-    pub step: u64,
-    /// The position in the batch of the first example at hand.
-    pub example: u64,
-}
-
-impl Step {
-    /// The address of an example's random bits.
-    pub fn address(self, purpose: Purpose, example: usize) -> Address {
-        Address { seed: self.seed, purpose, step: self.step, index: self.example + example as u64 }
-    }
-}
-
-/// The operands of a backward pass over some examples: what the forward pass read and wrote, and the gradients.
-pub struct Backward<'a> {
-    /// The input.
-    pub x: &'a [f32],
-    /// The output.
-    pub y: &'a [f32],
-    /// What the layer noted in the forward pass.
-    pub memory: &'a [u8],
-    /// The gradient of the loss for the output; the layer may use it up.
-    pub dy: &'a mut [f32],
-    /// The gradient for the input, to be overwritten; absent where nothing before this layer learns.
-    pub dx: Option<&'a mut [f32]>,
-    /// The gradient of the parameters, [`Layer::gradient_len`] floats; absent where none is trainable.
-    pub gradient: Option<&'a mut [f32]>,
-    /// Whether to add to the gradient of earlier examples, or to overwrite it. Always false for a whole-batch layer.
-    pub accumulate: bool,
-    /// As in the forward pass.
-    pub step: Step,
-}
-
-/// One layer. Inputs and outputs are slices that hold one or more examples one after the other.
+/// One layer of a network.
 ///
-/// A pass is either [`infer`](Layer::infer), pure and without chance, or [`forward`](Layer::forward) followed by
-/// [`backward`](Layer::backward). All take the layer by shared reference: what a training pass must remember it writes
-/// to the memory it is lent, so many examples can pass at the same time, and a frozen layer cannot change.
-pub trait Layer: fmt::Debug + Send + Sync {
-    /// The layer's type, in Keras's words.
-    fn kind(&self) -> &'static str;
-
-    /// Checks the shape of one input example and derives those of the output and of the parameters, which have no values
-    /// yet, so nothing large is allocated. Called once; `position` tells the layer's random bits from other layers'.
+/// The core is [`build`](Layer::build), which gives the output's shape, [`forward`](Layer::forward) and
+/// [`backward`](Layer::backward), and for a layer with parameters [`params`](Layer::params),
+/// [`params_mut`](Layer::params_mut) and [`initialize`](Layer::initialize). Everything else has a default.
+///
+/// Inputs and outputs are slices of one or more examples, one after the other, each in row-major order (an image as
+/// H W C). All passes take `&self`: what a training pass must remember it writes to the memory it is lent. So many
+/// examples can pass at the same time, and a frozen layer cannot change.
+///
+/// ```
+/// use thawline_tensor::nn::{Backward, Layer, check_gradients};
+///
+/// #[derive(Clone, Debug)]
+/// struct LeakyReLU(f32);
+///
+/// impl Layer for LeakyReLU {
+///     /// y = x where x > 0, else slope x
+///     fn forward(&self, x: &[f32], y: &mut [f32]) {
+///         y.iter_mut().zip(x).for_each(|(y, &x)| *y = if x > 0.0 { x } else { self.0 * x });
+///     }
+///
+///     /// dx = dy where x > 0, else slope dy
+///     fn backward(&self, pass: Backward<'_>) {
+///         let Some(dx) = pass.dx else { return };
+///         for ((dx, &dy), &x) in dx.iter_mut().zip(&*pass.dy).zip(pass.x) {
+///             *dx = if x > 0.0 { dy } else { self.0 * dy };
+///         }
+///     }
+/// }
+///
+/// check_gradients(LeakyReLU(0.1), [4, 4, 3])?;
+/// # Ok::<(), thawline_tensor::nn::GradientError>(())
+/// ```
+pub trait Layer: CloneLayer + fmt::Debug + Send + Sync {
+    /// Checks the shape of one input example and gives that of one output, and those of the parameters, which have no
+    /// values yet, so nothing large is allocated. Called once, when the layer joins a network, with its position there. By
+    /// default the output has the input's shape.
     ///
     /// # Errors
-    /// A sentence about what does not fit.
-    fn build(&mut self, input: &Shape, position: usize) -> Result<Shape, String>;
-
-    /// Gives the parameters their initial values. Called after [`build`](Layer::build).
-    ///
-    /// # Errors
-    /// A sentence, if there is no memory for them.
-    fn initialize(&mut self, seed: u64, position: usize) -> Result<(), String> {
-        let _ = (seed, position);
-        Ok(())
+    /// If the input does not fit.
+    fn build(&mut self, input: &Shape, position: usize) -> Result<Shape, BuildError> {
+        let _ = position;
+        Ok(input.clone())
     }
 
-    /// y of some examples: no memory, no chance.
-    fn infer(&self, x: &[f32], y: &mut [f32]);
+    /// y from x, in inference: a pure function of each example.
+    fn forward(&self, x: &[f32], y: &mut [f32]);
 
-    /// y of some examples while training. `memory` has [`memory_len`](Layer::memory_len) bytes an example.
-    fn forward(&self, x: &[f32], y: &mut [f32], memory: &mut [u8], step: Step) {
-        let _ = (memory, step);
-        self.infer(x, y);
-    }
-
-    /// The gradients of the last [`forward`](Layer::forward) pass over the same examples.
+    /// The gradients of the last [`forward_training`](Layer::forward_training) pass over the same examples.
     fn backward(&self, pass: Backward<'_>);
 
-    /// The parameters.
+    /// The parameters, the statistics last.
     fn params(&self) -> &[Param] {
         &[]
     }
@@ -123,29 +68,54 @@ pub trait Layer: fmt::Debug + Send + Sync {
         &mut []
     }
 
-    /// Takes into its statistics what the last [`forward`](Layer::forward) pass noted; once a training step, after the
-    /// gradients' update, where the layer is not frozen. Only for a whole-batch layer.
-    fn keep_statistics(&mut self, memory: &[u8]) {
+    /// Gives the parameters their initial values. Called after [`build`](Layer::build).
+    ///
+    /// # Errors
+    /// If there is no memory for them.
+    fn initialize(&mut self, seed: LayerSeed) -> Result<(), BuildError> {
+        let _ = seed;
+        Ok(())
+    }
+
+    /// The layer's type as the summary shows it; by default the name of the Rust type.
+    fn kind(&self) -> &'static str {
+        let name = std::any::type_name::<Self>();
+        let name = name.split_once('<').map_or(name, |(name, _)| name);
+        name.rsplit_once("::").map_or(name, |(_, name)| name)
+    }
+
+    /// y from x, in training, where it differs from inference: it may be random, depend on the whole batch, or write
+    /// to `memory` what [`backward`](Layer::backward) needs beside x and y.
+    fn forward_training(&self, x: &[f32], y: &mut [f32], memory: &mut [f32], step: Step) {
+        let _ = (memory, step);
+        self.forward(x, y);
+    }
+
+    /// Floats of memory for a training pass over so many examples.
+    fn memory_len(&self, examples: usize) -> usize {
+        let _ = examples;
+        0
+    }
+
+    /// Floats of a gradient while it is summed over examples; by default those of the parameters.
+    fn gradient_len(&self) -> usize {
+        self.params().iter().filter(|param| !param.statistic).map(|param| param.shape.size()).sum()
+    }
+
+    /// Turns a summed gradient, in place, into the parameters' gradients one after the other, where
+    /// [`backward`](Layer::backward) gives another form.
+    fn finish_gradient(&self, gradient: &mut [f32]) {
+        let _ = gradient;
+    }
+
+    /// Updates the statistics from the memory of the last training pass; once a step, unless the layer is frozen. Only
+    /// for a whole-batch layer.
+    fn update_statistics(&mut self, memory: &[f32]) {
         let _ = memory;
     }
 
     /// Derives again what the layer derives from its parameters, once these have values.
     fn refresh(&mut self) {}
-
-    /// Floats that a gradient takes while it is summed over examples; its form is the layer's own.
-    fn gradient_len(&self) -> usize {
-        0
-    }
-
-    /// Turns a sum of gradients, in place, into the parameters' gradients one after the other.
-    fn finish_gradient(&self, gradient: &mut [f32]) {
-        let _ = gradient;
-    }
-
-    /// Bytes an example that the layer notes for its backward pass.
-    fn memory_len(&self) -> usize {
-        0
-    }
 
     /// Floats of each buffer that the layer derives from its parameters and keeps.
     fn derived_lens(&self) -> Vec<usize> {
@@ -158,12 +128,13 @@ pub trait Layer: fmt::Debug + Send + Sync {
         [0; 2]
     }
 
-    /// Whether the training pass depends on chance. A random layer is never part of a frozen prefix.
+    /// Whether training passes are random. A random layer is never part of a frozen prefix.
     fn is_random(&self) -> bool {
         false
     }
 
-    /// Whether the layer wants all examples of a batch at once, to run in parallel inside; others see one at a time.
+    /// Whether training passes need all examples of a batch at once, and are parallel inside. Other layers see one
+    /// example at a time.
     fn whole_batch(&self) -> bool {
         false
     }
@@ -173,19 +144,153 @@ pub trait Layer: fmt::Debug + Send + Sync {
         0
     }
 
-    /// What the layer can be folded into.
+    /// What the layer before this one may do in passing.
     fn role(&self) -> Role {
         Role::Other
     }
 
-    /// Takes over the work of the layer that follows, if it can do it in one go. Called after [`build`](Layer::build).
+    /// Takes over the work of the next layer, if it can do both in one pass. Called after [`build`](Layer::build).
     fn absorb(&mut self, next: Role) -> bool {
         let _ = next;
         false
     }
 }
 
-/// What a layer does, as far as its predecessor may do it in passing.
+/// Every layer that is `Clone` can be cloned in its box.
+pub trait CloneLayer {
+    /// A copy, parameters included.
+    fn clone_layer(&self) -> Box<dyn Layer>;
+}
+
+impl<L: Layer + Clone + 'static> CloneLayer for L {
+    fn clone_layer(&self) -> Box<dyn Layer> {
+        Box::new(self.clone())
+    }
+}
+
+impl Clone for Box<dyn Layer> {
+    fn clone(&self) -> Self {
+        (**self).clone_layer()
+    }
+}
+
+impl<L: Layer + 'static> From<L> for Box<dyn Layer> {
+    fn from(layer: L) -> Self {
+        Box::new(layer)
+    }
+}
+
+/// A parameter of a layer: values, and whether training may change them.
+#[derive(Clone, Debug)]
+pub struct Param {
+    /// `kernel`, `bias` and the like, as Keras calls them.
+    pub name: &'static str,
+    /// The dimensions.
+    pub shape: Shape,
+    /// The values, in row-major order; empty until the layer is [initialized](Layer::initialize).
+    pub value: Buffer,
+    /// Whether training changes the values. A frozen parameter has no gradient, no moments and costs no work.
+    pub trainable: bool,
+    /// Whether training takes the values from the examples, like a moving mean, instead of by a gradient.
+    pub statistic: bool,
+}
+
+impl Param {
+    /// A trainable parameter, without values yet.
+    pub fn new(name: &'static str, shape: impl Into<Shape>) -> Self {
+        Self { name, shape: shape.into(), value: Buffer::default(), trainable: true, statistic: false }
+    }
+
+    /// A statistic of the examples. It comes after the layer's other parameters.
+    pub fn statistic(name: &'static str, shape: impl Into<Shape>) -> Self {
+        Self { statistic: true, ..Self::new(name, shape) }
+    }
+
+    /// Whether gradients change the values: then an optimizer has moments for them.
+    pub fn is_learned(&self) -> bool {
+        self.trainable && !self.statistic
+    }
+}
+
+/// What the initial weights and the random bits of a layer depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LayerSeed {
+    /// The network's seed.
+    pub seed: u64,
+    /// The layer's position in the network, counted from 1.
+    pub position: usize,
+}
+
+/// Why a layer cannot be built.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BuildError {
+    /// Its input or its own numbers do not fit, in a sentence.
+    #[error("{0}")]
+    Misfit(String),
+    /// There is no memory for its weights; on another machine, or later, there may be.
+    #[error("there is no memory for its {weights} weights")]
+    NoMemory {
+        /// How many there would be.
+        weights: usize,
+    },
+}
+
+impl From<String> for BuildError {
+    fn from(reason: String) -> Self {
+        BuildError::Misfit(reason)
+    }
+}
+
+impl From<&str> for BuildError {
+    fn from(reason: &str) -> Self {
+        BuildError::Misfit(reason.to_owned())
+    }
+}
+
+/// A place in the training: all that random layers and augmentation depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The seed of the training.
+    pub seed: u64,
+    /// Steps done before.
+    pub step: u64,
+    /// The position in the batch of the first example at hand.
+    pub example: u64,
+}
+
+impl Step {
+    /// The same step, for examples that begin this much later in the batch.
+    pub fn later(self, examples: usize) -> Self {
+        Self { example: self.example + examples as u64, ..self }
+    }
+
+    /// The address of an example's random bits.
+    pub fn address(self, purpose: Purpose, example: usize) -> Address {
+        Address { seed: self.seed, purpose, step: self.step, index: self.example + example as u64 }
+    }
+}
+
+/// The operands of a backward pass over some examples: what the forward pass read and wrote, and the gradients.
+pub struct Backward<'a> {
+    /// The input.
+    pub x: &'a [f32],
+    /// The output.
+    pub y: &'a [f32],
+    /// What the layer wrote to its memory in the forward pass.
+    pub memory: &'a [f32],
+    /// The gradient of the loss for the output; the layer may overwrite it.
+    pub dy: &'a mut [f32],
+    /// The gradient for the input, to be overwritten; absent where no layer before this one is trainable.
+    pub dx: Option<&'a mut [f32]>,
+    /// The gradient of the parameters, [`Layer::gradient_len`] floats; absent where none is trainable.
+    pub gradient: Option<&'a mut [f32]>,
+    /// Whether to add to the gradient of earlier examples, or to overwrite it. Always false for a whole-batch layer.
+    pub accumulate: bool,
+    /// As in the forward pass.
+    pub step: Step,
+}
+
+/// What a layer does, as far as the layer before it may do it in passing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// max(x, 0).

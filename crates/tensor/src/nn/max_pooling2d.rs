@@ -6,7 +6,7 @@ use crate::kernels::pool::{PoolShape, max_pool, max_pool_gradient};
 use crate::shape::Shape;
 use crate::simd::Simd;
 
-use super::layer::{Backward, Layer, Role};
+use super::layer::{Backward, BuildError, Layer, Role};
 
 /// Max-pooling, for any window and stride.
 #[derive(Clone, Copy, Debug)]
@@ -39,11 +39,7 @@ impl MaxPooling2D {
 }
 
 impl Layer for MaxPooling2D {
-    fn kind(&self) -> &'static str {
-        "MaxPooling2D"
-    }
-
-    fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, String> {
+    fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, BuildError> {
         let image = input.as_image().ok_or_else(|| format!("it takes an image (H x W x C) and was given {input}"))?;
         let shape = PoolShape::new(image, self.window, self.stride, self.padding)?;
         self.shape = Some(shape);
@@ -51,7 +47,7 @@ impl Layer for MaxPooling2D {
     }
 
     /// y = max of each window
-    fn infer(&self, x: &[f32], y: &mut [f32]) {
+    fn forward(&self, x: &[f32], y: &mut [f32]) {
         let s = self.shape();
         for (x, y) in x.chunks_exact(s.input_len()).zip(y.chunks_exact_mut(s.output_len())) {
             dispatch!(simd => simd.vectorize(#[inline(always)] || max_pool(simd, s, x, y)));

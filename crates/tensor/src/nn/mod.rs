@@ -2,11 +2,11 @@
 //!
 //! There is no automatic differentiation. A network is a list; its backward pass is the list reversed; each layer's file
 //! holds `y =` and `dx =` side by side. To follow one batch from images to updated weights, read [`fit::train_step`],
-//! then [`trace::Trace`], then a layer such as [`Conv2D`].
+//! then [`trace::Trace`], then a layer such as [`Conv2D`]. What makes this project is [`Network::freeze_through`].
 //!
 //! ```
 //! use thawline_tensor::Tensor;
-//! use thawline_tensor::nn::{Dense, Examples, Fit, Network, Activation, evaluate, fit};
+//! use thawline_tensor::nn::{Activation, Dense, Examples, Fit, Network};
 //!
 //! let mut network = Network::builder([2])
 //!     .layer("hidden", Dense::new(16))
@@ -15,8 +15,8 @@
 //!     .build(1)?;
 //! let xor = Tensor::from_slice([4, 2], &[0., 0., 0., 1., 1., 0., 1., 1.]);
 //! let xor = Examples::new(xor, vec![0, 1, 1, 0]);
-//! fit(&mut network, &xor, None, &Fit { epochs: 300, rate: 0.02, ..Fit::default() }, &mut ())?;
-//! assert_eq!(evaluate(&network, &xor).accuracy, 1.0);
+//! network.fit(&xor, Fit { epochs: 300, rate: 0.02, ..Fit::default() })?;
+//! assert_eq!(network.predict(&xor).classes(), xor.labels());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -26,20 +26,25 @@ mod batch_normalization;
 mod conv2d;
 mod dense;
 mod dropout;
+mod evaluate;
 mod examples;
 pub mod fit;
 mod flatten;
+mod freeze;
 mod global_average_pooling2d;
+mod gradients;
 mod group;
 mod init;
 mod layer;
 mod max_pooling2d;
 mod memory;
 mod network;
+mod observer;
 mod optimizer;
-
+#[cfg(feature = "safetensors")]
+mod save;
 mod schedule;
-mod score;
+mod stage;
 mod summary;
 pub mod trace;
 
@@ -49,22 +54,24 @@ pub use batch_normalization::BatchNormalization;
 pub use conv2d::{Conv2D, Method};
 pub use dense::Dense;
 pub use dropout::Dropout;
+pub use evaluate::{Metrics, Predictions, Score};
 pub use examples::{Examples, Inputs, NoMemory, cache_bytes};
-pub use fit::{
-    EpochReport, Fit, FitError, Observer, Rest, State, StepReport, evaluate, fit, fit_from, fit_head, predict,
-    predict_head,
-};
+pub use fit::{Fit, FitError, Training};
 pub use flatten::Flatten;
+pub use freeze::{Fingerprint, Prefix};
 pub use global_average_pooling2d::GlobalAveragePooling2D;
+pub use gradients::{GradientError, check_gradients};
+pub use group::GROUP;
 pub use init::Init;
-pub use layer::{Backward, Layer, Param, Role, Step};
+pub use layer::{Backward, BuildError, CloneLayer, Layer, LayerSeed, Param, Role, Step};
 pub use max_pooling2d::MaxPooling2D;
 pub use memory::Scratch;
-pub use network::{Builder, Head, Network, NetworkError, Node, Prefix};
+pub use network::{Builder, Copied, Network, NetworkError, Node};
+pub use observer::{EpochReport, History, Observer, Snapshot, State, StepReport, Stop, StopEarly};
 pub use optimizer::{Optimizer, Rule};
-
+#[cfg(feature = "safetensors")]
+pub use save::WeightsError;
 pub use schedule::Schedule;
-pub use score::{Metrics, Score};
 pub use summary::{Summary, SummaryRow};
 
 pub use crate::kernels::conv::Padding;

@@ -1,21 +1,40 @@
-//! The network: an ordered list of named layers, and the thawline that divides it.
+//! The network: an ordered list of named layers.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::shape::Shape;
-use crate::threads;
 
-use super::init;
-use super::layer::{Layer, Param, Role};
+use super::layer::{BuildError, Layer, LayerSeed, Param, Role};
 
 /// The most parameters of a layer, more than any machine holds. Below it no layer's floats, bytes or operations overflow.
 const MOST_PARAMETERS: usize = 1 << 56;
 
+/// The most layers that an error names.
+const MOST_NAMES: usize = 30;
+
 /// A list of named layers, built once with all shapes checked.
 ///
-/// Layers that can be done in passing are folded into the one before them ([`Layer::absorb`]), so a network executes
-/// fewer [`Node`]s than it has layers; names, freezing and the summary speak of the layers as they were listed.
-#[derive(Debug)]
+/// A layer that can be done in passing is folded into the one before it ([`Layer::absorb`]), so a network executes fewer
+/// [`Node`]s than it has layers; names, freezing and the summary speak of the layers as they were listed.
+///
+/// ```
+/// use thawline_tensor::nn::{Activation, Conv2D, Dense, Flatten, MaxPooling2D, Network};
+///
+/// let model_1 = Network::builder([32, 32, 3])
+///     .layer("conv", Conv2D::new(16, [3, 3]))
+///     .layer("relu", Activation::Relu)
+///     .layer("pool", MaxPooling2D::new([2, 2]))
+///     .layer("flatten", Flatten)
+///     .layer("head", Dense::new(5))
+///     .build(1)?;
+///
+/// // The same features, frozen, and a new head. The first model stays as it is.
+/// let mut model_2 = model_1.clone().replace_head("head")?.layer("new_head", Dense::new(3)).build(2)?;
+/// model_2.freeze_through("flatten")?;
+/// println!("{}", model_2.summary());
+/// # Ok::<(), thawline_tensor::nn::NetworkError>(())
+/// ```
+#[derive(Clone, Debug)]
 pub struct Network {
     pub(super) input: Shape,
     pub(super) layers: Vec<Listed>,
@@ -35,7 +54,7 @@ pub(super) struct Listed {
 }
 
 /// A layer as it is executed, with what was folded into it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Node {
     pub(super) name: String,
     pub(super) layer: Box<dyn Layer>,
@@ -56,18 +75,23 @@ impl Node {
         &*self.layer
     }
 
+    /// The shape of one output.
+    pub fn output(&self) -> &Shape {
+        &self.output
+    }
+
     /// Whether training changes anything here.
     pub fn is_trainable(&self) -> bool {
         self.layer.params().iter().any(|param| param.trainable)
     }
 }
 
-/// A layer whose shape does not fit, or a name that is not in the network.
+/// Why a network cannot be built or changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NetworkError {
-    /// A layer and its input do not fit.
+    /// A layer cannot be built.
     #[error("layer {position} '{name}' ({kind}) cannot take an input of {input}: {reason}")]
-    Shape {
+    Build {
         /// Counted from 1.
         position: usize,
         /// The layer's name.
@@ -76,8 +100,8 @@ pub enum NetworkError {
         kind: &'static str,
         /// The shape that the layers before it give.
         input: Shape,
-        /// What does not fit.
-        reason: String,
+        /// What does not fit, or that memory ran out.
+        reason: BuildError,
     },
     /// Two layers have one name.
     #[error("layer {position} is called '{name}' like an earlier one; every layer needs a name of its own")]
@@ -95,42 +119,43 @@ pub enum NetworkError {
         /// The names there are.
         known: String,
     },
+    /// A head cannot begin at a layer that the layer before it has taken over.
+    #[error("layer '{name}' is folded into the layer before it and cannot be replaced without it")]
+    Folded {
+        /// The layer's name.
+        name: String,
+    },
 }
 
 impl NetworkError {
     /// Whether nothing is wrong but that memory ran out: the same network may be built later, or elsewhere.
     pub fn is_lack_of_memory(&self) -> bool {
-        matches!(self, NetworkError::Shape { reason, .. } if reason.starts_with(init::NO_MEMORY))
+        matches!(self, NetworkError::Build { reason: BuildError::NoMemory { .. }, .. })
     }
 }
 
-/// Lists the layers of a network.
-#[derive(Debug)]
+/// A network to which layers are added.
+#[derive(Clone, Debug)]
 pub struct Builder {
-    input: Shape,
+    network: Network,
     layers: Vec<(String, Box<dyn Layer>)>,
 }
 
 impl Builder {
-    /// Appends a layer.
-    pub fn layer(mut self, name: impl Into<String>, layer: impl Layer + 'static) -> Self {
-        self.layers.push((name.into(), Box::new(layer)));
+    /// Appends a layer, or a boxed one if its type is known only at run time.
+    pub fn layer(mut self, name: impl Into<String>, layer: impl Into<Box<dyn Layer>>) -> Self {
+        self.layers.push((name.into(), layer.into()));
         self
     }
 
-    /// Appends a layer whose type is known only at run time.
-    pub fn boxed(mut self, name: impl Into<String>, layer: Box<dyn Layer>) -> Self {
-        self.layers.push((name.into(), layer));
-        self
-    }
-
-    /// Checks every shape and gives the parameters their initial values, which depend on the seed alone.
+    /// Checks every shape and gives the new layers' parameters their initial values, which depend on the seed alone.
     ///
     /// # Errors
     /// Names the first layer that does not fit, its input and the reason.
     pub fn build(self, seed: u64) -> Result<Network, NetworkError> {
+        let kept = self.network.layers.len();
         let mut network = self.outline()?;
-        network.initialize(seed)?;
+        network.initialize_from(kept, seed)?;
         Ok(network)
     }
 
@@ -140,8 +165,8 @@ impl Builder {
     /// # Errors
     /// Names the first layer that does not fit, its input and the reason.
     pub fn outline(self) -> Result<Network, NetworkError> {
-        let mut network = Network { input: self.input, layers: Vec::new(), nodes: Vec::new() };
-        let mut names = HashSet::new();
+        let mut network = self.network;
+        let mut names: HashSet<String> = network.layer_names().map(str::to_owned).collect();
         for (name, layer) in self.layers {
             if !names.insert(name.clone()) {
                 return Err(NetworkError::DuplicateName { position: network.layers.len() + 1, name });
@@ -152,22 +177,42 @@ impl Builder {
     }
 }
 
+/// What became of a parameter in [`Network::copy_params`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Copied {
+    /// It has the values of its namesake.
+    Yes,
+    /// It has none, or one without values.
+    Missing,
+    /// Its namesake has another shape.
+    Mismatched,
+}
+
 impl Network {
-    /// A network for inputs of a shape, with no layer yet.
+    /// A network for inputs of a shape (an image: H, W, C), with no layer yet.
     pub fn builder(input: impl Into<Shape>) -> Builder {
-        Builder { input: input.into(), layers: Vec::new() }
+        Builder { network: Self { input: input.into(), layers: Vec::new(), nodes: Vec::new() }, layers: Vec::new() }
     }
 
-    /// Appends a layer to a built network.
+    /// Takes away the layers from the named one on, the head, and lets others be added in their place. Clone the network
+    /// first to keep it.
     ///
     /// # Errors
-    /// If it does not fit, or its name is taken.
-    pub fn push(&mut self, name: String, layer: Box<dyn Layer>, seed: u64) -> Result<(), NetworkError> {
-        if self.layers.iter().any(|listed| listed.name == name) {
-            return Err(NetworkError::DuplicateName { position: self.layers.len() + 1, name });
+    /// If there is no such layer, or it is folded into an earlier one that would stay.
+    pub fn replace_head(mut self, from: &str) -> Result<Builder, NetworkError> {
+        let position = self.position(from)?;
+        let (kept, head) = self.layers.split_at(position);
+        let nodes = kept.iter().filter_map(|listed| listed.node).max().map_or(0, |node| node + 1);
+        // A layer that only changes the shape leaves nothing behind in the node it is folded into.
+        if head.iter().any(|listed| listed.kind != "Flatten" && listed.node.is_some_and(|node| node < nodes)) {
+            return Err(NetworkError::Folded { name: from.to_owned() });
         }
-        self.append(name, layer)?;
-        self.initialize_layer(self.layers.len() - 1, seed)
+        self.layers.truncate(position);
+        self.nodes.truncate(nodes);
+        if let (Some(node), Some(listed)) = (self.nodes.last_mut(), self.layers.last()) {
+            node.output = listed.output.clone();
+        }
+        Ok(Builder { network: self, layers: Vec::new() })
     }
 
     /// Gives all parameters their initial values, which depend on the seed alone.
@@ -175,38 +220,38 @@ impl Network {
     /// # Errors
     /// Names the first layer that there is no memory for.
     pub fn initialize(&mut self, seed: u64) -> Result<(), NetworkError> {
-        (0..self.layers.len()).try_for_each(|index| self.initialize_layer(index, seed))
+        self.initialize_from(0, seed)
     }
 
-    fn initialize_layer(&mut self, index: usize, seed: u64) -> Result<(), NetworkError> {
-        let Listed { name, kind, node, .. } = &self.layers[index];
-        // What is folded into another layer has no parameters.
-        let Some(node) = node.map(|node| &mut self.nodes[node]).filter(|node| node.name == *name) else {
-            return Ok(());
-        };
-        let position = index + 1;
-        node.layer.initialize(seed, position).map_err(|reason| NetworkError::Shape {
-            position,
-            name: name.clone(),
-            kind,
-            input: node.input.clone(),
-            reason,
-        })
+    fn initialize_from(&mut self, first: usize, seed: u64) -> Result<(), NetworkError> {
+        for (index, Listed { name, kind, node, .. }) in self.layers.iter().enumerate().skip(first) {
+            let position = index + 1;
+            // What is folded into another layer has no parameters.
+            if let Some(node) = node.map(|node| &mut self.nodes[node]).filter(|node| node.name == *name) {
+                node.layer.initialize(LayerSeed { seed, position }).map_err(|reason| {
+                    let (name, input) = (name.clone(), node.input.clone());
+                    NetworkError::Build { position, name, kind, input, reason }
+                })?;
+            }
+        }
+        Ok(())
     }
 
     /// Appends a layer of a new name, without values for its parameters.
     fn append(&mut self, name: String, mut layer: Box<dyn Layer>) -> Result<(), NetworkError> {
         let position = self.layers.len() + 1;
         let (input, kind) = (self.output().clone(), layer.kind());
-        let error =
-            |reason: String| NetworkError::Shape { position, name: name.clone(), kind, input: input.clone(), reason };
-        let output = layer.build(&input, position).map_err(error)?;
+        let misfit = |reason: BuildError| {
+            let (name, input) = (name.clone(), input.clone());
+            NetworkError::Build { position, name, kind, input, reason }
+        };
+        let output = layer.build(&input, position).map_err(misfit)?;
         if output.checked_size().is_none_or(|size| size == 0) {
-            return Err(error(format!("it would give an output of {output}")));
+            return Err(misfit(format!("it would give an output of {output}").into()));
         }
         let add = |sum: usize, param: &Param| sum.checked_add(param.shape.checked_size()?);
         let parameters = layer.params().iter().try_fold(0, add).filter(|&parameters| parameters <= MOST_PARAMETERS);
-        let parameters = parameters.ok_or_else(|| error("its number of weights overflows".to_owned()))?;
+        let parameters = parameters.ok_or_else(|| misfit("its number of weights overflows".into()))?;
         let folded = match (layer.role(), self.nodes.last_mut()) {
             (Role::Reshape, _) => true,
             (role, Some(last)) => last.layer.absorb(role),
@@ -228,38 +273,11 @@ impl Network {
         Ok(())
     }
 
-    /// Takes away the layers from the named one on: a head that is to be replaced.
-    ///
-    /// # Errors
-    /// If there is no such layer, or it is folded into an earlier one that would stay.
-    pub fn truncate(&mut self, from: &str) -> Result<(), NetworkError> {
-        let position = self.position(from)?;
-        let kept = self.layers[..position].iter().filter_map(|listed| listed.node).max().map_or(0, |node| node + 1);
-        if self.layers[position..]
-            .iter()
-            .any(|listed| listed.node.is_some_and(|node| node < kept) && listed.kind != "Flatten")
-        {
-            return Err(NetworkError::Shape {
-                position: position + 1,
-                name: from.to_owned(),
-                kind: self.layers[position].kind,
-                input: self.layers[position].output.clone(),
-                reason: "it is folded into the layer before it, and cannot be taken away alone".into(),
-            });
-        }
-        self.layers.truncate(position);
-        self.nodes.truncate(kept);
-        if let (Some(node), Some(listed)) = (self.nodes.last_mut(), self.layers.last()) {
-            node.output = listed.output.clone();
-        }
-        Ok(())
-    }
-
-    fn position(&self, name: &str) -> Result<usize, NetworkError> {
+    pub(super) fn position(&self, name: &str) -> Result<usize, NetworkError> {
         self.layers.iter().position(|listed| listed.name == name).ok_or_else(|| NetworkError::UnknownLayer {
             name: name.to_owned(),
             known: {
-                let (shown, hidden) = self.layers.split_at(self.layers.len().min(30));
+                let (shown, hidden) = self.layers.split_at(self.layers.len().min(MOST_NAMES));
                 let known = shown.iter().map(|listed| listed.name.as_str()).collect::<Vec<_>>().join(", ");
                 if hidden.is_empty() { known } else { format!("{known} and {} more", hidden.len()) }
             },
@@ -304,76 +322,24 @@ impl Network {
         }
     }
 
-    /// Freezes the parameters of every layer up to and including the named one, and unfreezes those behind it.
-    ///
-    /// # Errors
-    /// If there is no such layer.
-    pub fn freeze_through(&mut self, name: &str) -> Result<(), NetworkError> {
-        let position = self.position(name)?;
-        let frozen = self.layers[..=position].iter().filter_map(|listed| listed.node).max().map_or(0, |node| node + 1);
-        for (index, node) in self.nodes.iter_mut().enumerate() {
-            set_trainable(node, index >= frozen);
-        }
-        Ok(())
-    }
-
-    /// Freezes or unfreezes the parameters of one layer; a layer without parameters is as it was.
-    ///
-    /// # Errors
-    /// If there is no such layer.
-    pub fn set_trainable(&mut self, name: &str, trainable: bool) -> Result<(), NetworkError> {
-        if let Some(node) = self.own_node(name)? {
-            set_trainable(node, trainable);
-        }
-        Ok(())
-    }
-
-    /// Makes every parameter trainable.
-    pub fn unfreeze(&mut self) {
-        self.nodes.iter_mut().for_each(|node| set_trainable(node, true));
-    }
-
-    /// Scales the learning rate of one layer's parameters.
-    ///
-    /// # Errors
-    /// If there is no such layer.
-    pub fn set_rate_factor(&mut self, name: &str, factor: f64) -> Result<(), NetworkError> {
-        if let Some(node) = self.own_node(name)? {
-            node.rate_factor = factor;
-        }
-        Ok(())
-    }
-
-    /// The node of the named layer, unless that is folded into an earlier one, whose parameters are not its own.
-    fn own_node(&mut self, name: &str) -> Result<Option<&mut Node>, NetworkError> {
-        let node = self.layers[self.position(name)?].node;
-        Ok(node.map(|node| &mut self.nodes[node]).filter(|node| node.name == name))
-    }
-
-    /// The thawline: how many nodes at the front are neither trainable nor random, before the first that is.
-    pub fn thawline(&self) -> usize {
-        let free = |node: &Node| !node.is_trainable() && !node.layer.is_random();
-        self.nodes.iter().take_while(|node| free(node)).count()
-    }
-
-    /// The network cut at the thawline: the frozen prefix to share, the head to train. That the prefix is frozen is then
-    /// a fact of the borrow checker.
-    pub fn split(&mut self) -> (Prefix<'_>, Head<'_>) {
-        let thawline = self.thawline();
-        let (frozen, head) = self.nodes.split_at_mut(thawline);
-        let input = &self.input;
-        let prefix = Prefix { input, nodes: frozen };
-        (prefix, Head { nodes: head })
-    }
-
-    /// The frozen prefix alone.
-    pub fn prefix(&self) -> Prefix<'_> {
-        Prefix { input: &self.input, nodes: &self.nodes[..self.thawline()] }
-    }
-
-    /// The whole network as a pure function.
-    pub fn as_prefix(&self) -> Prefix<'_> {
-        Prefix { input: &self.input, nodes: &self.nodes }
+    /// Gives each parameter the values of its namesake among others, such as another network's [`Network::params`], if
+    /// there is one of the same shape. Returns what became of each of this network's parameters.
+    pub fn copy_params<'a>(&mut self, from: impl IntoIterator<Item = (String, &'a Param)>) -> Vec<(String, Copied)> {
+        let from: HashMap<String, &Param> = from.into_iter().collect();
+        let mut report = Vec::new();
+        self.update_params(|name, param| {
+            let copied = match from.get(name) {
+                None => Copied::Missing,
+                Some(source) if source.value.len() != source.shape.size() => Copied::Missing,
+                Some(source) if source.shape != param.shape => Copied::Mismatched,
+                Some(source) => {
+                    param.value.clone_from(&source.value);
+                    Copied::Yes
+                }
+            };
+            report.push((name.to_owned(), copied));
+        });
+        report
     }
 }
 
@@ -382,76 +348,4 @@ pub(super) fn params(nodes: &[Node]) -> impl Iterator<Item = (String, &Param)> {
     nodes
         .iter()
         .flat_map(|node| node.layer.params().iter().map(move |param| (format!("{}/{}", node.name, param.name), param)))
-}
-
-fn set_trainable(node: &mut Node, trainable: bool) {
-    node.layer.params_mut().iter_mut().for_each(|param| param.trainable = trainable);
-}
-
-/// Layers that nothing changes: a pure function of one example.
-#[derive(Clone, Copy, Debug)]
-pub struct Prefix<'a> {
-    input: &'a Shape,
-    nodes: &'a [Node],
-}
-
-/// The layers behind the thawline, to train.
-#[derive(Debug)]
-pub struct Head<'a> {
-    nodes: &'a mut [Node],
-}
-
-impl<'a> Head<'a> {
-    /// The layers.
-    pub fn into_nodes(self) -> &'a mut [Node] {
-        self.nodes
-    }
-}
-
-impl<'a> Prefix<'a> {
-    /// The layers.
-    pub fn nodes(&self) -> &'a [Node] {
-        self.nodes
-    }
-
-    /// Whether there is nothing in it.
-    pub fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
-    }
-
-    /// The shape of what goes in.
-    pub fn input(&self) -> &'a Shape {
-        self.input
-    }
-
-    /// The shape of what comes out.
-    pub fn output(&self) -> &'a Shape {
-        self.nodes.last().map_or(self.input, |last| &last.output)
-    }
-
-    /// Floating-point operations of one example.
-    pub fn flops(&self) -> u64 {
-        self.nodes.iter().fold(0, |sum, node| sum.saturating_add(node.layer.flops()))
-    }
-
-    /// y of one example.
-    pub fn infer(&self, x: &[f32], y: &mut [f32]) {
-        let [first, middle @ .., last] = self.nodes else {
-            match self.nodes {
-                [only] => only.layer.infer(x, y),
-                _ => y.copy_from_slice(x),
-            }
-            return;
-        };
-        let widest = self.nodes.iter().map(|node| node.output.size()).max().unwrap_or(0);
-        threads::with_scratch(2 * widest, |scratch| {
-            let (mut here, mut there) = scratch.split_at_mut(widest);
-            first.layer.infer(x, &mut here[..first.output.size()]);
-            for node in middle {
-                node.layer.infer(&here[..node.input.size()], &mut there[..node.output.size()]);
-                (here, there) = (there, here);
-            }
-            last.layer.infer(&here[..last.input.size()], y);
-        });
-    }
 }

@@ -4,7 +4,7 @@ use crate::buffer::Buffer;
 use crate::dispatch;
 use crate::kernels::optimizer::{AdamStep, adam, sgd};
 use crate::simd::Simd;
-use crate::threads;
+use crate::threads::{Chunks, for_parts};
 
 /// Floats that one task updates: few enough to balance, many enough to be worth a task.
 const CHUNK: usize = 1 << 14;
@@ -63,7 +63,7 @@ impl Optimizer {
         self.next = 0;
     }
 
-    /// Updates the next parameter. `factor` scales the learning rate.
+    /// Updates the next parameter by its gradient. `factor` scales the learning rate.
     ///
     /// # Panics
     /// If the parameter at this place of the order had another length before.
@@ -83,8 +83,10 @@ impl Optimizer {
                 let [rate, mean_share, square_share, epsilon] =
                     [corrected, 1.0 - beta_1, 1.0 - beta_2, epsilon].map(|x| x as f32);
                 let step = AdamStep { rate, mean_share, square_share, epsilon };
-                threads::for_chunks_of_three([value, first, second], CHUNK, |i, state| {
-                    let gradient = &gradient[i * CHUNK..][..state[0].len()];
+                let state = ((Chunks(value, CHUNK), Chunks(first, CHUNK)), Chunks(second, CHUNK));
+                for_parts(state, |i, ((value, first), second)| {
+                    let gradient = &gradient[i * CHUNK..][..value.len()];
+                    let state = [value, first, second];
                     dispatch!(simd => simd.vectorize(#[inline(always)] || adam(simd, step, state, gradient)));
                 });
             }
@@ -101,7 +103,7 @@ impl Optimizer {
         (self.step, &self.moments)
     }
 
-    /// Goes on from a state saved before.
+    /// Continues from a saved state.
     pub fn restore(&mut self, step: u64, moments: Vec<[Buffer; 2]>) {
         (self.step, self.moments, self.next) = (step, moments, 0);
     }

@@ -3,20 +3,21 @@
 
 use std::process::Command;
 
+use thawline_tensor::dispatch;
 use thawline_tensor::kernels::conv::ConvShape;
 use thawline_tensor::kernels::conv::winograd::{OutputGradient, Shrink};
 use thawline_tensor::kernels::gemm::{Epilogue, Matrix, gemm};
 use thawline_tensor::kernels::optimizer::{AdamStep, adam, sgd};
-use thawline_tensor::nn::{Network, evaluate, predict};
+use thawline_tensor::nn::Fit;
 use thawline_tensor::simd::{Level, Simd};
 use thawline_tensor::threads::{count, with_threads};
-use thawline_tensor::{Tensor, dispatch};
 
 use crate::cases::{dense_convolutions, general_convolutions, products};
-use crate::chain::{self, STEP};
+use crate::chain;
 use crate::compare::same_bits;
 use crate::data::{levels, reals};
 use crate::gemm::{FORMS, Product};
+use crate::normalization;
 use crate::rungs::{Rung, winograd_forward, winograd_input_gradient, winograd_kernel_gradient};
 use crate::small;
 
@@ -63,7 +64,7 @@ fn a_training_has_the_same_bits_for_any_number_of_threads() {
     let train = || {
         let mut network = small::network();
         let log = small::train(&mut network, &small::FIT);
-        (small::digest(&network), log)
+        (small::digest(&network), log, small::digest(&normalization::trained()))
     };
     for_any_threads("training", train, |what, actual, expected| assert_eq!(actual, expected, "{what}"));
 }
@@ -92,20 +93,16 @@ fn a_row_alone_has_the_bits_that_it_has_in_a_product() {
 
 #[test]
 fn an_example_alone_has_the_bits_that_it_has_in_a_batch() {
-    let network = small::network();
     let n = 150;
     let examples = small::examples(n);
-    let logits = predict(&network, &examples);
-    let (image, classes) = (network.input().size(), small::CLASSES);
-    let images = reals("images", n * image);
-    for batch in [1, 3, 8, 20] {
-        for (first, images) in (0..n).step_by(batch).zip(images.chunks(batch * image)) {
-            let count = images.len() / image;
-            let dims = [&[count], network.input().dims()].concat();
-            let inputs = Tensor::from_slice(thawline_tensor::Shape::new(dims), images);
-            let part = predict(&network, &thawline_tensor::nn::Examples::new(inputs, vec![0; count]));
-            let what = format!("examples from {first}, {batch} at a time");
-            same_bits(what, part.data(), &logits.data()[first * classes..][..count * classes]);
+    for network in [small::network(), normalization::trained()] {
+        let logits = network.predict(&examples);
+        for batch in [1, 3, 8, 20] {
+            for (first, some) in (0..n as u32).collect::<Vec<_>>().chunks(batch).enumerate() {
+                let part = network.predict(&examples.select(some));
+                let expected = &logits.logits().data()[first * batch * small::CLASSES..][..some.len() * small::CLASSES];
+                same_bits(format!("batch {first} of {batch}"), part.logits().data(), expected);
+            }
         }
     }
 }
@@ -113,15 +110,12 @@ fn an_example_alone_has_the_bits_that_it_has_in_a_batch() {
 #[test]
 fn scoring_does_not_depend_on_the_training_batch() {
     let examples = small::examples(41);
-    let log = |batch_size| {
+    for batch_size in [32, 1, 7, 70, 1000] {
         let mut network = small::network();
         // So low a rate that nothing moves: what is scored is the same network.
-        let options = thawline_tensor::nn::Fit { epochs: 1, batch_size, rate: 1e-30, ..small::FIT };
-        let log = small::train(&mut network, &options);
-        (log.epochs[0][2], log.epochs[0][3], evaluate(&network, &examples))
-    };
-    for batch_size in [32, 1, 7, 70, 1000] {
-        let (loss, accuracy, metrics) = log(batch_size);
+        let options = Fit { epochs: 1, batch_size, rate: 1e-30, ..small::FIT };
+        let [_, _, loss, accuracy] = small::train(&mut network, &options).epochs[0];
+        let metrics = network.evaluate(&examples);
         // The examples' losses are the same bits; batches decide in which order they are added.
         assert!((loss - metrics.loss).abs() <= 1e-14 * loss, "batches of {batch_size}: {loss}, {metrics:?}");
         assert_eq!(accuracy, metrics.accuracy, "batches of {batch_size}");
@@ -249,14 +243,13 @@ fn a_training_has_the_same_bits_on_avx2_and_avx512_and_nearly_so_without_fused_m
 
 #[test]
 fn gradients_of_a_batch_do_not_depend_on_threads() {
-    let network: Network = small::network();
+    let network = small::network();
     let n = 21;
     let images = reals("images", n * network.input().size());
     let dlogits = reals("dlogits", n * small::CLASSES);
     let gradients = || {
-        let mut pass = chain::forward(&network, &images, n, STEP);
-        chain::backward(&network, &mut pass, &images, &dlogits, STEP);
-        [pass.gradients.concat(), pass.input_gradient].concat()
+        let pass = chain::pass(&network, &images, n, &dlogits);
+        [pass.gradients.concat(), pass.dx].concat()
     };
     for_any_threads("gradients", gradients, |what, a, b| same_bits(what, a, b));
 }

@@ -1,78 +1,79 @@
-//! A network's forward and backward pass, one layer after the other over the whole batch, with every activation and
-//! every gradient in the open: the plain counterpart of the engine's `Trace`, which it is also compared with.
+//! A network's training pass, one layer after the other over the whole batch, with every activation and every gradient in
+//! the open: the plain counterpart of the engine's `Trace`, which it is also compared with.
 
-use thawline_tensor::nn::{Backward, Layer, Network, Step};
+use thawline_tensor::kernels::softmax::softmax_cross_entropy;
+use thawline_tensor::nn::{Backward, Network, Step};
 
 /// The step that tests take: a place in the training that is none of the usual zeros.
 pub const STEP: Step = Step { seed: 3, step: 4, example: 0 };
 
 /// What a pass over a batch gave.
 pub struct Pass {
-    /// The output of each node.
-    pub outputs: Vec<Vec<f32>>,
-    /// What each node noted.
-    memories: Vec<Vec<u8>>,
-    /// The gradient for the network's input, once backward has run.
-    pub input_gradient: Vec<f32>,
-    /// The gradients of each node's parameters, one after the other, once backward has run.
+    /// The output of the last node.
+    pub logits: Vec<f32>,
+    /// The gradient for the network's input.
+    pub dx: Vec<f32>,
+    /// The gradients of each node's parameters, one after the other.
     pub gradients: Vec<Vec<f32>>,
 }
 
 impl Pass {
-    /// The output of the last node.
-    pub fn logits(&self) -> &[f32] {
-        self.outputs.last().expect("a network has a layer")
+    /// The gradient of each learned parameter with its full name.
+    pub fn named_gradients(&self, network: &Network) -> Vec<(String, Vec<f32>)> {
+        let all = self.gradients.concat();
+        let mut rest = all.iter().copied();
+        let learned = network.params().filter(|(_, param)| !param.statistic);
+        learned.map(|(name, param)| (name, rest.by_ref().take(param.value.len()).collect())).collect()
     }
 }
 
-/// The floats of one example's output of each node.
-pub fn output_lens(network: &Network) -> Vec<usize> {
-    let rows = network.summary().rows;
-    let starts =
-        network.nodes().iter().map(|node| rows.iter().position(|row| row.name == node.name()).expect("a layer"));
-    let ends = starts.skip(1).chain([rows.len()]);
-    ends.map(|end| rows[end - 1].output.size()).collect()
+/// Forward over `n` examples, and backward from dlogits.
+pub fn pass(network: &Network, x: &[f32], n: usize, dlogits: &[f32]) -> Pass {
+    pass_at(network, x, n, STEP, |_| dlogits.to_vec())
 }
 
-/// A training pass forward over `n` examples.
-pub fn forward(network: &Network, x: &[f32], n: usize, step: Step) -> Pass {
-    let mut pass =
-        Pass { outputs: Vec::new(), memories: Vec::new(), input_gradient: Vec::new(), gradients: Vec::new() };
-    for (node, len) in network.nodes().iter().zip(output_lens(network)) {
-        let (mut y, mut memory) = (vec![f32::NAN; n * len], vec![u8::MAX; n * node.layer().memory_len()]);
-        node.layer().forward(pass.outputs.last().map_or(x, Vec::as_slice), &mut y, &mut memory, step);
-        pass.outputs.push(y);
-        pass.memories.push(memory);
+/// The same at a step, with dlogits as a function of the logits.
+pub fn pass_at(network: &Network, x: &[f32], n: usize, step: Step, dlogits: impl Fn(&[f32]) -> Vec<f32>) -> Pass {
+    let nodes = network.nodes();
+    let (mut activations, mut memories) = (vec![x.to_vec()], Vec::new());
+    for node in nodes {
+        let (mut y, mut memory) = (nans(n * node.output().size()), nans(node.layer().memory_len(n)));
+        node.layer().forward_training(activations.last().expect("x"), &mut y, &mut memory, step);
+        activations.push(y);
+        memories.push(memory);
     }
-    pass
-}
-
-/// The backward pass from the gradient of the logits.
-pub fn backward(network: &Network, pass: &mut Pass, x: &[f32], dlogits: &[f32], step: Step) {
-    let mut dy = dlogits.to_vec();
-    for (index, node) in network.nodes().iter().enumerate().rev() {
-        let x = if index == 0 { x } else { &pass.outputs[index - 1] };
-        let mut dx = vec![f32::NAN; x.len()];
-        let mut gradient = vec![f32::NAN; node.layer().gradient_len()];
-        node.layer().backward(Backward {
-            x,
-            y: &pass.outputs[index],
-            memory: &pass.memories[index],
+    let mut gradients = Vec::new();
+    let mut dy = dlogits(activations.last().expect("x"));
+    for (index, node) in nodes.iter().enumerate().rev() {
+        let (layer, mut dx) = (node.layer(), nans(activations[index].len()));
+        let mut gradient = nans(layer.gradient_len());
+        layer.backward(Backward {
+            x: &activations[index],
+            y: &activations[index + 1],
+            memory: &memories[index],
             dy: &mut dy,
             dx: Some(&mut dx),
             gradient: Some(&mut gradient),
             accumulate: false,
             step,
         });
-        node.layer().finish_gradient(&mut gradient);
-        gradient.truncate(parameters(node.layer()));
-        pass.gradients.insert(0, gradient);
+        layer.finish_gradient(&mut gradient);
+        gradient.truncate(layer.params().iter().filter(|param| !param.statistic).map(|param| param.value.len()).sum());
+        gradients.insert(0, gradient);
         dy = dx;
     }
-    pass.input_gradient = dy;
+    Pass { logits: activations.pop().expect("a network has a layer"), dx: dy, gradients }
 }
 
-/// How many numbers a layer can learn.
-pub fn parameters(layer: &dyn Layer) -> usize {
-    layer.params().iter().filter(|param| !param.statistic).map(|param| param.value.len()).sum()
+/// The mean loss of logits, and its gradient.
+pub fn loss_and_dlogits(logits: &[f32], labels: &[u32]) -> (f64, Vec<f32>) {
+    let (classes, scale) = (logits.len() / labels.len(), 1.0 / labels.len() as f32);
+    let mut dlogits = nans(logits.len());
+    let rows = logits.chunks(classes).zip(dlogits.chunks_mut(classes)).zip(labels);
+    let losses = rows.map(|((z, dz), &label)| softmax_cross_entropy(z, label as usize, scale, dz));
+    (losses.sum::<f64>() / labels.len() as f64, dlogits)
+}
+
+fn nans(len: usize) -> Vec<f32> {
+    vec![f32::NAN; len]
 }

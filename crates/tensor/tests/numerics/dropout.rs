@@ -21,38 +21,35 @@ fn layer(rate: f32, len: usize) -> Network {
 fn rate_zero_is_the_identity_and_rate_one_gives_zeros() {
     let x = reals("x", 1000);
     let network = layer(0.0, 1000);
-    same_bits("y", chain::forward(&network, &x, 1, STEP).logits(), &x);
+    same_bits("y", &chain::pass(&network, &x, 1, &x).logits, &x);
     assert_eq!(network.thawline(), 1, "a dropout that drops nothing is not random");
-    let mut pass = chain::forward(&layer(1.0, 1000), &x, 1, STEP);
-    same_bits("y", pass.logits(), &[0.0; 1000]);
-    chain::backward(&layer(1.0, 1000), &mut pass, &x, &x, STEP);
-    same_bits("dx", &pass.input_gradient, &[0.0; 1000]);
+    let pass = chain::pass(&layer(1.0, 1000), &x, 1, &x);
+    same_bits("y", &pass.logits, &[0.0; 1000]);
+    same_bits("dx", &pass.dx, &[0.0; 1000]);
 }
 
 #[test]
 fn inference_drops_nothing() {
     let x = reals("x", 1000);
     let mut y = vec![f32::NAN; 1000];
-    layer(0.5, 1000).nodes()[0].layer().infer(&x, &mut y);
+    layer(0.5, 1000).nodes()[0].layer().forward(&x, &mut y);
     same_bits("y", &y, &x);
 }
 
 #[test]
 fn the_gradient_has_the_mask_of_the_forward_pass() {
     let len = 1500;
+    let ones = vec![1.0; 3 * len];
     for rate in [0.1, 0.25, 0.5, 0.9] {
         let network = layer(rate, len);
-        let ones = vec![1.0; 3 * len];
-        let mut pass = chain::forward(&network, &ones, 3, STEP);
-        chain::backward(&network, &mut pass, &ones, &ones, STEP);
+        let masks = |step: u64| chain::pass_at(&network, &ones, 3, Step { step, ..STEP }, |_| ones.clone());
+        let pass = masks(1);
         // Of ones, output and gradient both are the mask.
-        same_bits(format!("rate {rate}"), &pass.input_gradient, pass.logits());
-        let mask = |example: usize| &pass.logits()[example * len..][..len];
-        assert_ne!(mask(0), mask(1), "examples have masks of their own");
-        let other = chain::forward(&network, &ones, 3, Step { step: STEP.step + 1, ..STEP });
-        assert_ne!(other.logits(), pass.logits(), "steps have masks of their own");
+        same_bits(format!("rate {rate}"), &pass.dx, &pass.logits);
+        assert_ne!(pass.logits[..len], pass.logits[len..2 * len], "examples have masks of their own");
+        assert_ne!(masks(2).logits, pass.logits, "steps have masks of their own");
         let scale = 65_536.0 / (65_536.0 - (f64::from(rate) * 65_536.0).round());
-        assert!(pass.logits().iter().all(|&x| x == 0.0 || x == scale as f32), "what stays is scaled by 1 / (1 - rate)");
+        assert!(pass.logits.iter().all(|&x| x == 0.0 || x == scale as f32), "what stays is scaled by 1 / (1 - rate)");
     }
 }
 
@@ -61,12 +58,11 @@ fn a_mask_does_not_depend_on_how_the_batch_is_grouped() {
     let len = 700;
     let network = layer(0.3, len);
     let x = reals("x", 10 * len);
-    let whole = chain::forward(&network, &x, 10, STEP);
+    let masked = |x: &[f32], step: Step| chain::pass_at(&network, x, x.len() / len, step, <[f32]>::to_vec).logits;
+    let whole = masked(&x, STEP);
     for group in [1, 3, 8] {
         for (first, x) in (0..10).step_by(group).zip(x.chunks(group * len)) {
-            let step = Step { example: first as u64, ..STEP };
-            let part = chain::forward(&network, x, x.len() / len, step);
-            same_bits("y", part.logits(), &whole.logits()[first * len..][..x.len()]);
+            same_bits("y", &masked(x, STEP.later(first)), &whole[first * len..][..x.len()]);
         }
     }
 }

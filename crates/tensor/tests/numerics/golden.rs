@@ -1,19 +1,16 @@
 //! Golden values: what PyTorch computes in double precision, and Keras confirms.
 //! `tests/golden/README.md` in the repository says what the files hold and how they are made.
 
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use byteorder::{ByteOrder, LittleEndian};
 use safetensors::SafeTensors;
 use thawline_tensor::Tensor;
-use thawline_tensor::kernels::softmax::softmax_cross_entropy;
 use thawline_tensor::nn::{
-    Activation, Conv2D, Dense, Examples, Fit, Flatten, MaxPooling2D, Method, Network, Observer, Padding, Rule,
-    StepReport, fit,
+    Activation, Conv2D, Dense, Examples, Fit, Flatten, MaxPooling2D, Method, Network, Padding, Rule,
 };
 
-use crate::chain::{self, STEP};
+use crate::chain::{self, STEP, loss_and_dlogits};
 use crate::compare::{close, relative_error};
 use crate::data::wide;
 
@@ -106,38 +103,17 @@ fn logits_loss_and_every_gradient_agree() {
     let (x, labels) = pixels(&golden);
     for method in METHODS {
         let network = tutorial(&golden, method);
-        let mut pass = chain::forward(&network, &x, labels.len(), STEP);
-        close(format!("logits by {method:?}"), pass.logits(), &wide(&golden.f32s("logits")), PASS);
-
-        let mut dlogits = vec![0.0; pass.logits().len()];
-        let examples = pass.logits().chunks(5).zip(dlogits.chunks_mut(5)).zip(&labels);
-        let losses = examples.map(|((z, dz), &label)| softmax_cross_entropy(z, label as usize, 1.0 / 8.0, dz));
-        let loss = losses.sum::<f64>() / 8.0;
-        let expected = golden.f64s("loss")[0];
+        let pass = chain::pass_at(&network, &x, labels.len(), STEP, |logits| loss_and_dlogits(logits, &labels).1);
+        let agrees = |name: &str, actual: &[f32]| {
+            close(format!("{name} by {method:?}"), actual, &wide(&golden.f32s(name)), PASS);
+        };
+        agrees("logits", &pass.logits);
+        let (loss, expected) = (loss_and_dlogits(&pass.logits, &labels).0, golden.f64s("loss")[0]);
         assert!((loss - expected).abs() < 1e-6 * expected, "loss by {method:?}: {loss}, not {expected}");
-
-        chain::backward(&network, &mut pass, &x, &dlogits, STEP);
-        let what = format!("gradient of the pixels by {method:?}");
-        close(what, &pass.input_gradient, &wide(&golden.f32s("gradient/pixels")), PASS);
-        for (node, gradients) in network.nodes().iter().zip(&pass.gradients) {
-            let mut rest = &**gradients;
-            for param in node.layer().params() {
-                let (gradient, after) = rest.split_at(param.value.len());
-                let name = format!("gradient/{}/{}", node.name(), param.name);
-                close(format!("{name} by {method:?}"), gradient, &wide(&golden.f32s(&name)), PASS);
-                rest = after;
-            }
+        agrees("gradient/pixels", &pass.dx);
+        for (name, gradient) in pass.named_gradients(&network) {
+            agrees(&format!("gradient/{name}"), &gradient);
         }
-    }
-}
-
-/// Notes the loss of every step.
-struct Losses(Vec<f64>);
-
-impl Observer for Losses {
-    fn step(&mut self, report: &StepReport) -> ControlFlow<()> {
-        self.0.push(report.running.loss);
-        ControlFlow::Continue(())
     }
 }
 
@@ -151,16 +127,16 @@ fn ten_steps_of_training_agree() {
     for (name, rule, rate) in rules {
         for method in METHODS {
             let mut network = tutorial(&golden, method);
-            let mut losses = Losses(Vec::new());
             // All eight examples are one batch, so an epoch is a step.
             let options = Fit { epochs: 10, batch_size: 8, rule, rate, ..Fit::default() };
-            fit(&mut network, &examples, None, &options, &mut losses).expect("training succeeds");
+            let history = network.fit(&examples, options).expect("training succeeds");
             let expected = golden.f64s(&format!("{name}/losses"));
-            assert_eq!(losses.0.len(), expected.len());
-            for (step, (loss, expected)) in losses.0.iter().zip(&expected).enumerate() {
+            assert_eq!(history.epochs.len(), expected.len());
+            for (step, (epoch, expected)) in history.epochs.iter().zip(&expected).enumerate() {
                 // A wrong gradient shows in the second loss. Later, Winograd's rounding, ten times the others', may push
                 // an activation over the kink of a ReLU or a pool, from where on the losses part.
                 let tolerance = if step > 5 && method == Method::Winograd { 5e-4 } else { 5e-7 };
+                let loss = epoch.training.loss;
                 assert!(
                     (loss - expected).abs() <= tolerance * expected,
                     "{name} by {method:?}: the loss before step {} is {loss}, not {expected}",
@@ -222,11 +198,10 @@ fn agrees(golden: &Golden, case: &str, method: Method, same: bool) {
         }
     };
     let x = values("input");
-    let mut pass = chain::forward(&network, &x, x.len() / image.iter().product::<usize>(), STEP);
-    close(format!("{case} by {method:?}: output"), pass.logits(), &wide(&values("output")), PASS);
-    chain::backward(&network, &mut pass, &x, &values("gradient/output"), STEP);
-    let input_gradient = wide(&values("gradient/input"));
-    close(format!("{case} by {method:?}: input gradient"), &pass.input_gradient, &input_gradient, PASS);
+    let n = x.len() / image.iter().product::<usize>();
+    let pass = chain::pass(&network, &x, n, &values("gradient/output"));
+    close(format!("{case} by {method:?}: output"), &pass.logits, &wide(&values("output")), PASS);
+    close(format!("{case} by {method:?}: input gradient"), &pass.dx, &wide(&values("gradient/input")), PASS);
     if !is_pool {
         let expected = [values("gradient/kernel"), values("gradient/bias")].concat();
         let error = relative_error(&pass.gradients[0], &wide(&expected));

@@ -3,7 +3,7 @@
 
 use thawline_tensor::kernels::conv::{ConvShape, Padding};
 use thawline_tensor::kernels::pool::PoolShape;
-use thawline_tensor::nn::{Activation, Backward, Conv2D, Dense, Flatten, Layer, MaxPooling2D, Method, Network};
+use thawline_tensor::nn::{Activation, Backward, Conv2D, Dense, MaxPooling2D, Method, Network};
 
 use crate::cases::{DIMS, dense_convolutions, general_convolutions, pick};
 use crate::chain::{self, STEP};
@@ -86,10 +86,8 @@ impl Stack {
         network.update_params(|name, param| {
             param.value.copy_from_slice(params[usize::from(name == "conv/bias")]);
         });
-        let mut pass = chain::forward(network, x, N, STEP);
-        chain::backward(network, &mut pass, x, dy, STEP);
-        let y = pass.logits().to_vec();
-        Results { y, dx: pass.input_gradient, dkernel_and_bias: pass.gradients.swap_remove(0) }
+        let mut pass = chain::pass(network, x, N, dy);
+        Results { y: pass.logits, dx: pass.dx, dkernel_and_bias: pass.gradients.swap_remove(0) }
     }
 
     /// By the oracle. Where rounding could turn the gradient elsewhere, `dy` becomes zero.
@@ -184,39 +182,35 @@ fn convolutions_with_all_that_is_folded_in_agree_on_real_numbers() {
 fn gradients_of_examples_one_by_one_add_up() {
     let image = [9, 8, 5];
     for method in [Method::Naive, Method::Im2col, Method::Implicit, Method::Winograd] {
-        for relu in [false, true] {
-            let builder = Network::builder(image).layer("conv", Conv2D::new(18, [3, 3]).method(method));
-            let builder = if relu {
-                builder.layer("relu", Activation::Relu).layer("pool", MaxPooling2D::new([2, 2]))
-            } else {
-                builder
-            };
-            let network = builder.build(3).expect("the layers fit");
-            let layer = network.nodes()[0].layer();
-            let (inputs, outputs) = (image.iter().product::<usize>(), chain::output_lens(&network)[0]);
-            let x = reals("x", N * inputs);
-            let noted = layer.memory_len();
-            let (mut y, mut memory) = (vec![f32::NAN; N * outputs], vec![0; N * noted]);
-            layer.forward(&x, &mut y, &mut memory, STEP);
-            let dy = reals("dy", N * outputs);
-            let backward = |examples: std::ops::Range<usize>, gradient: &mut [f32], accumulate: bool| {
-                layer.backward(Backward {
-                    x: &x[examples.start * inputs..examples.end * inputs],
-                    y: &y[examples.start * outputs..examples.end * outputs],
-                    memory: &memory[examples.start * noted..examples.end * noted],
-                    dy: &mut dy[examples.start * outputs..examples.end * outputs].to_vec(),
-                    dx: None,
-                    gradient: Some(gradient),
-                    accumulate,
-                    step: STEP,
-                });
-            };
-            let [mut together, mut one_by_one] = [0; 2].map(|_| vec![f32::NAN; layer.gradient_len()]);
-            backward(0..N, &mut together, false);
-            for example in 0..N {
-                backward(example..example + 1, &mut one_by_one, example > 0);
+        for pooled in [false, true] {
+            let mut builder = Network::builder(image).layer("conv", Conv2D::new(18, [3, 3]).method(method));
+            if pooled {
+                builder = builder.layer("relu", Activation::Relu).layer("pool", MaxPooling2D::new([2, 2]));
             }
-            same_bits(format!("{method:?}, relu and pool {relu}"), &one_by_one, &together);
+            let network = builder.build(3).expect("the layers fit");
+            let node = &network.nodes()[0];
+            let (layer, inputs, outputs) = (node.layer(), image.iter().product::<usize>(), node.output().size());
+            let (x, dy, noted) = (reals("x", N * inputs), reals("dy", N * outputs), layer.memory_len(1));
+            let (mut y, mut memory) = (vec![f32::NAN; N * outputs], vec![0.0; N * noted]);
+            layer.forward_training(&x, &mut y, &mut memory, STEP);
+            // The gradient of a batch, given so many examples at a time.
+            let gradient = |at_once: usize| {
+                let mut gradient = vec![f32::NAN; layer.gradient_len()];
+                for first in (0..N).step_by(at_once) {
+                    layer.backward(Backward {
+                        x: &x[first * inputs..][..at_once * inputs],
+                        y: &y[first * outputs..][..at_once * outputs],
+                        memory: &memory[first * noted..][..at_once * noted],
+                        dy: &mut dy[first * outputs..][..at_once * outputs].to_vec(),
+                        dx: None,
+                        gradient: Some(&mut gradient),
+                        accumulate: first > 0,
+                        step: STEP,
+                    });
+                }
+                gradient
+            };
+            same_bits(format!("{method:?}, relu and pool {pooled}"), &gradient(1), &gradient(N));
         }
     }
 }
@@ -243,16 +237,14 @@ fn dense_is_exact(network: &mut Network, [n, inputs, units]: [usize; 3], relu: b
     network.update_params(|name, param| {
         param.value.copy_from_slice(if name == "dense/bias" { &bias } else { &w });
     });
-    let mut pass = chain::forward(network, &x, n, STEP);
-    chain::backward(network, &mut pass, &x, &dy, STEP);
-
+    let pass = chain::pass(network, &x, n, &dy);
     let [x, w, bias, dy] = [&x, &w, &bias, &dy].map(|floats| wide(floats));
     let before = oracle::dense(&x, &w, &bias, [n, inputs]);
     let (y, dy) = if relu { (oracle::relu(&before), oracle::relu_gradient(&before, &dy)) } else { (before, dy) };
     let [dx, dw, db] = oracle::dense_gradients(&x, &w, &dy, [n, inputs]);
     let what = |result: &str| format!("{result} of {n} x {inputs} through {units} units, relu {relu}");
-    exact(what("y"), pass.logits(), &y);
-    exact(what("dx"), &pass.input_gradient, &dx);
+    exact(what("y"), &pass.logits, &y);
+    exact(what("dx"), &pass.dx, &dx);
     exact(what("dw and db"), &pass.gradients[0], &[dw, db].concat());
 }
 
@@ -271,45 +263,11 @@ fn max_pooling_is_exact_with_any_window_stride_and_padding() {
         let network = Network::builder(image).layer("pool", pool).build(0).expect("the pool fits");
         // Whole numbers, so that many windows have equal elements.
         let [x, dy] = [integers("x", N * s.input_len()), integers("dy", N * s.output_len())];
-        let mut pass = chain::forward(&network, &x, N, STEP);
-        chain::backward(&network, &mut pass, &x, &dy, STEP);
+        let pass = chain::pass(&network, &x, N, &dy);
         let images = || x.chunks_exact(s.input_len()).map(wide).zip(dy.chunks_exact(s.output_len()).map(wide));
         let y: Vec<f64> = images().flat_map(|(x, _)| oracle::max_pool(&s, &x)).collect();
         let dx: Vec<f64> = images().flat_map(|(x, dy)| oracle::max_pool_gradient(&s, &x, &dy)).collect();
-        exact(format!("y of {s:?}"), pass.logits(), &y);
-        exact(format!("dx of {s:?}"), &pass.input_gradient, &dx);
+        exact(format!("y of {s:?}"), &pass.logits, &y);
+        exact(format!("dx of {s:?}"), &pass.dx, &dx);
     }
-}
-
-#[test]
-fn relu_alone_lets_through_what_is_positive() {
-    for len in 1..=67 {
-        let network = Network::builder([len]).layer("relu", Activation::Relu).build(0).expect("a ReLU fits anything");
-        let [x, dy] = [integers("x", N * len), integers("dy", N * len)];
-        let mut pass = chain::forward(&network, &x, N, STEP);
-        chain::backward(&network, &mut pass, &x, &dy, STEP);
-        exact("y", pass.logits(), &oracle::relu(&wide(&x)));
-        exact("dx", &pass.input_gradient, &oracle::relu_gradient(&wide(&x), &wide(&dy)));
-    }
-}
-
-#[test]
-fn flatten_moves_nothing() {
-    let [x, mut dy] = [reals("x", 24), reals("dy", 24)];
-    let (mut y, mut dx) = (vec![f32::NAN; 24], vec![f32::NAN; 24]);
-    Flatten.infer(&x, &mut y);
-    same_bits("y", &y, &x);
-    let expected = dy.clone();
-    let (dy, dx_slot) = (&mut *dy, Some(&mut *dx));
-    Flatten.backward(Backward {
-        x: &x,
-        y: &y,
-        memory: &[],
-        dy,
-        dx: dx_slot,
-        gradient: None,
-        accumulate: false,
-        step: STEP,
-    });
-    same_bits("dx", &dx, &expected);
 }

@@ -1,8 +1,9 @@
-//! Building a network: shapes checked with names and numbers, layers frozen, taken away and put on, and the summary.
+//! Building a network: shapes checked with names and numbers, layers frozen, a head replaced, and the summary.
 
+use thawline_tensor::Shape;
 use thawline_tensor::nn::{
-    Activation, BatchNormalization, Conv2D, Dense, Dropout, Flatten, Init, Layer, MaxPooling2D, Method, Network,
-    NetworkError, Padding,
+    Activation, BatchNormalization, Conv2D, Copied, Dense, Dropout, Flatten, Init, Layer, MaxPooling2D, Method,
+    Network, NetworkError, Padding,
 };
 
 /// The tutorial's network: two convolutions, a hidden layer, and as many classes as asked for.
@@ -23,15 +24,11 @@ pub fn tutorial(classes: usize) -> Network {
         .expect("the network fits together")
 }
 
-/// The message with which a second layer is refused, behind a harmless first one.
-fn refusal<const D: usize>(input: [usize; D], layer: impl Layer + 'static) -> String {
-    let result = Network::builder(input).layer("first", Activation::Relu).layer("second", layer).build(0);
-    result.err().map_or_else(|| "was accepted".into(), |error| error.to_string())
-}
-
+/// Checks that the second layer is refused, behind a harmless first one, with its input and a reason.
 #[track_caller]
-fn refused<const D: usize>(input: [usize; D], layer: impl Layer + 'static, reason: &str) {
-    let message = refusal(input, layer);
+fn refused<const D: usize>(input: [usize; D], layer: impl Into<Box<dyn Layer>>, reason: &str) {
+    let result = Network::builder(input).layer("first", Activation::Relu).layer("second", layer).build(0);
+    let message = result.err().map_or_else(|| "was accepted".into(), |error| error.to_string());
     let dims = input.map(|dim| dim.to_string()).join(" x ");
     assert!(message.starts_with("layer 2 'second' ("), "{message}");
     assert!(message.contains(&format!("cannot take an input of {dims}: ")), "{message}");
@@ -40,68 +37,68 @@ fn refused<const D: usize>(input: [usize; D], layer: impl Layer + 'static, reaso
 
 #[test]
 fn what_does_not_fit_is_refused_with_layer_shapes_and_reason() {
+    let (conv, pool) = (|| Conv2D::new(3, [3, 3]), || MaxPooling2D::new([2, 2]));
     refused([5, 4, 2], Dense::new(3), "it takes a vector and was given 5 x 4 x 2: put a Flatten before it");
-    refused([5], Conv2D::new(3, [3, 3]), "it takes an image (H x W x C) and was given 5");
-    refused([5, 4], MaxPooling2D::new([2, 2]), "it takes an image (H x W x C) and was given 5 x 4");
-    refused([5, 4, 2], Conv2D::new(3, [3, 5]), "its 3 x 5 kernel is larger than the 5 x 4 input");
-    refused([5, 4, 2], Conv2D::new(3, [3, 3]).dilation([1, 2]), "its 3 x 3 kernel is larger than the 5 x 4 input");
-    refused([5, 4, 2], MaxPooling2D::new([6, 1]), "its 6 x 1 window is larger than the 5 x 4 input");
-    let padding = Padding::Explicit([2, 0, 0, 0]);
-    refused([5, 4, 2], MaxPooling2D::new([2, 2]).padding(padding), "leaves a 2 x 2 window without a pixel");
-    let conv = || Conv2D::new(3, [3, 3]);
-    refused([5, 4, 2], conv().stride([2, 1]).method(Method::Winograd), "Winograd's method needs");
+    refused([5], conv(), "it takes an image (H x W x C) and was given 5");
+    refused([5, 4], pool(), "it takes an image (H x W x C) and was given 5 x 4");
+    let image = [5, 4, 2];
+    refused(image, Conv2D::new(3, [3, 5]), "its 3 x 5 kernel is larger than the 5 x 4 input");
+    refused(image, conv().dilation([1, 2]), "its 3 x 3 kernel is larger than the 5 x 4 input");
+    refused(image, MaxPooling2D::new([6, 1]), "its 6 x 1 window is larger than the 5 x 4 input");
+    refused(image, pool().padding(Padding::Explicit([2, 0, 0, 0])), "leaves a 2 x 2 window without a pixel");
+    refused(image, conv().stride([2, 1]).method(Method::Winograd), "Winograd's method needs");
     refused([5, 5, 2], Conv2D::new(3, [5, 5]).method(Method::Winograd), "Winograd's method needs");
     refused([9, 9, 2], conv().dilation([1, 2]).method(Method::Implicit), "the implicit method needs");
-    let padding = Padding::Explicit([0, 3, 0, 0]);
-    refused([5, 4, 2], conv().padding(padding).method(Method::Implicit), "the implicit method needs");
-}
+    let wide = Padding::Explicit([0, 3, 0, 0]);
+    refused(image, conv().padding(wide).method(Method::Implicit), "the implicit method needs");
 
-#[test]
-fn a_size_of_zero_is_refused() {
-    let each = "at least 1";
-    refused([5, 4, 2], Conv2D::new(0, [3, 3]), each);
-    refused([5, 4, 2], Conv2D::new(3, [0, 3]), each);
-    refused([5, 4, 2], Conv2D::new(3, [3, 3]).stride([0, 1]), each);
-    refused([5, 4, 2], Conv2D::new(3, [3, 3]).dilation([1, 0]), each);
-    refused([5, 4, 2], MaxPooling2D::new([0, 2]), each);
-    refused([5, 4, 2], MaxPooling2D::new([2, 2]).stride([1, 0]), each);
-    refused([5], Dense::new(0), each);
-    for input in [[0, 4, 2], [5, 0, 2], [5, 4, 0]] {
-        for padding in [Padding::Valid, Padding::Same, Padding::Explicit([1; 4])] {
-            for method in [Method::Auto, Method::Naive] {
-                let conv = Conv2D::new(3, [3, 3]).padding(padding).method(method);
-                let error = Network::builder(input).layer("conv", conv).build(0).expect_err("zero is refused");
-                assert!(error.to_string().contains(each), "{error}");
-            }
-            let pool = MaxPooling2D::new([2, 2]).padding(padding);
-            let error = Network::builder(input).layer("pool", pool).build(0).expect_err("zero is refused");
-            assert!(error.to_string().contains(each), "{error}");
-        }
-    }
-    let error = Network::builder([0]).layer("dense", Dense::new(3)).build(0).expect_err("zero is refused");
-    assert!(error.to_string().contains("it has 0 inputs and 3 units; both must be at least 1"), "{error}");
-    for layer in [Box::new(Activation::Relu) as Box<dyn Layer>, Box::new(Flatten), Box::new(Dropout::new(0.5))] {
-        let error = Network::builder([0, 3, 3]).boxed("layer", layer).build(0).expect_err("zero is refused");
-        assert!(error.to_string().contains("it would give an output of 0"), "{error}");
-    }
+    // Sizes of zero.
+    refused(image, Conv2D::new(0, [3, 3]), "at least 1");
+    refused(image, Conv2D::new(3, [0, 3]), "at least 1");
+    refused(image, conv().stride([0, 1]), "at least 1");
+    refused(image, conv().dilation([1, 0]), "at least 1");
+    refused(image, MaxPooling2D::new([0, 2]), "at least 1");
+    refused(image, pool().stride([1, 0]), "at least 1");
+    refused([5], Dense::new(0), "at least 1");
 }
 
 #[test]
 fn sizes_beyond_all_memory_are_refused_and_not_tried() {
+    let (image, conv) = ([5, 4, 2], || Conv2D::new(3, [3, 3]));
     let huge = usize::MAX / 2;
-    refused([5, 4, 2], Conv2D::new(huge, [3, 3]), "overflows");
-    refused([5, 4, 2], Conv2D::new(3, [huge, 3]), "is larger than");
-    refused([5, 4, 2], Conv2D::new(3, [3, 3]).dilation([huge, huge]), "is larger than");
-    refused([5, 4, 2], Conv2D::new(3, [3, 3]).dilation([huge, huge]).padding(Padding::Same), "overflows");
-    refused([5, 4, 2], Conv2D::new(3, [3, 3]).padding(Padding::Explicit([usize::MAX; 4])), "is larger than");
-    refused([5, 4, 2], Conv2D::new(3, [3, 3]).padding(Padding::Explicit([huge / 4; 4])), "overflows");
-    refused([5, 4, 2], MaxPooling2D::new([huge, 2]), "is larger than");
+    refused(image, Conv2D::new(huge, [3, 3]), "overflows");
+    refused(image, Conv2D::new(3, [huge, 3]), "is larger than");
+    refused(image, conv().dilation([huge, huge]), "is larger than");
+    refused(image, conv().dilation([huge, huge]).padding(Padding::Same), "overflows");
+    refused(image, conv().padding(Padding::Explicit([usize::MAX; 4])), "is larger than");
+    refused(image, conv().padding(Padding::Explicit([huge / 4; 4])), "overflows");
+    refused(image, MaxPooling2D::new([huge, 2]), "is larger than");
     refused([5], Dense::new(huge), "overflows");
     // More than any address space holds, less than overflows.
     refused([1 << 20], Dense::new(1 << 32), "there is no memory for its 4503599627370496 weights");
-    let of_memory = |units| Network::builder([1 << 20]).layer("x", Dense::new(units)).build(0).unwrap_err();
-    assert!(of_memory(1 << 32).is_lack_of_memory() && !of_memory(usize::MAX / 2).is_lack_of_memory());
     refused([3, 3, 1 << 20], Conv2D::new(1 << 28, [3, 3]), "there is no memory for its");
+    let of_memory = |units| Network::builder([1 << 20]).layer("x", Dense::new(units)).build(0).unwrap_err();
+    assert!(of_memory(1 << 32).is_lack_of_memory() && !of_memory(huge).is_lack_of_memory());
+}
+
+#[test]
+fn an_input_of_no_size_is_refused_by_every_layer() {
+    let refused = |input: &[usize], layer: Box<dyn Layer>, reason: &str| {
+        let error = Network::builder(Shape::new(input)).layer("layer", layer).build(0).expect_err("zero is refused");
+        assert!(error.to_string().contains(reason), "{error}");
+    };
+    for input in [[0, 4, 2], [5, 0, 2], [5, 4, 0]] {
+        for padding in [Padding::Valid, Padding::Same, Padding::Explicit([1; 4])] {
+            for method in [Method::Auto, Method::Naive] {
+                refused(&input, Conv2D::new(3, [3, 3]).padding(padding).method(method).into(), "at least 1");
+            }
+            refused(&input, MaxPooling2D::new([2, 2]).padding(padding).into(), "at least 1");
+        }
+    }
+    refused(&[0], Dense::new(3).into(), "it has 0 inputs and 3 units; both must be at least 1");
+    for layer in [Activation::Relu.into(), Flatten.into(), Dropout::new(0.5).into()] {
+        refused(&[0, 3, 3], layer, "it would give an output of 0");
+    }
 }
 
 #[test]
@@ -118,7 +115,7 @@ fn names_are_unique_and_asked_for_by_name() {
         network.freeze_through("c"),
         network.set_trainable("c", false),
         network.set_rate_factor("c", 0.1),
-        network.truncate("c"),
+        network.clone().replace_head("c").map(drop),
     ];
     for result in results {
         assert_eq!(result.expect_err("there is no such layer").to_string(), expected);
@@ -183,38 +180,46 @@ fn the_prefix_ends_before_the_first_random_or_trainable_layer() {
 }
 
 #[test]
-fn a_head_is_taken_away_and_another_put_on() {
-    let mut network = tutorial(5);
-    let features: Vec<Vec<f32>> = network.params().take(4).map(|(_, param)| param.value.to_vec()).collect();
-    network.truncate("dense_1").expect("there is such a layer");
-    assert_eq!(network.layer_names().last(), Some("flatten_1"));
-    assert_eq!(network.output().dims(), [12_544]);
-    network.push("head".into(), Box::new(Dense::new(7)), 2).expect("it fits");
-    network.push("relu".into(), Box::new(Activation::Relu), 2).expect("it fits");
-    assert_eq!(network.output().dims(), [7]);
-    let names: Vec<String> = network.params().map(|(name, _)| name).collect();
+fn a_head_is_replaced_in_a_clone_and_the_first_model_stays() {
+    let model_1 = tutorial(5);
+    let values = |network: &Network| network.params().map(|(_, param)| param.value.to_vec()).collect::<Vec<_>>();
+    let before = values(&model_1);
+    let replaced = |from: &str| model_1.clone().replace_head(from).expect("there is such a layer");
+    let model_2 = replaced("dense_1").layer("head", Dense::new(7)).layer("relu", Activation::Relu);
+    let mut model_2 = model_2.build(2).expect("it fits");
+    assert_eq!(model_2.output().dims(), [7]);
+    let names: Vec<String> = model_2.params().map(|(name, _)| name).collect();
     assert_eq!(names[4..], ["head/kernel", "head/bias"]);
-    for ((_, param), before) in network.params().zip(&features) {
-        assert!(param.value[..] == before[..], "the features are what they were");
-    }
+    assert_eq!(values(&model_2)[..4], before[..4], "the features are what they were");
+    model_2.update_params(|_, param| param.value.fill(9.0));
+    assert_eq!(values(&model_1), before);
+
     // In front of a Flatten, whose own work is none, too.
-    network.truncate("flatten_1").expect("there is such a layer");
-    assert_eq!(network.output().dims(), [14, 14, 64]);
-    let message = network.push("head".into(), Box::new(Dense::new(7)), 2).expect_err("an image").to_string();
-    assert!(message.contains("layer 7 'head' (Dense) cannot take an input of 14 x 14 x 64"), "{message}");
-    network.push("flatten".into(), Box::new(Flatten), 2).expect("it fits after the failure");
-    network.truncate("conv2d_1").expect("there is such a layer");
-    assert_eq!((network.nodes().len(), network.output().dims()), (0, &[32, 32, 3][..]));
+    let error = replaced("flatten_1").layer("head", Dense::new(7)).build(2).expect_err("an image").to_string();
+    assert!(error.contains("layer 7 'head' (Dense) cannot take an input of 14 x 14 x 64"), "{error}");
+    let cut = replaced("flatten_1").layer("flatten", Flatten).build(2).expect("it fits");
+    assert_eq!(cut.output().dims(), [12_544]);
+    let nothing = replaced("conv2d_1").build(2).expect("it fits");
+    assert_eq!((nothing.nodes().len(), nothing.output().dims()), (0, &[32, 32, 3][..]));
+    for name in ["activation_1", "activation_2", "max_pooling2d_1", "activation_3"] {
+        let error = model_1.clone().replace_head(name).expect_err("it is folded in").to_string();
+        assert!(error.contains(name) && error.contains("folded into the layer before it"), "{error}");
+    }
 }
 
 #[test]
-fn a_layer_folded_into_one_that_stays_cannot_be_taken_away() {
-    let mut network = tutorial(5);
-    for name in ["activation_1", "activation_2", "max_pooling2d_1", "activation_3"] {
-        let message = network.truncate(name).expect_err("it is folded in").to_string();
-        assert!(message.contains(name) && message.contains("folded into the layer before it"), "{message}");
-        assert_eq!(network.layer_names().count(), 11);
-    }
+fn parameters_are_copied_by_name_where_they_fit() {
+    let small = |classes: usize, seed: u64| {
+        let builder = Network::builder([6]).layer("a", Dense::new(4)).layer("b", Dense::new(classes));
+        builder.build(seed).expect("it fits")
+    };
+    let (mut network, other) = (small(3, 1), small(2, 2));
+    let report = network.copy_params(other.params().filter(|(name, _)| name != "a/bias"));
+    let expected = [("a/kernel", Copied::Yes), ("a/bias", Copied::Missing), ("b/kernel", Copied::Mismatched)];
+    assert_eq!(report[..3], expected.map(|(name, copied)| (name.to_owned(), copied)));
+    let kernel = |network: &Network, index| network.params().nth(index).expect("a kernel").1.value.to_vec();
+    assert_eq!(kernel(&network, 0), kernel(&other, 0));
+    assert_eq!(kernel(&network, 2), kernel(&small(3, 1), 2));
 }
 
 #[test]
@@ -242,12 +247,14 @@ fn an_outline_has_the_shapes_and_costs_of_the_network_and_becomes_it() {
             .layer("dense", Dense::new(units))
     };
     assert_eq!(layers(1 << 40).outline().expect("it fits").summary().parameters(), 63_332_969_271_527_424);
-    let (mut outline, built) = (layers(3).outline().expect("it fits"), layers(3).build(7).expect("it fits"));
+    let (outline, built) = (layers(3).outline().expect("it fits"), layers(3).build(7).expect("it fits"));
     assert_eq!(outline.summary(), built.summary());
     assert!(outline.params().all(|(_, param)| param.value.is_empty()));
-    outline.initialize(7).expect("there is memory");
+    let [mut initialized, mut copied] = [outline.clone(), outline];
+    initialized.initialize(7).expect("there is memory");
+    copied.copy_params(built.params());
     let weights = |network: &Network| network.params().map(|(_, param)| param.value.to_vec()).collect::<Vec<_>>();
-    assert_eq!(weights(&outline), weights(&built));
+    assert_eq!([weights(&initialized), weights(&copied)], [weights(&built), weights(&built)]);
 }
 
 #[test]

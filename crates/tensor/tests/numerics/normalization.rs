@@ -1,12 +1,11 @@
 //! Layers that average: batch normalization over the batch, global average pooling over the image.
 
 use thawline_tensor::nn::{
-    Activation, BatchNormalization, Conv2D, Dense, Dropout, Fit, Flatten, GlobalAveragePooling2D, MaxPooling2D,
-    Network, Padding, evaluate, fit, predict,
+    Activation, BatchNormalization, Conv2D, Dense, Dropout, Examples, Fit, Flatten, GlobalAveragePooling2D,
+    MaxPooling2D, Network, Padding,
 };
-use thawline_tensor::threads;
 
-use crate::chain::{self, STEP};
+use crate::chain;
 use crate::compare::{close, same_bits};
 use crate::data::{reals, wide};
 use crate::golden::{Golden, golden};
@@ -45,14 +44,13 @@ fn agrees_with_its_f64_reference_at_every_size() {
                     // Where rounding could decide.
                     dy.iter_mut().zip(&normal).filter(|(_, y)| y.abs() < 1e-4).for_each(|(dy, _)| *dy = 0.0);
                 }
-                let mut pass = chain::forward(&network, &x, n, STEP);
-                chain::backward(&network, &mut pass, &x, &dy, STEP);
+                let pass = chain::pass(&network, &x, n, &dy);
                 let dy = if relu { oracle::relu_gradient(&normal, &wide(&dy)) } else { wide(&dy) };
                 let [dx, dgamma, dbeta] = oracle::batch_norm_gradients(&wide_x, &gamma, &dy, epsilon);
                 let what = |result: &str| format!("{result} of {n} x {shape:?}, relu {relu}");
                 let y = if relu { oracle::relu(&normal) } else { normal };
-                close(what("y"), pass.logits(), &y, TOLERANCE);
-                close(what("dx"), &pass.input_gradient, &dx, 4.0 * TOLERANCE);
+                close(what("y"), &pass.logits, &y, TOLERANCE);
+                close(what("dx"), &pass.dx, &dx, 4.0 * TOLERANCE);
                 close(what("dgamma and dbeta"), &pass.gradients[0], &[dgamma, dbeta].concat(), 4.0 * TOLERANCE);
             }
         }
@@ -71,11 +69,10 @@ fn agrees_with_pytorch_and_keras() {
         network.update_params(|name, param| param.value.copy_from_slice(&values(&name["norm/".len()..])));
         let (x, dy) = (values("input"), values("gradient/output"));
         let agrees = |network: &Network, of: &str| {
-            let mut pass = chain::forward(network, &x, shape[0], STEP);
-            chain::backward(network, &mut pass, &x, &dy, STEP);
-            close(format!("{case}/{of}output"), pass.logits(), &wide(&values(&format!("{of}output"))), 1e-5);
+            let pass = chain::pass(network, &x, shape[0], &dy);
+            close(format!("{case}/{of}output"), &pass.logits, &wide(&values(&format!("{of}output"))), 1e-5);
             let dx = wide(&values(&format!("{of}gradient/input")));
-            close(format!("{case}/{of}gradient/input"), &pass.input_gradient, &dx, 1e-5);
+            close(format!("{case}/{of}gradient/input"), &pass.dx, &dx, 1e-5);
             pass
         };
         let pass = agrees(&network, "");
@@ -88,10 +85,9 @@ fn agrees_with_pytorch_and_keras() {
     let values = |tensor: &str| golden.f32s(&format!("global_average_pool/{tensor}"));
     let network = Network::builder([5, 4, 18]).layer("mean", GlobalAveragePooling2D::new()).build(0).expect("it fits");
     let x = values("input");
-    let mut pass = chain::forward(&network, &x, 3, STEP);
-    chain::backward(&network, &mut pass, &x, &values("gradient/output"), STEP);
-    close("means", pass.logits(), &wide(&values("output")), 1e-6);
-    close("their gradient", &pass.input_gradient, &wide(&values("gradient/input")), 1e-6);
+    let pass = chain::pass(&network, &x, 3, &values("gradient/output"));
+    close("means", &pass.logits, &wide(&values("output")), 1e-6);
+    close("their gradient", &pass.dx, &wide(&values("gradient/input")), 1e-6);
 }
 
 #[test]
@@ -110,8 +106,8 @@ fn a_training_step_moves_the_statistics_as_in_keras() {
         }
     });
     let batch = thawline_tensor::Tensor::from_slice([7, 5], &case("input"));
-    let batch = thawline_tensor::nn::Examples::new(batch, vec![0; 7]);
-    fit(&mut network, &batch, None, &Fit { batch_size: 7, ..Fit::default() }, &mut ()).expect("training succeeds");
+    let batch = Examples::new(batch, vec![0; 7]);
+    network.fit(&batch, Fit { batch_size: 7, ..Fit::default() }).expect("training succeeds");
     for name in ["moving_mean", "moving_variance"] {
         let (_, param) = network.params().find(|(other, _)| other == &format!("norm/{name}")).expect("a statistic");
         close(name, &param.value, &wide(&case(&format!("after/{name}"))), 1e-6);
@@ -119,7 +115,7 @@ fn a_training_step_moves_the_statistics_as_in_keras() {
 }
 
 /// Every kind of stage: depth first, whole, depth first again, with a fold behind the normalization.
-fn network() -> Network {
+pub fn network() -> Network {
     Network::builder([12, 11, 3])
         .layer("conv_1", Conv2D::new(16, [3, 3]).padding(Padding::Same))
         .layer("norm_1", BatchNormalization::new())
@@ -138,66 +134,16 @@ fn network() -> Network {
 
 const FIT: Fit = Fit { epochs: 2, ..crate::small::FIT };
 
-#[test]
-fn training_gives_the_same_bits_for_any_number_of_threads() {
-    let digests = [1, 2, 5].map(|threads| {
-        threads::with_threads(threads, || {
-            let mut network = network();
-            fit(&mut network, &examples(70), None, &FIT, &mut ()).expect("training succeeds");
-            digest(&network)
-        })
-        .expect("threads start")
-    });
-    assert!(digests.iter().all(|digest| *digest == digests[0]), "{digests:?}");
-}
-
-#[test]
-fn one_step_of_the_trace_is_one_pass_of_the_chain() {
-    // With plain descent at rate 1, the weights move by minus the gradient.
-    let rule = thawline_tensor::nn::Rule::Sgd { momentum: 0.0 };
-    let [before, mut after] = [network(), network()];
-    let batch = examples(21);
-    let options = Fit { batch_size: 21, epochs: 1, rule, rate: 1.0, seed: 3, ..Fit::default() };
-    fit(&mut after, &batch, None, &options, &mut ()).expect("training succeeds");
-
-    let order = fit::shuffled(21, 3, 0);
-    let len = 12 * 11 * 3;
-    let mut x = vec![0.0; 21 * len];
-    let mut labels = Vec::new();
-    for (x, &index) in x.chunks_exact_mut(len).zip(&order) {
-        batch.inputs().read(index as usize, x);
-        labels.push(batch.labels()[index as usize]);
-    }
-    let step = thawline_tensor::nn::Step { seed: 3, step: 0, example: 0 };
-    let mut pass = chain::forward(&before, &x, 21, step);
-    let mut dlogits = vec![0.0; 21 * CLASSES];
-    let rows = pass.logits().chunks(CLASSES).zip(dlogits.chunks_mut(CLASSES)).zip(&labels);
-    rows.for_each(|((z, dz), &label)| {
-        thawline_tensor::kernels::softmax::softmax_cross_entropy(z, label as usize, 1.0 / 21.0, dz);
-    });
-    chain::backward(&before, &mut pass, &x, &dlogits, step);
-    let gradients = before.nodes().iter().zip(&pass.gradients).flat_map(|(node, gradients)| {
-        let mut rest = &**gradients;
-        let learned = node.layer().params().iter().filter(|param| !param.statistic);
-        let named = learned.map(move |param| {
-            let (gradient, after) = rest.split_at(param.value.len());
-            rest = after;
-            (format!("{}/{}", node.name(), param.name), gradient.to_vec())
-        });
-        named.collect::<Vec<_>>()
-    });
-    // The gradient of a bias in front of a normalization, which takes it away again, is nothing but rounding.
-    for (name, gradient) in gradients.filter(|(name, _)| name != "conv_1/bias") {
-        let of = |network: &Network| network.params().find(|(other, _)| *other == name).expect("it").1.value.to_vec();
-        let moved: Vec<f32> = of(&before).iter().zip(of(&after)).map(|(before, after)| before - after).collect();
-        close(name, &moved, &wide(&gradient), 2e-3);
-    }
+/// The network after two epochs.
+pub fn trained() -> Network {
+    let mut network = network();
+    network.fit(&examples(70), FIT).expect("training succeeds");
+    network
 }
 
 #[test]
 fn a_frozen_normalization_stands_still_and_is_part_of_the_prefix() {
-    let mut network = network();
-    fit(&mut network, &examples(70), None, &FIT, &mut ()).expect("training succeeds");
+    let mut network = trained();
     network.freeze_through("pool").expect("there is such a layer");
     let kept = |network: &Network| -> Vec<f32> {
         let frozen = network.params().filter(|(_, param)| !param.trainable);
@@ -206,30 +152,14 @@ fn a_frozen_normalization_stands_still_and_is_part_of_the_prefix() {
     let before = kept(&network);
     assert_eq!(before.len(), 3 * 3 * 3 * 16 + 16 + 4 * 16 + 3 * 3 * 16 * 20 + 20);
     assert_eq!(network.prefix().output().dims(), [5, 4, 20]);
-    let [mut cached, mut computed] = [(); 2].map(|()| {
-        let mut copy = self::network();
-        copy.update_params(|name, param| {
-            let (_, trained) = network.params().find(|(other, _)| other == name).expect("the same layers");
-            param.value.copy_from_slice(&trained.value);
-        });
-        copy.freeze_through("pool").expect("there is such a layer");
+    let [cached, computed] = [true, false].map(|cached| {
+        let mut copy = network.clone();
+        copy.fit(&examples(70), Fit { cached, ..FIT }).expect("training succeeds");
         copy
     });
-    fit(&mut cached, &examples(70), None, &FIT, &mut ()).expect("training succeeds");
-    fit(&mut computed, &examples(70), None, &Fit { cached: false, ..FIT }, &mut ()).expect("training succeeds");
     assert_eq!(digest(&cached), digest(&computed));
     same_bits("frozen parameters and statistics", &kept(&cached), &before);
     assert_ne!(digest(&cached), digest(&network), "the head's own normalization moves");
-}
-
-#[test]
-fn inference_gives_an_example_the_same_bits_alone_and_in_a_batch() {
-    let mut network = network();
-    fit(&mut network, &examples(70), None, &FIT, &mut ()).expect("training succeeds");
-    let all = predict(&network, &examples(41));
-    let few = predict(&network, &examples(3));
-    same_bits("logits", few.data(), &all.data()[..3 * CLASSES]);
-    assert!(evaluate(&network, &examples(41)).loss.is_finite());
 }
 
 #[test]

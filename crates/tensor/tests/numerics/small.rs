@@ -1,13 +1,11 @@
 //! A small training with everything in it: all convolution methods' shapes, folds, dropout on both sides of the first
 //! dense layer, and a last batch that is smaller than the others.
 
-use std::ops::ControlFlow;
-
 use sha2::{Digest, Sha256};
 use thawline_tensor::Tensor;
 use thawline_tensor::nn::{
-    Activation, Conv2D, Dense, Dropout, EpochReport, Examples, Fit, Flatten, MaxPooling2D, Network, Observer, Padding,
-    Rule, Schedule, StepReport, fit,
+    Activation, Conv2D, Dense, Dropout, EpochReport, Examples, Fit, Flatten, History, MaxPooling2D, Network, Observer,
+    Padding, Rule, Schedule, StepReport, Stop,
 };
 
 use crate::data::{bits, reals};
@@ -52,6 +50,7 @@ pub const FIT: Fit = Fit {
     rate: 1e-3,
     schedule: Schedule::Constant,
     cached: true,
+    patience: None,
 };
 
 /// All numbers that a training reports, but for the time it takes.
@@ -64,22 +63,26 @@ pub struct Log {
 }
 
 impl Observer for Log {
-    fn step(&mut self, report: &StepReport) -> ControlFlow<()> {
+    fn step(&mut self, report: &StepReport) -> Result<(), Stop> {
         self.steps.push((report.examples, report.running.loss, report.running.accuracy));
-        ControlFlow::Continue(())
+        Ok(())
     }
+}
 
-    fn epoch(&mut self, report: &EpochReport) -> ControlFlow<()> {
-        let validation = report.validation.unwrap_or_default();
-        self.epochs.push([report.training.loss, report.training.accuracy, validation.loss, validation.accuracy]);
-        ControlFlow::Continue(())
-    }
+/// The losses and accuracies of every epoch.
+pub fn metrics(history: &History) -> Vec<[f64; 4]> {
+    let of = |report: &EpochReport| {
+        let (training, validation) = (report.training, report.validation.unwrap_or_default());
+        [training.loss, training.accuracy, validation.loss, validation.accuracy]
+    };
+    history.epochs.iter().map(of).collect()
 }
 
 /// Trains a network, and returns what the training reported.
 pub fn train(network: &mut Network, options: &Fit) -> Log {
-    let mut log = Log::default();
-    fit(network, &examples(70), Some(&examples(41)), options, &mut log).expect("training succeeds");
+    let (mut log, validation) = (Log::default(), examples(41));
+    let history = network.fit(&examples(70), options.validate(&validation).watch(&mut log)).expect("it trains");
+    log.epochs = metrics(&history);
     log
 }
 

@@ -10,7 +10,7 @@ use thawline_tensor::{
         pool::PoolShape,
         reference::{self, max_pool_winners},
     },
-    nn::{Activation, Backward, Conv2D, Layer, MaxPooling2D, Method, Step},
+    nn::{Activation, Backward, Conv2D, Layer, LayerSeed, MaxPooling2D, Method, Step},
     threads,
 };
 
@@ -178,11 +178,14 @@ pub struct LayerPass {
 struct Group {
     x: Buffer,
     y: Buffer,
-    memory: Vec<u8>,
+    memory: Buffer,
     dy: Buffer,
     dx: Buffer,
     gradient: Buffer,
 }
+
+/// The seed of the initial weights, which are then overwritten.
+const FIRST: LayerSeed = LayerSeed { seed: 0, position: 0 };
 
 /// All passes are those of the first step; nothing here is random.
 const STEP: Step = Step { seed: 0, step: 0, example: 0 };
@@ -224,7 +227,7 @@ impl LayerPass {
         [group, name]: [String; 2],
         flops_done: u64,
     ) -> Self {
-        layer.build(&case.input, 0).and_then(|_| layer.initialize(0, 0)).expect("the layer fits");
+        layer.build(&case.input, 0).and_then(|_| layer.initialize(FIRST)).expect("the layer fits");
         for (param, value) in layer.params_mut().iter_mut().zip(&case.params) {
             param.value.copy_from_slice(value);
         }
@@ -235,7 +238,7 @@ impl LayerPass {
             Group {
                 x: repeat(&case.x, copies),
                 y: Buffer::zeros(copies * case.dy.len()),
-                memory: vec![0; copies * layer.memory_len()],
+                memory: Buffer::zeros(layer.memory_len(copies)),
                 dy: repeat(&case.dy, copies),
                 dx: wanted(pass == Pass::InputGradient, copies * case.x.len()),
                 gradient: wanted(pass == Pass::KernelGradient, layer.gradient_len()),
@@ -250,7 +253,7 @@ impl LayerPass {
 
     fn forward(&mut self) {
         let layer = &*self.layer;
-        threads::for_each(&mut self.groups, |_, Group { x, y, memory, .. }| layer.forward(x, y, memory, STEP));
+        threads::for_each(&mut self.groups, |_, Group { x, y, memory, .. }| layer.forward_training(x, y, memory, STEP));
     }
 
     fn backward(&mut self) {

@@ -123,7 +123,7 @@ impl Workload for Light {
         match operation {
             Operation::Dropout => threads::for_chunks(written, FEATURES, |example, y| {
                 let x = &read[example * FEATURES..][..FEATURES];
-                dropout.forward(x, y, &mut [], Step { example: example as u64, ..STEP });
+                dropout.forward_training(x, y, &mut [], Step { example: example as u64, ..STEP });
             }),
             Operation::Softmax => {
                 let rows = written.chunks_exact_mut(CLASSES).zip(read.chunks_exact(CLASSES)).enumerate();

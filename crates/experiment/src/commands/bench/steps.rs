@@ -108,14 +108,14 @@ pub fn with_task<R>(task: Task, then: impl FnOnce(&mut Prepared) -> R) -> R {
     let prepared = |kind| Prepared { task, work, kind };
     let count = if task == Task::Model2Cached { CACHED_BATCHES * BATCH } else { BATCH };
     let pictures = random_pictures(count);
-    let (prefix, head) = network.split();
+    let (prefix, nodes) = network.split();
     if task == Task::Features {
         let features = Tensor::zeros([BATCH, prefix.output().size()]);
         return then(&mut prepared(Kind::Features { prefix, pictures: &pictures, features }));
     }
     let examples = Examples::new(pictures, labels(count));
     let examples = examples.through(prefix, task == Task::Model2Cached).expect("there is memory for a few batches");
-    let training = Training::new(head.into_nodes(), prefix.output().size(), examples, BATCH);
+    let training = Training::new(nodes, prefix.output().size(), examples, BATCH);
     then(&mut prepared(Kind::Training(Box::new(training))))
 }
 
@@ -142,7 +142,7 @@ impl Workload for Prepared<'_> {
             Kind::Features { prefix, pictures, features } => {
                 let len = pictures.example_shape().size();
                 threads::for_chunks(features.data_mut(), prefix.output().size(), |example, features| {
-                    prefix.infer(&pictures.data()[example * len..][..len], features);
+                    prefix.forward(&pictures.data()[example * len..][..len], features);
                 });
             }
         }
@@ -185,10 +185,10 @@ impl<'a> Training<'a> {
         let (batch, step) = next_batch(order, trace.batch(), steps);
         let forward = clocked(|| {
             trace.forward(nodes, examples, batch, Some(step));
-            trace.score(batch.iter().map(|&index| examples.labels()[index as usize]));
+            trace.loss_and_dlogits(batch.iter().map(|&index| examples.labels()[index as usize]));
         });
-        let backward = clocked(|| trace.backward(nodes, batch.len(), step));
-        let update = clocked(|| trace.update(nodes, batch.len(), optimizer));
+        let backward = clocked(|| trace.backward(nodes));
+        let update = clocked(|| trace.update(nodes, optimizer));
         Phases { forward, backward, update }
     }
 }
@@ -280,11 +280,11 @@ fn gradients_and_features(method: ConvMethod) -> Vec<(String, Vec<f32>)> {
     let mut frozen = tutorial(method);
     frozen.freeze_through(FEATURES_END).expect("the tutorial's network has such a layer");
     let mut features = vec![0.0; frozen.prefix().output().size()];
-    frozen.prefix().infer(&pictures.data()[..pictures.example_shape().size()], &mut features);
+    frozen.prefix().forward(&pictures.data()[..pictures.example_shape().size()], &mut features);
 
-    let (prefix, head) = network.split();
+    let (prefix, nodes) = network.split();
     let examples = Examples::new(pictures, labels(2));
-    let mut training = Training::new(head.into_nodes(), prefix.output().size(), examples, 2);
+    let mut training = Training::new(nodes, prefix.output().size(), examples, 2);
     training.step();
     let gradients = training.nodes.iter().enumerate().map(|(index, node)| {
         let parameters = node.layer().params().iter().map(|param| param.value.len()).sum();

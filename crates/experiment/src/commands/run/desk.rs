@@ -1,6 +1,8 @@
 //! The desk at which both trainings of a run happen: shown, recorded, saved, and ended on a signal.
 
-use thawline_tensor::nn::{Network, Rest, StepReport};
+use std::time::Duration;
+
+use thawline_tensor::nn::{EpochReport, Network, Observer, Snapshot, State, StepReport, Stop};
 
 use crate::{
     checkpoint::{self, Owner},
@@ -14,7 +16,7 @@ use crate::{
     record::{EpochRow, ModelRecord},
     run_folder::RunFolder,
     task::Task,
-    training::{self, Begun, Monitor},
+    training,
     weights::{self, Metadata},
 };
 
@@ -42,20 +44,19 @@ impl Desk<'_> {
     ) -> Result<ModelRecord> {
         let options = self.config.fit(seed, cached);
         let metadata = Metadata::new(name, run_seed, task.names(), &self.config.network, network);
-        let begun = match self.folder.load_checkpoint(name)? {
-            None => Begun::new(&options),
+        let state = match self.folder.load_checkpoint(name)? {
+            None => State::start(&options),
             Some((checkpoint, path, damage)) => {
                 let belongs = checkpoint.require_belongs(&metadata, &self.owner, options.epochs);
                 belongs.map_err(|failure| failure.within(&path.display().to_string()))?;
                 damage.map_or(Ok(()), |sentence| self.console.say(sentence))?;
-                let (history, total_seconds) = (checkpoint.standing.history.clone(), checkpoint.standing.total_seconds);
-                self.folder.restore_epochs(name, &history)?;
-                Begun { state: checkpoint.restore(network, &options), history, total_seconds }
+                self.folder.restore_epochs(name, &checkpoint.standing.history)?;
+                checkpoint.restore(network, &options)
             }
         };
-        let is_new = begun.state.epoch == 0 && begun.state.step == 0;
+        let is_new = state.epoch() == 0 && state.step == 0;
         if !is_new {
-            self.console.say(format!("{name} resumes after epoch {}, step {}", begun.state.epoch, begun.state.step))?;
+            self.console.say(format!("{name} resumes after epoch {}, step {}", state.epoch(), state.step))?;
         }
         let stopwatch = stopwatch.filter(|_| is_new);
         let mut progress = Progress::new(self.console, self.config.epochs, task.train.len(), stopwatch);
@@ -63,11 +64,17 @@ impl Desk<'_> {
             let pictures = number::count((task.train.len() + task.validation.len()) as u64);
             progress.wait(format!("computing the frozen features of {pictures} pictures"));
         }
-        let patience = self.config.early_stopping;
         let mut watch = Watch { metadata: &metadata, progress, desk: self, cached };
-        let result = training::train(network, task, &options, patience, begun, &mut watch);
+        let plan = options.validate(&task.validation).watch(&mut watch).resume(state);
+        let result = network.fit(&task.train, plan);
         watch.progress.finish();
-        let record = result?;
+        let history = result?;
+        let best = history.best_epoch();
+        if options.patience.is_some() && best < history.epochs.len() {
+            weights::move_values(self.folder.best(name)?.network, network);
+            self.console.say(format!("{name} gets the weights of its best epoch, {best}"))?;
+        }
+        let record = training::record(network, task, &history, cached);
         self.folder.write_weights(name, &weights::to_safetensors(network, &metadata)?)?;
         Ok(record)
     }
@@ -81,41 +88,35 @@ struct Watch<'a, 'b> {
     cached: bool,
 }
 
-impl Monitor for Watch<'_, '_> {
-    fn features(&mut self, seconds: f64) -> Result<()> {
-        self.progress.begin(self.cached.then_some(seconds))
+impl Observer for Watch<'_, '_> {
+    fn features(&mut self, duration: Duration) -> Result<(), Stop> {
+        Ok(self.progress.begin(self.cached.then_some(duration.as_secs_f64()))?)
     }
 
-    fn step(&mut self, report: &StepReport) -> Result<()> {
+    fn step(&mut self, report: &StepReport) -> Result<(), Stop> {
         self.progress.step(report)?;
         let Some(signal) = self.desk.interrupts.signal() else { return Ok(()) };
         let StepReport { epoch, step, steps, .. } = report;
         let name = &self.metadata.model;
         let what = format!("interrupted in epoch {epoch} of {name}, after step {step} of {steps}");
-        Err(Failure::new(Kind::Signal(signal), what))
+        Err(Failure::new(Kind::Signal(signal), what).into())
     }
 
-    fn epoch(&mut self, row: &EpochRow) -> Result<()> {
-        self.desk.folder.append_epoch(&self.metadata.model, row)?;
-        self.progress.epoch(row)
+    fn epoch(&mut self, report: &EpochReport) -> Result<(), Stop> {
+        let row = EpochRow::from(report);
+        self.desk.folder.append_epoch(&self.metadata.model, &row)?;
+        Ok(self.progress.epoch(&row)?)
     }
 
-    fn rest(&mut self, rest: &Rest, history: &[EpochRow], total_seconds: f64) -> Result<()> {
-        let bytes = checkpoint::to_bytes(rest, self.metadata, history, total_seconds, &self.desk.owner)?;
-        let best = rest.state.step == 0 && last_is_best(history);
-        self.desk.folder.save_checkpoint(&self.metadata.model, &bytes, best)
+    fn snapshot(&mut self, snapshot: Snapshot<'_>) -> Result<(), Stop> {
+        // A training that a signal ended, or that nobody reads the output of any more, is sound and worth keeping.
+        let is_sound = |failure: &Failure| matches!(failure.kind, Kind::Signal(_) | Kind::OutputClosed);
+        if snapshot.stop.is_some_and(|stop| !stop.downcast_ref().is_some_and(is_sound)) {
+            return Ok(());
+        }
+        let bytes = checkpoint::to_bytes(&snapshot, self.metadata, &self.desk.owner)?;
+        let history = &snapshot.state.history;
+        let best = snapshot.state.step == 0 && history.best_epoch() == history.epochs.len();
+        Ok(self.desk.folder.save_checkpoint(&self.metadata.model, &bytes, best)?)
     }
-
-    fn restore_best(&mut self, network: &mut Network, epoch: usize) -> Result<()> {
-        let best = self.desk.folder.best(&self.metadata.model)?;
-        weights::move_values(best.network, network);
-        self.progress.finish();
-        self.desk.console.say(format!("{} gets the weights of its best epoch, {epoch}", self.metadata.model))
-    }
-}
-
-/// Whether the last epoch has a higher validation accuracy than all before.
-fn last_is_best(history: &[EpochRow]) -> bool {
-    let Some((last, before)) = history.split_last() else { return false };
-    before.iter().all(|row| row.val_accuracy < last.val_accuracy)
 }

@@ -109,7 +109,8 @@ fn an_epoch_of_few_pictures_repeats_them_to_a_fifth_of_all() {
     let few = epoch(Some(1));
     assert_eq!((few.positions.len(), few.distinct), (20, 5));
     assert_eq!(epoch(Some(10)).positions.len(), 50);
-    let examples = few.of(&pictures.train, &pictures.train.labels);
+    let all = pictures.train.examples();
+    let examples = few.of(&all);
     let (mut one, mut same) = (vec![0.0; 3072], vec![0.0; 3072]);
     examples.inputs().read(0, &mut one);
     examples.inputs().read(5, &mut same);

@@ -1,4 +1,4 @@
-//! How a network is trained, beside the numbers: the learning rate's course, and what is changed in the pictures.
+//! Settings that are words: the values of `--schedule`, `--augment`, `--labels` and `--cache`.
 
 use std::{fmt, str::FromStr};
 
@@ -89,4 +89,34 @@ impl From<Augment> for String {
     fn from(augment: Augment) -> Self {
         augment.to_string()
     }
+}
+
+/// Which of CIFAR-100's two labels of a picture names its class.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Labels {
+    /// One of a hundred; the only label of CIFAR-10
+    #[default]
+    Fine,
+    /// One of twenty
+    Coarse,
+}
+
+impl Labels {
+    /// Whether nothing was asked for.
+    pub fn is_fine(&self) -> bool {
+        *self == Labels::Fine
+    }
+}
+
+/// Whether the features of the frozen layers are computed once and kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Cache {
+    /// Where they fit in half of the free memory
+    Auto,
+    /// Always; refuses where they do not fit
+    On,
+    /// Never: they are computed for each batch, with the same results
+    Off,
 }

@@ -1,0 +1,126 @@
+//! Scoring and predicting. Both take pictures, or [features](Examples::through) of them.
+
+use crate::kernels::softmax::{argmax, softmax};
+use crate::tensor::Tensor;
+
+use super::examples::Examples;
+use super::memory::evaluation_batch;
+use super::network::{Network, Node};
+use super::trace::Trace;
+
+/// The sums over some examples.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Score {
+    /// The sum of the examples' losses, in nats.
+    pub loss: f64,
+    /// How many were classified correctly.
+    pub correct: usize,
+}
+
+/// Loss and accuracy over some examples.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Metrics {
+    /// Mean softmax cross-entropy, in nats.
+    pub loss: f64,
+    /// The share that was classified correctly, from 0 to 1.
+    pub accuracy: f64,
+}
+
+impl std::ops::Add for Score {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self { loss: self.loss + other.loss, correct: self.correct + other.correct }
+    }
+}
+
+impl Score {
+    /// The means over `n` examples.
+    pub fn mean(self, n: usize) -> Metrics {
+        let n = n.max(1) as f64;
+        Metrics { loss: self.loss / n, accuracy: self.correct as f64 / n }
+    }
+}
+
+/// What a network says about some examples.
+#[derive(Clone, Debug)]
+pub struct Predictions(Tensor);
+
+impl Predictions {
+    /// The outputs of the last layer, examples x classes.
+    pub fn logits(&self) -> &Tensor {
+        &self.0
+    }
+
+    /// Their softmax, examples x classes.
+    pub fn probabilities(&self) -> Tensor {
+        let mut probabilities = self.0.clone();
+        let classes = self.0.example_shape().size();
+        let rows = self.0.data().chunks_exact(classes).zip(probabilities.data_mut().chunks_exact_mut(classes));
+        rows.for_each(|(logits, probabilities)| softmax(logits, probabilities));
+        probabilities
+    }
+
+    /// The likeliest class of each example, the first of equals.
+    pub fn classes(&self) -> Vec<u32> {
+        self.0.data().chunks_exact(self.0.example_shape().size()).map(|logits| argmax(logits) as u32).collect()
+    }
+}
+
+impl Network {
+    /// Loss and accuracy on some examples.
+    ///
+    /// # Panics
+    /// If the examples are not of the network's input shape, or features of another network's frozen prefix.
+    pub fn evaluate(&self, examples: &Examples) -> Metrics {
+        let nodes = self.nodes_for(examples);
+        let batch = evaluation_batch(nodes).min(examples.len());
+        let mut trace = Trace::for_inference(nodes, examples.inputs().shape().size(), batch);
+        evaluate(nodes, &mut trace, examples)
+    }
+
+    /// The logits, probabilities and classes of some examples.
+    ///
+    /// ```
+    /// # use thawline_tensor::{Tensor, nn::{Dense, Examples, Network}};
+    /// let network = Network::builder([4]).layer("logits", Dense::new(3)).build(1)?;
+    /// let flowers = Examples::new(Tensor::from_slice([2, 4], &[5.1, 3.5, 1.4, 0.2, 6.2, 2.9, 4.3, 1.3]), vec![0, 1]);
+    /// let predictions = network.predict(&flowers);
+    /// assert_eq!(predictions.probabilities().shape().dims(), [2, 3]);
+    /// assert_eq!(predictions.classes().len(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Panics
+    /// If the examples are not of the network's input shape, or features of another network's frozen prefix.
+    pub fn predict(&self, examples: &Examples) -> Predictions {
+        let nodes = self.nodes_for(examples);
+        let (classes, batch) = (self.output().size(), evaluation_batch(nodes).min(examples.len()).max(1));
+        let mut trace = Trace::for_inference(nodes, examples.inputs().shape().size(), batch);
+        let mut logits = Tensor::zeros([examples.len(), classes]);
+        let all: Vec<u32> = (0..examples.len() as u32).collect();
+        for (batch, logits) in all.chunks(batch).zip(logits.data_mut().chunks_mut(batch * classes)) {
+            trace.forward(nodes, examples, batch, None);
+            logits.copy_from_slice(trace.logits());
+        }
+        Predictions(logits)
+    }
+
+    /// All nodes for inputs, those of the head for features.
+    fn nodes_for(&self, examples: &Examples) -> &[Node] {
+        let fits = examples.features_of().is_none_or(|of| of == self.prefix().fingerprint());
+        assert!(fits, "the examples are features of another frozen prefix than this network's");
+        &self.nodes[if examples.features_of().is_some() { self.thawline() } else { 0 }..]
+    }
+}
+
+/// Loss and accuracy, with a trace of the nodes at hand.
+pub(super) fn evaluate(nodes: &[Node], trace: &mut Trace, examples: &Examples) -> Metrics {
+    let all: Vec<u32> = (0..examples.len() as u32).collect();
+    let mut sum = Score::default();
+    for batch in all.chunks(trace.batch().max(1)) {
+        trace.forward(nodes, examples, batch, None);
+        sum = sum + trace.score(examples.labels_at(batch));
+    }
+    sum.mean(examples.len())
+}

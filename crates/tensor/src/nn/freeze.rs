@@ -1,0 +1,153 @@
+//! Freezing, and the thawline: the place that divides a network into a frozen prefix and the head that is trained.
+//!
+//! A frozen layer keeps every bit of its parameters, and gets no gradient and no moments. The frozen layers before the
+//! thawline are a pure function of one example, so their outputs, the features, can be computed once and kept.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use crate::shape::Shape;
+use crate::threads;
+
+use super::network::{Network, NetworkError, Node};
+
+impl Network {
+    /// Freezes the parameters of every layer up to and including the named one, and unfreezes those after it.
+    ///
+    /// # Errors
+    /// If there is no such layer.
+    pub fn freeze_through(&mut self, name: &str) -> Result<(), NetworkError> {
+        let position = self.position(name)?;
+        let frozen = self.layers[..=position].iter().filter_map(|listed| listed.node).max().map_or(0, |node| node + 1);
+        for (index, node) in self.nodes.iter_mut().enumerate() {
+            node.set_trainable(index >= frozen);
+        }
+        Ok(())
+    }
+
+    /// Freezes or unfreezes the parameters of one layer, if it has any.
+    ///
+    /// # Errors
+    /// If there is no such layer.
+    pub fn set_trainable(&mut self, name: &str, trainable: bool) -> Result<(), NetworkError> {
+        self.own_node(name)?.into_iter().for_each(|node| node.set_trainable(trainable));
+        Ok(())
+    }
+
+    /// Makes every parameter trainable.
+    pub fn unfreeze(&mut self) {
+        self.nodes.iter_mut().for_each(|node| node.set_trainable(true));
+    }
+
+    /// Scales the learning rate of one layer's parameters.
+    ///
+    /// # Errors
+    /// If there is no such layer.
+    pub fn set_rate_factor(&mut self, name: &str, factor: f64) -> Result<(), NetworkError> {
+        self.own_node(name)?.into_iter().for_each(|node| node.rate_factor = factor);
+        Ok(())
+    }
+
+    /// The node of the named layer, unless that is folded into an earlier one, whose parameters are not its own.
+    fn own_node(&mut self, name: &str) -> Result<Option<&mut Node>, NetworkError> {
+        let node = self.layers[self.position(name)?].node;
+        Ok(node.map(|node| &mut self.nodes[node]).filter(|node| node.name == name))
+    }
+
+    /// The thawline: how many nodes at the front are neither trainable nor random, before the first that is.
+    pub fn thawline(&self) -> usize {
+        let is_pure = |node: &&Node| !node.is_trainable() && !node.layer.is_random();
+        self.nodes.iter().take_while(is_pure).count()
+    }
+
+    /// The network cut at the thawline: the frozen prefix to share, the head's nodes to train. So the borrow checker
+    /// knows that the prefix is frozen.
+    pub fn split(&mut self) -> (Prefix<'_>, &mut [Node]) {
+        let thawline = self.thawline();
+        let (frozen, head) = self.nodes.split_at_mut(thawline);
+        (Prefix { input: &self.input, nodes: frozen }, head)
+    }
+
+    /// The frozen prefix alone.
+    pub fn prefix(&self) -> Prefix<'_> {
+        Prefix { input: &self.input, nodes: &self.nodes[..self.thawline()] }
+    }
+}
+
+impl Node {
+    fn set_trainable(&mut self, trainable: bool) {
+        self.layer.params_mut().iter_mut().for_each(|param| param.trainable = trainable);
+    }
+}
+
+/// The frozen layers before the thawline: a pure function of one example.
+#[derive(Clone, Copy, Debug)]
+pub struct Prefix<'a> {
+    input: &'a Shape,
+    nodes: &'a [Node],
+}
+
+/// A hash of all that decides a prefix's features: its layers and every bit of its parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint(u64);
+
+impl<'a> Prefix<'a> {
+    /// The nodes.
+    pub fn nodes(&self) -> &'a [Node] {
+        self.nodes
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// The shape of one input.
+    pub fn input(&self) -> &'a Shape {
+        self.input
+    }
+
+    /// The shape of one output.
+    pub fn output(&self) -> &'a Shape {
+        self.nodes.last().map_or(self.input, |last| &last.output)
+    }
+
+    /// Floating-point operations of one example.
+    pub fn flops(&self) -> u64 {
+        self.nodes.iter().fold(0, |sum, node| sum.saturating_add(node.layer.flops()))
+    }
+
+    /// y of one example.
+    pub fn forward(&self, x: &[f32], y: &mut [f32]) {
+        let [first, middle @ .., last] = self.nodes else {
+            match self.nodes {
+                [only] => only.layer.forward(x, y),
+                _ => y.copy_from_slice(x),
+            }
+            return;
+        };
+        let widest = self.nodes.iter().map(|node| node.output.size()).max().unwrap_or(0);
+        threads::with_scratch(2 * widest, |scratch| {
+            let (mut input, mut output) = scratch.split_at_mut(widest);
+            first.layer.forward(x, &mut input[..first.output.size()]);
+            for node in middle {
+                node.layer.forward(&input[..node.input.size()], &mut output[..node.output.size()]);
+                (input, output) = (output, input);
+            }
+            last.layer.forward(&input[..last.input.size()], y);
+        });
+    }
+
+    /// What tells this prefix's features from another's.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let mut hasher = DefaultHasher::new();
+        self.input.hash(&mut hasher);
+        for node in self.nodes {
+            // A flattened output holds the same floats.
+            (node.layer.kind(), node.output.size()).hash(&mut hasher);
+            for param in node.layer.params() {
+                hasher.write(bytemuck::cast_slice(&param.value));
+            }
+        }
+        Fingerprint(hasher.finish())
+    }
+}

@@ -1,0 +1,199 @@
+//! What a training tells of itself: reports and snapshots to an [`Observer`] while it runs, a [`History`] at its end.
+
+use std::error::Error;
+use std::time::Duration;
+
+use super::evaluate::{Metrics, Score};
+use super::fit::Fit;
+use super::freeze::Prefix;
+use super::layer::Param;
+use super::network::{Node, params};
+use super::optimizer::Optimizer;
+
+/// Watches a training, and ends it by returning an error: [`StopEarly`] to end it as if it had finished, any other to
+/// fail it with that cause, which [`FitError::Stopped`](super::FitError::Stopped) hands back.
+pub trait Observer {
+    /// The features of the frozen prefix were computed, in this time; called before the first epoch, even if nothing is
+    /// frozen or cached.
+    ///
+    /// # Errors
+    /// To end the training.
+    fn features(&mut self, duration: Duration) -> Result<(), Stop> {
+        let _ = duration;
+        Ok(())
+    }
+
+    /// A step is done.
+    ///
+    /// # Errors
+    /// To end the training.
+    fn step(&mut self, report: &StepReport) -> Result<(), Stop> {
+        let _ = report;
+        Ok(())
+    }
+
+    /// An epoch is done, with its validation.
+    ///
+    /// # Errors
+    /// To end the training.
+    fn epoch(&mut self, report: &EpochReport) -> Result<(), Stop> {
+        let _ = report;
+        Ok(())
+    }
+
+    /// The training pauses: after each epoch, and after the step that ended it. What is saved now can be resumed by
+    /// [`Fit::resume`].
+    ///
+    /// # Errors
+    /// To end the training; of two errors the earlier counts.
+    fn snapshot(&mut self, snapshot: Snapshot<'_>) -> Result<(), Stop> {
+        let _ = snapshot;
+        Ok(())
+    }
+}
+
+/// Watches nothing.
+impl Observer for () {}
+
+/// Why an [`Observer`] ends a training.
+pub type Stop = Box<dyn Error + Send + Sync>;
+
+/// Ends a training without failing it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the training was ended early")]
+pub struct StopEarly;
+
+/// A finished step.
+#[derive(Clone, Copy, Debug)]
+pub struct StepReport {
+    /// The epoch, counted from 1.
+    pub epoch: usize,
+    /// The step in its epoch, counted from 1.
+    pub step: usize,
+    /// Steps in an epoch.
+    pub steps: usize,
+    /// Examples seen in this epoch.
+    pub examples: usize,
+    /// The running means of this epoch, as Keras shows them: with dropout, while the network changes.
+    pub running: Metrics,
+}
+
+/// A finished epoch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EpochReport {
+    /// Counted from 1.
+    pub epoch: usize,
+    /// The time it took, with validation.
+    pub duration: Duration,
+    /// The means over the epoch's steps.
+    pub training: Metrics,
+    /// The metrics on the validation examples after the epoch.
+    pub validation: Option<Metrics>,
+}
+
+/// What a training came to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    /// The finished epochs.
+    pub epochs: Vec<EpochReport>,
+    /// The time in which the frozen prefix's features were computed before the first epoch.
+    pub features: Duration,
+    /// The time of the whole training, without what its observer did with snapshots.
+    pub total: Duration,
+}
+
+impl History {
+    /// The last epoch.
+    pub fn last(&self) -> Option<&EpochReport> {
+        self.epochs.last()
+    }
+
+    /// The epoch with the highest validation accuracy, the earliest of equals, counted from 1; 0 before the first.
+    pub fn best_epoch(&self) -> usize {
+        let accuracy = |report: &EpochReport| report.validation.unwrap_or_default().accuracy;
+        let highest = self.epochs.iter().map(accuracy).fold(f64::NEG_INFINITY, f64::max);
+        self.epochs.iter().position(|report| accuracy(report) == highest).map_or(0, |best| best + 1)
+    }
+
+    /// Whether the validation accuracy has not risen for so many epochs.
+    pub fn has_stalled(&self, patience: Option<usize>) -> bool {
+        let waited = self.epochs.len() - self.best_epoch();
+        !self.epochs.is_empty() && patience.is_some_and(|patience| waited >= patience)
+    }
+}
+
+/// Where a training stands: all that it needs, beside the parameters and its [`Fit`], to continue with the same bits.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// Finished steps of the unfinished epoch.
+    pub step: usize,
+    /// The sums over these steps.
+    pub score: Score,
+    /// The time of these steps.
+    pub elapsed: Duration,
+    /// What the rule remembers of each trainable parameter, in the network's order.
+    pub optimizer: Optimizer,
+    /// The finished epochs.
+    pub history: History,
+}
+
+impl State {
+    /// Before the first step.
+    pub fn start(options: &Fit) -> Self {
+        Self::after(History::default(), Optimizer::new(options.rule, options.rate))
+    }
+
+    /// Between two epochs.
+    pub(super) fn after(history: History, optimizer: Optimizer) -> Self {
+        State { step: 0, score: Score::default(), elapsed: Duration::ZERO, optimizer, history }
+    }
+
+    /// Finished epochs.
+    pub fn epoch(&self) -> usize {
+        self.history.epochs.len()
+    }
+}
+
+/// A training while it pauses, to be looked at or saved.
+#[derive(Clone, Copy)]
+pub struct Snapshot<'a> {
+    /// Where it stands.
+    pub state: &'a State,
+    /// Why the observer ends it here, if it does.
+    pub stop: Option<&'a (dyn Error + Send + Sync + 'static)>,
+    pub(super) prefix: Prefix<'a>,
+    pub(super) head: &'a [Node],
+}
+
+impl<'a> Snapshot<'a> {
+    /// Every parameter of the network, with its full name.
+    pub fn params(&self) -> impl Iterator<Item = (String, &'a Param)> {
+        params(self.prefix.nodes()).chain(params(self.head))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_training_stalls_where_the_accuracy_no_longer_rises() {
+        let report = |(index, &accuracy): (usize, &f64)| {
+            let metrics = Metrics { loss: 1.0, accuracy };
+            EpochReport { epoch: index + 1, duration: Duration::ZERO, training: metrics, validation: Some(metrics) }
+        };
+        for (accuracies, best, stalls_at_2) in [
+            (&[][..], 0, false),
+            (&[0.5], 1, false),
+            (&[0.5, 0.6, 0.6], 2, false),
+            (&[0.5, 0.6, 0.6, 0.6], 2, true),
+            (&[0.6, 0.5, 0.5, 0.7], 4, false),
+            (&[0.0, 0.0, 0.0], 1, true),
+        ] {
+            let epochs = accuracies.iter().enumerate().map(report).collect();
+            let history = History { epochs, ..History::default() };
+            assert_eq!((history.best_epoch(), history.has_stalled(Some(2))), (best, stalls_at_2), "{accuracies:?}");
+            assert!(!history.has_stalled(None));
+        }
+    }
+}

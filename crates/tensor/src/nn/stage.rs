@@ -1,0 +1,189 @@
+//! A stage: consecutive nodes that a batch passes in one way, with their output and its gradient.
+//!
+//! A layer that wants the whole batch is a stage of its own, parallel inside. The layers between two such layers are one
+//! stage together, which the batch passes depth first: a task takes a group of examples, and each example runs through
+//! all layers of the stage while it is in the core's cache.
+
+use std::ops::Range;
+
+use crate::buffer::Buffer;
+use crate::dispatch;
+use crate::kernels::activation::add_to;
+use crate::simd::Simd;
+use crate::threads::{self, Chunks, for_parts};
+
+use super::group::{Batch, GROUP, Group, Source, len_if};
+use super::layer::{Backward, Step};
+use super::network::Node;
+
+/// Floats that one task adds.
+const CHUNK: usize = 1 << 13;
+
+/// A stage, with buffers for a batch.
+pub(super) struct Stage {
+    /// Its nodes in the network.
+    pub nodes: Range<usize>,
+    /// Floats of an output.
+    pub len: usize,
+    /// The outputs.
+    pub y: Buffer,
+    /// The gradient of the loss for them; empty where nothing up to here is trainable.
+    pub dy: Buffer,
+    pass: Pass,
+}
+
+/// How a batch passes a stage.
+enum Pass {
+    /// Group by group, each example through all nodes.
+    DepthFirst(Vec<Group>),
+    /// Through one node, all examples at once.
+    WholeBatch { memory: Buffer, gradient: Buffer },
+}
+
+/// Cuts the nodes into stages. The first is depth first and reads the examples, even if it has no node.
+pub(super) fn ranges(nodes: &[Node]) -> Vec<Range<usize>> {
+    let mut stages: Vec<Range<usize>> = std::iter::once(0..0).collect();
+    let mut previous_is_whole = false;
+    for (index, node) in nodes.iter().enumerate() {
+        let is_whole = node.layer.whole_batch();
+        match stages.last_mut() {
+            Some(stage) if !is_whole && !previous_is_whole => stage.end = index + 1,
+            _ => stages.push(index..index + 1),
+        }
+        previous_is_whole = is_whole;
+    }
+    stages
+}
+
+impl Stage {
+    /// Buffers for the stage of some nodes and batches of up to `batch` examples of `input_len` floats. Nodes before
+    /// `first_trainable` get no gradient.
+    pub fn new(nodes: &[Node], range: Range<usize>, input_len: usize, batch: usize, first_trainable: usize) -> Self {
+        let own = &nodes[range.clone()];
+        let pass = match own {
+            [node] if node.layer.whole_batch() => {
+                let learns = first_trainable < nodes.len() && node.is_trainable();
+                Pass::WholeBatch {
+                    memory: Buffer::zeros(node.layer.memory_len(batch)),
+                    gradient: Buffer::zeros(len_if(learns, node.layer.gradient_len())),
+                }
+            }
+            _ => {
+                let input_len = len_if(range.start == 0, input_len);
+                let first_trainable = first_trainable.saturating_sub(range.start);
+                let sizes = (0..batch).step_by(GROUP).map(|first| GROUP.min(batch - first));
+                Pass::DepthFirst(sizes.map(|size| Group::new(own, input_len, size, first_trainable)).collect())
+            }
+        };
+        let len = own.last().map_or(input_len, |last| last.output.size());
+        let dy = Buffer::zeros(len_if(range.end > first_trainable, batch * len));
+        Stage { nodes: range, len, y: Buffer::zeros(batch * len), dy, pass }
+    }
+
+    /// The outputs of the first `n` examples.
+    pub fn outputs(&self, n: usize) -> Batch<'_> {
+        Batch { floats: &self.y[..n * self.len], len: self.len }
+    }
+
+    /// y of `n` examples, in training where there is a step.
+    pub fn forward(&mut self, nodes: &[Node], source: Source, n: usize, step: Option<Step>) {
+        let (nodes, len) = (&nodes[self.nodes.clone()], self.len);
+        let y = &mut self.y[..n * len];
+        match (&mut self.pass, source) {
+            (Pass::DepthFirst(groups), _) => {
+                let groups = &mut groups[..n.div_ceil(GROUP)];
+                for_parts((groups, Chunks(y, GROUP * len)), |g, (group, y)| {
+                    group.forward(nodes, source.of_group(g), step.map(|step| step.later(g * GROUP)), y, len);
+                });
+            }
+            (Pass::WholeBatch { memory, .. }, Source::Batch(x)) => match step {
+                Some(step) => nodes[0].layer.forward_training(x.floats, y, memory, step),
+                None => nodes[0].layer.forward(x.floats, y),
+            },
+            (Pass::WholeBatch { .. }, Source::Examples(..)) => unreachable!("the first stage is depth first"),
+        }
+    }
+
+    /// The gradients of the parameters, and of the input if `dx` is wanted, from dy of `n` examples. `x` is the previous
+    /// stage's output; the first stage has its own.
+    pub fn backward(
+        &mut self,
+        nodes: &[Node],
+        first_trainable: usize,
+        x: Option<Batch>,
+        dx: Option<&mut [f32]>,
+        n: usize,
+        step: Step,
+    ) {
+        let first_trainable = first_trainable.saturating_sub(self.nodes.start);
+        let nodes = &nodes[self.nodes.clone()];
+        let y = Batch { floats: &self.y[..n * self.len], len: self.len };
+        let dy = &mut self.dy[..n * self.len];
+        match &mut self.pass {
+            Pass::DepthFirst(groups) => {
+                let groups = &mut groups[..n.div_ceil(GROUP)];
+                let dx = dx.map(|dx| {
+                    let len = dx.len() / n;
+                    Chunks(dx, GROUP * len)
+                });
+                for_parts(((groups, Chunks(dy, GROUP * self.len)), dx), |g, ((group, dy), dx)| {
+                    let (x, y) = (x.map(|x| x.of_group(g)), y.of_group(g));
+                    group.backward(nodes, first_trainable, (x, y), dy, dx, step.later(g * GROUP));
+                });
+            }
+            Pass::WholeBatch { memory, gradient } => nodes[0].layer.backward(Backward {
+                x: x.map_or(&[], |x| x.floats),
+                y: y.floats,
+                memory,
+                dy,
+                dx,
+                gradient: nodes[0].is_trainable().then_some(&mut **gradient),
+                accumulate: false,
+                step,
+            }),
+        }
+    }
+
+    /// The gradient of a node's parameters over `n` examples, not yet [finished](super::Layer::finish_gradient), and what
+    /// its layer noted of the whole batch.
+    pub fn summed_gradient(&mut self, node: usize, n: usize) -> (&mut [f32], &[f32]) {
+        match &mut self.pass {
+            Pass::DepthFirst(groups) => (sum_in_order(&mut groups[..n.div_ceil(GROUP)], node - self.nodes.start), &[]),
+            Pass::WholeBatch { memory, gradient } => (gradient, memory),
+        }
+    }
+
+    /// The gradients of a node's parameters, after [`Stage::summed_gradient`] and [`super::Layer::finish_gradient`].
+    pub fn gradient(&self, node: usize) -> &[f32] {
+        match &self.pass {
+            Pass::DepthFirst(groups) => &groups[0].partials[node - self.nodes.start],
+            Pass::WholeBatch { gradient, .. } => gradient,
+        }
+    }
+
+    /// The first of its nodes whose output for one of `n` examples is not finite.
+    pub fn first_not_finite(&self, n: usize) -> Option<usize> {
+        let finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
+        let inner = match &self.pass {
+            Pass::DepthFirst(groups) => &groups[..n.div_ceil(GROUP)],
+            Pass::WholeBatch { .. } => &[],
+        };
+        let is_finite = |node: usize| match node + 1 < self.nodes.end {
+            true => inner.iter().all(|group| finite(&group.activations[node - self.nodes.start])),
+            false => finite(&self.y[..n * self.len]),
+        };
+        self.nodes.clone().find(|&node| !is_finite(node))
+    }
+}
+
+/// Adds the gradients of all groups to the first group's, in order.
+fn sum_in_order(groups: &mut [Group], node: usize) -> &mut [f32] {
+    let (first, others) = groups.split_first_mut().expect("a batch has an example");
+    threads::for_chunks(&mut first.partials[node], CHUNK, |chunk, sum| {
+        for other in &*others {
+            let partial = &other.partials[node][chunk * CHUNK..][..sum.len()];
+            dispatch!(simd => simd.vectorize(#[inline(always)] || add_to(simd, partial, sum)));
+        }
+    });
+    &mut first.partials[node]
+}
