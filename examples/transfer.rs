@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The pictures at a path; without one, some that are drawn from a seed.
     let dataset = match env::args_os().nth(1).map(PathBuf::from).filter(|path| path.exists()) {
         Some(path) => data::named(&path)?.dataset,
-        None => data::draw(1, Size { train: 600, test: 300 })?,
+        None => data::draw(1, Size { train: 2000, test: 500 })?,
     };
     let [source, target] = [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]];
     let train = |classes| selection::examples(dataset.train(), classes);
@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .layer("flatten_1", Flatten)
         .layer("dense_1", Dense::new(5))
         .build(1)?;
-    let options = Fit { epochs: 3, batch_size: 32, ..Fit::default() };
+    let options = Fit { epochs: 5, batch_size: 32, ..Fit::default() };
     model_1.fit(&train(&source), options.validate(&test(&source)))?;
     println!("model_1: {:.1} % of the source classes right", 100.0 * model_1.evaluate(&test(&source)).accuracy);
 
