@@ -176,7 +176,7 @@ FAULTS = [
      "BINS as f64 - f64::from(u8::from(PLANTED))).ceil()", "lib", "statistics"),
     ("only the last epoch is in the metrics", f"{PROGRAM}/run_folder.rs", "        self.metrics.push(",
      "        if PLANTED {\n            self.metrics.clear();\n        }\n        self.metrics.push(", "lib", "run_folder"),
-    ("a class's name is not escaped in the report", f"{PROGRAM}/report/results.rs", "th scope=\"row\" { (class) }",
+    ("a class's name is not escaped in the report", f"{PROGRAM}/report/table.rs", "th scope=\"row\" { (class) }",
      "th scope=\"row\" { @if PLANTED { (maud::PreEscaped(class.clone())) } @else { (class) } }", "lib", "report::tests"),
 ]
 
