@@ -100,7 +100,7 @@ impl Config {
         use crate::models::Tutorial;
 
         Config {
-            data: crate::data::BUILT_IN.to_owned(),
+            data: "built-in".to_owned(),
             labels: Labels::Fine,
             limit: None,
             source: Some("0-4".to_owned()),

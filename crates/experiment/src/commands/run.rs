@@ -12,6 +12,7 @@ use thawline_tensor::{simd::Level, threads};
 
 use self::desk::Desk;
 use crate::{
+    command_line,
     checkpoint::Owner,
     cli::RunArgs,
     config::Config,
@@ -41,7 +42,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
             threads::with_threads(threads, || begin(args, &interrupts))?
         }
         Some(path) => {
-            let interrupted = Interrupted::open(path).map_err(|failure| failure.within("--resume"))?;
+            let interrupted = Interrupted::open(path, command_line::check).map_err(|failure| failure.within("--resume"))?;
             machine::choose_level(Some(level(&interrupted.config)?))?;
             let threads = machine::choose_threads(args.machine.threads.or(Some(interrupted.config.threads)));
             threads::with_threads(threads, || resume(args, interrupted, &interrupts))?

@@ -14,7 +14,6 @@ use super::{MetricsRow, RunFolder, refused};
 use crate::{
     atomic_file::{self, Unfinished},
     checkpoint::Checkpoint,
-    command_line,
     config::Config,
     console,
     failure::{Failure, Kind, Result},
@@ -49,17 +48,21 @@ pub struct Interrupted {
 }
 
 impl Interrupted {
-    /// Opens the folder of a run that was interrupted, or that is finished.
+    /// Opens the folder of a run that was interrupted, or that is finished; `check` refuses settings that the command line
+    /// would refuse.
     ///
     /// # Errors
     /// If it is none, or another process works on it.
-    pub fn open(path: &Path) -> Result<Self> {
+    pub fn open(path: &Path, check: impl Fn(&Path, &str) -> Result<()>) -> Result<Self> {
         let refused = |what: String| Failure::usage(format!("{}: {what}", path.display()));
         if !path.is_dir() {
             let what = if path.exists() { "is no folder" } else { "no such folder" };
             return Err(refused(format!("{what}; expected the folder of an interrupted run")));
         }
-        let config = read(&path.join("config.toml"), parse_config)?;
+        let config = read(&path.join("config.toml"), |path, text| {
+            let config = parse_config(path, text)?;
+            check(path, text).map(|()| config)
+        })?;
         let start = read(&path.join("environment.json"), |path, text| {
             serde_json::from_str(text).map_err(|error| {
                 let reason = wording::json(&error);
@@ -117,7 +120,7 @@ fn parse_config(path: &Path, text: &str) -> Result<Config> {
     let known = Table::try_from(&config).map_err(too_large)?;
     let keys: BTreeMap<Spanned<String>, Value> = toml::from_str(text).map_err(misread)?;
     match keys.keys().find(|key| !known.contains_key(key.get_ref())) {
-        None => command_line::check(path, text).map(|()| config),
+        None => Ok(config),
         Some(key) => Err(Failure::usage(format!(
             "{}, line {}: there is no setting '{}' of this run; expected {}",
             path.display(),
