@@ -14,7 +14,7 @@ use std::{
 };
 
 use criterion::{Criterion, Throughput};
-use thawline::{data, pictures};
+use thawline::data::open;
 use thawline_cifar::Dataset;
 
 fn main() {
@@ -82,7 +82,8 @@ fn draw() -> Dataset {
     });
     // As in CIFAR-10, five files to train and one to test.
     let test = (count / 6).max(1);
-    data::draw(pictures::SEED, pictures::Size { train: 5 * test, test }).unwrap_or_else(|error| panic!("{error}"))
+    open::draw(thawline_drawings::SEED, thawline_drawings::Size { train: 5 * test, test })
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// Whether gzip is there and unpacks the archive, to nowhere.

@@ -5,14 +5,15 @@
 
 use std::{env, path::PathBuf};
 
-use thawline::{data, pictures::Size, selection};
+use thawline::data::{open, selection};
+use thawline_drawings::Size;
 use thawline_tensor::nn::{Activation, Conv2D, Dense, Fit, Flatten, MaxPooling2D, Network};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The pictures at a path; without one, some that are drawn from a seed.
     let dataset = match env::args_os().nth(1).map(PathBuf::from).filter(|path| path.exists()) {
-        Some(path) => data::named(&path)?.dataset,
-        None => data::draw(1, Size { train: 2000, test: 500 })?,
+        Some(path) => open::named(&path)?.dataset,
+        None => open::draw(1, Size { train: 2000, test: 500 })?,
     };
     let [source, target] = [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]];
     let train = |classes| selection::examples(dataset.train(), classes);

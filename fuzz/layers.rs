@@ -8,19 +8,22 @@ use std::{
 
 use flate2::{Compression, write::GzEncoder};
 use thawline::{
-    arms,
-    checkpoint::Checkpoint,
-    classes, command_line,
-    config::Config,
-    exchange::{self, Framework},
-    features::Features,
-    model_file::Model,
+    commands::settings_file,
+    data::{classes, own},
     models::{Architecture, Tutorial, file},
-    own_pictures,
-    record::{ReportPictures, RunRecord},
+    record::{
+        config::Config,
+        run::{ReportPictures, RunRecord},
+    },
     report,
-    sweep::{merge::Results, record::JobRecord, settings::Settings},
-    tensor_file::{self, TensorFile},
+    sweep::{arms, merge::Results, record::JobRecord, settings::Settings},
+    weights::{
+        checkpoint::Checkpoint,
+        exchange::{self, Framework},
+        features::Features,
+        model::Model,
+        tensor_file::{self, TensorFile},
+    },
 };
 use thawline_cifar::{Dataset, Format, Images};
 
@@ -131,7 +134,7 @@ fn import(bytes: &[u8]) {
 /// A file of settings, for `--config` or of a run that goes on.
 fn settings(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let _ = command_line::check(Path::new("settings.toml"), text);
+    let _ = settings_file::check(Path::new("settings.toml"), text);
 }
 
 /// Lists on the command line: classes, arms, seeds.
@@ -179,7 +182,7 @@ fn sweep(bytes: &[u8]) {
 
 /// A user's own picture.
 fn picture(bytes: &[u8]) {
-    let _ = own_pictures::file::decode(Cursor::new(bytes), bytes.len() as u64);
+    let _ = own::file::decode(Cursor::new(bytes), bytes.len() as u64);
 }
 
 fn read(archive: &[u8]) {

@@ -4,7 +4,7 @@ use std::fs;
 
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
-use thawline::hash::sha256;
+use thawline::system::hash::sha256;
 
 use crate::invocation::{Place, archive, files};
 

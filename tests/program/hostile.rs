@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use thawline::tensor_file;
+use thawline::weights::tensor_file;
 
 use crate::{
     invocation::{Call, Place, archive},

@@ -7,7 +7,11 @@ use std::{
 };
 
 use image::{DynamicImage, Frame, ImageFormat, Rgb, RgbImage, codecs::gif::GifEncoder};
-use thawline::{failure::Kind, number::NBSP, own_pictures::file, record::Pixels};
+use thawline::{
+    data::own::file,
+    record::run::Pixels,
+    system::{failure::Kind, number::NBSP},
+};
 
 use crate::invocation::Place;
 

@@ -3,7 +3,7 @@
 use std::{fs, time::Duration};
 
 use thawline::{
-    record::{EpochRow, ModelRecord, ReportPictures, RunRecord},
+    record::run::{EpochRow, ModelRecord, ReportPictures, RunRecord},
     report,
 };
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use thawline::{
     models::{Architecture, Tutorial},
-    weights::{self, Metadata},
+    weights::metadata::{self, Metadata},
 };
 
 use crate::invocation::{Call, Place, archive};
@@ -100,7 +100,7 @@ fn names_of_any_length_and_kind_are_shown_cut_and_are_no_formulas() {
         let long = "a".repeat(length);
         let classes = [&long, "=1+1", "b", "c", "d"].map(str::to_owned).to_vec();
         let metadata = Metadata::new("model_1", 0, classes, &architecture, &network);
-        fs::write(place.path(file), weights::to_safetensors(&network, &metadata).unwrap()).unwrap();
+        fs::write(place.path(file), metadata::to_safetensors(&network, &metadata).unwrap()).unwrap();
         let layers = format!(
             r#"layers = [{{ type = "Conv2D", filters = 1, kernel_size = 3, name = "{long}" }},
             {{ type = "Flatten" }}, {{ type = "Dense" }}]"#

@@ -2,11 +2,7 @@
 
 use faer::{Accum, MatMut, MatRef, Par};
 use thawline::commands::bench::product::{Case, Form};
-use thawline_tensor::{
-    dispatch,
-    kernels::gemm::{Epilogue, Matrix},
-    simd::Level,
-};
+use thawline_tensor::{dispatch, kernels::gemm::{Epilogue, Matrix}, simd::Level};
 
 /// Computes a case's C from its operands, on some threads.
 pub type Multiply = fn(Case, [&[f32]; 2], &mut [f32], usize);

@@ -10,15 +10,7 @@ mod libraries;
 
 use std::{env, process::Command, time::SystemTime};
 
-use thawline::{
-    commands::bench::{
-        product::{CASES, Case, Product},
-        record::load_average,
-        roof,
-        timing::{Times, clocked},
-    },
-    machine,
-};
+use thawline::{commands::bench::{product::{CASES, Case, Product}, record::load_average, roof, timing::{Times, clocked}}, system::machine};
 use thawline_tensor::{simd::Level, threads::with_threads};
 
 use libraries::{LIBRARIES, Multiply};

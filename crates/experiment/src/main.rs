@@ -1,19 +1,22 @@
 //! The program: the command line in, an exit code out.
 #![forbid(unsafe_code)]
 
-mod panics;
-
 use std::{env, process::ExitCode};
 
 use clap::error::ErrorKind;
 use thawline::{
-    command_line::{self, Refusal},
-    commands, console,
-    failure::{Failure, Result},
-    interrupt,
+    commands::{
+        self,
+        settings_file::{self, Refusal},
+    },
+    system::{
+        console,
+        failure::{Failure, Result},
+        interrupt,
+    },
 };
 
-use crate::panics::without_panics;
+use thawline::system::panics::without_panics;
 
 fn main() -> ExitCode {
     without_panics(work).unwrap_or_else(|failure| end(&failure))
@@ -21,7 +24,7 @@ fn main() -> ExitCode {
 
 fn work() -> Result<ExitCode> {
     interrupt::survive_file_size_limit()?;
-    let cli = match command_line::parse(env::args_os().collect()) {
+    let cli = match settings_file::parse(env::args_os().collect()) {
         Ok(cli) => cli,
         Err(Refusal::Usage(error)) => return Ok(usage(&error)),
         Err(Refusal::Settings(failure)) => return Err(failure),
@@ -48,7 +51,7 @@ fn usage(error: &clap::Error) -> ExitCode {
         }
         _ => {
             let arguments: Vec<_> = env::args_os().collect();
-            end(&Failure::usage(format!("{}; see --help", command_line::one_line(error, &arguments))))
+            end(&Failure::usage(format!("{}; see --help", settings_file::one_line(error, &arguments))))
         }
     }
 }

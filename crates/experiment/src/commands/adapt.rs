@@ -13,33 +13,44 @@ use thawline_tensor::{
     threads,
 };
 
+use super::cli::{self, MachineArgs};
 use super::run::{command_line, create_folder};
 use crate::{
-    adaptation::{Adaptation, FORMAT, Mistake, Origin, Settings},
-    cli::{self, MachineArgs},
-    console::{self, Console, Text, fitted, listed},
-    data::BUILT_IN,
-    experiment,
-    failure::{Failure, Kind, Result},
-    features::Features,
-    interrupt::Interrupts,
-    machine,
-    memory::{Memory, Training},
-    model_file::MODEL_FILE,
-    number,
-    options::Cache,
-    own_pictures::{
-        collection::{Collection, Fate},
-        folder::{self, Folder},
+    data::{
+        open::BUILT_IN,
+        own::{
+            collection::{Collection, Fate},
+            folder::{self, Folder},
+        },
     },
-    path_text,
-    predictions::{Guess, guesses},
-    progress::Progress,
-    record::{DataKind, EpochRow},
+    record::{
+        adaptation::{Adaptation, FORMAT, Mistake, Origin, Settings},
+        options::Cache,
+        run::{DataKind, EpochRow},
+    },
     report,
-    run_folder::{RunFolder, Start},
-    spreadsheet, training, transfer,
-    weights::{self, Metadata},
+    run::{
+        folder::{RunFolder, Start},
+        prepare,
+    },
+    system::{
+        console::{self, Console, Text, fitted, listed},
+        failure::{Failure, Kind, Result},
+        interrupt::Interrupts,
+        machine,
+        memory::{Memory, Training},
+        number, path_text, spreadsheet,
+    },
+    training::{
+        predictions::{Guess, guesses},
+        progress::Progress,
+        train, transfer,
+    },
+    weights::{
+        features::Features,
+        metadata::{self, Metadata},
+        model::MODEL_FILE,
+    },
 };
 
 /// Classes that are listed on the terminal; the report lists all.
@@ -154,14 +165,14 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
     progress.wait("computing the frozen features");
     let options = Fit { epochs, batch_size, seed, rate, cached: cache.cached, ..Fit::default() };
     features.fill(&mut network, seed)?;
-    let hashes = weights::frozen_hashes(&network);
+    let hashes = metadata::frozen_hashes(&network);
     let mut watch = Watch { progress, folder: &mut folder, interrupts };
     let trained = network.fit(&task.train, options.validate(&task.validation).watch(&mut watch));
     watch.progress.finish();
-    let model = training::record(&network, &task, &trained?, cache.cached);
-    let frozen = experiment::compare_frozen(hashes, &network);
+    let model = train::record(&network, &task, &trained?, cache.cached);
+    let frozen = prepare::compare_frozen(hashes, &network);
     let metadata = Metadata::new("adapted", seed, task.names(), &features.model().metadata.network, &network);
-    folder.write(MODEL_FILE, &weights::to_safetensors(&network, &metadata)?)?;
+    folder.write(MODEL_FILE, &metadata::to_safetensors(&network, &metadata)?)?;
 
     let guesses = guesses(&network, &task.validation, |picture| format!("held-out picture {}", picture + 1))?;
     folder.write("pictures.csv", &table(&pictures, &guesses)?)?;

@@ -7,19 +7,25 @@ use std::{
 
 use thawline_cifar::{Format, Images, Source};
 
+use super::cli::{DataCommand, DataPath, SamplesArgs, SynthArgs};
 use crate::{
-    atomic_file, classes,
-    cli::{DataCommand, DataPath, SamplesArgs, SynthArgs},
-    console::{self, Console, Text},
-    data::{self, Data},
-    failure::{Failure, Result},
-    interrupt::Interrupts,
-    number,
-    output::{self, Output},
-    pictures,
-    record::ClassRecord,
-    report, task,
+    data::{
+        classes,
+        open::{self, Data},
+        task,
+    },
+    record::run::ClassRecord,
+    report,
+    system::{
+        atomic_file,
+        console::{self, Console, Text},
+        failure::{Failure, Result},
+        interrupt::Interrupts,
+        number,
+        output::{self, Output},
+    },
 };
+use thawline_drawings;
 
 /// Does what the subcommand says.
 ///
@@ -36,8 +42,8 @@ pub fn data(command: &DataCommand) -> Result<()> {
 
 fn open(path: &DataPath) -> Result<Data> {
     match &path.path {
-        None => data::open(None),
-        Some(path) => data::named(path),
+        None => open::open(None),
+        Some(path) => open::named(path),
     }
 }
 
@@ -86,7 +92,7 @@ fn synth(args: &SynthArgs) -> Result<()> {
     if archive.is_none() {
         output::require_new_folder(out)?;
     }
-    let dataset = data::draw(*seed, pictures::Size { train: *train, test: *test })?;
+    let dataset = open::draw(*seed, thawline_drawings::Size { train: *train, test: *test })?;
     match &archive {
         Some(output) => output.write_with(|file| dataset.write_archive_to(BufWriter::new(file)))?,
         None => atomic_file::write_folder(out, |folder| {

@@ -6,24 +6,25 @@ use clap::Args;
 use serde::Serialize;
 use thawline_tensor::threads;
 
+use super::cli::{ForceArg, MachineArgs};
 use crate::{
-    classes,
-    cli::{ForceArg, MachineArgs},
-    console::{self, Console, Text, WIDTH, fitted, listed, shown},
-    data,
-    failure::{Failure, Kind, Result},
-    interrupt::Interrupts,
-    machine,
-    memory::Memory,
-    model_file::Model,
-    number,
-    options::{Augment, Labels},
-    output::Output,
-    path_text,
-    predictions::require_finite,
-    record::{ConfusionMatrix, DataRecord},
-    task::Task,
-    tensor_file, training,
+    data::{classes, open, task::Task},
+    record::{
+        options::{Augment, Labels},
+        run::{ConfusionMatrix, DataRecord},
+    },
+    system::{
+        console::{self, Console, Text, WIDTH, fitted, listed, shown},
+        failure::{Failure, Kind, Result},
+        interrupt::Interrupts,
+        machine,
+        memory::Memory,
+        number,
+        output::Output,
+        path_text,
+    },
+    training::{predictions::require_finite, train},
+    weights::{model::Model, tensor_file},
 };
 
 /// Flags of `eval`.
@@ -43,7 +44,7 @@ pub struct EvalArgs {
     #[arg(long, value_name = "CLASSES", allow_hyphen_values = true)]
     pub classes: Option<String>,
     /// Use at most N test pictures
-    #[arg(long, value_name = "N", value_parser = crate::cli::count)]
+    #[arg(long, value_name = "N", value_parser = crate::commands::cli::count)]
     pub limit: Option<usize>,
     /// Write the logits of each picture to this safetensors file
     #[arg(long, value_name = "FILE")]
@@ -83,7 +84,7 @@ pub fn eval(args: &EvalArgs) -> Result<()> {
 
 fn score(args: &EvalArgs) -> Result<()> {
     let model = Model::open(&args.from).map_err(|failure| failure.within("--from"))?;
-    let data = data::open(args.data.as_deref())?.labelled(args.labels)?;
+    let data = open::open(args.data.as_deref())?.labelled(args.labels)?;
     let inputs = data.inputs(args.data.as_deref());
     let inputs: Vec<&Path> = inputs.iter().chain([&args.from]).map(PathBuf::as_path).collect();
     let open =
@@ -134,7 +135,7 @@ fn score(args: &EvalArgs) -> Result<()> {
         examples: task.validation.len() as u64,
         loss: metrics.loss,
         accuracy: metrics.accuracy,
-        confusion: training::confusion(&predictions, &task),
+        confusion: train::confusion(&predictions, &task),
     };
     let console = output.as_ref().map_or_else(Console::default, Output::console);
     if args.json {

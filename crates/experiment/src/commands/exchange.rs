@@ -4,19 +4,23 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::names;
+use super::cli::{ForceArg, ModelArgs};
+use crate::system::names;
 use crate::{
-    cli::{ForceArg, ModelArgs},
-    console::{self, Text, listed},
-    exchange::{self, Framework, pytorch},
-    failure::{Failure, Result},
-    interrupt::Interrupts,
-    machine,
-    memory::{MORE, Memory},
-    model_file::Model,
-    output::Output,
-    tensor_file::TensorFile,
-    weights::{self, Metadata},
+    system::{
+        console::{self, Text, listed},
+        failure::{Failure, Result},
+        interrupt::Interrupts,
+        machine,
+        memory::{MORE, Memory},
+        output::Output,
+    },
+    weights::{
+        exchange::{self, Framework, pytorch},
+        metadata::{self, Metadata},
+        model::Model,
+        tensor_file::TensorFile,
+    },
 };
 
 /// Flags of `export`.
@@ -119,7 +123,7 @@ pub fn import(args: &ImportArgs) -> Result<()> {
         .map_err(|failure| failure.within(&place))?;
     let metadata = Metadata { model: "imported".to_owned(), frozen: Vec::new(), ..metadata };
     network.unfreeze();
-    output.write(&weights::to_safetensors(&network, &metadata)?)?;
+    output.write(&metadata::to_safetensors(&network, &metadata)?)?;
     let from = if framework == Framework::Torch { "PyTorch" } else { "Keras" };
     let without = if prefix.is_empty() { String::new() } else { format!(", names without {prefix}") };
     output.console().result(format!(

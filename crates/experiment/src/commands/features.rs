@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::{cli::ForceArg, failure::Result, features::Features, interrupt::Interrupts, output::Output};
+use super::cli::ForceArg;
+use crate::{
+    system::{failure::Result, interrupt::Interrupts, output::Output},
+    weights::features::Features,
+};
 
 /// Flags of `features`.
 #[derive(Debug, Args)]

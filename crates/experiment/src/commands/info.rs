@@ -4,8 +4,8 @@ use std::time::SystemTime;
 
 use thawline_tensor::{simd::Level, threads};
 
-use crate::{
-    cli::InfoArgs,
+use super::cli::InfoArgs;
+use crate::system::{
     console,
     failure::Result,
     machine::{self, Environment},

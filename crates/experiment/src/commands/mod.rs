@@ -1,5 +1,10 @@
 //! The subcommands, a file each.
 
+pub mod cli;
+pub mod run_settings;
+pub mod settings_file;
+pub mod values;
+
 pub mod adapt;
 pub mod bench;
 pub mod data;
@@ -13,10 +18,8 @@ pub mod run;
 pub mod summary;
 pub mod sweep;
 
-use crate::{
-    cli::{Cli, Command},
-    failure::Result,
-};
+use crate::system::failure::Result;
+use cli::{Cli, Command};
 
 /// Does what the command line says.
 ///

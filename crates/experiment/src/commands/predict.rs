@@ -9,17 +9,18 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use thawline_tensor::threads;
 
+use super::cli::{self, MachineArgs};
 use crate::{
-    cli::{self, MachineArgs},
-    console::{self, shown},
-    failure::{Failure, Kind, Result},
-    machine,
-    memory::Memory,
-    model_file::Model,
-    own_pictures::{examples, read_all},
-    path_text,
-    predictions::{Guess, guesses},
-    spreadsheet,
+    data::own::{examples, read_all},
+    system::{
+        console::{self, shown},
+        failure::{Failure, Kind, Result},
+        machine,
+        memory::Memory,
+        path_text, spreadsheet,
+    },
+    training::predictions::{Guess, guesses},
+    weights::model::Model,
 };
 
 /// Pictures that are read and predicted together.

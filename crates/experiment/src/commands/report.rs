@@ -9,17 +9,19 @@ use serde::Deserialize;
 
 use clap::Args;
 
+use super::cli::ForceArg;
 use crate::{
-    atomic_file,
-    cli::ForceArg,
-    console::Console,
-    failure::{Failure, Kind, Result},
-    interrupt::Interrupts,
-    output,
     report::sweep::{self as report, Options},
     sweep::{
         merge::{self, Results},
         settings::Settings,
+    },
+    system::{
+        atomic_file,
+        console::Console,
+        failure::{Failure, Kind, Result},
+        interrupt::Interrupts,
+        output,
     },
 };
 

@@ -1,7 +1,5 @@
 //! `thawline run`: the experiment from the first picture to the report, or from where it was interrupted.
 
-mod desk;
-
 use std::{
     env,
     path::{Path, PathBuf},
@@ -10,23 +8,29 @@ use std::{
 
 use thawline_tensor::{simd::Level, threads};
 
-use self::desk::Desk;
+use super::{cli::RunArgs, settings_file};
 use crate::{
-    command_line,
-    checkpoint::Owner,
-    cli::RunArgs,
-    config::Config,
-    console::{self, Console, Text, listed, shown},
-    data,
-    estimate::Stopwatch,
-    experiment::{self, Experiment, Features},
-    failure::{Failure, Kind, Result},
-    interrupt::Interrupts,
-    machine, path_text, plan,
-    record::{self, DataKind, HeadStart, RunRecord},
-    results,
-    run_folder::{Interrupted, RunFolder, Start},
-    transfer, weights,
+    data::open,
+    record::{
+        config::Config,
+        run::{self, DataKind, HeadStart, RunRecord},
+    },
+    run::{
+        desk::Desk,
+        folder::{RunFolder, Start},
+        plan,
+        prepare::{self, Experiment, Features},
+        results,
+        resume::Interrupted,
+    },
+    system::{
+        console::{self, Console, Text, listed, shown},
+        failure::{Failure, Kind, Result},
+        interrupt::Interrupts,
+        machine, path_text,
+    },
+    training::{estimate::Stopwatch, transfer},
+    weights::{checkpoint::Owner, metadata},
 };
 
 /// Performs the experiment.
@@ -42,7 +46,8 @@ pub fn run(args: &RunArgs) -> Result<()> {
             threads::with_threads(threads, || begin(args, &interrupts))?
         }
         Some(path) => {
-            let interrupted = Interrupted::open(path, command_line::check).map_err(|failure| failure.within("--resume"))?;
+            let interrupted =
+                Interrupted::open(path, settings_file::check).map_err(|failure| failure.within("--resume"))?;
             machine::choose_level(Some(level(&interrupted.config)?))?;
             let threads = machine::choose_threads(args.machine.threads.or(Some(interrupted.config.threads)));
             threads::with_threads(threads, || resume(args, interrupted, &interrupts))?
@@ -57,7 +62,7 @@ fn begin(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
     let start = Start { command: command_line(), environment: machine::environment(now) };
     // Nothing is written until all is known to be possible.
     let (from, network) = args.files()?;
-    let data = data::open(args.data.data.as_deref())?.labelled(args.data.labels)?;
+    let data = open::open(args.data.data.as_deref())?.labelled(args.data.labels)?;
     let config = args.config(&data, from.as_ref(), network)?;
     let experiment = Experiment::prepare(&data, &config, from)?;
     let console = console(args);
@@ -81,10 +86,10 @@ fn begin(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
 /// A run that was interrupted, with the settings of its folder.
 fn resume(args: &RunArgs, interrupted: Interrupted, interrupts: &Interrupts) -> Result<()> {
     let (config, start) = (interrupted.config.clone(), interrupted.start.clone());
-    let open = |path: &String| experiment::open_features(&path_text::path(path), config.from_sha256.as_deref());
+    let open = |path: &String| prepare::open_features(&path_text::path(path), config.from_sha256.as_deref());
     let from = config.from.as_ref().map(open).transpose()?;
     let path = args.data.data.clone().unwrap_or_else(|| path_text::path(&config.data));
-    let data = data::named(&path).map_err(|failure| failure.within("--data"))?.labelled(config.labels)?;
+    let data = open::named(&path).map_err(|failure| failure.within("--data"))?.labelled(config.labels)?;
     let (is_drawn, record) = (interrupted.is_drawn(), interrupted.record()?);
     let folder = interrupted.into_folder(data.kind)?;
     let what = match record {
@@ -99,7 +104,7 @@ fn resume(args: &RunArgs, interrupted: Interrupted, interrupts: &Interrupts) -> 
                 let what = format!("expected pictures of SHA-256 {expected}, found {found}");
                 return Err(Failure::usage(format!("--data: {}: {what}", path.display())));
             }
-            folder.write_report(&record, &experiment::pictures(&data, &record))?;
+            folder.write_report(&record, &prepare::pictures(&data, &record))?;
             "this run has finished; its report was drawn again"
         }
         _ => "nothing to do: this run has finished",
@@ -157,7 +162,7 @@ fn train(
     experiment.transfer.fill(experiment.features.trained(), config.seed)?;
     experiment.features.release();
     let (task, model_2) = (&experiment.target, &mut experiment.transfer.network);
-    let frozen = weights::frozen_hashes(model_2);
+    let frozen = metadata::frozen_hashes(model_2);
     let whose = if source.is_some() { "model_1's" } else { "the file's" };
     let head = match config.head {
         HeadStart::Fresh => "a fresh head".to_owned(),
@@ -168,10 +173,10 @@ fn train(
     console.say(Text::from("").and(learns).and(how).and("").and(Text::of_table(model_2.summary())).and(""))?;
     let seed = transfer::seed(config.seed);
     let record_2 = desk.train("model_2", model_2, task, [config.seed, seed], experiment.cache.cached, None)?;
-    let frozen = experiment::compare_frozen(frozen, model_2);
+    let frozen = prepare::compare_frozen(frozen, model_2);
 
     let record = RunRecord {
-        format: record::FORMAT,
+        format: run::FORMAT,
         thawline: env!("CARGO_PKG_VERSION").to_owned(),
         command: start.command,
         config: serde_json::to_value(config).map_err(defect)?,
@@ -188,7 +193,7 @@ fn train(
         frozen,
         peak_memory_bytes: machine::peak_memory_bytes(),
     };
-    folder.finish(&record, &experiment::pictures(data, &record))?;
+    folder.finish(&record, &prepare::pictures(data, &record))?;
     folder.remove_checkpoints()?;
     Ok(record)
 }

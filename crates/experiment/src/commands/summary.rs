@@ -1,7 +1,7 @@
 //! `thawline summary`: the network before and after its features are frozen.
 
-use crate::{
-    cli::SummaryArgs,
+use super::cli::SummaryArgs;
+use crate::system::{
     console::{self, Text, shown},
     failure::{Failure, Result},
     machine,

@@ -8,21 +8,17 @@ use std::{
 use clap::Args;
 use thawline_tensor::{simd::Level, threads};
 
+use super::cli::{MachineArgs, NetworkArgs, count};
 use super::report;
 use crate::{
-    arms::{self, Arm, Classes, Preset, Pretraining},
-    classes,
-    cli::{MachineArgs, NetworkArgs, count},
-    console::{Console, Text},
-    data::{self, BUILT_IN, Data},
-    failure::{Failure, Kind, Result},
-    interrupt::Interrupts,
-    machine::{choose_level, choose_threads},
-    memory::{Memory, Training},
+    data::{
+        classes,
+        open::{self, BUILT_IN, Data},
+    },
     models::Architecture,
-    number,
     report::sweep::Options,
     sweep::{
+        arms::{self, Arm, Classes, Preset, Pretraining},
         cost,
         folder::SweepFolder,
         merge,
@@ -32,6 +28,14 @@ use crate::{
         record,
         settings::Settings,
         worker::Worker,
+    },
+    system::{
+        console::{Console, Text},
+        failure::{Failure, Kind, Result},
+        interrupt::Interrupts,
+        machine::{choose_level, choose_threads},
+        memory::{Memory, Training},
+        number,
     },
 };
 
@@ -109,8 +113,8 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
     let console = Console { quiet: args.quiet, stdout_is_data: false };
     let preset = args.preset.or_else(|| args.arms.is_none().then_some(Preset::Quick));
     let data = match (&args.data, preset) {
-        (None, Some(Preset::Quick)) => data::named(BUILT_IN.as_ref())?,
-        (path, _) => data::open(path.as_deref())?,
+        (None, Some(Preset::Quick)) => open::named(BUILT_IN.as_ref())?,
+        (path, _) => open::open(path.as_deref())?,
     };
     let settings = settings(args, preset, &data)?;
     let classes = settings.classes();

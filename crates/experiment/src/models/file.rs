@@ -17,7 +17,7 @@ use super::{
     ConvMethod, Listed, Origin,
     layers::{Activation, Layer},
 };
-use crate::{
+use crate::system::{
     console::shown,
     failure::{Failure, Result},
     input::{self, SETTINGS},

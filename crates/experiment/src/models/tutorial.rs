@@ -7,7 +7,7 @@ use super::{
     Architecture, ConvMethod, FEATURES_END,
     layers::{Activation, Layer, Padding},
 };
-use crate::failure::Result;
+use crate::system::failure::Result;
 
 /// The numbers of the tutorial's network; the defaults are the tutorial's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! A made-up run for tests: plausible curves, no training.
 
-use super::*;
+use super::run::*;
+use crate::system::machine::Environment;
 
 const NAMES: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 

@@ -10,8 +10,9 @@ use super::{
     table::{Row, confusion, confusion_caption, facts, share, table},
 };
 use crate::{
-    adaptation::{Adaptation, Mistake},
-    number, png,
+    data::png,
+    record::adaptation::{Adaptation, Mistake},
+    system::number,
 };
 
 /// The most mistakes that are shown.

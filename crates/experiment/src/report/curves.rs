@@ -6,7 +6,7 @@ use super::{
     palette::Ink,
     svg::{Plane, Point, Side, Svg, ticks},
 };
-use crate::record::EpochRow;
+use crate::record::run::EpochRow;
 
 /// The pixels of the curves; their names are to the right.
 const ACROSS: Range<f64> = 52.0..624.0;

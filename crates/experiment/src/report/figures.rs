@@ -7,7 +7,7 @@ use super::{
     published::{self, MODEL_1, MODEL_2, Published},
     svg::Svg,
 };
-use crate::{number, record::RunRecord};
+use crate::{record::run::RunRecord, system::number};
 
 /// The tutorial's figure.
 pub(super) fn accuracy(record: &RunRecord) -> Svg {

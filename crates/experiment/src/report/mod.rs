@@ -24,7 +24,7 @@ pub use adaptation::render as adaptation;
 pub use pictures::grid as sample_grid;
 pub use run::render;
 
-use crate::record::{ReportPictures, RunRecord};
+use crate::record::run::{ReportPictures, RunRecord};
 
 /// The run's plots as files: name and SVG text of each.
 pub fn plots(record: &RunRecord) -> [(&'static str, String); 3] {

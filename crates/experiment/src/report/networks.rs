@@ -4,8 +4,8 @@ use maud::{Markup, html};
 
 use super::table::{NOTHING, facts, table};
 use crate::{
-    number,
-    record::{FeaturesRecord, FrozenTensor, LayerRecord, NetworkRecord, RunRecord},
+    record::run::{FeaturesRecord, FrozenTensor, LayerRecord, NetworkRecord, RunRecord},
+    system::number,
 };
 
 pub(super) fn section(record: &RunRecord) -> Markup {

@@ -5,7 +5,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
 
 use super::{palette, svg::Svg};
-use crate::{machine::Environment, number, path_text};
+use crate::system::{machine::Environment, number, path_text};
 
 /// A whole page that needs no other file.
 pub(super) fn document(title: &str, kicker: &str, main: &Markup, footer: &str) -> String {

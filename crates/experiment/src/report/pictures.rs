@@ -3,9 +3,9 @@
 //! The names of the classes are not in the pixels: the page sets them beside the rows, as text.
 
 use crate::{
-    number,
-    png::Sheet,
-    record::{ClassPictures, DataKind},
+    data::png::Sheet,
+    record::run::{ClassPictures, DataKind},
+    system::number,
 };
 
 const SIDE: usize = 32;

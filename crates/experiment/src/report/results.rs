@@ -8,8 +8,8 @@ use super::{
     table::{self, NOTHING, Row},
 };
 use crate::{
-    number,
-    record::{EpochRow, HeadStart, ModelRecord, RunRecord, TaskRecord},
+    record::run::{EpochRow, HeadStart, ModelRecord, RunRecord, TaskRecord},
+    system::number,
 };
 
 /// What happened, in a paragraph with the numbers in it.

@@ -9,8 +9,8 @@ use super::{
     table::{confusion, confusion_caption, facts},
 };
 use crate::{
-    number,
-    record::{ClassPictures, DataKind, HeadStart, ReportPictures, RunRecord, TaskRecord},
+    record::run::{ClassPictures, DataKind, HeadStart, ReportPictures, RunRecord, TaskRecord},
+    system::number,
 };
 
 /// The whole `report.html` of a run.

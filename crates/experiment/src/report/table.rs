@@ -3,7 +3,7 @@
 use maud::{Markup, Render, html};
 
 use super::palette::Ink;
-use crate::{number, record::ConfusionMatrix};
+use crate::{record::run::ConfusionMatrix, system::number};
 
 /// What a table shows where there is nothing.
 pub(super) const NOTHING: &str = "–";

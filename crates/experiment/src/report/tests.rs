@@ -1,7 +1,10 @@
 //! The report of a run as a whole.
 
 use super::*;
-use crate::record::{ConfusionMatrix, RunRecord, fixture};
+use crate::record::{
+    fixture,
+    run::{ConfusionMatrix, RunRecord},
+};
 
 /// A page without tags: its words, as a reader finds them.
 pub(super) fn words(html: &str) -> String {
@@ -192,7 +195,7 @@ fn sample_reports() {
         ("built-in", fixture::built_in_record()),
         ("from-file", fixture::record_from_file()),
     ] {
-        let folder = crate::run_folder::RunFolder::create(&folder.join(name), record.data.kind).unwrap();
+        let folder = crate::run::folder::RunFolder::create(&folder.join(name), record.data.kind).unwrap();
         folder.finish(&record, &fixture::pictures()).unwrap();
     }
 }

@@ -1,8 +1,8 @@
 //! What jobs cost, in a common unit: one example in a step that trains everything. Measured on the tutorial's network;
 //! enough to tell how much of a sweep is left.
 
+use super::arms::{Arm, Head, Training};
 use super::settings::Settings;
-use crate::arms::{Arm, Head, Training};
 
 /// An example in a step that trains everything.
 pub const EVERYTHING: f64 = 1.0;

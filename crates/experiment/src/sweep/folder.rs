@@ -12,12 +12,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::arms::Arm;
 use super::{
     record::{FORMAT, JobRecord, OLDEST},
     settings::Settings,
 };
-use crate::{
-    arms::Arm,
+use crate::system::{
     atomic_file,
     failure::{Failure, Kind, Result},
     input::{self, RECORD},

@@ -7,20 +7,20 @@ use thawline_tensor::{
 };
 
 use super::{
+    arms::{Arm, Stage, Training},
+    statistics::{CalibrationBin, calibration_error},
+};
+use super::{
     cost,
     protocol::{self, Pictures},
     record::{Epoch, Evaluation, Mistake},
     settings::{LEARNING_RATE, Settings},
 };
 use crate::{
-    arms::{Arm, Stage, Training},
-    failure::Result,
-    png,
-    record::ConfusionMatrix,
-    selection::Selection,
-    statistics::{CalibrationBin, calibration_error},
-    streams::Stream,
-    transfer,
+    data::{png, selection::Selection},
+    record::run::ConfusionMatrix,
+    system::{failure::Result, streams::Stream},
+    training::transfer,
 };
 
 /// Wrong test pictures that a record keeps.

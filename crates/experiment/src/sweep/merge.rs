@@ -5,15 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::arms::catalogue;
 use super::{
     folder::{read_records, read_settings},
     record::JobRecord,
     settings::Settings,
 };
-use crate::{
-    arms::catalogue,
-    failure::{Failure, Result},
-};
+use crate::system::failure::{Failure, Result};
 
 /// Everything that a sweep's report is made of.
 #[derive(Debug, Clone, PartialEq)]

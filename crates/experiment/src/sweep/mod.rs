@@ -3,6 +3,9 @@
 //! [`plan`] lists the jobs, [`worker`] does those that no other process does, [`lesson`] is one of them, [`folder`] keeps
 //! their [`record`]s, and [`merge`] reads the records of one folder or several for the report.
 
+pub mod arms;
+pub mod statistics;
+
 pub mod cost;
 pub mod folder;
 pub mod lesson;

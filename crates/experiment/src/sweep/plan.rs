@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::arms::{Arm, Features, prefix_layers};
+use super::arms::{Arm, Features, prefix_layers};
 
 /// One arm with one seed.
 #[derive(Debug, Clone, PartialEq)]

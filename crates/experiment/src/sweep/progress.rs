@@ -6,10 +6,12 @@ use indicatif::ProgressBar;
 
 use super::record::JobRecord;
 use crate::{
-    console::{Console, Text, fitted},
-    failure::Result,
-    number,
-    progress::bar,
+    system::{
+        console::{Console, Text, fitted},
+        failure::Result,
+        number,
+    },
+    training::progress::bar,
 };
 
 /// A line: jobs done, job, test and validation accuracy, time and time left.

@@ -6,13 +6,17 @@
 
 use thawline_tensor::nn::Examples;
 
+use super::arms::{Labels, Validation};
 use crate::{
-    arms::{Labels, Validation},
-    data::Data,
-    failure::{Failure, Result},
-    record::ClassRecord,
-    selection::{Selection, of_classes},
-    streams::Stream,
+    data::{
+        open::Data,
+        selection::{Selection, of_classes},
+    },
+    record::run::ClassRecord,
+    system::{
+        failure::{Failure, Result},
+        streams::Stream,
+    },
 };
 
 /// One class in so many training pictures is held out.

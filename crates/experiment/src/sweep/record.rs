@@ -10,13 +10,14 @@ use byteorder::{ByteOrder, LittleEndian};
 use serde::{Deserialize, Serialize};
 use thawline_tensor::nn::Network;
 
-use crate::{
+use super::{
     arms::Arm,
-    machine::Environment,
-    record::ConfusionMatrix,
     statistics::{CalibrationBin, calibration_error},
-    tensor_file::{DIGITS, seal_of},
-    wording::json,
+};
+use crate::{
+    record::run::ConfusionMatrix,
+    system::{machine::Environment, wording::json},
+    weights::tensor_file::{DIGITS, seal_of},
 };
 
 /// The version of the record.

@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::hash::sha256;
+use super::arms::Classes;
+use crate::system::hash::sha256;
 use crate::{
-    arms::Classes,
-    config::differences,
-    failure::{Failure, Kind, Result},
     models::Tutorial,
-    record::{ClassRecord, DataKind, DataRecord},
+    record::{
+        config::differences,
+        run::{ClassRecord, DataKind, DataRecord},
+    },
+    system::failure::{Failure, Kind, Result},
 };
 
 /// The learning rate of Adam; arms state theirs relative to it.

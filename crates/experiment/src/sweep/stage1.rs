@@ -9,9 +9,9 @@ use thawline_tensor::{
 
 use super::protocol::{Epoch, Pictures};
 use crate::{
-    failure::{Failure, Result},
     models::{INPUT, Tutorial},
-    tensor_file::{Dtype, Header, TensorFile},
+    system::failure::{Failure, Result},
+    weights::tensor_file::{Dtype, Header, TensorFile},
 };
 
 /// Training pictures from which means and variances are taken.

@@ -10,6 +10,7 @@ use std::{
 
 use thawline_tensor::nn::{Network, NoMemory, cache_bytes};
 
+use super::arms::{Arm, Features, Half, Labels, Pretraining, Stage, Validation, assemble, prefix_layers};
 use super::{
     cost,
     folder::SweepFolder,
@@ -21,15 +22,16 @@ use super::{
     settings::Settings,
     stage1,
 };
-use crate::hash::sha256;
+use crate::system::hash::sha256;
 use crate::{
-    arms::{Arm, Features, Half, Labels, Pretraining, Stage, Validation, assemble, prefix_layers},
-    atomic_file,
-    data::Data,
-    failure::{Failure, Kind, Result},
-    interrupt::Interrupts,
-    machine,
-    weights::{self, Metadata},
+    data::open::Data,
+    system::{
+        atomic_file,
+        failure::{Failure, Kind, Result},
+        interrupt::Interrupts,
+        machine,
+    },
+    weights::metadata::{self, Metadata},
 };
 
 /// How long a worker waits for a pretraining that another one is doing.
@@ -217,7 +219,7 @@ impl<'a> Worker<'a> {
 
     fn save(&self, arm: &Arm, seed: u64, pictures: &Pictures, network: &Network) -> Result<String> {
         let metadata = Metadata::new(&arm.name, seed, pictures.names(), &self.settings.network.clone().into(), network);
-        let bytes = weights::to_safetensors(network, &metadata)?;
+        let bytes = metadata::to_safetensors(network, &metadata)?;
         atomic_file::write(&self.folder.weights(arm, seed), &bytes)?;
         Ok(sha256([&bytes]))
     }

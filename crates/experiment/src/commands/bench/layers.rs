@@ -15,7 +15,7 @@ use thawline_tensor::{
 };
 
 use super::timing::{Work, Workload};
-use crate::streams::Stream;
+use crate::system::streams::Stream;
 
 /// One of the three computations of a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use thawline_tensor::{
 };
 
 use super::timing::{Work, Workload};
-use crate::streams::Stream;
+use crate::system::streams::Stream;
 
 /// Examples in a batch.
 const BATCH: usize = 128;

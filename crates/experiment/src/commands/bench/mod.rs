@@ -23,8 +23,8 @@ use thawline_tensor::{
     threads::{self, with_threads},
 };
 
-use crate::{
-    cli::MachineArgs,
+use super::cli::MachineArgs;
+use crate::system::{
     console::{self, Text},
     failure::{Failure, Kind, Result},
     machine,

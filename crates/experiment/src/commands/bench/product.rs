@@ -7,7 +7,7 @@ use thawline_tensor::{
 };
 
 use super::timing::{Work, Workload};
-use crate::streams::Stream;
+use crate::system::streams::Stream;
 
 /// Which operand lies transposed in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::fs;
 use serde::Serialize;
 use thawline_tensor::simd::Level;
 
-use crate::machine::Environment;
+use crate::system::machine::Environment;
 
 use super::{
     roof::Roof,

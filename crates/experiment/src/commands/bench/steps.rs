@@ -10,7 +10,7 @@ use thawline_tensor::{
 
 use crate::{
     models::{ConvMethod, FEATURES_END, INPUT, Tutorial},
-    streams::Stream,
+    system::streams::Stream,
 };
 
 use super::{

@@ -1,6 +1,6 @@
 //! The results of `thawline bench` for people.
 
-use crate::console::Text;
+use crate::system::console::Text;
 
 use super::record::{BenchRecord, Gain, Row, Scaling};
 

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::failure::{Failure, Kind};
+use crate::system::failure::{Failure, Kind};
 
 /// Something that can be timed, and proven before.
 pub trait Workload: Send {

@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
-use crate::{
+use crate::sweep::{
     arms::{self, Arm, Stage},
+    merge::Results,
+    record::JobRecord,
     statistics::{CONFIDENCE, FEWEST_FOR_A_CLAIM, Sample, area_under_curve, first_reaching, sign_flip_p},
-    sweep::{merge::Results, record::JobRecord},
 };
 
 /// Validation accuracies to which epochs and seconds are counted.

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::analysis::{Analysis, Pair};
-use crate::{number, record::ClassRecord, statistics::Sample};
+use crate::{record::run::ClassRecord, sweep::statistics::Sample, system::number};
 
 /// What transfer is worth, as far as the sweep tells.
 pub(super) fn lead(analysis: &Analysis) -> Markup {

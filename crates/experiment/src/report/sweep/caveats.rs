@@ -2,8 +2,9 @@
 
 use maud::Markup;
 
-use super::{super::page, Options, analysis::Analysis};
-use crate::{number, record::DataKind, statistics::FEWEST_FOR_A_CLAIM};
+use super::{Options, analysis::Analysis};
+use crate::report::page;
+use crate::{record::run::DataKind, sweep::statistics::FEWEST_FOR_A_CLAIM, system::number};
 
 pub(super) fn section(analysis: &Analysis, options: &Options) -> Markup {
     let settings = &analysis.results.settings;

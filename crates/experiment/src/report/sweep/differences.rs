@@ -3,15 +3,15 @@
 use std::ops::Range;
 
 use super::{
-    super::{
-        palette::Ink,
-        svg::{Plane, Side, Svg, ticks},
-    },
     analysis::{Analysis, Pair},
     answer::signed,
     plots,
 };
-use crate::number;
+use crate::report::{
+    palette::Ink,
+    svg::{Plane, Side, Svg, ticks},
+};
+use crate::system::number;
 
 const WIDTH: f64 = 860.0;
 const ROW: f64 = 34.0;

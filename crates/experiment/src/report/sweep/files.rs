@@ -6,12 +6,12 @@ use serde::Serialize;
 
 use super::analysis::{Analysis, ArmFigures, Pair, THRESHOLDS};
 use crate::{
-    spreadsheet,
-    statistics::Sample,
     sweep::{
         record::{Epoch, JobRecord},
         settings::Settings,
+        statistics::Sample,
     },
+    system::spreadsheet,
 };
 
 /// `report.json`: everything that the report shows, as numbers.

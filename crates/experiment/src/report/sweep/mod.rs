@@ -18,7 +18,7 @@ mod tests;
 mod text;
 
 use super::svg::Svg;
-use crate::{console::Text, sweep::merge::Results};
+use crate::{sweep::merge::Results, system::console::Text};
 use analysis::Analysis;
 
 /// What goes into a report besides the records.

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use super::{
-    super::{page, svg::Svg},
-    Options,
-    analysis::Analysis,
-    answer, caveats, pictures, reproduction, tables,
+use super::{Options, analysis::Analysis, answer, caveats, pictures, reproduction, tables};
+use crate::report::{page, svg::Svg};
+use crate::{
+    record::run::DataKind,
+    sweep::{arms::Stage, record::JobRecord},
+    system::number,
 };
-use crate::{arms::Stage, number, record::DataKind, sweep::record::JobRecord};
 
 pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
     let settings = &analysis.results.settings;

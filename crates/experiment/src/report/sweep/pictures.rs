@@ -2,8 +2,9 @@
 
 use maud::{Markup, html};
 
-use super::{super::page, analysis::Analysis};
-use crate::png::Sheet;
+use super::analysis::Analysis;
+use crate::data::png::Sheet;
+use crate::report::page;
 
 /// Whose first layers are shown, what is subtracted from them, and what that is.
 const FIRST_LAYERS: [(&str, Option<&str>, &str); 7] = [

@@ -2,20 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use super::{
-    super::{
-        bars::{self, Bar},
-        curves::{Axis, Chart, Curve, Measure},
-        palette::Ink,
-        svg::Svg,
-    },
-    analysis::{Analysis, ArmFigures},
+use super::analysis::{Analysis, ArmFigures};
+use crate::report::{
+    bars::{self, Bar},
+    curves::{Axis, Chart, Curve, Measure},
+    palette::Ink,
+    svg::Svg,
 };
 use crate::{
-    arms::Half,
-    number,
-    statistics::{BINS, Sample},
-    sweep::record::Epoch,
+    sweep::{
+        arms::Half,
+        record::Epoch,
+        statistics::{BINS, Sample},
+    },
+    system::number,
 };
 
 /// The arms of the first plot: those that answer the question.

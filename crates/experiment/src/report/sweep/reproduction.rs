@@ -5,15 +5,17 @@ use std::collections::BTreeSet;
 use maud::{Markup, html};
 
 use super::{
-    super::{page, table::facts},
     analysis::{Analysis, ArmFigures},
     answer::names,
 };
+use crate::report::{page, table::facts};
 use crate::{
-    arms::{self, Arm},
-    data,
+    data::open,
     models::Tutorial,
-    sweep::record::JobRecord,
+    sweep::{
+        arms::{self, Arm},
+        record::JobRecord,
+    },
 };
 
 pub(super) fn section(analysis: &Analysis) -> Markup {
@@ -68,7 +70,7 @@ fn command(analysis: &Analysis, seeds: &[u64], arms: &[&str]) -> String {
     flag("arms", with_groups(analysis, seeds, arms).join(","));
     flag("seeds", ranges(seeds));
     flag("epochs", settings.epochs.to_string());
-    flag("data", settings.data.path.clone().unwrap_or_else(|| data::BUILT_IN.to_owned()));
+    flag("data", settings.data.path.clone().unwrap_or_else(|| open::BUILT_IN.to_owned()));
     if settings.batch_size != 128 {
         flag("batch-size", settings.batch_size.to_string());
     }

@@ -3,19 +3,21 @@
 use maud::{Markup, html};
 
 use super::{
-    super::{
-        published::{self, MODEL_1, MODEL_2},
-        table::{NOTHING, Row, confusion, confusion_caption, table},
-    },
     analysis::{Analysis, ArmFigures, Pair, Reached, THRESHOLDS},
     answer::{signed, with_half_width},
     plots,
 };
+use crate::report::{
+    published::{self, MODEL_1, MODEL_2},
+    table::{NOTHING, Row, confusion, confusion_caption, table},
+};
 use crate::{
-    arms::{Half, SAMPLES},
-    number,
-    record::ConfusionMatrix,
-    sweep::record::JobRecord,
+    record::run::ConfusionMatrix,
+    sweep::{
+        arms::{Half, SAMPLES},
+        record::JobRecord,
+    },
+    system::number,
 };
 
 /// A row that an arm's name begins, in the arm's colour.

@@ -1,15 +1,19 @@
 //! The report on records that were made by hand.
 
-use super::{super::tests::words, Options, analysis::Analysis, files, text};
+use super::{Options, analysis::Analysis, files, text};
+use crate::report::tests::words;
 use crate::{
-    arms::{self, Arm, Half, Pretraining},
     models::Tutorial,
-    record::{ConfusionMatrix, DataKind, DataRecord, fixture},
-    statistics::CalibrationBin,
+    record::{
+        fixture,
+        run::{ConfusionMatrix, DataKind, DataRecord},
+    },
     sweep::{
+        arms::{self, Arm, Half, Pretraining},
         merge::Results,
         record::{Epoch, Evaluation, FORMAT, JobRecord, Mistake, Times},
         settings::Settings,
+        statistics::CalibrationBin,
     },
 };
 

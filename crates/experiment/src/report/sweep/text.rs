@@ -2,8 +2,8 @@
 
 use super::{analysis::Analysis, answer};
 use crate::{
-    console::{Text, fitted},
-    statistics::Sample,
+    sweep::statistics::Sample,
+    system::console::{Text, fitted},
 };
 
 /// The arms and the pairs, in columns.

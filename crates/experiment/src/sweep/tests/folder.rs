@@ -9,8 +9,9 @@ use std::{
     thread,
 };
 
-use super::{super::folder::SweepFolder, *};
-use crate::failure::Kind;
+use super::*;
+use crate::sweep::folder::SweepFolder;
+use crate::system::failure::Kind;
 
 #[test]
 fn of_many_claimants_one_gets_the_job_and_the_next_when_it_is_over() {

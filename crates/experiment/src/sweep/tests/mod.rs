@@ -8,18 +8,18 @@ mod worker;
 
 use thawline_cifar::{Dataset, Images};
 
+use super::arms::{Arm, named};
 use super::settings::Settings;
 use crate::{
-    arms::{Arm, named},
-    data::{self, Data},
+    data::open::{self, Data},
     models::Tutorial,
-    pictures::{SEED, Size},
-    record::{ClassRecord, DataKind},
+    record::run::{ClassRecord, DataKind},
 };
+use thawline_drawings::{SEED, Size};
 
 /// Built-in pictures: so many of each class to learn from, and four to be tested on.
 fn data(per_class: usize) -> Data {
-    let dataset = data::draw(SEED, Size { train: 10 * per_class, test: 40 }).unwrap();
+    let dataset = open::draw(SEED, Size { train: 10 * per_class, test: 40 }).unwrap();
     Data { dataset, kind: DataKind::BuiltIn, path: None, reason: "drawn by a test".to_owned() }
 }
 

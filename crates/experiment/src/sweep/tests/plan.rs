@@ -2,13 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{
-    super::plan::{Shard, groups, jobs, share},
-    *,
-};
-use crate::{
+use super::*;
+use crate::sweep::plan::{Shard, groups, jobs, share};
+use crate::sweep::{
     arms::{Preset, catalogue},
-    sweep::record::JobRecord,
+    record::JobRecord,
 };
 
 fn names(jobs: &[super::super::plan::Job]) -> Vec<String> {

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::{super::protocol::Pictures, *};
-use crate::arms::{Half, Labels, Validation};
+use super::*;
+use crate::sweep::arms::{Half, Labels, Validation};
+use crate::sweep::protocol::Pictures;
 
 fn pictures<'a>(data: &'a Data, half: Half, validation: Validation, labels: Labels) -> Pictures<'a> {
     let classes = settings(data).classes().of(half).unwrap();

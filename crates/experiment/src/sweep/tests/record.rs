@@ -1,9 +1,7 @@
 //! Records that were damaged, forged, or written by an older version.
 
-use super::{
-    super::record::{FORMAT, JobRecord, Mistake, OLDEST},
-    *,
-};
+use super::*;
+use crate::sweep::record::{FORMAT, JobRecord, Mistake, OLDEST};
 
 /// What a record says that was made by no computation, and what is wrong with it.
 type Forgery = (fn(&mut JobRecord), &'static str);
@@ -22,7 +20,7 @@ fn record() -> JobRecord {
         },
         "mistakes": [{ "index": 3, "class": "b", "predicted": "c", "confidence": 0.9, "picture": "AAAA" }],
         "times": { "pretraining": 0.0, "features": 0.0, "epochs": [0.5], "evaluation": 0.25 },
-        "machine": crate::machine::environment(std::time::SystemTime::now()),
+        "machine": crate::system::machine::environment(std::time::SystemTime::now()),
     });
     serde_json::from_value(json).unwrap()
 }

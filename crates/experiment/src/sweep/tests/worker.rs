@@ -2,21 +2,20 @@
 
 use std::{fs, path::Path};
 
-use super::{
-    super::{
-        folder::{SweepFolder, read_records},
-        plan::{self, Job},
-        progress::SweepProgress,
-        record::{FirstLayer, JobRecord},
-        worker::Worker,
-    },
-    *,
+use super::*;
+use crate::sweep::{
+    folder::{SweepFolder, read_records},
+    plan::{self, Job},
+    progress::SweepProgress,
+    record::{FirstLayer, JobRecord},
+    worker::Worker,
 };
 use crate::{
-    arms::{Features, Half, Stage},
-    console::Console,
-    interrupt::Interrupts,
-    statistics::calibration_error,
+    sweep::{
+        arms::{Features, Half, Stage},
+        statistics::calibration_error,
+    },
+    system::{console::Console, interrupt::Interrupts},
 };
 
 /// Does jobs in a folder and returns all records that are there then, without times, sorted by their names.

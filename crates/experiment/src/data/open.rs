@@ -1,0 +1,213 @@
+//! Which pictures a run works on, and where they are found.
+//!
+//! In this order: `--data`, the environment variable `THAWLINE_DATA`, the folder `data` in the working directory, and
+//! the built-in pictures. What was named by the user must be there; what is merely looked for may be absent, but where it
+//! is damaged, or a link to a disk that is not mounted, the program stops rather than silently taking something else.
+
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+};
+
+use thawline_cifar::{Dataset, Fault, Format, Images, PIXEL_BYTES, Source};
+
+use crate::record::options::Labels;
+use crate::{
+    record::run::{DataKind, DataRecord},
+    system::{
+        failure::{Failure, Kind, Result},
+        path_text,
+    },
+};
+use thawline_drawings::{self, Split};
+
+/// The word for the built-in pictures where a path could stand.
+pub const BUILT_IN: &str = "built-in";
+
+/// The environment variable that names the data.
+pub const VARIABLE: &str = "THAWLINE_DATA";
+
+/// The folder that is looked into when nothing is named.
+pub const FOLDER: &str = "data";
+
+/// Pictures, and what to say about them.
+#[derive(Debug)]
+pub struct Data {
+    /// The pictures.
+    pub dataset: Dataset,
+    /// Which set they are.
+    pub kind: DataKind,
+    /// The path as it was given or found; none for built-in pictures.
+    pub path: Option<String>,
+    /// Why these pictures and no others, as a phrase.
+    pub reason: String,
+}
+
+/// Finds and reads the pictures.
+///
+/// # Errors
+/// What is missing, damaged or no data set, and by which setting it was named.
+pub fn open(flag: Option<&Path>) -> Result<Data> {
+    let variable = env::var_os(VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
+    match (flag, variable) {
+        (Some(path), _) => named_by(path, "--data"),
+        (None, Some(path)) => named_by(&path, VARIABLE),
+        (None, None) if is_absent(Path::new(FOLDER)) => {
+            built_in(format!("neither --data nor {VARIABLE} is set, and there is no folder {FOLDER}"))
+        }
+        (None, None) => match Dataset::open(FOLDER) {
+            Ok(dataset) => Ok(Data::read(dataset, Path::new(FOLDER), format!("found in the folder {FOLDER}"))),
+            Err(error) if matches!(error.fault(), Fault::NoData(_)) => {
+                built_in(format!("neither --data nor {VARIABLE} is set, and the folder {FOLDER} has no CIFAR data"))
+            }
+            Err(error) => {
+                let Failure { kind, message } = error.into();
+                Err(Failure::new(kind, format!("{message}; or name other pictures: --data PATH, --data {BUILT_IN}")))
+            }
+        },
+    }
+}
+
+/// Whether a path names nothing at all; a link to something that is not there is something.
+fn is_absent(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+/// Reads the pictures at a path, or the built-in ones where it is their word.
+///
+/// # Errors
+/// What is missing, damaged or no data set.
+pub fn named(path: &Path) -> Result<Data> {
+    if path.as_os_str() == BUILT_IN {
+        return built_in("named".to_owned());
+    }
+    if is_absent(path) {
+        return Err(Failure::usage(format!(
+            "{}: no such file or folder; expected a CIFAR .tar.gz archive or a folder of .bin files, or {BUILT_IN}",
+            path.display()
+        )));
+    }
+    Ok(Data::read(Dataset::open(path)?, path, "named".to_owned()))
+}
+
+fn named_by(path: &Path, setting: &str) -> Result<Data> {
+    match named(path) {
+        Ok(data) => Ok(Data { reason: format!("{} by {setting}", data.reason), ..data }),
+        Err(failure) => Err(failure.within(setting)),
+    }
+}
+
+fn built_in(reason: String) -> Result<Data> {
+    let dataset = draw(thawline_drawings::SEED, thawline_drawings::Size::default())?;
+    Ok(Data { dataset, kind: DataKind::BuiltIn, path: None, reason })
+}
+
+/// Draws a set of built-in pictures, as records of the CIFAR-10 format that go through its reader.
+///
+/// # Errors
+/// If the format cannot hold so many.
+pub fn draw(seed: u64, size: thawline_drawings::Size) -> Result<Dataset> {
+    let images = |split| {
+        let count = size.of(split);
+        let mut records = Vec::new();
+        records.try_reserve_exact(count.saturating_mul(PIXEL_BYTES + 1)).map_err(|_| too_many(count))?;
+        for (label, pixels) in thawline_drawings::records(seed, split, count) {
+            records.push(label);
+            records.extend_from_slice(&pixels);
+        }
+        Ok::<_, Failure>(Images::from_records(Format::Cifar10, records)?)
+    };
+    let classes = thawline_drawings::CLASSES.map(str::to_owned).to_vec();
+    Ok(Dataset::new(Format::Cifar10, images(Split::Train)?, images(Split::Test)?, classes, Vec::new())?)
+}
+
+fn too_many(count: usize) -> Failure {
+    Failure::new(Kind::Environment, format!("there is no memory for {count} pictures; free some, or ask for fewer"))
+}
+
+impl Data {
+    /// The same pictures, with the classes that these labels name.
+    ///
+    /// # Errors
+    /// If they have no such labels.
+    pub fn labelled(self, labels: Labels) -> Result<Self> {
+        if labels.is_fine() {
+            return Ok(self);
+        }
+        let place = self.path.as_deref().unwrap_or(BUILT_IN).to_owned();
+        let format = self.dataset.format().name();
+        let dataset = self.dataset.by_coarse_label().ok_or_else(|| {
+            Failure::usage(format!(
+                "--labels coarse: {place} is in {format}'s format, which has no coarse labels; leave it out"
+            ))
+        })?;
+        Ok(Data { dataset, ..self })
+    }
+
+    fn read(dataset: Dataset, path: &Path, reason: String) -> Self {
+        let kind = match dataset.format() {
+            Format::Cifar100 => DataKind::Cifar100,
+            _ => DataKind::Cifar10,
+        };
+        Data { dataset, kind, path: Some(path_text::exact(path)), reason }
+    }
+
+    /// What a reader must know about the pictures.
+    pub fn sentence(&self) -> &'static str {
+        match (self.kind, self.dataset.source()) {
+            (DataKind::BuiltIn, _) => {
+                "Drawings that the program makes from a seed, not photographs: \
+                 their accuracies say nothing about CIFAR-10."
+            }
+            (_, Source::Archive { official: true, .. }) => "The official release, verified by its SHA-256.",
+            (_, Source::Archive { .. }) => "An archive in the release's format, but not the official release.",
+            _ => "Files in the release's format; whether they are the official ones is not known.",
+        }
+    }
+
+    /// The pictures as the run's record describes them.
+    pub fn record(&self) -> DataRecord {
+        let sha256 = match self.dataset.source() {
+            Source::Archive { sha256, .. } => sha256.clone(),
+            _ => self.dataset.sha256(),
+        };
+        DataRecord {
+            kind: self.kind,
+            official: self.dataset.source().is_official(),
+            sha256: Some(sha256),
+            path: self.path.clone(),
+            train_examples: self.dataset.train().len() as u64,
+            test_examples: self.dataset.test().len() as u64,
+            classes: self.dataset.classes().to_vec(),
+            sentence: self.sentence().to_owned(),
+        }
+    }
+
+    /// The files and folders that the pictures were read from, where `named` is what the user named.
+    pub fn inputs(&self, named: Option<&Path>) -> Vec<PathBuf> {
+        let read = match self.dataset.source() {
+            Source::Archive { name: path, .. } | Source::Tar { name: path, .. } | Source::Folder { path } => {
+                Some(PathBuf::from(path))
+            }
+            Source::Memory => None,
+        };
+        named.map(Path::to_owned).into_iter().chain(read).collect()
+    }
+
+    /// A phrase for the plan: the set, where it came from, and what it is not.
+    pub fn describe(&self) -> String {
+        match self.kind {
+            DataKind::BuiltIn => "built-in pictures: drawings made by this program, not CIFAR-10".to_owned(),
+            kind => format!("{} from {}", kind.name(), self.dataset.source()),
+        }
+    }
+
+    /// How to get CIFAR-10, for those who do not have it.
+    pub fn advice(&self) -> Option<String> {
+        (self.kind == DataKind::BuiltIn).then(|| {
+            format!(
+                "for CIFAR-10 run scripts/fetch_cifar10.sh (170 MB into {FOLDER}/), or name an archive you have: --data PATH"
+            )
+        })
+    }
+}

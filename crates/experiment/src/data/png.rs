@@ -1,0 +1,65 @@
+//! Pixels as PNG files, for reports and records.
+
+use crate::record::run::Pixels;
+
+const SIDE: usize = 32;
+const PLANE: usize = SIDE * SIDE;
+const CHANNELS: usize = 4;
+
+/// A sheet to put pictures on: red, green, blue and opacity of each pixel, transparent at first.
+pub struct Sheet {
+    width: usize,
+    height: usize,
+    pixels: Vec<u8>,
+}
+
+impl Sheet {
+    /// An empty sheet.
+    pub fn new(width: usize, height: usize) -> Self {
+        Sheet { width, height, pixels: vec![0; width * height * CHANNELS] }
+    }
+
+    /// Fills a square of `side` pixels.
+    pub fn square(&mut self, left: usize, top: usize, side: usize, [red, green, blue]: [u8; 3]) {
+        for y in top..top + side {
+            let row = (y * self.width + left) * CHANNELS;
+            for pixel in self.pixels[row..row + side * CHANNELS].chunks_exact_mut(CHANNELS) {
+                pixel.copy_from_slice(&[red, green, blue, u8::MAX]);
+            }
+        }
+    }
+
+    /// Draws a picture, each of its pixels enlarged to a square of `scale` pixels.
+    pub fn picture(&mut self, left: usize, top: usize, scale: usize, picture: &Pixels) {
+        for at in 0..PLANE {
+            let color = [picture[at], picture[PLANE + at], picture[2 * PLANE + at]];
+            self.square(left + at % SIDE * scale, top + at / SIDE * scale, scale, color);
+        }
+    }
+
+    /// The sheet as the bytes of a PNG with a text inside.
+    pub fn encode(&self, description: &str) -> Vec<u8> {
+        self.try_encode(description).expect("a Vec takes every byte")
+    }
+
+    fn try_encode(&self, description: &str) -> Result<Vec<u8>, png::EncodingError> {
+        let mut bytes = Vec::new();
+        // Ten columns and a hundred rows make 10,000 pixels a side: far below what a PNG can hold.
+        let mut encoder = png::Encoder::new(&mut bytes, self.width as u32, self.height as u32);
+        encoder.set_color(png::ColorType::Rgba);
+        encoder.set_depth(png::BitDepth::Eight);
+        encoder.set_compression(png::Compression::High);
+        encoder.add_itxt_chunk("Description".to_owned(), description.to_owned())?;
+        let mut writer = encoder.write_header()?;
+        writer.write_image_data(&self.pixels)?;
+        writer.finish()?;
+        Ok(bytes)
+    }
+}
+
+/// One picture as the bytes of a PNG, pixel for pixel.
+pub fn picture(picture: &Pixels) -> Vec<u8> {
+    let mut sheet = Sheet::new(SIDE, SIDE);
+    sheet.picture(0, 0, 1, picture);
+    sheet.encode("a picture")
+}

@@ -1,0 +1,76 @@
+//! Some pictures of a data set with their classes: borrowed as bytes, read as floats.
+
+use thawline_cifar::Images;
+use thawline_tensor::{
+    Shape,
+    nn::{Examples, Inputs},
+};
+
+use crate::{models, record::run::ClassRecord};
+
+/// Pictures that a network learns from or is judged on.
+#[derive(Clone)]
+pub struct Selection<'a> {
+    images: &'a Images,
+    /// Where each picture stands in the data.
+    pub indices: Vec<usize>,
+    /// The place of each picture's class in the list of classes.
+    pub labels: Vec<u32>,
+    shape: Shape,
+}
+
+impl<'a> Selection<'a> {
+    /// The pictures at some places, each with the place of its class.
+    pub fn new(images: &'a Images, chosen: impl IntoIterator<Item = (usize, u32)>) -> Self {
+        let (indices, labels) = chosen.into_iter().unzip();
+        Selection { images, indices, labels, shape: Shape::from(models::INPUT) }
+    }
+
+    /// As examples for a network.
+    pub fn examples(&self) -> Examples<'a> {
+        Examples::new(self.clone(), self.labels.clone())
+    }
+
+    /// The pixels of a picture as the data have them.
+    pub fn pixels(&self, position: usize) -> &'a [u8; 3072] {
+        self.images.get(self.indices[position]).pixels
+    }
+}
+
+impl Inputs for Selection<'_> {
+    fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    fn read(&self, index: usize, into: &mut [f32]) {
+        self.images.get(self.indices[index]).write_nhwc(into);
+    }
+}
+
+/// The pictures of some classes, by their labels, as examples for a network: the class of a picture is the place of its
+/// label in the list. Two lists that share none split a data set by classes.
+///
+/// ```
+/// use thawline::{data, pictures::Size, selection};
+///
+/// let pictures = data::draw(1, Size { train: 20, test: 10 })?;
+/// let [source, target] = [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]].map(|half| selection::examples(pictures.train(), &half));
+/// assert_eq!(source.len() + target.len(), 20);
+/// assert!(target.labels().iter().all(|&class| class < 5));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn examples<'a>(images: &'a Images, labels: &[u8]) -> Examples<'a> {
+    let place = |label: u8| labels.iter().position(|&other| other == label);
+    let chosen = images.iter().enumerate().filter_map(|(index, image)| Some((index, place(image.label)? as u32)));
+    Selection::new(images, chosen).examples()
+}
+
+/// The places of the pictures of some classes, each with the place of its class in the list.
+pub fn of_classes(images: &Images, classes: &[ClassRecord]) -> impl Iterator<Item = (usize, u32)> {
+    let place = |label: u8| classes.iter().position(|class| class.label == u16::from(label));
+    images.iter().enumerate().filter_map(move |(index, image)| Some((index, place(image.label)? as u32)))
+}

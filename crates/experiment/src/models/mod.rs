@@ -1,0 +1,244 @@
+//! The networks: what they consist of, before they have weights.
+//!
+//! [`layers`] describes layers in Keras's words, [`tutorial`] lists those of the tutorial's network with every number of
+//! it open to change, and [`mod@file`] reads a list from a file of one's own. All are built in one way, here.
+
+pub mod file;
+pub mod layers;
+pub mod tutorial;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use thawline_tensor::{
+    Shape,
+    nn::{Method, Network, NetworkError},
+};
+
+use crate::system::{
+    failure::{Failure, Result},
+    number,
+};
+pub use {layers::Layer, tutorial::Tutorial};
+
+/// Far more than any network for 32 x 32 pictures has use for: 30 GB to train, and 250 times the tutorial's outputs.
+const MOST_PARAMETERS: u64 = 1_000_000_000;
+const MOST_ACTIVATIONS: u64 = 256_000_000;
+
+/// Bytes of a layer's name.
+const MOST_NAME: usize = 255;
+
+/// The shape of a picture: height, width, channels.
+pub const INPUT: [usize; 3] = [32, 32, 3];
+
+/// The last layer of the tutorial's features: what follows is the head.
+pub const FEATURES_END: &str = "flatten_1";
+
+/// A network's description: all that is needed to build it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged, try_from = "Keys")]
+pub enum Architecture {
+    /// The tutorial's, by its numbers.
+    Tutorial(Tutorial),
+    /// One's own, layer by layer.
+    Listed(Listed),
+}
+
+/// A network as a list of layers.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Listed {
+    /// How the convolutions are computed.
+    pub conv_method: ConvMethod,
+    /// The layers, from input to output, each with its name.
+    pub layers: Vec<Layer>,
+    /// Where they were read.
+    #[serde(skip)]
+    pub origin: Option<Origin>,
+}
+
+/// Every key that describes a network. No key may be passed over: the network would not be the one described.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Keys {
+    conv_method: ConvMethod,
+    layers: Option<Vec<Layer>>,
+    filters: Option<[usize; 2]>,
+    kernel: Option<usize>,
+    pool: Option<usize>,
+    dropout: Option<[f64; 2]>,
+    dense: Option<usize>,
+}
+
+impl TryFrom<Keys> for Architecture {
+    type Error = &'static str;
+
+    fn try_from(keys: Keys) -> std::result::Result<Self, Self::Error> {
+        let Keys { conv_method, layers, filters, kernel, pool, dropout, dense } = keys;
+        match (layers, filters, kernel, pool, dropout, dense) {
+            (Some(layers), None, None, None, None, None) => {
+                Ok(Architecture::Listed(Listed { conv_method, layers, origin: None }))
+            }
+            (None, Some(filters), Some(kernel), Some(pool), Some(dropout), Some(dense)) => {
+                Ok(Architecture::Tutorial(Tutorial { filters, kernel, pool, dropout, dense, conv_method }))
+            }
+            _ => Err("a network has either layers, or all of filters, kernel, pool, dropout and dense"),
+        }
+    }
+}
+
+/// The file that lists a network's layers, for the messages about them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Origin {
+    /// The file.
+    pub path: PathBuf,
+    /// The line of each layer.
+    pub lines: Vec<usize>,
+}
+
+/// How convolutions are computed; see [`Method`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum ConvMethod {
+    /// The fastest that is legal, for each layer
+    Auto,
+    /// Seven loops: slow, to compare with
+    Naive,
+    /// Patches in a matrix, then one matrix product
+    Im2col,
+    /// A matrix product on the pixels where they lie
+    Implicit,
+    /// F(4x4, 3x3): 3 x 3 kernels only
+    Winograd,
+}
+
+impl From<ConvMethod> for Method {
+    fn from(method: ConvMethod) -> Self {
+        match method {
+            ConvMethod::Auto => Method::Auto,
+            ConvMethod::Naive => Method::Naive,
+            ConvMethod::Im2col => Method::Im2col,
+            ConvMethod::Implicit => Method::Implicit,
+            ConvMethod::Winograd => Method::Winograd,
+        }
+    }
+}
+
+impl From<Tutorial> for Architecture {
+    fn from(tutorial: Tutorial) -> Self {
+        Architecture::Tutorial(tutorial)
+    }
+}
+
+impl Architecture {
+    /// Builds the network for a number of classes. It gives logits: softmax is part of the loss.
+    ///
+    /// # Errors
+    /// Names the layer whose shape does not fit, and its line where there is a file.
+    pub fn build(&self, classes: usize, seed: u64) -> Result<Network> {
+        let mut network = self.outline(classes)?;
+        network.initialize(seed)?;
+        Ok(network)
+    }
+
+    /// The network for a number of classes without values for its parameters: nothing large is allocated, whatever the
+    /// description asks for.
+    ///
+    /// # Errors
+    /// As [`Architecture::build`]; and a network beyond all reason.
+    pub fn outline(&self, classes: usize) -> Result<Network> {
+        let mut builder = Network::builder(INPUT);
+        for (index, layer) in self.layers().iter().enumerate() {
+            let position = index + 1;
+            let wrong = |reason| self.at_line(position, format!("layer {position} '{}': {reason}", layer.name()));
+            if layer.name().len() > MOST_NAME || layer.name().contains(char::is_control) {
+                let reason = format!("its name has control characters or more than {MOST_NAME} bytes");
+                return Err(self.at_line(position, format!("layer {position}: {reason}; choose another one")));
+            }
+            // With nothing left there is nothing to learn.
+            if let Layer::Dropout { rate, .. } = layer
+                && !(0.0..1.0).contains(&(*rate as f32))
+            {
+                return Err(wrong(format!("its rate is {rate}; it must be at least 0 and below 1")));
+            }
+            builder = builder.layer(layer.name(), layer.build(classes, self.conv_method().into()).map_err(wrong)?);
+        }
+        let network = builder.outline().map_err(|error| self.misfit(error))?;
+        if *network.output() != Shape::from([classes]) {
+            return Err(self.at_line(
+                self.layers().len(),
+                format!(
+                    "the network gives {}, and there are {classes} classes: \
+                     its last layer must be a Dense without units, or with {classes}",
+                    network.output()
+                ),
+            ));
+        }
+        let summary = network.summary();
+        let (parameters, activations) = (summary.parameters() as u64, summary.activation_bytes());
+        if parameters > MOST_PARAMETERS {
+            return Err(Failure::usage(format!(
+                "this network would have {} parameters; expected at most {}: use fewer filters or units, or larger pools",
+                number::count(parameters),
+                number::count(MOST_PARAMETERS)
+            )));
+        }
+        if activations > MOST_ACTIVATIONS {
+            return Err(Failure::usage(format!(
+                "the outputs of this network's layers would take {} for each picture; expected at most {}: \
+                 use fewer filters or units",
+                number::bytes(activations),
+                number::bytes(MOST_ACTIVATIONS)
+            )));
+        }
+        Ok(network)
+    }
+
+    /// The layers, from input to output.
+    pub fn layers(&self) -> std::borrow::Cow<'_, [Layer]> {
+        match self {
+            Architecture::Tutorial(tutorial) => tutorial.layers().into(),
+            Architecture::Listed(listed) => (&*listed.layers).into(),
+        }
+    }
+
+    /// How the convolutions are computed.
+    pub fn conv_method(&self) -> ConvMethod {
+        match self {
+            Architecture::Tutorial(tutorial) => tutorial.conv_method,
+            Architecture::Listed(listed) => listed.conv_method,
+        }
+    }
+
+    /// The last layer of the features, the one before the first `Dense`: what follows is the head.
+    pub fn features_end(&self) -> String {
+        let layers = self.layers();
+        let head = layers.iter().position(|layer| matches!(layer, Layer::Dense { .. })).unwrap_or(layers.len());
+        layers[..head].last().map_or_else(|| FEATURES_END.to_owned(), |layer| layer.name().to_owned())
+    }
+
+    fn misfit(&self, error: NetworkError) -> Failure {
+        match error {
+            _ if error.is_lack_of_memory() => error.into(),
+            NetworkError::Build { position, .. } | NetworkError::DuplicateName { position, .. } => {
+                self.at_line(position, error.to_string())
+            }
+            NetworkError::UnknownLayer { .. } | NetworkError::Folded { .. } => error.into(),
+        }
+    }
+
+    /// A failure that has to do with a layer, counted from 1.
+    fn at_line(&self, position: usize, message: String) -> Failure {
+        let failure = Failure::usage(message);
+        match self {
+            Architecture::Listed(Listed { origin: Some(Origin { path, lines }), .. }) => {
+                let line = lines.get(position.saturating_sub(1)).copied().unwrap_or(1);
+                failure.within(&format!("{}, line {line}", path.display()))
+            }
+            _ => failure,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,393 @@
+//! The folder that a run leaves behind. `docs/run-folder.md` describes each file.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::lock::{LOCK, Lock};
+use crate::{
+    record::run::{DataKind, EpochRow, ReportPictures, RunRecord},
+    report,
+    system::{
+        atomic_file,
+        failure::{Failure, Kind, Result},
+        machine::{Environment, utc_date},
+        output, spreadsheet,
+    },
+};
+
+/// How a run was started: `environment.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start {
+    /// The command line, program name first.
+    pub command: Vec<String>,
+    /// The machine and the build.
+    #[serde(flatten)]
+    pub environment: Environment,
+}
+
+/// A run's folder while the run goes on.
+///
+/// Each file is whole at any moment: it is written beside its place, flushed to the disk and then moved there.
+#[derive(Debug)]
+pub struct RunFolder {
+    pub(super) path: PathBuf,
+    pub(super) data: DataKind,
+    pub(super) metrics: Vec<MetricsRow>,
+    /// Held while the run goes on.
+    pub(super) _lock: Option<Lock>,
+}
+
+/// A row of `metrics.csv` and a line of `metrics.jsonl`: an [`EpochRow`] with its model's name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MetricsRow {
+    /// `model_1` or `model_2`.
+    pub model: String,
+    /// See [`EpochRow::epoch`]; so for the rest.
+    pub epoch: u32,
+    /// Wall-clock time of the epoch.
+    pub seconds: f64,
+    /// Training loss.
+    pub loss: f64,
+    /// Training accuracy.
+    pub accuracy: f64,
+    /// Validation loss.
+    pub val_loss: f64,
+    /// Validation accuracy.
+    pub val_accuracy: f64,
+    /// What was learnt: nobody shall take a number on built-in pictures for one on CIFAR-10.
+    pub data: DataKind,
+}
+
+impl MetricsRow {
+    pub(super) fn new(model: &str, data: DataKind, row: &EpochRow) -> Self {
+        let &EpochRow { epoch, seconds, loss, accuracy, val_loss, val_accuracy } = row;
+        MetricsRow { model: model.to_owned(), epoch, seconds, loss, accuracy, val_loss, val_accuracy, data }
+    }
+}
+
+impl RunFolder {
+    /// Makes the folder `path` for a run on such data, and the folders above it where they are missing; takes an empty one
+    /// as it is, and one with what a run has left that could not begin.
+    ///
+    /// # Errors
+    /// Where there is anything in it: a run never mixes with another. Where the system refuses.
+    pub fn create(path: &Path, data: DataKind) -> Result<Self> {
+        let refused = |action| move |error| refused(action, path, &error);
+        let shown = path.display();
+        if path.is_file() {
+            return Err(Failure::usage(format!("{shown} is a file, not a folder; name another folder for this run")));
+        }
+        fs::create_dir_all(path).map_err(refused("make"))?;
+        let require_empty = || {
+            for entry in fs::read_dir(path).map_err(refused("read"))? {
+                let name = entry.map_err(refused("read"))?.file_name();
+                // A disk that was full from the start takes environment.json at most.
+                if name != LOCK && name != "environment.json" && !atomic_file::is_partial(&name) {
+                    return Err(Failure::usage(format!(
+                        "{shown} is not empty; name another folder for this run, or remove that one"
+                    )));
+                }
+            }
+            Ok(())
+        };
+        require_empty()?;
+        let lock = Lock::take(path)?;
+        // Another run may have come and gone in between.
+        require_empty()?;
+        atomic_file::remove_partial(path, &[]).map_err(refused("clean"))?;
+        Ok(RunFolder { path: path.to_owned(), data, metrics: Vec::new(), _lock: lock })
+    }
+
+    /// Makes a new folder in `parent` that is named after the time, UTC: `2026-11-24-101502` (`undated` where there is no
+    /// date), or `2026-11-24-101502-2` where that exists already. Runs that start together get different ones.
+    ///
+    /// # Errors
+    /// Where the system refuses.
+    pub fn create_dated(parent: &Path, data: DataKind, now: SystemTime) -> Result<Self> {
+        fs::create_dir_all(parent).map_err(|error| refused("make", parent, &error))?;
+        let name =
+            utc_date(now).map_or_else(|| "undated".to_owned(), |date| date.replace('T', "-").replace([':', 'Z'], ""));
+        let names = std::iter::once(name.clone()).chain((2..).map(|n: u32| format!("{name}-{n}")));
+        for path in names.map(|name| parent.join(name)) {
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(RunFolder { _lock: Lock::take(&path)?, path, data, metrics: Vec::new() }),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(refused("make", &path, &error)),
+            }
+        }
+        unreachable!("four billion runs in one second")
+    }
+
+    /// Where the folder is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes the resolved settings as `config.toml`.
+    ///
+    /// # Errors
+    /// Settings that TOML cannot hold; a system that refuses.
+    pub fn write_config(&self, config: &impl Serialize) -> Result<()> {
+        let text = toml::to_string(config).map_err(express("config.toml"))?;
+        self.write("config.toml", text.as_bytes())
+    }
+
+    /// Writes `environment.json`.
+    ///
+    /// # Errors
+    /// A system that refuses.
+    pub fn write_start(&self, start: &Start) -> Result<()> {
+        let mut bytes = serde_json::to_vec_pretty(start).map_err(express("environment.json"))?;
+        bytes.push(b'\n');
+        self.write("environment.json", &bytes)
+    }
+
+    /// Adds a finished epoch of `model` to `metrics.csv` and `metrics.jsonl`; both are on the disk on return.
+    ///
+    /// # Errors
+    /// A loss or time that is NaN or infinite, named with model and epoch; a system that refuses.
+    pub fn append_epoch(&mut self, model: &str, row: &EpochRow) -> Result<()> {
+        row.require_finite(model)?;
+        self.metrics.push(MetricsRow::new(model, self.data, row));
+        self.write_metrics()
+    }
+
+    pub(super) fn write_metrics(&self) -> Result<()> {
+        // A few kilobytes: written anew each time, they are never torn, as an appended line could be.
+        self.write("metrics.csv", &spreadsheet::table(&self.metrics).map_err(express("metrics.csv"))?)?;
+        self.write("metrics.jsonl", &json_lines(&self.metrics)?)
+    }
+
+    /// Writes the weights of `model`, a whole safetensors file, as `weights-MODEL.safetensors`.
+    ///
+    /// # Errors
+    /// A system that refuses.
+    pub fn write_weights(&self, model: &str, safetensors: &[u8]) -> Result<()> {
+        self.write(&format!("weights-{model}.safetensors"), safetensors)
+    }
+
+    /// Writes `summary.json`, and then what is drawn from it: `pictures/`, `plots/` and `report.html`.
+    ///
+    /// # Errors
+    /// A measurement that is NaN or infinite; a system that refuses. What was written before stays.
+    pub fn finish(&self, record: &RunRecord, pictures: &ReportPictures) -> Result<()> {
+        self.write("summary.json", &record.to_json()?)?;
+        self.write_report(record, pictures)
+    }
+
+    /// Writes what is drawn from the record, again where it exists.
+    ///
+    /// # Errors
+    /// A system that refuses.
+    pub fn write_report(&self, record: &RunRecord, pictures: &ReportPictures) -> Result<()> {
+        for (name, png) in report::picture_grids(record, pictures) {
+            self.write(&format!("pictures/{name}"), &png)?;
+        }
+        for (name, svg) in report::plots(record) {
+            self.write(&format!("plots/{name}"), svg.as_bytes())?;
+        }
+        self.write("report.html", report::render(record, pictures).as_bytes())
+    }
+
+    /// Writes any other file.
+    ///
+    /// # Errors
+    /// A system that refuses.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        Ok(atomic_file::write(&output::inside(&self.path, name)?, bytes)?)
+    }
+}
+
+pub(super) fn refused(action: &str, path: &Path, error: &io::Error) -> Failure {
+    Failure::new(Kind::Environment, format!("cannot {action} the folder {}: {error}", path.display()))
+}
+
+fn express<E: std::fmt::Display>(file: &'static str) -> impl Fn(E) -> Failure {
+    move |error| Failure::new(Kind::Other, format!("cannot express {file}: {error}"))
+}
+
+fn json_lines(rows: &[MetricsRow]) -> Result<Vec<u8>> {
+    let mut lines = Vec::new();
+    for row in rows {
+        serde_json::to_writer(&mut lines, row).map_err(express("metrics.jsonl"))?;
+        lines.push(b'\n');
+    }
+    Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, time::Duration};
+
+    use super::*;
+    use crate::record::fixture;
+
+    /// Every file below `folder`, by its path from there.
+    fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+        let mut found = BTreeMap::new();
+        let mut folders = vec![folder.to_owned()];
+        while let Some(next) = folders.pop() {
+            for path in fs::read_dir(next).unwrap().map(|entry| entry.unwrap().path()) {
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
+                    found.insert(name, fs::read(path).unwrap());
+                }
+            }
+        }
+        found
+    }
+
+    fn fill(path: &Path) -> BTreeMap<String, Vec<u8>> {
+        let record = fixture::record();
+        let mut folder = RunFolder::create(path, record.data.kind).unwrap();
+        folder.write_config(&record.config).unwrap();
+        let (command, environment) = (record.command.clone(), record.environment.clone());
+        folder.write_start(&Start { command, environment }).unwrap();
+        for (name, _, model) in record.models() {
+            for row in &model.history {
+                folder.append_epoch(name, row).unwrap();
+            }
+            folder.write_weights(name, name.as_bytes()).unwrap();
+        }
+        folder.finish(&record, &fixture::pictures()).unwrap();
+        drop(folder);
+        files(path)
+    }
+
+    #[test]
+    fn a_finished_run_has_every_file_and_no_other() {
+        let parent = tempfile::tempdir().unwrap();
+        let files = fill(&parent.path().join("deep/below"));
+        let names: Vec<&str> = files.keys().map(String::as_str).collect();
+        let expected = [
+            "config.toml",
+            "environment.json",
+            "metrics.csv",
+            "metrics.jsonl",
+            "pictures/source.png",
+            "pictures/target.png",
+            "plots/accuracy.svg",
+            "plots/loss.svg",
+            "plots/time.svg",
+            "report.html",
+            "summary.json",
+            "weights-model_1.safetensors",
+            "weights-model_2.safetensors",
+        ];
+        assert_eq!(names, expected);
+        assert_eq!(RunRecord::from_json(&files["summary.json"]).unwrap(), fixture::record());
+        assert_eq!(files["weights-model_2.safetensors"], b"model_2");
+    }
+
+    #[test]
+    fn the_same_run_gives_the_same_bytes() {
+        let parent = tempfile::tempdir().unwrap();
+        let [first, second] = ["first", "second"].map(|name| fill(&parent.path().join(name)));
+        for (name, bytes) in &first {
+            assert!(bytes == &second[name], "{name} differs between two runs with one record");
+        }
+    }
+
+    #[test]
+    fn metrics_read_back_as_they_were_after_every_epoch() {
+        let parent = tempfile::tempdir().unwrap();
+        let mut folder = RunFolder::create(parent.path(), DataKind::BuiltIn).unwrap();
+        let mut rows: Vec<MetricsRow> = Vec::new();
+        for row in &fixture::record().model_2.history {
+            folder.append_epoch("model_2", row).unwrap();
+            let &EpochRow { epoch, seconds, loss, accuracy, val_loss, val_accuracy } = row;
+            let (model, data) = ("model_2".to_owned(), DataKind::BuiltIn);
+            rows.push(MetricsRow { model, epoch, seconds, loss, accuracy, val_loss, val_accuracy, data });
+
+            let mut csv = csv::Reader::from_path(parent.path().join("metrics.csv")).unwrap();
+            let header = csv.headers().unwrap().iter().collect::<Vec<_>>().join(",");
+            assert_eq!(header, "model,epoch,seconds,loss,accuracy,val_loss,val_accuracy,data");
+            let text = fs::read_to_string(parent.path().join("metrics.csv")).unwrap();
+            assert!(text.lines().skip(1).all(|line| line.ends_with(",built-in pictures")), "{text}");
+            assert_eq!(csv.deserialize().map(|row| row.unwrap()).collect::<Vec<MetricsRow>>(), rows);
+
+            let lines = fs::read_to_string(parent.path().join("metrics.jsonl")).unwrap();
+            let read: Vec<MetricsRow> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            assert_eq!(read, rows);
+        }
+    }
+
+    #[test]
+    fn a_diverged_epoch_is_named_and_not_written() {
+        let parent = tempfile::tempdir().unwrap();
+        let mut folder = RunFolder::create(parent.path(), DataKind::BuiltIn).unwrap();
+        let good = fixture::record().model_1.unwrap().history[0];
+        folder.append_epoch("model_1", &good).unwrap();
+        let before = files(parent.path());
+        let error = folder.append_epoch("model_1", &EpochRow { epoch: 2, loss: f64::NAN, ..good }).unwrap_err();
+        assert_eq!(error.exit_code(), 4);
+        assert!(error.to_string().starts_with("model_1, epoch 2: loss is NaN"), "{error}");
+        assert_eq!(files(parent.path()), before);
+
+        let mut record = fixture::record();
+        record.model_2.history[3].val_loss = f64::INFINITY;
+        let error = folder.finish(&record, &ReportPictures::default()).unwrap_err();
+        assert!(error.to_string().starts_with("model_2, epoch 4: val_loss is inf"), "{error}");
+        assert_eq!(files(parent.path()), before);
+    }
+
+    #[test]
+    fn a_folder_with_anything_in_it_is_refused_and_left_alone() {
+        let parent = tempfile::tempdir().unwrap();
+        let before = fill(parent.path());
+        let error = RunFolder::create(parent.path(), DataKind::BuiltIn).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("is not empty; name another folder"), "{error}");
+        let error = RunFolder::create(&parent.path().join("summary.json"), DataKind::BuiltIn).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains("is a file, not a folder"), "{error}");
+        assert_eq!(files(parent.path()), before);
+    }
+
+    #[test]
+    fn what_a_run_has_left_that_could_not_begin_is_in_nobodys_way() {
+        let parent = tempfile::tempdir().unwrap();
+        for name in ["environment.json", ".x7Gq2.partial", ".lock"] {
+            fs::write(parent.path().join(name), "half").unwrap();
+        }
+        let folder = RunFolder::create(parent.path(), DataKind::BuiltIn).unwrap();
+        assert!(RunFolder::create(parent.path(), DataKind::BuiltIn).unwrap_err().message.contains("is in use"));
+        drop(folder);
+        assert_eq!(files(parent.path()).into_keys().collect::<Vec<_>>(), ["environment.json"]);
+        fs::write(parent.path().join("config.toml"), "").unwrap();
+        assert!(RunFolder::create(parent.path(), DataKind::BuiltIn).unwrap_err().message.contains("is not empty"));
+    }
+
+    #[test]
+    fn dated_folders_are_named_after_the_second_and_never_shared() {
+        let parent = tempfile::tempdir().unwrap();
+        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_515_302_750);
+        assert_eq!(utc_date(now).unwrap(), "2026-11-24T10:15:02Z");
+        let made =
+            [(); 3].map(|()| RunFolder::create_dated(&parent.path().join("runs"), DataKind::BuiltIn, now).unwrap());
+        let names = made.each_ref().map(|folder| folder.path().file_name().unwrap().to_str().unwrap());
+        assert_eq!(names, ["2026-11-24-101502", "2026-11-24-101502-2", "2026-11-24-101502-3"]);
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_by_centuries_leaves_the_date_out() {
+        let parent = tempfile::tempdir().unwrap();
+        for (seconds, ahead) in [(1, false), (253_402_300_800, true), (9_000_000_000_000, true)] {
+            let length = Duration::from_secs(seconds);
+            let epoch = SystemTime::UNIX_EPOCH;
+            let now = if ahead { epoch + length } else { epoch - length };
+            assert_eq!(utc_date(now), None, "{seconds}");
+            let folder = RunFolder::create_dated(parent.path(), DataKind::BuiltIn, now).unwrap();
+            assert!(folder.path().file_name().unwrap().to_str().unwrap().starts_with("undated"));
+            let environment = crate::system::machine::environment(now);
+            assert!(!serde_json::to_string(&environment).unwrap().contains("date"), "{environment:?}");
+        }
+    }
+}

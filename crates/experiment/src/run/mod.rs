@@ -1,0 +1,9 @@
+//! A run: its settings checked, its folder, its resumption.
+
+pub mod desk;
+pub mod folder;
+mod lock;
+pub mod plan;
+pub mod prepare;
+pub mod results;
+pub mod resume;

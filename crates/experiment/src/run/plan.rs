@@ -1,0 +1,92 @@
+//! The plan: what a run is going to do, printed before it does it.
+
+use std::path::Path;
+
+use super::prepare::{Experiment, Features};
+use crate::{
+    data::task::Task,
+    record::options::{Cache, Schedule},
+    system::{
+        console::{Text, listed, shown},
+        machine::Environment,
+        number,
+    },
+};
+
+/// The plan as text.
+pub fn text(experiment: &Experiment, environment: &Environment, folder: &Path) -> Text {
+    let Experiment { data, config, features, target, memory, .. } = experiment;
+    let plural = |n: usize| if n == 1 { "" } else { "s" };
+    let mut text = Text::wrapped("data      ", data.describe()).and(Text::wrapped("          ", &data.reason));
+    if let Some(advice) = data.advice() {
+        text.push(Text::wrapped("          ", advice));
+    }
+    text.push(match features {
+        Features::Model1 { task, .. } => Text::wrapped("source    ", describe(task)),
+        Features::File(model) => Text::wrapped(
+            "features  ",
+            format!(
+                "from {}: {}, for {}, SHA-256 {}",
+                config.from.as_deref().unwrap_or_default(),
+                shown(&model.metadata.model),
+                listed(&model.metadata.classes),
+                model.sha256
+            ),
+        ),
+    });
+    let training = format!(
+        "{} epoch{} in batches of {}, Adam {}, seed {}{}",
+        config.epochs,
+        plural(config.epochs),
+        config.batch_size,
+        match config.schedule {
+            Schedule::Constant => format!("at {}", config.learning_rate),
+            Schedule::Cosine => format!("from {} down to 0", config.learning_rate),
+            Schedule::OneCycle => format!("up to {} and down to 0", config.learning_rate),
+        },
+        config.seed,
+        if config.augment.is_none() { String::new() } else { format!("; random augmentation: {}", config.augment) }
+    );
+    let machine = format!(
+        "{}, {} with {} thread{}",
+        environment.cpu,
+        environment.simd,
+        environment.threads,
+        plural(environment.threads)
+    );
+    text.push(Text::wrapped("target    ", describe(target)));
+    text.push(Text::wrapped("training  ", training));
+    text.push(Text::wrapped("machine   ", machine));
+    text.push(Text::wrapped("memory    ", memory.to_string()));
+    if let Some(sentence) = cache(experiment) {
+        text.push(Text::wrapped("cache     ", sentence));
+    }
+    text.and(Text::wrapped("folder    ", folder.display().to_string()))
+}
+
+fn describe(task: &Task) -> String {
+    format!(
+        "{}: {} training and {} validation pictures",
+        listed(&task.names()),
+        number::count(task.train.len() as u64),
+        number::count(task.validation.len() as u64)
+    )
+}
+
+/// What becomes of the frozen features, where it is not the usual.
+fn cache(experiment: &Experiment) -> Option<String> {
+    let plan = &experiment.cache;
+    match experiment.config.cache {
+        _ if plan.cached => None,
+        _ if !experiment.config.augment.is_none() => {
+            Some("off: features of augmented pictures cannot be computed once".to_owned())
+        }
+        _ if plan.bytes == 0 => Some("none: no layer is frozen before the first trainable layer or dropout".to_owned()),
+        Cache::Auto => Some(format!(
+            "off: the features would take {}, and half of the free memory is {}; they are computed for each batch",
+            number::bytes(plan.bytes),
+            number::bytes(plan.budget)
+        )),
+        _ => Some("off: the features are computed for each batch".to_owned()),
+    }
+}

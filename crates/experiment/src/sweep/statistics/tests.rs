@@ -1,0 +1,184 @@
+//! The statistics against SciPy's values, and against chance.
+
+use serde::Deserialize;
+use thawline_tensor::random::{Address, Bits, Purpose};
+
+use super::{sample::t_quantile, *};
+
+/// Computed by `scripts/golden_statistics.py`.
+#[derive(Deserialize)]
+struct Golden {
+    t_quantiles: Vec<Quantile>,
+    intervals: Vec<Interval>,
+    sign_flips: Vec<SignFlip>,
+    calibrations: Vec<Calibration>,
+}
+
+#[derive(Deserialize)]
+struct Quantile {
+    freedom: usize,
+    quantile: f64,
+}
+
+#[derive(Deserialize)]
+struct Interval {
+    values: Vec<f64>,
+    mean: f64,
+    deviation: f64,
+    low: f64,
+    high: f64,
+}
+
+#[derive(Deserialize)]
+struct SignFlip {
+    differences: Vec<f64>,
+    p: f64,
+}
+
+#[derive(Deserialize)]
+struct Calibration {
+    outcomes: Vec<(f64, bool)>,
+    error: f64,
+}
+
+fn golden() -> Golden {
+    serde_json::from_str(include_str!("../../../../../tests/golden/statistics.json")).unwrap()
+}
+
+#[track_caller]
+fn assert_close(ours: f64, scipys: f64, tolerance: f64) {
+    assert!((ours - scipys).abs() <= tolerance * scipys.abs().max(1e-3), "{ours} here, {scipys} in SciPy");
+}
+
+#[test]
+fn quantiles_are_scipys() {
+    let golden = golden().t_quantiles;
+    assert_eq!(golden.len(), 10);
+    golden.iter().for_each(|t| assert_close(t_quantile(t.freedom), t.quantile, 1e-9));
+}
+
+#[test]
+fn intervals_are_scipys() {
+    for Interval { values, mean, deviation, low, high } in golden().intervals {
+        let sample = Sample::of(&values).unwrap();
+        assert_close(sample.mean, mean, 1e-12);
+        assert_close(sample.deviation.unwrap(), deviation, 1e-9);
+        let ours = sample.interval().unwrap();
+        assert_close(ours.0, low, 1e-9);
+        assert_close(ours.1, high, 1e-9);
+    }
+}
+
+#[test]
+fn sign_flips_are_scipys() {
+    let golden = golden().sign_flips;
+    assert!(golden.iter().any(|case| case.p == 1.0) && golden.iter().any(|case| case.p < 0.05));
+    for SignFlip { differences, p } in golden {
+        assert_close(sign_flip_p(&differences).unwrap(), p, 1e-12);
+    }
+}
+
+fn error_of(predictions: &[(f64, bool)]) -> f64 {
+    calibration_error(&CalibrationBin::sort(predictions))
+}
+
+#[test]
+fn a_confidence_is_in_the_bin_that_ends_at_or_above_it() {
+    for (confidence, bin) in [(0.0, 0), (0.01, 0), (0.07, 1), (0.2, 2), (0.2001, 3), (0.5, 7), (0.94, 14), (1.0, 14)] {
+        let bins = CalibrationBin::sort(&[(confidence, true)]);
+        let found: Vec<usize> = (0..bins.len()).filter(|&bin| bins[bin].predictions > 0).collect();
+        assert_eq!(found, [bin], "{confidence}");
+        assert_eq!((bins[bin].right, bins[bin].confidence), (1, confidence));
+    }
+}
+
+#[test]
+fn calibration_errors_are_scipys() {
+    for Calibration { outcomes, error } in golden().calibrations {
+        assert_close(error_of(&outcomes), error, 1e-9);
+    }
+}
+
+#[test]
+fn confidences_at_the_edges_of_bins_have_a_bin() {
+    assert_eq!(error_of(&[]), 0.0);
+    assert_eq!(error_of(&[(1.0, true), (0.0, false)]), 0.0);
+    assert_eq!(error_of(&[(1.0, false)]), 1.0);
+    // Bins are closed above: 0.2 is the end of the third, 0.21 lies in the fourth.
+    assert_close(error_of(&[(0.2, false), (0.21, true)]), (0.2 + 0.79) / 2.0, 1e-12);
+    assert_close(error_of(&[(0.2, false), (0.19, true)]), (1.0 - 0.39) / 2.0, 1e-12);
+}
+
+#[test]
+fn too_few_numbers_claim_nothing() {
+    assert_eq!(Sample::of(&[]), None);
+    let one = Sample::of(&[0.8]).unwrap();
+    assert_eq!((one.mean, one.deviation, one.interval()), (0.8, None, None));
+    assert_eq!(sign_flip_p(&[]), None);
+    assert_eq!(sign_flip_p(&[0.1; 25]), None);
+    assert_eq!(sign_flip_p(&[0.1; FEWEST_FOR_A_CLAIM - 1]), Some(0.0625));
+    assert_eq!(sign_flip_p(&[0.1; FEWEST_FOR_A_CLAIM]), Some(0.03125));
+}
+
+#[test]
+fn learning_curves_have_an_area_and_thresholds() {
+    assert_eq!(area_under_curve(&[]), None);
+    assert_close(area_under_curve(&[0.5, 0.7, 0.9]).unwrap(), 0.7, 1e-12);
+    assert_eq!(first_reaching(&[0.5, 0.7, 0.9, 0.6], 0.7), Some(2));
+    assert_eq!(first_reaching(&[0.5, 0.7], 0.8), None);
+}
+
+/// So many experiments are performed below. A share of them that has probability q then lies within four standard
+/// deviations of q, which is a false alarm of 1 in 16,000, if the bits were not the same each time anyway.
+const EXPERIMENTS: usize = 20_000;
+
+#[track_caller]
+fn assert_share(share: f64, expected: f64) {
+    let deviation = (expected * (1.0 - expected) / EXPERIMENTS as f64).sqrt();
+    assert!((share - expected).abs() < 4.0 * deviation, "a share of {share}, expected {expected}");
+}
+
+/// The share of experiments with a property; each draws some numbers.
+fn share(seeds: usize, draw: impl Fn(&mut Bits) -> f64, has: impl Fn(&[f64]) -> bool) -> f64 {
+    let experiment = |index: usize| {
+        let mut bits = Address { seed: 5, purpose: Purpose::Other(0), step: seeds as u64, index: index as u64 }.bits();
+        let values: Vec<f64> = (0..seeds).map(|_| draw(&mut bits)).collect();
+        has(&values)
+    };
+    (0..EXPERIMENTS).filter(|&index| experiment(index)).count() as f64 / EXPERIMENTS as f64
+}
+
+#[test]
+fn the_interval_covers_the_truth_as_often_as_it_says() {
+    let accuracy = |bits: &mut Bits| 0.84 + 0.005 * f64::from(bits.normal());
+    for seeds in [2, 3, 6, 10] {
+        let covers = |values: &[f64]| {
+            let (low, high) = Sample::of(values).and_then(|sample| sample.interval()).unwrap();
+            (low..=high).contains(&0.84)
+        };
+        assert_share(share(seeds, accuracy, covers), CONFIDENCE);
+    }
+}
+
+#[test]
+fn the_test_keeps_its_level() {
+    // Differences are symmetric around zero if no arm is better; nothing else is assumed: here most are small, some large.
+    let difference = |bits: &mut Bits| {
+        let normal = f64::from(bits.normal());
+        0.003 * normal * normal * normal
+    };
+    for (seeds, level, attainable) in
+        [(5, 0.05, 0.0), (6, 0.05, 2.0 / 64.0), (8, 0.05, 12.0 / 256.0), (8, 0.01, 2.0 / 256.0)]
+    {
+        let rejects = |values: &[f64]| sign_flip_p(values).unwrap() <= level;
+        let share = share(seeds, difference, rejects);
+        // With few seeds the test has few possible outcomes: it rejects as often as the largest of them allows.
+        if attainable == 0.0 { assert_eq!(share, 0.0) } else { assert_share(share, attainable) }
+    }
+}
+
+#[test]
+fn the_test_finds_what_is_there() {
+    let difference = |bits: &mut Bits| 0.01 + 0.004 * f64::from(bits.normal());
+    assert!(share(6, difference, |values| sign_flip_p(values).unwrap() <= 0.05) > 0.95);
+}

@@ -1,0 +1,274 @@
+//! The machine and the build: what is needed to judge a time, to see why two runs differ, or to report a bug.
+
+use std::{
+    env::{self, consts},
+    fmt::Write,
+    fs,
+    path::{Path, PathBuf},
+    thread,
+    time::SystemTime,
+};
+
+use serde::{Deserialize, Serialize};
+use thawline_tensor::{simd::Level, threads};
+
+use super::failure::{Failure, Result};
+
+/// The machine and the build: what is needed to judge a time, or to see why two runs differ.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    /// Start of the run, UTC, e.g. `2026-11-24T10:15:02Z`; empty, and absent in files, where the clock cannot be right.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub date: String,
+    /// The processor's own name.
+    pub cpu: String,
+    /// Logical processors that the process may use.
+    pub logical_cpus: usize,
+    /// The SIMD level in use, e.g. `avx512`.
+    pub simd: String,
+    /// Threads of the run.
+    pub threads: usize,
+    /// Physical memory; absent where the system does not tell.
+    pub memory_bytes: Option<u64>,
+    /// The operating system.
+    pub os: String,
+    /// The compiler, e.g. `rustc 1.95.0`.
+    pub rustc: String,
+    /// The target triple, e.g. `x86_64-unknown-linux-gnu`.
+    pub target: String,
+    /// The cargo profile, e.g. `release`.
+    pub profile: String,
+}
+
+/// The environment variable that names the SIMD level.
+pub const SIMD_VARIABLE: &str = "THAWLINE_SIMD";
+
+/// Fixes the SIMD level of the process: the flag, else the environment variable, else the best.
+///
+/// # Errors
+/// A level that is unknown, or that this CPU lacks.
+pub fn choose_level(flag: Option<Level>) -> Result<()> {
+    let variable = env::var_os(SIMD_VARIABLE).filter(|name| !name.is_empty());
+    let (level, by) = match (flag, variable) {
+        (Some(level), _) => (level, "--simd"),
+        (None, None) => (Level::best(), "SIMD"),
+        (None, Some(name)) => match name.to_string_lossy().parse() {
+            Ok(level) => (level, SIMD_VARIABLE),
+            Err(error) => return Err(Failure::usage(format!("{SIMD_VARIABLE}: {error}"))),
+        },
+    };
+    level.force().map_err(|error| Failure::from(error).within(by))
+}
+
+/// The number of threads: the flag, else one per core that the process may use.
+pub fn choose_threads(flag: Option<usize>) -> usize {
+    flag.unwrap_or_else(logical_cpus)
+}
+
+/// The machine as a run's record describes it, for the threads of the current pool.
+pub fn environment(now: SystemTime) -> Environment {
+    Environment {
+        date: utc_date(now).unwrap_or_default(),
+        cpu: cpu(),
+        logical_cpus: logical_cpus(),
+        simd: Level::current().to_string(),
+        threads: threads::count(),
+        memory_bytes: memory_bytes(),
+        os: os(),
+        rustc: rustc(),
+        target: target(),
+        profile: profile().to_owned(),
+    }
+}
+
+/// The time in UTC, to the second: `2026-11-24T10:15:02Z`; nothing where the clock is wrong by so much, before 1970 or
+/// after 9999, that it cannot be written.
+pub fn utc_date(time: SystemTime) -> Option<String> {
+    // The formatter panics before 1970, and fails after 9999.
+    time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    let mut date = String::new();
+    write!(date, "{}", humantime::format_rfc3339_seconds(time)).ok()?;
+    Some(date)
+}
+
+/// The compiler that built the program, e.g. `rustc 1.95.0`.
+pub fn rustc() -> String {
+    format!("rustc {}", rustc_version_runtime::version())
+}
+
+/// What the program was built for, e.g. `x86_64-linux-gnu`.
+pub fn target() -> String {
+    let environment = if cfg!(target_env = "gnu") {
+        "-gnu"
+    } else if cfg!(target_env = "musl") {
+        "-musl"
+    } else if cfg!(target_env = "msvc") {
+        "-msvc"
+    } else {
+        ""
+    };
+    format!("{}-{}{environment}", consts::ARCH, consts::OS)
+}
+
+/// How the program was built: `debug` or `release`.
+pub fn profile() -> &'static str {
+    if cfg!(debug_assertions) { "debug" } else { "release" }
+}
+
+/// The processor's own name; where the system does not tell, its architecture.
+pub fn cpu() -> String {
+    field("/proc/cpuinfo", "model name\t: ").unwrap_or_else(|| consts::ARCH.to_owned())
+}
+
+/// Logical processors that the process may use.
+pub fn logical_cpus() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// The operating system, with its release where there is a file that tells.
+pub fn os() -> String {
+    match field("/etc/os-release", "PRETTY_NAME=") {
+        Some(release) => format!("{} ({})", consts::OS, release.trim_matches('"')),
+        None => consts::OS.to_owned(),
+    }
+}
+
+/// Physical memory.
+pub fn memory_bytes() -> Option<u64> {
+    kilobytes("/proc/meminfo", "MemTotal:")
+}
+
+/// Memory that the process may still take without anything being swapped out, with the limits of its container and its shell.
+pub fn free_memory() -> Option<u64> {
+    let free = kilobytes("/proc/meminfo", "MemAvailable:");
+    let within = left_in_groups(|path| fs::read_to_string(path).ok());
+    // What `ulimit -v` leaves.
+    let space = field("/proc/self/limits", "Max address space ").and_then(|limits| {
+        let soft: u64 = limits.split_whitespace().next()?.parse().ok()?;
+        Some(soft.saturating_sub(kilobytes("/proc/self/status", "VmSize:")?))
+    });
+    free.into_iter().chain(within).chain(space).min()
+}
+
+/// What the control groups of the process leave of memory: a container's, a batch job's, and those above them. `read` is
+/// the content of a file of the system.
+fn left_in_groups(read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
+    let (groups, mounts) = (read(Path::new("/proc/self/cgroup"))?, read(Path::new("/proc/self/mountinfo"))?);
+    let mut least: Option<u64> = None;
+    for mount in mounts.lines() {
+        // 42 32 0:39 ROOT MOUNTPOINT rw,nosuid - cgroup2 cgroup2 rw,nsdelegate
+        let Some((before, after)) = mount.split_once(" - ") else { continue };
+        let (before, after): (Vec<_>, Vec<_>) = (before.split(' ').collect(), after.split(' ').collect());
+        let ([_, _, _, root, top, ..], [kind, .., options]) = (&before[..], &after[..]) else { continue };
+        let (controller, names) = match *kind {
+            "cgroup2" => ("", ["memory.max", "memory.current", "inactive_file "]),
+            "cgroup" if options.split(',').any(|option| option == "memory") => {
+                ("memory", ["memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file "])
+            }
+            _ => continue,
+        };
+        // 4:memory:/slurm/job_7, and with version 2 only 0::/system.slice/run-7.scope
+        let group = groups.lines().find_map(|line| {
+            let (controllers, group) = line.split_once(':')?.1.split_once(':')?;
+            controllers.split(',').any(|name| name == controller).then_some(group)
+        });
+        // In a container the mount may begin at the group itself, or at one that is out of sight.
+        let below =
+            group.and_then(|group| Path::new(group).strip_prefix(root).ok()).filter(|path| !path.starts_with(".."));
+        let folder = below.map_or(PathBuf::from(top), |below| Path::new(top).join(below));
+        for folder in folder.ancestors().take_while(|folder| folder.starts_with(top)) {
+            let [limit, used, cached] = names;
+            let number = |name| read(&folder.join(name))?.trim().parse::<u64>().ok();
+            // Without a limit version 2 says "max", and version 1 almost 2^63.
+            let Some(limit) = number(limit).filter(|&limit| limit < 1 << 62) else { continue };
+            // Cached files give way.
+            let cached = read(&folder.join("memory.stat")).and_then(|text| field_of(&text, cached)?.parse().ok());
+            let left = limit.saturating_sub(number(used).unwrap_or(0)).saturating_add(cached.unwrap_or(0));
+            least = Some(least.map_or(left, |least| least.min(left)));
+        }
+    }
+    least
+}
+
+/// The largest resident set of the process so far.
+pub fn peak_memory_bytes() -> Option<u64> {
+    kilobytes("/proc/self/status", "VmHWM:")
+}
+
+/// The resident set of the process.
+pub fn resident_memory_bytes() -> Option<u64> {
+    kilobytes("/proc/self/status", "VmRSS:")
+}
+
+fn kilobytes(file: &str, name: &str) -> Option<u64> {
+    Some(field(file, name)?.strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
+}
+
+/// What follows a name at the beginning of a line.
+fn field(file: &str, name: &str) -> Option<String> {
+    field_of(&fs::read_to_string(file).ok()?, name)
+}
+
+fn field_of(text: &str, name: &str) -> Option<String> {
+    Some(text.lines().find_map(|line| line.strip_prefix(name))?.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn linux_tells_its_memory() {
+        let (total, peak) = (memory_bytes().unwrap(), peak_memory_bytes().unwrap());
+        assert!(total > 1 << 26 && free_memory().unwrap() <= total);
+        let block = std::hint::black_box(vec![1u8; 64 << 20]);
+        // Other tests of this process may have needed more before.
+        assert!(peak_memory_bytes().unwrap() >= peak.max(block.len() as u64));
+    }
+
+    #[test]
+    fn the_tightest_control_group_counts_of_either_version_wherever_it_is_mounted() {
+        const V1: &str = "35 31 0:32 / /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup cgroup rw,memory\n\
+                          41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
+        const V2: &str = "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
+        const INSIDE: &str = "30 23 0:26 /docker/7 /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n";
+        let v1 = [
+            ("memory.limit_in_bytes", "1000\n"),
+            ("memory.usage_in_bytes", "300"),
+            ("memory.stat", "cache 9\ntotal_inactive_file 50\n"),
+        ];
+        let v2 = [("memory.max", "1000\n"), ("memory.current", "300"), ("memory.stat", "anon 9\ninactive_file 50\n")];
+        for (groups, mounts, folder, files, left) in [
+            ("4:cpu,memory:/slurm/job\n0::/\n", V1, "/sys/fs/cgroup/memory/slurm/job", v1, Some(750)),
+            ("4:memory:/slurm/job/step\n", V1, "/sys/fs/cgroup/memory/slurm", v1, Some(750)),
+            ("4:memory:/docker/7\n", INSIDE, "/sys/fs/cgroup/memory", v1, Some(750)),
+            ("4:memory:/../elsewhere\n", V1, "/sys/fs/cgroup/memory", v1, Some(750)),
+            ("4:memory:/\n", V1, "/sys/fs/cgroup/memory/other", v1, None),
+            ("0::/system.slice/run-7.scope\n", V2, "/sys/fs/cgroup/system.slice/run-7.scope", v2, Some(750)),
+            ("0::/\n", V2, "/sys/fs/cgroup", v2, Some(750)),
+            ("0::/a/b\n", V2, "/sys/fs/cgroup/a", [("memory.max", "max"), v2[1], v2[2]], None),
+            ("0::/a\n", V2, "/sys/fs/cgroup/a", [("memory.max", "200"), v2[1], v2[2]], Some(50)),
+        ] {
+            let read = |path: &Path| match path.to_str()? {
+                "/proc/self/cgroup" => Some(groups.to_owned()),
+                "/proc/self/mountinfo" => Some(mounts.to_owned()),
+                _ if path.parent()? != Path::new(folder) => None,
+                _ => files.iter().find(|(name, _)| path.ends_with(name)).map(|(_, text)| (*text).to_owned()),
+            };
+            assert_eq!(left_in_groups(read), left, "{groups} at {folder}");
+        }
+        let unlimited = |path: &Path| match path.to_str()? {
+            "/proc/self/cgroup" => Some("4:memory:/".to_owned()),
+            "/proc/self/mountinfo" => Some(V1.to_owned()),
+            _ => Some("9223372036854771712".to_owned()),
+        };
+        assert_eq!(left_in_groups(unlimited), None);
+    }
+
+    #[test]
+    fn the_build_is_known() {
+        assert!(rustc().starts_with("rustc 1."), "{}", rustc());
+        assert!(target().starts_with(&format!("{}-{}", consts::ARCH, consts::OS)), "{}", target());
+    }
+}

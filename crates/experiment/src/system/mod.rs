@@ -1,0 +1,18 @@
+//! What every room stands on: failures, files, the console, memory, the machine. It names no other room.
+
+pub mod atomic_file;
+pub mod console;
+pub mod failure;
+pub mod hash;
+pub mod input;
+pub mod interrupt;
+pub mod machine;
+pub mod memory;
+pub mod names;
+pub mod number;
+pub mod output;
+pub mod panics;
+pub mod path_text;
+pub mod spreadsheet;
+pub mod streams;
+pub mod wording;

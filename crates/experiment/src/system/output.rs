@@ -1,0 +1,204 @@
+//! Where results go. A command's output file never destroys anything, and what is written into a run's or a sweep's folder
+//! stays inside it.
+
+use std::{
+    fs::{self, File, FileType, Metadata},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    atomic_file::{self, AtomicWriteError, Existing},
+    console::Console,
+    failure::{Failure, Result},
+};
+
+/// A file that a command is to write.
+///
+/// A regular file that exists is refused unless its replacement is forced, and an input always. A device or a pipe is
+/// written to. A link is followed, and stays; one that leads nowhere is refused.
+#[derive(Debug)]
+pub struct Output {
+    path: PathBuf,
+    target: Target,
+}
+
+#[derive(Debug)]
+enum Target {
+    /// A file in whose place the new one comes, once that is complete. Its path is without links.
+    File(PathBuf, Existing),
+    /// A device or a pipe.
+    Stream,
+}
+
+impl Output {
+    /// Checks where a file is to go, before the work begins. Nothing is made yet.
+    ///
+    /// # Errors
+    /// What is there, or that there is no folder for it.
+    pub fn open(path: &Path, force: bool, inputs: &[&Path]) -> Result<Self> {
+        let refused = |what: String| Err(Failure::usage(format!("{}: {what}", path.display())));
+        let metadata = match fs::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Output::new_file(path),
+            Err(error) => return refused(format!("cannot be written: {error}; name another file")),
+        };
+        let target = match metadata.file_type() {
+            kind if kind.is_dir() => return refused("is a folder; name a file".to_owned()),
+            kind if is_stream(kind) => Target::Stream,
+            kind if !kind.is_file() => return refused("is a disk or a socket; name a file".to_owned()),
+            _ if inputs.iter().any(|input| is_part_of(path, &metadata, input)) => {
+                return refused("is read by this command; name another file".to_owned());
+            }
+            _ if !force => return refused(EXISTS.to_owned()),
+            _ => match fs::canonicalize(path) {
+                Ok(real) => Target::File(real, Existing::Replaced),
+                Err(error) => return refused(format!("cannot be written: {error}; name another file")),
+            },
+        };
+        Ok(Output { path: path.to_owned(), target })
+    }
+
+    fn new_file(path: &Path) -> Result<Self> {
+        let refused = |what: String| Err(Failure::usage(format!("{}: {what}", path.display())));
+        let folder = atomic_file::parent(path);
+        if fs::symlink_metadata(path).is_ok() {
+            return refused("is a link to nothing; remove it, or name another file".to_owned());
+        }
+        if path.file_name().is_none() || path.to_string_lossy().ends_with(std::path::is_separator) {
+            return refused("is not the name of a file".to_owned());
+        }
+        if !folder.is_dir() {
+            return refused(format!("there is no folder {}; make it first", folder.display()));
+        }
+        Ok(Output { path: path.to_owned(), target: Target::File(path.to_owned(), Existing::Kept) })
+    }
+
+    /// Writes the file. It appears whole or not at all.
+    ///
+    /// # Errors
+    /// The step that failed.
+    pub fn write(&self, bytes: &[u8]) -> Result<()> {
+        self.write_with(|file| file.write_all(bytes))
+    }
+
+    /// The same with what `fill` writes.
+    ///
+    /// # Errors
+    /// The step that failed.
+    pub fn write_with(&self, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
+        match &self.target {
+            Target::Stream => {
+                let failed = |source| AtomicWriteError { step: "write", path: self.path.clone(), source };
+                let mut stream = File::options().write(true).open(&self.path).map_err(failed)?;
+                Ok(fill(&mut stream).map_err(failed)?)
+            }
+            Target::File(path, existing) => match atomic_file::write_with(path, *existing, fill) {
+                Err(error) if error.source.kind() == io::ErrorKind::AlreadyExists => {
+                    Err(Failure::usage(format!("{}: {EXISTS}", self.path.display())))
+                }
+                result => Ok(result?),
+            },
+        }
+    }
+
+    /// Where the command's report goes: to standard error if the output may be standard output.
+    pub fn console(&self) -> Console {
+        Console { quiet: false, stdout_is_data: matches!(self.target, Target::Stream) }
+    }
+}
+
+/// Checks where a folder of files is to go; it must not exist, or be empty.
+///
+/// # Errors
+/// What is there, or that there is no folder for it.
+pub fn require_new_folder(path: &Path) -> Result<()> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Output::new_file(path).map(drop),
+        Ok(metadata) if metadata.is_dir() && fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none()) => {
+            Ok(())
+        }
+        _ => Err(Failure::usage(format!("{}: exists already; name another folder", path.display()))),
+    }
+}
+
+const EXISTS: &str = "exists already; name another file, or replace it with --force";
+
+#[cfg(unix)]
+fn is_stream(kind: FileType) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    // A disk is no stream: it holds something.
+    kind.is_char_device() || kind.is_fifo()
+}
+
+#[cfg(not(unix))]
+fn is_stream(kind: FileType) -> bool {
+    !kind.is_file()
+}
+
+/// Whether a file is an input, or in a folder that is one.
+fn is_part_of(path: &Path, metadata: &Metadata, input: &Path) -> bool {
+    if !input.is_dir() {
+        return is_same(path, metadata, input);
+    }
+    let folder = fs::canonicalize(path).ok().and_then(|path| path.parent().map(Path::to_owned));
+    folder.is_some_and(|folder| fs::metadata(&folder).is_ok_and(|metadata| is_same(&folder, &metadata, input)))
+}
+
+/// Whether the file of a path, with these metadata, is also that of another path.
+#[cfg(unix)]
+pub fn is_same(_: &Path, metadata: &Metadata, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata(other).is_ok_and(|other| (other.dev(), other.ino()) == (metadata.dev(), metadata.ino()))
+}
+
+/// Whether the file of a path is also that of another path.
+#[cfg(not(unix))]
+pub fn is_same(path: &Path, _: &Metadata, other: &Path) -> bool {
+    matches!((fs::canonicalize(path), fs::canonicalize(other)), (Ok(path), Ok(other)) if path == other)
+}
+
+/// The path of a file in a run's or sweep's folder. The folders in its `name` are made where they are missing, and refused
+/// where they are links: a folder that comes from a stranger must not lead the program out of it.
+///
+/// # Errors
+/// A link; a system that refuses.
+pub fn inside(folder: &Path, name: &str) -> std::result::Result<PathBuf, AtomicWriteError> {
+    let mut path = folder.to_owned();
+    if let Some((folders, _)) = name.rsplit_once('/') {
+        for part in folders.split('/') {
+            path.push(part);
+            require_no_link(&path)?;
+            match fs::create_dir(&path) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(AtomicWriteError { step: "make the folder", path, source: error });
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(folder.join(name))
+}
+
+/// Opens a file in such a folder, to lock it.
+///
+/// # Errors
+/// A link; a system that refuses.
+pub fn open_lock(folder: &Path, name: &str) -> std::result::Result<File, AtomicWriteError> {
+    let path = inside(folder, name)?;
+    require_no_link(&path)?;
+    // Windows locks only what is open for reading, and NFS only what is open for writing.
+    let opened = File::options().create(true).read(true).append(true).open(&path);
+    opened.map_err(|source| AtomicWriteError { step: "open", path, source })
+}
+
+fn require_no_link(path: &Path) -> std::result::Result<(), AtomicWriteError> {
+    match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_symlink() => Err(AtomicWriteError {
+            step: "write to",
+            path: path.to_owned(),
+            source: io::Error::new(io::ErrorKind::InvalidInput, "it is a link, which may lead elsewhere; remove it"),
+        }),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,124 @@
+//! How long a run will take, estimated from its first steps.
+
+use std::time::{Duration, Instant};
+
+use thawline_tensor::nn::Network;
+
+use crate::{data::task::Task, record::config::Config, system::number};
+
+/// The work of a run in floating-point operations by the direct method, a common measure of its parts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Work {
+    /// One step of model_1.
+    pub step: f64,
+    /// All of model_1.
+    pub model_1: f64,
+    /// All of model_2.
+    pub model_2: f64,
+}
+
+/// A training step does a forward pass and two of about the same size backward.
+const PASSES: f64 = 3.0;
+
+/// Floating-point operations that take as long as the update of one parameter by Adam: memory is slower than arithmetic.
+const UPDATE: f64 = 300.0;
+
+impl Work {
+    /// The work of both models, or of `model_2` alone where there is no `source`; `model_2` has its layers frozen,
+    /// `cached` tells whether their features are kept.
+    pub fn new(config: &Config, source: Option<&Task>, target: &Task, model_2: &Network, cached: bool) -> Self {
+        let summary = model_2.summary();
+        let all = summary.flops() as f64;
+        let prefix = model_2.prefix().flops() as f64;
+        let (head, epochs) = (all - prefix, config.epochs as f64);
+        let training = |task: &Task, flops: f64, parameters: usize| {
+            let steps = task.train.len().div_ceil(config.batch_size) as f64;
+            let examples = PASSES * task.train.len() as f64 + task.validation.len() as f64;
+            examples * flops + steps * parameters as f64 * UPDATE
+        };
+        let batch = config.batch_size.min(source.map_or(0, |source| source.train.len())) as f64;
+        let features = (target.train.len() + target.validation.len()) as f64 * prefix;
+        Work {
+            step: batch * PASSES * all + summary.parameters() as f64 * UPDATE,
+            model_1: source.map_or(0.0, |source| epochs * training(source, all, summary.parameters())),
+            model_2: epochs * training(target, head, summary.trainable())
+                + features * if cached { 1.0 } else { epochs },
+        }
+    }
+}
+
+/// Measures the first steps of model_1.
+#[derive(Debug)]
+pub struct Stopwatch {
+    work: Work,
+    /// When the first step, which warms up, was done.
+    started: Option<Instant>,
+    laps: u32,
+}
+
+/// An estimate needs this many steps, or this much time.
+const ENOUGH: (u32, Duration) = (8, Duration::from_secs(2));
+
+impl Stopwatch {
+    /// Not started: the first lap starts it.
+    pub fn new(work: Work) -> Self {
+        Stopwatch { work, started: None, laps: 0 }
+    }
+
+    /// A step of an epoch of so many is done; the estimate, as a sentence, once enough steps were measured.
+    pub fn lap(&mut self, steps: usize) -> Option<String> {
+        let Some(started) = self.started else {
+            self.started = Some(Instant::now());
+            return None;
+        };
+        self.laps += 1;
+        let elapsed = started.elapsed();
+        let whole_epoch = self.laps as usize + 1 >= steps;
+        if self.laps < ENOUGH.0 && elapsed < ENOUGH.1 && !whole_epoch {
+            return None;
+        }
+        let rate = self.work.step * f64::from(self.laps) / elapsed.as_secs_f64();
+        let [model_1, model_2] = [self.work.model_1, self.work.model_2].map(|work| work / rate);
+        Some(format!(
+            "estimated total {}, from the first {} steps: model_1 {}, model_2 {}",
+            number::duration(model_1 + model_2),
+            self.laps + 1,
+            number::duration(model_1),
+            number::duration(model_2)
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{models::Tutorial, training::train::tests::two_classes};
+
+    #[test]
+    fn the_work_of_the_tutorial_is_that_of_its_layers() {
+        let task = two_classes(10, 4);
+        let mut network = Tutorial::default().build(2, 1).unwrap();
+        network.freeze_through("flatten_1").unwrap();
+        let config = Config { epochs: 3, batch_size: 5, ..Config::small() };
+        let work = |cached| Work::new(&config, Some(&task), &task, &network, cached);
+        let flops = network.summary().flops() as f64;
+        let update = network.summary().parameters() as f64 * UPDATE;
+        assert_eq!(work(true).step, 15.0 * flops + update);
+        // Three epochs of two steps, and of four pictures forward.
+        assert_eq!(work(true).model_1, 6.0 * work(true).step + 12.0 * flops);
+        // Kept features are computed once, else in each of three epochs.
+        let prefix = network.prefix().flops() as f64;
+        assert_eq!(work(false).model_2 - work(true).model_2, 2.0 * 14.0 * prefix);
+        assert_eq!(work(true), Work { model_2: work(true).model_2, ..work(false) });
+    }
+
+    #[test]
+    fn an_estimate_comes_once_and_not_at_the_first_step() {
+        let mut stopwatch = Stopwatch::new(Work { step: 1.0, model_1: 100.0, model_2: 10.0 });
+        let estimates: Vec<bool> = (0..9).map(|_| stopwatch.lap(1000).is_some()).collect();
+        assert_eq!(estimates, [false, false, false, false, false, false, false, false, true]);
+        // A short epoch gives one at its end.
+        let mut stopwatch = Stopwatch::new(Work { step: 1.0, model_1: 100.0, model_2: 10.0 });
+        assert_eq!([stopwatch.lap(2).is_some(), stopwatch.lap(2).is_some()], [false, true]);
+    }
+}

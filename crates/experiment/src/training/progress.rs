@@ -1,0 +1,153 @@
+//! What a training shows while it goes on: a bar for the epoch on a terminal, and a line for each finished epoch.
+//!
+//! Lines go to standard output and stay; bars go to standard error, and only if that is a terminal.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use thawline_tensor::nn::StepReport;
+
+use super::estimate::Stopwatch;
+use crate::{
+    record::run::EpochRow,
+    system::{
+        console::{Console, Text},
+        failure::Result,
+        number,
+    },
+};
+
+/// The header of the lines.
+const HEADER: &str = "  epoch     loss  accuracy   val_loss  val_accuracy   seconds  images/s";
+
+/// The bar of an epoch. What does not fit a narrow terminal is cut off on the right, so the bar itself is in the message.
+const BAR: &str = "{prefix}  {wide_msg}";
+const BAR_WIDTH: usize = 12;
+
+/// A training's progress.
+pub struct Progress {
+    console: Console,
+    /// The bar of an epoch, or what is shown while there are no steps.
+    bar: Option<ProgressBar>,
+    epochs: usize,
+    examples: usize,
+    /// Measures the first steps; gone when the estimate was printed.
+    stopwatch: Option<Stopwatch>,
+    header_printed: bool,
+    epoch_began: Instant,
+}
+
+/// A bar on standard error, if that is a terminal and not to be quiet.
+pub(crate) fn bar(console: Console, template: &str, length: u64) -> ProgressBar {
+    let target = if console.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let style = ProgressStyle::with_template(template).expect("the templates are constant");
+    // Nothing is drawn before it has its style.
+    ProgressBar::with_draw_target(Some(length), target).with_style(style.progress_chars("=> "))
+}
+
+impl Progress {
+    /// The progress of some epochs over so many examples. With a stopwatch, the first steps give an estimate of the time.
+    pub fn new(console: Console, epochs: usize, examples: usize, stopwatch: Option<Stopwatch>) -> Self {
+        Progress { console, bar: None, epochs, examples, stopwatch, header_printed: false, epoch_began: Instant::now() }
+    }
+
+    /// Shows that something takes a while, until the first step.
+    pub fn wait(&mut self, what: impl Into<String>) {
+        let spinner = bar(self.console, "{spinner} {wide_msg}", 0).with_message(what.into());
+        if !spinner.is_hidden() {
+            spinner.enable_steady_tick(Duration::from_millis(120));
+            self.bar = Some(spinner);
+        }
+    }
+
+    /// The first epoch begins, after the frozen features were computed where they are kept.
+    ///
+    /// # Errors
+    /// If writing to standard output fails.
+    pub fn begin(&mut self, features: Option<f64>) -> Result<()> {
+        self.finish();
+        self.epoch_began = Instant::now();
+        match features {
+            None => Ok(()),
+            Some(seconds) => {
+                self.line([format!("features  computed once, in {}", number::duration(seconds)), String::new()])
+            }
+        }
+    }
+
+    /// A step is done.
+    ///
+    /// # Errors
+    /// If writing to standard output fails.
+    pub fn step(&mut self, report: &StepReport) -> Result<()> {
+        if let Some(estimate) = self.stopwatch.as_mut().and_then(|stopwatch| stopwatch.lap(report.steps)) {
+            self.stopwatch = None;
+            self.line(Text::wrapped("time      ", estimate).and(""))?;
+        }
+        if self.stopwatch.is_none() {
+            self.header()?;
+        }
+        let running = report.running;
+        let [epoch, accuracy] = [self.epoch_column(report.epoch), number::percent(running.accuracy)];
+        let bar = self.bar.get_or_insert_with(|| bar(self.console, BAR, report.steps as u64));
+        bar.set_prefix(format!("{epoch}  {:7.4}  {accuracy:>8}", running.loss));
+        let done = "=".repeat(BAR_WIDTH * report.step / report.steps) + ">";
+        let rest = if report.step == report.steps {
+            "validating".to_owned()
+        } else {
+            let elapsed = self.epoch_began.elapsed().as_secs_f64();
+            let left = elapsed / report.examples as f64 * (self.examples - report.examples) as f64;
+            format!("{} left, {} images/s", number::duration(left), rate(report.examples, elapsed))
+        };
+        bar.set_message(format!("[{done:<BAR_WIDTH$.BAR_WIDTH$}] {:>3}/{}  {rest}", report.step, report.steps));
+        bar.set_position(report.step as u64);
+        Ok(())
+    }
+
+    /// An epoch is done.
+    ///
+    /// # Errors
+    /// If writing to standard output fails.
+    pub fn epoch(&mut self, row: &EpochRow) -> Result<()> {
+        // Of an epoch that was too short to measure there is no estimate; its time is in the line itself.
+        self.stopwatch = None;
+        self.finish();
+        self.header()?;
+        self.epoch_began = Instant::now();
+        let &EpochRow { epoch, seconds, loss, accuracy, val_loss, val_accuracy } = row;
+        self.line(format!(
+            "{}  {loss:7.4}  {:>8}    {val_loss:7.4}      {:>8}  {seconds:8.2}  {:>8}",
+            self.epoch_column(epoch as usize),
+            number::percent(accuracy),
+            number::percent(val_accuracy),
+            rate(self.examples, seconds),
+        ))
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn header(&mut self) -> Result<()> {
+        if std::mem::replace(&mut self.header_printed, true) { Ok(()) } else { self.line(Text::heading(HEADER)) }
+    }
+
+    fn epoch_column(&self, epoch: usize) -> String {
+        format!("{:>7}", format!("{epoch}/{}", self.epochs))
+    }
+
+    fn line(&self, text: impl Into<Text>) -> Result<()> {
+        match &self.bar {
+            Some(bar) => bar.suspend(|| self.console.say(text)),
+            None => self.console.say(text),
+        }
+    }
+}
+
+/// How many a second; nothing where the clock did not move.
+fn rate(count: usize, seconds: f64) -> String {
+    if seconds > 0.0 { number::count((count as f64 / seconds) as u64) } else { "-".to_owned() }
+}

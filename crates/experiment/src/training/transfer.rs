@@ -1,0 +1,357 @@
+//! From a trained network to model_2: the same features, frozen, and a head for other classes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use thawline_tensor::nn::{Network, Param, cache_bytes};
+
+use crate::record::options::Cache;
+use crate::{
+    data::task::Task,
+    record::{
+        config::Config,
+        run::{Fate, HeadStart, TakenTensor},
+    },
+    system::{
+        console::{Text, fitted},
+        failure::{Failure, Kind, Result},
+        streams::Stream,
+    },
+    weights::{metadata, tensor_file::dimensions},
+};
+
+/// The bytes that [`Cache::Auto`] allows where the system does not tell how much memory is free.
+const UNKNOWN_BUDGET: u64 = 4 << 30;
+
+/// The second model's own seed: its head, shuffles and dropout have nothing in common with the first model's.
+pub fn seed(seed: u64) -> u64 {
+    Stream::Model2Seed.seed(seed, 0)
+}
+
+/// A trained network, or of one its features alone.
+#[derive(Debug, Clone, Copy)]
+pub struct Trained<'a> {
+    /// The network.
+    pub network: &'a Network,
+    /// The layers whose weights are trained, where those of the others are not there.
+    pub features_alone: Option<&'a [String]>,
+}
+
+impl Trained<'_> {
+    /// The trained parameters and their names.
+    fn params(&self) -> impl Iterator<Item = (String, &Param)> {
+        let is_there = |name: &str| self.features_alone.is_none_or(|layers| metadata::is_of(name, layers));
+        self.network.params().filter(move |(name, _)| is_there(name))
+    }
+}
+
+/// A network behind the layers of a trained one, and what became of each tensor.
+#[derive(Debug)]
+pub struct Transfer {
+    /// The network: what is taken over is frozen up to the cut, what is new learns. Its parameters have no values until
+    /// [`Transfer::fill`].
+    pub network: Network,
+    /// Each tensor of either network, in the new one's order.
+    pub tensors: Vec<TakenTensor>,
+    /// The first layer up to the cut that is another one in the trained network, in words.
+    other_layer: Option<String>,
+}
+
+/// A network for other classes with the layers of a `trained` one up to and including `config.freeze`, frozen. What is
+/// behind them begins anew, or where `trained` ended. What does not fit begins anew and learns, wherever it is;
+/// [`Transfer::require_whole`] refuses that. Neither network needs values yet.
+///
+/// # Errors
+/// If there is no such layer, or nothing that learns; if a head is to go on with another number of classes, or where there
+/// is none.
+pub fn model_2(trained: Trained, classes: usize, config: &Config) -> Result<Transfer> {
+    let mut network = config.network.outline(classes)?;
+    network.freeze_through(&config.freeze).map_err(|error| Failure::from(error).within("--freeze"))?;
+    if network.summary().trainable() == 0 {
+        return Err(Failure::usage(format!(
+            "--freeze {} leaves model_2 nothing to learn; name an earlier layer, such as {}",
+            config.freeze,
+            config.network.features_end()
+        )));
+    }
+    let warm = config.head == HeadStart::Warm;
+    if warm && trained.features_alone.is_some() {
+        return Err(Failure::usage(
+            "--head warm: the file holds features alone, without a head to go on with; use --head fresh",
+        ));
+    }
+    if warm && !config.partial && trained.network.output() != network.output() {
+        return Err(Failure::usage(format!(
+            "--head warm needs as many target classes as source classes: there are {classes} and {}; \
+             use --head fresh, or lists of one length",
+            trained.network.output()
+        )));
+    }
+    let other_layer = other_layer(trained.network, &network, &config.freeze);
+    let (tensors, anew) = compare(trained, &mut network, warm);
+    for layer in anew {
+        network.set_trainable(&layer, true)?;
+    }
+    Ok(Transfer { network, tensors, other_layer })
+}
+
+/// What becomes of each tensor, and the layers that begin anew though frozen ones were wanted.
+fn compare(trained: Trained, network: &mut Network, warm: bool) -> (Vec<TakenTensor>, BTreeSet<String>) {
+    let mut tensors = Vec::new();
+    let mut anew = BTreeSet::new();
+    let mut of_trained: BTreeMap<String, &Param> = trained.params().collect();
+    network.update_params(|name, param| {
+        let there = of_trained.remove(name);
+        let fate = match there {
+            _ if param.trainable && !warm => Fate::New,
+            None => Fate::Missing,
+            Some(there) if there.shape != param.shape => Fate::Mismatched,
+            Some(_) if param.trainable => Fate::Loaded,
+            Some(_) => Fate::Frozen,
+        };
+        if matches!(fate, Fate::Missing | Fate::Mismatched) {
+            anew.extend(name.rsplit_once('/').map(|(layer, _)| layer.to_owned()));
+        }
+        let file = there.map(|there| there.shape.dims().to_vec());
+        tensors.push(TakenTensor { name: name.to_owned(), file, here: Some(param.shape.dims().to_vec()), fate });
+    });
+    for (name, param) in trained.params().filter(|(name, _)| of_trained.contains_key(name)) {
+        tensors.push(TakenTensor { name, file: Some(param.shape.dims().to_vec()), here: None, fate: Fate::Skipped });
+    }
+    (tensors, anew)
+}
+
+/// The first layer up to the cut whose name, type or output is not that of the trained network's at the same place.
+fn other_layer(trained: &Network, network: &Network, cut: &str) -> Option<String> {
+    let describe = |network: &Network| -> Vec<(String, String)> {
+        let rows = network.summary().rows.into_iter();
+        rows.map(|row| (row.name.clone(), format!("{} ({}, output {})", row.name, row.kind, row.output))).collect()
+    };
+    let there = describe(trained);
+    for (index, (name, here)) in describe(network).into_iter().enumerate() {
+        match there.get(index) {
+            Some((_, there)) if *there == here => {}
+            Some((_, there)) => return Some(format!("layer {here} is {there} in the file")),
+            None => return Some(format!("the file has no layer {here}")),
+        }
+        if name == cut {
+            break;
+        }
+    }
+    None
+}
+
+impl Transfer {
+    /// Gives the network its values: those of the trained network, and initial ones where it begins anew.
+    ///
+    /// # Errors
+    /// If there is no memory for them.
+    pub fn fill(&mut self, trained: Trained, run_seed: u64) -> Result<()> {
+        self.network.initialize(seed(run_seed))?;
+        let taken = self.tensors.iter().filter(|tensor| matches!(tensor.fate, Fate::Frozen | Fate::Loaded));
+        let taken: BTreeSet<&str> = taken.map(|tensor| &*tensor.name).collect();
+        self.network.copy_params(trained.params().filter(|(name, _)| taken.contains(&**name)));
+        Ok(())
+    }
+
+    /// Refuses a transfer of which a part began anew that was to be taken over, unless `partial` allows that; at least one
+    /// layer must be taken over in any case.
+    ///
+    /// # Errors
+    /// The first tensor or layer that does not fit, with both shapes.
+    pub fn require_whole(&self, partial: bool) -> Result<()> {
+        let taken = |tensor: &&TakenTensor| matches!(tensor.fate, Fate::Frozen | Fate::Loaded);
+        if self.tensors.iter().filter(taken).count() == 0 {
+            return Err(Failure::usage(
+                "nothing in the file fits the network: no layer of one name has one shape in both",
+            ));
+        }
+        let amiss = |tensor: &&TakenTensor| matches!(tensor.fate, Fate::Mismatched | Fate::Missing);
+        let amiss: Vec<&TakenTensor> = self.tensors.iter().filter(amiss).collect();
+        let first = amiss.first().map(|tensor| {
+            let shape =
+                |dims: &Option<Vec<usize>>| dims.as_ref().map_or_else(|| "nothing".to_owned(), |dims| dimensions(dims));
+            format!("tensor {}: expected {}, found {}", tensor.name, shape(&tensor.here), shape(&tensor.file))
+        });
+        let others = match amiss.len() {
+            0 | 1 => String::new(),
+            n => format!(", and {} more tensors do not fit", n - 1),
+        };
+        match first.or_else(|| self.other_layer.clone()) {
+            Some(fault) if !partial => Err(Failure::usage(format!(
+                "{fault}{others}; leave out the flags of the network to use the file's own, \
+                 or reinitialise what does not fit with --partial"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// What became of each tensor, as a table.
+    pub fn table(&self) -> Text {
+        let shape = |dims: &Option<Vec<usize>>| dims.as_ref().map_or_else(|| "-".to_owned(), |dims| dimensions(dims));
+        let width = self.tensors.iter().map(|tensor| tensor.name.chars().count()).max().unwrap_or(0).clamp(6, 28);
+        let row = |name: &str, file: &str, here: &str, fate: &str| {
+            format!("{:<width$}  {file:<16}  {here:<16}  {fate}", fitted(name, width))
+        };
+        let mut text = Text::heading(row("tensor", "in the file", "in model_2", "").trim_end());
+        for tensor in &self.tensors {
+            text.push(row(&tensor.name, &shape(&tensor.file), &shape(&tensor.here), tensor.fate.words()));
+        }
+        text
+    }
+}
+
+/// Whether a network's features of a task are to be kept, and how large they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CachePlan {
+    /// Whether they are kept.
+    pub cached: bool,
+    /// The bytes that they take, or would take; 0 where no layer is frozen.
+    pub bytes: u64,
+    /// The bytes that were allowed.
+    pub budget: u64,
+}
+
+impl CachePlan {
+    /// The bytes that are kept.
+    pub fn kept_bytes(&self) -> u64 {
+        if self.cached { self.bytes } else { 0 }
+    }
+}
+
+/// Decides on the feature cache, before there is any.
+///
+/// # Errors
+/// If it is demanded and there is not enough free memory.
+pub fn plan_cache(network: &Network, task: &Task, cache: Cache, free_memory: Option<u64>) -> Result<CachePlan> {
+    let prefix = network.prefix();
+    if task.train.inputs().is_random() {
+        if cache == Cache::On {
+            return Err(Failure::usage(
+                "--cache on: the features of pictures that --augment changes each time cannot be computed once; \
+                 use --cache auto, or no --augment",
+            ));
+        }
+        return Ok(CachePlan { cached: false, bytes: 0, budget: 0 });
+    }
+    let examples = task.train.len() + task.validation.len();
+    let bytes = if prefix.is_empty() { 0 } else { cache_bytes(examples, &prefix) };
+    let budget = match cache {
+        Cache::Auto => free_memory.map_or(UNKNOWN_BUDGET, |free| free / 2),
+        _ => free_memory.unwrap_or(u64::MAX),
+    };
+    if cache == Cache::On && bytes > budget {
+        return Err(Failure::new(
+            Kind::Environment,
+            format!(
+                "--cache on: the features of {examples} pictures take {bytes} bytes, and {budget} bytes of memory are free; \
+                 use --cache off (slower, the same results), or --limit"
+            ),
+        ));
+    }
+    Ok(CachePlan { cached: bytes > 0 && cache != Cache::Off && bytes <= budget, bytes, budget })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{models::Tutorial, training::train::tests::two_classes};
+
+    fn config(head: HeadStart, freeze: &str) -> Config {
+        Config {
+            network: Tutorial { filters: [4, 4], dense: 6, ..Tutorial::default() }.into(),
+            head,
+            freeze: freeze.to_owned(),
+            ..Config::small()
+        }
+    }
+
+    fn whole(network: &Network) -> Trained<'_> {
+        Trained { network, features_alone: None }
+    }
+
+    /// The parameters of the second network that are the first one's.
+    fn taken_over(head: HeadStart, freeze: &str) -> Vec<String> {
+        let config = config(head, freeze);
+        let model_1 = config.network.build(3, config.seed).unwrap();
+        let mut transfer = model_2(whole(&model_1), 3, &config).unwrap();
+        transfer.fill(whole(&model_1), config.seed).unwrap();
+        let same =
+            model_1.params().zip(transfer.network.params()).filter(|((_, a), (_, b))| a.value[..] == b.value[..]);
+        // Biases begin at zero in every network.
+        same.map(|((name, _), _)| name).filter(|name| name.ends_with("kernel")).collect()
+    }
+
+    #[test]
+    fn a_fresh_head_takes_the_frozen_layers_over_and_a_warm_one_all() {
+        let features = ["conv2d_1/kernel", "conv2d_2/kernel"];
+        assert_eq!(taken_over(HeadStart::Fresh, "flatten_1"), features);
+        assert_eq!(taken_over(HeadStart::Fresh, "conv2d_1"), features[..1]);
+        assert_eq!(taken_over(HeadStart::Warm, "flatten_1").len(), 4);
+    }
+
+    #[test]
+    fn what_is_frozen_is_what_comes_up_to_the_cut() {
+        let config = config(HeadStart::Fresh, "conv2d_1");
+        let model_1 = config.network.build(2, 1).unwrap();
+        let network = model_2(whole(&model_1), 5, &config).unwrap().network;
+        let frozen: Vec<_> = network.params().filter(|(_, param)| !param.trainable).map(|(name, _)| name).collect();
+        assert_eq!(frozen, ["conv2d_1/kernel", "conv2d_1/bias"]);
+        assert_eq!(network.output().as_vector(), Some(5));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_or_begins_anew() {
+        let config = config(HeadStart::Fresh, "flatten_1");
+        let numbers = || Tutorial { filters: [4, 4], dense: 6, ..Tutorial::default() };
+        let from = |other: Tutorial| {
+            let trained = other.build(2, 9).unwrap();
+            model_2(whole(&trained), 2, &config).unwrap()
+        };
+        let transfer = from(Tutorial { filters: [4, 5], ..numbers() });
+        let fates: Vec<Fate> = transfer.tensors.iter().map(|tensor| tensor.fate).collect();
+        use Fate::{Frozen, Mismatched, New};
+        assert_eq!(fates, [Frozen, Frozen, Mismatched, Mismatched, New, New, New, New]);
+        let failure = transfer.require_whole(false).unwrap_err();
+        let words =
+            "tensor conv2d_2/kernel: expected 3 x 3 x 4 x 4, found 3 x 3 x 4 x 5, and 1 more tensors do not fit";
+        assert!(failure.message.contains(words) && failure.message.contains("--partial"), "{failure}");
+        assert!(transfer.require_whole(true).is_ok());
+        let learns = |name: &str| transfer.network.params().find(|(other, _)| other == name).unwrap().1.trainable;
+        assert_eq!(["conv2d_1/kernel", "conv2d_2/kernel"].map(learns), [false, true]);
+        assert!(transfer.table().to_string().contains("MISMATCHED\n"));
+        // Nothing that fits is too little even then.
+        let failure = from(Tutorial { filters: [6, 6], ..numbers() }).require_whole(true).unwrap_err();
+        assert!(failure.message.starts_with("nothing in the file fits"), "{failure}");
+        // Weights of one shape may belong to another layer.
+        let failure = from(Tutorial { pool: 3, ..numbers() }).require_whole(false).unwrap_err();
+        assert!(failure.message.contains("layer max_pooling2d_1 (MaxPooling2D, output 14 x 14 x 4) is"), "{failure}");
+    }
+
+    #[test]
+    fn the_second_seed_is_another_one_each_time() {
+        let seeds: BTreeSet<u64> = (0..100).flat_map(|n| [n, seed(n)]).collect();
+        assert_eq!(seeds.len(), 200);
+    }
+
+    #[test]
+    fn features_are_kept_where_they_fit() {
+        let config = config(HeadStart::Fresh, "flatten_1");
+        let model_1 = config.network.build(2, 1).unwrap();
+        let network = model_2(whole(&model_1), 2, &config).unwrap().network;
+        let task = two_classes(10, 6);
+        // Sixteen pictures of 14 x 14 x 4 floats.
+        let bytes = 16 * 14 * 14 * 4 * 4;
+        let plan = |cache, free| plan_cache(&network, &task, cache, free);
+        assert_eq!(plan(Cache::Auto, Some(2 * bytes)).unwrap(), CachePlan { cached: true, bytes, budget: bytes });
+        assert!(!plan(Cache::Auto, Some(2 * bytes - 2)).unwrap().cached);
+        assert!(plan(Cache::Auto, None).unwrap().cached);
+        assert!(plan(Cache::On, Some(bytes)).unwrap().cached);
+        assert!(!plan(Cache::Off, None).unwrap().cached);
+        let failure = plan(Cache::On, Some(bytes - 1)).unwrap_err();
+        assert_eq!(failure.kind, Kind::Environment);
+        assert!(failure.message.contains("16 pictures take 50176 bytes, and 50175 bytes"), "{failure}");
+        // With nothing frozen there is nothing to keep.
+        let plan = plan_cache(&model_1, &task, Cache::On, Some(0)).unwrap();
+        assert_eq!((plan.cached, plan.bytes), (false, 0));
+    }
+}

@@ -1,0 +1,215 @@
+//! Checkpoints: a training at rest, in a file from which it goes on with the same bits.
+//!
+//! A checkpoint is a [model file](crate::weights::model) with more in it: beside each parameter that learns, `NAME/adam_m` and
+//! `NAME/adam_v`, Adam's mean of gradients and of their squares; in the metadata, under `training`, where the training
+//! stands. So it can be read as a model, too.
+
+use std::{path::Path, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use thawline_tensor::{
+    Buffer,
+    nn::{EpochReport, Fit, Network, Score, Snapshot, State},
+};
+
+use super::{
+    metadata::{self, Metadata},
+    model::{self, Model},
+    tensor_file::{self, Tensor, TensorFile},
+};
+use crate::{
+    record::{config::Config, run::EpochRow},
+    system::failure::{Failure, Kind, Result},
+};
+
+/// The names of a parameter's two moments, behind its own.
+pub const MOMENTS: [&str; 2] = ["adam_m", "adam_v"];
+
+/// Where a training stands, and to which run it belongs: `training` in the metadata.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Standing {
+    /// Finished epochs.
+    pub epoch: usize,
+    /// Finished steps of the epoch that is not.
+    pub step: usize,
+    /// The sum of the losses over these steps.
+    pub loss: f64,
+    /// The right answers in these steps.
+    pub correct: usize,
+    /// Seconds that these steps took.
+    pub seconds: f64,
+    /// Steps of the optimizer since the beginning.
+    pub optimizer_steps: u64,
+    /// Seconds since the beginning.
+    pub total_seconds: f64,
+    /// The finished epochs: `metrics.csv` up to here.
+    pub history: Vec<EpochRow>,
+    /// Whose checkpoint this is.
+    #[serde(flatten)]
+    pub owner: Owner,
+}
+
+/// What must be the same for a training to go on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Owner {
+    /// SHA-256 of the settings that decide the results.
+    pub config_sha256: String,
+    /// These settings, to say which of them differ; earlier checkpoints have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Box<Config>>,
+    /// SHA-256 of all labels and pixels.
+    pub data_sha256: String,
+}
+
+/// The training that a checkpoint holds.
+#[derive(Debug)]
+pub struct Checkpoint {
+    /// The network and what the file says about it.
+    pub model: Model,
+    /// Where the training stands.
+    pub standing: Standing,
+    /// The moments of each parameter that learns, in the network's order.
+    moments: Vec<[Buffer; 2]>,
+}
+
+/// The bytes of a checkpoint of a training while it pauses; `metadata` describe its model.
+///
+/// # Errors
+/// A weight or moment that is no longer a finite number.
+pub fn to_bytes(snapshot: &Snapshot, metadata: &Metadata, owner: &Owner) -> Result<Vec<u8>> {
+    let state = snapshot.state;
+    let (optimizer_steps, moments) = state.optimizer.state();
+    let standing = Standing {
+        epoch: state.epoch(),
+        step: state.step,
+        loss: state.score.loss,
+        correct: state.score.correct,
+        seconds: state.elapsed.as_secs_f64(),
+        optimizer_steps,
+        total_seconds: state.history.total.as_secs_f64(),
+        history: state.history.epochs.iter().map(EpochRow::from).collect(),
+        owner: owner.clone(),
+    };
+    let params: Vec<_> = snapshot.params().collect();
+    let mut tensors: Vec<Tensor> = Vec::new();
+    let mut moments = moments.iter();
+    for (name, param) in &params {
+        let dims = param.shape.dims();
+        tensors.push((name.clone(), dims, &param.value));
+        // Before its first step the optimizer has none.
+        if let Some(pair) = param.is_learned().then(|| moments.next()).flatten() {
+            let names = MOMENTS.map(|moment| format!("{name}/{moment}"));
+            tensors.extend(names.into_iter().zip(pair).map(|(name, moment)| (name, dims, &moment[..])));
+        }
+    }
+    for (name, _, values) in &tensors {
+        if let Some(value) = values.iter().find(|value| !value.is_finite()) {
+            return Err(Failure::new(
+                Kind::Numeric,
+                format!(
+                    "{name} holds {value} in epoch {}, after step {}: try a lower learning rate; \
+                     the last checkpoint is from before that",
+                    state.epoch() + 1,
+                    state.step
+                ),
+            ));
+        }
+    }
+    tensor_file::to_bytes(tensors, &Metadata { training: Some(standing), ..metadata.clone() })
+}
+
+impl Checkpoint {
+    /// Reads a file that [`to_bytes`] made.
+    ///
+    /// # Errors
+    /// The file, the tensor, what was expected and what was found.
+    pub fn open(path: &Path) -> Result<Self> {
+        model::open(path, Checkpoint::of)
+    }
+
+    /// The same, of a file that was read already.
+    ///
+    /// # Errors
+    /// The tensor, what was expected and what was found.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        Checkpoint::of(&TensorFile::parse(bytes)?)
+    }
+
+    fn of(file: &TensorFile) -> Result<Self> {
+        let (model, training) = Model::whole(file)?;
+        let standing = training.ok_or_else(|| {
+            Failure::usage("holds a model's weights alone; expected a checkpoint, with the optimizer's moments")
+        })?;
+        let mut moments = Vec::new();
+        let learned = model.network.params().filter(|(_, param)| param.is_learned());
+        for (name, param) in learned.filter(|_| standing.optimizer_steps > 0) {
+            let read = |moment| file.values(&format!("{name}/{moment}"), param.shape.dims());
+            let [first, second] = MOMENTS.map(read);
+            let pair = first.and_then(|first| Ok([Buffer::from(&first[..]), Buffer::from(&second?[..])]));
+            moments.push(pair.map_err(Failure::usage)?);
+        }
+        Ok(Checkpoint { model, standing, moments })
+    }
+
+    /// Refuses to go on with another training: other settings, other pictures, another network, other frozen layers.
+    ///
+    /// # Errors
+    /// What differs.
+    pub fn require_belongs(&self, metadata: &Metadata, owner: &Owner, epochs: usize) -> Result<()> {
+        let Standing { owner: own, epoch, step, .. } = &self.standing;
+        let differs = |what: &str, expected: &str, found: &str| {
+            Err(Failure::usage(format!("belongs to another run: expected {what} {expected}, found {found}")))
+        };
+        let (theirs, ours) = (&self.model.metadata.thawline, &metadata.thawline);
+        if theirs != ours {
+            return Err(Failure::usage(format!(
+                "was written by version {theirs} and this is {ours}, which may compute other bits: \
+                 resume with version {theirs}, or start over in another folder"
+            )));
+        }
+        if own.config_sha256 != owner.config_sha256 {
+            let [before, now] = [own, owner].map(|owner| owner.settings.as_deref());
+            let differences = before.zip(now).map(|(before, now)| before.differences(now)).unwrap_or_default();
+            if differences.is_empty() {
+                return differs("settings of SHA-256", &owner.config_sha256, &own.config_sha256);
+            }
+            let differences = differences.iter().map(|[name, before, now]| format!("{name} was {before} and is {now}"));
+            return Err(Failure::usage(format!(
+                "was written with other settings than those of config.toml: {}; put the old ones back, or start a new run",
+                differences.collect::<Vec<_>>().join(", ")
+            )));
+        }
+        if own.data_sha256 != owner.data_sha256 {
+            return differs("pictures of SHA-256", &owner.data_sha256, &own.data_sha256);
+        }
+        let own = &self.model.metadata;
+        if own.model != metadata.model {
+            return differs("the model", &metadata.model, &own.model);
+        }
+        if own.frozen != metadata.frozen {
+            return differs("frozen layers", &metadata.frozen.join(", "), &own.frozen.join(", "));
+        }
+        if (own.seed, &own.classes, &own.network) != (metadata.seed, &metadata.classes, &metadata.network) {
+            return differs("seed, classes and network", "of the settings", "others");
+        }
+        if *epoch > epochs || (*epoch == epochs && *step > 0) || self.standing.history.len() != *epoch {
+            return differs("at most the epochs", &epochs.to_string(), &format!("{epoch} and {step} steps"));
+        }
+        Ok(())
+    }
+
+    /// Gives a network the weights, and returns the state to resume from.
+    pub fn restore(self, network: &mut Network, options: &Fit) -> State {
+        metadata::move_values(self.model.network, network);
+        let Standing { step, loss, correct, seconds, optimizer_steps, total_seconds, history, .. } = self.standing;
+        let duration = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        let mut state = State { step, score: Score { loss, correct }, ..State::start(options) };
+        state.elapsed = duration(seconds);
+        state.history.total = duration(total_seconds);
+        state.history.epochs = history.iter().map(EpochReport::from).collect();
+        state.optimizer.restore(optimizer_steps, self.moments);
+        state
+    }
+}

@@ -1,0 +1,263 @@
+//! Weights for PyTorch and for Keras, and back.
+//!
+//! PyTorch's `state_dict` has `conv2d_1.weight` where we have `conv2d_1/kernel`. Its convolutions are outputs x inputs x
+//! height x width; ours, like Keras's, are height x width x inputs x outputs. Its dense layers are outputs x inputs; ours
+//! are inputs x outputs. A flattened image lists its channels one after the other in PyTorch, and its pixels here. So every
+//! tensor over the elements of a flattened image is reordered, up to the layer that mixes them. Keras's names and layouts
+//! are ours.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    iter,
+};
+
+use serde::{Deserialize, Serialize};
+use thawline_tensor::{
+    Shape,
+    nn::{Network, Param},
+};
+
+use super::tensor_file::{self, Tensor, TensorFile, dimensions};
+use crate::{
+    models::{Architecture, INPUT, Layer},
+    system::failure::{Failure, Kind, Result},
+};
+
+pub mod pytorch;
+
+/// Whose names and layouts a file has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Framework {
+    /// PyTorch's `state_dict`
+    Torch,
+    /// Keras's layers, each with its weights
+    Keras,
+}
+
+/// A parameter in another framework.
+struct Foreign {
+    name: String,
+    dims: Vec<usize>,
+    /// For each of its values in order, the place of the value in ours.
+    order: Vec<usize>,
+}
+
+impl Framework {
+    /// Whose names a file has.
+    ///
+    /// # Errors
+    /// If it has neither's.
+    pub fn of(file: &TensorFile) -> Result<Framework> {
+        let names = file.names();
+        let has = |ends: &[&str]| names.iter().any(|name| ends.iter().any(|end| stem(name).ends_with(end)));
+        match (has(&[".weight"]), has(&["/kernel", "/gamma"])) {
+            (true, _) => Ok(Framework::Torch),
+            (false, true) => Ok(Framework::Keras),
+            _ => Err(Failure::usage(format!(
+                "has neither PyTorch's names, such as conv2d_1.weight, nor Keras's, such as conv2d_1/kernel; {}",
+                listing(file)
+            ))),
+        }
+    }
+}
+
+/// Where a framework keeps each parameter of a network, in the network's order.
+fn places(network: &Network, architecture: &Architecture, framework: Framework) -> Result<Vec<Foreign>> {
+    let images = flattened_images(architecture, network.output().size());
+    if framework == Framework::Torch
+        && let Some(image @ [height, width, channels]) = images.outputs
+        && height * width > 1
+        && channels > 1
+    {
+        return Err(Failure::usage(format!(
+            "PyTorch cannot express this network: its outputs are a flattened image ({}), which PyTorch lists in another \
+             order than the classes; end the network with a Dense layer",
+            dimensions(&image)
+        )));
+    }
+    network.params().map(|(name, param)| place(&name, param, framework, &images.inputs)).collect()
+}
+
+fn place(name: &str, param: &Param, framework: Framework, images: &HashMap<String, [usize; 3]>) -> Result<Foreign> {
+    let dims = param.shape.dims();
+    let (layer, param) = match (framework, name.rsplit_once('/')) {
+        (Framework::Torch, Some(parts)) => parts,
+        _ => {
+            return Ok(Foreign { name: name.to_owned(), dims: dims.to_vec(), order: (0..param.value.len()).collect() });
+        }
+    };
+    // PyTorch's order of the features that come into the layer.
+    let features = |len: usize| -> Vec<usize> {
+        let [height, width, channels] = images.get(layer).copied().unwrap_or([len, 1, 1]);
+        let pixels = height * width;
+        (0..channels).flat_map(|c| (0..pixels).map(move |pixel| pixel * channels + c)).collect()
+    };
+    let (param, dims, order) = match (param, dims) {
+        ("kernel", &[height, width, inputs, outputs]) => {
+            let at = |o, i, y, x| ((y * width + x) * inputs + i) * outputs + o;
+            let order = (0..outputs).flat_map(|o| {
+                (0..inputs).flat_map(move |i| (0..height).flat_map(move |y| (0..width).map(move |x| at(o, i, y, x))))
+            });
+            ("weight", vec![outputs, inputs, height, width], order.collect())
+        }
+        ("kernel", &[inputs, outputs]) => {
+            let features = features(inputs);
+            let order = (0..outputs).flat_map(|o| features.iter().map(move |i| i * outputs + o)).collect();
+            ("weight", vec![outputs, inputs], order)
+        }
+        ("bias", &[outputs]) => ("bias", vec![outputs], (0..outputs).collect()),
+        ("gamma", &[len]) => ("weight", vec![len], features(len)),
+        ("beta", &[len]) => ("bias", vec![len], features(len)),
+        ("moving_mean", &[len]) => ("running_mean", vec![len], features(len)),
+        ("moving_variance", &[len]) => ("running_var", vec![len], features(len)),
+        _ => return Err(Failure::new(Kind::Other, format!("{name} has no counterpart in PyTorch"))),
+    };
+    Ok(Foreign { name: format!("{layer}.{param}"), dims, order })
+}
+
+/// The images that reach layers flattened, their elements in order.
+struct FlattenedImages {
+    /// By the name of the layer whose input it is.
+    inputs: HashMap<String, [usize; 3]>,
+    /// Where it is the network's output.
+    outputs: Option<[usize; 3]>,
+}
+
+/// Follows an image from `Flatten` through the layers that keep its elements apart to the one that mixes them.
+fn flattened_images(architecture: &Architecture, classes: usize) -> FlattenedImages {
+    let mut images = FlattenedImages { inputs: HashMap::new(), outputs: None };
+    for (layer, input) in architecture.layers().iter().zip(inputs(architecture, classes)) {
+        if let Some(image) = images.outputs {
+            images.inputs.insert(layer.name().to_owned(), image);
+        }
+        match layer {
+            Layer::Flatten { .. } => images.outputs = input.as_image().or(images.outputs),
+            Layer::Dense { .. } => images.outputs = None,
+            // What else takes a vector keeps its elements apart.
+            _ => {}
+        }
+    }
+    images
+}
+
+/// The shapes of the layers' inputs, of a network that can be built.
+fn inputs(architecture: &Architecture, classes: usize) -> Vec<Shape> {
+    let mut shape = Some(Shape::from(INPUT));
+    let layers = architecture.layers();
+    let inputs = layers.iter().map_while(|layer| {
+        let input = shape.take()?;
+        shape = layer.output(&input, classes);
+        Some(input)
+    });
+    inputs.collect()
+}
+
+/// The whole file for a framework; softmax is not part of the network, so it gives logits there too.
+///
+/// # Errors
+/// A network that the framework cannot express.
+pub fn export(network: &Network, architecture: &Architecture, framework: Framework) -> Result<Vec<u8>> {
+    let tensors: Vec<(Foreign, Vec<f32>)> = places(network, architecture, framework)?
+        .into_iter()
+        .zip(network.params())
+        .map(|(foreign, (_, param))| {
+            let values = foreign.order.iter().map(|&ours| param.value[ours]).collect();
+            (foreign, values)
+        })
+        .collect();
+    let tensors = tensors.iter().map(|(foreign, values)| -> Tensor { (foreign.name.clone(), &foreign.dims, values) });
+    // Readers of PyTorch's safetensors require this entry.
+    tensor_file::to_foreign_bytes(tensors, (framework == Framework::Torch).then_some(("format", "pt")))
+}
+
+/// Fills a network with the weights of a framework's file. The file's names may all have one prefix, such as the `module.`
+/// of `DataParallel`, which is returned.
+///
+/// # Errors
+/// If the file's tensors are not exactly this network's.
+pub fn import(
+    network: &mut Network,
+    architecture: &Architecture,
+    file: &TensorFile,
+    framework: Framework,
+) -> Result<String> {
+    let places = places(network, architecture, framework)?;
+    let names: BTreeMap<&str, &str> = file.names().into_iter().map(|name| (stem(name), name)).collect();
+    let prefix = prefix(&places, &names);
+    let found: Vec<Option<&str>> =
+        places.iter().map(|place| names.get(format!("{prefix}{}", place.name).as_str()).copied()).collect();
+    let taken: HashSet<&str> = found.iter().flatten().copied().collect();
+    // PyTorch counts the batches of a normalization; nothing here does.
+    let is_left = |name: &&str| !taken.contains(name) && !name.ends_with(".num_batches_tracked");
+    let left: Vec<&str> = file.names().into_iter().filter(is_left).collect();
+
+    let (mut missing, mut faults) = (Vec::new(), Vec::new());
+    let mut misplaced = left.clone();
+    let mut pairs = places.iter().zip(&found);
+    network.update_params(|_, param| {
+        let Some((place, found)) = pairs.next() else { return };
+        match found.map(|name| (name, file.float_values(name, &place.dims))) {
+            Some((_, Ok(values))) => place.order.iter().zip(values).for_each(|(&i, value)| param.value[i] = value),
+            Some((name, Err(fault))) => {
+                misplaced.push(name);
+                faults.push(fault);
+            }
+            None => missing.push(place),
+        }
+    });
+    let first = missing.first().map(|place| missing_fault(place, file, &misplaced));
+    let others = missing.iter().skip(1).map(|place| format!("tensor {} is missing", place.name));
+    let left_over = left.iter().map(|name| format!("tensor {name} belongs to no layer"));
+    let faults: Vec<String> = first.into_iter().chain(others).chain(faults).chain(left_over).collect();
+    match tensor_file::first_of(&faults) {
+        None => Ok(prefix.to_owned()),
+        Some(fault) if left.is_empty() => Err(Failure::usage(format!("does not hold this network: {fault}"))),
+        Some(fault) => Err(Failure::usage(format!("does not hold this network: {fault}; {}", listing(file)))),
+    }
+}
+
+/// A tensor's name without what TensorFlow adds to it.
+fn stem(name: &str) -> &str {
+    name.strip_suffix(":0").unwrap_or(name)
+}
+
+/// What precedes the name of every parameter in a file; nothing if no such prefix makes the names fit.
+fn prefix<'a>(places: &[Foreign], names: &BTreeMap<&'a str, &'a str>) -> &'a str {
+    let Some(first) = places.first() else { return "" };
+    let fits = |prefix: &str| places.iter().all(|place| names.contains_key(format!("{prefix}{}", place.name).as_str()));
+    let prefixes = names.keys().filter_map(|name| name.strip_suffix(first.name.as_str()));
+    iter::once("")
+        .chain(prefixes.filter(|prefix| prefix.ends_with(['.', '/'])))
+        .find(|prefix| fits(prefix))
+        .unwrap_or("")
+}
+
+/// The fault of a tensor that is not in the file, with the one of those out of place that it may be.
+fn missing_fault(place: &Foreign, file: &TensorFile, misplaced: &[&str]) -> String {
+    let fault = format!("tensor {} ({}) is missing", place.name, dimensions(&place.dims));
+    // More names than any network has, and quick to compare.
+    let comparable = misplaced.iter().take(1000).filter(|name| name.len() < 200);
+    let nearest = comparable.min_by_key(|name| {
+        let other_shape = file.shape(name).is_none_or(|shape| shape != place.dims);
+        (other_shape, strsim::levenshtein(name, &place.name))
+    });
+    let Some(nearest) = nearest else { return fault };
+    let shape = dimensions(&file.shape(nearest).unwrap_or_default());
+    format!("{fault}; the nearest is {nearest} ({shape}): rename it, or name the layer like that in a file for --model")
+}
+
+/// The file's own names.
+fn listing(file: &TensorFile) -> String {
+    const SHOWN: usize = 12;
+    let names = file.names();
+    let shown = names[..names.len().min(SHOWN)].join(", ");
+    match names.len() {
+        0 => "it has no tensors".to_owned(),
+        n if n > SHOWN => format!("its tensors are {shown}, ... ({n} in all)"),
+        _ => format!("its tensors are {shown}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,419 @@
+//! A trained model, read back from its file: the network with its weights, and what the file says about it.
+//!
+//! Reading is strict. A file is refused unless it holds exactly the tensors of the network that its metadata describe,
+//! each of the right shape and finite, and the seal of a whole file; what is missing is never made up.
+
+use std::{collections::HashSet, path::Path};
+
+use thawline_tensor::{Buffer, nn::Network};
+
+use super::{
+    checkpoint::{self, Standing},
+    metadata::{self, Metadata},
+    tensor_file::{self, Dtype, Header, TensorFile, dimensions},
+};
+use crate::system::names;
+use crate::system::{
+    console::shown,
+    failure::{Failure, Result},
+    memory::{MORE, Memory},
+    number,
+};
+
+/// The model's name in a folder that holds one, that of an adaptation.
+pub const MODEL_FILE: &str = "model.safetensors";
+
+/// A network with trained weights, and its description.
+#[derive(Debug)]
+pub struct Model {
+    /// What the file says about itself.
+    pub metadata: Metadata,
+    /// The network, built from the metadata, with the file's weights; frozen are the layers that were. Layers that a file of
+    /// features alone has no weights for have none here.
+    pub network: Network,
+    /// SHA-256 of the file's bytes, in hexadecimal.
+    pub sha256: String,
+}
+
+impl Model {
+    /// Reads a file that [`metadata::to_safetensors`] wrote, or the model of a [checkpoint]; of a folder its [`MODEL_FILE`].
+    ///
+    /// # Errors
+    /// The file, the tensor, what was expected and what was found.
+    pub fn open(path: &Path) -> Result<Self> {
+        open(path, Model::whole).map(|(model, _)| model)
+    }
+
+    /// Reads such a file, or one that holds features alone.
+    ///
+    /// # Errors
+    /// The file, the tensor, what was expected and what was found.
+    pub fn open_features(path: &Path) -> Result<Self> {
+        open(path, Model::of).map(|(model, _)| model)
+    }
+
+    /// The layers that the file has weights for, where it holds features alone; elsewhere these are all.
+    pub fn features_alone(&self) -> Option<&[String]> {
+        (self.metadata.model == metadata::FEATURES).then_some(&self.metadata.frozen)
+    }
+
+    /// The same, of a file that was read already.
+    ///
+    /// # Errors
+    /// The tensor, what was expected and what was found.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        Model::whole(&TensorFile::parse(bytes)?).map(|(model, _)| model)
+    }
+
+    /// The same, of a file that may hold features alone.
+    ///
+    /// # Errors
+    /// The tensor, what was expected and what was found.
+    pub fn features_from_bytes(bytes: &[u8]) -> Result<Self> {
+        Model::of(&TensorFile::parse(bytes)?).map(|(model, _)| model)
+    }
+
+    /// The model of a file that does not hold features alone, and where its training stands, if it is a checkpoint.
+    pub(crate) fn whole(file: &TensorFile) -> Result<(Self, Option<Standing>)> {
+        let (model, training) = Model::of(file)?;
+        match model.features_alone() {
+            Some(_) => Err(Failure::usage(
+                "holds features alone, without a head to tell classes apart; \
+                 `thawline adapt --from` and `thawline run --from` put one behind them",
+            )),
+            None => Ok((model, training)),
+        }
+    }
+
+    fn of(file: &TensorFile) -> Result<(Self, Option<Standing>)> {
+        let metadata: Metadata = file.open_seal(metadata::FORMAT)?;
+        let mut network = outline(&metadata, file.header())?;
+        let mut faults = Vec::new();
+        network.update_params(|name, param| {
+            if holds(&metadata, name) {
+                match file.values(name, param.shape.dims()) {
+                    Ok(values) => param.value = Buffer::from(&values[..]),
+                    Err(fault) => faults.push(fault),
+                }
+            }
+        });
+        refuse(&faults)?;
+        // They must be as sound as the weights.
+        moments(&metadata, &network)
+            .try_for_each(|(name, shape)| file.values(&name, shape).map(drop))
+            .map_err(misfit)?;
+        let (training, metadata) = (metadata.training.clone(), Metadata { training: None, ..metadata });
+        Ok((Model { metadata, network, sha256: file.sha256() }, training))
+    }
+
+    /// The whole file again.
+    ///
+    /// # Errors
+    /// If the format cannot hold it.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        metadata::to_safetensors(&self.network, &self.metadata)
+    }
+}
+
+/// Opens a file, or of a folder its [`MODEL_FILE`], and reads what is in it; it fits its own description, and the memory.
+///
+/// # Errors
+/// The file, what was expected and what was found.
+pub(crate) fn open<T>(path: &Path, read: impl FnOnce(&TensorFile) -> Result<T>) -> Result<T> {
+    let inside = path.join(MODEL_FILE);
+    let path = if inside.is_file() { &inside } else { path };
+    let file = TensorFile::open(path, |header| {
+        let network = outline(&header.metadata(metadata::FORMAT)?, header)?;
+        Memory::of_reading(&network, header.file_len()).require("this file", MORE)
+    })?;
+    read(&file).map_err(|failure| failure.within(&path.display().to_string()))
+}
+
+/// Parameters that a file of features may ask for in the head that it does not hold.
+const MOST_NOT_HELD: u64 = 32_000_000;
+
+/// The network that metadata describe, without weights, if it is the one whose tensors the header announces.
+fn outline(metadata: &Metadata, header: &Header) -> Result<Network> {
+    let wrong = |what: String| Failure::usage(format!("its metadata contradict themselves: {what}"));
+    let Metadata { classes, network: architecture, .. } = metadata;
+    if classes.is_empty() {
+        return Err(wrong("there is no class".to_owned()));
+    }
+    names::check_names(classes).map_err(|reason| Failure::usage(format!("its metadata: {reason}")))?;
+    for name in metadata.layers.iter().map(|(name, _)| name).chain([&metadata.model]) {
+        names::check_name(name)
+            .map_err(|wrong| Failure::usage(format!("its metadata: name \"{}\" {wrong}", shown(name))))?;
+    }
+    let mut network = architecture.outline(classes.len())?;
+    if metadata.input != network.input().dims() {
+        let (input, found) = (dimensions(network.input().dims()), dimensions(&metadata.input));
+        return Err(wrong(format!("the network takes inputs of {input}, and the metadata say {found}")));
+    }
+    let layers: Vec<(String, String)> =
+        network.summary().rows.into_iter().map(|row| (row.name, row.kind.to_owned())).collect();
+    if let Some(((name, kind), found)) = layers.iter().zip(&metadata.layers).find(|(layer, found)| layer != found) {
+        return Err(wrong(format!("layer {name} ({kind}) is listed as {} ({})", found.0, found.1)));
+    }
+    if layers.len() != metadata.layers.len() {
+        return Err(wrong(format!(
+            "the network has {} layers, and {} are listed",
+            layers.len(),
+            metadata.layers.len()
+        )));
+    }
+    if metadata.frozen.len() > layers.len() {
+        return Err(wrong(format!("{} layers are frozen, of {}", metadata.frozen.len(), layers.len())));
+    }
+    let known: HashSet<&str> = layers.iter().map(|(name, _)| &**name).collect();
+    let frozen: HashSet<&str> = metadata.frozen.iter().map(|name| &**name).collect();
+    if let Some(unknown) = frozen.difference(&known).min() {
+        return Err(wrong(format!("there is no layer '{unknown}' to be frozen")));
+    }
+    network.update_params(|name, param| {
+        param.trainable = !name.rsplit_once('/').is_some_and(|(layer, _)| frozen.contains(layer));
+    });
+
+    let (held, others): (Vec<_>, Vec<_>) = network.params().partition(|(name, _)| holds(metadata, name));
+    let not_held: u64 = others.iter().map(|(_, param)| param.shape.size() as u64).sum();
+    if not_held > MOST_NOT_HELD {
+        return Err(Failure::usage(format!(
+            "holds features alone, and its network's head would have {} parameters; expected at most {}: \
+             use the whole model's file",
+            number::count(not_held),
+            number::count(MOST_NOT_HELD)
+        )));
+    }
+    let tensors = held.iter().map(|(name, param)| (name.clone(), param.shape.dims()));
+    let tensors: Vec<_> = tensors.chain(moments(metadata, &network)).collect();
+    let mut faults: Vec<String> =
+        tensors.iter().filter_map(|(name, shape)| header.require(name, shape, &[Dtype::F32]).err()).collect();
+    let expected: HashSet<&str> = tensors.iter().map(|(name, _)| &**name).collect();
+    let foreign = header.names().into_iter().filter(|name| !expected.contains(name));
+    faults.extend(foreign.map(|name| format!("tensor {name} belongs to no layer")));
+    refuse(&faults)?;
+    Ok(network)
+}
+
+/// Whether a file has the values of a parameter.
+fn holds(metadata: &Metadata, parameter: &str) -> bool {
+    metadata.model != metadata::FEATURES || metadata::is_of(parameter, &metadata.frozen)
+}
+
+/// The names and shapes of the moments that a checkpoint has beside the weights.
+fn moments<'a>(metadata: &Metadata, network: &'a Network) -> impl Iterator<Item = (String, &'a [usize])> {
+    // Before its first step the optimizer has none.
+    let has_moments = metadata.training.as_ref().is_some_and(|standing| standing.optimizer_steps > 0);
+    let learned = network.params().filter(move |(_, param)| has_moments && param.is_learned());
+    learned.flat_map(|(name, param)| checkpoint::MOMENTS.map(|moment| (format!("{name}/{moment}"), param.shape.dims())))
+}
+
+fn refuse(faults: &[String]) -> Result<()> {
+    tensor_file::first_of(faults).map_or(Ok(()), |fault| Err(misfit(fault)))
+}
+
+fn misfit(fault: String) -> Failure {
+    Failure::usage(format!("does not hold the network that it describes: {fault}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::{Architecture, Tutorial};
+
+    fn numbers() -> Tutorial {
+        Tutorial { filters: [2, 3], dense: 4, pool: 7, ..Tutorial::default() }
+    }
+
+    fn model() -> Model {
+        let network = Architecture::from(numbers());
+        let mut built = network.build(2, 7).unwrap();
+        built.freeze_through("conv2d_1").unwrap();
+        let metadata = Metadata::new("model_2", 7, vec!["cat".into(), "dog".into()], &network, &built);
+        Model { metadata, network: built, sha256: String::new() }
+    }
+
+    /// The file of a model whose metadata or tensors were changed, sealed.
+    fn changed(metadata: impl FnOnce(&mut Metadata), tensor: impl Fn(&str) -> Option<(String, Vec<usize>)>) -> Vec<u8> {
+        let mut model = model();
+        metadata(&mut model.metadata);
+        let tensors: Vec<_> = model
+            .network
+            .params()
+            .filter_map(|(name, param)| {
+                let (name, shape) = tensor(&name)?;
+                Some((name, shape, param.value.to_vec()))
+            })
+            .collect();
+        let tensors = tensors.iter().map(|(name, shape, values)| (name.clone(), &shape[..], &values[..]));
+        tensor_file::to_bytes(tensors, &model.metadata).unwrap()
+    }
+
+    fn shape(name: &str) -> Vec<usize> {
+        model().network.params().find(|(other, _)| other == name).unwrap().1.shape.dims().to_vec()
+    }
+
+    fn same(name: &str) -> Option<(String, Vec<usize>)> {
+        Some((name.to_owned(), shape(name)))
+    }
+
+    fn refusal(bytes: &[u8]) -> String {
+        let failure = Model::from_bytes(bytes).unwrap_err();
+        assert_eq!(failure.exit_code(), 2, "{failure}");
+        failure.message
+    }
+
+    #[test]
+    fn what_was_written_comes_back_to_the_bit() {
+        let bytes = model().to_bytes().unwrap();
+        let read = Model::from_bytes(&bytes).unwrap();
+        assert_eq!(read.metadata, model().metadata);
+        assert_eq!(read.to_bytes().unwrap(), bytes);
+        assert_eq!(
+            Metadata::new("model_2", 7, read.metadata.classes.clone(), &read.metadata.network, &read.network),
+            read.metadata
+        );
+        assert_eq!(read.sha256, crate::system::hash::sha256([&bytes]));
+    }
+
+    #[test]
+    fn every_truncation_is_refused() {
+        let bytes = model().to_bytes().unwrap();
+        for length in 0..bytes.len() {
+            refusal(&bytes[..length]);
+        }
+        refusal(&[&bytes[..], b"\0"].concat());
+    }
+
+    #[test]
+    fn every_flipped_bit_is_refused() {
+        let bytes = model().to_bytes().unwrap();
+        for bit in 0..8 * bytes.len() {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(Model::from_bytes(&flipped).is_err(), "bit {} of byte {}", bit % 8, bit / 8);
+        }
+    }
+
+    #[test]
+    fn faults_are_named_with_tensor_and_shapes() {
+        let without = |missing: &'static str| changed(|_| {}, move |name| same(name).filter(|_| name != missing));
+        assert!(refusal(&without("conv2d_1/bias")).ends_with("describes: tensor conv2d_1/bias (2) is missing"));
+        let flat = changed(
+            |_| {},
+            |name| {
+                Some((
+                    name.to_owned(),
+                    if name == "dense_1/kernel" { vec![shape(name).iter().product()] } else { shape(name) },
+                ))
+            },
+        );
+        assert!(refusal(&flat).contains("tensor dense_1/kernel: expected 48 x 4, found 192"), "{}", refusal(&flat));
+        let renamed = changed(|_| {}, |name| Some((name.replace("conv2d", "conv"), shape(name))));
+        assert!(
+            refusal(&renamed).contains("tensor conv2d_1/kernel (3 x 3 x 3 x 2) is missing; 7 more"),
+            "{}",
+            refusal(&renamed)
+        );
+        let mut foreign = model();
+        foreign.metadata.model = "model_1".to_owned();
+        let mut tensors: Vec<_> =
+            foreign.network.params().map(|(name, param)| (name, param.shape.dims(), &param.value[..])).collect();
+        tensors.push(("dense_3/kernel".to_owned(), &[1], &[1.0]));
+        let bytes = tensor_file::to_bytes(tensors, &foreign.metadata).unwrap();
+        assert!(refusal(&bytes).contains("tensor dense_3/kernel belongs to no layer"));
+        for value in [f32::NAN, f32::INFINITY] {
+            let mut broken = model();
+            broken.network.update_params(|name, param| {
+                if name == "dense_2/bias" {
+                    param.value[1] = value
+                }
+            });
+            let text = refusal(&broken.to_bytes().unwrap());
+            assert!(text.contains("tensor dense_2/bias: value 1 is ") && text.contains("expected finite"), "{text}");
+        }
+    }
+
+    #[test]
+    fn metadata_that_contradict_themselves_are_refused() {
+        type Change<'a> = &'a dyn Fn(&mut Metadata);
+        let cases: [(Change, &str); 14] = [
+            (&|m| m.format = 2, "has format 2; this version of the program reads format 1"),
+            (&|m| m.classes.clear(), "there is no class"),
+            (&|m| m.classes[1] = "cat".into(), "metadata: name 2, \"cat\", is there twice"),
+            (&|m| m.classes[0] = "x\u{1b}[31m\ny".into(), r#"name 1, "x\u{1b}[31m\ny", has a control character"#),
+            (&|m| m.classes[0] = " cat".into(), "name 1, \" cat\", begins or ends with a space"),
+            (&|m| m.classes[0] = String::new(), "name 1, \"\", is empty"),
+            (&|m| m.layers[0].0 = "x\n".into(), r#"name "x\n" has a control character"#),
+            (&|m| m.classes.push("cow".into()), "tensor dense_2/kernel: expected 4 x 3, found 4 x 2"),
+            (&|m| m.input = vec![3, 32, 32], "takes inputs of 32 x 32 x 3, and the metadata say 3 x 32 x 32"),
+            (&|m| m.layers[2].1 = "Dense".into(), "layer conv2d_2 (Conv2D) is listed as conv2d_2 (Dense)"),
+            (&|m| m.layers.truncate(3), "the network has 11 layers, and 3 are listed"),
+            (&|m| m.frozen = vec!["conv2d_9".into()], "there is no layer 'conv2d_9'"),
+            (&|m| m.network = Tutorial { dense: 1 << 40, ..numbers() }.into(), "parameters"),
+            (&|m| m.network = Tutorial { dense: 1 << 20, ..numbers() }.into(), "expected 48 x 1048576, found 48 x 4"),
+        ];
+        for (change, words) in cases {
+            let text = refusal(&changed(|metadata| change(metadata), same));
+            assert!(text.contains(words), "{words}: {text}");
+        }
+    }
+
+    #[test]
+    fn nothing_in_metadata_is_passed_over() {
+        let listed = |layer: &str| {
+            let layers = format!(r#"[{{"type": "Flatten", "name": "f"}}, {layer}]"#);
+            format!(r#"{{"network": {{"conv-method": "auto", "layers": {layers}}}}}"#)
+        };
+        for (changes, words) in [
+            (r#"{"mean": 0.5}"#.to_owned(), "its metadata have an unknown field, \"mean\""),
+            (r#"{"network": {"conv-method": "auto", "dense": 4}}"#.to_owned(), "has either layers, or all of filters"),
+            (r#"{"network": {"conv-method": "auto", "layers": [], "dense": 4}}"#.to_owned(), "has either layers, or"),
+            (r#"{"network": {"conv-method": "auto", "layers": [], "bias": 4}}"#.to_owned(), "'bias' is unknown"),
+            (listed(r#"{"type": "Dense", "name": "d", "use_bias": false}"#), "'use_bias' is unknown"),
+            (listed(r#"{"type": "Conv3D", "name": "d"}"#), "'Conv3D' is unknown"),
+            (
+                listed(r#"{"type": "Dense", "name": "d", "units": 2, "activation": "relu"}"#),
+                "layer 2 'd': its activation must be a layer of its own",
+            ),
+            (
+                listed(r#"{"type": "Activation", "name": "d", "activation": "softmax"}"#),
+                "layer 2 'd': softmax is part of the loss",
+            ),
+        ] {
+            let mut metadata = serde_json::to_value(model().metadata).unwrap();
+            let changes: serde_json::Map<_, _> = serde_json::from_str(&changes).unwrap();
+            metadata.as_object_mut().unwrap().extend(changes);
+            let text = refusal(&tensor_file::to_bytes([], &metadata).unwrap());
+            assert!(text.contains(words), "{words}: {text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_model_is_told_from_one() {
+        for (bytes, words) in [
+            (&b""[..], "is empty (0 bytes)"),
+            (b"1234", "it has 4 bytes, fewer than the 8"),
+            (b"\0\0\0\0\0\0\0\0", "its header is not that of a safetensors file"),
+            (b"\xff\0\0\0\0\0\0\0{}", "announce a header of 255 bytes, and it has 10 bytes"),
+            (b"\x89HDF\r\n\x1a\n and so on", "it looks like HDF5"),
+            (b"PK\x03\x04 and so on", "a zip archive (PyTorch's .pt"),
+            (b"PK\x03\x04 a whole header of 26 bytes archive/data.pkl", "it looks like a .pth or .pt of PyTorch"),
+            (b"PK\x03\x04 a whole header of 26 bytes metadata.json", "it looks like a .keras"),
+            (
+                b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.",
+                "an old .pth or .pt of PyTorch; in Python, safetensors.torch.",
+            ),
+            (b"\x08\x08\x12\x07pytorch", "it looks like an ONNX model"),
+            (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS; `git lfs pull`"),
+            (b"\x02\0\0\0\0\0\0\0{}", "has no metadata of this program; `thawline import`"),
+            (b"\x02\0\0\0\0\0\0\0\xff\xfe", "its header is not text"),
+        ] {
+            let text = refusal(bytes);
+            assert!(text.contains(words), "{words}: {text}");
+        }
+        // Nested deeper than any reader should follow.
+        let nested = "[".repeat(10_000);
+        let deep = [&(nested.len() as u64).to_le_bytes()[..], nested.as_bytes()].concat();
+        refusal(&deep);
+    }
+}

@@ -1,0 +1,483 @@
+//! The form of every file of weights: safetensors, with a JSON text about itself, under a seal.
+//!
+//! The header's metadata have one key, `thawline`. Its JSON text begins with `sha256`, the hash of the whole file with
+//! these 64 digits as zeros: a file of which any bit has changed is told from a whole one.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap, HashSet},
+    fmt,
+    path::Path,
+};
+
+pub use safetensors::tensor::Dtype;
+use safetensors::{
+    SafeTensorError, View,
+    tensor::{self, TensorInfo},
+};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{DeserializeOwned, Error, IgnoredAny, MapAccess, Visitor},
+};
+
+use crate::system::hash::sha256;
+use crate::system::{
+    failure::{Failure, Kind, Result},
+    input::{Input, WEIGHTS},
+    number, wording,
+};
+
+/// The one key of the metadata.
+const KEY: &str = "thawline";
+
+/// The digits of a SHA-256.
+pub const DIGITS: usize = 64;
+
+/// The bytes at a file's beginning that hold the length of its header, and the most that they may announce: enough for a
+/// hundred thousand tensors. To read a header takes some twenty times its memory.
+const LENGTH: usize = 8;
+const MOST_HEADER: u64 = 16_000_000;
+
+/// A file up to this length is read before anything is said about it, so that one that is damaged is called that.
+const SMALL: u64 = 64 << 20;
+
+/// What stands in the file before the seal's digits: JSON inside a JSON string.
+const BEFORE_SEAL: &[u8] = br#"\"sha256\":\""#;
+
+/// A tensor to write: name, dimensions, values.
+pub type Tensor<'a> = (String, &'a [usize], &'a [f32]);
+
+/// The metadata as they are written.
+#[derive(Serialize)]
+struct Sealed<'a, M> {
+    sha256: &'a str,
+    #[serde(flatten)]
+    metadata: &'a M,
+}
+
+/// The whole file; the same tensors and metadata give the same bytes.
+///
+/// # Errors
+/// If the format cannot hold them.
+pub fn to_bytes<'a>(tensors: impl IntoIterator<Item = Tensor<'a>>, metadata: &impl Serialize) -> Result<Vec<u8>> {
+    let sealed = Sealed { sha256: &"0".repeat(DIGITS), metadata };
+    let text = serde_json::to_string(&sealed).map_err(|error| inexpressible(&error))?;
+    let mut bytes = to_foreign_bytes(tensors, Some((KEY, &text)))?;
+    let seal = seal_position(&bytes).ok_or_else(|| inexpressible(&"there is no place for the seal"))?;
+    let hash = sha256([&bytes]);
+    bytes[seal..seal + DIGITS].copy_from_slice(hash.as_bytes());
+    Ok(bytes)
+}
+
+/// A whole file for other programs, without a seal. Of metadata there is one entry at most: with several, their order in
+/// the file would depend on chance.
+///
+/// # Errors
+/// If the format cannot hold it.
+pub fn to_foreign_bytes<'a>(
+    tensors: impl IntoIterator<Item = Tensor<'a>>,
+    metadata: Option<(&str, &str)>,
+) -> Result<Vec<u8>> {
+    let metadata = metadata.map(|(key, text)| HashMap::from([(key.to_owned(), text.to_owned())]));
+    let tensors = tensors.into_iter().map(|(name, shape, values)| (name, Floats { shape, values }));
+    let bytes = safetensors::serialize(tensors, metadata).map_err(|error| inexpressible(&error))?;
+    let header = bytes.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
+    if header > MOST_HEADER {
+        return Err(inexpressible(&format!("a header of {header} bytes, and at most {MOST_HEADER} are read back")));
+    }
+    Ok(bytes)
+}
+
+/// The floats of a tensor, which become bytes when they are written, one tensor at a time.
+struct Floats<'a> {
+    shape: &'a [usize],
+    values: &'a [f32],
+}
+
+impl View for Floats<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        let bytes: Vec<[u8; 4]> = self.values.iter().map(|value| value.to_le_bytes()).collect();
+        bytes.into_flattened().into()
+    }
+
+    fn data_len(&self) -> usize {
+        size_of_val(self.values)
+    }
+}
+
+fn inexpressible(what: &dyn fmt::Display) -> Failure {
+    Failure::new(Kind::Other, format!("cannot express the weights: {what}"))
+}
+
+/// The seal of a file: its SHA-256 with the seal's own digits, at `position`, as zeros.
+pub fn seal_of(bytes: &[u8], position: usize) -> String {
+    let (before, after) = (&bytes[..position], &bytes[position + DIGITS..]);
+    sha256([before, &[b'0'; DIGITS], after])
+}
+
+/// Where the seal's digits begin: the first key of the first entry of the header.
+fn seal_position(bytes: &[u8]) -> Option<usize> {
+    let header = &bytes[..bytes.len().min(1 << 10)];
+    let position = header.windows(BEFORE_SEAL.len()).position(|window| window == BEFORE_SEAL)?;
+    let seal = position + BEFORE_SEAL.len();
+    (seal + DIGITS <= bytes.len()).then_some(seal)
+}
+
+/// What a file says of itself before its tensors' values, its form checked.
+pub struct Header {
+    tensors: tensor::Metadata,
+    /// The names of the tensors, sorted.
+    names: Vec<String>,
+    /// What this program says of the file.
+    metadata: Option<String>,
+    /// Where the values begin.
+    end: usize,
+}
+
+impl Header {
+    /// Checks the header of a file that begins with these bytes and has `length` in all, as far as the format demands one;
+    /// a file from elsewhere need not have [our seal](TensorFile::open_seal).
+    ///
+    /// # Errors
+    /// What is not as it should be.
+    pub fn parse(start: &[u8], length: u64) -> Result<Self> {
+        let fault = |error| Failure::usage(describe(&error, start, length));
+        let first = start.first_chunk().ok_or_else(|| fault(SafeTensorError::HeaderTooSmall))?;
+        let header = u64::from_le_bytes(*first);
+        if header > MOST_HEADER {
+            return Err(fault(SafeTensorError::HeaderTooLarge));
+        }
+        let end = LENGTH + header as usize;
+        let text = start.get(LENGTH..end).ok_or_else(|| fault(SafeTensorError::InvalidHeaderLength))?;
+        let text = std::str::from_utf8(text).map_err(|error| fault(SafeTensorError::InvalidHeader(error)))?;
+        let entries = serde_json::from_str(text);
+        let Entries { mut tensors, metadata } =
+            entries.map_err(|error| fault(SafeTensorError::InvalidHeaderDeserialization(error)))?;
+        tensors.sort_by_key(|(_, info)| info.data_offsets);
+        let mut names: Vec<String> = tensors.iter().map(|(name, _)| name.clone()).collect();
+        names.sort_unstable();
+        let tensors = tensor::Metadata::new(None, tensors).map_err(fault)?;
+        if (end + tensors.data_len()) as u64 != length {
+            return Err(fault(SafeTensorError::MetadataIncompleteBuffer));
+        }
+        Ok(Header { tensors, names, metadata, end })
+    }
+
+    /// What the file says about itself, true or not: [`TensorFile::open_seal`] says whether the file is whole.
+    ///
+    /// # Errors
+    /// If there is nothing; if it is of another format, or incomplete.
+    pub fn metadata<M: DeserializeOwned>(&self, format: u32) -> Result<M> {
+        #[derive(Deserialize)]
+        struct Version {
+            format: u32,
+        }
+        let text = self.metadata.as_deref().ok_or_else(|| {
+            Failure::usage("is a safetensors file, but has no metadata of this program; `thawline import` may read it")
+        })?;
+        let unreadable = |error: serde_json::Error| {
+            Failure::usage(format!("its metadata cannot be read: {}", wording::json(&error)))
+        };
+        // The version comes first: another version's missing fields would hide the reason.
+        let Version { format: found } = serde_json::from_str(text).map_err(unreadable)?;
+        if found != format {
+            return Err(Failure::usage(format!(
+                "has format {found}; this version of the program reads format {format}: use the one that wrote it"
+            )));
+        }
+        serde_json::from_str(text).map_err(unreadable)
+    }
+
+    /// The names of all tensors, sorted.
+    pub fn names(&self) -> Vec<&str> {
+        self.names.iter().map(String::as_str).collect()
+    }
+
+    /// The bytes of the file.
+    pub fn file_len(&self) -> u64 {
+        (self.end + self.tensors.data_len()) as u64
+    }
+
+    /// The dimensions of a tensor.
+    pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.tensors.info(name).map(|info| info.shape.clone())
+    }
+
+    /// Refuses a tensor that is missing, of other dimensions or of none of these types.
+    ///
+    /// # Errors
+    /// A sentence that names the tensor, what was expected and what was found.
+    pub fn require(&self, name: &str, shape: &[usize], types: &[Dtype]) -> std::result::Result<&TensorInfo, String> {
+        let expected = dimensions(shape);
+        let info = self.tensors.info(name).ok_or_else(|| format!("tensor {name} ({expected}) is missing"))?;
+        if !types.contains(&info.dtype) {
+            let types = types.iter().map(|dtype| format!("{dtype:?}")).collect::<Vec<_>>().join(", ");
+            let types = types.rsplit_once(", ").map_or(types.clone(), |(some, last)| format!("{some} or {last}"));
+            return Err(format!("tensor {name}: expected {types}, found {:?}", info.dtype));
+        }
+        if info.shape != shape {
+            return Err(format!("tensor {name}: expected {expected}, found {}", dimensions(&info.shape)));
+        }
+        Ok(info)
+    }
+}
+
+/// A file of weights, its form checked.
+pub struct TensorFile<'a> {
+    header: Header,
+    bytes: Cow<'a, [u8]>,
+}
+
+impl<'a> TensorFile<'a> {
+    /// Reads a file that should be one of these. What is wrong with its header is said before anything else is read; `check`
+    /// may refuse a large file by its header.
+    ///
+    /// # Errors
+    /// Names the file: there is none, the system refuses, or it is not one of these.
+    pub fn open(path: &Path, check: impl FnOnce(&Header) -> Result<()>) -> Result<TensorFile<'static>> {
+        let mut input = Input::open(path, WEIGHTS)?;
+        input.read_to(LENGTH as u64)?;
+        let header = input.bytes.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
+        input.read_to(LENGTH as u64 + header.min(MOST_HEADER))?;
+        let refused = |failure: Failure| failure.within(&path.display().to_string());
+        let header = Header::parse(&input.bytes, input.length).map_err(refused)?;
+        let length = input.length;
+        if length > SMALL {
+            check(&header).map_err(refused)?;
+        }
+        let bytes = input.read_all()?;
+        if bytes.len() as u64 != length {
+            return Err(refused(Failure::usage("changes while it is read")));
+        }
+        Ok(TensorFile { header, bytes: bytes.into() })
+    }
+
+    /// Checks the form of bytes, as [`Header::parse`] does.
+    ///
+    /// # Errors
+    /// What is not as it should be.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self> {
+        Ok(TensorFile { header: Header::parse(bytes, bytes.len() as u64)?, bytes: bytes.into() })
+    }
+
+    /// What the file says about itself, once the seal has shown that it is whole.
+    ///
+    /// # Errors
+    /// If there is no seal, or not this file's; if the metadata are of another format, incomplete, or have unknown fields.
+    pub fn open_seal<M: DeserializeOwned + Serialize>(&self, format: u32) -> Result<M> {
+        #[derive(Deserialize)]
+        struct Seal {
+            #[serde(default)]
+            sha256: String,
+        }
+        // Another version may have another seal.
+        let Seal { sha256: seal } = self.header.metadata(format)?;
+        let position = seal_position(&self.bytes).filter(|_| seal.len() == DIGITS);
+        let position = position.ok_or_else(|| Failure::usage("its metadata have no sha256: it is damaged"))?;
+        let found = seal_of(&self.bytes, position);
+        if found != seal {
+            return Err(Failure::usage(format!(
+                "is damaged, or was changed by another program: its SHA-256 should be {seal} (with these digits as zeros), \
+                 and is {found}; take a copy that is whole"
+            )));
+        }
+        let metadata: M = self.header.metadata(format)?;
+        let known = serde_json::to_value(&metadata).map_err(|error| inexpressible(&error))?;
+        match self
+            .header
+            .metadata::<Fields>(format)?
+            .0
+            .keys()
+            .find(|&field| field != "sha256" && known.get(field).is_none())
+        {
+            None => Ok(metadata),
+            Some(field) => Err(Failure::usage(format!("its metadata have an unknown field, {field:?}"))),
+        }
+    }
+
+    /// What the file says of itself.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// SHA-256 of the file's bytes, in hexadecimal.
+    pub fn sha256(&self) -> String {
+        sha256([&self.bytes])
+    }
+
+    /// The names of all tensors, sorted.
+    pub fn names(&self) -> Vec<&str> {
+        self.header.names()
+    }
+
+    /// The dimensions of a tensor.
+    pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        self.header.shape(name)
+    }
+
+    /// The values of a tensor, which must be of F32, have these dimensions and be finite.
+    ///
+    /// # Errors
+    /// A sentence that names the tensor, what was expected and what was found.
+    pub fn values(&self, name: &str, shape: &[usize]) -> std::result::Result<Vec<f32>, String> {
+        self.header.require(name, shape, &[Dtype::F32])?;
+        self.float_values(name, shape)
+    }
+
+    /// The same, of a tensor of any floating-point type.
+    ///
+    /// # Errors
+    /// A sentence that names the tensor, what was expected and what was found.
+    pub fn float_values(&self, name: &str, shape: &[usize]) -> std::result::Result<Vec<f32>, String> {
+        const FLOATS: [Dtype; 4] = [Dtype::F32, Dtype::F16, Dtype::BF16, Dtype::F64];
+        let &TensorInfo { data_offsets: (start, end), dtype, .. } = self.header.require(name, shape, &FLOATS)?;
+        let bytes = &self.bytes[self.header.end..][start..end];
+        let values: Vec<f32> = match dtype {
+            Dtype::F64 => bytes.as_chunks().0.iter().map(|&bytes| f64::from_le_bytes(bytes) as f32).collect(),
+            Dtype::F16 => bytes.as_chunks().0.iter().map(|&bytes| half(u16::from_le_bytes(bytes))).collect(),
+            Dtype::BF16 => {
+                bytes.as_chunks().0.iter().map(|&[low, high]| f32::from_le_bytes([0, 0, low, high])).collect()
+            }
+            _ => bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect(),
+        };
+        match values.iter().position(|value| !value.is_finite()) {
+            None => Ok(values),
+            Some(index) => Err(format!("tensor {name}: value {index} is {}; expected finite numbers", values[index])),
+        }
+    }
+}
+
+/// A number of half precision: 1 bit of sign, 5 of exponent, 10 of fraction.
+fn half(bits: u16) -> f32 {
+    let (exponent, fraction) = (bits >> 10 & 31, bits & 1023);
+    let magnitude = match exponent {
+        0 => f32::from(fraction) / 16_777_216.0, // subnormal, in units of 2^-24
+        31 if fraction == 0 => f32::INFINITY,
+        31 => f32::NAN,
+        _ => f32::from_bits((u32::from(exponent) + 112) << 23 | u32::from(fraction) << 13),
+    };
+    if bits >> 15 == 0 { magnitude } else { -magnitude }
+}
+
+/// The names of a text's fields.
+#[derive(Deserialize)]
+struct Fields(BTreeMap<String, IgnoredAny>);
+
+/// The entries of a header, of which none has the name of another: nobody would know which was meant.
+struct Entries {
+    tensors: Vec<(String, TensorInfo)>,
+    metadata: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Entries {
+    fn deserialize<D: Deserializer<'de>>(header: D) -> std::result::Result<Self, D::Error> {
+        header.deserialize_map(Entries { tensors: Vec::new(), metadata: None })
+    }
+}
+
+impl<'de> Visitor<'de> for Entries {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("tensors by their names")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> std::result::Result<Self, A::Error> {
+        let mut seen = HashSet::new();
+        while let Some(name) = entries.next_key::<String>()? {
+            if !seen.insert(name.clone()) {
+                return Err(A::Error::custom(format!("tensor {name} is there twice")));
+            }
+            if name == "__metadata__" {
+                self.metadata = entries.next_value::<HashMap<String, String>>()?.remove(KEY);
+            } else {
+                self.tensors.push((name, entries.next_value()?));
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// Dimensions for people: `3 x 3 x 3 x 64`.
+pub fn dimensions(shape: &[usize]) -> String {
+    shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ")
+}
+
+/// Several faults as one line: the first in full.
+pub fn first_of(faults: &[String]) -> Option<String> {
+    let (first, others) = faults.split_first()?;
+    Some(match others.len() {
+        0 => first.clone(),
+        1 => format!("{first}; 1 more tensor does not fit"),
+        n => format!("{first}; {n} more tensors do not fit"),
+    })
+}
+
+/// What the form lacks, in words, and what the file may be instead.
+fn describe(error: &SafeTensorError, bytes: &[u8], length: u64) -> String {
+    let length = number::count(length);
+    let announced = || {
+        let header = bytes.first_chunk().map_or(0, |first| u64::from_le_bytes(*first));
+        format!("its first 8 bytes announce a header of {} bytes", number::count(header))
+    };
+    match error {
+        _ if bytes.is_empty() => "is empty (0 bytes)".to_owned(),
+        SafeTensorError::HeaderTooSmall => {
+            format!("is no safetensors file: it has {length} bytes, fewer than the 8 of a header's length")
+        }
+        SafeTensorError::HeaderTooLarge | SafeTensorError::InvalidHeaderLength => match guess(bytes) {
+            Some(what) => format!("is no safetensors file; it looks like {what}"),
+            None if matches!(error, SafeTensorError::HeaderTooLarge) => {
+                format!("is no safetensors file: {}; expected at most {}", announced(), number::count(MOST_HEADER))
+            }
+            None => format!("is no safetensors file, or cut short: {}, and it has {length} bytes", announced()),
+        },
+        SafeTensorError::InvalidHeader(_) => "its header is not text".to_owned(),
+        SafeTensorError::InvalidHeaderDeserialization(error) => {
+            format!("its header is not that of a safetensors file: {}", wording::json(error))
+        }
+        SafeTensorError::MetadataIncompleteBuffer => {
+            format!("is cut short or damaged: its header describes another length than its {length} bytes")
+        }
+        SafeTensorError::InvalidOffset(name) => {
+            format!("is damaged: tensor {name} does not begin where the one before it ends")
+        }
+        _ => "is damaged: a tensor's shape does not fit its length".to_owned(),
+    }
+}
+
+/// What a file is by its first bytes, and what to do with it.
+fn guess(bytes: &[u8]) -> Option<String> {
+    const TORCH: &str = "; in Python, safetensors.torch.save_file(torch.load(FILE, map_location=\"cpu\", \
+                         weights_only=True), OUT) saves its state_dict as safetensors";
+    const KERAS: &str = "; in Python, save each weight of each layer as LAYER/WEIGHT with safetensors.numpy.save_file";
+    // The name of a zip archive's first entry, which tells what the archive is.
+    let entry = bytes.strip_prefix(b"PK\x03\x04").and_then(|zip| zip.get(26..)).unwrap_or_default();
+    let entry = &entry[..entry.len().min(200)];
+    let holds = |name: &[u8]| entry.windows(name.len()).any(|window| window == name);
+    let formats: [(bool, &str, &str); 10] = [
+        (matches!(bytes, [0x80, 2..=5, ..]), "a Python pickle, such as an old .pth or .pt of PyTorch", TORCH),
+        (holds(b"data.pkl"), "a .pth or .pt of PyTorch (a zip archive)", TORCH),
+        (holds(b"config.json") || holds(b"metadata.json"), "a .keras of Keras (a zip archive)", KERAS),
+        (bytes.starts_with(b"PK\x03\x04"), "a zip archive (PyTorch's .pt, Keras's .keras, NumPy's .npz)", ""),
+        (bytes.starts_with(b"\x89HDF"), "HDF5 (Keras's .h5)", KERAS),
+        (matches!(bytes, [8, _, 0x12, ..]), "an ONNX model", "; export the weights from the framework it came from"),
+        (
+            bytes.starts_with(b"version https://git-lfs"),
+            "a pointer of Git LFS",
+            "; `git lfs pull` gets the file itself",
+        ),
+        (bytes.starts_with(b"\x1f\x8b"), "a gzip archive", ""),
+        (bytes.starts_with(b"\x89PNG"), "a picture", ""),
+        (bytes.starts_with(b"<"), "a web page", ""),
+    ];
+    formats.into_iter().find(|(is, ..)| *is).map(|(_, what, to_do)| format!("{what}{to_do}"))
+}

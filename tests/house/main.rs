@@ -1,0 +1,312 @@
+//! Rules of the whole workspace that no compiler checks: where `unsafe` may be, what builds the program, which versions of
+//! other people's crates are too old to be trusted, and which are too new for the Rust that is promised.
+
+mod rooms;
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Every file of this workspace's own with that ending, by its path from the root.
+fn sources(ending: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut folders: Vec<PathBuf> =
+        ["crates", "tests", "benches", "fuzz"].map(|folder| Path::new(ROOT).join(folder)).to_vec();
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else { continue };
+        for path in entries.map(|entry| entry.unwrap().path()) {
+            // The rivals' own interfaces are unsafe; their comparison is a workspace of its own.
+            let passed_by = path.file_name().is_some_and(|name| name == "target" || name == "rivals");
+            if path.is_dir() && !passed_by {
+                folders.push(path);
+            } else if path.to_str().is_some_and(|name| name.ends_with(ending)) {
+                let name = path.strip_prefix(ROOT).unwrap().to_str().unwrap().replace('\\', "/");
+                found.insert(name, fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no {ending} below {ROOT}");
+    found
+}
+
+/// The lines of a source without comments and without what is between quotation marks.
+fn code(source: &str) -> impl Iterator<Item = String> {
+    source.lines().map(|line| {
+        let line = line.split("//").next().unwrap_or_default();
+        line.split('"').step_by(2).collect::<Vec<_>>().join(" ")
+    })
+}
+
+fn has_word(line: &str, word: &str) -> bool {
+    line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|found| found == word)
+}
+
+#[test]
+fn unsafe_is_in_one_file_and_each_block_is_argued() {
+    const HOME: &str = "crates/tensor/src/simd/x86.rs";
+    let sources = sources(".rs");
+    for (name, source) in sources.iter().filter(|(name, _)| *name != HOME) {
+        let line = code(source).position(|line| has_word(&line, "unsafe"));
+        assert_eq!(line, None, "{name}: `unsafe` belongs into {HOME}");
+        assert!(!source.contains(concat!("allow(", "unsafe_code)")), "{name}: only {HOME} may allow it");
+    }
+    let home = &sources[HOME];
+    let lines: Vec<&str> = home.lines().collect();
+    let mut blocks = 0;
+    for (number, line) in code(home).enumerate().filter(|(_, line)| has_word(line, "unsafe")) {
+        assert!(!line.contains("unsafe fn") && !line.contains("unsafe impl"), "{HOME}, line {}: {line}", number + 1);
+        // The reason stands directly above, in one or more lines.
+        let reason = lines[..number].iter().rev().take_while(|line| line.trim_start().starts_with("//"));
+        assert!(
+            reason.last().is_some_and(|line| line.contains("// SAFETY: ")),
+            "{HOME}, line {}: no reason",
+            number + 1
+        );
+        blocks += 1;
+    }
+    assert!(blocks > 20, "{blocks} blocks: this test no longer sees them");
+    for root in [
+        "crates/cifar/src/lib.rs",
+        "crates/drawings/src/lib.rs",
+        "crates/experiment/src/lib.rs",
+        "crates/experiment/src/main.rs",
+    ] {
+        assert!(sources[root].contains("#![forbid(unsafe_code)]"), "{root}");
+    }
+}
+
+#[test]
+fn nothing_of_ours_runs_while_it_is_built() {
+    for (name, manifest) in sources("Cargo.toml")
+        .into_iter()
+        .chain(["Cargo.toml"].map(|name| (name.to_owned(), fs::read_to_string(Path::new(ROOT).join(name)).unwrap())))
+    {
+        assert!(!manifest.contains("proc-macro = true"), "{name} has a procedural macro");
+        assert!(!manifest.lines().any(|line| line.starts_with("build =")), "{name} names a build script");
+    }
+    let scripts: Vec<_> = sources(".rs").into_keys().filter(|name| name.ends_with("/build.rs")).collect();
+    assert!(scripts.is_empty(), "build scripts: {scripts:?}");
+    assert!(!Path::new(ROOT).join("build.rs").exists());
+}
+
+/// The first version of each crate without a defect that is published in the RustSec database; a crate is not listed
+/// for what is wrong with it but for what was, so a line stays for ever.
+const FLOORS: [(&str, &str); 22] = [
+    ("anstream", "0.6.8"),
+    ("bumpalo", "3.11.1"),
+    ("chrono", "0.4.20"),
+    ("crossbeam-channel", "0.5.15"),
+    ("crossbeam-deque", "0.8.1"),
+    ("crossbeam-utils", "0.8.7"),
+    ("generic-array", "0.13.3"),
+    ("hashbrown", "0.15.1"),
+    ("idna", "1.0.0"),
+    ("memoffset", "0.6.2"),
+    ("once_cell", "1.0.1"),
+    ("openssl", "0.10.72"),
+    ("rand_core", "0.6.2"),
+    ("regex", "1.5.5"),
+    ("remove_dir_all", "0.8.0"),
+    ("rustix", "0.38.19"),
+    ("shlex", "1.3.0"),
+    ("slab", "0.4.11"),
+    ("smallvec", "1.6.1"),
+    ("tar", "0.4.46"),
+    ("thread_local", "1.1.4"),
+    ("time", "0.3.47"),
+];
+
+/// Crates that nobody looks after any more, as the same database says.
+const ABANDONED: [&str; 14] = [
+    "ansi_term",
+    "atty",
+    "bincode",
+    "derivative",
+    "fxhash",
+    "instant",
+    "mach",
+    "memmap",
+    "net2",
+    "number_prefix",
+    "paste",
+    "proc-macro-error",
+    "serde_cbor",
+    "stdweb",
+];
+
+/// Name and version of every crate in a lock file.
+fn locked(text: &str) -> Vec<(String, Vec<u64>)> {
+    let lock: toml::Table = text.parse().unwrap();
+    let package = |package: &toml::Value| {
+        let field = |name| package.get(name).and_then(toml::Value::as_str).unwrap().to_owned();
+        (field("name"), version(&field("version")))
+    };
+    lock["package"].as_array().unwrap().iter().map(package).collect()
+}
+
+fn version(text: &str) -> Vec<u64> {
+    let release = text.split(['-', '+']).next().unwrap_or_default();
+    release.split('.').map(|part| part.parse().unwrap_or_else(|_| panic!("no version: {text}"))).collect()
+}
+
+fn too_old(lock: &str) -> Vec<String> {
+    let complaint = |(name, found): (String, Vec<u64>)| {
+        let below = FLOORS.iter().find(|(floor, least)| *floor == name && found < version(least));
+        match below {
+            Some((_, least)) => Some(format!("{name} {found:?}: expected {least} or later")),
+            None if ABANDONED.contains(&&*name) => Some(format!("{name}: nobody looks after it")),
+            None => None,
+        }
+    };
+    locked(lock).into_iter().filter_map(complaint).collect()
+}
+
+#[test]
+fn no_dependency_is_older_than_the_last_fix_of_a_known_defect() {
+    let lock = fs::read_to_string(Path::new(ROOT).join("Cargo.lock")).unwrap();
+    assert!(locked(&lock).len() > 50);
+    assert_eq!(too_old(&lock), Vec::<String>::new());
+    // What this test is for: it must not pass whatever it is given.
+    let planted =
+        "[[package]]\nname = \"tar\"\nversion = \"0.4.45\"\n[[package]]\nname = \"atty\"\nversion = \"1.0.0-rc.1\"\n";
+    assert_eq!(too_old(planted), ["tar [0, 4, 45]: expected 0.4.46 or later", "atty: nobody looks after it"]);
+}
+
+/// The packages that need a Rust newer than `oldest`, by what their own manifests say.
+fn too_new(metadata: &serde_json::Value, oldest: &str) -> Vec<String> {
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    // 1.89 and 1.89.0 are one version.
+    let release = |text: &str| [version(text), vec![0, 0]].concat()[..3].to_vec();
+    let too_new = |package: &&serde_json::Value| {
+        package["rust_version"].as_str().is_some_and(|rust| release(rust) > release(oldest))
+    };
+    packages.filter(too_new).map(|package| package["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn nothing_needs_a_newer_rust_than_the_manifest_promises() {
+    let manifest: toml::Table = fs::read_to_string(Path::new(ROOT).join("Cargo.toml")).unwrap().parse().unwrap();
+    let oldest = manifest["workspace"]["package"]["rust-version"].as_str().unwrap();
+    let host = rustc_version_runtime::version_meta().host;
+    let cargo = env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let flags = ["metadata", "--format-version", "1", "--locked", "--offline", "--filter-platform", &host];
+    let output = Command::new(cargo).args(flags).current_dir(ROOT).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(too_new(&metadata, oldest), Vec::<String>::new(), "a promise of Rust {oldest} cannot be kept");
+    // The three crates themselves promise it, and an older one would not do.
+    let ours = ["thawline", "thawline-cifar", "thawline-tensor"];
+    let before = too_new(&metadata, "1.88");
+    assert!(ours.iter().all(|name| before.iter().any(|found| found == name)), "{before:?}");
+    for file in ["README.md", "crates/tensor/README.md", "crates/cifar/README.md"] {
+        let text = fs::read_to_string(Path::new(ROOT).join(file)).unwrap();
+        assert!(text.contains(&format!("Rust {oldest} or later")), "{file} does not say it");
+    }
+}
+
+#[test]
+fn every_dependency_comes_from_the_registry_or_this_workspace() {
+    let lock = fs::read_to_string(Path::new(ROOT).join("Cargo.lock")).unwrap();
+    let lock: toml::Table = lock.parse().unwrap();
+    for package in lock["package"].as_array().unwrap() {
+        let name = package["name"].as_str().unwrap();
+        match package.get("source").and_then(toml::Value::as_str) {
+            Some(source) => {
+                assert_eq!(source, "registry+https://github.com/rust-lang/crates.io-index", "{name}");
+                assert_eq!(package["checksum"].as_str().map(str::len), Some(64), "{name} has no checksum");
+            }
+            None => assert!(name.starts_with("thawline"), "{name}"),
+        }
+    }
+}
+
+#[test]
+fn all_that_is_printed_or_written_as_csv_passes_through_one_place() {
+    let places = [
+        (
+            "crates/experiment/src/system/console.rs",
+            &["print!", "println!", "eprint!", "eprintln!", "dbg!", "stdout", "stderr"][..],
+        ),
+        ("crates/experiment/src/system/spreadsheet.rs", &["csv::Writer", "csv::WriterBuilder"]),
+    ];
+    let ours = |name: &&String| name.starts_with("crates/") && name.contains("/src/");
+    let sources = sources(".rs");
+    for (place, calls) in places {
+        for (name, source) in sources.iter().filter(|(name, _)| ours(name) && *name != place) {
+            // A bar draws on standard error by itself, and only where that is a terminal.
+            let lines = code(source).map(|line| line.replace("ProgressDrawTarget::stderr", ""));
+            for (number, line) in (1..).zip(lines) {
+                let has = |call: &&&str| match call.trim_end_matches('!') {
+                    word if word.contains("::") => line.contains(word),
+                    word if call.ends_with('!') => line.contains(*call) && has_word(&line, word),
+                    word => line.contains(&format!("{word}()")),
+                };
+                assert_eq!(calls.iter().find(has), None, "{name}, line {number}: that belongs into {place}");
+            }
+        }
+        assert!(calls.iter().any(|call| sources[place].contains(call)), "{place}: this test no longer sees it");
+    }
+}
+
+/// The cells of the rows of the tables in a text, but for their heads.
+fn rows(text: &str) -> Vec<Vec<&str>> {
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+    rows.map(|row| row.split(" | ").map(str::trim).collect::<Vec<_>>()).filter(|row| !row[0].starts_with('|')).collect()
+}
+
+/// What is wrong with a test's name: `module::function`, of a file or folder `module`.
+fn complaint(name: &str, sources: &BTreeMap<String, String>) -> Option<String> {
+    let Some((module, function)) = name.split_once("::") else {
+        return (!Path::new(ROOT).join(name).is_file()).then(|| format!("{name}: no such file"));
+    };
+    let is_of = |path: &str| path.ends_with(&format!("/{module}.rs")) || path.contains(&format!("/{module}/"));
+    let start = format!("fn {function}(");
+    let is_test = |source: &str| {
+        let lines: Vec<&str> = source.lines().map(str::trim).collect();
+        let found = lines.iter().position(|line| line.starts_with(&start));
+        found.is_some_and(|at| lines[..at].iter().rev().take(3).any(|line| *line == "#[test]"))
+    };
+    let found = sources.iter().any(|(path, source)| is_of(path) && is_test(source));
+    (!found).then(|| format!("{name}: no such test"))
+}
+
+#[test]
+fn every_fault_and_every_promise_has_tests_that_exist() {
+    let text = fs::read_to_string(Path::new(ROOT).join("docs/faults.md")).unwrap();
+    let sources = sources(".rs");
+    let rows = rows(&text);
+    let numbers = (1..=45).map(|n| n.to_string()).chain((1..=18).map(|n| format!("P{n}")));
+    assert!(rows.iter().map(|row| row[0].to_owned()).eq(numbers), "45 faults and 18 promises, in their order");
+    for row in &rows {
+        let names: Vec<&str> = row.last().unwrap().split(", ").map(|name| name.trim_matches('`')).collect();
+        let complaints: Vec<String> = names.iter().filter_map(|name| complaint(name, &sources)).collect();
+        assert_eq!(complaints, Vec::<String>::new(), "{}: {}", row[0], row[1]);
+    }
+    // What this test is for.
+    for wrong in ["mistakes::no_such_test", "ends::wrong_data", "mistakes::assert_refused", "scripts/no_such_script"] {
+        assert!(complaint(wrong, &sources).is_some(), "{wrong}");
+    }
+}
+
+#[test]
+fn nothing_computes_with_the_systems_transcendental_functions() {
+    // Each system's have bits of their own; libm's are the same everywhere.
+    const METHODS: [&str; 23] = [
+        "exp", "exp2", "exp_m1", "ln", "ln_1p", "log", "log2", "log10", "sin", "cos", "tan", "sin_cos", "asin", "acos",
+        "atan", "atan2", "sinh", "cosh", "tanh", "powf", "cbrt", "hypot", "gamma",
+    ];
+    let calls = |line: &str| METHODS.into_iter().find(|name| line.contains(&format!(".{name}(")));
+    for (name, source) in
+        sources(".rs").iter().filter(|(name, _)| name.starts_with("crates/") && name.contains("/src/"))
+    {
+        for (number, line) in (1..).zip(code(source)) {
+            assert_eq!(calls(&line), None, "{name}, line {number}: use libm's");
+        }
+    }
+    assert_eq!(calls("let y = x.exp();"), Some("exp"));
+}

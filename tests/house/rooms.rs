@@ -1,0 +1,163 @@
+//! The program's rooms: imports between them run one way, and no files import each other in a circle.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{code, sources};
+
+const SRC: &str = "crates/experiment/src/";
+
+/// Each room of the program, with the rooms that it may name. What a room may name stands below it.
+const ROOMS: [(&str, &[&str]); 10] = [
+    ("commands", &["run", "report", "sweep", "training", "weights", "data", "models", "record", "system"]),
+    ("run", &["report", "sweep", "training", "weights", "data", "models", "record", "system"]),
+    ("report", &["sweep", "training", "weights", "data", "models", "record", "system"]),
+    ("sweep", &["training", "weights", "data", "models", "record", "system"]),
+    ("training", &["weights", "data", "models", "record", "system"]),
+    ("weights", &["data", "models", "record", "system"]),
+    ("data", &["record", "models", "system"]),
+    ("record", &["models", "system"]),
+    ("models", &["system"]),
+    ("system", &[]),
+];
+
+/// A module, as the path from the crate's root.
+type Module = Vec<String>;
+
+/// The module that a file is, or nothing for tests and `main.rs`.
+fn module(file: &str) -> Option<Module> {
+    let path = file.strip_prefix(SRC)?.strip_suffix(".rs")?;
+    let mut parts: Module = path.split('/').map(str::to_owned).collect();
+    if parts.last().is_some_and(|last| last == "mod" || last == "lib") {
+        parts.pop();
+    }
+    let is_test = parts.iter().any(|part| part == "tests" || part == "fixture");
+    (!is_test && path != "main").then_some(parts)
+}
+
+/// The paths of a `use` tree: `a::{b, c::{self, d}}` are `a::b`, `a::c` and `a::c::d`.
+fn leaves(tree: &str, prefix: &[String], found: &mut Vec<Module>) {
+    let (head, group) = match tree.split_once('{') {
+        Some((head, rest)) => (head, Some(&rest[..rest.rfind('}').unwrap_or(rest.len())])),
+        None => (tree, None),
+    };
+    let names = head.split("::").map(|name| name.split(" as ").next().unwrap_or_default().trim());
+    let names = names.filter(|name| !name.is_empty() && *name != "self").map(str::to_owned);
+    let path: Module = prefix.iter().cloned().chain(names).collect();
+    let Some(group) = group else { return found.push(path) };
+    let (mut depth, mut start) = (0, 0);
+    for (at, letter) in group.char_indices().chain([(group.len(), ',')]) {
+        match letter {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                if !group[start..at].trim().is_empty() {
+                    leaves(&group[start..at], &path, found);
+                }
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The paths that a file names, from the crate's root: in `use` items, and where code says `crate::`.
+fn named(source: &str, here: &Module, is_room: bool) -> Vec<Module> {
+    let text = source.split("#[cfg(test)]\nmod tests {").chain([source]).next().unwrap_or_default();
+    let text = code(text).collect::<Vec<_>>().join("\n");
+    let mut found = Vec::new();
+    for item in text.split(';') {
+        let Some(at) = item.find("use ").filter(|&at| {
+            item[..at].lines().last().is_none_or(|line| line.trim().is_empty() || line.trim().starts_with("pub"))
+        }) else {
+            continue;
+        };
+        leaves(&item[at + 4..], &[], &mut found);
+    }
+    for rest in text.split("crate::").skip(1) {
+        let path = rest.split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').next().unwrap_or_default();
+        let names = path.split("::").filter(|name| !name.is_empty()).map(str::to_owned);
+        found.push(["crate".to_owned()].into_iter().chain(names).collect());
+    }
+    found.into_iter().filter_map(|path| absolute(path, here, is_room)).collect()
+}
+
+/// A path from the crate's root, or nothing for another crate's.
+fn absolute(path: Module, here: &Module, is_room: bool) -> Option<Module> {
+    let ups = path.iter().take_while(|name| *name == "super").count();
+    if ups > 0 {
+        return Some([&here[..here.len() - ups], &path[ups..]].concat());
+    }
+    match path.first()?.as_str() {
+        "crate" => Some(path[1..].to_vec()),
+        // `mod.rs` names its files without a prefix.
+        _ if is_room => Some([here, &path[..]].concat()),
+        _ => None,
+    }
+}
+
+/// Each file with the files that it imports.
+fn imports() -> BTreeMap<Module, BTreeSet<Module>> {
+    let files: BTreeMap<Module, (String, String)> =
+        sources(".rs").into_iter().filter_map(|(file, source)| Some((module(&file)?, (file, source)))).collect();
+    let import = |(here, (file, source)): (&Module, &(String, String))| {
+        let paths = named(source, here, file.ends_with("mod.rs"));
+        // The longest prefix that is a file; what is left of the path is an item in it.
+        let target = |path: &Module| (1..=path.len()).rev().map(|n| path[..n].to_vec()).find(|m| files.contains_key(m));
+        let targets = paths.iter().filter_map(target).filter(|other| other != here).collect();
+        (here.clone(), targets)
+    };
+    files.iter().map(import).collect()
+}
+
+#[test]
+fn the_program_has_twelve_entries() {
+    let entries: BTreeSet<String> = sources(".rs")
+        .into_keys()
+        .filter_map(|file| Some(file.strip_prefix(SRC)?.split('/').next()?.to_owned()))
+        .collect();
+    let rooms = ROOMS.iter().map(|(room, _)| (*room).to_owned());
+    assert_eq!(entries, rooms.chain(["lib.rs".to_owned(), "main.rs".to_owned()]).collect());
+}
+
+#[test]
+fn rooms_name_only_rooms_below_them() {
+    let mut checked = 0;
+    for (file, targets) in imports() {
+        let Some((room, may)) = ROOMS.iter().find(|(room, _)| file.first().is_some_and(|first| first == room)) else {
+            continue;
+        };
+        for target in targets {
+            let other = target[0].as_str();
+            assert!(
+                other == *room || may.contains(&other),
+                "{} imports {}: {room} may name {may:?}",
+                file.join("/"),
+                target.join("/")
+            );
+            checked += 1;
+        }
+    }
+    assert!(checked > 200, "{checked} imports: this test no longer sees them");
+}
+
+#[test]
+fn no_files_import_each_other_in_a_circle() {
+    let mut graph = imports();
+    // A folder's own file names its parts, and they name what it defines: one room, no circle.
+    for (file, targets) in &mut graph {
+        targets.retain(|other| !other.starts_with(file) && !file.starts_with(other));
+    }
+    // Take away what imports nothing, again and again; what is left imports in circles.
+    loop {
+        let done: Vec<Module> =
+            graph.iter().filter(|(_, targets)| targets.is_empty()).map(|(file, _)| file.clone()).collect();
+        if done.is_empty() {
+            break;
+        }
+        graph.retain(|file, _| !done.contains(file));
+        for targets in graph.values_mut() {
+            targets.retain(|target| !done.contains(target));
+        }
+    }
+    assert_eq!(graph, BTreeMap::new());
+}
