@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use clap::{Command, CommandFactory};
-use thawline::{commands::cli::Cli, system::console::WIDTH};
+use thawline::{commands::Cli, system::console::WIDTH};
 
 use crate::invocation::{Place, archive};
 

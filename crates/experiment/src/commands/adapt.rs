@@ -13,8 +13,9 @@ use thawline_tensor::{
     threads,
 };
 
-use super::cli::{self, MachineArgs};
+use super::flags::MachineArgs;
 use super::run::{command_line, create_folder};
+use super::values;
 use crate::{
     data::{
         open::BUILT_IN,
@@ -75,16 +76,16 @@ pub struct AdaptArgs {
     #[arg(long)]
     pub strict: bool,
     /// Passes over the training pictures
-    #[arg(long, value_name = "N", default_value = "20", value_parser = cli::count)]
+    #[arg(long, value_name = "N", default_value = "20", value_parser = values::count)]
     pub epochs: usize,
     /// Pictures per step
-    #[arg(long, value_name = "N", default_value = "32", value_parser = cli::count)]
+    #[arg(long, value_name = "N", default_value = "32", value_parser = values::count)]
     pub batch_size: usize,
     /// Adam's learning rate
-    #[arg(long, value_name = "RATE", default_value = "0.001", value_parser = cli::learning_rate)]
+    #[arg(long, value_name = "RATE", default_value = "0.001", value_parser = values::learning_rate)]
     pub learning_rate: f64,
     /// Seed of the held-out pictures, initial weights, order and dropout
-    #[arg(long, value_name = "N", default_value = "1", value_parser = cli::seed)]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = values::seed)]
     pub seed: u64,
     /// The machine.
     #[command(flatten)]

@@ -7,7 +7,7 @@ use std::{
 
 use thawline_cifar::{Format, Images, Source};
 
-use super::cli::{DataCommand, DataPath, SamplesArgs, SynthArgs};
+use super::flags::{DataCommand, DataPath, SamplesArgs, SynthArgs};
 use crate::{
     data::{
         classes,

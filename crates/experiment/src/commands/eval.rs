@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 use thawline_tensor::threads;
 
-use super::cli::{ForceArg, MachineArgs};
+use super::flags::{ForceArg, MachineArgs};
 use crate::{
     data::{classes, open, task::Task},
     record::{
@@ -44,7 +44,7 @@ pub struct EvalArgs {
     #[arg(long, value_name = "CLASSES", allow_hyphen_values = true)]
     pub classes: Option<String>,
     /// Use at most N test pictures
-    #[arg(long, value_name = "N", value_parser = crate::commands::cli::count)]
+    #[arg(long, value_name = "N", value_parser = crate::commands::values::count)]
     pub limit: Option<usize>,
     /// Write the logits of each picture to this safetensors file
     #[arg(long, value_name = "FILE")]

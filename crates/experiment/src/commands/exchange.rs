@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::cli::{ForceArg, ModelArgs};
+use super::flags::{ForceArg, ModelArgs};
 use crate::system::names;
 use crate::{
     system::{

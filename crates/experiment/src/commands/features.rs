@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::cli::ForceArg;
+use super::flags::ForceArg;
 use crate::{
     system::{failure::Result, interrupt::Interrupts, output::Output},
     weights::features::Features,

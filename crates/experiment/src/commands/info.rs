@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use thawline_tensor::{simd::Level, threads};
 
-use super::cli::InfoArgs;
+use super::flags::InfoArgs;
 use crate::system::{
     console,
     failure::Result,

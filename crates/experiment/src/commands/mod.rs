@@ -1,6 +1,6 @@
-//! The subcommands, a file each.
+//! The command line: the subcommands, a file each.
 
-pub mod cli;
+pub mod flags;
 pub mod run_settings;
 pub mod settings_file;
 pub mod values;
@@ -18,8 +18,118 @@ pub mod run;
 pub mod summary;
 pub mod sweep;
 
-use crate::system::failure::Result;
-use cli::{Cli, Command};
+use clap::{ArgAction, Parser, Subcommand};
+
+use self::{
+    adapt::AdaptArgs,
+    bench::BenchArgs,
+    eval::EvalArgs,
+    exchange::{ExportArgs, ImportArgs},
+    features::FeaturesArgs,
+    flags::{DataCommand, InfoArgs, RunArgs, SummaryArgs},
+    predict::PredictArgs,
+    report::ReportArgs,
+    sweep::SweepArgs,
+};
+use crate::system::{console::WIDTH, failure::Result};
+
+const EXAMPLES: &str = "\
+Examples:
+  thawline                               the tutorial's experiment
+  thawline --epochs 1 --limit 1000       a quick look
+  thawline --source 0,2,4 --target 5-7   other classes
+  thawline --head warm                   continue from model_1's head
+  thawline summary                       the network, without training it
+  thawline adapt my-pictures             a classifier for your own pictures
+  thawline data info                     the data set it finds
+  thawline help adapt                    help on a command
+
+Exit codes:
+  0 done; 1 failure; 2 bad usage or input; 3 the machine failed, try again;
+  4 the loss is NaN or infinite; 130 or 143 interrupted.
+docs/program.md describes every flag.";
+
+/// Train on some classes, freeze the features, and train a new head on others
+#[derive(Debug, Parser)]
+#[command(name = "thawline", bin_name = "thawline", version, after_help = EXAMPLES)]
+#[command(args_conflicts_with_subcommands = true, disable_help_flag = true, max_term_width = WIDTH)]
+pub struct Cli {
+    /// Print help
+    #[arg(short, long, global = true, action = ArgAction::HelpShort, display_order = 99)]
+    help: Option<bool>,
+    /// What to do; `run` where nothing is named.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The flags of `run`.
+    #[command(flatten)]
+    pub run: RunArgs,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the transfer experiment (the default)
+    #[command(after_help = "Examples:
+  thawline run --epochs 1 --limit 1000 --out runs/first
+  thawline run --from runs/first/weights-model_1.safetensors --epochs 1
+  thawline run --resume runs/first")]
+    Run(Box<RunArgs>),
+    /// Train a classifier for your own pictures: a folder of class folders
+    #[command(after_help = "Example:
+  thawline adapt my-pictures --out my-model")]
+    Adapt(AdaptArgs),
+    /// Classify pictures with a trained model
+    #[command(after_help = "Examples:
+  thawline predict --from my-model holiday.jpg
+  find . -name '*.jpg' -print0 | thawline predict --from my-model -")]
+    Predict(PredictArgs),
+    /// Save a model's layers up to its head, to train a new head on
+    #[command(after_help = "Example:
+  thawline features runs/first/weights-model_1.safetensors --out my-features")]
+    Features(FeaturesArgs),
+    /// Run many experiment arms over many seeds and write a report
+    #[command(after_help = "An arm is one way to train. Pretraining, stage 1, is shared between arms.
+
+Examples:
+  thawline sweep --arms frozen,scratch --seeds 0..3 --dry-run
+  thawline sweep --arms frozen,scratch --seeds 0..3 --out runs/sweep")]
+    Sweep(Box<SweepArgs>),
+    /// Write the report of a sweep, from one folder or several
+    #[command(after_help = "Example:
+  thawline report runs/sweep --out runs/report")]
+    Report(ReportArgs),
+    /// Score a model on a data set
+    #[command(after_help = "Example:
+  thawline eval --from runs/first/weights-model_2.safetensors")]
+    Eval(EvalArgs),
+    /// Write a model's weights for PyTorch or Keras
+    #[command(after_help = "Example:
+  thawline export --format torch --from my-model --out torch.safetensors")]
+    Export(ExportArgs),
+    /// Build a model from PyTorch or Keras weights
+    #[command(after_help = "Example:
+  thawline import torch.safetensors --like my-model --out imported")]
+    Import(Box<ImportArgs>),
+    /// Show the network before and after freezing, without training it
+    #[command(after_help = "Example:
+  thawline summary --filters 32 --freeze conv2d_1")]
+    Summary(SummaryArgs),
+    /// Inspect, check or make a data set
+    #[command(
+        subcommand,
+        after_help = "Example:
+  thawline data info"
+    )]
+    Data(DataCommand),
+    /// Measure the machine, the kernels and the training steps
+    #[command(after_help = "Example:
+  thawline bench --only kernels --threads 1")]
+    Bench(BenchArgs),
+    /// Show the machine and the build: what a bug report needs
+    #[command(after_help = "Example:
+  thawline info --threads 2")]
+    Info(InfoArgs),
+}
 
 /// Does what the command line says.
 ///
@@ -41,5 +151,49 @@ pub fn perform(cli: Cli) -> Result<()> {
         Some(Command::Data(command)) => data::data(&command),
         Some(Command::Bench(args)) => bench::bench(&args),
         Some(Command::Info(args)) => info::info(&args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::models::Tutorial;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_default_flags_are_the_tutorials_network() {
+        let cli = Cli::try_parse_from(["thawline"]).unwrap();
+        assert_eq!(cli.run.network.tutorial.tutorial(), Tutorial::default());
+    }
+
+    #[test]
+    fn a_resumed_run_takes_no_settings() {
+        let run = Cli::command();
+        let run = run.find_subcommand("run").unwrap();
+        for argument in run.get_arguments().filter(|argument| argument.get_long().is_some_and(|name| name != "help")) {
+            let name = argument.get_long().unwrap();
+            let flag = format!("--{name}");
+            let value = argument.get_default_values().first().map_or("1", |value| value.to_str().unwrap());
+            let mut line = vec!["thawline", "run", "--resume", "x", &flag];
+            line.extend(argument.get_action().takes_values().then_some(value));
+            line.extend(if name == "partial" { &["--from", "x"][..] } else { &[] });
+            let fits = ["data", "threads", "quiet", "json"].contains(&name);
+            assert_eq!(Cli::try_parse_from(line).is_ok(), fits, "{flag} beside --resume");
+        }
+    }
+
+    #[test]
+    fn one_number_stands_for_two() {
+        let filters =
+            |text| Cli::try_parse_from(["thawline", "--filters", text]).map(|cli| cli.run.network.tutorial.filters);
+        assert_eq!(filters("32").unwrap(), [32, 32]);
+        assert_eq!(filters("32, 48").unwrap(), [32, 48]);
+        assert!(filters("32,48,64").is_err() && filters("32,0").is_err() && filters("").is_err());
     }
 }

@@ -9,7 +9,8 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use thawline_tensor::threads;
 
-use super::cli::{self, MachineArgs};
+use super::flags::MachineArgs;
+use super::values;
 use crate::{
     data::own::{examples, read_all},
     system::{
@@ -39,7 +40,7 @@ pub struct PredictArgs {
     #[arg(value_name = "PICTURE", required = true)]
     pub pictures: Vec<PathBuf>,
     /// Show the K most likely classes
-    #[arg(long, value_name = "K", default_value = "1", value_parser = cli::count)]
+    #[arg(long, value_name = "K", default_value = "1", value_parser = values::count)]
     pub top: usize,
     /// Output: table, csv (a row per picture and class) or json (a line per picture)
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true, default_value_t = Format::Table)]

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use clap::Args;
 
-use super::cli::ForceArg;
+use super::flags::ForceArg;
 use crate::{
     report::sweep::{self as report, Options},
     sweep::{

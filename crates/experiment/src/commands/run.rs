@@ -8,7 +8,7 @@ use std::{
 
 use thawline_tensor::{simd::Level, threads};
 
-use super::{cli::RunArgs, settings_file};
+use super::{flags::RunArgs, settings_file};
 use crate::{
     data::open,
     record::{
@@ -30,7 +30,7 @@ use crate::{
         machine, path_text,
     },
     training::{estimate::Stopwatch, transfer},
-    weights::{checkpoint::Owner, metadata},
+    weights::metadata::{self, RunId},
 };
 
 /// Performs the experiment.
@@ -142,7 +142,7 @@ fn train(
     let (console, data, config) = (console(args), experiment.data, experiment.config);
     console.say(plan::text(&experiment, &start.environment, folder.path()))?;
     let settings = Some(Box::new(config.clone()));
-    let owner = Owner { config_sha256: config.sha256(), settings, data_sha256: data.dataset.sha256() };
+    let owner = RunId { config_sha256: config.sha256(), settings, data_sha256: data.dataset.sha256() };
     let mut desk = Desk { console, config, folder, interrupts, owner };
 
     // model_1 learns the source classes from nothing, unless there is a file that has learned already.

@@ -2,10 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgMatches, Args, FromArgMatches};
 use thawline_tensor::{simd::Level, threads};
 
-use super::cli::{ModelArgs, NetworkArgs, RunArgs, TrainingArgs, TransferArgs};
+use super::flags::{ModelArgs, NetworkArgs, RunArgs, TrainingArgs, TransferArgs};
 use crate::{
     data::{
         classes,
@@ -17,32 +16,6 @@ use crate::{
     system::{failure::Result, path_text},
     weights::model::Model,
 };
-
-/// Whether the command line has a flag of the network, rather than defaults alone. It has no flags itself.
-#[derive(Debug, Clone, Copy)]
-pub struct NetworkIsGiven(pub bool);
-
-impl Args for NetworkIsGiven {
-    fn augment_args(command: clap::Command) -> clap::Command {
-        command
-    }
-
-    fn augment_args_for_update(command: clap::Command) -> clap::Command {
-        command
-    }
-}
-
-impl FromArgMatches for NetworkIsGiven {
-    fn from_arg_matches(matches: &ArgMatches) -> std::result::Result<Self, clap::Error> {
-        // A group is there if one of its flags is, and not by a default.
-        Ok(NetworkIsGiven(["model", "NetworkArgs"].into_iter().any(|group| matches.contains_id(group))))
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> std::result::Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
-}
 
 impl NetworkArgs {
     /// The network that the flags describe.

@@ -14,7 +14,7 @@ use std::{
 use clap::{Arg, ArgMatches, Command, CommandFactory, FromArgMatches, Parser, error::ErrorKind, parser::ValueSource};
 use toml::{Spanned, Value};
 
-use super::cli::{self, Cli, Preset};
+use super::{Cli, flags::Preset};
 use crate::{
     models::{Listed, file},
     system::{
@@ -71,7 +71,7 @@ pub fn parse(arguments: Vec<OsString>) -> std::result::Result<Cli, Refusal> {
     }
     let mut cli = Cli::try_parse_from(arguments)?;
     let run = match &mut cli.command {
-        Some(cli::Command::Run(run)) => run,
+        Some(super::Command::Run(run)) => run,
         _ => &mut cli.run,
     };
     run.network_is_given.0 |= layers.is_some();

@@ -1,6 +1,6 @@
 //! `thawline summary`: the network before and after its features are frozen.
 
-use super::cli::SummaryArgs;
+use super::flags::SummaryArgs;
 use crate::system::{
     console::{self, Text, shown},
     failure::{Failure, Result},

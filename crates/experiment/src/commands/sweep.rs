@@ -8,8 +8,11 @@ use std::{
 use clap::Args;
 use thawline_tensor::{simd::Level, threads};
 
-use super::cli::{MachineArgs, NetworkArgs, count};
 use super::report;
+use super::{
+    flags::{MachineArgs, NetworkArgs},
+    values::count,
+};
 use crate::{
     data::{
         classes,

@@ -55,9 +55,10 @@ impl Inputs for Selection<'_> {
 /// label in the list. Two lists that share none split a data set by classes.
 ///
 /// ```
-/// use thawline::{data, pictures::Size, selection};
+/// use thawline::data::{open, selection};
+/// use thawline_drawings::Size;
 ///
-/// let pictures = data::draw(1, Size { train: 20, test: 10 })?;
+/// let pictures = open::draw(1, Size { train: 20, test: 10 })?;
 /// let [source, target] = [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]].map(|half| selection::examples(pictures.train(), &half));
 /// assert_eq!(source.len() + target.len(), 20);
 /// assert!(target.labels().iter().all(|&class| class < 5));

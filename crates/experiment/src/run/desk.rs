@@ -19,8 +19,8 @@ use crate::{
     },
     training::{estimate::Stopwatch, progress::Progress, train},
     weights::{
-        checkpoint::{self, Owner},
-        metadata::{self, Metadata},
+        checkpoint,
+        metadata::{self, Metadata, RunId},
     },
 };
 
@@ -31,7 +31,7 @@ pub struct Desk<'a> {
     pub folder: &'a mut RunFolder,
     pub interrupts: &'a Interrupts,
     /// To whom the checkpoints belong.
-    pub owner: Owner,
+    pub owner: RunId,
 }
 
 impl Desk<'_> {

@@ -6,62 +6,20 @@
 
 use std::{path::Path, time::Duration};
 
-use serde::{Deserialize, Serialize};
 use thawline_tensor::{
     Buffer,
     nn::{EpochReport, Fit, Network, Score, Snapshot, State},
 };
 
 use super::{
-    metadata::{self, Metadata},
+    metadata::{self, MOMENTS, Metadata, RunId, TrainingProgress},
     model::{self, Model},
     tensor_file::{self, Tensor, TensorFile},
 };
 use crate::{
-    record::{config::Config, run::EpochRow},
+    record::run::EpochRow,
     system::failure::{Failure, Kind, Result},
 };
-
-/// The names of a parameter's two moments, behind its own.
-pub const MOMENTS: [&str; 2] = ["adam_m", "adam_v"];
-
-/// Where a training stands, and to which run it belongs: `training` in the metadata.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Standing {
-    /// Finished epochs.
-    pub epoch: usize,
-    /// Finished steps of the epoch that is not.
-    pub step: usize,
-    /// The sum of the losses over these steps.
-    pub loss: f64,
-    /// The right answers in these steps.
-    pub correct: usize,
-    /// Seconds that these steps took.
-    pub seconds: f64,
-    /// Steps of the optimizer since the beginning.
-    pub optimizer_steps: u64,
-    /// Seconds since the beginning.
-    pub total_seconds: f64,
-    /// The finished epochs: `metrics.csv` up to here.
-    pub history: Vec<EpochRow>,
-    /// Whose checkpoint this is.
-    #[serde(flatten)]
-    pub owner: Owner,
-}
-
-/// What must be the same for a training to go on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Owner {
-    /// SHA-256 of the settings that decide the results.
-    pub config_sha256: String,
-    /// These settings, to say which of them differ; earlier checkpoints have none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub settings: Option<Box<Config>>,
-    /// SHA-256 of all labels and pixels.
-    pub data_sha256: String,
-}
 
 /// The training that a checkpoint holds.
 #[derive(Debug)]
@@ -69,7 +27,7 @@ pub struct Checkpoint {
     /// The network and what the file says about it.
     pub model: Model,
     /// Where the training stands.
-    pub standing: Standing,
+    pub standing: TrainingProgress,
     /// The moments of each parameter that learns, in the network's order.
     moments: Vec<[Buffer; 2]>,
 }
@@ -78,10 +36,10 @@ pub struct Checkpoint {
 ///
 /// # Errors
 /// A weight or moment that is no longer a finite number.
-pub fn to_bytes(snapshot: &Snapshot, metadata: &Metadata, owner: &Owner) -> Result<Vec<u8>> {
+pub fn to_bytes(snapshot: &Snapshot, metadata: &Metadata, owner: &RunId) -> Result<Vec<u8>> {
     let state = snapshot.state;
     let (optimizer_steps, moments) = state.optimizer.state();
-    let standing = Standing {
+    let standing = TrainingProgress {
         epoch: state.epoch(),
         step: state.step,
         loss: state.score.loss,
@@ -157,8 +115,8 @@ impl Checkpoint {
     ///
     /// # Errors
     /// What differs.
-    pub fn require_belongs(&self, metadata: &Metadata, owner: &Owner, epochs: usize) -> Result<()> {
-        let Standing { owner: own, epoch, step, .. } = &self.standing;
+    pub fn require_belongs(&self, metadata: &Metadata, owner: &RunId, epochs: usize) -> Result<()> {
+        let TrainingProgress { owner: own, epoch, step, .. } = &self.standing;
         let differs = |what: &str, expected: &str, found: &str| {
             Err(Failure::usage(format!("belongs to another run: expected {what} {expected}, found {found}")))
         };
@@ -203,7 +161,8 @@ impl Checkpoint {
     /// Gives a network the weights, and returns the state to resume from.
     pub fn restore(self, network: &mut Network, options: &Fit) -> State {
         metadata::move_values(self.model.network, network);
-        let Standing { step, loss, correct, seconds, optimizer_steps, total_seconds, history, .. } = self.standing;
+        let TrainingProgress { step, loss, correct, seconds, optimizer_steps, total_seconds, history, .. } =
+            self.standing;
         let duration = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default();
         let mut state = State { step, score: Score { loss, correct }, ..State::start(options) };
         state.elapsed = duration(seconds);

@@ -9,9 +9,52 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 use thawline_tensor::{Buffer, nn::Network};
 
-use super::{checkpoint::Standing, tensor_file};
+use super::tensor_file;
+use crate::record::config::Config;
+use crate::record::run::EpochRow;
 use crate::system::hash::sha256;
 use crate::{models::Architecture, system::failure::Result};
+
+/// The names of a parameter's two moments, behind its own.
+pub const MOMENTS: [&str; 2] = ["adam_m", "adam_v"];
+
+/// Where a training stands, and to which run it belongs: `training` in the metadata.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TrainingProgress {
+    /// Finished epochs.
+    pub epoch: usize,
+    /// Finished steps of the epoch that is not.
+    pub step: usize,
+    /// The sum of the losses over these steps.
+    pub loss: f64,
+    /// The right answers in these steps.
+    pub correct: usize,
+    /// Seconds that these steps took.
+    pub seconds: f64,
+    /// Steps of the optimizer since the beginning.
+    pub optimizer_steps: u64,
+    /// Seconds since the beginning.
+    pub total_seconds: f64,
+    /// The finished epochs: `metrics.csv` up to here.
+    pub history: Vec<EpochRow>,
+    /// Whose checkpoint this is.
+    #[serde(flatten)]
+    pub owner: RunId,
+}
+
+/// What must be the same for a training to go on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RunId {
+    /// SHA-256 of the settings that decide the results.
+    pub config_sha256: String,
+    /// These settings, to say which of them differ; earlier checkpoints have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Box<Config>>,
+    /// SHA-256 of all labels and pixels.
+    pub data_sha256: String,
+}
 
 /// The version of the metadata.
 pub const FORMAT: u32 = 1;
@@ -43,7 +86,7 @@ pub struct Metadata {
     pub frozen: Vec<String>,
     /// Where the training stands, in a [checkpoint](crate::weights::checkpoint).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub training: Option<Standing>,
+    pub training: Option<TrainingProgress>,
 }
 
 impl Metadata {

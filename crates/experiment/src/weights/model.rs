@@ -8,8 +8,7 @@ use std::{collections::HashSet, path::Path};
 use thawline_tensor::{Buffer, nn::Network};
 
 use super::{
-    checkpoint::{self, Standing},
-    metadata::{self, Metadata},
+    metadata::{self, Metadata, TrainingProgress},
     tensor_file::{self, Dtype, Header, TensorFile, dimensions},
 };
 use crate::system::names;
@@ -74,7 +73,7 @@ impl Model {
     }
 
     /// The model of a file that does not hold features alone, and where its training stands, if it is a checkpoint.
-    pub(crate) fn whole(file: &TensorFile) -> Result<(Self, Option<Standing>)> {
+    pub(crate) fn whole(file: &TensorFile) -> Result<(Self, Option<TrainingProgress>)> {
         let (model, training) = Model::of(file)?;
         match model.features_alone() {
             Some(_) => Err(Failure::usage(
@@ -85,7 +84,7 @@ impl Model {
         }
     }
 
-    fn of(file: &TensorFile) -> Result<(Self, Option<Standing>)> {
+    fn of(file: &TensorFile) -> Result<(Self, Option<TrainingProgress>)> {
         let metadata: Metadata = file.open_seal(metadata::FORMAT)?;
         let mut network = outline(&metadata, file.header())?;
         let mut faults = Vec::new();
@@ -204,7 +203,7 @@ fn moments<'a>(metadata: &Metadata, network: &'a Network) -> impl Iterator<Item 
     // Before its first step the optimizer has none.
     let has_moments = metadata.training.as_ref().is_some_and(|standing| standing.optimizer_steps > 0);
     let learned = network.params().filter(move |(_, param)| has_moments && param.is_learned());
-    learned.flat_map(|(name, param)| checkpoint::MOMENTS.map(|moment| (format!("{name}/{moment}"), param.shape.dims())))
+    learned.flat_map(|(name, param)| metadata::MOMENTS.map(|moment| (format!("{name}/{moment}"), param.shape.dims())))
 }
 
 fn refuse(faults: &[String]) -> Result<()> {

@@ -23,7 +23,7 @@ use thawline_tensor::{
     threads::{self, with_threads},
 };
 
-use super::cli::MachineArgs;
+use super::flags::MachineArgs;
 use crate::system::{
     console::{self, Text},
     failure::{Failure, Kind, Result},

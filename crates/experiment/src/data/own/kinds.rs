@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read, Seek};
 
 use image::ImageFormat;
 
-use super::file::{damaged, unreadable};
+use super::decoding::{damaged, unreadable};
 use crate::system::failure::{Failure, Result};
 
 /// The formats that are read, whatever a file's name is.

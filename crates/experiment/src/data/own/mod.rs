@@ -5,6 +5,7 @@
 
 mod budget;
 pub mod collection;
+mod decoding;
 pub mod file;
 pub mod folder;
 mod jpeg;

@@ -6,7 +6,7 @@ use std::io::{BufRead, Seek};
 use image::{RgbImage, metadata::Orientation};
 use png::{BitDepth, ColorType, Decoder, DecodingError, Limits, Transformations};
 
-use super::file::{damaged, on_white, reserve, unreadable};
+use super::decoding::{damaged, on_white, reserve, unreadable};
 use crate::system::failure::{Failure, Result};
 
 /// The most memory for a row, and for chunks other than pixels.

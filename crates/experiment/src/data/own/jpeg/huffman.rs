@@ -1,6 +1,6 @@
 //! Huffman tables, and the bits of a scan.
 
-use crate::{data::own::file::damaged, system::failure::Result};
+use crate::{data::own::decoding::damaged, system::failure::Result};
 
 /// A Huffman table: codes of up to `FAST` bits by their bits, longer ones by the first code of each length.
 pub(super) struct Table {

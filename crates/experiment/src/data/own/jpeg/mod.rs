@@ -3,7 +3,7 @@
 
 mod huffman;
 
-use super::file::damaged;
+use super::decoding::damaged;
 use crate::system::failure::{Failure, Result};
 use huffman::{Bits, Table, define};
 
