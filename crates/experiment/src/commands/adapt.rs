@@ -2,16 +2,12 @@
 
 use std::{
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use clap::Args;
 use serde::Serialize;
-use thawline_tensor::{
-    nn::{EpochReport, Fit, Observer, StepReport, Stop},
-    simd::Level,
-    threads,
-};
+use thawline_tensor::{nn::Fit, simd::Level, threads};
 
 use super::flags::MachineArgs;
 use super::run::{command_line, create_folder};
@@ -30,10 +26,7 @@ use crate::{
         run::{DataKind, EpochRow},
     },
     report,
-    run::{
-        folder::{RunFolder, Start},
-        prepare,
-    },
+    run::{folder::Start, watch::Watch},
     system::{
         console::{self, Console, Text, fitted, listed},
         failure::{Failure, Kind, Result},
@@ -167,11 +160,19 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
     let options = Fit { epochs, batch_size, seed, rate, cached: cache.cached, ..Fit::default() };
     features.fill(&mut network, seed)?;
     let hashes = metadata::frozen_hashes(&network);
-    let mut watch = Watch { progress, folder: &mut folder, interrupts };
+    let mut watch =
+        Watch { model: "adapted", progress, folder: &mut folder, interrupts, cached: true, checkpoints: None };
     let trained = network.fit(&task.train, options.validate(&task.validation).watch(&mut watch));
     watch.progress.finish();
-    let model = train::record(&network, &task, &trained?, cache.cached);
-    let frozen = prepare::compare_frozen(hashes, &network);
+    let trained = trained.map_err(Failure::from).map_err(|failure| match failure.kind {
+        Kind::Signal(_) => {
+            let folder = folder.path().display();
+            Failure { message: format!("{failure}; {folder} holds the metrics so far, and no model"), ..failure }
+        }
+        _ => failure,
+    })?;
+    let model = train::record(&network, &task, &trained, cache.cached);
+    let frozen = metadata::compare_frozen(hashes, &network);
     let metadata = Metadata::new("adapted", seed, task.names(), &features.model().metadata.network, &network);
     folder.write(MODEL_FILE, &metadata::to_safetensors(&network, &metadata)?)?;
 
@@ -329,34 +330,4 @@ fn results(record: &Adaptation, folder: &Path) -> Text {
     text.push(format!("report: {}", folder.join("report.html").display()));
     text.push(format!("model:  {}", model.display()));
     text.and(format!("use it: thawline predict --from {} PICTURE...", path_text::argument(folder)))
-}
-
-/// Shows and records the training, and ends it on a signal.
-struct Watch<'a> {
-    progress: Progress,
-    folder: &'a mut RunFolder,
-    interrupts: &'a Interrupts,
-}
-
-impl Observer for Watch<'_> {
-    fn features(&mut self, duration: Duration) -> Result<(), Stop> {
-        Ok(self.progress.begin(Some(duration.as_secs_f64()))?)
-    }
-
-    fn step(&mut self, report: &StepReport) -> Result<(), Stop> {
-        self.progress.step(report)?;
-        let Some(signal) = self.interrupts.signal() else { return Ok(()) };
-        let what = format!(
-            "interrupted in epoch {}; {} holds the metrics so far, and no model",
-            report.epoch,
-            self.folder.path().display()
-        );
-        Err(Failure::new(Kind::Signal(signal), what).into())
-    }
-
-    fn epoch(&mut self, report: &EpochReport) -> Result<(), Stop> {
-        let row = EpochRow::from(report);
-        self.folder.append_epoch("adapted", &row)?;
-        Ok(self.progress.epoch(&row)?)
-    }
 }

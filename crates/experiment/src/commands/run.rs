@@ -13,24 +13,23 @@ use crate::{
     data::open,
     record::{
         config::Config,
-        run::{self, DataKind, HeadStart, RunRecord},
+        run::{DataKind, RunRecord},
     },
     run::{
-        desk::Desk,
         folder::{RunFolder, Start},
-        plan,
-        prepare::{self, Experiment, Features},
-        results,
+        plan, prepare, results,
         resume::Interrupted,
+        session::Session,
+        story::{Experiment, Source},
     },
     system::{
-        console::{self, Console, Text, listed, shown},
+        console::{self, Console, Text},
         failure::{Failure, Kind, Result},
         interrupt::Interrupts,
         machine, path_text,
     },
-    training::{estimate::Stopwatch, transfer},
-    weights::metadata::{self, RunId},
+    training::estimate::Stopwatch,
+    weights::metadata::RunId,
 };
 
 /// Performs the experiment.
@@ -64,21 +63,20 @@ fn begin(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
     let (from, network) = args.files()?;
     let data = open::open(args.data.data.as_deref())?.labelled(args.data.labels)?;
     let config = args.config(&data, from.as_ref(), network)?;
-    let experiment = Experiment::prepare(&data, &config, from)?;
-    let console = console(args);
-    if let Features::File(_) = experiment.features {
+    let experiment = Experiment::new(&data, &config, from)?;
+    if let Source::File(_) = experiment.source {
         let (transfer, file) = (&experiment.transfer, config.from.as_deref().unwrap_or_default());
-        console.say(Text::from([format!("taken over from {file}"), String::new()]).and(transfer.table()).and(""))?;
+        let table = Text::from([format!("loaded from {file}"), String::new()]).and(transfer.table()).and("");
+        console(args).say(table)?;
         transfer.require_whole(config.partial).map_err(|failure| failure.within(&format!("--from: {file}")))?;
     }
     interrupts.defer();
     let folder = create_folder(args.output.out.as_deref(), data.kind, now)?;
-    let begun = folder.write_start(&start).and_then(|()| folder.write_config(&config));
-    begun.map_err(|error| match error {
-        Failure { kind: Kind::Environment, message } => {
-            Failure::new(Kind::Environment, format!("{message}; when that is mended, start the same command again"))
+    folder.write_start(&start).and_then(|()| folder.write_config(&config)).map_err(|error| match error.kind {
+        Kind::Environment => {
+            Failure { message: format!("{error}; once that is fixed, run the same command again"), ..error }
         }
-        failure => failure,
+        _ => error,
     })?;
     perform(args, experiment, folder, start, interrupts)
 }
@@ -95,7 +93,7 @@ fn resume(args: &RunArgs, interrupted: Interrupted, interrupts: &Interrupts) -> 
     let what = match record {
         None if !is_drawn => {
             interrupts.defer();
-            return perform(args, Experiment::prepare(&data, &config, from)?, folder, start, interrupts);
+            return perform(args, Experiment::new(&data, &config, from)?, folder, start, interrupts);
         }
         Some(record) if !is_drawn => {
             let (expected, found) = (record.data.sha256.clone(), data.record().sha256);
@@ -113,89 +111,31 @@ fn resume(args: &RunArgs, interrupted: Interrupted, interrupts: &Interrupts) -> 
     console(args).say([what.to_owned(), format!("report: {}", folder.path().join("report.html").display())])
 }
 
-/// The story. What a checkpoint holds already is not done again.
+/// Trains and reports. What a checkpoint holds already is not done again.
 fn perform(
     args: &RunArgs,
     experiment: Experiment,
-    mut folder: RunFolder,
+    folder: RunFolder,
     start: Start,
     interrupts: &Interrupts,
 ) -> Result<()> {
+    let (config, console) = (experiment.config, console(args));
     let resume = resume_command(folder.path());
-    let record = train(args, experiment, &mut folder, start, interrupts).map_err(|failure| match failure.kind {
+    let settings = Some(Box::new(config.clone()));
+    let data_sha256 = experiment.data.dataset.sha256();
+    let owner = RunId { config_sha256: config.sha256(), settings, data_sha256 };
+    let stopwatch = experiment.source.model_1().map(|_| Stopwatch::new(experiment.costs.work));
+    let plan = plan::text(&experiment, &start.environment, folder.path());
+    let mut session = Session { console, config, folder, start, interrupts, owner, stopwatch };
+    let record = console.say(plan).and_then(|()| experiment.perform(&mut session));
+    let record = record.map_err(|failure| match failure.kind {
         Kind::Environment => {
             Failure { message: format!("{failure}; once that is fixed, resume with: {resume}"), ..failure }
         }
         Kind::Signal(_) => Failure { message: format!("{failure}; resume with: {resume}"), ..failure },
         _ => failure,
     })?;
-    report(args, &record, &folder)
-}
-
-fn train(
-    args: &RunArgs,
-    mut experiment: Experiment,
-    folder: &mut RunFolder,
-    start: Start,
-    interrupts: &Interrupts,
-) -> Result<RunRecord> {
-    let (console, data, config) = (console(args), experiment.data, experiment.config);
-    console.say(plan::text(&experiment, &start.environment, folder.path()))?;
-    let settings = Some(Box::new(config.clone()));
-    let owner = RunId { config_sha256: config.sha256(), settings, data_sha256: data.dataset.sha256() };
-    let mut desk = Desk { console, config, folder, interrupts, owner };
-
-    // model_1 learns the source classes from nothing, unless there is a file that has learned already.
-    let (source, record_1) = match &mut experiment.features {
-        Features::File(_) => (None, None),
-        Features::Model1 { task, network } => {
-            network.initialize(config.seed)?;
-            let learns = Text::wrapped("model_1 learns ", listed(&task.names()));
-            console.say(Text::from("").and(learns).and("").and(Text::of_table(network.summary())).and(""))?;
-            let stopwatch = Stopwatch::new(experiment.work);
-            let record = desk.train("model_1", network, task, [config.seed, config.seed], false, Some(stopwatch))?;
-            (Some(task.record()), Some(record))
-        }
-    };
-
-    // model_2 takes the features over, frozen, and learns the target classes.
-    experiment.transfer.fill(experiment.features.trained(), config.seed)?;
-    experiment.features.release();
-    let (task, model_2) = (&experiment.target, &mut experiment.transfer.network);
-    let frozen = metadata::frozen_hashes(model_2);
-    let whose = if source.is_some() { "model_1's" } else { "the file's" };
-    let head = match config.head {
-        HeadStart::Fresh => "a fresh head".to_owned(),
-        HeadStart::Warm => format!("{whose} head"),
-    };
-    let learns = Text::wrapped("model_2 learns ", listed(&task.names()));
-    let how = Text::wrapped("with ", format!("{head} on {whose} features, frozen up to {}", shown(&config.freeze)));
-    console.say(Text::from("").and(learns).and(how).and("").and(Text::of_table(model_2.summary())).and(""))?;
-    let seed = transfer::seed(config.seed);
-    let record_2 = desk.train("model_2", model_2, task, [config.seed, seed], experiment.cache.cached, None)?;
-    let frozen = prepare::compare_frozen(frozen, model_2);
-
-    let record = RunRecord {
-        format: run::FORMAT,
-        thawline: env!("CARGO_PKG_VERSION").to_owned(),
-        command: start.command,
-        config: serde_json::to_value(config).map_err(defect)?,
-        seed: config.seed,
-        environment: start.environment,
-        data: data.record(),
-        source,
-        target: task.record(),
-        head: config.head,
-        model_1: record_1,
-        from: experiment.features_record(),
-        model_2: record_2,
-        frozen_unchanged: frozen.iter().all(|tensor| tensor.before == tensor.after),
-        frozen,
-        peak_memory_bytes: machine::peak_memory_bytes(),
-    };
-    folder.finish(&record, &prepare::pictures(data, &record))?;
-    folder.remove_checkpoints()?;
-    Ok(record)
+    report(args, &record, &session.folder)
 }
 
 /// The end of the run, for people or for a machine.

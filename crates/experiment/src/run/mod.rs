@@ -1,9 +1,11 @@
 //! A run: its settings checked, its folder, its resumption.
 
-pub mod desk;
 pub mod folder;
 mod lock;
 pub mod plan;
 pub mod prepare;
 pub mod results;
 pub mod resume;
+pub mod session;
+pub mod story;
+pub mod watch;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::prepare::{Experiment, Features};
+use super::story::{Experiment, Source};
 use crate::{
     data::task::Task,
     record::options::{Cache, Schedule},
@@ -15,15 +15,15 @@ use crate::{
 
 /// The plan as text.
 pub fn text(experiment: &Experiment, environment: &Environment, folder: &Path) -> Text {
-    let Experiment { data, config, features, target, memory, .. } = experiment;
+    let Experiment { data, config, source, target, costs, .. } = experiment;
     let plural = |n: usize| if n == 1 { "" } else { "s" };
     let mut text = Text::wrapped("data      ", data.describe()).and(Text::wrapped("          ", &data.reason));
     if let Some(advice) = data.advice() {
         text.push(Text::wrapped("          ", advice));
     }
-    text.push(match features {
-        Features::Model1 { task, .. } => Text::wrapped("source    ", describe(task)),
-        Features::File(model) => Text::wrapped(
+    text.push(match source {
+        Source::Model1 { task, .. } => Text::wrapped("source    ", describe(task)),
+        Source::File(model) => Text::wrapped(
             "features  ",
             format!(
                 "from {}: {}, for {}, SHA-256 {}",
@@ -57,7 +57,7 @@ pub fn text(experiment: &Experiment, environment: &Environment, folder: &Path) -
     text.push(Text::wrapped("target    ", describe(target)));
     text.push(Text::wrapped("training  ", training));
     text.push(Text::wrapped("machine   ", machine));
-    text.push(Text::wrapped("memory    ", memory.to_string()));
+    text.push(Text::wrapped("memory    ", costs.memory.to_string()));
     if let Some(sentence) = cache(experiment) {
         text.push(Text::wrapped("cache     ", sentence));
     }
@@ -75,7 +75,7 @@ fn describe(task: &Task) -> String {
 
 /// What becomes of the frozen features, where it is not the usual.
 fn cache(experiment: &Experiment) -> Option<String> {
-    let plan = &experiment.cache;
+    let plan = &experiment.costs.cache;
     match experiment.config.cache {
         _ if plan.cached => None,
         _ if !experiment.config.augment.is_none() => {

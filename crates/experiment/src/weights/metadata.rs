@@ -7,11 +7,14 @@
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
-use thawline_tensor::{Buffer, nn::Network};
+use thawline_tensor::{
+    Buffer,
+    nn::{Network, Param},
+};
 
 use super::tensor_file;
 use crate::record::config::Config;
-use crate::record::run::EpochRow;
+use crate::record::run::{EpochRow, FrozenTensor};
 use crate::system::hash::sha256;
 use crate::{models::Architecture, system::failure::Result};
 
@@ -147,9 +150,14 @@ pub fn move_values(mut from: Network, to: &mut Network) {
     });
 }
 
-/// The hash of one parameter of a network.
-pub fn hash(network: &Network, name: &str) -> Option<String> {
-    network.params().find(|(other, _)| other == name).map(|(_, param)| hash_of(&param.value))
+/// The hashes that the frozen parameters had before a training, beside those they have now.
+pub fn compare_frozen(before: Vec<(String, String)>, now: &Network) -> Vec<FrozenTensor> {
+    let mut after: HashMap<String, &Param> = now.params().collect();
+    let compare = |(name, before)| {
+        let after = after.remove(&name).map(|param| hash_of(&param.value)).unwrap_or_default();
+        FrozenTensor { name, before, after }
+    };
+    before.into_iter().map(compare).collect()
 }
 
 fn hash_of(values: &[f32]) -> String {
@@ -213,10 +221,9 @@ mod tests {
                 param.value[3] = f32::from_bits(param.value[3].to_bits() ^ 1);
             }
         });
-        let after = frozen_hashes(&network);
-        let changed: Vec<_> =
-            before.iter().zip(&after).filter(|(old, new)| old != new).map(|(old, _)| &old.0).collect();
-        assert_eq!(changed, ["conv2d_1/bias"]);
-        assert_eq!(hash(&network, "conv2d_1/bias").as_deref(), Some(after[1].1.as_str()));
+        let compared = compare_frozen(before, &network);
+        let changed = compared.iter().filter(|tensor| tensor.before != tensor.after).map(|tensor| &*tensor.name);
+        assert_eq!(changed.collect::<Vec<_>>(), ["conv2d_1/bias"]);
+        assert_eq!(compared[1].after, frozen_hashes(&network)[1].1);
     }
 }

@@ -1,0 +1,64 @@
+//! The observer of a training: shows it, records its epochs, writes its checkpoints, and ends it on a signal.
+
+use std::time::Duration;
+
+use thawline_tensor::nn::{EpochReport, Observer, Snapshot, StepReport, Stop};
+
+use super::folder::RunFolder;
+use crate::{
+    record::run::EpochRow,
+    system::{
+        failure::{Failure, Kind, Result},
+        interrupt::Interrupts,
+    },
+    training::progress::Progress,
+    weights::{
+        checkpoint,
+        metadata::{Metadata, RunId},
+    },
+};
+
+/// Watches the training of one model.
+pub struct Watch<'a> {
+    pub model: &'a str,
+    pub progress: Progress,
+    pub folder: &'a mut RunFolder,
+    pub interrupts: &'a Interrupts,
+    /// Whether the features of the frozen layers are computed before the first epoch.
+    pub cached: bool,
+    /// What a checkpoint says of its model and its run; none to write no checkpoints.
+    pub checkpoints: Option<(&'a Metadata, &'a RunId)>,
+}
+
+impl Observer for Watch<'_> {
+    fn features(&mut self, duration: Duration) -> Result<(), Stop> {
+        Ok(self.progress.begin(self.cached.then_some(duration.as_secs_f64()))?)
+    }
+
+    fn step(&mut self, report: &StepReport) -> Result<(), Stop> {
+        self.progress.step(report)?;
+        let Some(signal) = self.interrupts.signal() else { return Ok(()) };
+        let StepReport { epoch, step, steps, .. } = report;
+        let what = format!("interrupted in epoch {epoch} of {}, after step {step} of {steps}", self.model);
+        Err(Failure::new(Kind::Signal(signal), what).into())
+    }
+
+    fn epoch(&mut self, report: &EpochReport) -> Result<(), Stop> {
+        let row = EpochRow::from(report);
+        self.folder.append_epoch(self.model, &row)?;
+        Ok(self.progress.epoch(&row)?)
+    }
+
+    fn snapshot(&mut self, snapshot: Snapshot<'_>) -> Result<(), Stop> {
+        let Some((metadata, owner)) = self.checkpoints else { return Ok(()) };
+        // A training that a signal ended, or whose output nobody reads any more, is sound and worth keeping.
+        let is_sound = |failure: &Failure| matches!(failure.kind, Kind::Signal(_) | Kind::OutputClosed);
+        if snapshot.stop.is_some_and(|stop| !stop.downcast_ref().is_some_and(is_sound)) {
+            return Ok(());
+        }
+        let bytes = checkpoint::to_bytes(&snapshot, metadata, owner)?;
+        let history = &snapshot.state.history;
+        let best = snapshot.state.step == 0 && history.best_epoch() == history.epochs.len();
+        Ok(self.folder.save_checkpoint(self.model, &bytes, best)?)
+    }
+}
