@@ -45,7 +45,7 @@ fn a_config_names_the_file_of_its_features_and_what_it_must_hold() {
     fs::copy(place.path("first/weights-model_2.safetensors"), place.path("first/weights-model_1.safetensors")).unwrap();
     let call = place.call(again);
     assert_eq!(call.code, Some(2));
-    assert!(call.stderr.contains("has another content than when the run began: expected SHA-256"), "{}", call.stderr);
+    assert!(call.stderr.contains("the file has changed since the run began: expected SHA-256"), "{}", call.stderr);
     let call = place.call([&again[..], &["--from", "first/weights-model_2.safetensors"]].concat());
     assert_eq!(call.code, Some(0), "another file, named on the command line: {}", call.stderr);
 }

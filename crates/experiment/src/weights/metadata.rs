@@ -153,7 +153,7 @@ pub fn move_values(mut from: Network, to: &mut Network) {
 /// The hashes that the frozen parameters had before a training, beside those they have now.
 pub fn compare_frozen(before: Vec<(String, String)>, now: &Network) -> Vec<FrozenTensor> {
     let mut after: HashMap<String, &Param> = now.params().collect();
-    let compare = |(name, before)| {
+    let compare = |(name, before): (String, String)| {
         let after = after.remove(&name).map(|param| hash_of(&param.value)).unwrap_or_default();
         FrozenTensor { name, before, after }
     };
