@@ -40,7 +40,7 @@ pub fn render(record: &Adaptation, mistakes: &[Mistake]) -> String {
         h2 { "Loss" }
         (page::figure(&chart("loss (cross-entropy)", Measure::Loss),
             "Mean cross-entropy by epoch. Where the bold curve turns upwards, the head begins to overfit."))
-        h2 { "Which classes it confuses" }
+        h2 { "Confusion matrix" }
         figure {
             (confusion(&record.model.confusion, Ink::Model2))
             figcaption { (confusion_caption("The held-out pictures")) }
@@ -48,7 +48,7 @@ pub fn render(record: &Adaptation, mistakes: &[Mistake]) -> String {
         (worst(record, mistakes))
         h2 { "The network" }
         (networks::summary(&record.model.network))
-        (caveats(record))
+        (caveats())
         (reproduction(record))
     };
     let kicker = page::kicker(&record.thawline, &record.environment, record.config.seed);
@@ -64,12 +64,21 @@ fn lead(record: &Adaptation) -> Markup {
     let (right, all) = diagonal(record).fold((0, 0), |(right, all), (r, a)| (right + r, all + a));
     html! {
         p.lead {
-            "On the frozen features of a model for " (number::listed(record.features.classes.iter().map(String::as_str)))
+            "Using frozen features from a model trained on " (number::listed(record.features.classes.iter().map(String::as_str)))
             ", a new head of " (number::count(record.model.network.trainable)) " weights learned from "
-            (number::count(record.training())) " pictures in " (number::duration(record.model.total_seconds)) ". Of "
-            (number::count(all)) " held-out pictures, it is right on " (number::count(right)) ": "
-            strong.model-2 { (number::percent_briefly(share(right, all))) } ". Guessing would give "
+            (number::count(record.training())) " pictures in " (number::duration(record.model.total_seconds)) ". It classified "
+            (number::count(right)) " of " (number::count(all)) " held-out pictures correctly: "
+            strong { (number::percent_briefly(share(right, all))) } ". Guessing would give "
             (number::percent_briefly(1.0 / record.classes.len() as f64)) "."
+        }
+        @if all < 200 {
+            (page::caveat("Few pictures.", format!(
+                "Each held-out picture counts {:.1}\u{a0}points: another --seed gives another accuracy.", 100.0 * share(1, all))))
+        }
+        @if record.twins > 0 {
+            (page::caveat("The same picture twice.", format!(
+                "{} of the held-out pictures are among the training pictures too, which flatters the accuracy.",
+                number::count(record.twins))))
         }
     }
 }
@@ -82,7 +91,7 @@ fn classes(record: &Adaptation) -> Markup {
         cells.extend(skipped.then(|| number::count(class.skipped)));
         ("", cells)
     });
-    let head = ["class", "training", "held out", "of these, right", "skipped"];
+    let head = ["class", "training", "held out", "classified correctly", "skipped"];
     html! {
         (table(1, &head[..if skipped { 5 } else { 4 }], rows))
         @if skipped {
@@ -105,9 +114,9 @@ fn worst(record: &Adaptation, mistakes: &[Mistake]) -> Markup {
         file_name: mistake.file.rsplit(['/', '\\']).next(),
     });
     html! {
-        h2 { "Its worst mistakes" }
+        h2 { "Most confident mistakes" }
         @if mistakes.is_empty() {
-            p { "There are none: all " (number::count(record.validation())) " held-out pictures are right." }
+            p { "None: all " (number::count(record.validation())) " held-out pictures are classified correctly." }
         } @else {
             p {
                 @if mistakes.len() > MISTAKES {
@@ -115,34 +124,19 @@ fn worst(record: &Adaptation, mistakes: &[Mistake]) -> Markup {
                 } @else {
                     "All of them, as the network saw them, the most confident first."
                 }
-                " Perhaps some are in the wrong folder."
+                " Check whether any are mislabelled."
             }
             (page::mistakes(gallery))
         }
     }
 }
 
-fn caveats(record: &Adaptation) -> Markup {
-    let validation = record.validation();
-    let few = format!(
-        "Of {} held-out pictures, one more or less is {}: another --seed gives another accuracy.",
-        number::count(validation),
-        number::percent_briefly(share(1, validation))
-    );
-    let twice = format!(
-        "{} of the held-out pictures are among the training pictures too, which flatters the accuracy.",
-        number::count(record.twins)
-    );
-    let small = "The network sees the middle square of each picture, reduced to that size. What cannot be told apart there, it \
-                 cannot tell apart.";
+fn caveats() -> Markup {
+    let small =
+        "The network sees only the central square of each picture, at this size; details lost there cannot help.";
     let other =
         "Shown a picture of something else, it still names one of these classes, perhaps with a high probability.";
-    page::caveats([
-        (validation < 200, "Few pictures.", few),
-        (record.twins > 0, "The same picture twice.", twice),
-        (true, "32 × 32 pixels.", small.to_owned()),
-        (true, "No other classes.", other.to_owned()),
-    ])
+    page::caveats([(true, "32 × 32 pixels.", small.to_owned()), (true, "No other classes.", other.to_owned())])
 }
 
 fn reproduction(record: &Adaptation) -> Markup {
@@ -151,7 +145,7 @@ fn reproduction(record: &Adaptation) -> Markup {
         ("features", format!("{}, SHA-256 {}", record.config.from, record.features.sha256)),
     ];
     let settings = serde_json::to_value(&record.config).map_or_else(|_| Vec::new(), |value| page::settings("", &value));
-    let same = "With the same pictures, features, seed, version and SIMD level, every number comes out the same, times excepted.";
+    let same = "With the same pictures, features, seed, version and SIMD level, every number but the times comes out the same.";
     html! {
         (page::reproduction(&[page::command_line(&record.command)], same))
         (facts(facts_of_run.map(|(name, fact)| (name.to_owned(), fact)).into_iter().chain(settings)))

@@ -4,15 +4,13 @@ use std::ops::Range;
 
 use super::{
     palette::Ink,
-    svg::{Plane, Point, Side, Svg, ticks},
+    svg::{Layout, Plane, Plot, Point, Side, Svg, ticks},
 };
 use crate::record::run::EpochRow;
 
-/// The pixels of the curves; their names are to the right.
-const ACROSS: Range<f64> = 52.0..624.0;
-const DOWN: Range<f64> = 34.0..376.0;
-
-const NAME_HEIGHT: f64 = 18.0;
+const NAME_HEIGHT: f64 = 20.0;
+/// Pixels of the piece of a curve before its name.
+const SAMPLE: f64 = 26.0;
 
 /// What the vertical axis shows.
 #[derive(Clone, Copy)]
@@ -24,16 +22,15 @@ pub(super) enum Measure {
 impl Measure {
     /// A value at the end of a curve.
     fn value(self, value: f64) -> String {
-        match self {
-            Measure::Accuracy => format!("{:.1}", value * 100.0),
-            Measure::Loss => format!("{value:.3}"),
-        }
+        let decimals = if let Measure::Accuracy = self { 1 } else { 3 };
+        format!("{:.decimals$}", value * self.scale())
     }
 
-    fn tick(self, value: f64) -> String {
+    /// What one is on the axis: accuracies are in per cent.
+    fn scale(self) -> f64 {
         match self {
-            Measure::Accuracy => format!("{:.0}", value * 100.0),
-            Measure::Loss => format!("{value:.1}"),
+            Measure::Accuracy => 100.0,
+            Measure::Loss => 1.0,
         }
     }
 
@@ -52,7 +49,7 @@ impl Measure {
     /// A curve whose name ends with its last value.
     pub(super) fn curve(self, name: &str, ink: Ink, main: bool, points: Vec<(f64, f64)>) -> Curve {
         let last = points.last().map_or(String::new(), |&(_, last)| self.value(last));
-        Curve { name: format!("{name} {last}"), ink, main, points, band: Vec::new() }
+        Curve { name: format!("{name} {last}"), ink, main, points, ..Curve::default() }
     }
 
     /// A model's validation (bold) and training (thin) by epoch.
@@ -70,7 +67,9 @@ impl Measure {
     }
 }
 
+#[derive(Default)]
 pub(super) struct Curve {
+    /// Nothing for a line that the caption explains.
     pub name: String,
     pub ink: Ink,
     /// A main curve is bold and shows its points.
@@ -78,6 +77,8 @@ pub(super) struct Curve {
     pub points: Vec<(f64, f64)>,
     /// Place, lower and upper end of an interval around the curve; may be empty.
     pub band: Vec<(f64, [f64; 2])>,
+    /// The curves of which this is the mean; may be none.
+    pub seeds: Vec<Vec<(f64, f64)>>,
 }
 
 /// A published result: a ring with its value.
@@ -100,8 +101,7 @@ impl Axis {
     fn epochs(curves: &[Curve]) -> Self {
         let epochs = curves.iter().flat_map(|curve| &curve.points).map(|&(epoch, _)| epoch);
         let last = epochs.fold(1.0, f64::max);
-        let ticks = epoch_ticks(last).into_iter().map(|epoch| (epoch, epoch.to_string())).collect();
-        Axis { title: "epoch", ticks, limits: 1.0..last }
+        Axis { title: "epoch", ticks: epoch_ticks(last), limits: 1.0..last }
     }
 }
 
@@ -120,73 +120,119 @@ impl Chart {
         Chart { title, measure, x: Axis::epochs(&curves), curves, marks: Vec::new() }
     }
 
-    pub(super) fn draw(&self) -> Svg {
+    pub(super) fn draw(&self) -> Plot {
+        Plot::of(|layout| self.laid_out(layout))
+    }
+
+    fn laid_out(&self, layout: Layout) -> Svg {
         let Range { start, end } = self.x.limits;
         // A single place still has a width.
         let margin = if end > start { (end - start) * 0.025 } else { 0.025 };
+        let seeds = self.curves.iter().flat_map(|curve| curve.seeds.iter().flatten());
         let points = self.curves.iter().flat_map(|curve| &curve.points).chain(self.marks.iter().map(|mark| &mark.at));
-        let y = self.measure.limits(points.map(|&(_, y)| y));
-        let plane = Plane { x: start - margin..end + margin, y, across: ACROSS, down: DOWN };
-        let ends: Vec<&str> = self.curves.iter().map(|curve| curve.name.as_str()).collect();
+        let y = self.measure.limits(points.chain(seeds).map(|&(_, y)| y));
+        let (across, down) = match layout {
+            Layout::Wide => (52.0..604.0, 34.0..376.0),
+            Layout::Narrow => (40.0..380.0, 34.0..290.0),
+        };
+        let below = down.end + 44.0;
+        let plane = Plane { x: start - margin..end + margin, y, across, down };
+        let named: Vec<&Curve> = self.curves.iter().filter(|curve| !curve.name.is_empty()).collect();
+        let ends: Vec<&str> = named.iter().map(|curve| curve.name.as_str()).collect();
         let description = format!("{} by {}. At the end: {}.", self.title, self.x.title, ends.join("; "));
-        let mut svg = Svg::new(860.0, 420.0, description);
+        let rows = (named.len() + usize::from(!self.marks.is_empty())) as f64;
+        let height = if layout == Layout::Wide { below } else { below + 10.0 + NAME_HEIGHT * rows };
+        let mut svg = Svg::new(layout.width(), height, description);
         self.axes(&mut svg, &plane);
         for curve in &self.curves {
             band(&mut svg, &plane, curve);
         }
         for main in [false, true] {
-            for curve in self.curves.iter().filter(|curve| curve.main == main) {
-                line(&mut svg, &plane, curve);
+            for (index, curve) in self.curves.iter().enumerate().filter(|(_, curve)| curve.main == main) {
+                line(&mut svg, &plane, curve, self.dash(index));
             }
         }
         for mark in &self.marks {
             let (x, y) = plane.point(mark.at);
             svg.ring((x, y), mark.ink);
-            let below = if y + 24.0 < DOWN.end { 16.0 } else { -16.0 };
+            let below = if y + 24.0 < plane.down.end { 16.0 } else { -16.0 };
             svg.text((x, y + below), Side::Centre, Ink::Muted, &mark.value);
         }
-        self.names(&mut svg, &plane);
+        self.names(&mut svg, &plane, layout, below);
         svg
     }
 
-    fn axes(&self, svg: &mut Svg, plane: &Plane) {
-        svg.text((ACROSS.start, 12.0), Side::Right, Ink::Muted, &self.title);
-        for value in ticks(&plane.y, 8.0, 0.0) {
-            let (_, y) = plane.point((0.0, value));
-            svg.line(&[(ACROSS.start, y), (ACROSS.end, y)], Ink::Grid, 1.0, 1.0);
-            svg.text((ACROSS.start - 8.0, y), Side::Left, Ink::Muted, &self.measure.tick(value));
-        }
-        svg.line(&[(ACROSS.start, DOWN.end), (ACROSS.end, DOWN.end)], Ink::Muted, 1.0, 1.0);
-        for (place, label) in &self.x.ticks {
-            let (x, _) = plane.point((*place, 0.0));
-            svg.line(&[(x, DOWN.end), (x, DOWN.end + 5.0)], Ink::Muted, 1.0, 1.0);
-            svg.text((x, DOWN.end + 16.0), Side::Centre, Ink::Muted, label);
-        }
-        svg.text((ACROSS.end, DOWN.end + 34.0), Side::Left, Ink::Muted, self.x.title);
+    fn dash(&self, index: usize) -> &'static str {
+        let curve = &self.curves[index];
+        curve.ink.dash(self.curves[..index].iter().filter(|other| other.ink == curve.ink).count())
     }
 
-    /// The curves' names, with a line to their ends where they had to move; and what the rings are.
-    fn names(&self, svg: &mut Svg, plane: &Plane) {
-        // The value of a ring at the last epoch needs room.
-        let x = ACROSS.end + if self.marks.is_empty() { 16.0 } else { 32.0 };
-        let ends = self.curves.iter().filter_map(|curve| Some((curve, plane.point(*curve.points.last()?))));
-        let ends: Vec<(&Curve, Point)> = ends.collect();
-        let wanted: Vec<f64> = ends.iter().map(|(_, end)| end.1).collect();
-        for (&(curve, end), y) in ends.iter().zip(spread(&wanted, NAME_HEIGHT, DOWN)) {
-            if curve.main {
-                svg.bold((x, y), Side::Right, curve.ink, &curve.name);
-            } else {
-                svg.text((x, y), Side::Right, curve.ink, &curve.name);
+    fn axes(&self, svg: &mut Svg, plane: &Plane) {
+        let (left, right, bottom) = (plane.across.start, plane.across.end, plane.down.end);
+        svg.text((left, 12.0), Side::Right, Ink::Muted, &self.title);
+        let scale = self.measure.scale();
+        for (value, label) in ticks(&(plane.y.start * scale..plane.y.end * scale), 8.0, 0.0) {
+            let (_, y) = plane.point((0.0, value / scale));
+            svg.line(&[(left, y), (right, y)], Ink::Grid, 1.0, 1.0);
+            svg.text((left - 8.0, y), Side::Left, Ink::Muted, &label);
+        }
+        svg.line(&[(left, bottom), (right, bottom)], Ink::Muted, 1.0, 1.0);
+        let mut free = 0.0;
+        for (place, label) in &self.x.ticks {
+            let (x, _) = plane.point((*place, 0.0));
+            svg.line(&[(x, bottom), (x, bottom + 5.0)], Ink::Muted, 1.0, 1.0);
+            // A digit is about 7 pixels wide.
+            let half = 3.5 * label.chars().count() as f64;
+            if x - half >= free {
+                svg.text((x, bottom + 16.0), Side::Centre, Ink::Muted, label);
+                free = x + half + 5.0;
             }
-            if (y - end.1).abs() > 4.0 {
-                svg.line(&[(end.0 + 6.0, end.1), (x - 4.0, y)], curve.ink, 0.8, 0.5);
+        }
+        svg.text((right, bottom + 34.0), Side::Left, Ink::Muted, self.x.title);
+    }
+
+    /// The curves' names, at their ends or in a list below, each after a piece of its curve; and what the rings are.
+    fn names(&self, svg: &mut Svg, plane: &Plane, layout: Layout, below: f64) {
+        let last = |curve: &Curve| Some(plane.point(*curve.points.last()?).1);
+        let mut ends: Vec<(usize, f64)> =
+            self.curves.iter().enumerate().filter_map(|(index, curve)| Some((index, last(curve)?))).collect();
+        ends.retain(|&(index, _)| !self.curves[index].name.is_empty());
+        ends.sort_by(|a, b| a.1.total_cmp(&b.1));
+        let rows = (1..).map(|row| below + NAME_HEIGHT * f64::from(row) - 6.0).take(ends.len());
+        let (x, heights): (_, Vec<f64>) = match layout {
+            // The value of a ring at the last epoch needs room.
+            Layout::Wide => (
+                plane.across.end + if self.marks.is_empty() { 14.0 } else { 28.0 },
+                spread(&ends.iter().map(|end| end.1).collect::<Vec<_>>(), NAME_HEIGHT, plane.down.clone()),
+            ),
+            Layout::Narrow => (plane.across.start, rows.collect()),
+        };
+        for (&(index, _), y) in ends.iter().zip(&heights) {
+            let curve = &self.curves[index];
+            let (width, opacity) = curve.stroke();
+            svg.dashed(&[(x, *y), (x + SAMPLE, *y)], curve.ink, width, opacity, self.dash(index));
+            let at = (x + SAMPLE + 8.0, *y);
+            if curve.main {
+                svg.bold(at, Side::Right, Ink::Text, &curve.name);
+            } else {
+                svg.text(at, Side::Right, Ink::Text, &curve.name);
             }
         }
         if !self.marks.is_empty() {
-            let y = DOWN.end + 34.0;
-            svg.ring((ACROSS.end + 21.0, y), Ink::Muted);
-            svg.text((ACROSS.end + 32.0, y), Side::Right, Ink::Muted, "published result");
+            let y = match layout {
+                Layout::Wide => plane.down.end + 34.0,
+                Layout::Narrow => heights.last().map_or(below, |last| last + NAME_HEIGHT),
+            };
+            svg.ring((x + SAMPLE / 2.0, y), Ink::Muted);
+            svg.text((x + SAMPLE + 8.0, y), Side::Right, Ink::Muted, "published result");
         }
+    }
+}
+
+impl Curve {
+    /// Width and opacity.
+    fn stroke(&self) -> (f64, f64) {
+        if self.main { (2.4, 1.0) } else { (1.6, 0.9) }
     }
 }
 
@@ -197,14 +243,18 @@ fn band(svg: &mut Svg, plane: &Plane, curve: &Curve) {
     let lower = curve.band.iter().rev().map(|&(x, [low, _])| point(x, low));
     let outline: Vec<Point> = upper.chain(lower).collect();
     if outline.len() >= 4 {
-        svg.area(&outline, curve.ink, 0.16);
+        svg.area(&outline, curve.ink, 0.1);
     }
 }
 
-fn line(svg: &mut Svg, plane: &Plane, curve: &Curve) {
-    let points: Vec<Point> = curve.points.iter().map(|&at| plane.point(at)).collect();
-    let (width, opacity) = if curve.main { (2.2, 1.0) } else { (1.2, 0.75) };
-    svg.line(&points, curve.ink, width, opacity);
+fn line(svg: &mut Svg, plane: &Plane, curve: &Curve, dash: &str) {
+    let pixels = |points: &[(f64, f64)]| points.iter().map(|&at| plane.point(at)).collect::<Vec<_>>();
+    for seed in &curve.seeds {
+        svg.line(&pixels(seed), curve.ink, 0.7, 0.4);
+    }
+    let points = pixels(&curve.points);
+    let (width, opacity) = curve.stroke();
+    svg.dashed(&points, curve.ink, width, opacity, dash);
     // More than 40 points run into each other; a single one has no line.
     if (curve.main && points.len() <= 40) || points.len() == 1 {
         for &point in &points {
@@ -214,21 +264,19 @@ fn line(svg: &mut Svg, plane: &Plane, curve: &Curve) {
 }
 
 /// The first epoch, and about ten round ones.
-fn epoch_ticks(last: f64) -> Vec<f64> {
-    let round = ticks(&(0.0..last), 10.0, 1.0).into_iter().filter(|&epoch| epoch > 1.0);
-    std::iter::once(1.0).chain(round).collect()
+fn epoch_ticks(last: f64) -> Vec<(f64, String)> {
+    let round = ticks(&(0.0..last), 10.0, 1.0).into_iter().filter(|&(epoch, _)| epoch > 1.0);
+    std::iter::once((1.0, "1".to_owned())).chain(round).collect()
 }
 
-/// Heights at least `gap` apart and within `limits`, in the order of `wanted` and as near to it as can be.
+/// Heights at least `gap` apart and within `limits`, in the order of `wanted`, which ascends, and as near to it as can be.
 ///
 /// With the gaps taken out, the heights only have to ascend: least squares under that condition is isotonic regression,
 /// solved by pooling neighbours that are out of order (Ayer et al. 1955).
 fn spread(wanted: &[f64], gap: f64, limits: Range<f64>) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..wanted.len()).collect();
-    order.sort_by(|&a, &b| wanted[a].total_cmp(&wanted[b]));
     let mut pools: Vec<(f64, usize)> = Vec::new();
-    for (rank, &index) in order.iter().enumerate() {
-        let mut pool = (wanted[index] - gap * rank as f64, 1);
+    for (rank, wanted) in wanted.iter().enumerate() {
+        let mut pool = (wanted - gap * rank as f64, 1);
         while let Some(&(mean, size)) = pools.last().filter(|before| before.0 > pool.0) {
             pools.pop();
             let total = size + pool.1;
@@ -237,12 +285,11 @@ fn spread(wanted: &[f64], gap: f64, limits: Range<f64>) -> Vec<f64> {
         pools.push(pool);
     }
     let room = (limits.end - limits.start - gap * wanted.len().saturating_sub(1) as f64).max(0.0);
-    let mut heights = vec![0.0; wanted.len()];
     let pooled = pools.iter().flat_map(|&(mean, size)| std::iter::repeat_n(mean, size));
-    for (rank, (&index, height)) in order.iter().zip(pooled).enumerate() {
-        heights[index] = height.clamp(limits.start, limits.start + room) + gap * rank as f64;
-    }
-    heights
+    pooled
+        .enumerate()
+        .map(|(rank, height)| height.clamp(limits.start, limits.start + room) + gap * rank as f64)
+        .collect()
 }
 
 #[cfg(test)]
@@ -251,34 +298,22 @@ mod tests {
 
     #[test]
     fn names_keep_their_distance_and_their_order() {
-        let wanted = [100.0, 104.0, 40.0, 101.0];
-        let heights = spread(&wanted, 18.0, 0.0..400.0);
-        assert_eq!(heights[2], 40.0, "a name with room stays where its curve ends");
-        assert!(heights[0] + 18.0 <= heights[3] + 1e-9 && heights[3] + 18.0 <= heights[1] + 1e-9, "{heights:?}");
-        let mean = (heights[0] + heights[1] + heights[3]) / 3.0;
+        let heights = spread(&[40.0, 100.0, 101.0, 104.0], 18.0, 0.0..400.0);
+        assert_eq!(heights[0], 40.0, "a name with room stays where its curve ends");
+        assert!(heights[1..].windows(2).all(|pair| pair[0] + 18.0 <= pair[1] + 1e-9), "{heights:?}");
+        let mean = heights[1..].iter().sum::<f64>() / 3.0;
         assert!((mean - 305.0 / 3.0).abs() < 1e-9, "a crowd moves apart around its middle: {heights:?}");
-    }
-
-    #[test]
-    fn names_stay_on_the_sheet() {
-        assert_eq!(spread(&[399.0, 400.0], 18.0, 0.0..400.0), [382.0, 400.0]);
+        assert_eq!(spread(&[399.0, 400.0], 18.0, 0.0..400.0), [382.0, 400.0], "names stay on the sheet");
         assert_eq!(spread(&[0.0, 0.0, 0.0], 18.0, 0.0..400.0), [0.0, 18.0, 36.0]);
         assert_eq!(spread(&[], 18.0, 0.0..400.0), [] as [f64; 0]);
     }
 
     #[test]
-    fn ticks_are_few_and_round() {
-        for (last, expected) in [
-            (1.0, &[1.0][..]),
-            (6.0, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]),
-            (20.0, &[1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0, 18.0, 20.0]),
-            (100.0, &[1.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0]),
-        ] {
-            assert_eq!(epoch_ticks(last), expected);
+    fn epochs_have_few_ticks() {
+        for (last, expected) in [(1.0, "1"), (6.0, "1 2 3 4 5 6"), (20.0, "1 2 4 6 8 10 12 14 16 18 20")] {
+            let labels: Vec<String> = epoch_ticks(last).into_iter().map(|(_, label)| label).collect();
+            assert_eq!(labels.join(" "), expected);
         }
         assert!(epoch_ticks(f64::from(u32::MAX)).len() <= 11);
-        let shown: Vec<String> = ticks(&(0.15..0.3), 8.0, 0.0).iter().map(|tick| format!("{tick:.2}")).collect();
-        assert_eq!(shown, ["0.16", "0.18", "0.20", "0.22", "0.24", "0.26", "0.28", "0.30"]);
-        assert!(ticks(&(0.0..3e38), 8.0, 0.0).len() <= 9);
     }
 }

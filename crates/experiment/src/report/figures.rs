@@ -5,12 +5,12 @@ use super::{
     curves::{Chart, Mark, Measure},
     palette::Ink,
     published::{self, MODEL_1, MODEL_2, Published},
-    svg::Svg,
+    svg::Plot,
 };
 use crate::{record::run::RunRecord, system::number};
 
 /// The tutorial's figure.
-pub(super) fn accuracy(record: &RunRecord) -> Svg {
+pub(super) fn accuracy(record: &RunRecord) -> Plot {
     let mut chart = by_epoch(record, "accuracy in %", Measure::Accuracy);
     if published::applies_to(record) {
         let last = record.models().filter_map(|(_, _, model)| model.last()).map(|row| row.epoch).max();
@@ -26,7 +26,7 @@ pub(super) fn accuracy(record: &RunRecord) -> Svg {
     chart.draw()
 }
 
-pub(super) fn loss(record: &RunRecord) -> Svg {
+pub(super) fn loss(record: &RunRecord) -> Plot {
     by_epoch(record, "loss (cross-entropy)", Measure::Loss).draw()
 }
 
@@ -40,7 +40,7 @@ pub(super) fn ink(model: &str) -> Ink {
 }
 
 /// Training time of both models, with the part that computed the frozen features.
-pub(super) fn time(record: &RunRecord) -> Svg {
+pub(super) fn time(record: &RunRecord) -> Plot {
     let mut bars = Vec::new();
     for (name, _, model) in record.models() {
         let features = model.features_seconds;
@@ -61,8 +61,5 @@ pub(super) fn time(record: &RunRecord) -> Svg {
             });
         }
     }
-    let environment = &record.environment;
-    let title =
-        format!("training time, {}, {} with {} threads", record.data.kind.name(), environment.cpu, environment.threads);
-    bars::draw(&title, &bars)
+    bars::draw(&format!("training time, {}", record.data.kind.name()), &bars)
 }

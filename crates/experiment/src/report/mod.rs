@@ -13,6 +13,7 @@ mod palette;
 mod pictures;
 mod published;
 mod results;
+mod rows;
 mod run;
 mod svg;
 pub mod sweep;

@@ -72,7 +72,7 @@ fn loaded(from: &FeaturesRecord) -> Markup {
 }
 
 fn shape(output: &[usize]) -> String {
-    output.iter().map(|&side| number::count(side as u64)).collect::<Vec<_>>().join(" × ")
+    output.iter().map(|&side| number::count(side as u64)).collect::<Vec<_>>().join("\u{a0}×\u{a0}")
 }
 
 fn frozen(tensors: &[FrozenTensor], unchanged: bool) -> Markup {

@@ -1,10 +1,10 @@
 //! What all pages share: the frame, figures with captions, notices, caveats, mistakes, and how to reproduce them.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
 use serde_json::Value;
 
-use super::{palette, svg::Svg};
+use super::{palette, svg::Plot};
 use crate::system::{machine::Environment, number, path_text};
 
 /// A whole page that needs no other file.
@@ -43,8 +43,19 @@ pub(super) fn built_in_notice(sentence: &str) -> Markup {
     notice("These are built-in pictures, not CIFAR-10.", sentence)
 }
 
-pub(super) fn figure(plot: &Svg, caption: &str) -> Markup {
-    html! { figure { div.scroll { (plot.inline()) } figcaption { (caption) } } }
+/// A numbered figure.
+pub(super) fn figure(plot: &Plot, caption: &str) -> Markup {
+    html! { figure.plot { (plot.inline()) figcaption { (caption) } } }
+}
+
+/// A caveat, beside the claim that it limits.
+pub(super) fn caveat(heading: &str, text: impl Render) -> Markup {
+    html! { p.caveat { strong { (heading) } " " (text) } }
+}
+
+/// Links to the files beside the page that hold the same numbers.
+pub(super) fn data_files(names: &[&str]) -> Markup {
+    html! { p.note { "Data: " @for (index, name) in names.iter().enumerate() { @if index > 0 { ", " } a href=(name) { (name) } } "." } }
 }
 
 /// A PNG as the source of an image.
@@ -74,7 +85,7 @@ pub(super) fn mistakes<'a>(mistakes: impl IntoIterator<Item = Mistake<'a>>) -> M
             figure {
                 img alt={ (mistake.origin) ", " (mistake.class) } title=(mistake.origin) src=(image_of_base64(mistake.picture));
                 figcaption {
-                    (mistake.class) ", predicted as " strong { (mistake.predicted) } " with " (number::certainty(mistake.probability))
+                    (mistake.class) ", predicted " strong { (mistake.predicted) } " (" (number::certainty(mistake.probability)) ")"
                     @if let Some(name) = mistake.file_name { br; span.file { (name) } }
                 }
             }
@@ -82,7 +93,7 @@ pub(super) fn mistakes<'a>(mistakes: impl IntoIterator<Item = Mistake<'a>>) -> M
     }
 }
 
-/// What the numbers do not say: the caveats that apply, each with its heading.
+/// What limits the whole page: the caveats that apply, each with its heading.
 pub(super) fn caveats<'a>(caveats: impl IntoIterator<Item = (bool, &'a str, String)>) -> Markup {
     html! {
         h2 { "What this does not show" }
@@ -90,12 +101,6 @@ pub(super) fn caveats<'a>(caveats: impl IntoIterator<Item = (bool, &'a str, Stri
             li { @if !heading.is_empty() { strong { (heading) } " " } (text) }
         } }
     }
-}
-
-/// What anyone must know of the built-in pictures.
-pub(super) fn drawings_caveat(applies: bool) -> (bool, &'static str, String) {
-    let text = "The built-in pictures let the experiment run anywhere. Their accuracies say nothing about CIFAR-10.";
-    (applies, "Drawings, not photographs.", text.to_owned())
 }
 
 /// The machine and the build.

@@ -20,41 +20,41 @@ pub(super) fn lead(record: &RunRecord) -> Markup {
         p.lead {
             @if let (Some(one), Some(source)) = (&record.model_1, &record.source) {
                 @if let (Some(last), Some(best)) = (one.last(), one.best()) {
-                    strong.model-1 { "model_1" } " learned to tell " (classes(source)) " apart. After "
-                    (number::counted(last.epoch as usize, "epoch")) " it was right on " (number::percent_briefly(last.val_accuracy))
-                    " of " (number::count(source.val_examples)) " pictures that it had not been trained on"
+                    strong { "model_1" } " learned to recognise " (classes(source)) ". After "
+                    (number::counted(last.epoch as usize, "epoch")) " it classified " (number::percent_briefly(last.val_accuracy))
+                    " of " (number::count(source.val_examples)) " unseen pictures correctly"
                     @if best.epoch != last.epoch { " (at its best, after epoch " (best.epoch) ", " (number::percent_briefly(best.val_accuracy)) ")" }
                     ". "
                 }
             }
             @if let Some(from) = &record.from {
                 "The first layers, " (number::count(two.network.frozen)) " weights, came from " code { (from.path) }
-                ", a model for " (number::listed(from.classes.iter().map(String::as_str))) ", and were held fixed. Then "
+                ", a model for " (number::listed(from.classes.iter().map(String::as_str))) ", and stayed frozen. On top of them, "
             } @else if record.frozen.is_empty() { "Nothing was frozen, and " } @else {
-                "Its first layers, " (number::count(two.network.frozen)) " weights, were then frozen, and "
+                "Its first layers, " (number::count(two.network.frozen)) " weights, were then frozen, and on top of them "
             }
             @match record.head { HeadStart::Fresh => "a new head", HeadStart::Warm => "its head" }
-            " of " (number::count(two.network.trainable)) " weights "
-            @match record.head { HeadStart::Fresh => "learned ", HeadStart::Warm => "went on to learn " }
-            (classes(&record.target)) " on top of them: " strong.model-2 { "model_2" } " was right on "
+            " of " (number::count(two.network.trainable)) " weights learned to recognise " (classes(&record.target)) ": "
+            strong { "model_2" } " classified "
             @if let (Some(first), Some(last)) = (two.first(), two.last()) {
                 (number::percent_briefly(first.val_accuracy)) " of " (number::count(record.target.val_examples))
-                " pictures after its first epoch"
+                " unseen pictures correctly after its first epoch"
                 @if last.epoch > first.epoch {
-                    " and on " (number::percent_briefly(last.val_accuracy)) " after " (number::counted(last.epoch as usize, "epoch"))
+                    " and " (number::percent_briefly(last.val_accuracy)) " after " (number::counted(last.epoch as usize, "epoch"))
                 }
             }
             ". Training took "
             @if let Some(one) = &record.model_1 { (number::duration(one.total_seconds)) " for model_1 and " }
             (number::duration(two.total_seconds)) " for model_2"
-            @if let Some(times) = record.model_1.as_ref().and_then(|one| faster(one, two)) { ", " (times) " times less" }
-            ". The frozen weights "
-            @if record.frozen_unchanged { "kept every bit." } @else { strong { "did not keep their bits." } }
+            @if let Some(times) = record.model_1.as_ref().and_then(|one| faster(one, two)) { ", " (times) " times faster" }
+            ". "
+            @if record.frozen_unchanged { "The frozen weights are bit-for-bit unchanged." }
+            @else { strong { "The frozen weights have changed." } }
         }
     }
 }
 
-/// How many times less model_2 took, where it took less for as many epochs.
+/// How many times faster model_2 was, if it was, with as many epochs.
 fn faster(one: &ModelRecord, two: &ModelRecord) -> Option<String> {
     let ratio = one.total_seconds / two.total_seconds;
     let decimals = usize::from(ratio < 9.95);

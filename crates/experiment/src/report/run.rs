@@ -28,28 +28,56 @@ pub fn render(record: &RunRecord, pictures: &ReportPictures) -> String {
         }
         (results::lead(record))
         (results::table(record))
+        (page::caveat("One seed, and no control.",
+            "Another seed gives somewhat different accuracies; small differences are within noise. How much of model_2's accuracy comes \
+             from pretraining is unknown: it would take the same network trained from scratch, and the same head on untrained features."))
+        (page::caveat("Validation on the test set.",
+            "As in the tutorial, the validation pictures are the test set. The best epoch was picked by looking at them, so its \
+             accuracy is optimistic; quote the last epoch."))
+        @if record.model_1.is_some() {
+            (page::caveat("Two different tests.", html! {
+                "model_1 and model_2 are tested on different classes, so their accuracies cannot be compared."
+                @if published { " Classes 5–9 of CIFAR-10 are the easier half." }
+            }))
+        }
+        @if published {
+            (page::caveat("The published numbers.", html! {
+                "They were measured in another framework on a GPU, once."
+                @if record.head == HeadStart::Fresh {
+                    " There, the head of model_2 started from model_1's weights; here it is new, so the first epochs of the two are not \
+                     the same experiment."
+                }
+                @if !record.data.official { " This run's pictures are not those of the official release." }
+            }))
+        }
         h2 { "Accuracy" }
         (page::figure(&figures::accuracy(record), &caption(
             "Accuracy by epoch: bold on the validation pictures, thin on the training pictures while dropout is on.",
             &[(published, "Rings are the tutorial's published validation accuracies, in their model's colour.")])))
+        @if record.head == HeadStart::Warm {
+            (page::caveat("The head was not new.",
+                "As in the tutorial's code, model_2's head started from trained weights. It had classes to unlearn, which shows in its \
+                 first epochs."))
+        }
         (samples(record, pictures))
         h2 { "Loss" }
         (page::figure(&figures::loss(record),
             "Mean cross-entropy by epoch: bold on the validation pictures, thin on the training pictures. Dropout makes training \
              harder than validation. Where the bold curve turns upwards, the model begins to overfit."))
+        (page::data_files(&["metrics.csv", "metrics.jsonl"]))
         h2 { "Training time" }
         (page::figure(&figures::time(record), &caption("Wall-clock time of training, validation after each epoch included.", &[
             (record.model_2.features_seconds > 0.0,
                 "The fainter part of model_2's bar computed the frozen features, once for all epochs."),
             (published, "The published times were measured on another machine and say nothing about this one."),
         ])))
-        h2 { "Which classes model_2 confuses" }
+        (page::caveat("Pretraining not counted.", "model_2's time leaves out the training of its features."))
+        h2 { "Confusion matrix of model_2" }
         figure {
             (confusion(&record.model_2.confusion, Ink::Model2))
             figcaption { (confusion_caption("Validation pictures after the last epoch,")) }
         }
         (networks::section(record))
-        (caveats(record, published))
         (reproduction(record))
     };
     let kicker = page::kicker(&record.thawline, &record.environment, record.seed);
@@ -78,59 +106,9 @@ fn samples(record: &RunRecord, pictures: &ReportPictures) -> Markup {
     html! {
         h2 { "The pictures" }
         p { (record.data.sentence) }
-        @if let Some(source) = &record.source { (half("Source: what model_1 learned", &pictures.source, source)) }
-        (half("Target: what model_2 learned", &pictures.target, &record.target))
+        @if let Some(source) = &record.source { (half("Source: the classes of model_1", &pictures.source, source)) }
+        (half("Target: the classes of model_2", &pictures.target, &record.target))
     }
-}
-
-fn caveats(record: &RunRecord, published: bool) -> Markup {
-    let mut tests =
-        "model_1 and model_2 are tested on different pictures of different classes, so their accuracies cannot be \
-                     compared."
-            .to_owned();
-    let mut theirs = "They were measured in another framework on a GPU, once.".to_owned();
-    if published {
-        tests += " Classes 5–9 of CIFAR-10 are the easier half.";
-    }
-    if record.head == HeadStart::Fresh {
-        theirs += " There, the head of model_2 started from model_1's weights; here it is new, so the first epochs of the two \
-                   are not the same experiment.";
-    }
-    if !record.data.official {
-        theirs += " This run's pictures are not those of the official release.";
-    }
-    let fixed = [
-        (
-            "No control.",
-            "How much of model_2's accuracy comes from the features' training is open. To tell, train the same network on the \
-             target classes from its initialisation, and the same head on untrained features.",
-        ),
-        (
-            "Validation on the test set.",
-            "As in the tutorial, the validation pictures are the test set. The best epoch was picked by looking at them, so its \
-             accuracy is optimistic; quote the last epoch.",
-        ),
-        (
-            "One seed.",
-            "Another seed gives other initial weights, another order of the pictures, and somewhat other accuracies: small \
-             differences mean nothing.",
-        ),
-        ("Time without its price.", "model_2's time leaves out the training of its features."),
-    ];
-    let warm = "As in the tutorial's code, model_2's head started from trained weights. It had classes to unlearn, which shows \
-                in its first epochs.";
-    page::caveats(
-        [
-            page::drawings_caveat(record.data.kind == DataKind::BuiltIn),
-            (record.model_1.is_some(), "Two different tests.", tests),
-        ]
-        .into_iter()
-        .chain(fixed.map(|(heading, text)| (true, heading, text.to_owned())))
-        .chain([
-            (record.head == HeadStart::Warm, "The head was not new.", warm.to_owned()),
-            (published, "The published numbers.", theirs),
-        ]),
-    )
 }
 
 fn reproduction(record: &RunRecord) -> Markup {

@@ -12,9 +12,49 @@ use super::palette::{self, Ink};
 /// Pixels around a plot in a file of its own.
 const MARGIN: f64 = 16.0;
 
+/// A plot in both layouts.
+#[derive(Clone)]
+pub(super) struct Plot([Svg; 2]);
+
+/// For which width of page a plot is laid out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// 860 pixels: names beside what they name.
+    Wide,
+    /// 390 pixels, a telephone: names above or below it.
+    Narrow,
+}
+
+impl Layout {
+    pub(super) fn width(self) -> f64 {
+        match self {
+            Layout::Wide => 860.0,
+            Layout::Narrow => 390.0,
+        }
+    }
+}
+
+impl Plot {
+    pub(super) fn of(draw: impl FnMut(Layout) -> Svg) -> Self {
+        Plot([Layout::Wide, Layout::Narrow].map(draw))
+    }
+
+    /// For a page with [`palette::page_colors`], whose style sheet shows the layout that fits.
+    pub(super) fn inline(&self) -> Markup {
+        let Plot([wide, narrow]) = self;
+        html! { div.wide { (wide.inline()) } div.narrow { (narrow.inline()) } }
+    }
+
+    /// For a file of its own.
+    pub(super) fn standalone(&self) -> String {
+        self.0[0].standalone()
+    }
+}
+
 /// Pixels from the top left.
 pub(super) type Point = (f64, f64);
 
+#[derive(Clone)]
 pub(super) struct Svg {
     size: (f64, f64),
     /// What the plot shows, for those who cannot see it.
@@ -33,9 +73,15 @@ impl Svg {
     }
 
     pub(super) fn line(&mut self, points: &[Point], ink: Ink, width: f64, opacity: f64) {
+        self.dashed(points, ink, width, opacity, "none");
+    }
+
+    pub(super) fn dashed(&mut self, points: &[Point], ink: Ink, width: f64, opacity: f64, dash: &str) {
         let (class, color) = (format!("stroke-{}", ink.name()), ink.hex());
+        let dash = (dash != "none").then_some(dash);
         self.add(html! {
-            polyline class=(class) points=(outline(points)) fill="none" stroke=(color) stroke-width=(width) stroke-opacity=(opacity) {}
+            polyline class=(class) points=(outline(points)) fill="none" stroke=(color) stroke-width=(width) stroke-opacity=(opacity)
+                stroke-dasharray=[dash] {}
         });
     }
 
@@ -87,14 +133,13 @@ impl Svg {
         });
     }
 
-    /// For a page with [`palette::page_colors`]: as wide as the page allows.
-    pub(super) fn inline(&self) -> Markup {
+    fn inline(&self) -> Markup {
         let (width, height) = self.size;
         self.framed(&format!("0 0 {width} {height}"), None, html! {})
     }
 
-    /// For a file of its own: with a size, a margin, colours and a background.
-    pub(super) fn standalone(&self) -> String {
+    /// With a size, a margin, colours and a background.
+    fn standalone(&self) -> String {
         let size = (self.size.0 + 2.0 * MARGIN, self.size.1 + 2.0 * MARGIN);
         let background = html! {
             style { (PreEscaped(palette::plot_colors())) }
@@ -149,14 +194,42 @@ impl Plane {
     }
 }
 
-/// At most `most` multiples, and one, of 1, 2 or 5 times a power of ten (at least `least`) within a range.
-pub(super) fn ticks(range: &Range<f64>, most: f64, least: f64) -> Vec<f64> {
+/// About `most` ticks within a range, at multiples of 1, 2 or 5 times a power of ten (at least `least`): each with its label,
+/// which has as many decimals as tell it from the next.
+pub(super) fn ticks(range: &Range<f64>, most: f64, least: f64) -> Vec<(f64, String)> {
     let wanted = ((range.end - range.start) / most).max(least);
-    let power = libm::pow(10.0, libm::floor(libm::log10(wanted)));
+    let exponent = libm::floor(libm::log10(wanted));
+    let power = libm::pow(10.0, exponent);
     // What a sum lacks of a multiple is rounding.
     const ROUNDING: f64 = 1e-9;
     let step = [1.0, 2.0, 5.0].map(|digit| digit * power).into_iter().find(|step| step + ROUNDING >= wanted);
     let step = step.unwrap_or(10.0 * power);
+    let decimals = (-libm::floor(libm::log10(step * (1.0 + ROUNDING)))).max(0.0) as usize;
     let (first, last) = ((range.start / step - ROUNDING).ceil(), (range.end / step + ROUNDING).floor());
-    (first as i64..=last as i64).map(|multiple| multiple as f64 * step).collect()
+    let tick = |multiple: i64| {
+        let value = multiple as f64 * step;
+        (value, format!("{value:.decimals$}").replace('-', "−"))
+    };
+    (first as i64..=last as i64).map(tick).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ticks;
+
+    #[test]
+    fn ticks_are_few_and_round_and_their_labels_differ() {
+        for (range, expected) in [
+            (0.0..8.0, "0 1 2 3 4 5 6 7 8"),
+            (-1.0..1.3, "−1.0 −0.5 0.0 0.5 1.0"),
+            (0.0..0.31, "0.00 0.05 0.10 0.15 0.20 0.25 0.30"),
+            (15.0..30.0, "16 18 20 22 24 26 28 30"),
+            (-0.004..0.003, "−0.004 −0.003 −0.002 −0.001 0.000 0.001 0.002 0.003"),
+            (0.0..950.0, "0 200 400 600 800"),
+        ] {
+            let labels: Vec<String> = ticks(&range, 8.0, 0.0).into_iter().map(|(_, label)| label).collect();
+            assert_eq!(labels.join(" "), expected);
+        }
+        assert!(ticks(&(0.0..3e38), 8.0, 0.0).len() <= 9);
+    }
 }

@@ -38,9 +38,9 @@ pub(super) fn confusion(matrix: &ConfusionMatrix, ink: Ink) -> Markup {
     html! {
         div.scroll { table.confusion style=(format!("--ink:var(--{})", ink.name())) {
             thead { tr {
-                th.corner { "true\u{a0}↓" br; "predicted\u{a0}→" }
+                th.corner { "true\u{a0}class\u{a0}↓" br; "predicted\u{a0}→" }
                 @for class in &matrix.classes { th scope="col" { (class) } }
-                th.corner { "right" }
+                th.corner { "correct" }
             } }
             tbody { @for ((index, class), row) in matrix.classes.iter().enumerate().zip(&matrix.counts) {
                 @let total = row.iter().sum();
@@ -58,7 +58,7 @@ pub(super) fn confusion(matrix: &ConfusionMatrix, ink: Ink) -> Markup {
 /// The caption of confusion matrices of these pictures.
 pub(super) fn confusion_caption(pictures: &str) -> String {
     format!(
-        "{pictures} by class (rows) and prediction (columns). A cell's shade is the square root of its share of the row."
+        "{pictures} by true class (rows) and predicted class (columns). Shading: square root of the share of the row."
     )
 }
 

@@ -5,10 +5,24 @@ use maud::{Markup, html};
 use super::analysis::{Analysis, Pair};
 use crate::{record::run::ClassRecord, sweep::statistics::Sample, system::number};
 
+/// The pairs behind the answer: arm, baseline.
+const HEADLINE: [[&str; 2]; 5] = [
+    ["frozen", "scratch"],
+    ["frozen", "frozen-random-matched"],
+    ["frozen", "frozen-random"],
+    ["fine-tune", "scratch"],
+    ["frozen", "frozen-warm"],
+];
+
+/// The differences behind the answer, as far as the sweep has them.
+pub(super) fn headline<'a>(analysis: &'a Analysis) -> Vec<&'a Pair> {
+    HEADLINE.iter().filter_map(|[arm, baseline]| analysis.pair(arm, baseline)).collect()
+}
+
 /// What transfer is worth, as far as the sweep tells.
 pub(super) fn lead(analysis: &Analysis) -> Markup {
     html! {
-        p.lead { @for (class, text) in end(analysis) { @if class.is_empty() { (text) } @else { strong class=(class) { (text) } } } }
+        p.lead { @for (is_strong, text) in end(analysis) { @if is_strong { strong { (text) } } @else { (text) } } }
         @for sentence in [start(analysis), price(analysis)].iter().filter(|sentence| !sentence.0.is_empty()) { p.lead { (sentence) } }
     }
 }
@@ -18,62 +32,65 @@ pub(super) fn sentence(analysis: &Analysis) -> String {
     end(analysis).into_iter().map(|(_, text)| text).collect()
 }
 
-/// How it ends: texts, with the class of those that stand out.
-fn end(analysis: &Analysis) -> Vec<(&'static str, String)> {
+/// How it ends: texts, and whether they stand out.
+fn end(analysis: &Analysis) -> Vec<(bool, String)> {
     let settings = &analysis.results.settings;
     let Some(frozen) = analysis.arm("frozen") else {
-        return vec![("", "This sweep has no arm frozen, so it does not say what transfer is worth.".to_owned())];
+        return vec![(false, "This sweep has no arm frozen, so it does not say what transfer is worth.".to_owned())];
     };
+    let epochs = number::counted(settings.epochs, "epoch");
     let mut parts = vec![
         (
-            "",
-            format!("With features learned on {} and then frozen, a fresh head is right on ", names(&settings.source)),
+            false,
+            format!("With features pretrained on {} and then frozen, a new head reaches ", names(&settings.source)),
         ),
-        ("model-2", with_half_width(&frozen.accuracy)),
-        (
-            "",
-            format!(
-                " of the test pictures of {} after {}",
-                names(&settings.target),
-                number::counted(settings.epochs, "epoch")
-            ),
-        ),
+        (true, with_half_width(&frozen.accuracy)),
+        (false, format!(" test accuracy on {} after {epochs}", names(&settings.target))),
     ];
     if let (Some(pair), Some(scratch)) = (analysis.pair("frozen", "scratch"), analysis.arm("scratch")) {
         parts.extend([
-            ("", "; the same network trained on them from its initialisation is right on ".to_owned()),
-            ("model-1", with_half_width(&scratch.accuracy)),
-            ("", format!(", so {}", verdict(pair))),
+            (false, "; the same network trained from scratch reaches ".to_owned()),
+            (true, with_half_width(&scratch.accuracy)),
+            (false, format!(": {}", verdict(pair))),
         ]);
     }
-    parts.push(("", ".".to_owned()));
+    parts.push((false, ".".to_owned()));
     parts
 }
 
 /// How it starts, and what the features are worth.
 fn start(analysis: &Analysis) -> Markup {
-    let pair_with_scratch = analysis.pair("frozen", "scratch");
-    let random = analysis.pair("frozen", "frozen-random").zip(analysis.arm("frozen-random"));
+    let with_scratch = analysis.pair("frozen", "scratch").zip(analysis.arm("frozen")).zip(analysis.arm("scratch"));
     html! {
-        @if let (Some(pair), Some(frozen), Some(scratch)) = (pair_with_scratch, analysis.arm("frozen"), analysis.arm("scratch")) {
-            "After the first epoch the fresh head is right on " (number::percent_briefly(frozen.first_epoch.mean))
-            " of the validation pictures against " (number::percent_briefly(scratch.first_epoch.mean)) ", "
-            (points(&pair.first_epoch)) " " (direction(&pair.first_epoch))
-            @if random.is_none() { "." }
+        @if let Some(((pair, frozen), scratch)) = with_scratch {
+            "After one epoch the new head reaches " (number::percent_briefly(frozen.first_epoch.mean)) " validation accuracy, "
+            (points(&pair.first_epoch)) " " (if pair.first_epoch.mean < 0.0 { "below" } else { "above" }) " scratch ("
+            (number::percent_briefly(scratch.first_epoch.mean)) "). "
         }
-        @if let Some((pair, random)) = random {
-            @if pair_with_scratch.is_some() { "; untrained" } @else { "Untrained" }
-            " frozen features reach " strong.untrained { (with_half_width(&random.accuracy)) } " in the end, "
-            @if pair.is_shown() && pair.difference.mean > 0.0 { "so what the source classes taught them is worth " (points(&pair.difference)) }
-            @else if pair.has_enough_seeds() {
-                "and it is not shown that what the source classes taught them is worth anything (difference "
-                (signed(&pair.difference)) " points)"
-            }
-            @else {
-                (points(&pair.difference)) " " (if pair.difference.mean > 0.0 { "lower" } else { "higher" }) ", which "
-                (number::counted(pair.differences.len(), "seed")) " cannot prove"
-            }
-            "."
+        (untrained(analysis))
+    }
+}
+
+/// What pretraining adds to untrained features: to those of the same scale, if the sweep has them. Without it, a head may
+/// only learn more slowly.
+fn untrained(analysis: &Analysis) -> Markup {
+    let control = ["frozen-random-matched", "frozen-random"]
+        .into_iter()
+        .find_map(|arm| Some((analysis.pair("frozen", arm)?, analysis.arm(arm)?)));
+    let Some((pair, control)) = control else { return Markup::default() };
+    let chance = 1.0 / analysis.results.settings.target.len() as f64;
+    let reach = format!("reaches {}", with_half_width(&control.accuracy));
+    html! {
+        "On untrained features" @if control.name == "frozen-random-matched" { " of the same scale" } " a head " (reach)
+        @if control.accuracy.mean < 1.25 * chance {
+            ", hardly more than chance (" (number::percent_briefly(chance)) "): it has not learned, so this sweep does not say \
+             what pretraining adds."
+        } @else if pair.is_shown() {
+            ", so pretraining " (if pair.difference.mean > 0.0 { "adds " } else { "costs " }) (points(&pair.difference)) "."
+        } @else if pair.has_enough_seeds() {
+            ", so the data do not show that pretraining adds anything (difference " (signed(&pair.difference)) " points)."
+        } @else {
+            ": a difference of " (signed(&pair.difference)) " points; " (too_few(pair)) "."
         }
     }
 }
@@ -81,20 +98,17 @@ fn start(analysis: &Analysis) -> Markup {
 /// What it costs, and when it pays.
 fn price(analysis: &Analysis) -> Markup {
     let seconds = |name: &str| analysis.arm(name)?.seconds;
-    let times = seconds("frozen").zip(seconds("scratch"));
     let is_few = |pair: &&Pair| pair.arm.starts_with("frozen@") && pair.baseline.starts_with("scratch@");
     let few: Vec<&Pair> = analysis.sampled_pairs.iter().filter(is_few).collect();
     let size = |pair: &Pair| number::count(pair.arm.split_once('@').map_or("", |(_, n)| n).parse().unwrap_or(0));
     html! {
-        @if let Some((frozen, scratch)) = times {
-            "The head learns in " (number::duration(frozen.learning())) " where the whole network takes "
-            (number::duration(scratch.learning())) ", but with the features' own training transfer takes "
-            (number::duration(frozen.with_stage_1()))
-            @if few.is_empty() { "." }
+        @if let Some((frozen, scratch)) = seconds("frozen").zip(seconds("scratch")) {
+            "Training the head takes " (number::duration(frozen.learning())) ", the whole network "
+            (number::duration(scratch.learning())) "; including pretraining, transfer takes "
+            (number::duration(frozen.with_stage_1())) ". "
         }
         @if let (Some(fewest), Some(most)) = (few.first(), few.last()) {
-            @if times.is_some() { "; with " } @else { "With " }
-            (size(fewest)) " pictures a class transfer is " (ahead(fewest)) " training from the initialisation"
+            "With " (size(fewest)) " pictures of each class transfer is " (ahead(fewest)) " training from scratch"
             @if fewest.arm != most.arm { ", with " (size(most)) " it is " (ahead(most)) " it" }
             " (" (number::counted(fewest.differences.len(), "seed")) ")."
         }
@@ -115,14 +129,22 @@ fn ahead(pair: &Pair) -> String {
 fn verdict(pair: &Pair) -> String {
     let seeds = number::counted(pair.differences.len(), "seed");
     let test = pair.p.map_or_else(String::new, |p| format!("{seeds}, exact sign-flip test, p\u{a0}=\u{a0}{p:.3}"));
-    let difference = signed(&pair.difference);
     if pair.is_shown() {
-        format!("transfer ends {} {} ({test})", points(&pair.difference), direction(&pair.difference))
+        let direction = if pair.difference.mean < 0.0 { "lower" } else { "higher" };
+        format!("transfer ends {} {direction} ({test})", points(&pair.difference))
     } else if pair.has_enough_seeds() {
-        format!("no better and no worse end is shown (difference {difference} points; {test})")
+        let (low, high) = pair.difference.interval().unwrap_or_default();
+        let [low, high] = [low, high].map(|end| format!("{:+.1}", end * 100.0).replace('-', "−"));
+        format!("the data do not show a difference, which could be {low} to {high} points ({test})")
     } else {
-        format!("the difference is {difference} points, which {seeds} cannot prove")
+        format!("a difference of {} points; {}", signed(&pair.difference), too_few(pair))
     }
+}
+
+/// `3 seeds are too few for a test`.
+fn too_few(pair: &Pair) -> String {
+    let seeds = pair.differences.len();
+    format!("{} {} too few for a test", number::counted(seeds, "seed"), if seeds == 1 { "is" } else { "are" })
 }
 
 /// `1.4 ± 0.2 points`, without a sign.
@@ -141,10 +163,6 @@ pub(super) fn signed(sample: &Sample) -> String {
 pub(super) fn with_half_width(sample: &Sample) -> String {
     let half = sample.half_width.map_or_else(String::new, |half| format!("\u{a0}±\u{a0}{:.2}", half * 100.0));
     format!("{:.2}{half}\u{a0}%", sample.mean * 100.0)
-}
-
-fn direction(sample: &Sample) -> &'static str {
-    if sample.mean < 0.0 { "lower" } else { "higher" }
 }
 
 pub(super) fn names(classes: &[ClassRecord]) -> String {

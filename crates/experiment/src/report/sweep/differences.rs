@@ -2,87 +2,89 @@
 
 use std::ops::Range;
 
-use super::{
-    analysis::{Analysis, Pair},
-    answer::signed,
-    plots,
-};
+use super::{analysis::Pair, answer::signed, plots};
 use crate::report::{
     palette::Ink,
-    svg::{Plane, Side, Svg, ticks},
+    rows::Rows,
+    svg::{Plane, Plot, Side, Svg, ticks},
 };
 use crate::system::number;
 
-const WIDTH: f64 = 860.0;
-const ROW: f64 = 34.0;
-/// The title's height.
-const TOP: f64 = 34.0;
-/// The axis's height.
-const BOTTOM: f64 = 40.0;
-/// The pixels of the differences; the names of pairs are to the left, figures to the right.
-const ACROSS: Range<f64> = 268.0..640.0;
-
-/// The plot; `None` if there is no pair.
-pub(super) fn draw(analysis: &Analysis) -> Option<Svg> {
-    let pairs = &analysis.pairs;
+/// The plot of pairs; `None` if there is none.
+pub(super) fn draw(pairs: &[&Pair]) -> Option<Plot> {
     pairs.first()?;
-    let limit = limit(pairs);
-    let down = TOP..TOP + ROW * pairs.len() as f64;
-    let plane = Plane { x: -limit..limit, y: 0.0..1.0, across: ACROSS, down: down.clone() };
-    let across = |points: f64| plane.point((points.clamp(-limit, limit), 0.0)).0;
-    let rows: Vec<String> = pairs.iter().map(|pair| format!("{}: {}", name(pair), says(pair))).collect();
-    let description = format!("Paired differences of test accuracies, in points. {}.", rows.join("; "));
-    let mut svg = Svg::new(WIDTH, down.end + BOTTOM, description);
-    let Range { start: left, end: right } = ACROSS;
-    svg.text((left, 12.0), Side::Right, Ink::Muted, "difference of test accuracies in points");
-    for value in ticks(&plane.x, 9.0, 0.0) {
-        let x = across(value);
-        let (ink, width) = if value == 0.0 { (Ink::Muted, 1.2) } else { (Ink::Grid, 1.0) };
-        svg.line(&[(x, down.start), (x, down.end)], ink, width, 1.0);
-        let label = if value == 0.0 { "0".to_owned() } else { format!("{:+}", value as f32).replace('-', "−") };
-        svg.text((x, down.end + 14.0), Side::Centre, Ink::Muted, &label);
-    }
-    svg.text((left, down.end + 32.0), Side::Right, Ink::Muted, "← the second is better");
-    svg.text((right, down.end + 32.0), Side::Left, Ink::Muted, "the first is better →");
-    for (row, pair) in pairs.iter().enumerate() {
-        let y = down.start + ROW * (row as f64 + 0.5);
-        let ink = plots::ink(&pair.arm);
-        svg.text((left - 14.0, y), Side::Left, Ink::Text, &name(pair));
-        for difference in
-            pair.differences.iter().map(|difference| difference * 100.0).filter(|points| points.abs() <= limit)
-        {
-            svg.dot((across(difference), y + 7.0), 2.4, ink, 0.45);
+    let says: Vec<String> = pairs.iter().map(|pair| format!("{}: {}", name(pair), value(pair))).collect();
+    let description = format!("Paired differences of test accuracies, in points. {}.", says.join("; "));
+    let x = limits(pairs);
+    Some(Plot::of(|layout| {
+        let rows = Rows::new(layout, pairs.len(), 268.0, 220.0);
+        let (across, down) = (rows.across.clone(), rows.down.clone());
+        let mut svg = Svg::new(layout.width(), down.end + 40.0, description.clone());
+        let plane = Plane { x: x.clone(), y: 0.0..1.0, across, down };
+        axis(&mut svg, &plane);
+        for (row, pair) in pairs.iter().enumerate() {
+            mark(&mut svg, &plane, rows.middle(row), pair);
+            rows.write(&mut svg, row, Ink::Text, &name(pair), &value(pair), plane.across.end + 16.0);
         }
-        let mean = pair.difference.mean * 100.0;
-        if mean.abs() > limit {
-            // The axis does not reach it.
-            let arrow = if mean > 0.0 { "→" } else { "←" };
-            svg.bold((across(mean), y), Side::Centre, ink, arrow);
-        } else {
-            if let Some((low, high)) = pair.difference.interval() {
-                svg.line(&[(across(low * 100.0), y - 3.0), (across(high * 100.0), y - 3.0)], ink, 2.2, 1.0);
-            }
-            svg.dot((across(mean), y - 3.0), 4.6, ink, 1.0);
-        }
-        svg.text((right + 16.0, y), Side::Right, Ink::Text, &says(pair));
-    }
-    Some(svg)
+        svg
+    }))
 }
 
-/// How far the axis reaches on each side, in points: as far as all seeds, unless a few pairs are much farther apart than most.
-fn limit(pairs: &[Pair]) -> f64 {
-    let farthest = |pair: &Pair| pair.differences.iter().copied().map(f64::abs).fold(0.0, f64::max);
-    let mut reaches: Vec<f64> = pairs.iter().map(farthest).collect();
+fn axis(svg: &mut Svg, plane: &Plane) {
+    let (left, right, Range { start: top, end: bottom }) = (plane.across.start, plane.across.end, plane.down.clone());
+    svg.text((left, 12.0), Side::Right, Ink::Muted, "difference of test accuracies in points");
+    for (value, label) in ticks(&plane.x, 8.0, 0.0) {
+        let (x, _) = plane.point((value, 0.0));
+        let (ink, width) = if value == 0.0 { (Ink::Muted, 1.2) } else { (Ink::Grid, 1.0) };
+        svg.line(&[(x, top), (x, bottom)], ink, width, 1.0);
+        let sign = if value > 0.0 { "+" } else { "" };
+        svg.text((x, bottom + 14.0), Side::Centre, Ink::Muted, &format!("{sign}{label}"));
+    }
+    svg.text((left, bottom + 32.0), Side::Right, Ink::Muted, "← the second is better");
+    svg.text((right, bottom + 32.0), Side::Left, Ink::Muted, "the first is better →");
+}
+
+/// A pair's seeds as points, and its mean with its interval; an arrow where the axis does not reach the mean.
+fn mark(svg: &mut Svg, plane: &Plane, y: f64, pair: &Pair) {
+    let Range { start: low, end: high } = plane.x;
+    let across = |points: f64| plane.point((points.clamp(low, high), 0.0)).0;
+    let ink = plots::ink(&pair.arm);
+    let points = pair.differences.iter().map(|difference| difference * 100.0);
+    for seed in points.filter(|points| (low..=high).contains(points)) {
+        svg.dot((across(seed), y + 7.0), 2.4, ink, 0.45);
+    }
+    let mean = pair.difference.mean * 100.0;
+    if !(low..=high).contains(&mean) {
+        return svg.bold((across(mean), y), Side::Centre, ink, if mean > high { "→" } else { "←" });
+    }
+    if let Some((low, high)) = pair.difference.interval() {
+        svg.line(&[(across(low * 100.0), y - 3.0), (across(high * 100.0), y - 3.0)], ink, 2.2, 1.0);
+    }
+    svg.dot((across(mean), y - 3.0), 4.6, ink, 1.0);
+}
+
+/// What the axis shows, in points: zero, and all seeds and intervals, unless a few pairs are much farther apart than most.
+fn limits(pairs: &[&Pair]) -> Range<f64> {
+    let ends = |pair: &Pair| {
+        let (low, high) = pair.difference.interval().unwrap_or_default();
+        let seeds = pair.differences.iter();
+        seeds.fold([low.min(0.0), high.max(0.0)], |[low, high], &seed| [low.min(seed), high.max(seed)])
+    };
+    let ends: Vec<[f64; 2]> = pairs.iter().map(|pair| ends(pair)).collect();
+    let mut reaches: Vec<f64> = ends.iter().map(|[low, high]| high.max(-low)).collect();
     reaches.sort_by(f64::total_cmp);
-    let (Some(&median), Some(&largest)) = (reaches.get(reaches.len() / 2), reaches.last()) else { return 1.0 };
-    largest.min(4.0 * median).max(0.005) * 110.0
+    let most = (4.0 * reaches[reaches.len() / 2]).max(0.005);
+    let low = ends.iter().map(|end| end[0]).fold(0.0, f64::min).max(-most);
+    let high = ends.iter().map(|end| end[1]).fold(0.0, f64::max).min(most);
+    let margin = 0.04 * (high - low).max(0.002);
+    (low - margin) * 100.0..(high + margin) * 100.0
 }
 
 fn name(pair: &Pair) -> String {
     format!("{} − {}", pair.arm, pair.baseline)
 }
 
-fn says(pair: &Pair) -> String {
+fn value(pair: &Pair) -> String {
     let difference = signed(&pair.difference);
     match pair.p {
         Some(p) if pair.has_enough_seeds() => format!("{difference}, p = {p:.3}"),

@@ -9,7 +9,6 @@ mod caveats;
 mod differences;
 mod files;
 mod page;
-mod pictures;
 mod plots;
 mod reproduction;
 mod tables;
@@ -17,7 +16,7 @@ mod tables;
 mod tests;
 mod text;
 
-use super::svg::Svg;
+use super::svg::Plot;
 use crate::{sweep::merge::Results, system::console::Text};
 use analysis::Analysis;
 
@@ -50,12 +49,12 @@ pub fn text(results: &Results, no_times: bool) -> Text {
 }
 
 /// Every plot by its name; `None` where the sweep has nothing to show in it.
-fn plots(analysis: &Analysis) -> [(&'static str, Option<Svg>); 8] {
+fn plots(analysis: &Analysis) -> [(&'static str, Option<Plot>); 8] {
     [
         ("accuracy", plots::accuracy(analysis)),
         ("accuracy-others", plots::other_accuracy(analysis)),
         ("loss", plots::loss(analysis)),
-        ("differences", differences::draw(analysis)),
+        ("differences", differences::draw(&analysis.pairs.iter().collect::<Vec<_>>())),
         ("samples", plots::samples(analysis)),
         ("depth", plots::depth(analysis)),
         ("reliability", plots::reliability(analysis)),

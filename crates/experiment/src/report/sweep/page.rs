@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use super::{Options, analysis::Analysis, answer, caveats, pictures, reproduction, tables};
-use crate::report::{page, svg::Svg};
+use super::{Options, analysis::Analysis, answer, caveats, differences, reproduction, tables};
+use crate::report::{page, svg::Plot};
 use crate::{
     record::run::DataKind,
     sweep::{arms::Stage, record::JobRecord},
@@ -17,12 +17,25 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
     let epochs = number::counted(settings.epochs, "epoch");
     let plots = super::plots(analysis);
     let plot = |name: &str| plots.iter().find(|plot| plot.0 == name).and_then(|plot| plot.1.as_ref());
+    let headline = answer::headline(analysis);
+    let has_more_pairs = analysis.pairs.len() > headline.len();
     let main = html! {
         @if settings.data.kind == DataKind::BuiltIn { (page::built_in_notice(&settings.data.sentence)) }
         (answer::lead(analysis))
-        h2 { "How they learn" }
+        (figure(differences::draw(&headline).as_ref(),
+            "Paired differences of test accuracies. Small points are seeds: the same initial weights, order of pictures and dropout in \
+             both arms, as far as they share them. Large points are means, bars their 95 % t-intervals, and p is that of the exact \
+             two-sided sign-flip test."))
+        @if !has_more_pairs { (page::data_files(&["pairs.csv"])) }
+        (page::caveat("Intervals over seeds.",
+            "They show how much initial weights, order and dropout matter, for this training set and this test set. Other pictures of \
+             the same classes would move all arms, mostly together."))
+        (page::caveat("One learning rate.",
+            "Adam at 0.001 for every arm that does not say otherwise; no arm's learning rate was tuned."))
+        h2 { "Learning curves" }
         (figure(plot("accuracy"),
-            "Accuracy on the held-out validation pictures by epoch: the mean over seeds, with its 95 % t-interval as a band."))
+            "Accuracy on the held-out validation pictures by epoch: the mean over seeds, its 95 % t-interval as a band, and each seed \
+             as a thin line."))
         (figure(plot("accuracy-others"), "The other arms that learn the target classes, with frozen to compare."))
         @if let Some(loss) = plot("loss") {
             details {
@@ -30,48 +43,57 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
                 (page::figure(loss, "Mean cross-entropy on the validation pictures."))
             }
         }
+        (page::data_files(&["epochs.csv"]))
+        (page::caveat(&format!("{epochs}."),
+            "All arms are scored after the same number, fixed before the sweep; arms still improving would gain from more."))
         h2 { "Every arm" }
         (tables::arms(analysis))
         p.note {
-            "Test accuracy after " (epochs) ", declared before the sweep; the test set was scored once. Everything on the way (first "
-            "epoch, mean of all epochs) is measured on the last tenth of each class's training pictures, which are held out. ± is half "
-            "the width of a 95 % t-interval over seeds. Stage 1, in grey, is the training from which other arms take their features, "
-            "scored on its own classes."
+            "Test accuracy after " (epochs) "; the test set was scored once. Intermediate figures (first epoch, mean of all epochs) are "
+            "measured on the last tenth of each class's training pictures, which no arm was trained on. ± is half the width of a 95 % "
+            "t-interval over seeds. Stage 1, in grey, is the pretraining from which other arms take their features, scored on its own "
+            "classes."
         }
-        (section("Paired differences", plot("differences"),
-            "Small points are seeds: the same initial weights, order of pictures and dropout in both arms, as far as they have them in \
-             common. Large points are means, bars their 95 % t-intervals, and p is that of the exact two-sided sign-flip test."))
+        (page::data_files(&["arms.csv", "jobs.csv"]))
+        @if has_more_pairs {
+            (section("Paired differences", plot("differences"), "All paired differences of test accuracies, drawn as in figure 1."))
+            (page::data_files(&["pairs.csv"]))
+            (page::caveat("Many comparisons.",
+                "The p-values are not corrected for their number. Six seeds give no p below 0.031, so a single one of them is weak \
+                 evidence; look at the interval and at whether all seeds agree."))
+        }
         (section("When transfer pays", plot("samples"),
-            "Test accuracy by the number of target pictures a class. Smaller sets lie within larger ones; an epoch passes over a small \
-             set as often as it takes to see a fifth as many pictures as an epoch of all."))
+            "Test accuracy by the number of target pictures of each class. Smaller sets lie within larger ones and are repeated until an \
+             epoch has a fifth of a full epoch's pictures."))
         @if !analysis.sampled_pairs.is_empty() { (tables::sampled_pairs(analysis)) }
         (section("How deep", plot("depth"),
-            "Test accuracy by how much of the pretrained network was taken over, frozen or trained on; the rest starts from fresh weights."))
+            "Test accuracy by how many blocks of the pretrained network were taken over, frozen or fine-tuned; the rest starts from fresh \
+             weights."))
         @if analysis.times {
             (section("Time", plot("time"),
-                "Mean wall-clock time of one seed, validation included: features that are computed once (lighter), epochs (full), and \
+                "Mean wall-clock time per seed, validation included: features that are computed once (lighter), epochs (full), and \
                  stage 1, without which there would be no features (faint)."))
             p { (saved(analysis)) }
+            (page::caveat("Shared times.",
+                "Each arm is charged the whole time of the features that it shares with others. Times include other load on the machine."))
         }
         h2 { "How fast they learn" }
         (tables::speed(analysis))
         p.note {
-            "Epochs to a validation accuracy"
-            @if analysis.times { ", and seconds without stage 1" }
-            ": the mean over the seeds that reach it, with their number where not all do. "
-            @if analysis.times { "Training: features and epochs." }
+            "Mean epochs"
+            @if analysis.times { " (and seconds, without pretraining)" }
+            " to reach each validation accuracy; (4/6) means that four of six seeds reached it."
         }
         (tables::tutorial(analysis))
         (tables::classes(analysis))
-        h2 { "How sure, how right" }
+        h2 { "Calibration: does confidence match accuracy?" }
         (figure(plot("reliability"),
-            "Test pictures of all seeds, sorted by the probability of the predicted class into 15 bins of equal width: how often it was \
-             right there. Below the diagonal the network is overconfident. Each name ends with the expected calibration error in points; \
-             bins with less than a hundredth of the pictures are left out."))
+            "Test pictures of all seeds, sorted by the probability of the predicted class into 15 bins of equal width: how many were \
+             correct. The grey diagonal is perfect calibration; below it the network is overconfident. The number after each name is the \
+             expected calibration error (ECE) in points; bins with less than a hundredth of the pictures are left out."))
         (tables::calibration(analysis))
         (tables::confusions(analysis))
-        (pictures::mistakes(analysis))
-        (pictures::filters(analysis))
+        (mistakes(analysis))
         (caveats::section(analysis, options))
         (reproduction::section(analysis))
     };
@@ -79,7 +101,7 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
     let arms = analysis.arms.iter().filter(|figures| !figures.is_stage_1()).count();
     let seeds: BTreeSet<u64> = records.iter().map(|record| record.seed).collect();
     let kicker = format!(
-        "Thawline {} · {}, {}, {} trainings of {epochs}",
+        "Thawline {} · {}, {}, {} training runs of {epochs} each",
         settings.thawline,
         number::counted(arms, "arm"),
         number::counted(seeds.len(), "seed"),
@@ -90,11 +112,11 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
     page::document(&format!("What transfer is worth on {}", settings.subject()), &kicker, &main, &footer)
 }
 
-fn figure(plot: Option<&Svg>, caption: &str) -> Markup {
+fn figure(plot: Option<&Plot>, caption: &str) -> Markup {
     html! { @if let Some(plot) = plot { (page::figure(plot, caption)) } }
 }
 
-fn section(heading: &str, plot: Option<&Svg>, caption: &str) -> Markup {
+fn section(heading: &str, plot: Option<&Plot>, caption: &str) -> Markup {
     html! { @if plot.is_some() { h2 { (heading) } (figure(plot, caption)) } }
 }
 
@@ -124,11 +146,33 @@ fn saved(analysis: &Analysis) -> String {
     let once: f64 = kinds.iter().map(|(_, seconds, _)| seconds).sum();
     let again: f64 = kinds.iter().map(|&(_, seconds, read)| seconds * read as f64 / all as f64).sum();
     format!(
-        "Sharing one stage 1 between all arms of a seed took {} instead of {}. Keeping the features, computed once for all heads on \
-         top of them, took {} instead of {} for computing them in every epoch of every arm.",
-        number::duration(spent),
+        "Sharing pretraining between the arms of a seed cut it from {} to {}. Computing frozen features once for all heads took {} \
+         instead of {} for every epoch of every arm.",
         number::duration(charged.max(spent)),
+        number::duration(spent),
         number::duration(once),
         number::duration(again.max(once))
     )
+}
+
+/// The test pictures on which arms were wrong and most confident.
+fn mistakes(analysis: &Analysis) -> Markup {
+    let shown: Vec<_> = ["frozen", "scratch"].into_iter().filter_map(|arm| analysis.arm(arm)).collect();
+    html! {
+        @if !shown.is_empty() {
+            h2 { "Most confident mistakes" }
+            @for figures in shown {
+                h3 { (figures.name) }
+                (page::mistakes(figures.records[0].mistakes.iter().map(|mistake| page::Mistake {
+                    class: &mistake.class,
+                    predicted: &mistake.predicted,
+                    probability: mistake.confidence,
+                    picture: &mistake.picture,
+                    origin: format!("test picture {}", mistake.index),
+                    file_name: None,
+                })))
+            }
+            p.note { "Test pictures, with the predicted class and its probability; first seed." }
+        }
+    }
 }

@@ -7,12 +7,12 @@ use crate::report::{
     bars::{self, Bar},
     curves::{Axis, Chart, Curve, Measure},
     palette::Ink,
-    svg::Svg,
+    svg::Plot,
 };
 use crate::{
     sweep::{
         arms::Half,
-        record::Epoch,
+        record::{Epoch, JobRecord},
         statistics::{BINS, Sample},
     },
     system::number,
@@ -42,12 +42,12 @@ fn is_main(name: &str) -> bool {
 }
 
 /// Validation accuracy by epoch of the arms that answer the question.
-pub(super) fn accuracy(analysis: &Analysis) -> Option<Svg> {
+pub(super) fn accuracy(analysis: &Analysis) -> Option<Plot> {
     by_epoch(analysis, Measure::Accuracy, is_answer)
 }
 
 /// The same of the other arms that learn the target classes, with `frozen` to compare.
-pub(super) fn other_accuracy(analysis: &Analysis) -> Option<Svg> {
+pub(super) fn other_accuracy(analysis: &Analysis) -> Option<Plot> {
     let is_other =
         |arm: &ArmFigures| arm.arm.learns == Half::Target && !is_answer(arm) && !arm.name.starts_with("depth-");
     analysis.main().find(|arm| is_other(arm))?;
@@ -55,12 +55,12 @@ pub(super) fn other_accuracy(analysis: &Analysis) -> Option<Svg> {
 }
 
 /// Validation loss by epoch of the arms that answer the question.
-pub(super) fn loss(analysis: &Analysis) -> Option<Svg> {
+pub(super) fn loss(analysis: &Analysis) -> Option<Plot> {
     by_epoch(analysis, Measure::Loss, is_answer)
 }
 
 /// The mean of each arm by epoch, with its interval.
-fn by_epoch(analysis: &Analysis, measure: Measure, shown: impl Fn(&ArmFigures) -> bool) -> Option<Svg> {
+fn by_epoch(analysis: &Analysis, measure: Measure, shown: impl Fn(&ArmFigures) -> bool) -> Option<Plot> {
     let (title, value): (_, fn(&Epoch) -> f64) = match measure {
         Measure::Accuracy => ("validation accuracy in %", |epoch| epoch.val_accuracy),
         Measure::Loss => ("validation loss (cross-entropy)", |epoch| epoch.val_loss),
@@ -71,7 +71,11 @@ fn by_epoch(analysis: &Analysis, measure: Measure, shown: impl Fn(&ArmFigures) -
             let values: Vec<f64> = arm.records.iter().map(|record| value(&record.history[epoch])).collect();
             Some(((epoch + 1) as f64, Sample::of(&values)?))
         };
-        curve(arm.name, measure, is_main(arm.name), (0..epochs).filter_map(sample).collect())
+        let seed = |record: &&JobRecord| (1..).map(f64::from).zip(record.history.iter().map(value)).collect();
+        let mean = curve(arm.name, measure, is_main(arm.name), (0..epochs).filter_map(sample).collect());
+        // Thin lines of more arms than these would hide each other.
+        let has_seeds = arm.records.len() > 1 && is_answer(arm);
+        Curve { seeds: arm.records.iter().filter(|_| has_seeds).map(seed).collect(), ..mean }
     };
     let curves: Vec<Curve> = analysis.main().filter(|arm| shown(arm)).map(of_arm).collect();
     drawn(Chart::by_epoch(title.to_owned(), measure, curves))
@@ -84,18 +88,18 @@ fn curve(name: &str, measure: Measure, main: bool, samples: Vec<(f64, Sample)>) 
     Curve { band, ..measure.curve(name, ink(name), main, points) }
 }
 
-fn test_accuracy(x: Axis, curves: Vec<Curve>) -> Option<Svg> {
+fn test_accuracy(x: Axis, curves: Vec<Curve>) -> Option<Plot> {
     let title = "test accuracy in %".to_owned();
     drawn(Chart { title, measure: Measure::Accuracy, x, curves, marks: Vec::new() })
 }
 
 /// The chart, unless it is empty.
-fn drawn(chart: Chart) -> Option<Svg> {
+fn drawn(chart: Chart) -> Option<Plot> {
     chart.curves.iter().any(|curve| !curve.points.is_empty()).then(|| chart.draw())
 }
 
 /// Test accuracy by pictures a class, on a logarithmic axis.
-pub(super) fn samples(analysis: &Analysis) -> Option<Svg> {
+pub(super) fn samples(analysis: &Analysis) -> Option<Plot> {
     let size = |arm: &ArmFigures| arm.train_examples as f64 / arm.records[0].classes.len() as f64;
     let sampled: BTreeSet<&str> = analysis.sampled().map(|(base, _)| base).collect();
     let mut sizes: Vec<usize> = Vec::new();
@@ -113,11 +117,11 @@ pub(super) fn samples(analysis: &Analysis) -> Option<Svg> {
     let place = |&size: &usize| libm::log10(size as f64);
     let ticks = sizes.iter().map(|size| (place(size), number::count(*size as u64))).collect();
     let limits = place(sizes.first()?)..place(sizes.last()?);
-    test_accuracy(Axis { title: "training pictures a class, logarithmic", ticks, limits }, curves)
+    test_accuracy(Axis { title: "training pictures of each class, log scale", ticks, limits }, curves)
 }
 
 /// Test accuracy by the number of blocks taken over.
-pub(super) fn depth(analysis: &Analysis) -> Option<Svg> {
+pub(super) fn depth(analysis: &Analysis) -> Option<Plot> {
     analysis.arms.iter().find(|arm| arm.name.starts_with("depth-"))?;
     let lines = [
         ("frozen", ["scratch", "depth-1-frozen", "frozen", "depth-3-frozen"]),
@@ -134,7 +138,7 @@ pub(super) fn depth(analysis: &Analysis) -> Option<Svg> {
 
 /// Test accuracy by confidence, all seeds of an arm together. Bins with less than a hundredth of the predictions are left
 /// out: they scatter too much to say anything.
-pub(super) fn reliability(analysis: &Analysis) -> Option<Svg> {
+pub(super) fn reliability(analysis: &Analysis) -> Option<Plot> {
     let of_arm = |arm: &ArmFigures| {
         let all: usize = arm.records.iter().map(|record| record.test.examples).sum();
         let bin = |index: usize| {
@@ -147,34 +151,28 @@ pub(super) fn reliability(analysis: &Analysis) -> Option<Svg> {
         };
         let name = format!("{} {:.1}", arm.name, arm.ece.mean * 100.0);
         let points = (0..BINS).filter_map(bin).collect();
-        Curve { name, ink: ink(arm.name), main: is_main(arm.name), points, band: Vec::new() }
+        Curve { name, ink: ink(arm.name), main: is_main(arm.name), points, ..Curve::default() }
     };
     let mut curves: Vec<Curve> = analysis.main().filter(|arm| is_answer(arm)).map(of_arm).collect();
     let lowest = curves.iter().flat_map(|curve| &curve.points).map(|&(x, y)| x.min(y)).reduce(f64::min)?;
     let lowest = ((lowest * 10.0).floor() / 10.0).min(0.9);
-    curves.push(Curve {
-        name: "as sure as right".to_owned(),
-        ink: Ink::Muted,
-        main: false,
-        points: vec![(lowest, lowest), (1.0, 1.0)],
-        band: Vec::new(),
-    });
+    curves.push(Curve { ink: Ink::Muted, points: vec![(lowest, lowest), (1.0, 1.0)], ..Curve::default() });
     let tenths = (lowest * 10.0).round() as u32..=10;
     let ticks = tenths.map(|tenth| (f64::from(tenth) / 10.0, (tenth * 10).to_string())).collect();
     test_accuracy(Axis { title: "confidence in %", ticks, limits: lowest..1.0 }, curves)
 }
 
 /// Mean seconds of each arm: features, epochs, and stage 1.
-pub(super) fn time(analysis: &Analysis) -> Option<Svg> {
+pub(super) fn time(analysis: &Analysis) -> Option<Plot> {
     let bar = |arm: &ArmFigures| {
         let seconds = arm.seconds?;
         let mut says = number::duration(seconds.learning());
         if seconds.stage_1 > 0.0 {
-            says += &format!(", with stage 1 {}", number::duration(seconds.with_stage_1()));
+            says += &format!(", with pretraining {}", number::duration(seconds.with_stage_1()));
         }
         let parts = vec![(seconds.features, 0.6), (seconds.epochs, 1.0), (seconds.stage_1, 0.22)];
         Some(Bar { name: arm.name.to_owned(), ink: ink(arm.name), parts, says })
     };
     let bars: Vec<Bar> = analysis.main().filter_map(bar).collect();
-    (!bars.is_empty()).then(|| bars::draw("mean training time of a seed", &bars))
+    (!bars.is_empty()).then(|| bars::draw("mean training time per seed", &bars))
 }

@@ -58,7 +58,7 @@ pub(super) fn speed(analysis: &Analysis) -> Markup {
     let mut head = vec!["arm".to_owned()];
     head.extend(THRESHOLDS.map(|threshold| format!("epochs to {:.0}\u{a0}%", threshold * 100.0)));
     if analysis.times {
-        head.extend(["training".to_owned(), "with stage 1".to_owned()]);
+        head.extend(["training".to_owned(), "with pretraining".to_owned()]);
     }
     head.push("trainable weights".to_owned());
     let rows = analysis.main().map(|figures| {
@@ -96,7 +96,7 @@ pub(super) fn classes(analysis: &Analysis) -> Markup {
     let arms: Vec<&ArmFigures> = analysis.main().filter(|figures| figures.arm.learns == Half::Target).collect();
     let Some(first) = arms.first() else { return Markup::default() };
     let classes = &first.records[0].classes;
-    let mut head = vec!["share of the test pictures that is right".to_owned()];
+    let mut head = vec!["test accuracy by class".to_owned()];
     head.extend(classes.iter().cloned());
     let rows = arms.iter().map(|figures| {
         let share = |class: usize| number::percent_briefly(figures.mean(|record| record.per_class()[class]));
@@ -115,7 +115,7 @@ pub(super) fn confusions(analysis: &Analysis) -> Markup {
         }
     };
     html! {
-        h2 { "Which classes they confuse" }
+        h2 { "Confusion matrices" }
         (matrices(shown))
         @if !others.is_empty() { details { summary { "The other arms" } (matrices(others)) } }
         p.note { (confusion_caption("Test pictures of all seeds")) }
@@ -137,7 +137,7 @@ pub(super) fn sampled_pairs(analysis: &Analysis) -> Markup {
     let base = |pair: &Pair, arm: &str| pair.arm.split('@').next() == Some(arm);
     let has_pairs = |arm: &&str| analysis.sampled_pairs.iter().any(|pair| base(pair, arm));
     let arms: Vec<&str> = ["frozen", "fine-tune"].into_iter().filter(has_pairs).collect();
-    let mut head = vec!["pictures a class".to_owned()];
+    let mut head = vec!["pictures of each class".to_owned()];
     head.extend(arms.iter().map(|arm| format!("{arm} − scratch, points")));
     head.push("seeds".to_owned());
     let rows = SAMPLES.into_iter().filter_map(|size| {

@@ -100,7 +100,9 @@ fn file(results: &Results, name: &str, options: &Options) -> String {
 fn answer(results: &Results) -> Vec<String> {
     let page = file(results, "report.html", &Options::default());
     let paragraphs = page.split("<p class=\"lead\">").skip(1);
-    paragraphs.map(|rest| words(&format!("<p>{}", rest.split("</p>").next().unwrap_or_default()))).collect()
+    paragraphs
+        .map(|rest| words(&format!("<p>{}", rest.split("</p>").next().unwrap_or_default())).trim().to_owned())
+        .collect()
 }
 
 const SIX: [(&str, &[u64]); 3] = [
@@ -115,19 +117,18 @@ fn the_answer_is_three_sentences_with_the_numbers_in_them() {
     let [end, start, price] = &answer(&results(&SIX))[..] else { panic!() };
     assert_eq!(
         end,
-        "With features learned on airplane, automobile, bird, cat and deer and then frozen, a fresh head is right on \
-         83.93 ± 0.23 % of the test pictures of dog, frog, horse, ship and truck after 3 epochs; the same network trained on them \
-         from its initialisation is right on 86.00 ± 0.30 %, so transfer ends 2.1 ± 0.1 points lower (6 seeds, exact sign-flip \
-         test, p = 0.031)."
+        "With features pretrained on airplane, automobile, bird, cat and deer and then frozen, a new head reaches \
+         83.93 ± 0.23 % test accuracy on dog, frog, horse, ship and truck after 3 epochs; the same network trained from scratch \
+         reaches 86.00 ± 0.30 %: transfer ends 2.1 ± 0.1 points lower (6 seeds, exact sign-flip test, p = 0.031)."
     );
     assert_eq!(
         start,
-        "After the first epoch the fresh head is right on 73.9 % of the validation pictures against 76.0 %, 2.1 ± 0.1 points lower; \
-         untrained frozen features reach 74.03 ± 0.29 % in the end, so what the source classes taught them is worth 9.9 ± 0.1 points."
+        "After one epoch the new head reaches 73.9 % validation accuracy, 2.1 ± 0.1 points below scratch (76.0 %). On untrained \
+         features a head reaches 74.03 ± 0.29 %, so pretraining adds 9.9 ± 0.1 points."
     );
     assert_eq!(
         price,
-        "The head learns in 10.0 s where the whole network takes 30.0 s, but with the features' own training transfer takes 40.0 s."
+        "Training the head takes 10.0 s, the whole network 30.0 s; including pretraining, transfer takes 40.0 s."
     );
 }
 
@@ -135,19 +136,19 @@ fn the_answer_is_three_sentences_with_the_numbers_in_them() {
 fn what_is_not_shown_is_not_claimed() {
     let equal = results(&[("frozen", &[838, 840, 842, 836, 839, 841]), ("scratch", &[840, 838, 841, 838, 838, 842])]);
     let end = &answer(&equal)[0];
-    assert!(end.contains("no better and no worse end is shown (difference −0.02 ± 0.18 points; 6 seeds"), "{end}");
+    assert!(end.contains("the data do not show a difference, which could be −0.2 to +0.2 points (6 seeds"), "{end}");
     let few = results(&[("frozen", &[838, 840, 842]), ("scratch", &[858, 861, 863])]);
     let end = &answer(&few)[0];
-    assert!(end.contains("the difference is −2.07 ± 0.14 points, which 3 seeds cannot prove."), "{end}");
+    assert!(end.contains("a difference of −2.07 ± 0.14 points; 3 seeds are too few for a test."), "{end}");
     assert!(!end.contains("p ="), "{end}");
     let few = results(&[("frozen", &[838, 840]), ("frozen-random", &[740, 741])]);
     let start = &answer(&few)[1];
     assert!(
-        start.contains("reach 74.05 ± 0.64 % in the end, 9.8 ± 0.6 points lower, which 2 seeds cannot prove."),
+        start.contains("74.05 ± 0.64 %: a difference of +9.85 ± 0.64 points; 2 seeds are too few for a test."),
         "{start}"
     );
     let one = results(&[("frozen", &[838]), ("scratch", &[858])]);
-    assert!(answer(&one)[0].contains("the difference is −2.00 points, which 1 seed cannot prove."));
+    assert!(answer(&one)[0].contains("a difference of −2.00 points; 1 seed is too few for a test."));
     let level: [(&str, &[u64]); 6] = [
         SIX[0],
         SIX[1],
@@ -157,9 +158,13 @@ fn what_is_not_shown_is_not_claimed() {
         ("scratch@2500", &[801, 809, 820]),
     ];
     let price = &answer(&results(&level))[2];
-    let words = "with 10 pictures a class transfer is 9.9 ± 0.8 points ahead of training from the initialisation, with 2,500 it is \
-                 level with it (3 seeds).";
+    let words = "With 10 pictures of each class transfer is 9.9 ± 0.8 points ahead of training from scratch, with 2,500 it is level \
+                 with it (3 seeds).";
     assert!(price.ends_with(words), "{price}");
+    let chance = results(&[SIX[0], ("frozen-random", &[200, 210, 205, 201, 204, 206])]);
+    assert!(answer(&chance)[1].contains("hardly more than chance (20.0 %): it has not learned"));
+    let matched = results(&[SIX[0], SIX[2], ("frozen-random-matched", &[800, 801, 802, 803, 804, 805])]);
+    assert!(answer(&matched)[1].contains("On untrained features of the same scale a head reaches 80.25 ± 0.20 %"));
     let none = results(&[("pixels", &[520])]);
     assert!(answer(&none)[0].contains("has no arm frozen, so it does not say"));
 }
