@@ -94,3 +94,22 @@ fn cifar_10_has_no_coarse_labels() {
     assert_eq!(call.code, Some(2));
     assert!(call.stderr.contains("middling"), "{}", call.stderr);
 }
+
+#[test]
+fn a_sweep_takes_its_source_classes_from_cifar_100() {
+    let place = Place::new();
+    write_cifar_100(&place);
+    let small = "--source-data hundred.tar.gz --seeds 0 --epochs 1 --batch-size 16 --filters 2 --dense 4 --no-times";
+    let data = archive().to_str().unwrap();
+    let line = format!("sweep --data {data} --out sweep --labels coarse --arms frozen,scratch,reversed {small}");
+    let call = place.call(line.split(' '));
+    assert_eq!(call.code, Some(0), "{}", call.stderr);
+    let record = |name: &str| -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(place.path(&format!("sweep/jobs/{name}-seed-0.json"))).unwrap()).unwrap()
+    };
+    let classes = |name: &str| record(name)["classes"].as_array().unwrap().len();
+    assert_eq!([classes("pretrain-source"), classes("frozen"), classes("reversed")], [20, 5, 20]);
+    assert_eq!(record("pretrain-source")["classes"][19], "coarse_19");
+    let report = std::fs::read_to_string(place.path("sweep/report.html")).unwrap();
+    assert!(report.contains("--source-data hundred.tar.gz --labels coarse"));
+}

@@ -295,21 +295,66 @@ fn the_plan_is_shown_without_doing_anything() {
 }
 
 #[test]
+fn recipes_are_chosen_on_held_out_pictures_and_shown() {
+    let place = Place::new();
+    let flags = "--arms scratch,scratch-long,fine-tune,frozen --seeds 3,4 --epochs 1 --tune";
+    let call = sweep(&place, "sweep", flags);
+    assert!(call.stdout.contains("8 jobs + 18 trials + 2 pretrainings, 0 done"), "{}", call.stdout);
+    let record = |name: &str| {
+        JobRecord::parse(&fs::read(place.path("sweep/jobs").join(format!("{name}.json"))).unwrap()).unwrap()
+    };
+    let held_out = |record: &JobRecord| record.history.last().unwrap().val_accuracy;
+    for base in ["scratch", "fine-tune"] {
+        let files = names(&place.path("sweep/jobs")).into_iter();
+        let trials = files.filter_map(|name| Some(name.strip_suffix(".json")?.to_owned()));
+        let trials: Vec<JobRecord> =
+            trials.filter(|name| name.starts_with(&format!("try-{base}-"))).map(|name| record(&name)).collect();
+        assert_eq!(trials.len(), 9, "as many for each");
+        let best = trials.iter().map(held_out).fold(0.0, f64::max);
+        for seed in [3, 4] {
+            let chosen = record(&format!("{base}-seed-{seed}")).arm.recipe;
+            assert!(trials.iter().any(|trial| trial.arm.recipe == chosen && held_out(trial) == best), "{chosen:?}");
+        }
+    }
+    let recipe = |name: &str| record(name).arm.recipe;
+    assert_eq!((recipe("scratch-long-seed-4"), recipe("frozen-seed-3")), (recipe("scratch-seed-4"), None));
+    assert_eq!((record("scratch-long-seed-4").history.len(), record("scratch-seed-4").history.len()), (2, 1));
+    let page = fs::read_to_string(place.path("sweep/report.html")).unwrap();
+    assert!(page.contains("What was tried") && page.contains("try-fine-tune-3e-3-one-cycle"));
+    // Another process does no trial again, and comes to the same recipes.
+    let again = sweep(&place, "sweep", flags);
+    assert!(again.stdout.contains("8 jobs + 18 trials, 26 done"), "{}", again.stdout);
+}
+
+#[test]
+fn splits_go_both_ways() {
+    let place = Place::new();
+    let call = sweep(&place, "sweep", "--arms splits --splits 4 --seeds 0 --epochs 1");
+    assert!(call.stdout.contains("8 jobs + 8 pretrainings, 0 done"), "{}", call.stdout);
+}
+
+#[test]
 fn mistakes_are_one_line_and_leave_nothing_behind() {
     let place = Place::new();
     let data = archive().to_str().unwrap();
     for (flags, words) in [
-        ("--arms frozen,melted", "--arms: there is no arm 'melted'; expected some of tutorial, frozen"),
+        ("--arms frozen,melted", "--arms: unknown arm 'melted'; expected some of tutorial, frozen"),
         ("--preset controls --arms frozen", "'--preset <PRESET>' cannot be used with '--arms <NAMES>'"),
         ("--preset enormous", "'enormous' for '--preset <PRESET>'; expected one of quick, controls, full"),
-        ("--seeds 4..4", "--seeds: the range 4..4 is empty; its end does not belong to it"),
-        ("--seeds one", "--seeds: 'one' is no seed"),
+        ("--seeds 4..4", "--seeds: the range 4..4 is empty; its end is not part of it"),
+        ("--seeds one", "--seeds: 'one' is not a seed"),
         ("--shard 3/2", "expected I/N with I from 1 to N, such as 2/8"),
         ("--epochs 0", "'--epochs <N>': expected a whole number, at least 1"),
-        ("--arms frozen@500", "frozen@500: boat has 18 training pictures besides those held out, and this arm learns"),
+        ("--arms frozen@500", "frozen@500: boat has 18 training pictures left after holding out, and this arm needs"),
         ("--arms vehicles-to-animals", "the data have no class"),
         ("--arms frozen-warm --target 5-8", "a warm head needs as many target classes as source classes"),
-        ("--per-class 1", "--per-class 1 leaves no pictures of boat to learn from; expected at least 2"),
+        ("--arms splits --source-epochs 3", "splits are compared with stage 1, which must have as many epochs"),
+        ("--arms splits --splits 127", "'--splits <N>': expected a whole number from 1 to 126"),
+        (
+            "--source-data built-in --arms joint",
+            "joint: with --source-data, arms on source and target classes together",
+        ),
+        ("--per-class 1", "--per-class 1 leaves no training pictures of boat; expected at least 2"),
     ] {
         let line = format!("sweep --data {data} --out sweep {flags}");
         let call = place.call(line.split(' '));
@@ -329,24 +374,27 @@ fn folders_that_are_no_sweep_or_another_one_are_refused() {
         assert_eq!(call.code, Some(2), "{line}: {}", call.stderr);
         assert!(call.stderr.contains(words) && call.stderr.lines().count() == 1, "{line}: {}", call.stderr);
     };
-    refused("report .", ". is not a sweep's folder: it has no sweep.json");
-    refused("report nowhere", "nowhere is not a sweep's folder");
+    refused("report .", ". is not a sweep folder: sweep.json is missing");
+    refused("report nowhere", "nowhere is not a sweep folder");
     let longer = place.call(small_sweep("sweep", "--epochs 3"));
     assert_eq!(longer.code, Some(2));
     assert!(longer.stderr.contains("sweep holds a sweep of other settings: epochs is 3 and 2"), "{}", longer.stderr);
     sweep(&place, "longer", "--arms pixels --epochs 3");
-    refused("report sweep longer", "hold different sweeps: epochs is 2 and 3; report on each alone");
+    refused(
+        "report sweep longer",
+        "hold different sweeps: epochs is 2 and 3, source-epochs is 2 and 3; report on each separately",
+    );
 
     let record = place.path("sweep/jobs/pixels-seed-0.json");
     let whole = fs::read_to_string(&record).unwrap();
     fs::write(&record, &whole[..whole.len() / 2]).unwrap();
-    refused("report sweep", "pixels-seed-0.json: no record of a job");
+    refused("report sweep", "pixels-seed-0.json: not a job record");
     let call = place.call(small_sweep("sweep", "--arms pixels"));
-    assert!(call.code == Some(2) && call.stderr.contains("remove it, and the same command does the job anew"));
+    assert!(call.code == Some(2) && call.stderr.contains("remove it to run the job again"));
 
     // One digit, and the files that macOS puts beside those of others.
     fs::write(&record, whole.replacen("\"nll\": 1.", "\"nll\": 0.", 1)).unwrap();
-    refused("report sweep", "pixels-seed-0.json: no record of a job: it is damaged, or was changed");
+    refused("report sweep", "pixels-seed-0.json: not a job record: it is damaged or was changed");
     fs::write(&record, &whole).unwrap();
     fs::write(place.path("sweep/jobs/._pixels-seed-0.json"), b"\0\x05\x16\x07\0\x02\0\0Mac OS X").unwrap();
     assert_eq!(place.call(["report", "sweep"]).code, Some(0));
@@ -359,8 +407,14 @@ fn folders_that_are_no_sweep_or_another_one_are_refused() {
     fs::write(place.path("forged/jobs/pixels-seed-0.json"), other.to_json()).unwrap();
     refused("report sweep forged", "have different results for pixels, seed 0");
 
-    // A setting that the program does not know would be passed over.
     let settings = fs::read_to_string(place.path("sweep/sweep.json")).unwrap();
+    fs::write(place.path("sweep/sweep.json"), settings.replacen("\"format\": 3", "\"format\": 2", 1)).unwrap();
+    let words = "a sweep of format 2 by Thawline 0.1.0, and this program reads format 3: its protocol differs";
+    refused("report sweep", words);
+    let call = place.call(small_sweep("sweep", "--arms pixels"));
+    assert!(call.code == Some(2) && call.stderr.contains(words), "{}", call.stderr);
+
+    // An unknown setting would be ignored.
     fs::write(place.path("sweep/sweep.json"), settings.replacen('{', "{\"rate\": 1,", 1)).unwrap();
     refused("report sweep", "sweep.json: 'rate' is unknown");
 }

@@ -6,30 +6,34 @@ use std::{
 };
 
 use clap::Args;
-use thawline_tensor::{simd::Level, threads};
+use thawline_tensor::{nn::Network, simd::Level, threads};
 
 use super::report;
 use super::{
-    flags::{MachineArgs, NetworkArgs},
-    values::count,
+    flags::{MachineArgs, ModelArgs},
+    values::{count, learning_rate},
 };
 use crate::{
     data::{
         classes,
         open::{self, BUILT_IN, Data},
     },
-    models::Architecture,
+    record::{
+        options::{Augment, Labels, Schedule},
+        run::ClassRecord,
+    },
     report::sweep::Options,
     sweep::{
-        arms::{self, Arm, Classes, Preset, Pretraining},
+        arms::{self, Arm, MOST_SPLITS, Preset, Pretraining},
         cost,
         folder::SweepFolder,
         merge,
         plan::{self, Job, Shard},
         progress::SweepProgress,
         protocol::Pictures,
-        record,
+        record::{self, JobRecord},
         settings::Settings,
+        tuning,
         worker::Worker,
     },
     system::{
@@ -58,15 +62,15 @@ pub struct SweepArgs {
     /// Arms by name, or the groups samples, depth, splits; see docs/experiment.md
     #[arg(long, value_name = "NAMES", help_heading = "Sweep")]
     pub arms: Option<String>,
-    /// Seeds: numbers and half-open ranges
-    #[arg(long, value_name = "SEEDS", default_value = "0..6", help_heading = "Sweep")]
-    pub seeds: String,
-    /// Passes over the training pictures; the test set is scored after the last [default: the preset's, else 10]
-    #[arg(long, value_name = "N", value_parser = count, help_heading = "Sweep")]
-    pub epochs: Option<usize>,
-    /// Pictures per step
-    #[arg(long, value_name = "N", default_value = "128", value_parser = count, help_heading = "Sweep")]
-    pub batch_size: usize,
+    /// Seeds: numbers and half-open ranges [default: the preset's, else 0..6]
+    #[arg(long, value_name = "SEEDS", help_heading = "Sweep")]
+    pub seeds: Option<String>,
+    /// Random splits of the classes in the group splits, each in both directions
+    #[arg(long, value_name = "N", default_value = "3", value_parser = splits, help_heading = "Sweep")]
+    pub splits: u32,
+    /// Choose learning rate and schedule of scratch and fine-tune by trials on held-out pictures
+    #[arg(long, help_heading = "Sweep")]
+    pub tune: bool,
     /// Run shard I of N; N such processes share one folder
     #[arg(long, value_name = "I/N", help_heading = "Sweep")]
     pub shard: Option<Shard>,
@@ -82,13 +86,39 @@ pub struct SweepArgs {
     /// Print only the results
     #[arg(long, help_heading = "Sweep")]
     pub quiet: bool,
+    /// Passes over the training pictures; the test set is scored after the last [default: the preset's, else 10]
+    #[arg(long, value_name = "N", value_parser = count, help_heading = "Training")]
+    pub epochs: Option<usize>,
+    /// Passes of the pretraining [default: as --epochs]
+    #[arg(long, value_name = "N", value_parser = count, help_heading = "Training")]
+    pub source_epochs: Option<usize>,
+    /// Pictures per step
+    #[arg(long, value_name = "N", default_value = "128", value_parser = count, help_heading = "Training")]
+    pub batch_size: usize,
+    /// Adam's learning rate
+    #[arg(long, value_name = "RATE", default_value = "0.001", value_parser = learning_rate, help_heading = "Training")]
+    pub learning_rate: f64,
+    /// Learning-rate schedule: constant, cosine or one-cycle
+    #[arg(long, value_name = "COURSE", value_enum, hide_possible_values = true, default_value_t = Schedule::Cosine)]
+    #[arg(help_heading = "Training")]
+    pub schedule: Schedule,
+    /// Randomly augment the training pictures: flip, crop or flip,crop
+    #[arg(long, value_name = "CHANGES", help_heading = "Training")]
+    pub augment: Option<Augment>,
     /// CIFAR .tar.gz, folder of .bin files, or built-in [default: as for run; quick: built-in]
     #[arg(long, value_name = "PATH", help_heading = "Data")]
     pub data: Option<PathBuf>,
-    /// Classes of the pretraining: labels, ranges, names
-    #[arg(long, value_name = "CLASSES", default_value = "0-4", help_heading = "Data")]
-    pub source: String,
-    /// Classes of the training after it
+    /// Another data set for the pretraining, such as CIFAR-100
+    #[arg(long, value_name = "PATH", help_heading = "Data")]
+    pub source_data: Option<PathBuf>,
+    /// Labels of CIFAR-100 (--source-data's, else --data's): fine or coarse
+    #[arg(long, value_name = "LABELS", value_enum, hide_possible_values = true, default_value_t = Labels::Fine)]
+    #[arg(help_heading = "Data")]
+    pub labels: Labels,
+    /// Classes of the pretraining: labels, ranges, names [default: 0-4; with --source-data all]
+    #[arg(long, value_name = "CLASSES", help_heading = "Data")]
+    pub source: Option<String>,
+    /// Classes of stage 2
     #[arg(long, value_name = "CLASSES", default_value = "5-9", help_heading = "Data")]
     pub target: String,
     /// Use at most N training pictures of each class
@@ -96,16 +126,22 @@ pub struct SweepArgs {
     pub per_class: Option<usize>,
     /// The network.
     #[command(flatten)]
-    pub network: NetworkArgs,
+    pub network: ModelArgs,
     /// The machine.
     #[command(flatten)]
     pub machine: MachineArgs,
 }
 
-/// Performs the sweep, or goes on with it.
+/// At most as many random splits as ten classes have.
+fn splits(text: &str) -> Result<u32, String> {
+    let parsed = text.parse().ok().filter(|splits| (1..=MOST_SPLITS).contains(splits));
+    parsed.ok_or_else(|| format!("expected a whole number from 1 to {MOST_SPLITS}"))
+}
+
+/// Performs or resumes the sweep.
 ///
 /// # Errors
-/// Bad flags or data; a machine that fails; a loss that is no number; a signal.
+/// Bad flags or data; a machine that fails; a loss that is not a number; a signal.
 pub fn sweep(args: &SweepArgs) -> Result<()> {
     choose_level(args.machine.simd)?;
     let interrupts = Interrupts::listen()?;
@@ -115,78 +151,77 @@ pub fn sweep(args: &SweepArgs) -> Result<()> {
 fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
     let console = Console { quiet: args.quiet, stdout_is_data: false };
     let preset = args.preset.or_else(|| args.arms.is_none().then_some(Preset::Quick));
-    let data = match (&args.data, preset) {
-        (None, Some(Preset::Quick)) => open::named(BUILT_IN.as_ref())?,
-        (path, _) => open::open(path.as_deref())?,
-    };
-    let settings = settings(args, preset, &data)?;
-    let classes = settings.classes();
+    let (data, source_data) = open_data(args, preset)?;
+    let seeds = args.seeds.as_deref().unwrap_or(preset.map_or("0..6", Preset::seeds));
+    let seeds = arms::parse_seeds(seeds).map_err(|reason| Failure::usage(format!("--seeds: {reason}")))?;
+    let settings = settings(args, preset, &data, source_data.as_ref(), &seeds)?;
+    let scope = settings.scope(args.splits)?;
     let arms = match (&args.arms, preset) {
-        (Some(list), _) => arms::select(list)?,
-        (None, preset) => preset.unwrap_or(Preset::Quick).arms(&classes),
+        (Some(list), _) => arms::select(list, scope)?,
+        (None, preset) => preset.unwrap_or(Preset::Quick).arms(&settings.classes(), scope),
     };
-    let seeds = arms::parse_seeds(&args.seeds).map_err(|reason| Failure::usage(format!("--seeds: {reason}")))?;
-    let work = Work::new(&data, &settings, &classes, &arms)?;
+    if settings.source_epochs != settings.epochs && arms.iter().any(|arm| arm.name.starts_with("split-")) {
+        return Err(Failure::usage(
+            "--source-epochs: splits are compared with stage 1, which must have as many epochs",
+        ));
+    }
+    let trials = settings.tuning_seed.map_or_else(Vec::new, |seed| tuning::trials(&arms, seed));
+    let trial_arms: Vec<Arm> = trials.iter().map(|job| job.arm.clone()).collect();
+    let work = Work::new(&data, source_data.as_ref(), &settings, &[&*arms, &*trial_arms].concat())?;
     require_memory(&settings, &work)?;
-    let plan = plan::jobs(&arms, &seeds);
-    let jobs = plan::share(plan.clone(), args.shard);
     let out = args.out.clone().unwrap_or_else(|| default_folder(preset));
     if args.dry_run {
-        let lines: Vec<String> = jobs.iter().map(|job| record::JobRecord::name(&job.arm, job.seed)).collect();
-        return console.result(lines);
+        let jobs = trials.into_iter().chain(plan::share(plan::jobs(&arms, &seeds), args.shard));
+        return console.result(jobs.map(|job| JobRecord::name(&job.arm, job.seed)).collect::<Vec<_>>());
     }
 
     let folder = SweepFolder::open(&out, &settings)?;
     interrupts.defer();
-    let done = |arm: &Arm, seed| folder.record(arm, seed).map(|record| record.is_some());
-    let mut open = Vec::new();
-    for job in &jobs {
-        if !done(&job.arm, job.seed)? {
-            open.push(job.clone());
-        }
-    }
-    let mut stages: BTreeSet<(Pretraining, u64)> = BTreeSet::new();
-    for Job { arm, seed } in &open {
-        if let Some(pretraining) = arm.features.pretraining()
-            && !done(&pretraining.arm(), *seed)?
-        {
-            stages.insert((pretraining, *seed));
-        }
-    }
-    let pretrainings = stages.iter().map(|(pretraining, _)| pretraining.arm());
-    let total: f64 = open.iter().map(|job| job.arm.clone()).chain(pretrainings).map(|arm| work.of(&arm)).sum();
-    let pretrainings = match stages.len() {
-        0 => String::new(),
-        n => format!(" + {n} pretraining{}", if n == 1 { "" } else { "s" }),
-    };
+    let shard = args.shard.map_or_else(String::new, |shard| format!(" in shard {shard}"));
+    let share = plan::share(plan::jobs(&arms, &seeds), args.shard);
+    let open = OpenJobs::find(&folder, &[&*trials, &*share].concat())?;
     let plan_of_jobs = format!(
-        "{} arms, {} seeds, {} epochs: {} jobs{pretrainings}{}, {} done",
+        "{} arms, {} seeds, {} epochs: {} jobs{}{}{shard}, {} done",
         arms.len(),
         seeds.len(),
         settings.epochs,
-        jobs.len(),
-        args.shard.map_or_else(String::new, |shard| format!(" in shard {shard}")),
-        jobs.len() - open.len(),
+        share.len(),
+        if trials.is_empty() { String::new() } else { format!(" + {}", number::counted(trials.len(), "trial")) },
+        open.pretrainings(),
+        share.len() + trials.len() - open.jobs.len(),
     );
     let text = Text::wrapped("data      ", data.describe()).and(Text::wrapped("sweep     ", plan_of_jobs));
     console.say(text.and(Text::wrapped("folder    ", out.display().to_string())).and(""))?;
-    let mut progress = SweepProgress::new(console, open.len() + stages.len(), total);
-    let worker = Worker { data: &data, settings: &settings, folder: &folder, interrupts, progress: &mut progress };
-    let result = { worker }.perform(plan::groups(jobs.clone()));
-    progress.finish();
-    let left = undone(&folder, &jobs)?;
-    result.map_err(|failure| match failure.kind {
-        Kind::Signal(_) => Failure {
-            message: format!(
-                "interrupted: {} of {} jobs are done in {}; the same command resumes there",
-                jobs.len() - left,
-                jobs.len(),
-                out.display()
-            ),
-            ..failure
-        },
+    let mut progress = SweepProgress::new(console, open.jobs.len() + open.stages.len(), work.of_all(&open));
+    let mut worker = Worker {
+        data: &data,
+        source_data: source_data.as_ref(),
+        settings: &settings,
+        folder: &folder,
+        interrupts,
+        progress: &mut progress,
+    };
+    let interrupted = |failure: Failure, jobs: &[Job]| match failure.kind {
+        Kind::Signal(_) => {
+            let (done, all) = (jobs.len() - undone(&folder, jobs).unwrap_or(jobs.len()), jobs.len());
+            let out = out.display();
+            let message =
+                format!("interrupted: {done} of {all} jobs are done in {out}; the same command resumes there");
+            Failure { message, ..failure }
+        }
         _ => failure,
-    })?;
+    };
+    // Which recipes the plan has is known when all trials are done.
+    worker.complete(&trials).map_err(|failure| interrupted(failure, &trials))?;
+    let mut records = Vec::new();
+    for job in &trials {
+        records.extend(folder.record(&job.arm, job.seed)?);
+    }
+    let plan = plan::jobs(&tuning::with_best_recipes(arms, &records), &seeds);
+    let jobs = plan::share(plan.clone(), args.shard);
+    let result = worker.perform(plan::groups(jobs.clone()));
+    progress.finish();
+    result.map_err(|failure| interrupted(failure, &jobs))?;
     console.say([String::new(), format!("finished in {}", number::duration(progress.elapsed().as_secs_f64()))])?;
     // All jobs are done; waiting for another process is not worth a second signal.
     interrupts.end_at_once()?;
@@ -204,6 +239,54 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
     let results = merge::read(std::slice::from_ref(&out))?;
     let options = Options { no_times: args.no_times, ..Options::default() };
     report::write(&results, &out, &options, false, console)
+}
+
+/// The pictures, and those of the source classes if they are of another data set.
+fn open_data(args: &SweepArgs, preset: Option<Preset>) -> Result<(Data, Option<Data>)> {
+    let data = match (&args.data, preset) {
+        (None, Some(Preset::Quick)) => open::named(BUILT_IN.as_ref())?,
+        (path, _) => open::open(path.as_deref())?,
+    };
+    match &args.source_data {
+        None => Ok((data.labelled(args.labels)?, None)),
+        Some(path) => {
+            let source = open::named(path).map_err(|failure| failure.within("--source-data"))?;
+            Ok((data, Some(source.labelled(args.labels)?)))
+        }
+    }
+}
+
+/// Jobs that have no record, and the pretrainings that they need.
+struct OpenJobs {
+    jobs: Vec<Job>,
+    stages: BTreeSet<(Pretraining, u64)>,
+}
+
+impl OpenJobs {
+    fn find(folder: &SweepFolder, jobs: &[Job]) -> Result<Self> {
+        let mut open = OpenJobs { jobs: Vec::new(), stages: BTreeSet::new() };
+        for job in jobs {
+            // Before the trials are done the recipe is unknown, so only the record's existence counts.
+            if folder.has_record(&job.arm, job.seed) {
+                continue;
+            }
+            open.jobs.push(job.clone());
+            if let Some(pretraining) = job.arm.features.pretraining()
+                && !folder.has_record(&pretraining.arm(), job.seed)
+            {
+                open.stages.insert((pretraining, job.seed));
+            }
+        }
+        Ok(open)
+    }
+
+    /// `` + 4 pretrainings``, if there are any.
+    fn pretrainings(&self) -> String {
+        match self.stages.len() {
+            0 => String::new(),
+            n => format!(" + {}", number::counted(n, "pretraining")),
+        }
+    }
 }
 
 /// How many of some jobs have no record yet.
@@ -225,22 +308,45 @@ fn default_folder(preset: Option<Preset>) -> PathBuf {
     PathBuf::from("runs").join(name)
 }
 
-fn settings(args: &SweepArgs, preset: Option<Preset>, data: &Data) -> Result<Settings> {
-    let names = data.dataset.classes();
-    let source = classes::parse("--source", &args.source, names)?;
-    let target = classes::parse("--target", &args.target, names)?;
-    classes::require_disjoint(&source, &target)?;
-    let network = args.network.tutorial();
-    Architecture::from(network.clone()).outline(source.len() + target.len())?;
+fn settings(
+    args: &SweepArgs,
+    preset: Option<Preset>,
+    data: &Data,
+    source_data: Option<&Data>,
+    seeds: &[u64],
+) -> Result<Settings> {
+    let target = classes::parse("--target", &args.target, data.dataset.classes())?;
+    let of_source = |data: &Data, list: &str| classes::parse("--source", list, data.dataset.classes());
+    let source = match (source_data, &args.source) {
+        (Some(data), Some(list)) => of_source(data, list)?,
+        (Some(data), None) => {
+            let all = data.dataset.classes().iter().enumerate();
+            all.map(|(label, name)| ClassRecord { label: label as u16, name: name.clone() }).collect()
+        }
+        (None, list) => of_source(data, list.as_deref().unwrap_or("0-4"))?,
+    };
+    if source_data.is_none() {
+        classes::require_disjoint(&source, &target)?;
+    }
+    let network = args.network.architecture()?;
+    network.outline(source.len() + target.len())?;
+    let epochs = args.epochs.unwrap_or_else(|| preset.map_or(10, Preset::epochs));
     Ok(Settings {
         format: record::FORMAT,
         thawline: env!("CARGO_PKG_VERSION").to_owned(),
         data: data.record(),
+        source_data: source_data.map(Data::record),
+        labels: args.labels,
         source,
         target,
         per_class: args.per_class,
         network,
-        epochs: args.epochs.unwrap_or_else(|| preset.map_or(10, Preset::epochs)),
+        source_epochs: args.source_epochs.unwrap_or(epochs),
+        epochs,
+        learning_rate: args.learning_rate,
+        schedule: args.schedule,
+        augment: args.augment.unwrap_or_default(),
+        tuning_seed: seeds.first().copied().filter(|_| args.tune),
         batch_size: args.batch_size,
         arithmetic: if Level::current() == Level::Portable { "portable" } else { "fma" }.to_owned(),
     })
@@ -248,35 +354,39 @@ fn settings(args: &SweepArgs, preset: Option<Preset>, data: &Data) -> Result<Set
 
 /// Refuses a sweep of networks that the machine cannot hold; features are kept only where there is room.
 fn require_memory(settings: &Settings, work: &Work) -> Result<()> {
-    let network =
-        Architecture::from(settings.network.clone()).outline(settings.source.len() + settings.target.len())?;
+    let network: Network = settings.network.outline(settings.source.len() + settings.target.len())?;
     let examples = work.epoch_examples.values().copied().max().unwrap_or(0);
     let batch = settings.batch_size.min(examples);
     let training = Training { network: &network, batch, validation: examples, features: 0, checkpoints: false };
     let mut memory = Memory::of_trainings([training]);
-    // Beside the one that learns: those that features come from, and one with initial weights.
+    // Beside the trained network: the one that its features come from, and one with initial weights.
     memory.parameters += 3 * network.weight_bytes();
     memory.require("the sweep", "lower --batch-size or --filters")
 }
 
-/// The work of each arm, known before anything is written; so is whether the data have what the arms need.
+/// The work of each arm. Finding it checks, before anything is written, that the data have what the arms need.
 struct Work<'a> {
     settings: &'a Settings,
     epoch_examples: BTreeMap<String, usize>,
 }
 
 impl<'a> Work<'a> {
-    fn new(data: &Data, settings: &'a Settings, classes: &Classes, arms: &[Arm]) -> Result<Self> {
+    fn new(data: &Data, source_data: Option<&Data>, settings: &'a Settings, arms: &[Arm]) -> Result<Self> {
+        let classes = settings.classes();
         let stages = arms.iter().filter_map(|arm| arm.features.pretraining()).map(Pretraining::arm);
         let mut epoch_examples = BTreeMap::new();
         for arm in arms.iter().cloned().chain(stages) {
             if epoch_examples.contains_key(&arm.name) {
                 continue;
             }
-            let pictures = Pictures::new(data, classes.of(arm.learns)?, arm.validation, arm.labels, settings.per_class)
+            let data = source_data.filter(|_| settings.is_of_source_data(arm.learns)).unwrap_or(data);
+            let pictures = classes
+                .of(arm.learns)
+                .and_then(|classes| Pictures::new(data, classes, arm.validation, arm.labels, settings.per_class))
                 .map_err(|failure| failure.within(&arm.name))?;
             if let Some(pretraining) = arm.features.pretraining() {
-                arms::require_fitting_head(&arm, pictures.classes.len(), classes.of(pretraining.half)?.len())?;
+                let source = classes.of(pretraining.half).map_err(|failure| failure.within(&arm.name))?;
+                arms::require_fitting_head(&arm, pictures.classes.len(), source.len())?;
             }
             let epoch = pictures.epoch(arm.per_class, 0).map_err(|failure| failure.within(&arm.name))?;
             epoch_examples.insert(arm.name, epoch.positions.len());
@@ -287,5 +397,10 @@ impl<'a> Work<'a> {
     fn of(&self, arm: &Arm) -> f64 {
         let examples = self.epoch_examples.get(&arm.name).copied().unwrap_or(0);
         cost::of(arm, self.settings, examples, true)
+    }
+
+    fn of_all(&self, open: &OpenJobs) -> f64 {
+        let stages: f64 = open.stages.iter().map(|(pretraining, _)| self.of(&pretraining.arm())).sum();
+        stages + open.jobs.iter().map(|job| self.of(&job.arm)).sum::<f64>()
     }
 }

@@ -3,8 +3,8 @@
 //! - `sweep.json`: the settings;
 //! - `jobs/ARM-seed-N.json`: a record for each job that is done;
 //! - `weights/ARM-seed-N.safetensors`: the weights of each pretraining;
-//! - `claims/ARM-seed-N.lock`: a file that whoever does the job holds locked. The system releases the lock when the
-//!   process ends, however it ends, so a claim cannot outlive its owner.
+//! - `claims/ARM-seed-N.lock`: locked by the process that does the job. The system releases the lock when the process
+//!   ends, so a claim cannot outlive its process.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -14,17 +14,18 @@ use std::{
 
 use super::arms::Arm;
 use super::{
-    record::{FORMAT, JobRecord, OLDEST},
+    record::{FORMAT, JobRecord},
     settings::Settings,
 };
 use crate::system::{
     atomic_file,
+    console::shown,
     failure::{Failure, Kind, Result},
     input::{self, RECORD},
     number, output, wording,
 };
 
-/// What each process holds that has the folder open, and the one that writes the report.
+/// Locked by each process that has the folder open, and by the one that writes the report.
 const PRESENCE: &str = "claims/presence.lock";
 const REPORT: &str = "claims/report.lock";
 
@@ -33,26 +34,26 @@ const REPORT: &str = "claims/report.lock";
 pub struct SweepFolder {
     path: PathBuf,
     settings: String,
-    /// Held shared while the folder is open, so that whoever holds it alone may clean up.
+    /// Shared while the folder is open: a process that can lock it exclusively is alone and may clean up.
     _presence: File,
 }
 
-/// Something that this process does and no other; the claim ends when this is dropped.
+/// A job that this process alone does, until this is dropped.
 #[derive(Debug)]
 pub struct Claim {
     _lock: File,
 }
 
 impl SweepFolder {
-    /// Makes the folder, or opens one of the same settings.
+    /// Creates the folder, or opens one with the same settings.
     ///
     /// # Errors
-    /// A folder of other settings, or with something else in it; a system that refuses.
+    /// A folder with other settings or other contents; the system's errors.
     pub fn open(path: &Path, settings: &Settings) -> Result<Self> {
         let file = path.join("sweep.json");
         if !file.exists() && (path.is_file() || fs::read_dir(path).is_ok_and(|mut entries| entries.any(is_foreign))) {
             return Err(Failure::usage(format!(
-                "{} is no sweep's folder and not empty; name another one for this sweep",
+                "{} is not a sweep folder and not empty; name another one",
                 path.display()
             )));
         }
@@ -79,7 +80,6 @@ impl SweepFolder {
         Ok(SweepFolder { path: path.to_owned(), settings: found.hash(), _presence: lock })
     }
 
-    /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -96,7 +96,7 @@ impl SweepFolder {
                 let record = parse(&path, &bytes)?;
                 if record.settings != self.settings || record.arm != *arm || record.seed != seed {
                     return Err(Failure::usage(format!(
-                        "{} belongs to another sweep or arm; remove it and the job is done anew",
+                        "{} belongs to another sweep or arm; remove it to run the job again",
                         path.display()
                     )));
                 }
@@ -105,19 +105,24 @@ impl SweepFolder {
         }
     }
 
-    /// Writes the record of a job: it is done then.
+    /// Whether a job has a record, which need not be readable.
+    pub fn has_record(&self, arm: &Arm, seed: u64) -> bool {
+        self.path.join("jobs").join(format!("{}.json", JobRecord::name(arm, seed))).exists()
+    }
+
+    /// Writes the record of a job, which is then done.
     ///
     /// # Errors
-    /// A system that refuses.
+    /// The system's.
     pub fn finish(&self, record: &JobRecord) -> Result<()> {
         let name = format!("{}.json", JobRecord::name(&record.arm, record.seed));
         Ok(atomic_file::write(&self.path.join("jobs").join(name), &record.to_json())?)
     }
 
-    /// Takes a job on, unless another process has.
+    /// Claims a job, unless another process has.
     ///
     /// # Errors
-    /// A file system without locks; a system that refuses.
+    /// A file system without locks.
     pub fn claim(&self, arm: &Arm, seed: u64) -> Result<Option<Claim>> {
         let name = format!("claims/{}.lock", JobRecord::name(arm, seed));
         let lock = output::open_lock(&self.path, &name)?;
@@ -128,11 +133,11 @@ impl SweepFolder {
         }
     }
 
-    /// Waits until no other process reads the records to write the report on them. Of several processes that end together,
-    /// the last one finds all records.
+    /// Waits until no other process reads the records for the report. Of several processes that end together, the last one
+    /// finds all records.
     ///
     /// # Errors
-    /// A file system without locks; a system that refuses.
+    /// A file system without locks.
     pub fn claim_report(&self) -> Result<Claim> {
         let lock = output::open_lock(&self.path, REPORT)?;
         lock.lock().map_err(|error| refused("lock", &self.path.join(REPORT), &error))?;
@@ -148,24 +153,29 @@ impl SweepFolder {
 /// Reads the settings of a sweep's folder.
 ///
 /// # Errors
-/// A folder that is none, or of another version.
+/// Not a sweep folder, or one of another format.
 pub fn read_settings(folder: &Path) -> Result<Settings> {
     #[derive(serde::Deserialize)]
     struct Version {
         format: u32,
+        thawline: String,
     }
     let path = folder.join("sweep.json");
     let bytes = input::read_if_any(&path, RECORD)?
-        .ok_or_else(|| Failure::usage(format!("{} is not a sweep's folder: it has no sweep.json", folder.display())))?;
+        .ok_or_else(|| Failure::usage(format!("{} is not a sweep folder: sweep.json is missing", folder.display())))?;
     let wrong = |reason: String| Failure::usage(format!("{}: {reason}", path.display()));
-    let Version { format } = serde_json::from_slice(&bytes).map_err(|error| wrong(wording::json(&error)))?;
-    if !(OLDEST..=FORMAT).contains(&format) {
-        return Err(wrong(format!("a sweep of format {format}; this program reads formats {OLDEST} to {FORMAT}")));
+    let Version { format, thawline } = serde_json::from_slice(&bytes).map_err(|error| wrong(wording::json(&error)))?;
+    if format != FORMAT {
+        return Err(wrong(format!(
+            "a sweep of format {format} by Thawline {}, and this program reads format {FORMAT}: its protocol differs, so \
+             results cannot be compared; run the sweep again in a new folder",
+            shown(&thawline)
+        )));
     }
     serde_json::from_slice(&bytes).map_err(|error| wrong(wording::json(&error)))
 }
 
-/// Bytes of all records together: thousands of jobs. In memory they take several times as much.
+/// Bytes of all records together, enough for thousands of jobs. In memory they take several times as much.
 const MOST_RECORDS: usize = 256_000_000;
 
 /// Reads every record of a sweep's folder, in the order of their names.
@@ -178,7 +188,7 @@ pub fn read_records(folder: &Path, settings: &Settings) -> Result<Vec<JobRecord>
     let mut paths = Vec::new();
     for entry in entries {
         let path = entry.map_err(|error| refused("read", &jobs, &error))?.path();
-        // macOS puts a `._x.json` beside each `x.json` on file systems of others.
+        // On foreign file systems macOS writes a `._x.json` beside each `x.json`.
         let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
         if !is_hidden && path.extension().is_some_and(|ending| ending == "json") {
             paths.push(path);
@@ -196,7 +206,7 @@ pub fn read_records(folder: &Path, settings: &Settings) -> Result<Vec<JobRecord>
         }
         let record = parse(path, &bytes)?;
         if record.settings != hash {
-            return Err(Failure::usage(format!("{} is of other settings than sweep.json beside it", path.display())));
+            return Err(Failure::usage(format!("{} has other settings than the sweep.json beside it", path.display())));
         }
         Ok(record)
     };
@@ -204,12 +214,12 @@ pub fn read_records(folder: &Path, settings: &Settings) -> Result<Vec<JobRecord>
 }
 
 fn parse(path: &Path, bytes: &[u8]) -> Result<JobRecord> {
-    let again = "remove it, and the same command does the job anew";
+    let again = "remove it to run the job again";
     JobRecord::parse(bytes)
-        .map_err(|error| Failure::usage(format!("{}: no record of a job: {error}; {again}", path.display())))
+        .map_err(|error| Failure::usage(format!("{}: not a job record: {error}; {again}", path.display())))
 }
 
-/// What a sweep's folder does not contain.
+/// Whether an entry is not part of a sweep folder.
 fn is_foreign(entry: io::Result<fs::DirEntry>) -> bool {
     let ours = ["jobs", "weights", "claims", "sweep.json"];
     entry.is_ok_and(|entry| {

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::arms::catalogue;
+use super::arms::{MOST_SPLITS, catalogue};
 use super::{
     folder::{read_records, read_settings},
     record::JobRecord,
@@ -13,12 +13,12 @@ use super::{
 };
 use crate::system::failure::{Failure, Result};
 
-/// Everything that a sweep's report is made of.
+/// Everything that a sweep's report is a function of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Results {
     /// What all jobs have in common.
     pub settings: Settings,
-    /// The records: arms in the catalogue's order, stage 1 behind them; seeds ascending.
+    /// The records: arms in the catalogue's order, then stage 1 and trials; seeds ascending.
     pub records: Vec<JobRecord>,
 }
 
@@ -27,20 +27,20 @@ pub struct Results {
 /// # Errors
 /// Folders of different sweeps; two records of one job with different results; a damaged record.
 pub fn read(folders: &[PathBuf]) -> Result<Results> {
-    let Some(first) = folders.first() else { return Err(Failure::usage("there is no folder to report on")) };
+    let Some(first) = folders.first() else { return Err(Failure::usage("no folder to report on")) };
     let mut settings = read_settings(first)?;
     let mut records: BTreeMap<(usize, String, u64), (JobRecord, &Path)> = BTreeMap::new();
-    let order: Vec<String> = catalogue().into_iter().map(|arm| arm.name).collect();
+    let order: Vec<String> = catalogue(settings.scope(MOST_SPLITS)?).into_iter().map(|arm| arm.name).collect();
     for folder in folders {
         let theirs = read_settings(folder)?;
         if let Some(difference) = settings.difference(&theirs) {
             return Err(Failure::usage(format!(
-                "{} and {} hold different sweeps: {difference}; report on each alone",
+                "{} and {} hold different sweeps: {difference}; report on each separately",
                 first.display(),
                 folder.display()
             )));
         }
-        // The path of the data may differ; whichever comes first in the alphabet stands in the report.
+        // The path of the data may differ; the report shows the first in alphabetical order.
         if theirs.data.path < settings.data.path {
             settings = theirs;
         }
@@ -57,7 +57,7 @@ pub fn read(folders: &[PathBuf]) -> Result<Results> {
                         record.seed
                     )));
                 }
-                // One job, done twice: the record that was finished first, wherever it lies.
+                // One job, done twice: the record that was finished first counts.
                 Some((other, _)) if sooner(other, &record) => {}
                 _ => {
                     records.insert(key, (record, folder));
@@ -68,7 +68,7 @@ pub fn read(folders: &[PathBuf]) -> Result<Results> {
     Ok(Results { settings, records: records.into_values().map(|(record, _)| record).collect() })
 }
 
-/// An order of two doings of one job.
+/// Which of two executions of one job counts.
 fn sooner(a: &JobRecord, b: &JobRecord) -> bool {
     (&a.machine.date, a.to_json()) <= (&b.machine.date, b.to_json())
 }

@@ -1,14 +1,13 @@
 //! The sweep: many arms with many seeds, on one protocol, in one folder.
 //!
-//! [`plan`] lists the jobs, [`worker`] does those that no other process does, [`lesson`] is one of them, [`folder`] keeps
-//! their [`record`]s, and [`merge`] reads the records of one folder or several for the report.
+//! [`plan`] lists the jobs, [`worker`] does those that no other process does, [`trainer`] does one of them, [`folder`]
+//! keeps their [`record`]s, and [`merge`] reads the records of one folder or several for the report.
 
 pub mod arms;
 pub mod statistics;
 
 pub mod cost;
 pub mod folder;
-pub mod lesson;
 pub mod merge;
 pub mod plan;
 pub mod progress;
@@ -18,4 +17,6 @@ pub mod settings;
 pub mod stage1;
 #[cfg(test)]
 mod tests;
+pub mod trainer;
+pub mod tuning;
 pub mod worker;

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::arms::{Arm, Features, prefix_layers};
+use super::arms::{Arm, Features};
 
 /// One arm with one seed.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,7 +68,7 @@ pub fn groups(jobs: Vec<Job>) -> Vec<Group> {
     };
     let mut sorted = jobs;
     // The sort is stable: within a group, jobs that share features stay in the plan's order.
-    sorted.sort_by_key(|job| (key(job), prefix_layers(&job.arm) == 0, prefix_layers(&job.arm)));
+    sorted.sort_by_key(|job| (key(job), !job.arm.is_head_only(), job.arm.blocks));
     let mut groups: Vec<Group> = Vec::new();
     for job in sorted {
         match groups.last_mut() {

@@ -1,4 +1,4 @@
-//! What a sweep shows while it goes on: a bar for the whole of it on a terminal, and a line for each finished job.
+//! What a running sweep shows: a progress bar on a terminal, and a line for each finished job.
 
 use std::time::{Duration, Instant};
 
@@ -27,27 +27,27 @@ pub struct SweepProgress {
     jobs_done: usize,
     work: f64,
     work_done: f64,
-    /// The part of the work that was done in the jobs' own time.
+    /// When the sweep started.
     began: Instant,
-    /// When the current job began, and what it should have added when it ends.
+    /// When the current job started, and the work done when it ends.
     job: (Instant, f64),
 }
 
 impl SweepProgress {
-    /// So many jobs, of so much work together, are to be done.
+    /// For a number of jobs and their total work.
     pub fn new(console: Console, jobs: usize, work: f64) -> Self {
         let bar = bar(console, "{prefix}  [{bar:12}]  {wide_msg}", 1000);
         let now = Instant::now();
         SweepProgress { console, bar, jobs, jobs_done: 0, work, work_done: 0.0, began: now, job: (now, 0.0) }
     }
 
-    /// Shows that something goes on that is no job's step.
+    /// Shows what else is going on.
     pub fn wait(&self, what: &str) {
         self.bar.set_prefix("");
         self.bar.set_message(what.to_owned());
     }
 
-    /// A job begins.
+    /// Starts a job.
     pub fn begin(&mut self, name: &str, work: f64) {
         self.job = (Instant::now(), self.work_done + work);
         self.bar.set_prefix(format!(
@@ -57,17 +57,17 @@ impl SweepProgress {
         ));
     }
 
-    /// Some of its work is done.
+    /// Adds work done.
     pub fn advance(&mut self, work: f64) {
         self.work_done += work;
         self.bar.set_position((1000.0 * self.work_done / self.work.max(1.0)) as u64);
         self.bar.set_message(format!("{} left", number::duration(self.left())));
     }
 
-    /// It is done.
+    /// Finishes the job.
     ///
     /// # Errors
-    /// If the output takes no more.
+    /// If writing to standard output fails.
     pub fn finished(&mut self, record: &JobRecord) -> Result<()> {
         self.work_done = self.job.1;
         self.jobs_done += 1;
@@ -85,12 +85,12 @@ impl SweepProgress {
         self.bar.suspend(|| self.console.say(header.and(line_of_job)))
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }
 
-    /// The time since the beginning.
+    /// The time since the start.
     pub fn elapsed(&self) -> Duration {
         self.began.elapsed()
     }

@@ -1,4 +1,4 @@
-//! The protocol: which pictures an arm learns from, which validate it, and which test it, once.
+//! The protocol: which pictures an arm is trained on, which validate it, and which test it, once.
 //!
 //! The last tenth of each class's training pictures, 500 in CIFAR-10, is held out and serves every choice; the test set
 //! is scored once, after the last epoch, which is declared beforehand. Only an arm that reproduces the tutorial holds
@@ -22,18 +22,15 @@ use crate::{
 /// One class in so many training pictures is held out.
 const HELD_OUT: usize = 10;
 
-/// An epoch of few pictures passes over them until it has seen one in so many of all pictures.
-const SHORTEST_EPOCH: usize = 5;
-
 /// The pictures of some classes, divided by what they are for.
 pub struct Pictures<'a> {
     /// The classes, in the order of a network's outputs.
     pub classes: Vec<ClassRecord>,
-    /// To learn from.
+    /// For training.
     pub train: Selection<'a>,
-    /// To choose by, after each epoch.
+    /// For every choice, after each epoch.
     pub validation: Selection<'a>,
-    /// To be judged on, once.
+    /// For the score, once.
     pub test: Selection<'a>,
 }
 
@@ -78,15 +75,15 @@ impl<'a> Pictures<'a> {
                     "expected at least 2 training pictures of each class, one of them to hold out, and 1 to test";
                 return Err(Failure::usage(match per_class {
                     Some(limit @ ..2) => {
-                        format!("--per-class {limit} leaves no pictures of {} to learn from; {needed}", record.name)
+                        format!("--per-class {limit} leaves no training pictures of {}; {needed}", record.name)
                     }
                     _ => format!("the data have too few pictures of {}; {needed}", record.name),
                 }));
             }
         }
         if labels == Labels::Shuffled {
-            deal_out_anew(&mut train);
-            deal_out_anew(&mut validating);
+            shuffle_labels(&mut train);
+            shuffle_labels(&mut validating);
         }
         let test = Selection::new(data.dataset.test(), test);
         let validation = match validation {
@@ -102,7 +99,8 @@ impl<'a> Pictures<'a> {
     }
 
     /// The positions, among the training pictures, that an epoch passes over: all of them once; or `per_class` of each
-    /// class, drawn by the seed so that smaller sets lie within larger ones, as often as makes an epoch of some length.
+    /// class, drawn by the seed so that smaller sets lie within larger ones. These are repeated until the epoch has as
+    /// many pictures of each class as an epoch of all, so the number of steps does not depend on `per_class`.
     ///
     /// # Errors
     /// If a class has fewer.
@@ -111,24 +109,23 @@ impl<'a> Pictures<'a> {
         let Some(per_class) = per_class else {
             return Ok(Epoch { positions: (0..all as u32).collect(), distinct: all });
         };
-        let mut subset = Vec::new();
+        let mut positions = Vec::new();
         for (class, record) in self.classes.iter().enumerate() {
             let of_class = (0..all as u32).filter(|&at| self.train.labels[at as usize] as usize == class);
             let mut of_class: Vec<u32> = of_class.collect();
             if of_class.len() < per_class {
                 return Err(Failure::usage(format!(
-                    "{} has {} training pictures besides those held out, and this arm learns from {per_class}: leave the arm \
+                    "{} has {} training pictures left after holding out, and this arm needs {per_class}: leave the arm \
                      out, raise --per-class, or use more pictures",
                     record.name,
                     of_class.len()
                 )));
             }
             Stream::FewPictures.bits(seed, 0, u64::from(record.label)).shuffle(&mut of_class);
-            subset.extend_from_slice(&of_class[..per_class]);
+            positions.extend(of_class[..per_class].iter().cycle().take(of_class.len()));
         }
-        subset.sort_unstable();
-        let repeats = all.div_ceil(SHORTEST_EPOCH).div_ceil(subset.len()).max(1);
-        Ok(Epoch { distinct: subset.len(), positions: subset.repeat(repeats) })
+        positions.sort_unstable();
+        Ok(Epoch { distinct: per_class * self.classes.len(), positions })
     }
 }
 
@@ -148,8 +145,8 @@ impl Epoch {
     }
 }
 
-/// Gives every picture the label of another: as many of each label as before, and nothing to learn from them.
-fn deal_out_anew(chosen: &mut [(usize, u32)]) {
+/// Gives every picture the label of another: as many of each label as before, but unrelated to the pictures.
+fn shuffle_labels(chosen: &mut [(usize, u32)]) {
     let mut labels: Vec<u32> = chosen.iter().map(|&(_, label)| label).collect();
     Stream::ShuffledLabels.bits(0, 0, chosen.len() as u64).shuffle(&mut labels);
     chosen.iter_mut().zip(labels).for_each(|(picture, label)| picture.1 = label);

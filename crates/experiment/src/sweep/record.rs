@@ -1,9 +1,9 @@
-//! The record of a job, one small JSON file: one arm with one seed, how it went, and what it came to.
+//! The record of a job, one small JSON file: one arm with one seed, its training and its test score.
 //!
 //! Its first field is a seal: the SHA-256 of the whole file with these 64 digits as zeros.
 //!
 //! Everything but `times` and `machine` is a function of the sweep's settings, the arm and the seed: it has the same bits
-//! whoever does the job, wherever, and in whatever order.
+//! on every machine and in any order of the jobs.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use byteorder::{ByteOrder, LittleEndian};
@@ -20,14 +20,10 @@ use crate::{
     weights::tensor_file::{DIGITS, seal_of},
 };
 
-/// The version of the record.
-pub const FORMAT: u32 = 2;
+/// The version of the record and of the protocol; others are refused, as their results cannot be compared.
+pub const FORMAT: u32 = 3;
 
-/// The oldest version that is read. Its records have no seal: no more can be checked than that they do not contradict
-/// themselves.
-pub const OLDEST: u32 = 1;
-
-/// What stands in the file before the seal's digits.
+/// The file's bytes before the seal's digits.
 const BEFORE_SEAL: &[u8] = b"{\n  \"sha256\": \"";
 
 /// One arm with one seed.
@@ -39,27 +35,24 @@ pub struct JobRecord {
     pub thawline: String,
     /// SHA-256 of the sweep's settings: records of different settings are never compared.
     pub settings: String,
-    /// The arm.
     pub arm: Arm,
-    /// The seed.
     pub seed: u64,
-    /// Names of the classes learned, in the order of the outputs.
+    /// Names of the classes, in the order of the outputs.
     pub classes: Vec<String>,
-    /// Different pictures that were learned from.
+    /// Distinct training pictures.
     pub train_examples: usize,
-    /// Pictures that an epoch passes over; more than there are different ones where an epoch repeats them.
+    /// Pictures of an epoch, which repeats few distinct ones.
     pub epoch_examples: usize,
-    /// Pictures that validated.
     pub validation_examples: usize,
     /// Parameters that the last phase trained.
     pub trainable: u64,
-    /// Parameters that it did not.
+    /// All others.
     pub frozen: u64,
     /// One entry an epoch.
     pub history: Vec<Epoch>,
     /// The test set, scored once, after the last epoch.
     pub test: Evaluation,
-    /// The test pictures that it was surest about and wrong.
+    /// The most confident mistakes on the test pictures.
     pub mistakes: Vec<Mistake>,
     /// The first layer as it ended; absent where there is no convolution.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,9 +60,8 @@ pub struct JobRecord {
     /// SHA-256 of the weights file, of a pretraining.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,
-    /// Wall-clock times; they differ from one doing of the job to the next.
+    /// Wall-clock times; they differ from one execution to the next.
     pub times: Times,
-    /// Where and when it was done.
     pub machine: Environment,
 }
 
@@ -89,30 +81,51 @@ pub struct Epoch {
 /// How a network does on the test set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// Pictures.
     pub examples: usize,
-    /// Share that is right.
     pub accuracy: f64,
     /// Mean negative log-likelihood of the true class, in nats.
     pub nll: f64,
     /// Expected calibration error.
     pub ece: f64,
-    /// What it is made of: the predictions by their confidence.
+    /// Its bins.
     pub calibration: Vec<CalibrationBin>,
     /// By true and predicted class.
     pub confusion: ConfusionMatrix,
+    /// A bit per picture, in the order of the data and the lowest bit of each byte first: whether it was classified
+    /// correctly. Bytes in base64.
+    pub right: String,
 }
 
-/// A picture that was taken for another class.
+impl Evaluation {
+    /// Packs whether each picture was classified correctly.
+    pub fn pack(right: impl IntoIterator<Item = bool>) -> String {
+        let mut bytes = Vec::new();
+        for (at, right) in right.into_iter().enumerate() {
+            if at % 8 == 0 {
+                bytes.push(0);
+            }
+            *bytes.last_mut().expect("a byte was pushed") |= u8::from(right) << (at % 8);
+        }
+        BASE64_STANDARD.encode(bytes)
+    }
+
+    /// Whether each picture was classified correctly; `None` if the record is damaged.
+    pub fn unpack(&self) -> Option<Vec<bool>> {
+        let bytes = BASE64_STANDARD.decode(&self.right).ok()?;
+        let bits: Vec<bool> = (0..8 * bytes.len()).map(|at| bytes[at / 8] >> (at % 8) & 1 == 1).collect();
+        let (bits, padding) = bits.split_at_checked(self.examples)?;
+        (padding.len() < 8 && !padding.contains(&true)).then(|| bits.to_vec())
+    }
+}
+
+/// A wrongly classified picture.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Mistake {
-    /// Where it stands among the data's test pictures, from 0.
+    /// Its index among the data's test pictures, from 0.
     pub index: usize,
-    /// Its class.
     pub class: String,
-    /// What it was taken for.
     pub predicted: String,
-    /// The probability that it was given.
+    /// The probability of the predicted class.
     pub confidence: f64,
     /// The picture: a PNG in base64.
     pub picture: String,
@@ -130,7 +143,7 @@ pub struct FirstLayer {
 }
 
 impl FirstLayer {
-    /// The layer of a network; nothing where the network does not begin with a convolution of pictures.
+    /// The layer of a network; `None` if the network does not start with a convolution of pictures.
     pub fn of(network: &Network) -> Option<Self> {
         let (_, kernel) = network.params().find(|(name, _)| name == "conv2d_1/kernel")?;
         let &[side, _, 3, filters] = kernel.shape.dims() else { return None };
@@ -138,7 +151,7 @@ impl FirstLayer {
         Some(FirstLayer { side, filters, weights: BASE64_STANDARD.encode(bytes) })
     }
 
-    /// The filters one by one, each side x side pixels of 3 channels; nothing where the record is damaged.
+    /// The filters one by one, each side x side pixels of 3 channels; `None` if the record is damaged.
     pub fn decoded(&self) -> Option<Vec<Vec<f32>>> {
         let bytes = BASE64_STANDARD.decode(&self.weights).ok()?;
         let mut weights = vec![0.0; bytes.len() / 4];
@@ -179,26 +192,24 @@ impl JobRecord {
         format!("{}-seed-{seed}", arm.name)
     }
 
-    /// Reads a record, and checks its seal and that its parts fit each other: it may come from elsewhere.
+    /// Reads a record, and checks its seal and its consistency: it may come from elsewhere.
     ///
     /// # Errors
     /// What is not a record, is damaged, or contradicts itself.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         #[derive(Deserialize)]
-        struct First {
+        struct Version {
             format: u32,
-            sha256: Option<String>,
         }
-        let First { format, sha256 } = serde_json::from_slice(bytes).map_err(|error| json(&error))?;
-        if !(OLDEST..=FORMAT).contains(&format) {
-            return Err(format!("has format {format}; this program reads formats {OLDEST} to {FORMAT}"));
+        let Version { format } = serde_json::from_slice(bytes).map_err(|error| json(&error))?;
+        if format != FORMAT {
+            return Err(format!("it has format {format}; this program reads format {FORMAT}"));
         }
         let seal = bytes.strip_prefix(BEFORE_SEAL).and_then(|rest| rest.get(..DIGITS));
         match seal.map(|seal| seal == seal_of(bytes, BEFORE_SEAL.len()).as_bytes()) {
             Some(true) => {}
-            None if format == OLDEST && sha256.is_none() => {}
-            None if sha256.is_none() => return Err("it has no sha256, the seal of a record".to_owned()),
-            _ => return Err("it is damaged, or was changed: its sha256 does not fit".to_owned()),
+            Some(false) => return Err("it is damaged or was changed: its sha256 does not match".to_owned()),
+            None => return Err("it does not start with its sha256".to_owned()),
         }
         let record: JobRecord = serde_json::from_slice(bytes).map_err(|error| json(&error))?;
         record.check_numbers()?;
@@ -206,7 +217,7 @@ impl JobRecord {
         Ok(record)
     }
 
-    /// Checks what follows from other fields: a changed number contradicts them, seal or no seal.
+    /// Checks what follows from other fields: a changed number contradicts them even under a matching seal.
     fn check_sums(&self) -> Result<(), String> {
         let Self { classes, test, mistakes, history, times, .. } = self;
         let (matrix, side) = (&test.confusion, classes.len());
@@ -225,7 +236,7 @@ impl JobRecord {
         let right = sum(&mut matrix.counts.iter().enumerate().map(|(class, row)| row[class]));
         if test.accuracy != right as f64 / examples as f64 {
             let counted = format!("{right} of {examples} pictures right");
-            return Err(format!("its accuracy is {}, and its confusion matrix has {counted}", test.accuracy));
+            return Err(format!("its accuracy is {}, but its confusion matrix has {counted}", test.accuracy));
         }
         let counted = [sum(&mut bins.iter().map(|bin| bin.predictions)), sum(&mut bins.iter().map(|bin| bin.right))];
         if counted != [examples, right] {
@@ -233,7 +244,7 @@ impl JobRecord {
         }
         let ece = calibration_error(bins);
         if (test.ece - ece).abs() > 1e-9 {
-            return Err(format!("its calibration error is {}, and follows as {ece}", test.ece));
+            return Err(format!("its calibration error is {}, but its bins give {ece}", test.ece));
         }
         let label = |name: &String| classes.iter().position(|class| class == name);
         let is_counted = |mistake: &Mistake| match (label(&mistake.class), label(&mistake.predicted)) {
@@ -242,6 +253,10 @@ impl JobRecord {
         };
         if !mistakes.iter().all(is_counted) {
             return Err("it shows a mistake that its confusion matrix does not count".to_owned());
+        }
+        let bits = test.unpack().map(|bits| bits.iter().filter(|&&is_right| is_right).count() as u128);
+        if bits != Some(right) {
+            return Err(format!("its bits of correct test pictures are not {examples} with {right} set"));
         }
         if times.epochs.len() != history.len() {
             return Err(format!("it has times of {} epochs, and results of {}", times.epochs.len(), history.len()));
@@ -257,7 +272,7 @@ impl JobRecord {
         if let Some(share) =
             shares.chain(mistakes.iter().map(|mistake| mistake.confidence)).find(|x| !(0.0..=1.0).contains(x))
         {
-            return Err(format!("{share} is not a share; expected 0 to 1"));
+            return Err(format!("{share} is not a fraction from 0 to 1"));
         }
         // Each a sum of rounded shares.
         let possible = |bin: &CalibrationBin| (0.0..=1.001 * bin.predictions as f64).contains(&bin.confidence);
@@ -270,7 +285,7 @@ impl JobRecord {
         let numbers = history.iter().flat_map(|epoch| [epoch.loss, epoch.val_loss]).chain([test.nll]);
         let seconds = times.epochs.iter().copied().chain([times.pretraining, times.features, times.evaluation]);
         if let Some(number) = numbers.chain(seconds).find(|number| !(0.0..f64::INFINITY).contains(number)) {
-            return Err(format!("{number} is not a loss or a time; expected a finite number from 0 on"));
+            return Err(format!("{number} is not a loss or a time; expected a finite number, at least 0"));
         }
         Ok(())
     }
@@ -284,14 +299,14 @@ impl JobRecord {
             record: &'a JobRecord,
         }
         let sealed = Sealed { sha256: "0".repeat(DIGITS), record: self };
-        let mut bytes = serde_json::to_vec_pretty(&sealed).expect("a record has no map with keys that are no strings");
+        let mut bytes = serde_json::to_vec_pretty(&sealed).expect("a record is text and numbers");
         bytes.push(b'\n');
         let seal = seal_of(&bytes, BEFORE_SEAL.len());
         bytes[BEFORE_SEAL.len()..][..DIGITS].copy_from_slice(seal.as_bytes());
         bytes
     }
 
-    /// Without what differs between two doings of the same job.
+    /// Without what differs between two executions of the same job.
     pub fn without_times(&self) -> Self {
         let times = Times { pretraining: 0.0, features: 0.0, epochs: Vec::new(), evaluation: 0.0 };
         let machine = Environment {
@@ -314,13 +329,13 @@ impl JobRecord {
         self.history.first().map_or(0.0, |epoch| epoch.val_accuracy)
     }
 
-    /// Mean probability that it gave the class it chose, over the test pictures.
+    /// Mean probability of the predicted class, over the test pictures.
     pub fn mean_confidence(&self) -> f64 {
         let sum: f64 = self.test.calibration.iter().map(|bin| bin.confidence).sum();
         sum / self.test.examples.max(1) as f64
     }
 
-    /// Share of each class's test pictures that is right.
+    /// Accuracy on each class's test pictures.
     pub fn per_class(&self) -> Vec<f64> {
         let share = |(class, row): (usize, &Vec<u64>)| row[class] as f64 / row.iter().sum::<u64>().max(1) as f64;
         self.test.confusion.counts.iter().enumerate().map(share).collect()

@@ -2,19 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::arms::Classes;
+use super::arms::{Arm, Blocks, Budget, Classes, Half, Recipe, Scope, Stage};
 use crate::system::hash::sha256;
 use crate::{
-    models::Tutorial,
+    models::Architecture,
     record::{
         config::differences,
+        options::{self, Augment, Schedule},
         run::{ClassRecord, DataKind, DataRecord},
     },
     system::failure::{Failure, Kind, Result},
 };
-
-/// The learning rate of Adam; arms state theirs relative to it.
-pub const LEARNING_RATE: f64 = 1e-3;
 
 /// The settings of a sweep; jobs of other settings do not belong to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +24,12 @@ pub struct Settings {
     pub thawline: String,
     /// The pictures.
     pub data: DataRecord,
+    /// Those of the source classes, if they are of another data set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_data: Option<DataRecord>,
+    /// The labels of CIFAR-100 that name classes.
+    #[serde(default, skip_serializing_if = "options::Labels::is_fine")]
+    pub labels: options::Labels,
     /// The source classes.
     pub source: Vec<ClassRecord>,
     /// The target classes.
@@ -33,10 +37,22 @@ pub struct Settings {
     /// The most training pictures of a class, with those held out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_class: Option<usize>,
-    /// The numbers of the network.
-    pub network: Tutorial,
-    /// Passes over the pictures; the test set is scored after the last.
+    /// The network.
+    pub network: Architecture,
+    /// Passes over the pictures in stage 1.
+    pub source_epochs: usize,
+    /// Passes over the pictures in stage 2; the test set is scored after the last.
     pub epochs: usize,
+    /// Adam's learning rate; arms state theirs relative to it.
+    pub learning_rate: f64,
+    /// How it changes during a training.
+    pub schedule: Schedule,
+    /// Random changes of the training pictures.
+    #[serde(default, skip_serializing_if = "Augment::is_none")]
+    pub augment: Augment,
+    /// The seed of the trials, if recipes are chosen by trials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuning_seed: Option<u64>,
     /// Pictures in a step.
     pub batch_size: usize,
     /// The kind of arithmetic: `fma`, the same bits on AVX2 and AVX-512, or `portable`.
@@ -46,15 +62,56 @@ pub struct Settings {
 impl Settings {
     /// SHA-256 of the settings but for the path of the data, in hexadecimal.
     pub fn hash(&self) -> String {
-        let data = DataRecord { path: None, ..self.data.clone() };
-        let settings = Settings { data, ..self.clone() };
-        let bytes = serde_json::to_vec(&settings).expect("settings have no map with keys that are no strings");
+        let bytes = serde_json::to_vec(&self.without_paths()).expect("settings are text and numbers");
         sha256([bytes])
+    }
+
+    /// Without what does not decide the results.
+    fn without_paths(&self) -> Self {
+        let without_path = |data: &DataRecord| DataRecord { path: None, ..data.clone() };
+        Settings {
+            data: without_path(&self.data),
+            source_data: self.source_data.as_ref().map(without_path),
+            ..self.clone()
+        }
     }
 
     /// The classes of the halves.
     pub fn classes(&self) -> Classes {
-        Classes { source: self.source.clone(), target: self.target.clone(), names: self.data.classes.clone() }
+        Classes {
+            source: self.source.clone(),
+            target: self.target.clone(),
+            names: self.data.classes.clone(),
+            two_data_sets: self.source_data.is_some(),
+        }
+    }
+
+    /// What decides which arms there are, with so many random splits.
+    ///
+    /// # Errors
+    /// A network without features.
+    pub fn scope(&self, splits: u32) -> Result<Scope> {
+        let blocks = Blocks::of(&self.network)?;
+        Ok(Scope { blocks: blocks.count(), features: blocks.features, splits })
+    }
+
+    /// Whether some classes are those of the source's own data set.
+    pub fn is_of_source_data(&self, half: Half) -> bool {
+        half == Half::Source && self.source_data.is_some()
+    }
+
+    /// The epochs of an arm.
+    pub fn epochs_of(&self, arm: &Arm) -> usize {
+        match (arm.budget, arm.stage) {
+            (Budget::BothStages, _) => self.source_epochs + self.epochs,
+            (Budget::Stage, Stage::Pretraining) => self.source_epochs,
+            (Budget::Stage, _) => self.epochs,
+        }
+    }
+
+    /// How the optimizer of an arm is driven.
+    pub fn recipe_of(&self, arm: &Arm) -> Recipe {
+        arm.recipe.unwrap_or(Recipe { learning_rate: self.learning_rate, schedule: self.schedule })
     }
 
     /// Whether the pictures have the classes of CIFAR-10, and not its format alone.
@@ -73,7 +130,7 @@ impl Settings {
     /// As indented JSON that ends with a line feed.
     ///
     /// # Errors
-    /// None that has a cause.
+    /// None is expected.
     pub fn to_json(&self) -> Result<Vec<u8>> {
         let mut bytes =
             serde_json::to_vec_pretty(self).map_err(|error| Failure::new(Kind::Other, error.to_string()))?;
@@ -86,11 +143,7 @@ impl Settings {
         if self.hash() == other.hash() {
             return None;
         }
-        let without_path = |settings: &Settings| {
-            let data = DataRecord { path: None, ..settings.data.clone() };
-            Settings { data, ..settings.clone() }
-        };
-        let differences = differences(&without_path(self), &without_path(other)).into_iter();
+        let differences = differences(&self.without_paths(), &other.without_paths()).into_iter();
         let describe = |[name, ours, theirs]: [String; 3]| format!("{name} is {ours} and {theirs}");
         Some(differences.map(describe).collect::<Vec<_>>().join(", "))
     }

@@ -1,15 +1,15 @@
-//! Stage 1: the pretrained weights of each seed, saved once and shared by all arms; and untrained features made like them.
+//! Stage 1: the pretrained weights of each seed, saved once and shared by all arms; and untrained features of their scale.
 
 use std::path::Path;
 
-use thawline_tensor::{
-    Buffer,
-    nn::{Activation, Conv2D, Network},
-};
+use thawline_tensor::{Buffer, nn::Network};
 
-use super::protocol::{Epoch, Pictures};
+use super::{
+    arms::Blocks,
+    protocol::{Epoch, Pictures},
+};
 use crate::{
-    models::{INPUT, Tutorial},
+    models::{Architecture, INPUT, Layer},
     system::failure::{Failure, Result},
     weights::tensor_file::{Dtype, Header, TensorFile},
 };
@@ -53,7 +53,7 @@ pub fn load(path: &Path, expected: &str, network: &mut Network) -> Result<()> {
 /// # Errors
 /// A layer that does not fit.
 pub fn matched(
-    architecture: &Tutorial,
+    architecture: &Architecture,
     mut untrained: Network,
     pretrained: &Network,
     pictures: &Pictures,
@@ -62,13 +62,27 @@ pub fn matched(
     let some = Epoch { positions: (0..count as u32).collect(), distinct: count };
     let all = pictures.train.examples();
     let examples = some.of(&all);
-    for (depth, layer) in ["conv2d_1", "conv2d_2"].into_iter().enumerate() {
+    let blocks = Blocks::of(architecture)?;
+    let layers = blocks.feature_layers();
+    let convolutions = || {
+        layers.iter().enumerate().filter_map(|(at, layer)| match layer {
+            Layer::Conv2D { name, filters, .. } => Some((at, name, *filters)),
+            _ => None,
+        })
+    };
+    // Normalization rescales what the convolutions give it: with the pretrained one's parameters it does the same here.
+    let is_of_convolution = |name: &str| convolutions().any(|(_, conv, _)| is_of(name, conv));
+    untrained.copy_params(
+        pretrained
+            .params()
+            .filter(|(name, _)| !is_of_convolution(name) && layers.iter().any(|layer| is_of(name, layer.name()))),
+    );
+    for (at, conv, filters) in convolutions() {
         let moments = |network: &Network| -> Result<Vec<[f64; 2]>> {
-            let outputs = convolutions(architecture, depth + 1, network)?.predict(&examples);
-            Ok(moments(outputs.logits().data(), architecture.filters[depth]))
+            let outputs = first_layers(architecture, &layers[..=at], network)?.predict(&examples);
+            Ok(moments(outputs.logits().data(), filters))
         };
         let (ours, theirs) = (moments(&untrained)?, moments(pretrained)?);
-        let filters = ours.len();
         // Scale and shift of each filter; one whose output never varies is only shifted.
         let changes: Vec<[f64; 2]> = ours
             .iter()
@@ -78,7 +92,7 @@ pub fn matched(
                 [scale, wanted - scale * mean]
             })
             .collect();
-        untrained.update_params(|name, param| match name.strip_prefix(layer) {
+        untrained.update_params(|name, param| match name.strip_prefix(conv.as_str()) {
             Some("/kernel") => {
                 let scaled = param.value.iter_mut().enumerate();
                 scaled.for_each(|(i, weight)| *weight = (f64::from(*weight) * changes[i % filters][0]) as f32);
@@ -93,23 +107,27 @@ pub fn matched(
     Ok(untrained)
 }
 
-/// The first convolutions of a network; the last of them without its ReLU.
-fn convolutions(architecture: &Tutorial, depth: usize, from: &Network) -> Result<Network> {
-    let conv = |filters| Conv2D::new(filters, [architecture.kernel; 2]).method(architecture.conv_method.into());
-    let mut builder = Network::builder(INPUT).layer("conv2d_1", conv(architecture.filters[0]));
-    if depth == 2 {
-        builder = builder.layer("activation_1", Activation::Relu).layer("conv2d_2", conv(architecture.filters[1]));
+fn is_of(param: &str, layer: &str) -> bool {
+    param.split_once('/').is_some_and(|(name, _)| name == layer)
+}
+
+/// The first layers of a network, with its parameters.
+fn first_layers(architecture: &Architecture, layers: &[Layer], from: &Network) -> Result<Network> {
+    let mut builder = Network::builder(INPUT);
+    for layer in layers {
+        let built = layer.build(0, architecture.conv_method().into()).map_err(Failure::usage)?;
+        builder = builder.layer(layer.name(), built);
     }
     let mut network = builder.build(0)?;
     network.copy_params(from.params());
     Ok(network)
 }
 
-/// Mean and variance of each of the last dimension's places.
-fn moments(values: &[f32], places: usize) -> Vec<[f64; 2]> {
-    let n = (values.len() / places) as f64;
-    let mut sums = vec![[0.0; 2]; places];
-    for row in values.chunks_exact(places) {
+/// Mean and variance of each channel; channels are the last dimension.
+fn moments(values: &[f32], channels: usize) -> Vec<[f64; 2]> {
+    let n = (values.len() / channels) as f64;
+    let mut sums = vec![[0.0; 2]; channels];
+    for row in values.chunks_exact(channels) {
         for (sums, &value) in sums.iter_mut().zip(row) {
             sums[0] += f64::from(value);
             sums[1] += f64::from(value) * f64::from(value);

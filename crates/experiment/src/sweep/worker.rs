@@ -1,7 +1,7 @@
-//! The worker: does the jobs of a plan that nobody else does, and shares between them what can be shared.
+//! The worker: does the jobs of a plan that no other process does, and shares between them what it can.
 //!
-//! One pretraining a seed serves all arms that take features from it. One cache of features serves all heads behind them,
-//! also those that learn from few of the pictures.
+//! One pretraining per seed serves all arms that take features from it. One cache of features serves all heads on top of
+//! them, including those trained on few of the pictures.
 
 use std::{
     thread,
@@ -10,17 +10,17 @@ use std::{
 
 use thawline_tensor::nn::{Network, NoMemory, cache_bytes};
 
-use super::arms::{Arm, Features, Half, Labels, Pretraining, Stage, Validation, assemble, prefix_layers};
+use super::arms::{Arm, Features, Half, Labels, Pretraining, Stage, Validation, assemble};
 use super::{
     cost,
     folder::SweepFolder,
-    lesson::{Lesson, SharedFeatures},
-    plan::{Group, Job},
+    plan::{self, Group, Job},
     progress::SweepProgress,
     protocol::Pictures,
     record::{self, JobRecord, Times},
     settings::Settings,
     stage1,
+    trainer::{SharedFeatures, Trainer},
 };
 use crate::system::hash::sha256;
 use crate::{
@@ -34,37 +34,34 @@ use crate::{
     weights::metadata::{self, Metadata},
 };
 
-/// How long a worker waits for a pretraining that another one is doing.
+/// How long a worker waits for another one before it looks again.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Does jobs.
 pub struct Worker<'a> {
-    /// The pictures.
     pub data: &'a Data,
-    /// The settings.
+    /// The pictures of the source classes, if they are of another data set.
+    pub source_data: Option<&'a Data>,
     pub settings: &'a Settings,
-    /// The folder.
     pub folder: &'a SweepFolder,
-    /// Ends the work early.
     pub interrupts: &'a Interrupts,
-    /// Shows what is done.
     pub progress: &'a mut SweepProgress,
 }
 
 /// What became of a group of jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
-    /// Each is done or another process does it.
+    /// Each is done, or another process does it.
     Settled,
-    /// Another process does the pretraining that they need.
+    /// Another process trains the stage 1 that they need.
     Waiting,
 }
 
 impl<'a> Worker<'a> {
-    /// Does the jobs of all groups, as far as no other process does.
+    /// Does the jobs of all groups that no other process does.
     ///
     /// # Errors
-    /// Whatever keeps a job from its end; a signal. What is done stays done.
+    /// The first job that fails; a signal. Finished jobs keep their records.
     pub fn perform(&mut self, groups: Vec<Group>) -> Result<()> {
         let mut open = groups;
         while !open.is_empty() {
@@ -77,11 +74,34 @@ impl<'a> Worker<'a> {
             }
             open = waiting;
             if open.len() == before {
-                self.progress.wait("waiting for features that another process trains");
-                self.require_no_signal()?;
-                thread::sleep(PATIENCE);
+                self.wait("waiting for features that another process trains")?;
             }
         }
+        Ok(())
+    }
+
+    /// Does jobs, and waits for those that another process does.
+    ///
+    /// # Errors
+    /// As [`Worker::perform`].
+    pub fn complete(&mut self, jobs: &[Job]) -> Result<()> {
+        loop {
+            self.perform(plan::groups(jobs.to_vec()))?;
+            let mut is_done = true;
+            for job in jobs {
+                is_done &= self.folder.record(&job.arm, job.seed)?.is_some();
+            }
+            if is_done {
+                return Ok(());
+            }
+            self.wait("waiting for trials that another process trains")?;
+        }
+    }
+
+    fn wait(&self, reason: &str) -> Result<()> {
+        self.progress.wait(reason);
+        self.require_no_signal()?;
+        thread::sleep(PATIENCE);
         Ok(())
     }
 
@@ -106,32 +126,38 @@ impl<'a> Worker<'a> {
         let (network, record) = stage1.unzip();
         let features = self.features(arm, seed, network)?;
         let pretraining_seconds = record.map_or(0.0, |record| record.times.learning());
-        // Jobs in a row with the same frozen layers share a cache.
+        // Consecutive jobs with the same frozen layers share a cache.
         let mut rest = &open[..];
         while let Some(&first) = rest.first() {
-            let depth = prefix_layers(&first.arm);
-            let same = rest.iter().take_while(|job| prefix_layers(&job.arm) == depth).count();
+            let network = self.assemble(&first.arm, first.seed, &pictures, features.as_ref())?;
+            let fingerprint = network.prefix().fingerprint();
+            let mut same = 1;
+            for job in &rest[1..] {
+                let other = self.assemble(&job.arm, job.seed, &pictures, features.as_ref())?;
+                if job.arm.is_head_only() != first.arm.is_head_only() || other.prefix().fingerprint() != fingerprint {
+                    break;
+                }
+                same += 1;
+            }
             let (these, others) = rest.split_at(same);
-            self.perform_sharing(these, depth, &pictures, features.as_ref(), pretraining_seconds)?;
+            self.perform_sharing(these, &network, &pictures, features.as_ref(), pretraining_seconds)?;
             rest = others;
         }
         Ok(Outcome::Settled)
     }
 
-    /// Does jobs that have the same frozen layers in front.
+    /// Does jobs that have the frozen layers of one network.
     fn perform_sharing(
         &mut self,
         jobs: &[&Job],
-        depth: usize,
+        network: &Network,
         pictures: &Pictures,
         source: Option<&Network>,
         pretraining_seconds: f64,
     ) -> Result<()> {
-        let prefix_network = match jobs.first() {
-            Some(job) if depth > 0 => Some(self.assemble(&job.arm, job.seed, pictures, source)?),
-            _ => None,
-        };
-        let prefix = prefix_network.as_ref().map(Network::prefix);
+        // Features of pictures that are changed at random cannot be kept.
+        let keeps = self.settings.augment.is_none() && jobs.iter().all(|job| job.arm.is_head_only());
+        let prefix = Some(network.prefix()).filter(|prefix| keeps && !prefix.is_empty());
         let images = [pictures.train.examples(), pictures.validation.examples(), pictures.test.examples()];
         let mut features = None;
         for job in jobs {
@@ -172,19 +198,19 @@ impl<'a> Worker<'a> {
         let mut network = self.assemble(arm, seed, pictures, source)?;
         let name = format!("{}, seed {seed}", arm.name);
         self.progress.begin(&name, cost::of(arm, self.settings, epoch.positions.len(), features.is_some()));
-        let lesson = Lesson { arm, seed, settings: self.settings, pictures, epoch: &epoch, features };
+        let trainer = Trainer { arm, seed, settings: self.settings, pictures, epoch: &epoch, features };
         let (interrupts, progress) = (self.interrupts, &mut *self.progress);
-        let learned = lesson.train(&mut network, &mut |work| {
+        let trained = trainer.train(&mut network, &mut |work| {
             progress.advance(work);
             require_no_signal(interrupts)
         });
-        let learned = learned.map_err(|failure| failure.within(&name))?;
+        let trained = trained.map_err(|failure| failure.within(&name))?;
         let start = Instant::now();
-        let (test, mistakes) = lesson.score(&network);
+        let (test, mistakes) = trainer.score(&network);
         let evaluation = start.elapsed().as_secs_f64();
         let weights = match arm.stage {
             Stage::Pretraining => Some(self.save(arm, seed, pictures, &network)?),
-            Stage::Transfer => None,
+            Stage::Transfer | Stage::Trial => None,
         };
         let summary = network.summary();
         let record = JobRecord {
@@ -199,7 +225,7 @@ impl<'a> Worker<'a> {
             validation_examples: pictures.validation.labels.len(),
             trainable: summary.trainable() as u64,
             frozen: summary.frozen() as u64,
-            history: learned.history,
+            history: trained.history,
             test,
             mistakes,
             first_layer: record::FirstLayer::of(&network),
@@ -207,7 +233,7 @@ impl<'a> Worker<'a> {
             times: Times {
                 pretraining: pretraining_seconds,
                 features: features.map_or(0.0, |features| features.seconds),
-                epochs: learned.seconds,
+                epochs: trained.seconds,
                 evaluation,
             },
             machine: machine::environment(SystemTime::now()),
@@ -218,20 +244,20 @@ impl<'a> Worker<'a> {
     }
 
     fn save(&self, arm: &Arm, seed: u64, pictures: &Pictures, network: &Network) -> Result<String> {
-        let metadata = Metadata::new(&arm.name, seed, pictures.names(), &self.settings.network.clone().into(), network);
+        let metadata = Metadata::new(&arm.name, seed, pictures.names(), &self.settings.network, network);
         let bytes = metadata::to_safetensors(network, &metadata)?;
         atomic_file::write(&self.folder.weights(arm, seed), &bytes)?;
         Ok(sha256([&bytes]))
     }
 
-    /// The network of stage 1 and its record, trained if need be; nothing while another process trains it.
+    /// The network of stage 1 and its record, trained if necessary; `None` while another process trains it.
     fn pretrained(&mut self, pretraining: Pretraining, seed: u64) -> Result<Option<(Network, JobRecord)>> {
         let arm = pretraining.arm();
         let pictures = self.pictures(arm.learns, arm.validation, arm.labels)?;
         let done = self.folder.record(&arm, seed)?;
         if done.is_none() {
             let Some(_claim) = self.folder.claim(&arm, seed)? else { return Ok(None) };
-            // Another process may have finished it between the two looks.
+            // Another process may have finished it since.
             if self.folder.record(&arm, seed)?.is_none() {
                 return self.do_job(&arm, seed, &pictures, None, None, 0.0).map(Some);
             }
@@ -261,7 +287,8 @@ impl<'a> Worker<'a> {
 
     fn pictures(&self, half: Half, validation: Validation, labels: Labels) -> Result<Pictures<'a>> {
         let classes = self.settings.classes().of(half)?;
-        Pictures::new(self.data, classes, validation, labels, self.settings.per_class)
+        let source = self.source_data.filter(|_| self.settings.is_of_source_data(half));
+        Pictures::new(source.unwrap_or(self.data), classes, validation, labels, self.settings.per_class)
     }
 
     fn require_no_signal(&self) -> Result<()> {

@@ -16,6 +16,8 @@ pub struct Analysis<'a> {
     pub results: &'a Results,
     /// In the catalogue's order; stage 1 comes last.
     pub arms: Vec<ArmFigures<'a>>,
+    /// The trials by which recipes were chosen.
+    pub trials: Vec<&'a JobRecord>,
     /// The differences that the experiment is about.
     pub pairs: Vec<Pair>,
     /// The same for each number of pictures a class.
@@ -94,7 +96,9 @@ pub struct Pair {
 impl<'a> Analysis<'a> {
     pub fn of(results: &'a Results, times: bool) -> Self {
         let mut arms: Vec<ArmFigures> = Vec::new();
-        for chunk in results.records.chunk_by(|a, b| a.arm.name == b.arm.name) {
+        let (trials, records): (Vec<_>, Vec<_>) =
+            results.records.iter().partition(|record| record.arm.stage == Stage::Trial);
+        for chunk in records.chunk_by(|a, b| a.arm.name == b.arm.name) {
             arms.extend(ArmFigures::of(chunk, times));
         }
         let pairs = PAIRS.iter().filter_map(|&[arm, baseline]| pair(&arms, arm, baseline)).collect();
@@ -112,7 +116,7 @@ impl<'a> Analysis<'a> {
                 all_pairs.extend(pair(&arms, one.name, other.name));
             }
         }
-        Analysis { results, arms, pairs, sampled_pairs, all_pairs, times }
+        Analysis { results, arms, trials, pairs, sampled_pairs, all_pairs, times }
     }
 
     pub fn arm(&self, name: &str) -> Option<&ArmFigures<'a>> {
@@ -146,17 +150,11 @@ const PAIRS: &[[&str; 2]] = &[
     ["frozen", "pixels"],
     ["frozen", "shuffled-labels"],
     ["fine-tune", "scratch"],
+    ["fine-tune", "scratch-long"],
     ["fine-tune", "frozen"],
     ["fine-tune-1e-4", "fine-tune"],
     ["head-then-all", "fine-tune"],
     ["reversed", "pretrain-source"],
-    ["depth-1-frozen", "scratch"],
-    ["depth-3-frozen", "scratch"],
-    ["depth-1-fine-tune", "scratch"],
-    ["depth-3-fine-tune", "scratch"],
-    ["split-1", "split-1-scratch"],
-    ["split-2", "split-2-scratch"],
-    ["split-3", "split-3-scratch"],
     ["vehicles-to-animals", "animals-scratch"],
     ["animals-to-vehicles", "vehicles-scratch"],
 ];
@@ -195,9 +193,10 @@ impl Pair {
 }
 
 impl<'a> ArmFigures<'a> {
-    fn of(records: &'a [JobRecord], times: bool) -> Option<Self> {
-        let first = records.first()?;
-        let sample = |value: &dyn Fn(&JobRecord) -> f64| Sample::of(&records.iter().map(value).collect::<Vec<_>>());
+    fn of(records: &[&'a JobRecord], times: bool) -> Option<Self> {
+        let &first = records.first()?;
+        let sample =
+            |value: &dyn Fn(&JobRecord) -> f64| Sample::of(&records.iter().copied().map(value).collect::<Vec<_>>());
         let mean = |value: &dyn Fn(&JobRecord) -> f64| sample(value).map_or(0.0, |sample| sample.mean);
         let curve = |record: &JobRecord| record.history.iter().map(|epoch| epoch.val_accuracy).collect::<Vec<_>>();
         let reached = THRESHOLDS.map(|threshold| {
@@ -230,7 +229,7 @@ impl<'a> ArmFigures<'a> {
                 features: mean(&|record| record.times.features),
                 epochs: mean(&|record| record.times.epochs.iter().sum()),
             }),
-            records: records.iter().collect(),
+            records: records.to_vec(),
         })
     }
 

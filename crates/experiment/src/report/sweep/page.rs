@@ -30,8 +30,11 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
         (page::caveat("Intervals over seeds.",
             "They show how much initial weights, order and dropout matter, for this training set and this test set. Other pictures of \
              the same classes would move all arms, mostly together."))
-        (page::caveat("One learning rate.",
-            "Adam at 0.001 for every arm that does not say otherwise; no arm's learning rate was tuned."))
+        (page::caveat("Learning rates.", if settings.tuning_seed.is_some() {
+            "The recipes of scratch and fine-tune were chosen from the same trials; the other arms share one that was not tuned."
+        } else {
+            "Every arm that does not say otherwise has the same learning rate and schedule; none was tuned."
+        }))
         h2 { "Learning curves" }
         (figure(plot("accuracy"),
             "Accuracy on the held-out validation pictures by epoch: the mean over seeds, its 95 % t-interval as a band, and each seed \
@@ -48,6 +51,7 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
             "All arms are scored after the same number, fixed before the sweep; arms still improving would gain from more."))
         h2 { "Every arm" }
         (tables::arms(analysis))
+        (tables::trials(analysis))
         p.note {
             "Test accuracy after " (epochs) "; the test set was scored once. Intermediate figures (first epoch, mean of all epochs) are "
             "measured on the last tenth of each class's training pictures, which no arm was trained on. ± is half the width of a 95 % "
@@ -63,12 +67,13 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
                  evidence; look at the interval and at whether all seeds agree."))
         }
         (section("When transfer pays", plot("samples"),
-            "Test accuracy by the number of target pictures of each class. Smaller sets lie within larger ones and are repeated until an \
-             epoch has a fifth of a full epoch's pictures."))
+            "Test accuracy by the number of target pictures of each class. Smaller sets lie within larger ones. The number of steps is the \
+             same for all: an epoch repeats a small set until it has as many pictures as an epoch of all."))
         @if !analysis.sampled_pairs.is_empty() { (tables::sampled_pairs(analysis)) }
         (section("How deep", plot("depth"),
-            "Test accuracy by how many blocks of the pretrained network were taken over, frozen or fine-tuned; the rest starts from fresh \
-             weights."))
+            "Test accuracy by how many blocks of a pretrained network were taken over, frozen or fine-tuned; the rest starts from fresh \
+             weights. A block is a convolution or a hidden dense layer with what follows it. frozen and fine-tune: features of the \
+             source classes; self: features of the target classes themselves."))
         @if analysis.times {
             (section("Time", plot("time"),
                 "Mean wall-clock time per seed, validation included: features that are computed once (lighter), epochs (full), and \

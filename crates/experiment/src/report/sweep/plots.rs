@@ -11,7 +11,7 @@ use crate::report::{
 };
 use crate::{
     sweep::{
-        arms::Half,
+        arms::{Blocks, Half},
         record::{Epoch, JobRecord},
         statistics::{BINS, Sample},
     },
@@ -120,20 +120,21 @@ pub(super) fn samples(analysis: &Analysis) -> Option<Plot> {
     test_accuracy(Axis { title: "training pictures of each class, log scale", ticks, limits }, curves)
 }
 
-/// Test accuracy by the number of blocks taken over.
+/// Test accuracy by the number of blocks taken over: from the source classes or the target's own, frozen or fine-tuned.
 pub(super) fn depth(analysis: &Analysis) -> Option<Plot> {
     analysis.arms.iter().find(|arm| arm.name.starts_with("depth-"))?;
-    let lines = [
-        ("frozen", ["scratch", "depth-1-frozen", "frozen", "depth-3-frozen"]),
-        ("fine-tune", ["scratch", "depth-1-fine-tune", "fine-tune", "depth-3-fine-tune"]),
-    ];
-    let curves = lines.map(|(name, arms)| {
-        let point = |(blocks, arm): (usize, &str)| Some((blocks as f64, analysis.arm(arm)?.accuracy));
-        curve(name, Measure::Accuracy, true, arms.into_iter().enumerate().filter_map(point).collect())
+    let blocks = Blocks::of(&analysis.results.settings.network).ok()?;
+    let curves = ["frozen", "fine-tune", "self", "self-fine-tune"].map(|name| {
+        let arm = |count: usize| match count {
+            0 => "scratch".to_owned(),
+            count if count == blocks.features => name.to_owned(),
+            count => format!("depth-{count}-{name}"),
+        };
+        let point = |count: usize| Some((count as f64, analysis.arm(&arm(count))?.accuracy));
+        curve(name, Measure::Accuracy, !name.starts_with("self"), (0..=blocks.count()).filter_map(point).collect())
     });
-    let places = ["0: none", "1: conv", "2: conv, pool", "3: dense"].into_iter().enumerate();
-    let ticks = places.map(|(blocks, name)| (blocks as f64, name.to_owned())).collect();
-    test_accuracy(Axis { title: "blocks taken over", ticks, limits: 0.0..3.0 }, curves.into())
+    let ticks = (0..=blocks.count()).map(|count| (count as f64, count.to_string())).collect();
+    test_accuracy(Axis { title: "blocks taken over", ticks, limits: 0.0..blocks.count() as f64 }, curves.into())
 }
 
 /// Test accuracy by confidence, all seeds of an arm together. Bins with less than a hundredth of the predictions are left

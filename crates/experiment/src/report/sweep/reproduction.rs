@@ -11,7 +11,8 @@ use super::{
 use crate::report::{page, table::facts};
 use crate::{
     data::open,
-    models::Tutorial,
+    models::{Architecture, Tutorial},
+    record::options::{Labels, Schedule},
     sweep::{
         arms::{self, Arm},
         record::JobRecord,
@@ -70,6 +71,28 @@ fn command(analysis: &Analysis, seeds: &[u64], arms: &[&str]) -> String {
     flag("arms", with_groups(analysis, seeds, arms).join(","));
     flag("seeds", ranges(seeds));
     flag("epochs", settings.epochs.to_string());
+    if settings.source_epochs != settings.epochs {
+        flag("source-epochs", settings.source_epochs.to_string());
+    }
+    if settings.learning_rate != 0.001 {
+        flag("learning-rate", settings.learning_rate.to_string());
+    }
+    if settings.schedule != Schedule::Cosine {
+        let schedule = serde_json::to_value(settings.schedule).unwrap_or_default();
+        flag("schedule", schedule.as_str().unwrap_or_default().to_owned());
+    }
+    if !settings.augment.is_none() {
+        flag("augment", settings.augment.to_string());
+    }
+    if let Some(split) = arms.iter().filter_map(|arm| split_number(arm)).max().filter(|&split| split != 3) {
+        flag("splits", split.to_string());
+    }
+    if let Some(data) = &settings.source_data {
+        flag("source-data", data.path.clone().unwrap_or_else(|| open::BUILT_IN.to_owned()));
+    }
+    if settings.labels != Labels::Fine {
+        flag("labels", "coarse".to_owned());
+    }
     flag("data", settings.data.path.clone().unwrap_or_else(|| open::BUILT_IN.to_owned()));
     if settings.batch_size != 128 {
         flag("batch-size", settings.batch_size.to_string());
@@ -84,20 +107,33 @@ fn command(analysis: &Analysis, seeds: &[u64], arms: &[&str]) -> String {
             flag(name, labels);
         }
     }
-    let network = serde_json::to_value(&settings.network).unwrap_or_default();
+    if let Architecture::Listed(_) = settings.network {
+        // sweep.json has the layers.
+        flag("model", "network.toml".to_owned());
+    }
+    let tutorial =
+        |network: &Architecture| matches!(network, Architecture::Tutorial(_)).then(|| serde_json::to_value(network));
+    let network = tutorial(&settings.network).and_then(Result::ok).unwrap_or_default();
     let default = serde_json::to_value(Tutorial::default()).unwrap_or_default();
     let changed = |(name, value): &(&String, &serde_json::Value)| default[name.as_str()] != **value;
     for (name, value) in network.as_object().into_iter().flatten().filter(changed) {
         flag(name, value.to_string().replace(['[', ']', '"'], ""));
     }
     flag("out", "sweep".to_owned());
+    words.extend(settings.tuning_seed.map(|_| "--tune".to_owned()));
     page::command_line(&words)
+}
+
+/// `12` of `split-12-reversed`.
+fn split_number(arm: &str) -> Option<u32> {
+    arm.strip_prefix("split-")?.split('-').next()?.parse().ok()
 }
 
 /// The arms, with the group `samples` in place of all that learn from few pictures: if they are all there, and the arms that
 /// the group compares them with have these seeds too.
 fn with_groups<'a>(analysis: &Analysis, seeds: &[u64], arms: &[&'a str]) -> Vec<&'a str> {
-    let group = arms::select("samples").unwrap_or_default();
+    let scope = analysis.results.settings.scope(0);
+    let group = scope.and_then(|scope| arms::select("samples", scope)).unwrap_or_default();
     let has_seeds = |figures: &ArmFigures| seeds.iter().all(|seed| figures.seeds.contains(seed));
     let is_there = |arm: &Arm| {
         analysis.arm(&arm.name).is_some_and(has_seeds) && (arm.per_class.is_none() || arms.contains(&arm.name.as_str()))

@@ -53,6 +53,33 @@ pub(super) fn arms(analysis: &Analysis) -> Markup {
     table(2, &head, rows)
 }
 
+/// The recipes that were tried, and which of them the arms were trained with.
+pub(super) fn trials(analysis: &Analysis) -> Markup {
+    let held_out = |record: &&JobRecord| record.history.last().map_or(0.0, |epoch| epoch.val_accuracy);
+    let row = |record: &&JobRecord| {
+        let recipe = record.arm.recipe;
+        let is_chosen = |figures: &ArmFigures| {
+            figures.arm.recipe == recipe
+                && record.arm.training == figures.arm.training
+                && record.arm.features == figures.arm.features
+        };
+        let chosen = analysis.main().filter(|figures| is_chosen(figures)).map(|figures| figures.name);
+        let rate = recipe.map_or_else(String::new, |recipe| recipe.learning_rate.to_string());
+        let cells =
+            [record.arm.name.clone(), rate, number::percent(held_out(record)), chosen.collect::<Vec<_>>().join(", ")];
+        ("", cells.to_vec())
+    };
+    if analysis.trials.is_empty() {
+        return Markup::default();
+    }
+    html! {
+        h2 { "What was tried" }
+        (table(1, &["trial", "learning rate", "held-out accuracy", "chosen for"], analysis.trials.iter().map(row)))
+        p.note { "Every recipe was tried once, with the first seed. The one with the highest held-out accuracy was chosen; the test set \
+                  had no part in it." }
+    }
+}
+
 /// How fast every arm learns.
 pub(super) fn speed(analysis: &Analysis) -> Markup {
     let mut head = vec!["arm".to_owned()];

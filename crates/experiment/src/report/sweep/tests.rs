@@ -6,10 +6,11 @@ use crate::{
     models::Tutorial,
     record::{
         fixture,
+        options::{Augment, Labels, Schedule},
         run::{ConfusionMatrix, DataKind, DataRecord},
     },
     sweep::{
-        arms::{self, Arm, Half, Pretraining},
+        arms::{self, Arm, Half, Pretraining, Scope},
         merge::Results,
         record::{Epoch, Evaluation, FORMAT, JobRecord, Mistake, Times},
         settings::Settings,
@@ -17,17 +18,27 @@ use crate::{
     },
 };
 
+/// The arms of the tutorial's network.
+const SCOPE: Scope = Scope { blocks: 3, features: 2, splits: 3 };
+
 fn settings() -> Settings {
     let run = fixture::record();
     Settings {
         format: FORMAT,
         thawline: run.thawline,
         data: DataRecord { path: Some("data".to_owned()), ..run.data },
+        source_data: None,
+        labels: Labels::Fine,
         source: run.source.unwrap().classes,
         target: run.target.classes,
         per_class: None,
-        network: Tutorial::default(),
+        network: Tutorial::default().into(),
+        source_epochs: 3,
         epochs: 3,
+        learning_rate: 0.001,
+        schedule: Schedule::Cosine,
+        augment: Augment::default(),
+        tuning_seed: None,
         batch_size: 128,
         arithmetic: "fma".to_owned(),
     }
@@ -62,6 +73,7 @@ fn record(arm: &Arm, seed: u64, right: u64) -> JobRecord {
             ece: 0.02,
             calibration: vec![CalibrationBin { predictions: 1000, right, confidence: right as f64 + 20.0 }],
             confusion: ConfusionMatrix { classes: classes.clone(), counts },
+            right: Evaluation::pack((0..1000).map(|at| at < right)),
         },
         mistakes: vec![Mistake {
             index: 7,
@@ -85,7 +97,7 @@ fn record(arm: &Arm, seed: u64, right: u64) -> JobRecord {
 
 fn results(arms: &[(&str, &[u64])]) -> Results {
     let records = arms.iter().flat_map(|(name, rights)| {
-        let arm = arms::named(name).unwrap_or_else(|| Pretraining::SOURCE.arm());
+        let arm = arms::named(name, SCOPE).unwrap_or_else(|| Pretraining::SOURCE.arm());
         rights.iter().enumerate().map(move |(seed, &right)| record(&arm, seed as u64, right)).collect::<Vec<_>>()
     });
     Results { settings: settings(), records: records.collect() }
@@ -222,7 +234,7 @@ fn without_times_a_report_is_a_function_of_the_results() {
 #[test]
 fn the_page_has_the_note_the_caveats_and_the_commands() {
     let few: &[u64] = &[500, 510, 520];
-    let samples = arms::select("samples").unwrap();
+    let samples = arms::select("samples", SCOPE).unwrap();
     let mut all: Vec<(&str, &[u64])> = SIX.to_vec();
     all.push(("fine-tune", &[868, 871, 873, 866, 869, 873]));
     all.extend(samples.iter().filter(|arm| arm.per_class.is_some()).map(|arm| (arm.name.as_str(), few)));

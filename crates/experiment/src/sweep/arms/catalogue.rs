@@ -1,22 +1,35 @@
 //! The catalogue: every arm by its name.
 
-use super::{Arm, Features, Half, Head, Labels, Pretraining, Stage, Training, Validation};
+use super::{Arm, Budget, Features, Half, Head, Labels, Pretraining, Stage, Training, Validation};
 
 /// Target pictures of each class in the `samples` group; all of them is the arm without a number.
 pub const SAMPLES: [usize; 8] = [10, 25, 50, 100, 250, 500, 1_000, 2_500];
 
-/// Random splits of the classes in the `splits` group.
-const SPLITS: u32 = 3;
+/// The most random splits of the classes: ten classes have 126 that differ.
+pub const MOST_SPLITS: u32 = 126;
+
+/// What decides which arms there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scope {
+    /// Blocks of the network.
+    pub blocks: usize,
+    /// Those of them that are features.
+    pub features: usize,
+    /// Random splits of the classes.
+    pub splits: u32,
+}
 
 /// The source classes' features, frozen, and a fresh head: the arm of which the others are variations.
-fn frozen() -> Arm {
+fn frozen(scope: Scope) -> Arm {
     Arm {
         name: "frozen".to_owned(),
         learns: Half::Target,
         features: Features::Pretrained(Pretraining::SOURCE),
-        blocks: 2,
+        blocks: scope.features,
         head: Head::Fresh,
         training: Training::Head,
+        budget: Budget::Stage,
+        recipe: None,
         per_class: None,
         labels: Labels::True,
         validation: Validation::HeldOut,
@@ -24,21 +37,17 @@ fn frozen() -> Arm {
     }
 }
 
-fn scratch() -> Arm {
-    let training = Training::Everything(1.0);
-    Arm { name: "scratch".to_owned(), features: Features::Untrained, blocks: 0, training, ..frozen() }
-}
-
-fn transferred(half: Half, learns: Half) -> Arm {
-    Arm { features: Features::Pretrained(Pretraining::of(half)), learns, ..frozen() }
-}
-
 /// Every arm, in the order in which reports list them.
-pub fn catalogue() -> Vec<Arm> {
+pub fn catalogue(scope: Scope) -> Vec<Arm> {
+    let frozen = || frozen(scope);
     let arm = |name: &str, arm: Arm| Arm { name: name.to_owned(), ..arm };
     let everything = |factor: f64| Arm { training: Training::Everything(factor), ..frozen() };
+    let scratch = || Arm { name: "scratch".to_owned(), features: Features::Untrained, blocks: 0, ..everything(1.0) };
+    let transferred =
+        |half: Half, learns: Half| Arm { features: Features::Pretrained(Pretraining::of(half)), learns, ..frozen() };
     let tutorial = Pretraining { validation: Validation::TestSet, ..Pretraining::SOURCE };
     let shuffled = Pretraining { labels: Labels::Shuffled, ..Pretraining::SOURCE };
+    let of_target = Features::Pretrained(Pretraining::of(Half::Target));
     let mut arms = vec![
         arm(
             "tutorial",
@@ -52,26 +61,34 @@ pub fn catalogue() -> Vec<Arm> {
         frozen(),
         arm("frozen-warm", Arm { head: Head::Warm, ..frozen() }),
         scratch(),
+        arm("scratch-long", Arm { budget: Budget::BothStages, ..scratch() }),
         arm("frozen-random", Arm { features: Features::Untrained, ..frozen() }),
         arm("frozen-random-matched", Arm { features: Features::UntrainedMatched(Pretraining::SOURCE), ..frozen() }),
         arm("fine-tune", everything(1.0)),
         arm("fine-tune-1e-4", everything(0.1)),
         arm("head-then-all", Arm { training: Training::HeadThenEverything(0.1), ..frozen() }),
         arm("self", transferred(Half::Target, Half::Target)),
+        arm("self-fine-tune", Arm { features: of_target, ..everything(1.0) }),
         arm("reversed", transferred(Half::Target, Half::Source)),
         arm("joint", transferred(Half::All, Half::Target)),
         arm("linear", Arm { head: Head::Linear, ..frozen() }),
         arm("pixels", Arm { head: Head::Pixels, features: Features::Untrained, blocks: 0, ..frozen() }),
         arm("shuffled-labels", Arm { features: Features::Pretrained(shuffled), ..frozen() }),
     ];
-    for blocks in [1, 3] {
-        arms.push(arm(&format!("depth-{blocks}-frozen"), Arm { blocks, ..frozen() }));
-        arms.push(arm(&format!("depth-{blocks}-fine-tune"), Arm { blocks, ..everything(1.0) }));
+    // With all blocks of the features these are frozen, fine-tune, self and self-fine-tune.
+    for blocks in (1..=scope.blocks).filter(|&blocks| blocks != scope.features) {
+        let frozen = Arm { blocks, ..frozen() };
+        let everything = Arm { blocks, ..everything(1.0) };
+        arms.push(arm(&format!("depth-{blocks}-frozen"), frozen.clone()));
+        arms.push(arm(&format!("depth-{blocks}-fine-tune"), everything.clone()));
+        arms.push(arm(&format!("depth-{blocks}-self"), Arm { features: of_target, ..frozen }));
+        arms.push(arm(&format!("depth-{blocks}-self-fine-tune"), Arm { features: of_target, ..everything }));
     }
-    for split in 1..=SPLITS {
-        let target = Half::SplitTarget(split);
-        arms.push(arm(&format!("split-{split}"), transferred(Half::SplitSource(split), target)));
-        arms.push(arm(&format!("split-{split}-scratch"), Arm { learns: target, ..scratch() }));
+    // Each direction's control is the other direction's stage 1.
+    for split in 1..=scope.splits {
+        let (source, target) = (Half::SplitSource(split), Half::SplitTarget(split));
+        arms.push(arm(&format!("split-{split}"), transferred(source, target)));
+        arms.push(arm(&format!("split-{split}-reversed"), transferred(target, source)));
     }
     arms.push(arm("vehicles-to-animals", transferred(Half::Vehicles, Half::Animals)));
     arms.push(arm("animals-scratch", Arm { learns: Half::Animals, ..scratch() }));
@@ -89,33 +106,30 @@ pub fn catalogue() -> Vec<Arm> {
 pub(super) const SAMPLED: [&str; 4] = ["frozen", "scratch", "frozen-random", "fine-tune"];
 
 /// The arm of a name.
-pub fn named(name: &str) -> Option<Arm> {
-    catalogue().into_iter().find(|arm| arm.name == name)
+pub fn named(name: &str, scope: Scope) -> Option<Arm> {
+    catalogue(scope).into_iter().find(|arm| arm.name == name)
 }
 
-/// The names that a group stands for; nothing if it is no group.
-pub(super) fn group(name: &str) -> Option<Vec<String>> {
+/// The names that a group stands for; nothing if it is not a group.
+pub(super) fn group(name: &str, scope: Scope) -> Option<Vec<String>> {
     let having = |part: &str| {
-        let names = catalogue().into_iter().map(|arm| arm.name);
-        names.filter(|name| name.starts_with(part)).collect::<Vec<_>>()
+        let names = catalogue(scope).into_iter().map(|arm| arm.name);
+        names.filter(|name| name.contains(part)).collect::<Vec<_>>()
     };
     let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
     match name {
-        "depth" => Some([owned(&["scratch", "frozen", "fine-tune"]), having("depth-")].concat()),
-        "splits" => Some([having("split-"), vehicles_and_animals()].concat()),
-        "samples" => {
-            let names = catalogue().into_iter().map(|arm| arm.name);
-            let sampled = names.filter(|name| name.contains('@'));
-            Some(owned(&SAMPLED).into_iter().chain(sampled).collect())
+        "depth" => {
+            Some([owned(&["scratch", "frozen", "fine-tune", "self", "self-fine-tune"]), having("depth-")].concat())
         }
+        "splits" => Some(having("split-")),
+        "samples" => Some([owned(&SAMPLED), having("@")].concat()),
         _ => None,
     }
 }
 
 /// The arms that only CIFAR-10's classes allow.
-pub(super) fn vehicles_and_animals() -> Vec<String> {
-    ["vehicles-to-animals", "animals-scratch", "animals-to-vehicles", "vehicles-scratch"].map(str::to_owned).to_vec()
-}
+pub(super) const VEHICLES_AND_ANIMALS: [&str; 4] =
+    ["vehicles-to-animals", "animals-scratch", "animals-to-vehicles", "vehicles-scratch"];
 
 /// What an arm is, in a phrase for the report.
 pub fn about(arm: &Arm) -> String {
@@ -123,38 +137,42 @@ pub fn about(arm: &Arm) -> String {
     let phrase = match base {
         "tutorial" => "as published: warm head, all training pictures, validated on the test set",
         "frozen" => "source features frozen, fresh head",
-        "frozen-warm" => "source features frozen, the source's head trained on",
-        "scratch" => "the same network from its initialisation: no transfer",
+        "frozen-warm" => "source features frozen, the source's head fine-tuned",
+        "scratch" => "the same network from fresh weights: no transfer",
+        "scratch-long" => "no transfer, for as many epochs as stage 1 and stage 2 together",
         "frozen-random" => "untrained features, frozen: what the head alone can do",
         "frozen-random-matched" => "untrained features with the source features' means and variances",
-        "fine-tune" => "source features, everything trained on",
+        "fine-tune" => "source features, all layers fine-tuned",
         "fine-tune-1e-4" => "the same at a tenth of the learning rate",
-        "head-then-all" => "the head first, then everything, the features at a tenth of the rate",
+        "head-then-all" => "the head first, then all layers, the features at a tenth of the rate",
         "self" => "features of the target classes themselves, frozen, fresh head: the cost of cutting",
-        "reversed" => "the other way round: target features frozen, the source classes learned",
+        "self-fine-tune" => "features of the target classes themselves, all layers fine-tuned",
+        "reversed" => "target features frozen, trained on the source classes",
         "joint" => "features of all classes, frozen, fresh head: a ceiling",
         "linear" => "logistic regression on the source features",
         "pixels" => "logistic regression on the pixels",
         "shuffled-labels" => "features of the source pictures with shuffled labels, frozen",
-        "depth-1-frozen" => "only the first convolution taken over, frozen",
-        "depth-1-fine-tune" => "only the first convolution taken over, everything trained",
-        "depth-3-frozen" => "hidden dense layer taken over too; only the output layer learns",
-        "depth-3-fine-tune" => "hidden dense layer taken over too, everything trained",
-        "vehicles-to-animals" => "vehicle features frozen, animals learned",
-        "animals-scratch" => "animals from the initialisation",
-        "animals-to-vehicles" => "animal features frozen, vehicles learned",
-        "vehicles-scratch" => "vehicles from the initialisation",
-        split if split.ends_with("-scratch") => "the target half of a random split, from the initialisation",
-        split if split.starts_with("split-") => "a random split of the classes: features frozen, fresh head",
-        "pretrain-source" => "stage 1: the network learns the source classes",
-        "pretrain-target" => "stage 1: the network learns the target classes",
-        "pretrain-all" => "stage 1: the network learns all classes",
+        "vehicles-to-animals" => "vehicle features frozen, trained on animals",
+        "animals-scratch" => "animals from fresh weights",
+        "animals-to-vehicles" => "animal features frozen, trained on vehicles",
+        "vehicles-scratch" => "vehicles from fresh weights",
+        "pretrain-source" => "stage 1: the network trained on the source classes",
+        "pretrain-target" => "stage 1: the network trained on the target classes",
+        "pretrain-all" => "stage 1: the network trained on all classes",
         "pretrain-source-shuffled" => "stage 1 with shuffled labels; tested on true ones",
         "pretrain-source-tutorial" => "stage 1 as published: validated on the test set",
-        _ => "stage 1: the network learns the other half of a split",
+        split if split.starts_with("split-") => "a random split of the classes: features frozen, fresh head",
+        depth if depth.starts_with("depth-") => return about_depth(arm),
+        _ => "stage 1: the network trained on one half of a split",
     };
     match arm.per_class {
         None => phrase.to_owned(),
         Some(n) => format!("{phrase}; {n} pictures a class"),
     }
+}
+
+fn about_depth(arm: &Arm) -> String {
+    let source = if arm.name.contains("-self") { "target's own" } else { "source's" };
+    let training = if arm.training == Training::Head { "frozen" } else { "all layers fine-tuned" };
+    format!("{} of the {source} blocks taken over, {training}", arm.blocks)
 }

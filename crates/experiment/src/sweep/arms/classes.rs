@@ -1,5 +1,7 @@
 //! The classes of each half.
 
+use std::collections::BTreeSet;
+
 use super::Half;
 use crate::{
     record::run::ClassRecord,
@@ -16,9 +18,14 @@ pub struct Classes {
     pub source: Vec<ClassRecord>,
     /// The target classes.
     pub target: Vec<ClassRecord>,
-    /// The names of all classes of the data, by label.
+    /// The names of all classes of the target's data, by label.
     pub names: Vec<String>,
+    /// Whether the source classes are those of another data set.
+    pub two_data_sets: bool,
 }
+
+/// Random splits that are drawn until enough of them differ: ten classes have 126.
+const MOST_DRAWS: u64 = 2_000;
 
 const VEHICLES: [&str; 4] = ["airplane", "automobile", "ship", "truck"];
 const ANIMALS: [&str; 6] = ["bird", "cat", "deer", "dog", "frog", "horse"];
@@ -32,9 +39,9 @@ impl Classes {
         match half {
             Half::Source => Ok(self.source.clone()),
             Half::Target => Ok(self.target.clone()),
-            Half::All => Ok(self.all()),
-            Half::SplitSource(split) => Ok(self.split(split).0),
-            Half::SplitTarget(split) => Ok(self.split(split).1),
+            Half::All => self.all(),
+            Half::SplitSource(split) => Ok(self.split(split)?.0),
+            Half::SplitTarget(split) => Ok(self.split(split)?.1),
             Half::Vehicles => self.by_name(&VEHICLES),
             Half::Animals => self.by_name(&ANIMALS),
         }
@@ -45,19 +52,36 @@ impl Classes {
         VEHICLES.iter().chain(&ANIMALS).all(|&wanted| self.names.iter().any(|name| name == wanted))
     }
 
-    fn all(&self) -> Vec<ClassRecord> {
-        self.source.iter().chain(&self.target).cloned().collect()
+    fn all(&self) -> Result<Vec<ClassRecord>> {
+        if self.two_data_sets {
+            return Err(Failure::usage(
+                "with --source-data, arms on source and target classes together are impossible",
+            ));
+        }
+        Ok(self.source.iter().chain(&self.target).cloned().collect())
     }
 
-    /// Halves of a random order that depends on nothing but the split's number.
-    fn split(&self, split: u32) -> (Vec<ClassRecord>, Vec<ClassRecord>) {
-        let mut all = self.all();
+    /// The halves of a random split, which depend on its number alone. No two splits are the same, nor the same with
+    /// their halves swapped, for each split is used in both directions.
+    fn split(&self, split: u32) -> Result<(Vec<ClassRecord>, Vec<ClassRecord>)> {
+        let mut all = self.all()?;
         all.sort_by_key(|class| class.label);
-        Stream::ClassSplit.bits(u64::from(split), 0, 0).shuffle(&mut all);
-        let mut target = all.split_off(self.source.len());
-        all.sort_by_key(|class| class.label);
-        target.sort_by_key(|class| class.label);
-        (all, target)
+        let mut seen: BTreeSet<Vec<u16>> = BTreeSet::new();
+        for draw in 1..=MOST_DRAWS {
+            let mut source = all.clone();
+            Stream::ClassSplit.bits(draw, 0, 0).shuffle(&mut source);
+            let mut target = source.split_off(self.source.len());
+            source.sort_by_key(|class| class.label);
+            target.sort_by_key(|class| class.label);
+            let labels = |half: &[ClassRecord]| half.iter().map(|class| class.label).collect::<Vec<_>>();
+            if seen.contains(&labels(&target)) || !seen.insert(labels(&source)) {
+                continue;
+            }
+            if seen.len() == split as usize {
+                return Ok((source, target));
+            }
+        }
+        Err(Failure::usage(format!("--splits: {} classes have fewer than {split} different splits", all.len())))
     }
 
     fn by_name(&self, wanted: &[&str]) -> Result<Vec<ClassRecord>> {

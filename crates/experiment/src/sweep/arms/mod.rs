@@ -1,10 +1,9 @@
-//! Arms: the ways to learn the target classes that the experiment compares, each a preset of one pipeline.
+//! Arms: the ways to train that the experiment compares, each a preset of one pipeline.
 //!
-//! An arm says which classes are learned, where the features come from, how much of them is taken over, what head stands
-//! behind them, and what is trained. Stage 1, where there is one, trains the features from nothing and draws from the
-//! seed itself; stage 2 learns the arm's classes and draws from a seed derived from it. So with one seed, all arms that
-//! learn the same classes begin with the same initial weights, see the pictures in the same order, and drop the same
-//! units: their differences are paired.
+//! An arm says which classes it trains on, where its features come from, how many blocks of them it takes over, which head
+//! is on top of them, and what is trained. Stage 1, if there is one, trains the features from fresh weights and draws from
+//! the seed itself; stage 2 trains on the arm's classes and draws from a seed derived from it. So with one seed, all arms
+//! on the same classes start from the same initial weights, see the pictures in the same order and drop the same units.
 
 mod catalogue;
 mod classes;
@@ -15,29 +14,35 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
-pub use catalogue::{SAMPLES, about, catalogue, named};
+use crate::record::options::Schedule;
+pub use catalogue::{MOST_SPLITS, SAMPLES, Scope, about, catalogue, named};
 pub use classes::Classes;
-pub use network::{assemble, prefix_layers, require_fitting_head};
+pub use network::{Blocks, assemble, require_fitting_head};
 pub use selection::{Preset, parse_seeds, select};
 
-/// A way to learn some classes.
+/// A way to train on some classes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Arm {
     /// Its name on the command line, in files and in reports.
     pub name: String,
-    /// The classes that it learns.
+    /// The classes that it trains on.
     pub learns: Half,
     /// Where the features come from.
     pub features: Features,
-    /// How many blocks of them are taken over, 0 to 3: the first convolution; the second with its pooling; the hidden
-    /// dense layer.
+    /// How many [`Blocks`] of them are taken over.
     pub blocks: usize,
-    /// What stands behind them.
+    /// What is on top of them.
     pub head: Head,
     /// What is trained.
     pub training: Training,
-    /// The training pictures of each class; all of them where absent.
+    /// How long.
+    #[serde(default, skip_serializing_if = "Budget::is_of_stage")]
+    pub budget: Budget,
+    /// Learning rate and schedule, if not the sweep's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recipe: Option<Recipe>,
+    /// Training pictures of each class, if not all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_class: Option<usize>,
     /// Whether labels are true.
@@ -81,7 +86,7 @@ pub enum Features {
     Pretrained(Pretraining),
 }
 
-/// Stage 1: the same network, trained on some classes from its initialisation.
+/// Stage 1: the same network, trained on some classes from fresh weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Pretraining {
@@ -93,13 +98,13 @@ pub struct Pretraining {
     pub validation: Validation,
 }
 
-/// What stands behind the features.
+/// What is on top of the features.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Head {
-    /// The tutorial's head with new initial weights.
+    /// The network's head with fresh weights.
     Fresh,
-    /// The tutorial's head as stage 1 left it.
+    /// The network's head as stage 1 left it.
     Warm,
     /// One dense layer: logistic regression on the features.
     Linear,
@@ -111,12 +116,33 @@ pub enum Head {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Training {
-    /// The layers behind those that were taken over.
+    /// The layers after those that were taken over.
     Head,
     /// Every layer, at the learning rate times this.
     Everything(f64),
     /// The head for half of the epochs, then every layer, the features at the learning rate times this.
     HeadThenEverything(f64),
+}
+
+/// How many epochs a training has.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Budget {
+    /// Its stage's.
+    #[default]
+    Stage,
+    /// Those of both stages together.
+    BothStages,
+}
+
+/// How an optimizer is driven.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Recipe {
+    /// Adam's learning rate; the highest of the schedule.
+    pub learning_rate: f64,
+    /// How it changes during the training.
+    pub schedule: Schedule,
 }
 
 /// Whether labels are true.
@@ -125,7 +151,7 @@ pub enum Training {
 pub enum Labels {
     /// They are.
     True,
-    /// They were dealt out anew at random.
+    /// They were dealt out at random.
     Shuffled,
 }
 
@@ -139,18 +165,26 @@ pub enum Validation {
     TestSet,
 }
 
-/// Which random bits a training draws.
+/// What a training is for, which decides its random bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
-    /// Those of the seed.
+    /// Stage 1: it draws from the seed itself.
     Pretraining,
-    /// Those of the seed that is derived from it.
+    /// Stage 2: it draws from the seed that is derived from it.
     Transfer,
+    /// A trial of a recipe, whose held-out accuracy decides; it draws as stage 2 does.
+    Trial,
+}
+
+impl Budget {
+    fn is_of_stage(&self) -> bool {
+        *self == Budget::Stage
+    }
 }
 
 impl Features {
-    /// The stage 1 that must be there first.
+    /// The stage 1 that must be done first.
     pub fn pretraining(self) -> Option<Pretraining> {
         match self {
             Features::Untrained => None,
@@ -188,6 +222,8 @@ impl Pretraining {
             blocks: 0,
             head: Head::Fresh,
             training: Training::Everything(1.0),
+            budget: Budget::Stage,
+            recipe: None,
             per_class: None,
             labels: self.labels,
             validation: self.validation,
@@ -200,5 +236,11 @@ impl Arm {
     /// Whether it trains on features that do not change, and so can share them with others.
     pub fn is_head_only(&self) -> bool {
         self.training == Training::Head && self.head != Head::Pixels
+    }
+
+    /// Whether two arms are the same training but for their names and random bits: `scratch` and stage 1 on its classes.
+    pub fn is_same_training(&self, other: &Arm) -> bool {
+        let anonymous = |arm: &Arm| Arm { name: String::new(), stage: Stage::Transfer, ..arm.clone() };
+        anonymous(self) == anonymous(other)
     }
 }

@@ -1,55 +1,98 @@
-//! The network of an arm: taken over from stage 1 as far as the arm says, else at its initial weights.
+//! The network of an arm: taken over from stage 1 as far as the arm says, the rest with initial weights.
 
-use thawline_tensor::nn::{Activation, Conv2D, Dense, Flatten, MaxPooling2D, Network};
+use std::collections::BTreeSet;
+
+use thawline_tensor::nn::Network;
 
 use super::{Arm, Head, Stage, Training};
 use crate::{
-    models::{FEATURES_END, INPUT, Tutorial},
+    models::{Architecture, FEATURES_END, Layer, Listed},
     system::failure::{Failure, Result},
     training::transfer,
 };
 
-/// The layers with weights of each block, from the first.
-const BLOCKS: [&str; 3] = ["conv2d_1", "conv2d_2", "dense_1"];
+/// A network cut into blocks: each is a Conv2D or a hidden Dense with the layers up to the next one. The output layer is
+/// in none. The tutorial's network has three: first convolution; second convolution and pooling; hidden Dense.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Blocks {
+    layers: Vec<Layer>,
+    /// Where each block begins, and at last the output layer.
+    starts: Vec<usize>,
+    /// The blocks before the first Dense: the features.
+    pub features: usize,
+}
 
-/// The last layer of each block: freezing goes up to here.
-const BLOCK_ENDS: [&str; 3] = ["activation_1", FEATURES_END, "activation_3"];
+impl Blocks {
+    /// The blocks of a network.
+    ///
+    /// # Errors
+    /// A network without a convolution before its first Dense: it has no features to transfer.
+    pub fn of(architecture: &Architecture) -> Result<Self> {
+        let layers = architecture.layers().into_owned();
+        let has_weights = |layer: &Layer| matches!(layer, Layer::Conv2D { .. } | Layer::Dense { .. });
+        let starts: Vec<usize> = (0..layers.len()).filter(|&at| has_weights(&layers[at])).collect();
+        let is_conv = |&&at: &&usize| matches!(layers[at], Layer::Conv2D { .. });
+        let features = starts.iter().take_while(is_conv).count();
+        if features == 0 {
+            return Err(Failure::usage(
+                "the network has no Conv2D before its first Dense: it has no features to transfer",
+            ));
+        }
+        Ok(Blocks { layers, starts, features })
+    }
 
-/// The convolutions: what has initial weights of the seed itself in both stages.
-const CONVOLUTIONS: &[&str] = &["conv2d_1", "conv2d_2"];
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.starts.len() - 1
+    }
 
-/// Builds the network of an arm. `features` is the network whose blocks are taken over; none where the arm takes none.
+    /// The layers of the first `count` blocks.
+    pub fn first(&self, count: usize) -> &[Layer] {
+        &self.layers[..if count == 0 { 0 } else { self.starts[count] }]
+    }
+
+    /// The layers of the features.
+    pub fn feature_layers(&self) -> &[Layer] {
+        self.first(self.features)
+    }
+}
+
+/// Builds the network of an arm. `features` is the network whose blocks are taken over; none if the arm takes none.
 ///
 /// # Errors
 /// A layer that does not fit; a warm head for another number of classes than it had.
 pub fn assemble(
     arm: &Arm,
-    architecture: &Tutorial,
+    architecture: &Architecture,
     classes: usize,
     seed: u64,
     features: Option<&Network>,
 ) -> Result<Network> {
+    let blocks = Blocks::of(architecture)?;
     let stage_seed = if arm.stage == Stage::Pretraining { seed } else { transfer::seed(seed) };
-    let mut network = build(arm.head, architecture, classes, stage_seed)?;
-    let initial = architecture.build(classes, seed)?;
-    take_over(&mut network, &initial, CONVOLUTIONS);
+    let mut network = with_head(arm.head, architecture, &blocks).build(classes, stage_seed)?;
+    // In both stages the features' initial weights are those of the seed itself.
+    take_over(&mut network, &architecture.build(classes, seed)?, blocks.feature_layers());
     if let Some(features) = features {
-        take_over(&mut network, features, &BLOCKS[..arm.blocks]);
+        take_over(&mut network, features, blocks.first(arm.blocks));
         if arm.head == Head::Warm {
             require_fitting_head(arm, classes, features.output().size())?;
-            take_over(&mut network, features, &["dense_1", "dense_2"]);
+            take_over(&mut network, features, &blocks.layers[blocks.feature_layers().len()..]);
         }
     }
-    if arm.blocks > 0 && !matches!(arm.training, Training::Everything(_)) {
-        network.freeze_through(BLOCK_ENDS[arm.blocks - 1])?;
+    if !matches!(arm.training, Training::Everything(_))
+        && let Some(last) =
+            blocks.first(arm.blocks).iter().rfind(|layer| network.layer_names().any(|name| name == layer.name()))
+    {
+        network.freeze_through(last.name())?;
     }
     Ok(network)
 }
 
-/// Whether an arm's head can stand behind features of another number of classes.
+/// Whether an arm's head fits features of another number of classes.
 ///
 /// # Errors
-/// If it is a warm one: its output layer has as many units as there were classes.
+/// If it is warm: its output layer has a unit per source class.
 pub fn require_fitting_head(arm: &Arm, classes: usize, source_classes: usize) -> Result<()> {
     if arm.head == Head::Warm && classes != source_classes {
         return Err(Failure::usage(format!(
@@ -60,32 +103,24 @@ pub fn require_fitting_head(arm: &Arm, classes: usize, source_classes: usize) ->
     Ok(())
 }
 
-/// How many convolutions lie in the prefix that a head-only arm's features come from. A dropout layer ends the prefix, so
-/// a frozen dense layer is not part of it.
-pub fn prefix_layers(arm: &Arm) -> usize {
-    if arm.is_head_only() { arm.blocks.min(CONVOLUTIONS.len()) } else { 0 }
-}
-
-fn build(head: Head, architecture: &Tutorial, classes: usize, seed: u64) -> Result<Network> {
-    let conv = |filters| Conv2D::new(filters, [architecture.kernel; 2]).method(architecture.conv_method.into());
-    let input = Network::builder(INPUT);
+/// The network with an arm's head.
+fn with_head(head: Head, architecture: &Architecture, blocks: &Blocks) -> Architecture {
+    let output = |name: &str| Layer::Dense { name: name.to_owned(), units: None, activation: None };
+    let last = blocks.layers.last().map_or("", Layer::name);
     let layers = match head {
-        Head::Fresh | Head::Warm => return architecture.build(classes, seed),
-        Head::Linear => input
-            .layer("conv2d_1", conv(architecture.filters[0]))
-            .layer("activation_1", Activation::Relu)
-            .layer("conv2d_2", conv(architecture.filters[1]))
-            .layer("activation_2", Activation::Relu)
-            .layer("max_pooling2d_1", MaxPooling2D::new([architecture.pool; 2]))
-            .layer(FEATURES_END, Flatten)
-            .layer("dense_2", Dense::new(classes)),
-        Head::Pixels => input.layer(FEATURES_END, Flatten).layer("dense_2", Dense::new(classes)),
+        Head::Fresh | Head::Warm => return architecture.clone(),
+        Head::Linear => {
+            let features = blocks.feature_layers().iter().filter(|layer| !matches!(layer, Layer::Dropout { .. }));
+            features.cloned().chain([output(last)]).collect()
+        }
+        Head::Pixels => vec![Layer::Flatten { name: FEATURES_END.to_owned() }, output(last)],
     };
-    Ok(layers.build(seed)?)
+    Architecture::Listed(Listed { conv_method: architecture.conv_method(), layers, origin: None })
 }
 
 /// Copies the parameters of some layers, as far as both networks have them.
-fn take_over(network: &mut Network, from: &Network, layers: &[&str]) {
-    let is_of = |name: &str| name.split_once('/').is_some_and(|(layer, _)| layers.contains(&layer));
+fn take_over(network: &mut Network, from: &Network, layers: &[Layer]) {
+    let names: BTreeSet<&str> = layers.iter().map(Layer::name).collect();
+    let is_of = |name: &str| name.split_once('/').is_some_and(|(layer, _)| names.contains(layer));
     network.copy_params(from.params().filter(|(name, _)| is_of(name)));
 }

@@ -1,8 +1,8 @@
 //! Arms and seeds as a user names them: presets, lists, groups.
 
 use super::{
-    Arm,
-    catalogue::{self, group},
+    Arm, Half, Head,
+    catalogue::{Scope, VEHICLES_AND_ANIMALS, catalogue, group},
     classes::Classes,
 };
 use crate::system::failure::{Failure, Result};
@@ -18,7 +18,7 @@ pub enum Preset {
     Full,
 }
 
-const QUICK: &[&str] = &["frozen", "frozen-warm", "scratch", "frozen-random", "fine-tune"];
+const QUICK: &[&str] = &["frozen", "frozen-warm", "scratch", "frozen-random", "frozen-random-matched", "fine-tune"];
 
 /// Those of the quick preset that show what few pictures do.
 const QUICK_SAMPLES: &[&str] = &["frozen@10", "frozen@50", "scratch@10", "scratch@50"];
@@ -28,6 +28,7 @@ const CONTROLS: &[&str] = &[
     "frozen",
     "frozen-warm",
     "scratch",
+    "scratch-long",
     "frozen-random",
     "frozen-random-matched",
     "fine-tune",
@@ -40,15 +41,29 @@ const CONTROLS: &[&str] = &[
 
 impl Preset {
     /// Its arms, as far as the data have their classes.
-    pub fn arms(self, classes: &Classes) -> Vec<Arm> {
+    pub fn arms(self, classes: &Classes, scope: Scope) -> Vec<Arm> {
         let names: Vec<&str> = match self {
             Preset::Quick => QUICK.iter().chain(QUICK_SAMPLES).copied().collect(),
             Preset::Controls => CONTROLS.to_vec(),
             Preset::Full => Vec::new(),
         };
-        let foreign = if classes.has_vehicles_and_animals() { Vec::new() } else { catalogue::vehicles_and_animals() };
+        let is_possible = |arm: &Arm| {
+            let name = arm.name.as_str();
+            let half = arm.features.pretraining().map(|pretraining| pretraining.half);
+            (classes.has_vehicles_and_animals() || !VEHICLES_AND_ANIMALS.contains(&name))
+                && (arm.head != Head::Warm || classes.source.len() == classes.target.len())
+                && !(classes.two_data_sets && (half == Some(Half::All) || name.starts_with("split-")))
+        };
         let wanted = |arm: &Arm| self == Preset::Full || names.contains(&arm.name.as_str());
-        catalogue::catalogue().into_iter().filter(|arm| wanted(arm) && !foreign.contains(&arm.name)).collect()
+        catalogue(scope).into_iter().filter(|arm| wanted(arm) && is_possible(arm)).collect()
+    }
+
+    /// Its seeds.
+    pub fn seeds(self) -> &'static str {
+        match self {
+            Preset::Quick => "0..6",
+            Preset::Controls | Preset::Full => "0..10",
+        }
     }
 
     /// Its passes over the pictures.
@@ -65,42 +80,41 @@ impl Preset {
 ///
 /// # Errors
 /// Names what is neither.
-pub fn select(list: &str) -> Result<Vec<Arm>> {
+pub fn select(list: &str, scope: Scope) -> Result<Vec<Arm>> {
+    let arms = catalogue(scope);
     let mut wanted: Vec<String> = Vec::new();
     for name in list.split(',').map(str::trim) {
-        match (group(name), catalogue::named(name)) {
-            (Some(names), _) => wanted.extend(names),
-            (None, Some(arm)) => wanted.push(arm.name),
-            (None, None) => return Err(Failure::usage(format!("--arms: there is no arm '{name}'; {}", known()))),
+        match group(name, scope) {
+            Some(names) => wanted.extend(names),
+            None if arms.iter().any(|arm| arm.name == name) => wanted.push(name.to_owned()),
+            None => {
+                let known: Vec<&str> = arms.iter().map(|arm| &*arm.name).filter(|name| !name.contains('@')).collect();
+                let known = format!("{}, or the groups samples, depth, splits", known.join(", "));
+                return Err(Failure::usage(format!("--arms: unknown arm '{name}'; expected some of {known}")));
+            }
         }
     }
-    Ok(catalogue::catalogue().into_iter().filter(|arm| wanted.contains(&arm.name)).collect())
-}
-
-fn known() -> String {
-    let names: Vec<String> =
-        catalogue::catalogue().into_iter().map(|arm| arm.name).filter(|name| !name.contains('@')).collect();
-    format!("expected some of {}, or the groups samples, depth, splits", names.join(", "))
+    Ok(arms.into_iter().filter(|arm| wanted.contains(&arm.name)).collect())
 }
 
 /// Seeds as a list of numbers and half-open ranges: `0..6`, `1,2,5`, `0..3,7`.
 ///
 /// # Errors
-/// Names the part that is neither, or a seed that is there twice.
+/// Names the part that is neither, or a seed that is listed twice.
 pub fn parse_seeds(list: &str) -> std::result::Result<Vec<u64>, String> {
     const MOST: usize = 10_000;
     let mut seeds = Vec::new();
     for part in list.split(',').map(str::trim) {
         let number = |text: &str| {
             let seed = text.parse::<u64>().ok().filter(|&seed| seed <= i64::MAX as u64);
-            seed.ok_or_else(|| format!("'{part}' is no seed; expected numbers or ranges such as 0..6"))
+            seed.ok_or_else(|| format!("'{part}' is not a seed; expected numbers or ranges such as 0..6"))
         };
         let range = match part.split_once("..") {
             None => number(part)?..number(part)? + 1,
             Some((from, to)) => number(from)?..number(to)?,
         };
         if range.is_empty() {
-            return Err(format!("the range {part} is empty; its end does not belong to it"));
+            return Err(format!("the range {part} is empty; its end is not part of it"));
         }
         seeds.extend(range.take(MOST + 1));
         if seeds.len() > MOST {
@@ -110,7 +124,7 @@ pub fn parse_seeds(list: &str) -> std::result::Result<Vec<u64>, String> {
     let mut sorted = seeds.clone();
     sorted.sort_unstable();
     match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(format!("seed {} is there twice", pair[0])),
+        Some(pair) => Err(format!("seed {} is listed twice", pair[0])),
         None => Ok(sorted),
     }
 }

@@ -5,12 +5,22 @@ use std::collections::BTreeSet;
 use thawline_tensor::nn::Network;
 
 use super::{catalogue::group, *};
-use crate::{models::Tutorial, record::run::ClassRecord, training::transfer};
+use crate::{
+    models::{Architecture, Tutorial, file},
+    record::run::ClassRecord,
+    training::transfer,
+};
 
 const SEED: u64 = 7;
 
-fn architecture() -> Tutorial {
-    Tutorial { filters: [3, 4], dense: 6, ..Tutorial::default() }
+const SCOPE: Scope = Scope { blocks: 3, features: 2, splits: 3 };
+
+fn architecture() -> Architecture {
+    Tutorial { filters: [3, 4], dense: 6, ..Tutorial::default() }.into()
+}
+
+fn named(name: &str) -> Option<Arm> {
+    super::named(name, SCOPE)
 }
 
 fn network(seed: u64) -> Network {
@@ -63,7 +73,10 @@ fn arms_take_over_and_train_what_they_say() {
         ("depth-3-frozen", "conv2d_1 stage-1, conv2d_2 stage-1, dense_1 stage-1, dense_2 derived +"),
         ("depth-3-fine-tune", "conv2d_1 stage-1 +, conv2d_2 stage-1 +, dense_1 stage-1 +, dense_2 derived +"),
         ("split-2", frozen),
-        ("split-2-scratch", scratch),
+        ("split-2-reversed", frozen),
+        ("scratch-long", scratch),
+        ("self-fine-tune", fine_tune),
+        ("depth-3-self", "conv2d_1 stage-1, conv2d_2 stage-1, dense_1 stage-1, dense_2 derived +"),
         ("frozen@50", frozen),
         ("scratch@50", scratch),
         ("fine-tune@50", fine_tune),
@@ -88,7 +101,8 @@ fn arms_learn_what_they_say_from_what_they_say() {
         ("reversed", Half::Source, pretrained(Half::Target)),
         ("joint", Half::Target, pretrained(Half::All)),
         ("split-3", Half::SplitTarget(3), pretrained(Half::SplitSource(3))),
-        ("split-3-scratch", Half::SplitTarget(3), Features::Untrained),
+        ("split-3-reversed", Half::SplitSource(3), pretrained(Half::SplitTarget(3))),
+        ("depth-1-self", Half::Target, pretrained(Half::Target)),
         ("vehicles-to-animals", Half::Animals, pretrained(Half::Vehicles)),
         ("animals-to-vehicles", Half::Vehicles, pretrained(Half::Animals)),
     ] {
@@ -100,7 +114,7 @@ fn arms_learn_what_they_say_from_what_they_say() {
     assert_eq!(rates("fine-tune-1e-4"), Training::Everything(0.1));
     assert_eq!(rates("head-then-all"), Training::HeadThenEverything(0.1));
     // Labels lie to stage 1 alone, and only the tutorial looks at the test set along the way.
-    for arm in catalogue() {
+    for arm in catalogue(SCOPE) {
         let pretraining = arm.features.pretraining();
         let labels = pretraining.map_or(Labels::True, |pretraining| pretraining.labels);
         assert_eq!(arm.labels, Labels::True, "{}", arm.name);
@@ -134,6 +148,47 @@ fn one_seed_gives_arms_the_same_initial_weights_and_another_seed_others() {
     assert_ne!(head(&network(SEED)), frozen, "stage 1 begins with another head");
 }
 
+/// Two blocks of features with normalization and dropout, and one of the head.
+const OWN: &str = r#"layers = [
+    { type = "Conv2D", filters = 3, kernel_size = 3, activation = "relu" },
+    { type = "BatchNormalization" },
+    { type = "Dropout", rate = 0.1 },
+    { type = "Conv2D", filters = 4, kernel_size = 3 },
+    { type = "BatchNormalization" },
+    { type = "GlobalAveragePooling2D" },
+    { type = "Dense", units = 6, activation = "relu" },
+    { type = "Dense" },
+]"#;
+
+#[test]
+fn a_listed_network_is_cut_into_blocks() {
+    let listed = file::parse("own.toml".as_ref(), OWN, false).unwrap();
+    let architecture = Architecture::Listed(listed);
+    let blocks = Blocks::of(&architecture).unwrap();
+    assert_eq!((blocks.count(), blocks.features, blocks.first(1).len(), blocks.feature_layers().len()), (3, 2, 4, 7));
+    let source = architecture.build(5, 99).unwrap();
+    let scope = Scope { blocks: 3, features: 2, splits: 0 };
+    // A convolution with its normalization has six tensors, a dense layer two.
+    for (name, kernels, frozen) in
+        [("depth-1-frozen", 1, 6), ("frozen", 2, 12), ("depth-3-self", 3, 14), ("fine-tune", 2, 0)]
+    {
+        let arm = super::named(name, scope).unwrap();
+        let network = assemble(&arm, &architecture, 4, SEED, Some(&source)).unwrap();
+        let same = |other: &Network| {
+            let theirs =
+                |name: &str| other.params().find(|(other, _)| other == name).map(|(_, param)| param.value.to_vec());
+            // What fresh networks have in common, such as biases, says nothing.
+            let of_kernels = network.params().filter(|(name, _)| name.ends_with("kernel"));
+            of_kernels.filter(|(name, param)| theirs(name).as_deref() == Some(&param.value[..])).count()
+        };
+        assert_eq!(same(&source), kernels, "{name}");
+        assert_eq!(network.params().filter(|(_, param)| !param.trainable).count(), frozen, "{name}");
+    }
+    let without = file::parse("own.toml".as_ref(), r#"layers = [{ type = "Flatten" }, { type = "Dense" }]"#, false);
+    let failure = Blocks::of(&Architecture::Listed(without.unwrap())).unwrap_err();
+    assert!(failure.message.contains("no Conv2D before its first Dense"), "{failure}");
+}
+
 #[test]
 fn a_warm_head_needs_as_many_classes() {
     let warm = named("frozen-warm").unwrap();
@@ -148,67 +203,77 @@ fn a_warm_head_needs_as_many_classes() {
 fn names_are_unique_fit_for_files_described_and_in_the_manual() {
     let manual = include_str!("../../../../../docs/experiment.md");
     let mut seen = BTreeSet::new();
-    let fallback = "stage 1: the network learns the other half of a split";
-    for arm in catalogue() {
+    let fallback = "stage 1: the network trained on one half of a split";
+    for arm in catalogue(SCOPE) {
         assert!(seen.insert(arm.name.clone()), "{} is there twice", arm.name);
         assert!(arm.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-@".contains(c)));
         assert_ne!(about(&arm), fallback, "{} has no phrase of its own", arm.name);
         let belongs_to_a_group = ["depth", "samples", "splits"].iter().any(|name| {
-            group(name).is_some_and(|names| names.contains(&arm.name)) && manual.contains(&format!("`{name}` (group)"))
+            group(name, SCOPE).is_some_and(|names| names.contains(&arm.name))
+                && manual.contains(&format!("`{name}` (group)"))
         });
         assert!(belongs_to_a_group || manual.contains(&format!("`{}`", arm.name)), "{} is not in the manual", arm.name);
     }
     let pretrainings: BTreeSet<String> =
-        catalogue().iter().filter_map(|arm| Some(arm.features.pretraining()?.arm().name)).collect();
+        catalogue(SCOPE).iter().filter_map(|arm| Some(arm.features.pretraining()?.arm().name)).collect();
     assert!(pretrainings.is_disjoint(&seen));
-    assert_eq!(pretrainings.len(), 10, "{pretrainings:?}");
+    assert_eq!(pretrainings.len(), 13, "{pretrainings:?}");
 }
 
 #[test]
 fn groups_and_presets_have_their_arms() {
     let names = |arms: Vec<Arm>| arms.into_iter().map(|arm| arm.name).collect::<Vec<_>>();
-    let depth = names(select("depth").unwrap());
+    let depth = names(select("depth", SCOPE).unwrap());
     assert_eq!(
         depth,
         [
             "frozen",
             "scratch",
             "fine-tune",
+            "self",
+            "self-fine-tune",
             "depth-1-frozen",
             "depth-1-fine-tune",
+            "depth-1-self",
+            "depth-1-self-fine-tune",
             "depth-3-frozen",
-            "depth-3-fine-tune"
+            "depth-3-fine-tune",
+            "depth-3-self",
+            "depth-3-self-fine-tune"
         ]
     );
-    let samples = select("samples").unwrap();
+    let samples = select("samples", SCOPE).unwrap();
     assert_eq!(samples.len(), 4 * (SAMPLES.len() + 1));
     for base in ["frozen", "scratch", "frozen-random", "fine-tune"] {
         let sizes = samples.iter().filter(|arm| arm.name.split('@').next() == Some(base)).map(|arm| arm.per_class);
         let expected: Vec<_> = std::iter::once(None).chain(SAMPLES.map(Some)).collect();
         assert_eq!(sizes.collect::<Vec<_>>(), expected, "{base}");
     }
-    assert_eq!(select("splits").unwrap().len(), 10);
+    assert_eq!(select("splits", SCOPE).unwrap().len(), 6);
     assert_eq!(
-        names(select("scratch, frozen,scratch").unwrap()),
+        names(select("scratch, frozen,scratch", SCOPE).unwrap()),
         ["frozen", "scratch"],
         "in the catalogue's order, once"
     );
     assert!(
-        select("frozzen").unwrap_err().message.contains("there is no arm 'frozzen'; expected some of tutorial, frozen")
+        select("frozzen", SCOPE)
+            .unwrap_err()
+            .message
+            .contains("unknown arm 'frozzen'; expected some of tutorial, frozen")
     );
 
     let cifar = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
     let drawings = thawline_drawings::CLASSES;
-    let quick = Preset::Quick.arms(&classes(&drawings));
-    assert_eq!(quick.len(), 9);
+    let quick = Preset::Quick.arms(&classes(&drawings), SCOPE);
+    assert_eq!(quick.len(), 10);
     assert!(names(quick).iter().any(|name| name == "scratch@10"));
-    let controls = names(Preset::Controls.arms(&classes(&cifar)));
-    let asked = "tutorial frozen frozen-warm scratch frozen-random frozen-random-matched fine-tune fine-tune-1e-4 \
+    let controls = names(Preset::Controls.arms(&classes(&cifar), SCOPE));
+    let asked = "tutorial frozen frozen-warm scratch scratch-long frozen-random frozen-random-matched fine-tune fine-tune-1e-4 \
                  head-then-all self reversed joint";
     assert_eq!(controls.join(" "), asked);
-    assert_eq!(Preset::Full.arms(&classes(&cifar)), catalogue());
-    let full = names(Preset::Full.arms(&classes(&drawings)));
-    assert_eq!(full.len(), catalogue().len() - 4, "drawings are neither vehicles nor animals");
+    assert_eq!(Preset::Full.arms(&classes(&cifar), SCOPE), catalogue(SCOPE));
+    let full = names(Preset::Full.arms(&classes(&drawings), SCOPE));
+    assert_eq!(full.len(), catalogue(SCOPE).len() - 4, "drawings are neither vehicles nor animals");
 }
 
 fn classes(names: &[&str; 10]) -> Classes {
@@ -217,6 +282,7 @@ fn classes(names: &[&str; 10]) -> Classes {
         source: (0..5).map(record).collect(),
         target: (5..10).map(record).collect(),
         names: names.map(str::to_owned).to_vec(),
+        two_data_sets: false,
     }
 }
 
@@ -225,17 +291,18 @@ fn splits_are_halves_that_only_their_number_decides() {
     let classes = classes(&thawline_drawings::CLASSES);
     let labels = |half| classes.of(half).unwrap().iter().map(|class| class.label).collect::<Vec<_>>();
     let mut seen = BTreeSet::new();
-    for split in 1..=3 {
+    for split in 1..=MOST_SPLITS {
         let (source, target) = (labels(Half::SplitSource(split)), labels(Half::SplitTarget(split)));
         let mut both = [source.clone(), target.clone()].concat();
         assert_eq!((source.len(), target.len()), (5, 5));
         assert!(source.is_sorted() && target.is_sorted());
         both.sort_unstable();
         assert_eq!(both, (0..10).collect::<Vec<_>>(), "no class is in both halves");
-        assert!(seen.insert(source), "split {split} is another one than those before");
+        assert!(!seen.contains(&target) && seen.insert(source), "split {split} differs from those before");
     }
-    assert!(!seen.contains(&labels(Half::Source)));
-    let same = Classes { source: classes.target.clone(), target: classes.source.clone(), names: classes.names.clone() };
+    let one_too_many = classes.of(Half::SplitSource(MOST_SPLITS + 1)).unwrap_err();
+    assert!(one_too_many.message.contains("10 classes have fewer than 127 different splits"), "{one_too_many}");
+    let same = Classes { source: classes.target.clone(), target: classes.source.clone(), ..classes.clone() };
     assert_eq!(same.of(Half::SplitSource(1)).unwrap(), classes.of(Half::SplitSource(1)).unwrap());
     assert!(classes.of(Half::Animals).unwrap_err().message.contains("no class 'bird'"));
 }
@@ -245,13 +312,13 @@ fn seeds_are_numbers_and_half_open_ranges() {
     assert_eq!(parse_seeds("0..6").unwrap(), [0, 1, 2, 3, 4, 5]);
     assert_eq!(parse_seeds("7, 0..3").unwrap(), [0, 1, 2, 7]);
     for (list, words) in [
-        ("", "'' is no seed"),
+        ("", "'' is not a seed"),
         ("3..3", "the range 3..3 is empty"),
-        ("1,0..3", "seed 1 is there twice"),
-        ("-1", "'-1' is no seed"),
-        ("0..6x", "'0..6x' is no seed"),
+        ("1,0..3", "seed 1 is listed twice"),
+        ("-1", "'-1' is not a seed"),
+        ("0..6x", "'0..6x' is not a seed"),
         ("0..100000", "at most 10000 seeds"),
-        ("9223372036854775808", "is no seed"),
+        ("9223372036854775808", "is not a seed"),
     ] {
         assert!(parse_seeds(list).unwrap_err().contains(words), "{list}");
     }

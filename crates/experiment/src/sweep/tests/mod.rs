@@ -8,16 +8,19 @@ mod worker;
 
 use thawline_cifar::{Dataset, Images};
 
-use super::arms::{Arm, named};
+use super::arms::{Arm, Scope, named};
 use super::settings::Settings;
 use crate::{
     data::open::{self, Data},
     models::Tutorial,
-    record::run::{ClassRecord, DataKind},
+    record::{
+        options::{Augment, Labels, Schedule},
+        run::{ClassRecord, DataKind},
+    },
 };
 use thawline_drawings::{SEED, Size};
 
-/// Built-in pictures: so many of each class to learn from, and four to be tested on.
+/// Built-in pictures: `per_class` training pictures of each class, and four test pictures.
 fn data(per_class: usize) -> Data {
     let dataset = open::draw(SEED, Size { train: 10 * per_class, test: 40 }).unwrap();
     Data { dataset, kind: DataKind::BuiltIn, path: None, reason: "drawn by a test".to_owned() }
@@ -47,20 +50,30 @@ fn settings(data: &Data) -> Settings {
         format: super::record::FORMAT,
         thawline: env!("CARGO_PKG_VERSION").to_owned(),
         data: data.record(),
+        source_data: None,
+        labels: Labels::Fine,
         source: (0..5).map(record).collect(),
         target: (5..10).map(record).collect(),
         per_class: None,
-        network: Tutorial { filters: [3, 4], dense: 8, ..Tutorial::default() },
+        network: Tutorial { filters: [3, 4], dense: 8, ..Tutorial::default() }.into(),
+        source_epochs: 2,
         epochs: 2,
+        learning_rate: 0.001,
+        schedule: Schedule::Cosine,
+        augment: Augment::default(),
+        tuning_seed: None,
         batch_size: 16,
         arithmetic: "fma".to_owned(),
     }
 }
 
-/// An arm by its name, with any number of pictures behind an @.
+/// The arms of the tutorial's network.
+const SCOPE: Scope = Scope { blocks: 3, features: 2, splits: 3 };
+
+/// An arm by its name, with any number of pictures after an @.
 fn arm(name: &str) -> Arm {
     let (base, per_class) = name.split_once('@').map_or((name, None), |(base, n)| (base, Some(n.parse().unwrap())));
-    Arm { name: name.to_owned(), per_class, ..named(base).unwrap() }
+    Arm { name: name.to_owned(), per_class, ..named(base, SCOPE).unwrap() }
 }
 
 fn arms(names: &[&str]) -> Vec<Arm> {

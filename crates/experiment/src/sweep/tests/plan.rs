@@ -22,7 +22,7 @@ fn a_plan_is_every_arm_with_every_seed() {
 
 #[test]
 fn shards_do_every_job_once() {
-    let plan = jobs(&catalogue(), &[0, 1, 2, 3, 4, 5]);
+    let plan = jobs(&catalogue(SCOPE), &[0, 1, 2, 3, 4, 5]);
     for of in [1, 2, 3, 7, 1000] {
         let mut all: Vec<String> = Vec::new();
         for index in 1..=of {
@@ -48,7 +48,7 @@ fn what_shares_stage_1_and_features_is_done_together() {
     let together: Vec<Vec<String>> = groups.iter().map(|group| names(&group.jobs)).collect();
     let of_seed = |seed: u64| {
         let named = |names: &str| names.split(' ').map(|name| format!("{name}-seed-{seed}")).collect::<Vec<_>>();
-        // Within a group first the heads, by how deep their frozen layers reach, then what trains everything.
+        // Within a group first the heads, by the depth of their frozen layers, then what trains all layers.
         [named("scratch"), named("depth-1-frozen frozen frozen-warm linear frozen@10 fine-tune"), named("reversed")]
     };
     let mut expected: Vec<Vec<String>> = of_seed(0).into_iter().chain(of_seed(1)).collect();
@@ -63,7 +63,7 @@ fn what_shares_stage_1_and_features_is_done_together() {
 #[test]
 fn presets_need_few_pretrainings() {
     let data = data(2);
-    let controls = Preset::Controls.arms(&settings(&data).classes());
+    let controls = Preset::Controls.arms(&settings(&data).classes(), SCOPE);
     let pretrainings: BTreeSet<_> = controls.iter().filter_map(|arm| arm.features.pretraining()).collect();
-    assert_eq!((controls.len(), pretrainings.len()), (12, 4), "source, target, all, and the tutorial's own");
+    assert_eq!((controls.len(), pretrainings.len()), (13, 4), "source, target, all, and the tutorial's own");
 }

@@ -1,6 +1,6 @@
 //! Which pictures an arm learns from, which validate it, which test it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::sweep::arms::{Half, Labels, Validation};
@@ -51,7 +51,7 @@ fn at_most_so_many_of_a_class_are_there_to_be_divided() {
     let pictures = Pictures::new(&data, classes.clone(), Validation::HeldOut, Labels::True, Some(10)).unwrap();
     assert_eq!((pictures.train.labels.len(), pictures.validation.labels.len()), (45, 5));
     let failure = Pictures::new(&data, classes, Validation::HeldOut, Labels::True, Some(1)).err().unwrap();
-    assert!(failure.message.contains("leaves no pictures of boat to learn from; expected at least 2"), "{failure}");
+    assert!(failure.message.contains("leaves no training pictures of boat; expected at least 2"), "{failure}");
 }
 
 #[test]
@@ -95,25 +95,30 @@ fn small_sets_are_stratified_lie_within_larger_ones_and_differ_by_seed() {
     assert_ne!(subset(2, 0), subset(2, 1));
     assert_eq!(subset(18, 0), (0..90).collect(), "all that are left beside those held out");
     let failure = pictures.epoch(Some(19), 0).unwrap_err();
-    assert!(
-        failure.message.contains("boat has 18 training pictures besides those held out, and this arm learns from 19")
-    );
+    assert!(failure.message.contains("boat has 18 training pictures left after holding out, and this arm needs 19"));
 }
 
 #[test]
-fn an_epoch_of_few_pictures_repeats_them_to_a_fifth_of_all() {
+fn an_epoch_of_few_pictures_has_as_many_steps_as_one_of_all() {
     let data = data(20);
     let pictures = target(&data);
-    let epoch = |per_class| pictures.epoch(per_class, 0).unwrap();
-    assert_eq!(epoch(None).positions, (0..90).collect::<Vec<_>>());
-    // A fifth of 90 is 18: four passes over 5 pictures, one over 50.
-    let few = epoch(Some(1));
-    assert_eq!((few.positions.len(), few.distinct), (20, 5));
-    assert_eq!(epoch(Some(10)).positions.len(), 50);
+    for (per_class, repeats) in [(None, 1..=1), (Some(1), 18..=18), (Some(7), 2..=3), (Some(18), 1..=1)] {
+        let epoch = pictures.epoch(per_class, 0).unwrap();
+        assert_eq!(epoch.positions.len(), 90, "{per_class:?}");
+        let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
+        epoch.positions.iter().for_each(|&at| *counts.entry(at).or_default() += 1);
+        assert_eq!(counts.len(), epoch.distinct);
+        assert!(counts.values().all(|count| repeats.contains(count)), "{per_class:?}: {counts:?}");
+        for class in 0..5 {
+            let of_class = epoch.positions.iter().filter(|&&at| pictures.train.labels[at as usize] == class);
+            assert_eq!(of_class.count(), 18, "classes stay as frequent as they are");
+        }
+    }
+    let few = pictures.epoch(Some(1), 0).unwrap();
     let all = pictures.train.examples();
     let examples = few.of(&all);
     let (mut one, mut same) = (vec![0.0; 3072], vec![0.0; 3072]);
     examples.inputs().read(0, &mut one);
-    examples.inputs().read(5, &mut same);
-    assert_eq!((one, examples.labels()[0]), (same, examples.labels()[5]), "the same picture again, with its label");
+    examples.inputs().read(1, &mut same);
+    assert_eq!((one, examples.labels()[0]), (same, examples.labels()[1]), "the same picture again, with its label");
 }

@@ -1,7 +1,7 @@
-//! Records that were damaged, forged, or written by an older version.
+//! Records that were damaged or forged.
 
 use super::*;
-use crate::sweep::record::{FORMAT, JobRecord, Mistake, OLDEST};
+use crate::sweep::record::{Evaluation, FORMAT, JobRecord};
 
 /// What a record says that was made by no computation, and what is wrong with it.
 type Forgery = (fn(&mut JobRecord), &'static str);
@@ -17,6 +17,7 @@ fn record() -> JobRecord {
             "examples": 10, "accuracy": 0.7, "nll": 0.875, "ece": 0.1,
             "calibration": [{ "predictions": 10, "right": 7, "confidence": 8.0 }],
             "confusion": { "classes": ["a", "b", "c"], "counts": [[3, 1, 0], [0, 2, 2], [0, 0, 2]] },
+            "right": "fwA=",
         },
         "mistakes": [{ "index": 3, "class": "b", "predicted": "c", "confidence": 0.9, "picture": "AAAA" }],
         "times": { "pretraining": 0.0, "features": 0.0, "epochs": [0.5], "evaluation": 0.25 },
@@ -42,12 +43,12 @@ fn one_changed_digit_is_refused() {
 
 #[test]
 fn a_record_that_contradicts_itself_is_refused_under_a_seal_that_fits() {
-    let forgeries: [Forgery; 14] = [
+    let forgeries: [Forgery; 16] = [
         (
             |record| record.test.accuracy = 0.9,
-            "its accuracy is 0.9, and its confusion matrix has 7 of 10 pictures right",
+            "its accuracy is 0.9, but its confusion matrix has 7 of 10 pictures right",
         ),
-        (|record| record.test.ece = 0.2, "its calibration error is 0.2, and follows as 0.1"),
+        (|record| record.test.ece = 0.2, "its calibration error is 0.2, but its bins give 0.1"),
         (|record| record.test.confusion.counts[0][0] = 4, "its confusion matrix does not count 10 test pictures"),
         (|record| record.test.confusion.counts[0] = vec![u64::MAX; 3], "does not count 10 test pictures"),
         (|record| record.test.confusion.classes.reverse(), "its confusion matrix is not of its 3 classes"),
@@ -59,10 +60,18 @@ fn a_record_that_contradicts_itself_is_refused_under_a_seal_that_fits() {
         ),
         (|record| record.mistakes[0].class = "c".to_owned(), "it shows a mistake that its confusion matrix does not"),
         (|record| record.times.epochs.push(0.5), "it has times of 2 epochs, and results of 1"),
-        (|record| record.history[0].val_accuracy = 1.5, "1.5 is not a share; expected 0 to 1"),
+        (|record| record.history[0].val_accuracy = 1.5, "1.5 is not a fraction from 0 to 1"),
         (|record| record.test.calibration[0].confidence = 11.0, "a total confidence of 11"),
         (|record| record.test.nll = -1.0, "-1 is not a loss or a time"),
-        (|record| record.format = FORMAT + 1, "has format 3; this program reads formats 1 to 2"),
+        (|record| record.format = FORMAT + 1, "it has format 4; this program reads format 3"),
+        (
+            |record| record.test.right = Evaluation::pack([true; 10]),
+            "its bits of correct test pictures are not 10 with 7 set",
+        ),
+        (
+            |record| record.test.right = Evaluation::pack([true; 7]),
+            "its bits of correct test pictures are not 10 with 7 set",
+        ),
     ];
     for (forge, words) in forgeries {
         let mut record = record();
@@ -73,14 +82,20 @@ fn a_record_that_contradicts_itself_is_refused_under_a_seal_that_fits() {
 }
 
 #[test]
-fn records_without_a_seal_are_those_of_an_older_version_alone() {
-    let unsealed = |record: &JobRecord| JobRecord::parse(&serde_json::to_vec_pretty(record).unwrap());
-    let old = JobRecord { format: OLDEST, ..record() };
-    assert_eq!(unsealed(&old).unwrap(), old);
-    assert!(unsealed(&record()).unwrap_err().contains("it has no sha256"));
-    let mistakes = vec![Mistake { predicted: "a".to_owned(), ..old.mistakes[0].clone() }];
-    assert!(unsealed(&JobRecord { mistakes, ..old.clone() }).is_err());
-    // A seal is looked at wherever there is one; a program that writes the same values in another form breaks it.
-    let compact = serde_json::from_slice::<serde_json::Value>(&old.to_json()).unwrap().to_string();
-    assert!(JobRecord::parse(compact.as_bytes()).unwrap_err().contains("its sha256 does not fit"));
+fn records_without_a_seal_are_refused() {
+    let unsealed = serde_json::to_vec_pretty(&record()).unwrap();
+    assert!(JobRecord::parse(&unsealed).unwrap_err().contains("it does not start with its sha256"));
+    // The same values in another form do not match the seal.
+    let compact = serde_json::from_slice::<serde_json::Value>(&record().to_json()).unwrap().to_string();
+    assert!(JobRecord::parse(compact.as_bytes()).unwrap_err().contains("it does not start with its sha256"));
+}
+
+#[test]
+fn bits_are_packed_and_unpacked() {
+    for examples in [0, 1, 7, 8, 9, 5000] {
+        let bits: Vec<bool> = (0..examples).map(|at| at * at % 7 < 3).collect();
+        let test = Evaluation { examples, right: Evaluation::pack(bits.iter().copied()), ..record().test };
+        assert_eq!(test.unpack(), Some(bits));
+        assert_eq!(Evaluation { examples: examples + 9, ..test }.unpack(), None);
+    }
 }

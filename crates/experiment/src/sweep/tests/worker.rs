@@ -11,6 +11,7 @@ use crate::sweep::{
     worker::Worker,
 };
 use crate::{
+    models::{Architecture, file},
     sweep::{
         arms::{Features, Half, Stage},
         statistics::calibration_error,
@@ -20,14 +21,18 @@ use crate::{
 
 /// Does jobs in a folder and returns all records that are there then, without times, sorted by their names.
 fn perform(folder: &Path, data: &Data, jobs: Vec<Job>) -> Vec<JobRecord> {
-    let settings = settings(data);
+    perform_with(&settings(data), folder, data, jobs)
+}
+
+fn perform_with(settings: &Settings, folder: &Path, data: &Data, jobs: Vec<Job>) -> Vec<JobRecord> {
     let console = Console { quiet: true, stdout_is_data: false };
     let mut progress = SweepProgress::new(console, jobs.len(), 1.0);
-    let sweep = SweepFolder::open(folder, &settings).unwrap();
+    let sweep = SweepFolder::open(folder, settings).unwrap();
     let interrupts = Interrupts::default();
-    let worker = Worker { data, settings: &settings, folder: &sweep, interrupts: &interrupts, progress: &mut progress };
+    let worker =
+        Worker { data, source_data: None, settings, folder: &sweep, interrupts: &interrupts, progress: &mut progress };
     { worker }.perform(plan::groups(jobs)).unwrap();
-    read_records(folder, &settings).unwrap().iter().map(JobRecord::without_times).collect()
+    read_records(folder, settings).unwrap().iter().map(JobRecord::without_times).collect()
 }
 
 fn sweep(data: &Data, arms: &[Arm], seeds: &[u64]) -> Vec<JobRecord> {
@@ -107,6 +112,31 @@ fn frozen_features_are_those_of_stage_1_and_do_not_move() {
 }
 
 #[test]
+fn a_listed_network_and_augmented_pictures_go_through_every_kind_of_arm() {
+    let data = data(8);
+    let text = r#"layers = [
+        { type = "Conv2D", filters = 3, kernel_size = 3 },
+        { type = "BatchNormalization" },
+        { type = "Activation", activation = "relu" },
+        { type = "Conv2D", filters = 4, kernel_size = 3, activation = "relu" },
+        { type = "GlobalAveragePooling2D" },
+        { type = "Dense", units = 6, activation = "relu" },
+        { type = "Dense" },
+    ]"#;
+    let network = Architecture::Listed(file::parse("own.toml".as_ref(), text, false).unwrap());
+    let flip = Augment { flip: true, crop: false };
+    let names = ["frozen", "frozen-random-matched", "linear", "pixels", "head-then-all", "depth-1-self", "scratch"];
+    for augment in [Augment::default(), flip] {
+        let settings = Settings { network: network.clone(), augment, schedule: Schedule::OneCycle, ..settings(&data) };
+        let place = tempfile::tempdir().unwrap();
+        let records = perform_with(&settings, place.path(), &data, plan::jobs(&arms(&names), &[1]));
+        let depth = find(&records, "depth-1-self");
+        assert_eq!(depth.first_layer, find(&records, "pretrain-target").first_layer);
+        assert_eq!((records.len(), depth.frozen), (names.len() + 2, 28 * 3 + 4 * 3));
+    }
+}
+
+#[test]
 fn the_test_set_decides_nothing_but_the_score() {
     let data = data(8);
     let other = with_another_test_set(&data);
@@ -157,8 +187,14 @@ fn weights_of_stage_1_that_are_not_its_own_are_refused() {
     let folder = SweepFolder::open(place.path(), &settings).unwrap();
     let mut progress = SweepProgress::new(Console { quiet: true, stdout_is_data: false }, 1, 1.0);
     let interrupts = Interrupts::default();
-    let worker =
-        Worker { data: &data, settings: &settings, folder: &folder, interrupts: &interrupts, progress: &mut progress };
+    let worker = Worker {
+        data: &data,
+        source_data: None,
+        settings: &settings,
+        folder: &folder,
+        interrupts: &interrupts,
+        progress: &mut progress,
+    };
     let failure = { worker }.perform(plan::groups(plan::jobs(&arms(&["frozen-warm"]), &[0]))).unwrap_err();
     assert!(failure.message.contains("expected SHA-256") && failure.message.contains("trains it again"), "{failure}");
 }

@@ -1,4 +1,4 @@
-//! One job's training and scoring: a network of an arm, on its pictures.
+//! One job: trains an arm's network on its pictures, and scores it.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use thawline_tensor::{
@@ -7,14 +7,14 @@ use thawline_tensor::{
 };
 
 use super::{
-    arms::{Arm, Stage, Training},
+    arms::{Arm, Blocks, Recipe, Stage, Training},
     statistics::{CalibrationBin, calibration_error},
 };
 use super::{
     cost,
     protocol::{self, Pictures},
     record::{Epoch, Evaluation, Mistake},
-    settings::{LEARNING_RATE, Settings},
+    settings::Settings,
 };
 use crate::{
     data::{png, selection::Selection},
@@ -23,47 +23,37 @@ use crate::{
     training::transfer,
 };
 
-/// Wrong test pictures that a record keeps.
+/// Mistakes that a record keeps.
 const MISTAKES: usize = 8;
 
-/// What a job needs to train and score its network.
-pub struct Lesson<'a> {
-    /// The arm.
+/// What training and scoring a job's network needs.
+pub struct Trainer<'a> {
     pub arm: &'a Arm,
-    /// The seed.
     pub seed: u64,
-    /// The sweep's settings.
     pub settings: &'a Settings,
-    /// The pictures.
     pub pictures: &'a Pictures<'a>,
-    /// What an epoch passes over.
     pub epoch: &'a protocol::Epoch,
-    /// The features of the pictures behind the arm's frozen prefix, where they are shared.
+    /// The kept features of the arm's frozen layers.
     pub features: Option<&'a SharedFeatures<'a>>,
 }
 
-/// The features of pictures behind a frozen prefix, for every head that stands behind it.
+/// The features of all pictures, for every head on the same frozen layers.
 pub struct SharedFeatures<'a> {
-    /// Of the training pictures.
     pub train: Examples<'a>,
-    /// Of the validation pictures.
     pub validation: Examples<'a>,
-    /// Of the test pictures.
     pub test: Examples<'a>,
     /// Seconds that the features of the training and validation pictures took.
     pub seconds: f64,
 }
 
-/// What a training came to.
+/// A training's epochs, and the seconds of each.
 #[derive(Debug, Clone, Default)]
-pub struct Learned {
-    /// One entry an epoch.
+pub struct TrainedEpochs {
     pub history: Vec<Epoch>,
-    /// Seconds of each epoch.
     pub seconds: Vec<f64>,
 }
 
-impl Learned {
+impl TrainedEpochs {
     fn extend(&mut self, history: &History) {
         for EpochReport { duration, training, validation, .. } in &history.epochs {
             let (Metrics { loss, accuracy }, validation) = (*training, validation.unwrap_or_default());
@@ -73,48 +63,54 @@ impl Learned {
     }
 }
 
-/// Is told of work done, in the units of [`cost`], and may end the training.
+/// Called with the work done, in the units of [`cost`]; an error ends the training.
 pub type Watch<'a> = dyn FnMut(f64) -> Result<()> + 'a;
 
-impl Lesson<'_> {
+impl Trainer<'_> {
     /// Trains the network.
     ///
     /// # Errors
-    /// A loss that is no number; no memory; a watcher that ends it.
-    pub fn train(&self, network: &mut Network, watch: &mut Watch) -> Result<Learned> {
-        let epochs = self.settings.epochs;
-        let mut learned = Learned::default();
+    /// A loss that is not a number; not enough memory; a watcher that ends it.
+    pub fn train(&self, network: &mut Network, watch: &mut Watch) -> Result<TrainedEpochs> {
+        let epochs = self.settings.epochs_of(self.arm);
+        let mut trained = TrainedEpochs::default();
         match self.arm.training {
-            Training::Head => self.train_head(network, epochs, &mut learned, watch)?,
+            Training::Head => self.train_head(network, epochs, &mut trained, watch)?,
             Training::Everything(factor) => {
                 let options = self.options(epochs, factor, 0);
-                self.train_on_pictures(network, &options, cost::EVERYTHING, &mut learned, watch)?;
+                self.train_on_pictures(network, &options, cost::EVERYTHING, &mut trained, watch)?;
             }
             Training::HeadThenEverything(factor) => {
                 let first = epochs.div_ceil(2);
-                self.train_head(network, first, &mut learned, watch)?;
+                self.train_head(network, first, &mut trained, watch)?;
                 network.unfreeze();
-                for layer in ["conv2d_1", "conv2d_2"] {
-                    network.set_rate_factor(layer, factor)?;
+                for layer in Blocks::of(&self.settings.network)?.feature_layers() {
+                    network.set_rate_factor(layer.name(), factor)?;
                 }
                 if first < epochs {
                     let options = self.options(epochs - first, 1.0, 1);
-                    self.train_on_pictures(network, &options, cost::EVERYTHING, &mut learned, watch)?;
+                    self.train_on_pictures(network, &options, cost::EVERYTHING, &mut trained, watch)?;
                 }
             }
         }
-        Ok(learned)
+        Ok(trained)
     }
 
-    fn train_head(&self, network: &mut Network, epochs: usize, learned: &mut Learned, watch: &mut Watch) -> Result<()> {
+    fn train_head(
+        &self,
+        network: &mut Network,
+        epochs: usize,
+        trained: &mut TrainedEpochs,
+        watch: &mut Watch,
+    ) -> Result<()> {
         let options = self.options(epochs, 1.0, 0);
         let Some(features) = self.features else {
             let cost = cost::FEATURES + cost::HEAD;
-            return self.train_on_pictures(network, &options, cost, learned, watch);
+            return self.train_on_pictures(network, &options, cost, trained, watch);
         };
         let train = self.epoch.of(&features.train);
         let mut watch = CostWatch { watch, cost: cost::HEAD, seen: 0 };
-        learned.extend(&network.fit(&train, options.validate(&features.validation).watch(&mut watch))?);
+        trained.extend(&network.fit(&train, options.validate(&features.validation).watch(&mut watch))?);
         Ok(())
     }
 
@@ -123,26 +119,28 @@ impl Lesson<'_> {
         network: &mut Network,
         options: &Fit,
         cost: f64,
-        learned: &mut Learned,
+        trained: &mut TrainedEpochs,
         watch: &mut Watch,
     ) -> Result<()> {
         let [train, validation] = [&self.pictures.train, &self.pictures.validation].map(Selection::examples);
+        let train = train.augmented(self.settings.augment.into());
         let mut watch = CostWatch { watch, cost, seen: 0 };
-        learned.extend(&network.fit(&self.epoch.of(&train), options.validate(&validation).watch(&mut watch))?);
+        trained.extend(&network.fit(&self.epoch.of(&train), options.validate(&validation).watch(&mut watch))?);
         Ok(())
     }
 
-    /// How a phase trains. Features are never cached here: those worth it are shared.
+    /// How a phase trains. The engine keeps no features: those worth keeping are shared.
     fn options(&self, epochs: usize, rate_factor: f64, phase: u64) -> Fit {
         let seed = if self.arm.stage == Stage::Pretraining { self.seed } else { transfer::seed(self.seed) };
         let seed = if phase == 0 { seed } else { derived(seed, phase) };
-        let rate = LEARNING_RATE * rate_factor;
+        let Recipe { learning_rate, schedule } = self.settings.recipe_of(self.arm);
         Fit {
             epochs,
             batch_size: self.settings.batch_size,
             seed,
             rule: Rule::ADAM,
-            rate,
+            rate: learning_rate * rate_factor,
+            schedule: schedule.into(),
             cached: false,
             ..Fit::default()
         }
@@ -181,6 +179,7 @@ impl Lesson<'_> {
             ece: calibration_error(&calibration),
             calibration,
             confusion: ConfusionMatrix { classes: names.clone(), counts },
+            right: Evaluation::pack(outcomes.iter().map(|outcome| outcome.1)),
         };
         let mut wrong: Vec<usize> = (0..examples).filter(|&at| !outcomes[at].1).collect();
         wrong.sort_by(|&a, &b| outcomes[b].0.total_cmp(&outcomes[a].0).then(a.cmp(&b)));
@@ -200,10 +199,10 @@ fn derived(seed: u64, phase: u64) -> u64 {
     Stream::PhaseSeed.seed(seed, phase)
 }
 
-/// Tells a watcher how much work each step was.
+/// Reports the work of each step.
 struct CostWatch<'a, 'b> {
     watch: &'a mut Watch<'b>,
-    /// Of an example in a step.
+    /// Work of an example.
     cost: f64,
     /// Examples of the epoch so far.
     seen: usize,

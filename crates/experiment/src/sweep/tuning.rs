@@ -1,0 +1,65 @@
+//! Trials: the learning rate and the schedule of training from scratch and of fine-tuning are chosen on held-out pictures.
+//!
+//! Both get the same trials, each as long as the training that is tuned, so neither side of a comparison was tried harder.
+
+use super::{
+    arms::{Arm, Budget, Recipe, Stage},
+    plan::Job,
+    record::JobRecord,
+};
+use crate::record::options::Schedule;
+
+/// What is tried, every rate with every schedule.
+const RATES: [f64; 3] = [3e-4, 1e-3, 3e-3];
+const SCHEDULES: [(Schedule, &str); 3] =
+    [(Schedule::Constant, "constant"), (Schedule::Cosine, "cosine"), (Schedule::OneCycle, "one-cycle")];
+
+/// The arm that an arm takes its recipe from, if recipes are chosen for it.
+fn tuned_as(arm: &Arm) -> Option<&'static str> {
+    match arm.name.split('@').next() {
+        Some("scratch" | "scratch-long") => Some("scratch"),
+        Some("fine-tune") => Some("fine-tune"),
+        _ => None,
+    }
+}
+
+/// The trials that some arms need, with one seed.
+pub fn trials(arms: &[Arm], seed: u64) -> Vec<Job> {
+    let mut jobs = Vec::new();
+    for base in ["scratch", "fine-tune"] {
+        let Some(arm) = arms.iter().find(|arm| tuned_as(arm) == Some(base)) else { continue };
+        for learning_rate in RATES {
+            for (schedule, name) in SCHEDULES {
+                let arm = Arm {
+                    name: format!("try-{base}-{learning_rate:e}-{name}"),
+                    budget: Budget::Stage,
+                    per_class: None,
+                    recipe: Some(Recipe { learning_rate, schedule }),
+                    stage: Stage::Trial,
+                    ..arm.clone()
+                };
+                jobs.push(Job { arm, seed });
+            }
+        }
+    }
+    jobs
+}
+
+/// Gives each tuned arm the recipe with the highest held-out accuracy after the last epoch; of several, the first tried.
+pub fn with_best_recipes(arms: Vec<Arm>, trials: &[JobRecord]) -> Vec<Arm> {
+    let held_out = |record: &JobRecord| record.history.last().map_or(0.0, |epoch| epoch.val_accuracy);
+    let best = |base: &str| {
+        let tried = trials.iter().filter(|record| is_trial_of(record, base));
+        let better = |best, record| if held_out(record) > held_out(best) { record } else { best };
+        tried.reduce(better).and_then(|record| record.arm.recipe)
+    };
+    let tuned = |arm: Arm| match tuned_as(&arm) {
+        Some(base) => Arm { recipe: best(base), ..arm },
+        None => arm,
+    };
+    arms.into_iter().map(tuned).collect()
+}
+
+fn is_trial_of(record: &JobRecord, base: &str) -> bool {
+    record.arm.name.strip_prefix("try-").is_some_and(|rest| rest.starts_with(base))
+}
