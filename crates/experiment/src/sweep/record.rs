@@ -212,9 +212,17 @@ impl JobRecord {
             None => return Err("it does not start with its sha256".to_owned()),
         }
         let record: JobRecord = serde_json::from_slice(bytes).map_err(|error| json(&error))?;
-        record.check_numbers()?;
-        record.check_sums()?;
+        record.check()?;
         Ok(record)
+    }
+
+    /// Checks that the record's parts fit each other.
+    ///
+    /// # Errors
+    /// What contradicts something else, or is out of range.
+    pub fn check(&self) -> Result<(), String> {
+        self.check_numbers()?;
+        self.check_sums()
     }
 
     /// Checks what follows from other fields: a changed number contradicts them even under a matching seal.
