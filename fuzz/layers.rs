@@ -134,7 +134,7 @@ fn import(bytes: &[u8]) {
 /// A file of settings, for `--config` or of a run that goes on.
 fn settings(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    let _ = settings_file::check(Path::new("settings.toml"), text);
+    let _ = settings_file::read(Path::new("settings.toml"), text);
 }
 
 /// Lists on the command line: classes, arms, seeds.

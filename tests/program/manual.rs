@@ -34,9 +34,12 @@ fn every_subcommand_and_flag_is_in_the_manual_with_its_default() {
             let name = format!("`--{flag}");
             let line = MANUAL.lines().find(|line| line.contains(&name));
             let line = line.unwrap_or_else(|| panic!("{words}: {name}` is missing"));
-            for value in argument.get_default_values().iter().filter(|_| argument.get_action().takes_values()) {
-                let value = value.to_string_lossy();
-                let documented = MANUAL.lines().any(|line| line.contains(&name) && line.contains(&*value));
+            let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+            let stated = help.rsplit_once("[default: ").map(|(_, value)| value.trim_end_matches(']').to_owned());
+            let defaults = argument.get_default_values().iter().map(|value| value.to_string_lossy().into_owned());
+            let defaults = defaults.filter(|_| argument.get_action().takes_values()).chain(stated);
+            for value in defaults.filter(|value| !value.contains(' ')) {
+                let documented = MANUAL.lines().any(|line| line.contains(&name) && line.contains(&value));
                 assert!(documented, "{words} --{flag}: the default {value} is missing in: {line}");
             }
         }

@@ -111,13 +111,14 @@ fn the_command_line_wins() {
 fn mistakes_are_named_with_file_line_and_key() {
     let place = Place::new();
     for (text, words) in [
-        ("seed = 1\nepoch = 3", "line 2: there is no setting 'epoch'; expected one of preset, data, labels, source, "),
-        ("config = \"x\"", "line 1: there is no setting 'config'"),
+        ("seed = 1\nepoch = 3", "line 2: unknown setting 'epoch'; expected one of preset, data, labels, source, "),
+        ("config = \"x\"", "line 1: unknown setting 'config'"),
         ("epochs = 3\nepochs = 4", "line 2: this key is there twice"),
         ("\n\nepochs = 0", "line 3: invalid value '0' for '--epochs <N>': expected a whole number, at least 1"),
         ("learning-rate = \"fast\"", "line 1: invalid value 'fast' for '--learning-rate <RATE>'"),
-        ("quiet = 1", "line 1: quiet: expected true or false"),
-        ("epochs = true", "line 1: epochs: expected a number, a text in quotes, or [...] of them"),
+        ("quiet = 1", "line 1: unexpected value '1' for '--quiet'"),
+        ("epochs = true", "line 1: '--epochs <N>' needs a value"),
+        ("epochs = [[1]]", "line 1: epochs: expected a number, a text in quotes, or [...] of them"),
         ("filters = [1, 2, 3]", "line 1: invalid value '1,2,3' for '--filters <N[,N]>'"),
         ("epochs = ", "line 1: expected a value after the ="),
         ("epochs = 9223372036854775808", "line 1: the number is too large"),
@@ -125,7 +126,7 @@ fn mistakes_are_named_with_file_line_and_key() {
             "data = \"C:\\users\"",
             "line 1: a backslash stands before the wrong letter: a path is best written in 'single",
         ),
-        ("dense = 3\nlayers = [{ type = \"Flatten\" }]", "line 2: layers do not go with dense"),
+        ("dense = 3\nlayers = [{ type = \"Flatten\" }]", "line 2: layers cannot be used with"),
         ("layers = 3", "line 1: expected a list, found 3"),
         ("seed = 1\n\n[[layers]]\ntype = \"Conv\"", "line 3: Conv: 'Conv' is unknown; expected one of Conv2D"),
     ] {
@@ -136,6 +137,10 @@ fn mistakes_are_named_with_file_line_and_key() {
         assert!(call.stderr.starts_with(&expected), "{text}: expected {expected}: {}", call.stderr);
         assert_eq!(call.stderr.lines().count(), 1, "{text}: {}", call.stderr);
     }
+    fs::write(place.path("wrong.toml"), "source = 1\nfrom = \"x\"").unwrap();
+    let call = place.call(["--config", "wrong.toml"]);
+    let words = "error: --config: wrong.toml: the argument '--from <FILE>' cannot be used with '--source <CLASSES>'";
+    assert!(call.code == Some(2) && call.stderr.starts_with(words), "{}", call.stderr);
     let call = place.call(["--config", "nowhere.toml"]);
     assert!(call.stderr.contains("--config: nowhere.toml: no such file"), "{}", call.stderr);
 }

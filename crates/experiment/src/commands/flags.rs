@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgMatches, Args, FromArgMatches, Subcommand};
+use clap::{Args, Subcommand};
 use thawline_tensor::simd::Level;
 
 use super::values::{count, counts, learning_rate, rates, seed, thread_count};
@@ -21,30 +21,118 @@ pub struct RunArgs {
     /// A TOML file of settings, such as a run's config.toml; flags override it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Resume the interrupted run in this folder, with its settings
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    #[arg(conflicts_with_all = ["model", "NetworkArgs", "TrainingArgs", "TransferArgs"])]
+    #[arg(conflicts_with_all = ["labels", "source", "target", "limit", "simd", "out", "config", "preset"])]
+    pub resume: Option<PathBuf>,
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// What flags of `run` or a file of settings say; the default says nothing.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Settings {
     /// Ready-made settings; fast: near the tutorial's accuracies in a fifth of its epochs
     #[arg(long, value_name = "PRESET", value_enum, hide_possible_values = true)]
     pub preset: Option<Preset>,
-    /// Whether a flag says what the network is.
-    #[command(flatten)]
-    pub network_is_given: NetworkIsGiven,
-    /// Which pictures.
     #[command(flatten)]
     pub data: DataArgs,
-    /// The network.
     #[command(flatten)]
     pub network: ModelArgs,
-    /// Its training.
     #[command(flatten)]
     pub training: TrainingArgs,
-    /// From model_1 to model_2.
     #[command(flatten)]
     pub transfer: TransferArgs,
-    /// The machine.
     #[command(flatten)]
     pub machine: MachineArgs,
-    /// What is written.
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+/// The fields of one value, and where it has none, those of another.
+macro_rules! or {
+    ($one:ident, $other:ident: $($field:ident),*) => {
+        Self { $($field: $one.$field.or($other.$field)),* }
+    };
+}
+
+impl Settings {
+    /// These settings, and where they say nothing, those of `other`, unless the two exclude each other.
+    pub fn or(self, mut other: Self) -> Self {
+        if self.transfer.from.is_some() {
+            other.data.source = None;
+        }
+        if self.transfer.from.is_some() || self.data.source.is_some() {
+            (other.transfer.from, other.transfer.from_sha256, other.transfer.partial) = (None, None, None);
+        }
+        if self.network.model.is_some() {
+            let conv_method = other.network.tutorial.conv_method;
+            other.network = ModelArgs::default();
+            other.network.tutorial.conv_method = conv_method;
+        }
+        if self.network.tutorial.has_numbers() {
+            (other.network.model, other.network.layers) = (None, None);
+        }
+        Self {
+            preset: self.preset.or(other.preset),
+            data: self.data.or(other.data),
+            network: self.network.or(other.network),
+            training: self.training.or(other.training),
+            transfer: self.transfer.or(other.transfer),
+            machine: self.machine.or(other.machine),
+            output: self.output.or(other.output),
+        }
+    }
+}
+
+impl DataArgs {
+    fn or(self, other: Self) -> Self {
+        or!(self, other: data, labels, source, target, limit)
+    }
+}
+
+impl ModelArgs {
+    fn or(self, other: Self) -> Self {
+        let tutorial = self.tutorial.or(other.tutorial);
+        Self { model: self.model.or(other.model), tutorial, layers: self.layers.or(other.layers) }
+    }
+}
+
+impl NetworkArgs {
+    fn or(self, other: Self) -> Self {
+        or!(self, other: filters, kernel, pool, dropout, dense, conv_method)
+    }
+
+    /// Whether they describe the tutorial's network, rather than how it is computed.
+    pub fn has_numbers(&self) -> bool {
+        let sizes = self.kernel.or(self.pool).or(self.dense);
+        self.filters.is_some() || sizes.is_some() || self.dropout.is_some()
+    }
+}
+
+impl TrainingArgs {
+    fn or(self, other: Self) -> Self {
+        or!(self, other: epochs, batch_size, learning_rate, schedule, early_stopping, augment, seed)
+    }
+}
+
+impl TransferArgs {
+    fn or(self, other: Self) -> Self {
+        or!(self, other: head, from, from_sha256, partial, freeze, cache)
+    }
+}
+
+impl MachineArgs {
+    fn or(self, other: Self) -> Self {
+        or!(self, other: threads, simd)
+    }
+}
+
+impl OutputArgs {
+    fn or(self, other: Self) -> Self {
+        or!(self, other: out, quiet, json)
+    }
 }
 
 /// Ready-made settings of `run`.
@@ -64,28 +152,28 @@ impl Preset {
 }
 
 /// Which pictures.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
     /// CIFAR .tar.gz, folder of .bin files, or built-in [default: THAWLINE_DATA, else data/, else built-in]
     #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
-    /// Labels of CIFAR-100: fine or coarse
-    #[arg(long, value_name = "LABELS", value_enum, hide_possible_values = true, default_value_t = Labels::Fine)]
-    pub labels: Labels,
-    /// model_1's classes: labels, ranges, names
-    #[arg(long, value_name = "CLASSES", default_value = "0-4", allow_hyphen_values = true)]
-    pub source: String,
-    /// model_2's classes, all of them others
-    #[arg(long, value_name = "CLASSES", default_value = "5-9", allow_hyphen_values = true)]
-    pub target: String,
+    /// Labels of CIFAR-100: fine or coarse [default: fine]
+    #[arg(long, value_name = "LABELS", value_enum, hide_possible_values = true)]
+    pub labels: Option<Labels>,
+    /// model_1's classes: labels, ranges, names [default: 0-4]
+    #[arg(long, value_name = "CLASSES", allow_hyphen_values = true)]
+    pub source: Option<String>,
+    /// model_2's classes, all of them others [default: 5-9]
+    #[arg(long, value_name = "CLASSES", allow_hyphen_values = true)]
+    pub target: Option<String>,
     /// Use at most N training and N validation pictures for each model
     #[arg(long, value_name = "N", value_parser = count)]
     pub limit: Option<usize>,
 }
 
 /// The network: one's own, or the tutorial's.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Network")]
 pub struct ModelArgs {
     /// A TOML file of layers, in place of the tutorial's network
@@ -100,63 +188,63 @@ pub struct ModelArgs {
 }
 
 /// The tutorial's network.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Args)]
 #[command(next_help_heading = "Network")]
 pub struct NetworkArgs {
-    /// Filters of the Conv2D layers, one number or two
-    #[arg(long, value_name = "N[,N]", default_value = "64", value_parser = counts)]
-    pub filters: [usize; 2],
-    /// Height and width of the convolution kernels
-    #[arg(long, value_name = "N", default_value = "3", value_parser = count)]
-    pub kernel: usize,
-    /// Height and width of the MaxPooling2D windows
-    #[arg(long, value_name = "N", default_value = "2", value_parser = count)]
-    pub pool: usize,
-    /// Dropout after the features and after the hidden Dense layer: one rate or two
-    #[arg(long, value_name = "RATE[,RATE]", default_value = "0.25", value_parser = rates)]
-    pub dropout: [f64; 2],
-    /// Units of the hidden Dense layer
-    #[arg(long, value_name = "N", default_value = "128", value_parser = count)]
-    pub dense: usize,
-    /// Convolution method: auto (the fastest), naive, im2col, implicit or winograd
-    #[arg(long, value_name = "METHOD", value_enum, hide_possible_values = true, default_value_t = ConvMethod::Auto)]
-    pub conv_method: ConvMethod,
+    /// Filters of the Conv2D layers, one number or two [default: 64]
+    #[arg(long, value_name = "N[,N]", value_parser = counts)]
+    pub filters: Option<[usize; 2]>,
+    /// Height and width of the convolution kernels [default: 3]
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub kernel: Option<usize>,
+    /// Height and width of the MaxPooling2D windows [default: 2]
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub pool: Option<usize>,
+    /// Dropout after the features and after the hidden Dense layer: one rate or two [default: 0.25]
+    #[arg(long, value_name = "RATE[,RATE]", value_parser = rates)]
+    pub dropout: Option<[f64; 2]>,
+    /// Units of the hidden Dense layer [default: 128]
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub dense: Option<usize>,
+    /// Convolution method: auto (the fastest), naive, im2col, implicit or winograd [default: auto]
+    #[arg(long, value_name = "METHOD", value_enum, hide_possible_values = true)]
+    pub conv_method: Option<ConvMethod>,
 }
 
 /// Training.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Training")]
 pub struct TrainingArgs {
-    /// Passes over the training pictures, for each model
-    #[arg(long, value_name = "N", default_value = "20", value_parser = count)]
-    pub epochs: usize,
-    /// Pictures per step
-    #[arg(long, value_name = "N", default_value = "128", value_parser = count)]
-    pub batch_size: usize,
-    /// Adam's learning rate
-    #[arg(long, value_name = "RATE", default_value = "0.001", value_parser = learning_rate)]
-    pub learning_rate: f64,
-    /// Learning-rate schedule: constant, cosine or one-cycle
-    #[arg(long, value_name = "COURSE", value_enum, hide_possible_values = true, default_value_t = Schedule::Constant)]
-    pub schedule: Schedule,
+    /// Passes over the training pictures, for each model [default: 20]
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub epochs: Option<usize>,
+    /// Pictures per step [default: 128]
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub batch_size: Option<usize>,
+    /// Adam's learning rate [default: 0.001]
+    #[arg(long, value_name = "RATE", value_parser = learning_rate)]
+    pub learning_rate: Option<f64>,
+    /// Learning-rate schedule: constant, cosine or one-cycle [default: constant]
+    #[arg(long, value_name = "COURSE", value_enum, hide_possible_values = true)]
+    pub schedule: Option<Schedule>,
     /// Stop after N epochs without a better validation accuracy; keep the best weights
     #[arg(long, value_name = "N", value_parser = count)]
     pub early_stopping: Option<usize>,
     /// Randomly augment the training pictures: flip, crop or flip,crop
     #[arg(long, value_name = "CHANGES")]
     pub augment: Option<Augment>,
-    /// Seed of initial weights, picture order, dropout and augmentation
-    #[arg(long, value_name = "N", default_value = "1", value_parser = seed)]
-    pub seed: u64,
+    /// Seed of initial weights, picture order, dropout and augmentation [default: 1]
+    #[arg(long, value_name = "N", value_parser = seed)]
+    pub seed: Option<u64>,
 }
 
 /// From model_1 to model_2.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Transfer")]
 pub struct TransferArgs {
-    /// Start model_2's head fresh, or warm: from model_1's head
-    #[arg(long, value_name = "START", value_enum, hide_possible_values = true, default_value_t = HeadStart::Fresh)]
-    pub head: HeadStart,
+    /// Start model_2's head fresh, or warm: from model_1's head [default: fresh]
+    #[arg(long, value_name = "START", value_enum, hide_possible_values = true)]
+    pub head: Option<HeadStart>,
     /// Take the features from this file of weights or features; model_1 is not trained
     #[arg(long, value_name = "FILE", conflicts_with = "source")]
     pub from: Option<PathBuf>,
@@ -164,18 +252,18 @@ pub struct TransferArgs {
     #[arg(skip)]
     pub from_sha256: Option<String>,
     /// Reinitialise layers that do not match the file
-    #[arg(long, requires = "from")]
-    pub partial: bool,
+    #[arg(long, num_args = 0, default_missing_value = "true", requires = "from")]
+    pub partial: Option<bool>,
     /// Last layer that model_2 takes over frozen [default: the one before the first Dense]
     #[arg(long, value_name = "LAYER")]
     pub freeze: Option<String>,
-    /// Keep the frozen features in memory: on, off or auto (if they fit)
-    #[arg(long, value_name = "WHEN", value_enum, hide_possible_values = true, default_value_t = Cache::Auto)]
-    pub cache: Cache,
+    /// Keep the frozen features in memory: on, off or auto (if they fit) [default: auto]
+    #[arg(long, value_name = "WHEN", value_enum, hide_possible_values = true)]
+    pub cache: Option<Cache>,
 }
 
 /// The machine.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Machine")]
 pub struct MachineArgs {
     /// Threads; no effect on results [default: one per core]
@@ -187,22 +275,18 @@ pub struct MachineArgs {
 }
 
 /// What is written.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
     /// The run folder, new or empty [default: runs/DATE-TIME]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Resume the interrupted run in this folder, with its settings
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["model", "NetworkArgs", "TrainingArgs", "TransferArgs"])]
-    #[arg(conflicts_with_all = ["labels", "source", "target", "limit", "simd", "out", "config", "preset"])]
-    pub resume: Option<PathBuf>,
     /// Print only the final table
-    #[arg(long)]
-    pub quiet: bool,
+    #[arg(long, num_args = 0, default_missing_value = "true")]
+    pub quiet: Option<bool>,
     /// Print summary.json on standard output, all else on standard error
-    #[arg(long)]
-    pub json: bool,
+    #[arg(long, num_args = 0, default_missing_value = "true")]
+    pub json: Option<bool>,
 }
 
 /// Whether an output file may replace another one.
@@ -301,30 +385,4 @@ pub struct SamplesArgs {
     /// Pictures per class
     #[arg(long, value_name = "N", default_value = "10", value_parser = count)]
     pub columns: usize,
-}
-
-/// Whether the command line has a flag of the network, rather than defaults alone. It has no flags itself.
-#[derive(Debug, Clone, Copy)]
-pub struct NetworkIsGiven(pub bool);
-
-impl Args for NetworkIsGiven {
-    fn augment_args(command: clap::Command) -> clap::Command {
-        command
-    }
-
-    fn augment_args_for_update(command: clap::Command) -> clap::Command {
-        command
-    }
-}
-
-impl FromArgMatches for NetworkIsGiven {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
-        // A group is there if one of its flags is, and not by a default.
-        Ok(NetworkIsGiven(["model", "NetworkArgs"].into_iter().any(|group| matches.contains_id(group))))
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
 }

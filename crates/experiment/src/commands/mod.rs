@@ -156,7 +156,7 @@ pub fn perform(cli: Cli) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{CommandFactory, error::ErrorKind};
 
     use super::*;
     use crate::models::Tutorial;
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn the_default_flags_are_the_tutorials_network() {
         let cli = Cli::try_parse_from(["thawline"]).unwrap();
-        assert_eq!(cli.run.network.tutorial.tutorial(), Tutorial::default());
+        assert_eq!(cli.run.settings.network.tutorial.tutorial(), Tutorial::default());
     }
 
     #[test]
@@ -179,21 +179,28 @@ mod tests {
         for argument in run.get_arguments().filter(|argument| argument.get_long().is_some_and(|name| name != "help")) {
             let name = argument.get_long().unwrap();
             let flag = format!("--{name}");
-            let value = argument.get_default_values().first().map_or("1", |value| value.to_str().unwrap());
-            let mut line = vec!["thawline", "run", "--resume", "x", &flag];
-            line.extend(argument.get_action().takes_values().then_some(value));
-            line.extend(if name == "partial" { &["--from", "x"][..] } else { &[] });
+            let values = argument.get_possible_values();
+            let values: Vec<&str> =
+                values.iter().map(|value| value.get_name()).chain(["1", "0", "flip", "avx2"]).collect();
+            let takes_value = argument.get_action().takes_values() && argument.get_num_args() != Some(0.into());
+            let refused = |value: &&str| {
+                let mut line = vec!["thawline", "run", "--resume", "x", &flag];
+                line.extend(takes_value.then_some(*value));
+                line.extend(if name == "partial" { &["--from", "x"][..] } else { &[] });
+                Cli::try_parse_from(line).is_err_and(|error| error.kind() == ErrorKind::ArgumentConflict)
+            };
             let fits = ["data", "threads", "quiet", "json"].contains(&name);
-            assert_eq!(Cli::try_parse_from(line).is_ok(), fits, "{flag} beside --resume");
+            assert_eq!(values.iter().any(refused), !fits, "{flag} beside --resume");
         }
     }
 
     #[test]
     fn one_number_stands_for_two() {
-        let filters =
-            |text| Cli::try_parse_from(["thawline", "--filters", text]).map(|cli| cli.run.network.tutorial.filters);
-        assert_eq!(filters("32").unwrap(), [32, 32]);
-        assert_eq!(filters("32, 48").unwrap(), [32, 48]);
+        let filters = |text| {
+            Cli::try_parse_from(["thawline", "--filters", text]).map(|cli| cli.run.settings.network.tutorial.filters)
+        };
+        assert_eq!(filters("32").unwrap(), Some([32, 32]));
+        assert_eq!(filters("32, 48").unwrap(), Some([32, 48]));
         assert!(filters("32,48,64").is_err() && filters("32,0").is_err() && filters("").is_err());
     }
 }

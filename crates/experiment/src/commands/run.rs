@@ -8,7 +8,10 @@ use std::{
 
 use thawline_tensor::{simd::Level, threads};
 
-use super::{flags::RunArgs, settings_file};
+use super::{
+    flags::{OutputArgs, RunArgs},
+    settings_file,
+};
 use crate::{
     data::open,
     record::{
@@ -38,17 +41,17 @@ use crate::{
 /// Bad flags or data; a machine that fails; a loss that is no number; a signal.
 pub fn run(args: &RunArgs) -> Result<()> {
     let interrupts = Interrupts::listen()?;
-    let result = match &args.output.resume {
+    let result = match &args.resume {
         None => {
-            machine::choose_level(args.machine.simd)?;
-            let threads = machine::choose_threads(args.machine.threads);
+            machine::choose_level(args.settings.machine.simd)?;
+            let threads = machine::choose_threads(args.settings.machine.threads);
             threads::with_threads(threads, || begin(args, &interrupts))?
         }
         Some(path) => {
-            let interrupted =
-                Interrupted::open(path, settings_file::check).map_err(|failure| failure.within("--resume"))?;
+            let interrupted = Interrupted::open(path, |path, text| settings_file::read(path, text).map(drop))
+                .map_err(|failure| failure.within("--resume"))?;
             machine::choose_level(Some(level(&interrupted.config)?))?;
-            let threads = machine::choose_threads(args.machine.threads.or(Some(interrupted.config.threads)));
+            let threads = machine::choose_threads(args.settings.machine.threads.or(Some(interrupted.config.threads)));
             threads::with_threads(threads, || resume(args, interrupted, &interrupts))?
         }
     };
@@ -60,9 +63,9 @@ fn begin(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
     let now = SystemTime::now();
     let start = Start { command: command_line(), environment: machine::environment(now) };
     // Nothing is written until all is known to be possible.
-    let (from, network) = args.files()?;
-    let data = open::open(args.data.data.as_deref())?.labelled(args.data.labels)?;
-    let config = args.config(&data, from.as_ref(), network)?;
+    let (from, network) = args.settings.files()?;
+    let data = open::open(args.settings.data.data.as_deref())?.labelled(args.settings.data.labels())?;
+    let config = args.settings.config(&data, from.as_ref(), network)?;
     let experiment = Experiment::new(&data, &config, from)?;
     if let Source::File(_) = experiment.source {
         let (transfer, file) = (&experiment.transfer, config.from.as_deref().unwrap_or_default());
@@ -71,7 +74,7 @@ fn begin(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
         transfer.require_whole(config.partial).map_err(|failure| failure.within(&format!("--from: {file}")))?;
     }
     interrupts.defer();
-    let folder = create_folder(args.output.out.as_deref(), data.kind, now)?;
+    let folder = create_folder(args.settings.output.out.as_deref(), data.kind, now)?;
     folder.write_start(&start).and_then(|()| folder.write_config(&config)).map_err(|error| match error.kind {
         Kind::Environment => {
             Failure { message: format!("{error}; once that is fixed, run the same command again"), ..error }
@@ -86,7 +89,7 @@ fn resume(args: &RunArgs, interrupted: Interrupted, interrupts: &Interrupts) -> 
     let (config, start) = (interrupted.config.clone(), interrupted.start.clone());
     let open = |path: &String| prepare::open_features(&path_text::path(path), config.from_sha256.as_deref());
     let from = config.from.as_ref().map(open).transpose()?;
-    let path = args.data.data.clone().unwrap_or_else(|| path_text::path(&config.data));
+    let path = args.settings.data.data.clone().unwrap_or_else(|| path_text::path(&config.data));
     let data = open::named(&path).map_err(|failure| failure.within("--data"))?.labelled(config.labels)?;
     let (is_drawn, record) = (interrupted.is_drawn(), interrupted.record()?);
     let folder = interrupted.into_folder(data.kind)?;
@@ -142,7 +145,7 @@ fn perform(
 fn report(args: &RunArgs, record: &RunRecord, folder: &RunFolder) -> Result<()> {
     let (console, table) = (console(args), results::table(record, folder.path()));
     console.say("")?;
-    if !args.output.json {
+    if !args.settings.output.json.unwrap_or_default() {
         return console.result(table);
     }
     console.say(table)?;
@@ -151,7 +154,8 @@ fn report(args: &RunArgs, record: &RunRecord, folder: &RunFolder) -> Result<()> 
 }
 
 fn console(args: &RunArgs) -> Console {
-    Console { quiet: args.output.quiet, stdout_is_data: args.output.json }
+    let OutputArgs { quiet, json, .. } = args.settings.output;
+    Console { quiet: quiet.unwrap_or_default(), stdout_is_data: json.unwrap_or_default() }
 }
 
 /// The command line as another machine would take it, whatever the path of the program was here.

@@ -4,24 +4,36 @@ use std::path::PathBuf;
 
 use thawline_tensor::{simd::Level, threads};
 
-use super::flags::{ModelArgs, NetworkArgs, RunArgs, TrainingArgs, TransferArgs};
+use super::flags::{DataArgs, ModelArgs, NetworkArgs, Settings, TrainingArgs, TransferArgs};
 use crate::{
     data::{
         classes,
         open::{BUILT_IN, Data},
     },
     models::{Architecture, Listed, Tutorial, file},
-    record::config::Config,
+    record::{
+        config::Config,
+        options::{Cache, Labels},
+        run::HeadStart,
+    },
     run::prepare,
     system::{failure::Result, path_text},
     weights::model::Model,
 };
 
 impl NetworkArgs {
-    /// The network that the flags describe.
+    /// The tutorial's network with these numbers.
     pub fn tutorial(&self) -> Tutorial {
         let &NetworkArgs { filters, kernel, pool, dropout, dense, conv_method } = self;
-        Tutorial { filters, kernel, pool, dropout, dense, conv_method }
+        let default = Tutorial::default();
+        Tutorial {
+            filters: filters.unwrap_or(default.filters),
+            kernel: kernel.unwrap_or(default.kernel),
+            pool: pool.unwrap_or(default.pool),
+            dropout: dropout.unwrap_or(default.dropout),
+            dense: dense.unwrap_or(default.dense),
+            conv_method: conv_method.unwrap_or(default.conv_method),
+        }
     }
 }
 
@@ -35,16 +47,22 @@ impl ModelArgs {
             Some(path) => Some(file::read(path).map_err(|failure| failure.within("--model"))?),
             None => self.layers.clone(),
         };
+        let tutorial = self.tutorial.tutorial();
         Ok(match listed {
-            Some(listed) => Architecture::Listed(Listed { conv_method: self.tutorial.conv_method, ..listed }),
-            None => self.tutorial.tutorial().into(),
+            Some(listed) => Architecture::Listed(Listed { conv_method: tutorial.conv_method, ..listed }),
+            None => tutorial.into(),
         })
+    }
+
+    /// Whether anything is said about the network.
+    fn is_given(&self) -> bool {
+        self.model.is_some() || self.layers.is_some() || self.tutorial != NetworkArgs::default()
     }
 }
 
-impl RunArgs {
-    /// The model that the features come from, if it is a file's, and the network: what flags and files say before there are
-    /// any pictures.
+impl Settings {
+    /// The model that the features come from, if it is a file's, and the network: what can be known before there are any
+    /// pictures.
     ///
     /// # Errors
     /// A file that cannot be read, or does not list layers.
@@ -53,46 +71,54 @@ impl RunArgs {
         let open = |path: &PathBuf| prepare::open_features(path, from_sha256.as_deref());
         let model = from.as_ref().map(open).transpose()?;
         let network = match &model {
-            Some(model) if !self.network_is_given.0 => model.metadata.network.clone(),
+            Some(model) if !self.network.is_given() => model.metadata.network.clone(),
             _ => self.network.architecture()?,
         };
         Ok((model, network))
     }
 
-    /// The settings, with what flags leave open: the data that were found, and the machine; for a network, and the model that
-    /// its features come from. Classes are kept as labels.
+    /// All settings of a run, with defaults for what is not given, the data that were found, and the machine; for a network,
+    /// and the model that its features come from. Classes are stored as labels.
     ///
     /// # Errors
-    /// Classes that are not there.
+    /// Unknown classes.
     pub fn config(&self, data: &Data, model: Option<&Model>, network: Architecture) -> Result<Config> {
-        let labels = |flag, list: &str| -> Result<String> {
+        let labels = |flag, list: &Option<String>, default: &str| -> Result<String> {
+            let list = list.as_deref().unwrap_or(default);
             Ok(classes::list(&classes::parse(flag, list, data.dataset.classes())?))
         };
         let &TrainingArgs { epochs, batch_size, learning_rate, schedule, early_stopping, augment, seed } =
             &self.training;
         let TransferArgs { from, partial, head, freeze, cache, .. } = &self.transfer;
+        let source = || labels("--source", &self.data.source, "0-4");
         Ok(Config {
             data: data.path.clone().unwrap_or_else(|| BUILT_IN.to_owned()),
-            labels: self.data.labels,
+            labels: self.data.labels(),
             limit: self.data.limit,
-            source: if from.is_none() { Some(labels("--source", &self.data.source)?) } else { None },
-            target: labels("--target", &self.data.target)?,
-            epochs,
-            batch_size,
-            learning_rate,
-            schedule,
+            source: from.is_none().then(source).transpose()?,
+            target: labels("--target", &self.data.target, "5-9")?,
+            epochs: epochs.unwrap_or(20),
+            batch_size: batch_size.unwrap_or(128),
+            learning_rate: learning_rate.unwrap_or(0.001),
+            schedule: schedule.unwrap_or_default(),
             early_stopping,
             augment: augment.unwrap_or_default(),
             freeze: freeze.clone().unwrap_or_else(|| network.features_end()),
             network,
-            head: *head,
+            head: head.unwrap_or(HeadStart::Fresh),
             from: from.as_ref().map(|path| path_text::exact(path)),
             from_sha256: model.map(|model| model.sha256.clone()),
-            partial: *partial,
-            cache: *cache,
-            seed,
+            partial: partial.unwrap_or_default(),
+            cache: cache.unwrap_or(Cache::Auto),
+            seed: seed.unwrap_or(1),
             threads: threads::count(),
             simd: Level::current().to_string(),
         })
+    }
+}
+
+impl DataArgs {
+    pub fn labels(&self) -> Labels {
+        self.labels.unwrap_or_default()
     }
 }
