@@ -21,13 +21,13 @@ pub struct RunArgs {
     /// A TOML file of settings, such as a run's config.toml; flags override it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    #[command(flatten)]
+    pub settings: Settings,
     /// Resume the interrupted run in this folder, with its settings
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     #[arg(conflicts_with_all = ["model", "NetworkArgs", "TrainingArgs", "TransferArgs"])]
     #[arg(conflicts_with_all = ["labels", "source", "target", "limit", "simd", "out", "config", "preset"])]
     pub resume: Option<PathBuf>,
-    #[command(flatten)]
-    pub settings: Settings,
 }
 
 /// What flags of `run` or a file of settings say; the default says nothing.
@@ -50,13 +50,6 @@ pub struct Settings {
     pub output: OutputArgs,
 }
 
-/// The fields of one value, and where it has none, those of another.
-macro_rules! or {
-    ($one:ident, $other:ident: $($field:ident),*) => {
-        Self { $($field: $one.$field.or($other.$field)),* }
-    };
-}
-
 impl Settings {
     /// These settings, and where they say nothing, those of `other`, unless the two exclude each other.
     pub fn or(self, mut other: Self) -> Self {
@@ -74,65 +67,37 @@ impl Settings {
         if self.network.tutorial.has_numbers() {
             (other.network.model, other.network.layers) = (None, None);
         }
-        Self {
-            preset: self.preset.or(other.preset),
-            data: self.data.or(other.data),
-            network: self.network.or(other.network),
-            training: self.training.or(other.training),
-            transfer: self.transfer.or(other.transfer),
-            machine: self.machine.or(other.machine),
-            output: self.output.or(other.output),
-        }
-    }
-}
-
-impl DataArgs {
-    fn or(self, other: Self) -> Self {
-        or!(self, other: data, labels, source, target, limit)
-    }
-}
-
-impl ModelArgs {
-    fn or(self, other: Self) -> Self {
-        let tutorial = self.tutorial.or(other.tutorial);
-        Self { model: self.model.or(other.model), tutorial, layers: self.layers.or(other.layers) }
+        self.fill(other)
     }
 }
 
 impl NetworkArgs {
-    fn or(self, other: Self) -> Self {
-        or!(self, other: filters, kernel, pool, dropout, dense, conv_method)
-    }
-
     /// Whether they describe the tutorial's network, rather than how it is computed.
     pub fn has_numbers(&self) -> bool {
-        let sizes = self.kernel.or(self.pool).or(self.dense);
-        self.filters.is_some() || sizes.is_some() || self.dropout.is_some()
+        NetworkArgs { conv_method: None, ..self.clone() } != NetworkArgs::default()
     }
 }
 
-impl TrainingArgs {
-    fn or(self, other: Self) -> Self {
-        or!(self, other: epochs, batch_size, learning_rate, schedule, early_stopping, augment, seed)
-    }
+/// Gives structs of optional fields a method that fills empty fields from another struct.
+macro_rules! fill {
+    ($($type:ident: $($group:ident)* ; $($field:ident)*),*) => {
+        $(impl $type {
+            fn fill(self, other: Self) -> Self {
+                Self { $($group: self.$group.fill(other.$group),)* $($field: self.$field.or(other.$field)),* }
+            }
+        })*
+    };
 }
 
-impl TransferArgs {
-    fn or(self, other: Self) -> Self {
-        or!(self, other: head, from, from_sha256, partial, freeze, cache)
-    }
-}
-
-impl MachineArgs {
-    fn or(self, other: Self) -> Self {
-        or!(self, other: threads, simd)
-    }
-}
-
-impl OutputArgs {
-    fn or(self, other: Self) -> Self {
-        or!(self, other: out, quiet, json)
-    }
+fill! {
+    Settings: data network training transfer machine output; preset,
+    DataArgs: ; data labels source target limit,
+    ModelArgs: tutorial; model layers,
+    NetworkArgs: ; filters kernel pool dropout dense conv_method,
+    TrainingArgs: ; epochs batch_size learning_rate schedule early_stopping augment seed,
+    TransferArgs: ; head from from_sha256 partial freeze cache,
+    MachineArgs: ; threads simd,
+    OutputArgs: ; out quiet json
 }
 
 /// Ready-made settings of `run`.
@@ -151,7 +116,6 @@ impl Preset {
     }
 }
 
-/// Which pictures.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
@@ -172,14 +136,13 @@ pub struct DataArgs {
     pub limit: Option<usize>,
 }
 
-/// The network: one's own, or the tutorial's.
+/// Your own network, or the tutorial's.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Network")]
 pub struct ModelArgs {
     /// A TOML file of layers, in place of the tutorial's network
     #[arg(long, value_name = "FILE", conflicts_with_all = ["filters", "kernel", "pool", "dropout", "dense"])]
     pub model: Option<PathBuf>,
-    /// The tutorial's.
     #[command(flatten)]
     pub tutorial: NetworkArgs,
     /// The layers that a file of settings lists.
@@ -211,7 +174,6 @@ pub struct NetworkArgs {
     pub conv_method: Option<ConvMethod>,
 }
 
-/// Training.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Training")]
 pub struct TrainingArgs {
@@ -262,7 +224,6 @@ pub struct TransferArgs {
     pub cache: Option<Cache>,
 }
 
-/// The machine.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Machine")]
 pub struct MachineArgs {
@@ -274,7 +235,6 @@ pub struct MachineArgs {
     pub simd: Option<Level>,
 }
 
-/// What is written.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
@@ -301,7 +261,6 @@ pub struct ForceArg {
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub struct SummaryArgs {
-    /// The network.
     #[command(flatten)]
     pub network: ModelArgs,
     /// Number of classes
@@ -315,7 +274,6 @@ pub struct SummaryArgs {
 /// Flags of `info`.
 #[derive(Debug, Args)]
 pub struct InfoArgs {
-    /// The machine.
     #[command(flatten)]
     pub machine: MachineArgs,
 }
@@ -370,7 +328,6 @@ pub struct SynthArgs {
 /// Flags of `data samples`.
 #[derive(Debug, Args)]
 pub struct SamplesArgs {
-    /// The data set.
     #[command(flatten)]
     pub data: DataPath,
     /// The PNG file to write

@@ -106,7 +106,7 @@ pub fn read(path: &Path, text: &str) -> Result<Settings> {
         settings.network.layers = Some(file::parse(path, text, true)?);
         if settings.network.model.is_some() || settings.network.tutorial.has_numbers() {
             return Err(wrong(
-                &key,
+                key,
                 "layers cannot be used with model, filters, kernel, pool, dropout or dense".to_owned(),
             ));
         }
