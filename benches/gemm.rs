@@ -1,5 +1,5 @@
-//! Matrix products: a large square one, a convolution written as one, the three of a dense layer. Beside other libraries:
-//! benches/rivals.
+//! Matrix products: a large square one, that of a convolution, the three of a dense layer. benches/rivals compares them with
+//! other libraries.
 
 mod measure;
 

@@ -1,5 +1,5 @@
-//! The ladder of convolutions: every method, forward and both gradients, on the tutorial's two layers, at every SIMD
-//! level that the CPU has, or at the one that THAWLINE_SIMD names.
+//! Convolutions by every method: forward and both gradients, on the tutorial's two layers, at every supported SIMD level, or
+//! at that of THAWLINE_SIMD.
 
 mod measure;
 
@@ -15,7 +15,7 @@ use thawline::commands::bench::{
 };
 use thawline_tensor::{nn::Method, simd::Level};
 
-/// A process computes at one level, so each level gets a process.
+/// The level is fixed per process, so each level gets its own.
 fn main() -> ExitCode {
     if env::var_os("THAWLINE_SIMD").is_some() {
         ladder();

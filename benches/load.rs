@@ -1,7 +1,7 @@
-//! Loading CIFAR-10: the archive and the folder of .bin files, beside `gzip -dc` of the same archive where there is one.
+//! Loading CIFAR-10 from the archive and from the folder of .bin files, compared with `gzip -dc` if it is installed.
 //!
-//! The pictures are the built-in ones, as many as THAWLINE_BENCH_PICTURES says (12,000 unless it does; CIFAR-10 has
-//! 60,000). THAWLINE_BENCH_ARCHIVE names another archive instead, such as the official one.
+//! The pictures are built-in ones, 12,000 by default or THAWLINE_BENCH_PICTURES (CIFAR-10 has 60,000).
+//! THAWLINE_BENCH_ARCHIVE names another archive instead, such as the official one.
 
 use std::{
     env,
@@ -18,7 +18,7 @@ use thawline::data::open;
 use thawline_cifar::Dataset;
 
 fn main() {
-    let scratch = tempfile::tempdir().expect("there is a folder for temporary files");
+    let scratch = tempfile::tempdir().expect("a temporary folder can be created");
     let (archive, folder) = (scratch.path().join("pictures.tar.gz"), scratch.path().join("pictures"));
     let (archive, dataset) = match env::var_os("THAWLINE_BENCH_ARCHIVE").map(PathBuf::from) {
         Some(archive) => {
@@ -44,7 +44,7 @@ fn main() {
     group.throughput(Throughput::Bytes(bytes));
     for (name, path) in [("archive", &archive), ("folder", &folder)] {
         let loaded = Dataset::open(path).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(loaded.sha256(), dataset.sha256(), "{name}: other pictures than were written");
+        assert_eq!(loaded.sha256(), dataset.sha256(), "{name}: other pictures than written");
         group.bench_function(name, |bencher| bencher.iter(|| black_box(Dataset::open(path).is_ok())));
     }
     if gunzip(&archive) {
@@ -52,13 +52,13 @@ fn main() {
     }
     group.finish();
 
-    // To floats, a batch after the other, as training reads them.
+    // Converts batches to floats, as training does.
     let mut floats = vec![0.0; 128 * 3072];
     for image in dataset.train().iter().take(128) {
         image.write_nhwc(&mut floats[..3072]);
         for (index, float) in floats[..3072].iter().enumerate() {
             let byte = image.pixels[index % 3 * 1024 + index / 3];
-            assert_eq!(*float, f32::from(byte) / 255.0, "planes become pixels");
+            assert_eq!(*float, f32::from(byte) / 255.0, "wrong order of pixels");
         }
     }
     let mut group = criterion.benchmark_group("read");
@@ -80,13 +80,13 @@ fn draw() -> Dataset {
     let count = env::var(VARIABLE).map_or(12_000, |count| {
         count.parse().unwrap_or_else(|_| panic!("{VARIABLE} is {count}; expected a number of pictures"))
     });
-    // As in CIFAR-10, five files to train and one to test.
+    // As in CIFAR-10, five training files and one test file.
     let test = (count / 6).max(1);
     open::draw(thawline_drawings::SEED, thawline_drawings::Size { train: 5 * test, test })
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Whether gzip is there and unpacks the archive, to nowhere.
+/// Decompresses the archive with gzip, discarding the output. Returns whether that worked.
 fn gunzip(archive: &Path) -> bool {
     let gzip = Command::new("gzip").arg("-dc").arg(archive).stdout(Stdio::null()).stderr(Stdio::null()).status();
     gzip.is_ok_and(|status| status.success())

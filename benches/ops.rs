@@ -1,4 +1,4 @@
-//! The light operations, which memory limits: ReLU, max-pool, dropout, softmax cross-entropy, Adam.
+//! The memory-bound operations: ReLU, max pooling, dropout, softmax cross-entropy, Adam.
 
 mod measure;
 

@@ -1,5 +1,5 @@
-//! Whole steps: a training step of model_1, of model_2 with its features computed in every step and before, and the
-//! features alone.
+//! Training steps of model_1 and of model_2, the latter with and without cached features, and the computation of the
+//! features.
 
 mod measure;
 

@@ -1,5 +1,5 @@
-//! The experiment by the libraries alone: a network learns five classes of pictures, its features are frozen, and a new
-//! head on top of them learns the five others.
+//! The experiment with the libraries: train a network on five classes of pictures, freeze its features, and train a new head
+//! on the other five.
 //!
 //!     cargo run --release --example transfer [CIFAR-10 archive or folder]
 
@@ -10,7 +10,7 @@ use thawline_drawings::Size;
 use thawline_tensor::nn::{Activation, Conv2D, Dense, Fit, Flatten, MaxPooling2D, Network};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // The pictures at a path; without one, some that are drawn from a seed.
+    // The pictures at a path, or else drawings generated from a seed.
     let dataset = match env::args_os().nth(1).map(PathBuf::from).filter(|path| path.exists()) {
         Some(path) => open::named(&path)?.dataset,
         None => open::draw(1, Size { train: 2000, test: 500 })?,
@@ -30,13 +30,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .build(1)?;
     let options = Fit { epochs: 5, batch_size: 32, ..Fit::default() };
     model_1.fit(&train(&source), options.validate(&test(&source)))?;
-    println!("model_1: {:.1} % of the source classes right", 100.0 * model_1.evaluate(&test(&source)).accuracy);
+    println!("model_1: accuracy {:.1} % on the source classes", 100.0 * model_1.evaluate(&test(&source)).accuracy);
 
     let mut model_2 = model_1.clone().replace_head("dense_1")?.layer("dense_2", Dense::new(5)).build(2)?;
     model_2.freeze_through("flatten_1")?;
     let history = model_2.fit(&train(&target), options.validate(&test(&target)))?;
     let accuracy = model_2.evaluate(&test(&target)).accuracy;
-    println!("model_2: {:.1} % of the target classes right", 100.0 * accuracy);
+    println!("model_2: accuracy {:.1} % on the target classes", 100.0 * accuracy);
     println!("its features took {:.2?}, its training {:.2?}", history.features, history.total - history.features);
     assert!(accuracy > 0.3, "chance is 20 %");
     Ok(())

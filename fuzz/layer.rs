@@ -1,4 +1,4 @@
-//! A fuzz target for whichever layer `THAWLINE_FUZZ_LAYER` names.
+//! The fuzz target: runs the layer that `THAWLINE_FUZZ_LAYER` names.
 #![no_main]
 
 use std::{env, sync::OnceLock};
@@ -12,7 +12,7 @@ fuzz_target!(|bytes: &[u8]| {
     let layer = LAYER.get_or_init(|| {
         let wanted = env::var("THAWLINE_FUZZ_LAYER").unwrap_or_default();
         let found = layers::ALL.into_iter().find(|(name, _)| *name == wanted);
-        found.unwrap_or_else(|| panic!("THAWLINE_FUZZ_LAYER names no layer: '{wanted}'")).1
+        found.unwrap_or_else(|| panic!("THAWLINE_FUZZ_LAYER: unknown layer '{wanted}'")).1
     });
     layer(bytes);
 });

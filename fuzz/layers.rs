@@ -1,5 +1,5 @@
-//! Every layer of the program that reads bytes from elsewhere, as a function of bytes that must end, whatever they are,
-//! without a panic. The fuzzer calls them with bytes of its own, `tests/corpus.rs` with those that are kept.
+//! The layers of the program that read untrusted bytes, as functions that must return without a panic for any input. The
+//! fuzzer calls them with generated inputs, `tests/corpus.rs` with those of the corpus.
 
 use std::{
     io::{Cursor, Write},
@@ -27,10 +27,10 @@ use thawline::{
 };
 use thawline_cifar::{Dataset, Format, Images};
 
-/// What reads bytes.
+/// A function that parses bytes.
 pub type Layer = fn(&[u8]);
 
-/// The layers, from the outside in.
+/// The layers, from the outermost to the innermost.
 pub const ALL: [(&str, Layer); 14] = [
     ("gzip", gzip),
     ("tar", tar),
@@ -48,17 +48,17 @@ pub const ALL: [(&str, Layer); 14] = [
     ("picture", picture),
 ];
 
-/// An archive as it is.
+/// An archive.
 fn gzip(bytes: &[u8]) {
     read(bytes);
 }
 
-/// What is inside the compression.
+/// The tar archive inside gzip.
 fn tar(bytes: &[u8]) {
     read(&compressed(bytes));
 }
 
-/// The contents of one file, chosen by the first byte, in an archive that is right otherwise.
+/// The contents of one file, chosen by the first byte, in an otherwise valid archive.
 fn records(bytes: &[u8]) {
     let Some((&choice, contents)) = bytes.split_first() else { return };
     let format = if choice & 0x80 == 0 { Format::Cifar10 } else { Format::Cifar100 };
@@ -76,10 +76,10 @@ fn records(bytes: &[u8]) {
     read(&compressed(&archive));
 }
 
-/// A file of weights as it is.
+/// A weights file.
 fn safetensors(bytes: &[u8]) {
     if let Ok(model) = Model::from_bytes(bytes) {
-        assert!(model.to_bytes().is_ok(), "what was read can be written");
+        assert!(model.to_bytes().is_ok(), "a model that was read cannot be written");
     }
     if let Ok(checkpoint) = Checkpoint::from_bytes(bytes) {
         assert_eq!(checkpoint.model.metadata, Model::from_bytes(bytes).expect("a checkpoint is a model").metadata);
@@ -91,14 +91,14 @@ fn safetensors(bytes: &[u8]) {
     }
 }
 
-/// What a file of weights says about itself, behind a seal that is right.
+/// The metadata of a weights file with a valid seal.
 fn model(bytes: &[u8]) {
     let Some(file) = sealed(bytes) else { return };
     let _ = Model::from_bytes(&file);
     let _ = Checkpoint::from_bytes(&file);
 }
 
-/// The same of a file of features, and a head on top of them.
+/// The metadata of a file of features, and a new head on them.
 fn features(bytes: &[u8]) {
     let Some(features) = sealed(bytes).and_then(|file| Features::from_bytes(&file).ok()) else { return };
     if let Ok(mut network) = features.attach_head(3)
@@ -106,13 +106,13 @@ fn features(bytes: &[u8]) {
     {
         let _ = features.fill(&mut network, 1);
     }
-    assert!(features.to_bytes().is_ok(), "what was read can be written");
+    assert!(features.to_bytes().is_ok(), "a model that was read cannot be written");
 }
 
-/// A small file with this metadata, under a seal.
+/// A small sealed file with these metadata.
 fn sealed(metadata: &[u8]) -> Option<Vec<u8>> {
     let metadata = serde_json::from_slice::<serde_json::Value>(metadata).ok()?;
-    // The seal stands first; another one in the text would be another test.
+    // The seal comes first in the metadata; a second `sha256` would shadow it.
     if metadata.get("sha256").is_some() || !metadata.is_object() {
         return None;
     }
@@ -121,17 +121,17 @@ fn sealed(metadata: &[u8]) -> Option<Vec<u8>> {
     tensor_file::to_bytes(tensors, &metadata).ok()
 }
 
-/// Another framework's weights, for a small network.
+/// Another framework's weights, imported into a small network.
 fn import(bytes: &[u8]) {
     let Ok(file) = TensorFile::parse(bytes) else { return };
     let Ok(framework) = Framework::of(&file) else { return };
     let small = Tutorial { filters: [1, 1], pool: 14, dense: 1, ..Tutorial::default() };
     let small = Architecture::from(small);
-    let mut network = small.build(2, 1).expect("it is a small one");
+    let mut network = small.build(2, 1).expect("the small network is valid");
     let _ = exchange::import(&mut network, &small, &file, framework);
 }
 
-/// A file of settings, for `--config` or of a run that goes on.
+/// A settings file for `--config`, or of a run that is resumed.
 fn settings(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let _ = settings_file::read(Path::new("settings.toml"), text);
@@ -155,14 +155,14 @@ fn config(bytes: &[u8]) {
     build(&config.network);
 }
 
-/// A network of one's own.
+/// A network file.
 fn network(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let Ok(listed) = file::parse(Path::new("network.toml"), text, false) else { return };
     build(&Architecture::Listed(listed));
 }
 
-/// The record of a run, and the report on it.
+/// The record of a run, and its report.
 fn run(bytes: &[u8]) {
     let Ok(record) = RunRecord::from_json(bytes) else { return };
     let _ = record.to_json();
@@ -170,7 +170,7 @@ fn run(bytes: &[u8]) {
     report::render(&record, &ReportPictures::default());
 }
 
-/// The settings of a sweep and the record of one of its jobs, with an empty line between them, and the report on both.
+/// The settings of a sweep and the record of one of its jobs, separated by an empty line, and the report on both.
 fn sweep(bytes: &[u8]) {
     let Some(middle) = bytes.windows(2).position(|two| two == b"\n\n") else { return };
     let Ok(settings) = serde_json::from_slice::<Settings>(&bytes[..middle]) else { return };
@@ -196,11 +196,11 @@ fn read(archive: &[u8]) {
 
 fn compressed(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::none());
-    encoder.write_all(bytes).expect("memory takes every byte");
-    encoder.finish().expect("memory takes every byte")
+    encoder.write_all(bytes).expect("writing to a Vec does not fail");
+    encoder.finish().expect("writing to a Vec does not fail")
 }
 
-/// The files of a set with a picture each.
+/// The files of a set with one picture each.
 fn small(format: Format) -> Vec<(&'static str, Vec<u8>)> {
     let picture = || vec![0; format.record_bytes()];
     let names = |count: usize| (0..count).map(|label| format!("class{label}\n")).collect::<String>().into_bytes();
@@ -223,7 +223,7 @@ fn small(format: Format) -> Vec<(&'static str, Vec<u8>)> {
     }
 }
 
-/// Adds a plain file as tar has it.
+/// Appends a plain file in tar's format.
 fn entry(archive: &mut Vec<u8>, name: &str, contents: &[u8]) {
     let mut header = [0; 512];
     header[..name.len()].copy_from_slice(name.as_bytes());
@@ -237,7 +237,7 @@ fn entry(archive: &mut Vec<u8>, name: &str, contents: &[u8]) {
     archive.resize(archive.len().next_multiple_of(512), 0);
 }
 
-/// Builds a network, if it is small enough for many of them.
+/// Builds a network if it is small.
 fn build(architecture: &Architecture) {
     if architecture.outline(5).is_ok_and(|network| network.summary().parameters() < 50_000) {
         let _ = architecture.build(5, 1);

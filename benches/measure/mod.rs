@@ -1,4 +1,4 @@
-//! What the benches share: a workload is proven, then timed by criterion, then shown against the machine's roofline.
+//! Shared by the benches: checks a workload, times it with criterion, and compares it with the machine's roofline.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -9,7 +9,7 @@ use thawline::commands::bench::{
 };
 use thawline_tensor::{simd::Level, threads::with_threads};
 
-/// Criterion with what suits kernels of milliseconds, and the machine's roof for each number of threads.
+/// Criterion with settings for kernels of milliseconds, and the machine's roofline for each number of threads.
 pub struct Bench {
     criterion: Criterion,
     level: Level,
@@ -17,7 +17,7 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// Measures the roof of one thread and of all, at the process's SIMD level, and prints it.
+    /// Measures and prints the roofline of one thread and of all, at the process's SIMD level.
     pub fn new() -> Self {
         let criterion = Criterion::default()
             .sample_size(10)
@@ -39,7 +39,7 @@ impl Bench {
         Self { criterion, level, roofs }
     }
 
-    /// Proves a workload and times it, on one thread and on all.
+    /// Checks a workload and times it, on one thread and on all.
     pub fn workload(&mut self, workload: &mut dyn Workload) {
         let [group, name] = [workload.group(), workload.name()];
         let work = workload.work();
@@ -57,7 +57,7 @@ impl Bench {
             benchmarks.bench_function(id, |bencher| {
                 bencher.iter_custom(|iterations| {
                     let seconds = with_threads(threads, || {
-                        // A new pool begins with cold buffers.
+                        // A new pool starts with cold buffers.
                         workload.run();
                         clocked(|| (0..iterations).for_each(|_| workload.run()))
                     });
@@ -73,7 +73,7 @@ impl Bench {
         }
     }
 
-    /// Ends the run.
+    /// Prints criterion's summary.
     pub fn finish(self) {
         self.criterion.final_summary();
     }
@@ -88,7 +88,7 @@ fn roof(level: Level, threads: usize) -> Roof {
     }
 }
 
-/// What a median time comes to.
+/// A median time as rates and shares of the roofline.
 fn shares(work: Work, roof: &Roof, seconds: f64) -> String {
     let rate = |flops: u64| {
         let rate = flops as f64 / seconds;
@@ -102,7 +102,7 @@ fn shares(work: Work, roof: &Roof, seconds: f64) -> String {
             format!("                        {}; {roofline}\n", rate(flops))
         }
         Work { flops, flops_done, .. } => {
-            format!("                        {}; really done: {}; {roofline}\n", rate(flops), rate(flops_done))
+            format!("                        {}; performed: {}; {roofline}\n", rate(flops), rate(flops_done))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Files of weights and checkpoints that are wrong, in every way in which they can be: refused by whatever reads them.
+//! Invalid weight files and checkpoints are refused by every command that reads them.
 
 use std::fs;
 
@@ -10,21 +10,21 @@ use crate::invocation::{Place, archive, files};
 
 const CHECKPOINT: &str = "run/checkpoint-model_1.safetensors";
 
-/// A place with a run that can go on from a checkpoint, the only one there is, and that checkpoint's bytes.
+/// A run that can be resumed from its only checkpoint, and the bytes of that checkpoint.
 fn resumable() -> (Place, Vec<u8>) {
     let place = Place::new();
     place.run("");
     for name in ["report.html", "summary.json", "weights-model_1.safetensors", "weights-model_2.safetensors"] {
         fs::remove_file(place.path("run").join(name)).unwrap();
     }
-    // The best epoch's file is a checkpoint, moments and all.
+    // The best epoch's file is a checkpoint, including moments.
     fs::rename(place.path("run/best-model_1.safetensors"), place.path(CHECKPOINT)).unwrap();
     let bytes = fs::read(place.path(CHECKPOINT)).unwrap();
     image::RgbImage::new(32, 32).save(place.path("picture.png")).unwrap();
     (place, bytes)
 }
 
-/// That a file is refused with these words wherever a model is read, and that nothing is written.
+/// Asserts that every command that reads a model refuses the file with these words and writes nothing.
 fn assert_refused(place: &Place, bytes: &[u8], words: &str) {
     fs::write(place.path(CHECKPOINT), bytes).unwrap();
     fs::write(place.path("bad"), bytes).unwrap();
@@ -48,14 +48,14 @@ fn assert_refused(place: &Place, bytes: &[u8], words: &str) {
     }
 }
 
-/// The two parts of a file.
+/// The header and the data of a file.
 fn parts(bytes: &[u8]) -> (String, Vec<u8>) {
     let length = u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
     let (header, data) = bytes[8..].split_at(length);
     (String::from_utf8(header.to_vec()).unwrap(), data.to_vec())
 }
 
-/// A file of this header and data, under a seal that fits: nothing betrays it but what is wrong with it.
+/// A file of this header and data with a valid seal, so that only its actual fault can be detected.
 fn sealed(header: &str, data: &[u8]) -> Vec<u8> {
     const BEFORE: &str = r#"\"sha256\":\""#;
     let mut header = header.to_owned();
@@ -75,23 +75,23 @@ fn changed(bytes: &[u8], change: impl FnOnce(&mut Value, &mut Vec<u8>)) -> Vec<u
     sealed(&header.to_string(), &data)
 }
 
-/// Where a tensor's bytes begin, and where they end.
+/// Where a tensor's bytes start and end.
 fn offsets(header: &Value, name: &str) -> [usize; 2] {
     [0, 1].map(|end| header[name]["data_offsets"][end].as_u64().unwrap() as usize)
 }
 
 #[test]
-fn a_header_that_cannot_be() {
+fn invalid_headers() {
     let (place, whole) = resumable();
-    let announced = |length: u64| [&length.to_le_bytes(), &whole[8..]].concat();
+    let claiming = |length: u64| [&length.to_le_bytes(), &whole[8..]].concat();
     for length in [0, 1, 7] {
-        let words = if length == 0 { "is empty (0 bytes)" } else { "fewer than the 8 of a header's length" };
+        let words = if length == 0 { "is empty (0 bytes)" } else { "but the header's length alone takes 8" };
         assert_refused(&place, &whole[..length], words);
     }
-    assert_refused(&place, &announced(0), "its header is not that of a safetensors file");
-    assert_refused(&place, &announced(whole.len() as u64 - 7), "announce a header of ");
+    assert_refused(&place, &claiming(0), "its header is not that of a safetensors file");
+    assert_refused(&place, &claiming(whole.len() as u64 - 7), "announce a header of ");
     for length in [16_000_001, u64::MAX / 2, u64::MAX] {
-        assert_refused(&place, &announced(length), "expected at most 16,000,000");
+        assert_refused(&place, &claiming(length), "expected at most 16,000,000");
     }
     let of = |header: &str| [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat();
     assert_refused(&place, &of("{\"conv2d_1/bias\": no json"), "its header is not that of a safetensors file");
@@ -99,7 +99,7 @@ fn a_header_that_cannot_be() {
     for nested in ["[".repeat(10_000), "{\"a\":".repeat(10_000), format!("{{\"a\":{}", "[".repeat(10_000))] {
         assert_refused(&place, &of(&nested), "its header is not that of a safetensors file");
     }
-    // Under the seal, too.
+    // Inside the sealed metadata, too.
     let nested = changed(&whole, |header, _| {
         let text = header["__metadata__"]["thawline"].as_str().unwrap();
         let open = text.strip_suffix('}').unwrap();
@@ -109,7 +109,7 @@ fn a_header_that_cannot_be() {
 }
 
 #[test]
-fn tensors_that_are_not_laid_out_as_they_should() {
+fn invalid_layouts_of_tensors() {
     let (place, whole) = resumable();
     let many = changed(&whole, |header, data| {
         for number in 0..100_000 {
@@ -117,15 +117,15 @@ fn tensors_that_are_not_laid_out_as_they_should() {
             header[format!("none_{number:05}")] = json!({"dtype": "F32", "shape": [0], "data_offsets": [at, at]});
         }
     });
-    assert_refused(&place, &many, "tensor none_00000 belongs to no layer; 99999 more");
+    assert_refused(&place, &many, "tensor none_00000 is not part of the network; 99999 more");
 
     let (header, data) = parts(&whole);
     let [name, parsed] = ["conv2d_1/bias".to_owned(), header.clone()];
     let entry = format!("\"{name}\":{}", serde_json::from_str::<Value>(&parsed).unwrap()[&name]);
     let twice = format!("{},{entry}}}", header.trim_end().strip_suffix('}').unwrap());
-    assert_refused(&place, &sealed(&twice, &data), "conv2d_1/bias is there twice");
+    assert_refused(&place, &sealed(&twice, &data), "conv2d_1/bias occurs twice");
 
-    // The first two by their places.
+    // The first two tensors by their offsets.
     let first = |header: &Value| {
         let tensors = header.as_object().unwrap().keys().filter(|name| *name != "__metadata__");
         let mut tensors: Vec<(usize, String)> = tensors.map(|name| (offsets(header, name)[0], name.clone())).collect();
@@ -133,17 +133,17 @@ fn tensors_that_are_not_laid_out_as_they_should() {
         [tensors[0].1.clone(), tensors[1].1.clone()]
     };
     let overlapping = changed(&whole, |header, _| {
-        let [one, other] = first(header);
-        header[&other]["data_offsets"] = header[&one]["data_offsets"].clone();
+        let [first, second] = first(header);
+        header[&second]["data_offsets"] = header[&first]["data_offsets"].clone();
     });
     assert_refused(&place, &overlapping, "is damaged: ");
     let holed = changed(&whole, |header, data| {
-        let [one, _] = first(header);
-        let [_, end] = offsets(header, &one);
+        let [first, _] = first(header);
+        let [_, end] = offsets(header, &first);
         data.splice(end..end, [0; 4]);
         for (name, tensor) in header.as_object_mut().unwrap().iter_mut().filter(|(name, _)| *name != "__metadata__") {
             let places = &mut tensor["data_offsets"];
-            if *name != one {
+            if *name != first {
                 *places = json!([places[0].as_u64().unwrap() + 4, places[1].as_u64().unwrap() + 4]);
             }
         }
@@ -158,7 +158,7 @@ fn tensors_that_are_not_laid_out_as_they_should() {
 }
 
 #[test]
-fn tensors_that_are_not_the_networks() {
+fn tensors_that_do_not_match_the_network() {
     let (place, whole) = resumable();
     let kind = changed(&whole, |header, _| header["conv2d_1/bias"]["dtype"] = "I32".into());
     assert_refused(&place, &kind, "tensor conv2d_1/bias: expected F32, found I32");
@@ -187,7 +187,7 @@ fn tensors_that_are_not_the_networks() {
             header[name] = json!({"dtype": "F32", "shape": [1], "data_offsets": [at, at + 4]});
             data.extend([0; 4]);
         });
-        assert_refused(&place, &extra, &format!("tensor {name} belongs to no layer"));
+        assert_refused(&place, &extra, &format!("tensor {name} is not part of the network"));
     }
     for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         for name in ["dense_1/bias", "dense_1/bias/adam_m", "dense_1/bias/adam_v"] {
@@ -201,12 +201,14 @@ fn tensors_that_are_not_the_networks() {
 }
 
 #[test]
-fn a_whole_checkpoint_is_none_of_these() {
+fn a_valid_checkpoint_is_accepted() {
     let (place, whole) = resumable();
-    // The way through the parts changes nothing but the order of the names.
+    // Splitting and sealing the file changes only the order of the names.
     let same = changed(&whole, |_, _| {});
-    let [one, other] = [&whole, &same].map(|bytes| SafeTensors::deserialize(bytes).unwrap());
-    assert!(one.len() > 20 && one.tensors().iter().all(|(name, tensor)| other.tensor(name).unwrap() == *tensor));
+    let [original, rebuilt] = [&whole, &same].map(|bytes| SafeTensors::deserialize(bytes).unwrap());
+    assert!(
+        original.len() > 20 && original.tensors().iter().all(|(name, tensor)| rebuilt.tensor(name).unwrap() == *tensor)
+    );
     fs::write(place.path("bad"), &same).unwrap();
     fs::write(place.path(CHECKPOINT), &same).unwrap();
     for line in ["predict --from bad picture.png", "features bad --out new", "run --resume run"] {
@@ -216,7 +218,7 @@ fn a_whole_checkpoint_is_none_of_these() {
 }
 
 #[test]
-fn another_version_is_told_from_damage() {
+fn another_version_is_distinguished_from_damage() {
     let (place, whole) = resumable();
     let newer = changed(&whole, |header, _| {
         let text = header["__metadata__"]["thawline"].as_str().unwrap().replace("\"format\":1", "\"format\":2");
@@ -232,7 +234,7 @@ fn another_version_is_told_from_damage() {
     let call = place.call(["run", "--resume", "run", "--quiet"]);
     assert_eq!(call.code, Some(2), "{}", call.stderr);
     assert!(
-        call.stderr.contains(&format!("{CHECKPOINT}: was written by version 0.0.9 and this is ")),
+        call.stderr.contains(&format!("{CHECKPOINT}: was written by version 0.0.9, but this is ")),
         "{}",
         call.stderr
     );
@@ -242,11 +244,11 @@ fn another_version_is_told_from_damage() {
         bytes
     };
     assert_refused(&place, &flipped(whole.len() - 1), "is damaged, or was changed by another program: its SHA-256");
-    assert_refused(&place, &whole[..whole.len() / 2], "is cut short or damaged");
+    assert_refused(&place, &whole[..whole.len() / 2], "is truncated or damaged");
 }
 
 #[test]
-fn weights_that_give_no_numbers_end_with_code_4() {
+fn weights_whose_outputs_overflow_end_with_code_4() {
     let (place, whole) = resumable();
     let huge = changed(&whole, |_, data| *data = 3e38f32.to_le_bytes().repeat(data.len() / 4));
     fs::write(place.path("bad"), huge).unwrap();

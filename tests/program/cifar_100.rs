@@ -1,11 +1,11 @@
-//! CIFAR-100: its two kinds of labels, and features of CIFAR-10 that serve it.
+//! CIFAR-100: its fine and coarse labels, and features transferred from CIFAR-10.
 
 use thawline_cifar::{Dataset, Format, Images, PIXEL_BYTES};
 
 use crate::invocation::{Call, Place, archive, small_run};
 
-/// Each of a hundred classes has three pictures to learn from and one to be judged by. Class `n` is in coarse class
-/// `n % 20`; the picture is that coarse class's shade.
+/// Each of a hundred classes has three training pictures and one test picture. Class `n` belongs to coarse class `n % 20`,
+/// which decides the pictures' shade.
 fn write_cifar_100(place: &Place) {
     let images = |each: usize| {
         let records = (0..100 * each).flat_map(|i| {
@@ -46,7 +46,7 @@ fn fine_labels_are_the_default() {
 }
 
 #[test]
-fn coarse_labels_gather_the_pictures_of_five_classes() {
+fn a_coarse_class_has_the_pictures_of_five_fine_ones() {
     let place = Place::new();
     write_cifar_100(&place);
     let call = on_the_hundred(&place, "--labels coarse --source 0-9 --target coarse_19,10");
@@ -67,7 +67,7 @@ fn coarse_labels_gather_the_pictures_of_five_classes() {
 }
 
 #[test]
-fn features_of_cifar_10_serve_cifar_100() {
+fn features_transfer_from_cifar_10_to_cifar_100() {
     let place = Place::new();
     write_cifar_100(&place);
     place.run("");

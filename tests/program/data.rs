@@ -1,10 +1,10 @@
-//! Where pictures come from, and the subcommands that look at them.
+//! Finding pictures, and the `data` subcommands.
 
 use std::fs;
 
 use crate::invocation::{Place, archive};
 
-/// The lines of the plan that tell which pictures are used.
+/// The part of the plan that names the pictures.
 fn pictures(place: &Place, variable: Option<&str>, flags: &[&str]) -> String {
     let small = ["--limit", "8", "--epochs", "1", "--filters", "4", "--dense", "4", "--out"];
     let out = format!("run-{}", place.names().len());
@@ -16,44 +16,44 @@ fn pictures(place: &Place, variable: Option<&str>, flags: &[&str]) -> String {
     let output = command.output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    // As one line: where the program breaks it depends on the length of paths.
+    // Joined, because line breaks depend on the length of paths.
     text.split("\nsource").next().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]
-fn pictures_are_looked_for_in_order() {
+fn pictures_are_searched_in_order() {
     let place = Place::new();
     let small = archive().to_str().unwrap();
-    // Nothing anywhere: the built-in ones, with a word on how to get others.
+    // No data: the built-in pictures, with advice on how to get others.
     let text = pictures(&place, None, &[]);
-    assert!(text.contains("built-in pictures") && text.contains("there is no folder data"), "{text}");
+    assert!(text.contains("built-in pictures") && text.contains("the folder data does not exist"), "{text}");
     assert!(text.contains("scripts/fetch_cifar10.sh"), "{text}");
-    // A folder that has something else.
+    // A folder without CIFAR data.
     fs::create_dir(place.path("data")).unwrap();
     fs::write(place.path("data/notes.txt"), "mine").unwrap();
     let text = pictures(&place, None, &[]);
     assert!(text.contains("built-in pictures") && text.contains("the folder data has no CIFAR data"), "{text}");
-    // A folder that has an archive.
+    // A folder with an archive.
     fs::copy(archive(), place.path("data/cifar-10-binary.tar.gz")).unwrap();
     let text = pictures(&place, None, &[]);
     assert!(text.contains("CIFAR-10 from data/cifar-10-binary.tar.gz (not the official release)"), "{text}");
-    // The variable goes before the folder, the flag before the variable.
+    // The variable is preferred to the folder, and the flag to the variable.
     let text = pictures(&place, Some(small), &[]);
     assert!(text.contains(small) && text.contains("by THAWLINE_DATA"), "{text}");
     let text = pictures(&place, Some(small), &["--data", "built-in"]);
     assert!(text.contains("built-in pictures") && text.contains("by --data"), "{text}");
-    // An empty variable is none.
+    // An empty variable is ignored.
     let text = pictures(&place, Some(""), &[]);
     assert!(text.contains("found in the folder data"), "{text}");
 }
 
 #[test]
-fn what_is_wrong_in_the_folder_data_is_no_reason_to_take_something_else() {
+fn damaged_data_in_the_folder_data_are_an_error() {
     let whole = fs::read(archive()).unwrap();
     for (name, bytes, words) in [
         ("cifar-10-binary.tar.gz", &whole[..whole.len() - 20], "data/cifar-10-binary.tar.gz: ends too early"),
         ("cifar-10-binary.tar.gz.crdownload", &whole, "an unfinished download, and no other CIFAR data"),
-        ("cifar10.zip", b"PK", "data: contains \"cifar10.zip\", which is not read"),
+        ("cifar10.zip", b"PK", "data: contains \"cifar10.zip\", which is not supported"),
     ] {
         let place = Place::new();
         fs::create_dir(place.path("data")).unwrap();
@@ -67,7 +67,7 @@ fn what_is_wrong_in_the_folder_data_is_no_reason_to_take_something_else() {
         );
         assert_eq!(place.names(), ["data"]);
     }
-    // What is nearly right is read.
+    // Similar names are accepted.
     for name in ["cifar-10-binary (1).tar.gz", "CIFAR10.tgz"] {
         let place = Place::new();
         fs::create_dir(place.path("data")).unwrap();
@@ -79,7 +79,7 @@ fn what_is_wrong_in_the_folder_data_is_no_reason_to_take_something_else() {
 
 #[cfg(unix)]
 #[test]
-fn a_link_to_a_disk_that_is_not_mounted_is_no_reason_to_take_something_else() {
+fn a_dangling_link_as_data_is_an_error() {
     for name in ["data", "data/cifar-10-binary.tar.gz"] {
         let place = Place::new();
         fs::create_dir_all(place.path(name).parent().unwrap()).unwrap();
@@ -96,7 +96,7 @@ fn a_link_to_a_disk_that_is_not_mounted_is_no_reason_to_take_something_else() {
 }
 
 #[test]
-fn built_in_pictures_survive_the_way_through_a_file() {
+fn synth_writes_the_built_in_pictures_and_verify_reads_them() {
     let place = Place::new();
     let synth = |out: &str| place.call(["data", "synth", out, "--train", "100", "--test", "50", "--seed", "5"]);
     let hash = |text: &str| text.lines().find(|line| line.starts_with("records")).unwrap()[..73].to_owned();
@@ -113,7 +113,7 @@ fn built_in_pictures_survive_the_way_through_a_file() {
 }
 
 #[test]
-fn synth_looks_at_its_flags_before_it_draws() {
+fn synth_checks_its_flags_before_drawing() {
     let place = Place::new();
     for (line, words) in [
         ("s --train 100000", "--train 100000: expected a multiple of 5 up to 50000"),

@@ -1,9 +1,9 @@
-//! Ends that no user's mistake brings about: a signal, a closed output, a loss that is no number, a full disk.
+//! Failures that are not user errors: a signal, closed output, a NaN loss, a full disk.
 
 use crate::invocation::Place;
 
 #[test]
-fn a_loss_that_is_no_number_ends_the_run_with_code_4() {
+fn a_loss_that_is_not_finite_ends_the_run_with_code_4() {
     let place = Place::new();
     let call = place.call_run("--out run --epochs 3 --learning-rate 1e30");
     assert_eq!(call.code, Some(4), "{}{}", call.stdout, call.stderr);
@@ -16,8 +16,8 @@ fn a_loss_that_is_no_number_ends_the_run_with_code_4() {
 }
 
 #[test]
-fn a_training_that_diverges_late_keeps_its_last_checkpoint() {
-    // Without activations nothing dies: each step moves every weight by about the rate, and the logits grow with its cube.
+fn a_late_divergence_keeps_the_last_checkpoint() {
+    // Without activations no gradient vanishes: each step moves every weight by about the rate, so the logits grow as its cube.
     let deep = r#"layers = [
         { type = "Flatten" }, { type = "Dense", units = 16 }, { type = "Dense", units = 16 }, { type = "Dense" },
     ]"#;
@@ -27,14 +27,14 @@ fn a_training_that_diverges_late_keeps_its_last_checkpoint() {
         let flags = format!("--model deep.toml --out run --epochs 20 --quiet --learning-rate {rate}");
         let call = place.call_run(&flags);
         let kept = place.path("run/checkpoint-model_1.safetensors").exists();
-        // A validation that leaves the numbers first has no step.
+        // If the validation diverges first, the message has no step.
         (call.code == Some(4) && kept && call.stderr.contains(", step ")).then_some((place, call))
     });
     let (place, call) = late.expect("one of these rates diverges after the first epoch");
     assert!(call.stderr.starts_with("error: ") && call.stderr.lines().count() == 1, "{}", call.stderr);
     assert!(call.stderr.contains("in epoch ") && !call.stderr.contains("epoch 1,"), "{}", call.stderr);
     assert!(call.stderr.contains("step ") && call.stderr.contains("try a lower learning rate"), "{}", call.stderr);
-    // It is whole and finite, and from it the run comes to the same end.
+    // The checkpoint is complete and finite, and resuming from it diverges in the same step.
     let data = crate::invocation::archive().to_str().unwrap();
     let scored = place.call(["eval", "--from", "run/checkpoint-model_1.safetensors", "--data", data]);
     assert_eq!(scored.code, Some(0), "{}", scored.stderr);
@@ -43,21 +43,25 @@ fn a_training_that_diverges_late_keeps_its_last_checkpoint() {
 }
 
 #[test]
-fn more_memory_than_there_is_is_refused_before_work_begins() {
+fn a_run_that_needs_too_much_memory_is_refused_at_once() {
     let place = Place::new();
-    // A batch of all pictures; a million channels of 32 x 32 floats each for every one of them.
+    // One batch of all pictures, with 20,000 channels of 32 x 32 floats for each.
     let call = place.call_run("--data built-in --limit 3000 --batch-size 3000 --filters 20000,1 --kernel 1 --dense 1");
     if !cfg!(target_os = "linux") {
-        println!("skipped: this system does not tell how much memory is free");
+        println!("skipped: free memory is unknown on this system");
         return;
     }
     assert_eq!(call.code, Some(3), "{}{}", call.stdout, call.stderr);
-    assert!(call.stderr.contains("more memory, and ") && call.stderr.contains("lower --batch-size"), "{}", call.stderr);
+    assert!(
+        call.stderr.contains("more memory, but only ") && call.stderr.contains("lower --batch-size"),
+        "{}",
+        call.stderr
+    );
     assert!(place.names().is_empty());
 }
 
 #[test]
-fn a_batch_may_be_larger_than_the_set_and_the_last_one_may_hold_one_picture() {
+fn a_batch_may_be_larger_than_the_set_and_the_last_one_may_be_a_single_picture() {
     for flags in ["--limit 20 --batch-size 500", "--limit 33 --batch-size 32"] {
         let run = Place::new().run(flags);
         assert_eq!(run.metrics().len(), 2, "{flags}");
@@ -65,8 +69,8 @@ fn a_batch_may_be_larger_than_the_set_and_the_last_one_may_hold_one_picture() {
 }
 
 #[test]
-fn temporary_files_need_no_other_folder_than_the_target_s() {
-    // A file cannot be moved in one step from one mount to another, so none may pass through the system's folder.
+fn temporary_files_are_created_in_the_target_folder() {
+    // A file cannot be renamed across mounts, so the system's temporary folder must not be used.
     let place = Place::new();
     let mut command = place.command(crate::invocation::small_run("--out run"));
     for variable in ["TMPDIR", "TEMP", "TMP"] {
@@ -87,7 +91,7 @@ mod unix {
 
     use crate::invocation::{Call, Place, names, small_run};
 
-    /// Starts a long run and waits until its first epoch is over.
+    /// Starts a long run and waits for its first epoch to finish.
     fn started(place: &Place) -> (Child, impl FnOnce(Child) -> Call) {
         let mut command = place.command(small_run("--out run --epochs 100000"));
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -112,7 +116,7 @@ mod unix {
         for (name, code) in [("-INT", 130), ("-TERM", 143)] {
             let place = Place::new();
             let (child, rest) = started(&place);
-            // `timeout` sends its signal to the program and to its group.
+            // `timeout` signals both the program and its process group.
             signal(name, &child);
             signal(name, &child);
             let call = rest(child);
@@ -163,7 +167,7 @@ mod unix {
         let call = Call::from(Place::new().command(["info"]).stdout(full).output().unwrap());
         assert_eq!(call.code, Some(3));
         assert!(call.stderr.starts_with("error: cannot write the output: "), "{}", call.stderr);
-        // Nor where nobody can be told.
+        // The exit code is correct even if the message cannot be written.
         let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let place = Place::new();
         let mut command = place.command(["run", "--data", "nowhere"]);
@@ -189,7 +193,7 @@ mod unix {
     #[test]
     #[cfg(target_os = "linux")]
     fn a_read_error_is_an_environment_fault() {
-        // The memory of a process can be opened, and its first page cannot be read: EIO.
+        // A process's memory can be opened, but reading its first page fails with EIO.
         let place = Place::new();
         for line in [["data", "verify", "/proc/self/mem"], ["run", "--data", "/proc/self/mem"]] {
             let call = place.call(line);
@@ -200,7 +204,7 @@ mod unix {
     }
 
     #[test]
-    fn odd_surroundings_are_no_defect() {
+    fn odd_environments_do_not_cause_a_bug_report() {
         use std::{
             ffi::OsStr,
             os::unix::{ffi::OsStrExt, process::CommandExt},
@@ -217,7 +221,7 @@ mod unix {
 
     #[test]
     fn a_second_signal_ends_the_program_at_once() {
-        // One step takes minutes: the first signal waits for its end, the second does not.
+        // A step takes minutes. The first signal waits for its end, the second does not.
         let place = Place::new();
         let line =
             small_run("--out run --limit 100 --batch-size 100 --filters 256 --threads 1 --conv-method naive --quiet");

@@ -1,4 +1,4 @@
-//! `eval`, `export` and `import`: what a model is worth, and its way to other frameworks and back.
+//! `eval`, `export` and `import`.
 
 use std::fs;
 
@@ -23,7 +23,7 @@ fn json(place: &Place, line: &str) -> Value {
 }
 
 #[test]
-fn a_model_scores_what_its_run_measured() {
+fn eval_gives_the_scores_of_the_run() {
     let (place, run) = trained();
     let summary = run.summary();
     for model in ["model_1", "model_2"] {
@@ -41,13 +41,13 @@ fn a_model_scores_what_its_run_measured() {
     for words in ["accuracy ", " on 20 test pictures, loss ", "confusion matrix", " 5 tree "] {
         assert!(call.stdout.contains(words), "{words}: {}", call.stdout);
     }
-    // Other classes in the place of its own.
+    // Other classes instead of its own.
     let other = json(&place, &format!("eval --from {MODEL} --classes 5-9"));
     assert_eq!(other["confusion"]["classes"][0], "boat");
 }
 
 #[test]
-fn weights_go_to_other_frameworks_and_come_back() {
+fn exported_weights_can_be_imported_again() {
     let (place, run) = trained();
     for (format, tensor, shape) in
         [("torch", "conv2d_2.weight", [8, 8, 3, 3]), ("keras", "conv2d_2/kernel", [3, 3, 8, 8])]
@@ -69,14 +69,15 @@ fn weights_go_to_other_frameworks_and_come_back() {
             for (name, tensor) in original.tensors() {
                 assert_eq!(imported.tensor(&name).unwrap().data(), tensor.data(), "{out}: {name}");
             }
-            // A model like any other.
-            let [one, other] = [MODEL, &out].map(|model| json(&place, &format!("eval --from {model}"))["loss"].clone());
-            assert_eq!(one, other);
+            // The imported file is a model like any other.
+            let [original, imported] =
+                [MODEL, &out].map(|model| json(&place, &format!("eval --from {model}"))["loss"].clone());
+            assert_eq!(original, imported);
         }
     }
 }
 
-/// The file's tensors with other names, and with their values in another form.
+/// The file's tensors with other names and another encoding of the values.
 fn rewritten(bytes: &[u8], name: impl Fn(&str) -> String, dtype: Dtype, form: impl Fn(f32) -> Vec<u8>) -> Vec<u8> {
     let file = SafeTensors::deserialize(bytes).unwrap();
     let tensors = file.tensors().into_iter().map(|(old, tensor)| {
@@ -90,10 +91,10 @@ fn rewritten(bytes: &[u8], name: impl Fn(&str) -> String, dtype: Dtype, form: im
 }
 
 #[test]
-fn files_are_imported_as_other_tools_write_them() {
+fn files_of_other_tools_are_imported() {
     let (place, run) = trained();
     let as_is = |value: f32| value.to_le_bytes().to_vec();
-    let brain = |value: f32| value.to_le_bytes()[2..].to_vec();
+    let bf16 = |value: f32| value.to_le_bytes()[2..].to_vec();
     for format in ["torch", "keras"] {
         assert_eq!(place.call(["export", "--format", format, "--from", MODEL, "--out", format]).code, Some(0));
     }
@@ -108,7 +109,7 @@ fn files_are_imported_as_other_tools_write_them() {
         let bytes = fs::read(place.path(format)).unwrap();
         let name = |name: &str| format!("{prefix}{name}{suffix}");
         let bytes = match dtype {
-            Dtype::BF16 => rewritten(&bytes, name, dtype, brain),
+            Dtype::BF16 => rewritten(&bytes, name, dtype, bf16),
             _ => rewritten(&bytes, name, dtype, as_is),
         };
         fs::write(place.path("theirs"), bytes).unwrap();
@@ -131,8 +132,8 @@ fn files_are_imported_as_other_tools_write_them() {
     for (bytes, words) in [
         (
             rewritten(&torch, sequential, Dtype::F32, as_is),
-            "tensor conv2d_1.weight (8 x 3 x 3 x 3) is missing; the nearest is 0.weight (8 x 3 x 3 x 3): rename it, or name \
-             the layer like that in a file for --model; 15 more tensors do not fit; its tensors are 0.bias, 0.weight, \
+            "tensor conv2d_1.weight (8 x 3 x 3 x 3) is missing; the nearest is 0.weight (8 x 3 x 3 x 3): rename it, or give \
+             the layer this name in a file for --model; 15 more tensors do not match; its tensors are 0.bias, 0.weight, \
              2.bias, 2.weight, fc_1.bias, fc_1.weight, fc_2.bias, fc_2.weight",
         ),
         (
@@ -157,7 +158,7 @@ fn files_are_imported_as_other_tools_write_them() {
         assert!(call.stderr.contains(words), "{words}: {}", call.stderr);
     }
     for (names, words) in [
-        ("a, b ,c,d,a", "--classes: name 5, \"a\", is there twice"),
+        ("a, b ,c,d,a", "--classes: name 5, \"a\", occurs twice"),
         ("a,b,,d,e", "--classes: name 3, \"\", is empty"),
         ("a,b, ,d,e", "--classes: name 3, \"\", is empty"),
         ("a,b\x1b[31m\nb,c,d,e", r#"--classes: name 2, "b\u{1b}[31m\nb", has a control character"#),
@@ -170,7 +171,7 @@ fn files_are_imported_as_other_tools_write_them() {
 }
 
 #[test]
-fn mistakes_with_models_are_named() {
+fn user_errors_with_models_are_named() {
     let (place, run) = trained();
     fs::write(place.path("cut"), &run.weights()[0][..2000]).unwrap();
     assert_eq!(place.call(["export", "--format", "torch", "--from", MODEL, "--out", "torch"]).code, Some(0));
@@ -178,20 +179,20 @@ fn mistakes_with_models_are_named() {
     for (line, words) in [
         (format!("eval --data {data}"), "--from <MODEL>"),
         (format!("eval --data {data} --from nowhere"), "--from: nowhere: no such file"),
-        (format!("eval --data {data} --from cut"), "--from: cut: is cut short"),
+        (format!("eval --data {data} --from cut"), "--from: cut: is truncated"),
         (format!("eval --data {data} --from torch"), "has no metadata of this program; `thawline import`"),
         (
             format!("eval --data {data} --from {MODEL} --classes 5-7"),
             "the model tells 5 classes apart, and these are 3",
         ),
-        (format!("eval --data {data} --from {MODEL} --classes 5-12"), "--classes 5-12: there is no class 12"),
+        (format!("eval --data {data} --from {MODEL} --classes 5-12"), "--classes 5-12: unknown class 12"),
         (format!("eval --data nowhere --from {MODEL}"), "--data: nowhere: no such file or folder"),
         (format!("export --format onnx --from {MODEL} --out x"), "expected one of torch, keras"),
-        (format!("export --format torch --from {MODEL} --out torch"), "torch: exists already; name another file"),
+        (format!("export --format torch --from {MODEL} --out torch"), "torch: already exists; name another file"),
         ("export --format torch --from torch --out x".to_owned(), "has no metadata of this program"),
         ("import torch --out x".to_owned(), "--classes <NAMES>"),
         ("import nowhere --out x --classes a,b".to_owned(), "nowhere: no such file"),
-        ("import cut --out x --classes a,b".to_owned(), "cut: is cut short"),
+        ("import cut --out x --classes a,b".to_owned(), "cut: is truncated"),
         (
             "import torch --out x --classes a,b".to_owned(),
             "torch: does not hold this network: tensor conv2d_1.weight: expected 64 x 3 x 3 x 3, found 8 x 3 x 3 x 3; 7 more",

@@ -1,11 +1,11 @@
-//! A run from the first picture to the report: its folder, its numbers, its output.
+//! A complete run: its folder, its numbers, its output.
 
 use serde_json::Value;
 
 use crate::invocation::{Place, names};
 
 #[test]
-fn a_run_leaves_every_file_and_no_other() {
+fn a_run_writes_exactly_these_files() {
     let place = Place::new();
     let run = place.run("");
     let expected = [
@@ -32,7 +32,7 @@ fn a_run_leaves_every_file_and_no_other() {
 }
 
 #[test]
-fn the_summary_holds_what_was_measured() {
+fn the_summary_is_consistent() {
     let run = Place::new().run("--epochs 2 --seed 7");
     let summary = run.summary();
     assert_eq!(summary["seed"], 7);
@@ -59,10 +59,10 @@ fn the_summary_holds_what_was_measured() {
         }
         assert!(record["total_seconds"].as_f64().unwrap() >= seconds);
         assert_eq!(task["train_examples"], 64);
-        // 100 test pictures, evenly of ten classes.
+        // Half of the 100 test pictures, which are of ten classes.
         assert_eq!(task["val_examples"], 50);
 
-        // The confusion matrix counts each validation picture once, and agrees with the last accuracy.
+        // The confusion matrix counts each validation picture once and agrees with the last accuracy.
         let counts: Vec<Vec<u64>> = serde_json::from_value(record["confusion"]["counts"].clone()).unwrap();
         assert_eq!(counts.iter().flatten().sum::<u64>(), 50);
         let right: u64 = (0..5).map(|class| counts[class][class]).sum();
@@ -92,7 +92,7 @@ fn the_tutorials_network_is_the_default() {
 }
 
 #[test]
-fn the_settings_are_written_down_with_the_flags_names() {
+fn config_toml_names_the_settings_like_the_flags() {
     let run = Place::new().run("--filters 8,12 --dropout 0.1,0.4 --learning-rate 0.002 --source 9,sun --target 0,boat");
     let config: toml::Table = toml::from_str(std::str::from_utf8(run.read("config.toml")).unwrap()).unwrap();
     assert_eq!(config["filters"].to_string(), "[8, 12]");
@@ -109,7 +109,7 @@ fn the_settings_are_written_down_with_the_flags_names() {
 }
 
 #[test]
-fn the_weights_are_safetensors_that_say_what_they_are() {
+fn the_weights_are_safetensors_with_metadata() {
     let run = Place::new().run("--seed 3");
     let [model_1, model_2] = run.weights();
     for (bytes, model, frozen, class) in
@@ -132,7 +132,7 @@ fn the_weights_are_safetensors_that_say_what_they_are() {
 }
 
 #[test]
-fn output_that_is_no_terminal_is_plain_lines() {
+fn output_to_a_file_is_plain_lines() {
     let call = Place::new().run("--epochs 2").call;
     assert_eq!(call.stderr, "");
     assert!(!call.stdout.contains('\x1b') && !call.stdout.contains('\r'), "{}", call.stdout);
@@ -145,14 +145,14 @@ fn output_that_is_no_terminal_is_plain_lines() {
 }
 
 #[test]
-fn quiet_prints_the_table_alone() {
+fn quiet_prints_only_the_table() {
     let call = Place::new().run("--quiet").call;
     assert!(call.stdout.starts_with("validation accuracy "), "{}", call.stdout);
     assert!(call.stdout.lines().count() < 10 && call.stderr.is_empty());
 }
 
 #[test]
-fn json_is_all_that_standard_output_gets() {
+fn with_json_standard_output_is_only_json() {
     let place = Place::new();
     let run = place.run("--json");
     let printed: Value = serde_json::from_str(&run.call.stdout).unwrap();
@@ -164,7 +164,7 @@ fn json_is_all_that_standard_output_gets() {
 }
 
 #[test]
-fn unnamed_runs_go_to_dated_folders() {
+fn the_default_run_folder_is_named_by_date() {
     let place = Place::new();
     for _ in 0..2 {
         assert_eq!(place.call_run("--quiet").code, Some(0));
@@ -176,7 +176,7 @@ fn unnamed_runs_go_to_dated_folders() {
 
 #[test]
 fn uneven_sizes_work() {
-    // The last batch has one picture; the batch is larger than the data; the kernel and the pool do not divide.
+    // A last batch of one picture; a batch larger than the data; kernels and pools that do not divide the input.
     for flags in ["--limit 33", "--batch-size 500", "--kernel 5 --pool 3", "--kernel 1 --pool 32", "--limit 1"] {
         let run = Place::new().run(flags);
         assert_eq!(run.summary()["frozen_unchanged"], true, "{flags}");
@@ -184,11 +184,11 @@ fn uneven_sizes_work() {
 }
 
 #[test]
-fn learning_happens() {
+fn both_models_learn() {
     let run = Place::new().run("--data built-in --limit 400 --epochs 8 --filters 16 --dense 32");
     let summary = run.summary();
     let last = |model: &str| summary[model]["history"][7]["val_accuracy"].as_f64().unwrap();
-    // Guessing is right one time in five.
+    // Chance is one in five.
     assert!(last("model_1") > 0.35 && last("model_2") > 0.35, "{} {}", last("model_1"), last("model_2"));
     assert_eq!(summary["data"]["kind"], "built-in pictures");
 }

@@ -1,7 +1,7 @@
-//! Calls of the system that fail, one after the other, in the real program: strace answers in the system's place.
+//! Makes system calls of the program fail, one at a time, with strace's fault injection.
 //!
-//! Where strace is not installed, or may not trace, nothing is tested and the test says so. THAWLINE_TEST_THOROUGH tries
-//! every call instead of a sample.
+//! If strace is not installed or may not trace, the tests are skipped and say so. With THAWLINE_TEST_THOROUGH set, every call
+//! fails instead of a sample.
 
 use std::{
     fs,
@@ -15,10 +15,10 @@ use crate::invocation::{Call, Place, small_run};
 
 const FLAGS: &str = "--epochs 2 --limit 60 --batch-size 30 --out run --threads 1 --quiet";
 
-/// The calls by which a run makes, writes and reads files.
+/// The system calls with which a run creates, writes and reads files.
 const CALLS: [&str; 9] = ["openat", "read", "write", "fsync", "rename", "renameat", "unlink", "mkdir", "getdents64"];
 
-/// The program under strace, which writes what it sees to `log`.
+/// Runs the program under strace, which writes to `log`.
 fn traced(place: &Place, options: &[&str], line: &[String]) -> Call {
     let mut command = Command::new("strace");
     command.args(["-f", "-qq", "-o", "log"]).args(options);
@@ -32,13 +32,13 @@ fn strace_works() -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-/// How many calls of each name a run makes, and how many of them before it makes its folder.
+/// For each system call: how many a run makes before it creates its folder, and in all.
 fn count_calls() -> Vec<(&'static str, usize, usize)> {
     let place = Place::new();
     let call = traced(&place, &[&format!("-etrace={}", CALLS.join(","))], &small_run(FLAGS));
     assert_eq!(call.code, Some(0), "{}", call.stderr);
     let log = fs::read_to_string(place.path("log")).unwrap();
-    let folder = log.lines().position(|line| line.contains("mkdir(\"run\"")).expect("the run makes its folder");
+    let folder = log.lines().position(|line| line.contains("mkdir(\"run\"")).expect("the run creates its folder");
     let count = |name: &str, lines: usize| {
         let starts = format!(" {name}(");
         log.lines().take(lines).filter(|line| line.contains(&starts) && !line.contains("resumed")).count()
@@ -46,12 +46,12 @@ fn count_calls() -> Vec<(&'static str, usize, usize)> {
     CALLS.map(|name| (name, count(name, folder), count(name, usize::MAX))).to_vec()
 }
 
-/// That each file is whole, whatever its kind, and that nothing else is there.
+/// Asserts that all files are complete and no temporary files are left.
 fn assert_whole(folder: &Path, what: &str) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for path in entries.map(|entry| entry.unwrap().path()) {
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
-        assert!(!name.ends_with(".partial"), "{what}: {name} is left");
+        assert!(!name.ends_with(".partial"), "{what}: {name} was not removed");
         if path.is_dir() {
             assert_whole(&path, what);
             continue;
@@ -72,7 +72,7 @@ fn assert_whole(folder: &Path, what: &str) {
 }
 
 #[test]
-fn any_call_may_fail_and_the_run_says_so_and_goes_on_to_the_same_end() {
+fn any_system_call_may_fail_and_the_run_resumes_to_the_same_result() {
     if !strace_works() {
         println!("skipped: strace is not installed, or may not trace here");
         return;
@@ -83,7 +83,7 @@ fn any_call_may_fail_and_the_run_says_so_and_goes_on_to_the_same_end() {
     let (mut tried, mut failed, mut resumed) = (0, 0, 0);
     let errors = ["ENOSPC", "EIO", "EACCES"];
     for (name, before, all) in count_calls() {
-        // A few calls in front of the folder's making are those of the loader and of the data.
+        // The calls before that are the loader's and the data's.
         for (turn, number) in (before.max(1)..=all).step_by(step).enumerate() {
             let error = errors[(turn + number) % errors.len()];
             let what = format!("{name} number {number} fails with {error}");
@@ -91,7 +91,7 @@ fn any_call_may_fail_and_the_run_says_so_and_goes_on_to_the_same_end() {
             let inject = format!("-einject={name}:error={error}:when={number}");
             let call = traced(&place, &[&format!("-etrace={name}"), &inject], &small_run(FLAGS));
             tried += 1;
-            // Some need not succeed: a look at the system's memory, say.
+            // Some calls need not succeed, such as reading the free memory.
             assert!(matches!(call.code, Some(0 | 2 | 3)), "{what}: {:?} {}", call.code, call.stderr);
             if call.code == Some(2) {
                 assert!(error == "EACCES" || call.stderr.contains("Permission denied"), "{what}: {}", call.stderr);
@@ -101,29 +101,29 @@ fn any_call_may_fail_and_the_run_says_so_and_goes_on_to_the_same_end() {
                 continue;
             }
             failed += 1;
-            // strace counts each thread's calls, so that the message itself may be the write that fails.
+            // strace counts per thread, so writing the message may be the call that fails.
             let said = call.stderr.starts_with("error: ") && call.stderr.lines().count() == 1;
             assert!(said || (name == "write" && call.stderr.is_empty()), "{what}: {}", call.stderr);
             let line = if place.path("run/config.toml").exists() {
                 resumed += 1;
                 ["run", "--resume", "run"].map(str::to_owned).to_vec()
             } else {
-                // It had not begun.
+                // The run had not started.
                 small_run(FLAGS)
             };
             let again = place.call(line);
             assert_eq!(again.code, Some(0), "{what}: {}", again.stderr);
             for (name, expected) in ["model_1", "model_2"].iter().zip(&weights) {
                 let found = fs::read(place.path(&format!("run/weights-{name}.safetensors"))).unwrap();
-                assert!(found == *expected, "{what}: the weights of {name} differ after going on");
+                assert!(found == *expected, "{what}: the weights of {name} differ after resuming");
             }
             assert_whole(&place.path("run"), &what);
         }
     }
-    println!("{tried} calls failed, {failed} of them ended the run, {resumed} of these went on from its folder");
+    println!("{tried} calls failed, {failed} of them ended the run, {resumed} of these were resumed");
     assert!(
         failed > 5 && resumed > 3,
-        "{failed} of {tried} ended a run, {resumed} went on: this test tests too little"
+        "{failed} of {tried} ended a run, {resumed} were resumed: this test tests too little"
     );
 }
 
@@ -136,7 +136,7 @@ fn a_folder_that_cannot_be_flushed_says_that_the_new_file_is_in_place() {
     let whole = Place::new().run(&FLAGS.replace("--out run ", ""));
     let place = Place::new();
     assert_eq!(traced(&place, &["-y", "-etrace=fsync"], &small_run(FLAGS)).code, Some(0));
-    // One thread does all the work, so that its calls count from 1.
+    // One thread does all the work, so its calls count from 1.
     let log = fs::read_to_string(place.path("log")).unwrap();
     let folder: Vec<usize> =
         (1..).zip(log.lines()).filter(|(_, line)| line.contains("/run>")).map(|(n, _)| n).collect();
@@ -155,7 +155,7 @@ fn a_folder_that_cannot_be_flushed_says_that_the_new_file_is_in_place() {
 }
 
 #[test]
-fn a_file_system_without_locks_is_warned_of() {
+fn a_file_system_without_locks_gives_a_warning() {
     if !strace_works() {
         println!("skipped: strace is not installed, or may not trace here");
         return;
@@ -168,7 +168,7 @@ fn a_file_system_without_locks_is_warned_of() {
 }
 
 #[test]
-fn a_file_that_may_not_be_read_is_named() {
+fn a_file_without_read_permission_is_named() {
     if !strace_works() {
         println!("skipped: strace is not installed, or may not trace here");
         return;
@@ -186,7 +186,7 @@ fn a_file_that_may_not_be_read_is_named() {
         ("run/config.toml", "run --config run/config.toml --out new".to_owned()),
     ] {
         let line: Vec<String> = line.split(' ').map(str::to_owned).collect();
-        // A super-user may read everything; strace answers as the system answers others.
+        // Root may read everything, so strace makes the call fail.
         let call = traced(&place, &["-P", file, "-etrace=openat", "-einject=openat:error=EACCES"], &line);
         assert_eq!(call.code, Some(2), "{line:?}: {}{}", call.stdout, call.stderr);
         assert!(call.stderr.contains(file) && call.stderr.contains("ermission denied"), "{line:?}: {}", call.stderr);
@@ -195,8 +195,8 @@ fn a_file_that_may_not_be_read_is_named() {
 }
 
 #[test]
-fn a_short_write_at_any_length_leaves_no_half_of_a_file() {
-    // The system writes as much as the limit allows and refuses the rest.
+fn a_file_size_limit_leaves_no_partial_file() {
+    // The system writes up to the limit and refuses the rest.
     let program = assert_cmd::cargo::cargo_bin!("thawline").display();
     let line = small_run(FLAGS).join(" ");
     for blocks in [0, 1, 2, 5, 30, 100, 300] {

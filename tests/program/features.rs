@@ -1,4 +1,4 @@
-//! `run --from`: trained features from a file, and a new head behind them.
+//! `run --from`: a new head on trained features from a file.
 
 use std::fs;
 
@@ -6,14 +6,14 @@ use safetensors::SafeTensors;
 
 use crate::invocation::{Call, Place, Run, archive, names};
 
-/// A place with a finished run, `run`.
+/// A folder with a finished run, `run`.
 fn trained() -> (Place, Run) {
     let place = Place::new();
     let run = place.run("");
     (place, run)
 }
 
-/// Trains behind a file's features, with none of the network's flags unless named.
+/// Trains a new head on a file's features.
 fn from(place: &Place, file: &str, flags: &str) -> Call {
     let line = format!("run --epochs 1 --batch-size 32 --limit 64 --out new --from {file} {flags}");
     place.call(line.split_whitespace().chain(["--data", archive().to_str().unwrap()]))
@@ -26,14 +26,14 @@ fn tensor(file: &[u8], name: &str) -> Vec<u8> {
 }
 
 #[test]
-fn the_files_features_are_held_fixed_and_a_new_head_learns() {
+fn the_files_features_are_frozen_and_a_new_head_is_trained() {
     let (place, run) = trained();
     let call = from(&place, FILE, "");
     assert_eq!(call.code, Some(0), "{}", call.stderr);
     let files = names(&place.path("new"));
     assert!(files.contains(&"weights-model_2.safetensors".to_owned()), "{files:?}");
     assert!(!files.contains(&"weights-model_1.safetensors".to_owned()), "there is no model_1: {files:?}");
-    // The features come from the file, the head does not; the run that trained both ends at the same weights.
+    // Only the features come from the file, so this run and the one that trained model_1 give the same model_2.
     let model_2 = fs::read(place.path("new/weights-model_2.safetensors")).unwrap();
     for name in ["conv2d_1/kernel", "conv2d_2/bias"] {
         assert_eq!(tensor(&model_2, name), tensor(run.weights()[0], name), "{name}");
@@ -60,7 +60,7 @@ fn the_files_features_are_held_fixed_and_a_new_head_learns() {
 }
 
 #[test]
-fn another_number_of_classes_and_an_earlier_cut() {
+fn other_classes_and_an_earlier_last_frozen_layer() {
     let (place, run) = trained();
     let call = from(&place, FILE, "--target 1-3 --freeze conv2d_1");
     assert_eq!(call.code, Some(0), "{}", call.stderr);
@@ -71,7 +71,7 @@ fn another_number_of_classes_and_an_earlier_cut() {
 }
 
 #[test]
-fn a_warm_head_goes_on_from_the_files() {
+fn a_warm_head_starts_from_the_files() {
     let (place, run) = trained();
     let call = from(&place, FILE, "--head warm --learning-rate 1e-12");
     assert_eq!(call.code, Some(0), "{}", call.stderr);
@@ -84,9 +84,9 @@ fn a_warm_head_goes_on_from_the_files() {
 }
 
 #[test]
-fn another_head_is_no_mismatch_and_another_feature_layer_is() {
+fn features_of_another_shape_are_a_mismatch_and_another_head_is_not() {
     let (place, run) = trained();
-    // The features as they are, a wider head.
+    // The same features and a wider head.
     let call = from(&place, FILE, "--filters 8 --dense 24");
     assert_eq!(call.code, Some(0), "{}", call.stderr);
     fs::remove_dir_all(place.path("new")).unwrap();
@@ -106,11 +106,11 @@ fn another_head_is_no_mismatch_and_another_feature_layer_is() {
         serde_json::from_slice(&fs::read(place.path("new/summary.json")).unwrap()).unwrap();
     let frozen: Vec<&str> =
         summary["frozen"].as_array().unwrap().iter().map(|tensor| tensor["name"].as_str().unwrap()).collect();
-    assert_eq!(frozen, ["conv2d_1/kernel", "conv2d_1/bias"], "what begins anew learns");
+    assert_eq!(frozen, ["conv2d_1/kernel", "conv2d_1/bias"], "a reinitialised layer is trainable");
 }
 
 #[test]
-fn a_file_of_features_alone_gets_a_new_head_as_a_whole_model_does() {
+fn a_file_of_only_features_gives_the_same_model_as_a_whole_one() {
     let (place, run) = trained();
     let call = place.call(["features", FILE, "--out", "alone"]);
     assert_eq!(call.code, Some(0), "{}", call.stderr);
@@ -123,12 +123,12 @@ fn a_file_of_features_alone_gets_a_new_head_as_a_whole_model_does() {
         line.split("  ").filter(|word| !word.is_empty()).map(|word| word.trim().to_owned()).collect()
     };
     assert_eq!(words("conv2d_2/kernel").last().unwrap(), "loaded, frozen");
-    assert_eq!(words("dense_1/kernel")[1..], ["-", "1568 x 16", "new"], "there is no head in the file");
+    assert_eq!(words("dense_1/kernel")[1..], ["-", "1568 x 16", "new"], "the file has no head");
     fs::remove_dir_all(place.path("new")).unwrap();
 
     let call = from(&place, "alone", "--head warm");
     assert_eq!(call.code, Some(2));
-    assert!(call.stderr.contains("--head warm: the file holds features alone"), "{}", call.stderr);
+    assert!(call.stderr.contains("--head warm: the file holds only features"), "{}", call.stderr);
     let call = from(&place, "alone", "--freeze dense_1");
     assert_eq!(call.code, Some(2));
     assert!(call.stderr.contains("tensor dense_1/kernel: expected 1568 x 16, found nothing"), "{}", call.stderr);
@@ -138,7 +138,7 @@ fn a_file_of_features_alone_gets_a_new_head_as_a_whole_model_does() {
 }
 
 #[test]
-fn the_features_of_the_repository_get_a_new_head() {
+fn the_bundled_features_get_a_new_head() {
     let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("features/built-in.safetensors");
     let place = Place::new();
     let call = from(&place, shipped.to_str().unwrap(), "--target 8,9");
@@ -148,7 +148,7 @@ fn the_features_of_the_repository_get_a_new_head() {
 }
 
 #[test]
-fn files_that_are_no_features() {
+fn invalid_feature_files() {
     let (place, run) = trained();
     fs::write(place.path("cut"), &run.weights()[0][..2000]).unwrap();
     let mut flipped = run.weights()[0].to_vec();
@@ -159,10 +159,10 @@ fn files_that_are_no_features() {
     for (file, words) in [
         ("nowhere", "--from: nowhere: no such file; expected a safetensors file"),
         ("run", "--from: run: is a folder; expected a safetensors file"),
-        ("cut", "--from: cut: is cut short or damaged: its header describes another length than its 2,000 bytes"),
+        ("cut", "--from: cut: is truncated or damaged: its header describes another length than its 2,000 bytes"),
         ("flipped", "--from: flipped: is damaged, or was changed by another program: its SHA-256 should be "),
-        ("page", "--from: page: is no safetensors file; it looks like a web page"),
-        ("run/summary.json", "--from: run/summary.json: is no safetensors file"),
+        ("page", "--from: page: is not a safetensors file; it looks like a web page"),
+        ("run/summary.json", "--from: run/summary.json: is not a safetensors file"),
     ] {
         let call = from(&place, file, "");
         assert_eq!((call.code, call.stdout.as_str()), (Some(2), ""), "{file}");
@@ -173,7 +173,7 @@ fn files_that_are_no_features() {
 }
 
 #[test]
-fn flags_that_do_not_go_with_a_file() {
+fn flags_that_conflict_with_a_file() {
     let (place, _) = trained();
     for (flags, words) in [
         ("--source 0-4", "the argument '--from <FILE>' cannot be used with '--source <CLASSES>'"),

@@ -1,4 +1,4 @@
-//! Models, networks and folders of strangers: answered at once and with little memory, whatever they ask for.
+//! Untrusted models, networks and folders are refused at once and with little memory.
 
 use std::{
     fs::{self, File},
@@ -20,7 +20,7 @@ fn assert_refused(call: &Call, words: &str, what: &str) {
 }
 
 #[test]
-fn pipes_devices_and_sparse_files_are_refused_wherever_a_file_is_read() {
+fn every_command_refuses_pipes_devices_and_sparse_files() {
     let place = Place::new();
     assert!(Command::new("mkfifo").arg(place.path("pipe")).status().unwrap().success());
     File::create(place.path("sparse")).unwrap().set_len(1 << 40).unwrap();
@@ -54,7 +54,7 @@ fn pipes_devices_and_sparse_files_are_refused_wherever_a_file_is_read() {
     }
 }
 
-/// The file of a model of these layers, all values 0.01, under a seal.
+/// A sealed model file with these layers and all values 0.01.
 fn model(kind: &str, layers: &Value, frozen: &[&str], tensors: &[(&str, &[usize])]) -> Vec<u8> {
     let names = layers.as_array().unwrap().iter().map(|layer| [layer["name"].clone(), layer["type"].clone()]);
     let metadata = json!({
@@ -66,7 +66,7 @@ fn model(kind: &str, layers: &Value, frozen: &[&str], tensors: &[(&str, &[usize]
     tensor_file::to_bytes(tensors, &metadata).unwrap()
 }
 
-/// A model of few parameters and large outputs: so many channels of each pixel, and then the mean of each.
+/// A model with few parameters and large activations: a 1 x 1 convolution and the mean of each channel.
 fn wide_model(channels: usize) -> Vec<u8> {
     let layers = json!([
         {"type": "Conv2D", "name": "c", "filters": channels, "kernel_size": 1},
@@ -79,7 +79,7 @@ fn wide_model(channels: usize) -> Vec<u8> {
 }
 
 #[test]
-fn files_that_ask_for_more_than_they_hold_cost_nothing() {
+fn files_that_claim_to_be_huge_cost_little_memory() {
     let place = Place::new();
     let head = json!([
         {"type": "Conv2D", "name": "c", "filters": 1, "kernel_size": 3},
@@ -89,7 +89,7 @@ fn files_that_ask_for_more_than_they_hold_cost_nothing() {
     ]);
     let tensors: [(&str, &[usize]); 2] = [("c/kernel", &[3, 3, 3, 1]), ("c/bias", &[1])];
     fs::write(place.path("head"), model("features", &head, &["c"], &tensors)).unwrap();
-    // Features end at the first dense layer, and these lack a part.
+    // The features end at the first dense layer, and one of their layers is missing.
     let two = json!([
         {"type": "Conv2D", "name": "c", "filters": 1, "kernel_size": 3},
         {"type": "Conv2D", "name": "b", "filters": 1, "kernel_size": 3},
@@ -105,8 +105,8 @@ fn files_that_ask_for_more_than_they_hold_cost_nothing() {
     let least = loadable();
     let kib = least + 150_000;
     for (line, words) in [
-        ("adapt . --from head".to_owned(), "its network's head would have 903,000,002 parameters"),
-        ("features head --out new".to_owned(), "its network's head would have 903,000,002 parameters"),
+        ("adapt . --from head".to_owned(), "the head would have 903,000,002 parameters"),
+        ("features head --out new".to_owned(), "the head would have 903,000,002 parameters"),
         ("adapt . --from part".to_owned(), "tensor b/kernel is missing"),
         (format!("eval --from wide --data {data} --threads 1"), "would take 1.23 GB for each picture"),
         ("predict --from wide picture.png --threads 1".to_owned(), "would take 1.23 GB for each picture"),
@@ -119,7 +119,7 @@ fn files_that_ask_for_more_than_they_hold_cost_nothing() {
     let line = format!("eval --from wide --data {data} --threads 1 --limit 10");
     let call = limited(&place, least + 1_000_000, &line.split(' ').map(str::to_owned).collect::<Vec<_>>());
     assert_eq!(call.code, Some(0), "{}", call.stderr);
-    // Only their table is wanted.
+    // `summary` needs only the description.
     for line in ["summary --model deep.toml", "summary --dense 79000"] {
         let call = place.prompt(&line.split(' ').collect::<Vec<_>>());
         assert_eq!(call.code, Some(0), "{line}: {}", call.stderr);
@@ -129,7 +129,7 @@ fn files_that_ask_for_more_than_they_hold_cost_nothing() {
 }
 
 #[test]
-fn headers_without_end_are_refused() {
+fn huge_headers_are_refused() {
     let (place, kib) = (Place::new(), loadable() + 500_000);
     let entry = |number: usize| format!(r#""{number}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#);
     let tensors: Vec<String> = (0..200_000).map(entry).collect();

@@ -1,4 +1,4 @@
-//! Runs of every kind, interrupted again and again: whatever the training keeps between its steps, it goes on to the same end.
+//! Runs with all kinds of training state, interrupted repeatedly, resume to the same result.
 
 use std::{
     fs,
@@ -29,7 +29,7 @@ layers = [
 ]
 "#;
 
-/// Where a run is interrupted: behind the first line with these words, by this signal.
+/// An interruption: after the first line with these words, by this signal.
 type Interruption = (&'static str, &'static str);
 
 fn place() -> Place {
@@ -52,11 +52,11 @@ fn interrupt(mut command: Command, (words, signal): Interruption) -> Call {
 }
 
 fn send(signal: &str, child: &Child) {
-    // A process that has ended meanwhile needs no signal.
+    // The process may have ended already.
     let _ = Command::new("kill").args([signal, &child.id().to_string()]).stderr(Stdio::null()).status().unwrap();
 }
 
-/// The run with these flags, interrupted at these places one after the other, ends as one that never was.
+/// Asserts that a run with these flags and interruptions gives the same result as an uninterrupted one.
 fn goes_on_to_the_same_end(flags: &str, interruptions: &[Interruption]) -> Run {
     let flags = format!("--limit 90 --batch-size 20 --out run {flags}");
     let whole = {
@@ -75,7 +75,7 @@ fn goes_on_to_the_same_end(flags: &str, interruptions: &[Interruption]) -> Run {
                 assert!(call.stderr.contains("; resume with: "), "{}", call.stderr)
             }
             ("-KILL", None) => {}
-            // The signal came too late, which may happen on a busy machine.
+            // The signal came too late, as may happen on a busy machine.
             (_, Some(0)) => break,
             _ => panic!("{flags}: {interruption:?}: {:?}, {}{}", call.code, call.stdout, call.stderr),
         }
@@ -178,12 +178,12 @@ fn an_adaptation_finishes_its_step_says_so_and_leaves_no_model() {
 }
 
 #[test]
-fn an_adaptation_that_only_reads_yet_leaves_nothing() {
+fn an_adaptation_interrupted_while_reading_leaves_no_files() {
     let place = Place::new();
     own_pictures(&place, 3000);
     let mut command = place.command(["adapt", "pictures", "--out", "run"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    // Signals are listened to before anything else; at 20 microseconds a picture, reading takes longer than this.
+    // The program listens for signals first; at 20 microseconds per picture, reading takes longer than this.
     thread::sleep(Duration::from_millis(60));
     send("-INT", &child);
     let call = Call::from(child.wait_with_output().unwrap());

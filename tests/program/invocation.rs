@@ -1,4 +1,4 @@
-//! The program in a folder of its own, and small data for it.
+//! Runs the program in its own folder, on small data.
 
 use std::{
     collections::BTreeMap,
@@ -13,23 +13,20 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// An empty working directory, and the program in it.
+/// A temporary working directory for the program.
 pub struct Place {
     folder: TempDir,
 }
 
-/// What a call of the program left.
+/// The result of a call of the program.
 pub struct Call {
-    /// The exit code; none after a signal.
+    /// The exit code; `None` if a signal ended the process.
     pub code: Option<i32>,
-    /// Standard output.
     pub stdout: String,
-    /// Standard error.
     pub stderr: String,
 }
 
 impl Place {
-    /// An empty folder.
     pub fn new() -> Self {
         Place { folder: tempfile::tempdir().unwrap() }
     }
@@ -44,7 +41,7 @@ impl Place {
         names(self.folder.path())
     }
 
-    /// The program, not yet started, with nothing of this machine's settings.
+    /// The program as a command, without this machine's environment settings.
     pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("thawline"));
         command.current_dir(self.folder.path()).env_remove("THAWLINE_DATA").env_remove("THAWLINE_SIMD");
@@ -57,8 +54,7 @@ impl Place {
         self.command(arguments).output().unwrap().into()
     }
 
-    /// Calls the program, which must answer at once: within two seconds, one time out of three at least, for the machine
-    /// may be busy.
+    /// Calls the program, which must finish within two seconds. The machine may be busy, so it has three attempts.
     pub fn prompt<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Call {
         for _ in 0..3 {
             let began = Instant::now();
@@ -76,12 +72,12 @@ impl Place {
         self.call(small_run(flags))
     }
 
-    /// The same; it must succeed. The run folder is `run`.
+    /// Like [`call_run`](Self::call_run), into the folder `run`; it must succeed.
     pub fn run(&self, flags: &str) -> Run {
         self.finished(self.call_run(&format!("--out run {flags}")))
     }
 
-    /// The run folder `run` of a call that must have succeeded.
+    /// The contents of the folder `run` after a call that must have succeeded.
     pub fn finished(&self, call: Call) -> Run {
         assert_eq!(call.code, Some(0), "{}", call.stderr);
         Run { files: files(&self.path("run")), call }
@@ -99,7 +95,6 @@ impl From<Output> for Call {
 pub struct Run {
     /// The files of its folder and their bytes.
     pub files: BTreeMap<String, Vec<u8>>,
-    /// What it printed.
     pub call: Call,
 }
 
@@ -114,12 +109,12 @@ impl Run {
         serde_json::from_slice(self.read("summary.json")).unwrap()
     }
 
-    /// Both models' weights.
+    /// The weight files of both models.
     pub fn weights(&self) -> [&[u8]; 2] {
         ["weights-model_1.safetensors", "weights-model_2.safetensors"].map(|name| self.read(name))
     }
 
-    /// The metrics without what a clock measured.
+    /// The metrics without times.
     pub fn metrics(&self) -> Vec<Value> {
         let lines = std::str::from_utf8(self.read("metrics.jsonl")).unwrap();
         let rows = lines.lines().map(|line| {
@@ -131,7 +126,7 @@ impl Run {
     }
 }
 
-/// Flags that come first in [`Place::call_run`]; a later flag of the same name replaces one.
+/// Default flags of a small run; [`small_run`] omits those that are given explicitly.
 const SMALL: [(&str, &str); 5] =
     [("--filters", "8"), ("--dense", "16"), ("--epochs", "1"), ("--batch-size", "32"), ("--limit", "64")];
 
@@ -143,16 +138,16 @@ pub fn small_run(flags: &str) -> Vec<String> {
     if absent("--data") {
         line.extend(["--data".to_owned(), archive().to_str().unwrap().to_owned()]);
     }
-    let of_the_tutorial = |name: &str| matches!(name, "--filters" | "--dense");
-    let fits = |name: &str| absent(name) && (absent("--model") || !of_the_tutorial(name));
-    for (name, value) in SMALL.into_iter().filter(|(name, _)| fits(name)) {
+    let is_tutorial = |name: &str| matches!(name, "--filters" | "--dense");
+    let applies = |name: &str| absent(name) && (absent("--model") || !is_tutorial(name));
+    for (name, value) in SMALL.into_iter().filter(|(name, _)| applies(name)) {
         line.extend([name.to_owned(), value.to_owned()]);
     }
     line.extend(flags.into_iter().map(str::to_owned));
     line
 }
 
-/// A small archive of built-in pictures, made once by the program itself.
+/// A small archive of built-in pictures, created once by the program.
 pub fn archive() -> &'static Path {
     static ARCHIVE: OnceLock<(Place, PathBuf)> = OnceLock::new();
     let (_, path) = ARCHIVE.get_or_init(|| {
@@ -165,7 +160,7 @@ pub fn archive() -> &'static Path {
     path
 }
 
-/// Every file below a folder, by its path from there.
+/// All files below a folder, by their relative paths.
 pub fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut found = BTreeMap::new();
     for name in names(folder) {

@@ -1,78 +1,78 @@
-//! The real program, run as a user runs it: what it prints, what it writes, how it ends.
+//! Runs the program as a user does and checks its output, its files and its exit codes.
 
-/// The tools of the other modules: the program in a folder of its own, and small data for it.
+/// Helpers: the program in its own folder, and small data for it.
 mod invocation;
 
-/// A run from the first picture to the report: its folder, its numbers, its output.
+/// A complete run: its folder, its numbers, its output.
 mod experiment;
 
-/// Model_2's head, fresh or warm, and where the network is cut.
+/// model_2's head, fresh or warm, and the last frozen layer.
 mod transfer;
 
-/// Networks of one's own, from a file.
+/// Your own networks, from a file.
 mod networks;
 
-/// `run --from`: trained features from a file, and a new head behind them.
+/// `run --from`: a new head on trained features from a file.
 mod features;
 
-/// Interrupted runs: by a signal, by a kill at any moment, by damage; and how they go on.
+/// Resuming runs that were interrupted by a signal, killed at any moment, or damaged.
 mod resume;
 
-/// Interrupted runs with batch normalization, schedules, changed pictures, early stopping; and interrupted adaptations.
+/// Resuming runs with batch normalization, schedules, augmentation and early stopping; and interrupted adaptations.
 #[cfg(unix)]
 mod interrupted;
 
-/// Files of weights and checkpoints that are wrong, in every way in which they can be.
+/// Invalid weight files and checkpoints.
 mod checkpoints;
 
-/// `eval`, `export` and `import`: what a model is worth, and its way to other frameworks and back.
+/// `eval`, `export` and `import`.
 mod exchange;
 
-/// How a network is trained: schedules, changes of pictures, presets.
+/// Training options: schedules, augmentation, early stopping, presets.
 mod regime;
 
-/// Settings from a file.
+/// Settings files.
 mod settings;
 
-/// The same bits for the same seed, whatever the threads, the cache, the SIMD level.
+/// The same seed gives the same bits, regardless of threads, cache and SIMD level.
 mod reproducibility;
 
-/// Where pictures come from, and the subcommands that look at them.
+/// Finding pictures, and the `data` subcommands.
 mod data;
 
-/// CIFAR-100: its two kinds of labels, and features of CIFAR-10 that serve it.
+/// CIFAR-100: its fine and coarse labels, and features transferred from CIFAR-10.
 mod cifar_100;
 
-/// Picture files of every kind, as the network sees them.
+/// Decoding picture files of all formats.
 mod picture_files;
 
-/// A user's own pictures: a new head for them, and what it takes others for.
+/// `adapt` and `predict` on a user's own pictures.
 mod own_pictures;
 
-/// Mistakes of a user: exit code 2, one line that names what is wrong, nothing written.
+/// User errors: exit code 2, one line that names the mistake, nothing written.
 mod mistakes;
 
-/// Ends that no user's mistake brings about: a signal, a closed output, a loss that is no number, a disk that is full.
+/// Other failures: a signal, closed output, a NaN loss, a full disk.
 mod ends;
 
-/// What commands write: nothing is destroyed, nothing goes where it should not, nothing is left half-written.
+/// Output files: nothing is destroyed, written elsewhere, or left half-written.
 mod outputs;
 
-/// Too little memory, for whichever allocation.
+/// Too little memory, at any allocation.
 mod memory;
 
-/// Calls of the system that fail, one after the other: the run says so, leaves nothing torn, and goes on to the same end.
+/// Failing system calls, one at a time: the run reports it, leaves no torn file, and resumes to the same result.
 mod faults;
 
-/// Sweeps: in one go, in shards, interrupted and merged, with the same report.
+/// Sweeps: in one process, in shards, interrupted and merged, with the same report.
 mod sweep;
 
-/// What reaches the terminal: whose names they are, and how they are shown.
+/// Hostile and long names on the terminal.
 mod terminal;
 
-/// The manual: every flag is in it, and nothing that is none.
+/// The manual and the help list exactly the program's flags.
 mod manual;
 
-/// Models, networks and folders of strangers: pipes, devices, sparse files, files that ask for more than they hold.
+/// Untrusted models, networks and folders: pipes, devices, sparse files, files that claim to be huge.
 #[cfg(target_os = "linux")]
 mod hostile;

@@ -1,4 +1,4 @@
-//! The manual: every flag is in it, and nothing that is none.
+//! The manual and the help list exactly the program's flags.
 
 use std::collections::BTreeSet;
 
@@ -15,10 +15,10 @@ fn program() -> Command {
     command
 }
 
-/// The command and all below it, with the words that call each.
+/// The command and all its subcommands, each with the words that call it.
 fn commands(command: &Command, words: &str) -> Vec<(String, Command)> {
     let mut found = vec![(words.to_owned(), command.clone())];
-    // `help` knows all the others.
+    // `help` has all the others as subcommands.
     for below in command.get_subcommands().filter(|below| below.get_name() != "help") {
         found.extend(commands(below, &format!("{words} {}", below.get_name())));
     }
@@ -55,15 +55,15 @@ fn the_manual_has_no_flag_that_does_not_exist() {
         .collect();
     let is_flag = |word: &&str| word.starts_with("--") && word.len() > 2 && !word.starts_with("---");
     let words = MANUAL.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).filter(is_flag);
-    // Of other programs.
+    // Flags of other programs.
     let others = ["--release"];
     for word in words.filter(|word| !others.contains(word)) {
-        assert!(known.contains(word), "the manual has {word}, and the program does not");
+        assert!(known.contains(word), "the manual has {word}, but the program does not");
     }
 }
 
 #[test]
-fn help_fits_a_terminal_says_what_to_do_and_shows_how() {
+fn help_fits_a_terminal_starts_with_a_verb_and_has_an_example() {
     const VERBS: &str = "Build Check Classify Draw Inspect Measure Print Run Save Score Show Train Write";
     let place = Place::new();
     for (words, command) in commands(&program(), "") {
@@ -87,7 +87,7 @@ fn help_fits_a_terminal_says_what_to_do_and_shows_how() {
 }
 
 #[test]
-fn the_examples_of_the_help_work_and_print_lines_that_fit() {
+fn the_examples_of_the_help_work_and_fit_a_terminal() {
     let place = Place::new();
     for class in ["my-pictures/cat", "my-pictures/dog"] {
         std::fs::create_dir_all(place.path(class)).unwrap();
@@ -105,12 +105,12 @@ fn the_examples_of_the_help_work_and_print_lines_that_fit() {
         lines.extend(calls.map(|line| line.trim_start().split("  ").next().unwrap().to_owned()));
     }
     assert!(lines.len() > 20, "{lines:?}");
-    // Of twenty epochs, of a whole sweep, of half a minute; and drawn pictures, thousands of them.
+    // Skipped: twenty epochs, a whole sweep, half a minute of benchmarks, thousands of drawn pictures.
     let long =
         |line: &str| ["the tutorial", "--head", "--source", "sweep", "bench"].iter().any(|word| line.starts_with(word));
     let draws = |line: &str| line.ends_with("built-in");
     lines.retain(|line| line == small || line.ends_with("--dry-run") || !long(line) && !draws(line));
-    // The first example has no words at all.
+    // The first example has no arguments.
     for line in lines.iter().filter(|line| !line.is_empty()) {
         let mut command = place.command(line.split(' '));
         let output = command.env("THAWLINE_DATA", archive()).env("NO_COLOR", "1").output().unwrap();
@@ -123,7 +123,7 @@ fn the_examples_of_the_help_work_and_print_lines_that_fit() {
 }
 
 #[test]
-fn summary_and_info_tell_what_they_should() {
+fn summary_and_info_print_their_main_lines() {
     let place = Place::new();
     let summary = place.call(["summary", "--freeze", "conv2d_1"]);
     assert!(summary.stdout.contains("trainable 1,645,125, frozen 0"), "{}", summary.stdout);

@@ -1,12 +1,12 @@
-//! Too little memory: whichever allocation fails, in whichever thread, the program says so, ends with exit code 3, and
-//! leaves a run that goes on.
+//! Too little memory: whichever allocation fails, in any thread, the program reports it, exits with code 3, and leaves a run
+//! that can be resumed.
 #![cfg(target_os = "linux")]
 
 use std::{fs, process::Command};
 
 use crate::invocation::{Call, Place, archive, small_run};
 
-/// The program in a shell that allows so many KiB of address space.
+/// Calls the program with an address space of `kib` KiB.
 pub fn limited(place: &Place, kib: u64, line: &[String]) -> Call {
     let program = assert_cmd::cargo::cargo_bin!("thawline").display();
     let script = format!("ulimit -v {kib}; exec {program} {}", line.join(" "));
@@ -18,7 +18,7 @@ pub fn limited(place: &Place, kib: u64, line: &[String]) -> Call {
     command.output().unwrap().into()
 }
 
-/// The least KiB with which the program can be loaded and its stack can grow, to a thousand.
+/// The least address space, in KiB, with which the program can be loaded, rounded up to thousands.
 pub fn loadable() -> u64 {
     let version = ["--version".to_owned()];
     let loads = |kib: &u64| limited(&Place::new(), *kib, &version).code == Some(0);
@@ -30,11 +30,11 @@ fn line(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn however_little_there_is_the_work_is_done_or_the_exit_code_is_3_and_the_run_goes_on() {
+fn with_any_memory_limit_a_run_succeeds_or_exits_with_3_and_can_be_resumed() {
     const FLAGS: &str = "--out run --threads 2 --quiet";
     let whole = Place::new().run("--threads 2");
     let least = loadable();
-    let (mut done, mut allocations, mut begun) = (0, 0, 0);
+    let (mut done, mut allocations, mut started) = (0, 0, 0);
     for kib in (least..least + 24_000).step_by(600) {
         let place = Place::new();
         let call = limited(&place, kib, &small_run(FLAGS));
@@ -44,22 +44,22 @@ fn however_little_there_is_the_work_is_done_or_the_exit_code_is_3_and_the_run_go
             continue;
         }
         assert_eq!(call.code, Some(3), "{kib} KiB: {}{}", call.stdout, call.stderr);
-        // Where an allocation of the standard library or of glibc fails, they say so themselves: alone, or from another
-        // thread, within the program's own line.
-        let of_an_allocation = call.stderr.contains("memory allocation of ");
-        allocations += u32::from(of_an_allocation);
+        // The standard library and glibc print their own message if one of their allocations fails, possibly in the middle
+        // of the program's line.
+        let in_std = call.stderr.contains("memory allocation of ");
+        allocations += u32::from(in_std);
         let said = call.stderr.starts_with("error: ") && call.stderr.lines().count() == 1;
-        let by_others = of_an_allocation || ["aborting", "glibc"].iter().any(|theirs| call.stderr.contains(theirs));
+        let by_others = in_std || ["aborting", "glibc"].iter().any(|theirs| call.stderr.contains(theirs));
         assert!(said || by_others, "{kib} KiB: {}", call.stderr);
         if place.path("run/config.toml").exists() && place.path("run/environment.json").exists() {
-            begun += 1;
+            started += 1;
             let call = place.call(line("run --resume run"));
             let resumed = place.finished(call);
-            assert!(resumed.weights() == whole.weights(), "{kib} KiB: other weights after going on");
-            assert!(!resumed.files.keys().any(|name| name.contains("partial")), "{kib} KiB: a leftover");
+            assert!(resumed.weights() == whole.weights(), "{kib} KiB: other weights after resuming");
+            assert!(!resumed.files.keys().any(|name| name.contains("partial")), "{kib} KiB: temporary file left");
         }
     }
-    println!("{done} done, {allocations} ended by an allocation, {begun} gone on");
+    println!("{done} done, {allocations} ended by an allocation, {started} resumed");
     assert!(
         done > 0 && allocations > 0,
         "this test tests too little: {done} done, {allocations} ended by an allocation"
@@ -67,7 +67,7 @@ fn however_little_there_is_the_work_is_done_or_the_exit_code_is_3_and_the_run_go
 }
 
 #[test]
-fn what_only_reads_ends_so_too() {
+fn other_commands_succeed_or_exit_with_3_too() {
     let place = Place::new();
     place.run("");
     image::RgbImage::new(32, 32).save(place.path("picture.png")).unwrap();
@@ -85,7 +85,7 @@ fn what_only_reads_ends_so_too() {
             assert!(matches!(call.code, Some(0 | 3)), "{work}, {kib} KiB: {:?} {}", call.code, call.stderr);
             assert!(call.code == Some(0) || !call.stderr.is_empty(), "{work}, {kib} KiB");
             failed += u32::from(call.code == Some(3));
-            // Whole, or not there.
+            // Complete or absent.
             if call.code == Some(3) {
                 assert!(!place.path("new.tar.gz").exists(), "{kib} KiB");
             }
@@ -96,7 +96,7 @@ fn what_only_reads_ends_so_too() {
 }
 
 #[test]
-fn features_beyond_the_free_memory_are_computed_for_each_batch_or_refused_where_they_must_be_kept() {
+fn features_that_exceed_the_free_memory_are_not_cached() {
     // 64 channels of 28 x 28 floats for each of 310 pictures: 62 MB.
     const FLAGS: &str = "--filters 2,64 --pool 1 --dense 1 --limit 300 --batch-size 8 --threads 1 --out run";
     let place = Place::new();
@@ -113,23 +113,23 @@ fn features_beyond_the_free_memory_are_computed_for_each_batch_or_refused_where_
     );
     assert_eq!(refused.stderr.lines().count(), 1, "{}", refused.stderr);
     assert_eq!(place.names(), ["data.tar.gz"], "nothing was written");
-    // It names the bytes that the features take and those that are free.
+    // The message contains the bytes of the features and the free bytes.
     let numbers: Vec<u64> = refused.stderr.split(' ').filter_map(|word| word.parse().ok()).collect();
     let &[pictures, features, free] = &numbers[..] else { panic!("{}", refused.stderr) };
     assert_eq!((pictures, features), (310, 310 * 28 * 28 * 64 * 4));
-    // With so much more, they are larger than a half of what is free, and all else has room.
+    // With this much more memory, the features exceed half of the free memory, and everything else fits.
     let call = run(little + (features * 9 / 5 - free) / 1024, "");
     assert_eq!(call.code, Some(0), "{}", call.stderr);
     assert!(call.stdout.contains("off: the features would take 62.2 MB, and half of the free"), "{}", call.stdout);
     let without = place.finished(call);
     fs::remove_dir_all(place.path("run")).unwrap();
     let with = place.finished(place.call(small_run(&format!("--data data.tar.gz {FLAGS} --cache on"))));
-    assert!(with.weights() == without.weights(), "kept or not, the features are the same");
+    assert!(with.weights() == without.weights(), "the cache changes the weights");
 }
 
-/// The bytes that the line on memory says, at most.
-fn announced(stdout: &str) -> f64 {
-    let line = stdout.lines().find(|line| line.starts_with("memory    up to ")).expect("memory is announced");
+/// The estimate in the line on memory, in bytes.
+fn estimate(stdout: &str) -> f64 {
+    let line = stdout.lines().find(|line| line.starts_with("memory    up to ")).expect("a line on memory");
     let words: Vec<&str> = line.split_whitespace().collect();
     let unit = match words[4].trim_end_matches(':') {
         "kB" => 1e3,
@@ -141,7 +141,7 @@ fn announced(stdout: &str) -> f64 {
 }
 
 #[test]
-fn the_announced_peak_is_what_is_taken() {
+fn the_memory_estimate_is_close_to_the_peak() {
     let place = Place::new();
     for (class, shade) in [("dark", 20), ("light", 220)] {
         fs::create_dir_all(place.path("pictures").join(class)).unwrap();
@@ -161,9 +161,9 @@ fn the_announced_peak_is_what_is_taken() {
         assert_eq!(call.code, Some(0), "{line:?}: {}", call.stderr);
         let summary: serde_json::Value =
             serde_json::from_slice(&fs::read(place.path("run/summary.json")).unwrap()).unwrap();
-        let (announced, taken) = (announced(&call.stdout), summary["peak_memory_bytes"].as_f64().unwrap());
-        println!("{:.1} MB announced, {:.1} MB taken: {line:?}", announced / 1e6, taken / 1e6);
-        assert!((0.8..1.25).contains(&(announced / taken)), "{announced} announced, {taken} taken: {line:?}");
+        let (estimate, taken) = (estimate(&call.stdout), summary["peak_memory_bytes"].as_f64().unwrap());
+        println!("{:.1} MB estimated, {:.1} MB taken: {line:?}", estimate / 1e6, taken / 1e6);
+        assert!((0.8..1.25).contains(&(estimate / taken)), "{estimate} estimated, {taken} taken: {line:?}");
         fs::remove_dir_all(place.path("run")).unwrap();
     }
 }

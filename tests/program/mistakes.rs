@@ -1,4 +1,4 @@
-//! Mistakes of a user: exit code 2, one line that names what is wrong, nothing written.
+//! User errors: exit code 2, one line that names the mistake, nothing written.
 
 use std::fs;
 
@@ -49,14 +49,14 @@ fn wrong_flags() {
 }
 
 #[test]
-fn flags_that_do_not_go_together() {
+fn inconsistent_flags() {
     let place = Place::new();
     for (flags, words) in [
-        ("--source 0-12", "--source 0-12: there is no class 12; expected 0 to 9"),
+        ("--source 0-12", "--source 0-12: unknown class 12; expected 0 to 9"),
         ("--source 4-0", "the range 4-0 is empty; write 0-4"),
-        ("--source 3", "there is 1 class; expected at least 2"),
+        ("--source 3", "1 class; expected at least 2"),
         ("--source 0-4 --target 4-9", "--source and --target share 4 (tree)"),
-        ("--target horse,boat", "there is no class 'horse'; expected labels, ranges or names of fish, house"),
+        ("--target horse,boat", "unknown class 'horse'; expected labels, ranges or names of fish, house"),
         ("--target 5,boat", "class 5 (boat) is listed twice"),
         (
             "--kernel 40",

@@ -1,4 +1,4 @@
-//! Networks of one's own, from a file.
+//! Your own networks, from a file.
 
 use std::{collections::BTreeMap, fs};
 
@@ -17,7 +17,7 @@ fn tensors(run: &Run) -> [BTreeMap<String, Vec<u8>>; 2] {
 }
 
 #[test]
-fn the_tutorials_file_is_the_tutorials_network() {
+fn tutorial_toml_gives_the_built_in_networks_weights() {
     let flags = "--filters 64 --dense 128 --limit 24 --batch-size 12";
     let built_in = Place::new().run(flags);
     let from_file = Place::new().run(&format!("--model {SHIPPED}/tutorial.toml --limit 24 --batch-size 12"));
@@ -27,7 +27,7 @@ fn the_tutorials_file_is_the_tutorials_network() {
 }
 
 #[test]
-fn a_network_of_ones_own_is_trained_and_recorded() {
+fn your_own_network_is_trained_and_recorded() {
     let place = Place::new();
     fs::write(
         place.path("own.toml"),
@@ -67,7 +67,7 @@ activation = "softmax"
 }
 
 #[test]
-fn mistakes_are_named_with_file_line_and_layer() {
+fn errors_name_the_file_the_line_and_the_layer() {
     let place = Place::new();
     let lines = |lines: &[&str]| format!("layers = [\n{},\n]\n", lines.join(",\n"));
     let conv = r#"{ type = "Conv2D", filters = 8, kernel_size = 3 }"#;
@@ -75,16 +75,13 @@ fn mistakes_are_named_with_file_line_and_layer() {
     for (text, words) in [
         (String::new(), "line 1: layers is missing"),
         ("layers = [".to_owned(), "line 1: "),
-        ("layers = []".to_owned(), "the network gives 32 x 32 x 3, and there are 5 classes"),
+        ("layers = []".to_owned(), "the network outputs 32 x 32 x 3, but there are 5 classes"),
         ("layer = []".to_owned(), "line 1: 'layer' is unknown; expected layers"),
         (lines(&[flatten, "{ units = 5 }"]), "line 3: layer: type is missing"),
         (lines(&[r#"{ type = "Conv3D" }"#]), "line 2: Conv3D: 'Conv3D' is unknown; expected one of Conv2D"),
         (lines(&[flatten, r#"{ type = "Dense", unit = 5 }"#]), "line 3: Dense: 'unit' is unknown; expected"),
         (lines(&[r#"{ type = "Conv2D", filters = 8 }"#]), "line 2: Conv2D: kernel_size is missing"),
-        (
-            lines(&[r#"{ type = "Conv2D", filters = -8, kernel_size = 3 }"#]),
-            "expected a whole number from 0 on, found -8",
-        ),
+        (lines(&[r#"{ type = "Conv2D", filters = -8, kernel_size = 3 }"#]), "expected a whole number >= 0, found -8"),
         (
             lines(&[r#"{ type = "Conv2D", filters = 8, kernel_size = 3, strides = 0 }"#, flatten, dense]),
             "line 2: layer 1 'conv2d_1' (Conv2D)",
@@ -95,8 +92,11 @@ fn mistakes_are_named_with_file_line_and_layer() {
             "line 3: layer 2 'conv2d_2' (Conv2D) cannot take an input of 30 x 30 x 8: its 40 x 40 kernel is larger",
         ),
         (lines(&[conv, dense]), "line 3: layer 2 'dense_1' (Dense) cannot take an input of 30 x 30 x 8"),
-        (lines(&[flatten, dense, dense]), "line 3: Dense: units are missing; only the last Dense"),
-        (lines(&[flatten, r#"{ type = "Dense", units = 7 }"#]), "line 3: the network gives 7, and there are 5 classes"),
+        (lines(&[flatten, dense, dense]), "line 3: Dense: units is missing; only the last Dense"),
+        (
+            lines(&[flatten, r#"{ type = "Dense", units = 7 }"#]),
+            "line 3: the network outputs 7, but there are 5 classes",
+        ),
         (lines(&[r#"{ type = "Dropout", rate = 1.5 }"#, flatten, dense]), "its rate is 1.5"),
         (lines(&[r#"{ type = "Flatten", name = "a/b" }"#, dense]), "line 2: Flatten: its name has a '/'"),
         (
@@ -126,7 +126,7 @@ fn mistakes_are_named_with_file_line_and_layer() {
 }
 
 #[test]
-fn batch_normalization_learns_and_then_stands_still() {
+fn batch_normalization_is_trained_and_then_frozen() {
     let place = Place::new();
     fs::write(
         place.path("own.toml"),
@@ -142,15 +142,15 @@ fn batch_normalization_learns_and_then_stands_still() {
     )
     .unwrap();
     let run = place.run("--model own.toml");
-    let [one, two] = tensors(&run);
+    let [model_1, model_2] = tensors(&run);
     let features = |name: &&String| name.starts_with("conv2d_1/") || name.starts_with("batch_normalization_1/");
-    assert_eq!(one.keys().filter(features).count(), 6);
-    assert!(one.keys().filter(features).all(|name| one[name] == two[name]), "frozen, statistics and all");
+    assert_eq!(model_1.keys().filter(features).count(), 6);
+    assert!(model_1.keys().filter(features).all(|name| model_1[name] == model_2[name]), "all six are frozen");
     for statistic in ["moving_mean", "moving_variance"] {
         let [first, second] = [1, 2].map(|n| format!("batch_normalization_{n}/{statistic}"));
         let initial: f32 = if statistic == "moving_mean" { 0.0 } else { 1.0 };
-        assert_ne!(one[&first], initial.to_le_bytes().repeat(5), "{first} moved in model_1");
-        assert_ne!(one[&second], two[&second], "{second} belongs to the head");
+        assert_ne!(model_1[&first], initial.to_le_bytes().repeat(5), "{first} moved in model_1");
+        assert_ne!(model_1[&second], model_2[&second], "{second} belongs to the head");
     }
     assert_eq!(run.summary()["frozen_unchanged"], true);
     assert_eq!(run.summary()["config"]["freeze"], "global_average_pooling2d_1");

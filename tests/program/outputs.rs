@@ -1,4 +1,4 @@
-//! What commands write: nothing is destroyed, nothing goes where it should not, nothing is left half-written.
+//! Output files: nothing is destroyed, written elsewhere, or left half-written.
 #![cfg(unix)]
 
 use std::{
@@ -14,13 +14,13 @@ use crate::invocation::{Place, archive, names};
 const MODEL: &str = "run/weights-model_1.safetensors";
 
 #[test]
-fn no_command_replaces_what_exists_unless_it_is_forced_to() {
+fn commands_replace_an_existing_file_only_with_force() {
     let place = Place::new();
     place.run("");
     fs::copy(archive(), place.path("data.tar.gz")).unwrap();
     let call = place.call(["export", "--format", "torch", "--from", MODEL, "--out", "torch"]);
     assert_eq!(call.code, Some(0), "{}", call.stderr);
-    // The input that must survive, where there is one.
+    // The command and its input file, which must survive.
     for (line, input) in [
         (format!("features {MODEL} --out"), Some(MODEL)),
         (format!("export --format keras --from {MODEL} --out"), Some(MODEL)),
@@ -41,16 +41,16 @@ fn no_command_replaces_what_exists_unless_it_is_forced_to() {
         symlink("file.tar.gz", place.path("link.tar.gz")).unwrap();
         symlink("nowhere", place.path("dangling.tar.gz")).unwrap();
         for out in ["file.tar.gz", "link.tar.gz"] {
-            refused(out, "", "exists already; name another file, or replace it with --force");
+            refused(out, "", "already exists; name another file, or replace it with --force");
         }
-        refused("dangling.tar.gz", "--force", "is a link to nothing");
-        refused("missing/x.tar.gz", "--force", "there is no folder missing; make it first");
+        refused("dangling.tar.gz", "--force", "is a dangling link");
+        refused("missing/x.tar.gz", "--force", "the folder missing does not exist; create it first");
         refused("file.tar.gz/x.tar.gz", "", "Not a directory");
         if let Some(input) = input {
             let before = fs::read(place.path(input)).unwrap();
             symlink(input, place.path("input")).unwrap();
             for out in [input, "input"] {
-                refused(out, "--force", "is read by this command");
+                refused(out, "--force", "is this command's input");
             }
             assert!(fs::read(place.path(input)).unwrap() == before, "{line}");
         }
@@ -58,7 +58,7 @@ fn no_command_replaces_what_exists_unless_it_is_forced_to() {
 
         assert_eq!(call("link.tar.gz", "--force").code, Some(0), "{line}");
         assert!(place.path("link.tar.gz").is_symlink() && !is_precious("file.tar.gz"), "{line}");
-        // A pipe stays one, and gets the same bytes.
+        // A pipe is written to and stays a pipe.
         assert!(Command::new("mkfifo").arg(place.path("pipe.tar.gz")).status().unwrap().success());
         let (pipe, whole) = (place.path("pipe.tar.gz"), fs::read(place.path("file.tar.gz")).unwrap());
         let read = thread::spawn(move || fs::read(pipe).unwrap());
@@ -76,7 +76,7 @@ fn no_command_replaces_what_exists_unless_it_is_forced_to() {
 }
 
 #[test]
-fn a_folder_of_pictures_goes_nowhere_but_into_a_new_folder() {
+fn a_folder_of_pictures_is_written_only_if_new_or_empty() {
     let place = Place::new();
     fs::create_dir(place.path("mine")).unwrap();
     fs::write(place.path("mine/thesis.txt"), "all of it").unwrap();
@@ -103,7 +103,7 @@ fn a_signal_leaves_nothing_half_written() {
             let _ = Command::new("kill").args(["-TERM", &child.id().to_string()]).stderr(Stdio::null()).status();
             let end = child.wait_with_output().unwrap();
             if end.status.code() == Some(0) {
-                // Too late.
+                // The signal came too late.
                 return false;
             }
             assert_eq!(end.status.code(), Some(143), "{out}");
@@ -111,12 +111,12 @@ fn a_signal_leaves_nothing_half_written() {
             assert_eq!(place.names(), Vec::<String>::new(), "{out}");
             true
         });
-        assert!(interrupted, "{out}: written too fast, five times");
+        assert!(interrupted, "{out}: the signal came too late, five times");
     }
 }
 
 #[test]
-fn links_in_a_run_folder_lead_nowhere() {
+fn links_in_a_run_folder_are_refused() {
     for link in ["plots", "pictures", ".lock"] {
         let place = Place::new();
         place.run("");
@@ -137,7 +137,7 @@ fn links_in_a_run_folder_lead_nowhere() {
 }
 
 #[test]
-fn a_limit_to_the_size_of_files_is_told_and_leaves_nothing() {
+fn a_file_size_limit_is_reported_and_leaves_no_files() {
     let place = Place::new();
     let program = assert_cmd::cargo::cargo_bin!("thawline").display();
     for out in ["set.tar.gz", "set"] {

@@ -1,4 +1,4 @@
-//! A user's own pictures: a new head for them, and what it takes others for.
+//! `adapt` and `predict` on a user's own pictures.
 
 use std::{
     fs,
@@ -12,13 +12,13 @@ use serde_json::Value;
 
 use crate::invocation::{Call, Place, names};
 
-/// A picture of one colour, a little different for each number.
+/// A picture of one colour, slightly different for each number.
 fn write(path: &Path, [red, green, blue]: [u8; 3], number: u8) {
     let picture = RgbImage::from_fn(20, 24, |x, y| Rgb([red, green, (blue ^ (x * y) as u8).wrapping_add(number)]));
     picture.save_with_format(path, ImageFormat::from_path(path).unwrap()).unwrap();
 }
 
-/// Ten dark pictures and ten light ones, in folders of their names, in formats of all kinds.
+/// Ten dark and ten light pictures in class folders, in all formats.
 fn folder(place: &Place) -> PathBuf {
     let folder = place.path("pictures");
     for (class, color) in [("dark", [20, 30, 40]), ("light", [220, 230, 200])] {
@@ -102,13 +102,13 @@ fn the_same_pictures_and_seed_give_the_same_model() {
 fn mistakes_are_shown_with_their_pictures() {
     let place = Place::new();
     let folder = folder(&place);
-    // A dark picture among the light ones can only be taken for dark, by a head that has not learned from it.
-    write(&folder.join("light/astray.png"), [20, 30, 40], 10);
+    // A dark picture in the folder of light ones must be classified as dark, since it is held out.
+    write(&folder.join("light/mislabelled.png"), [20, 30, 40], 10);
     let call = adapt(&place, "--out run --validation 0.8");
     assert_eq!(call.code, Some(0), "{}", call.stderr);
     let csv = fs::read_to_string(place.path("run/pictures.csv")).unwrap();
     let wrong: Vec<&str> = csv.lines().filter(|line| line.contains(",light,validation,dark,")).collect();
-    assert!(wrong.iter().any(|line| line.starts_with("pictures/light/astray.png,")), "{csv}");
+    assert!(wrong.iter().any(|line| line.starts_with("pictures/light/mislabelled.png,")), "{csv}");
     let report = fs::read_to_string(place.path("run/report.html")).unwrap();
     for line in wrong {
         let file = line.split(',').next().unwrap();
@@ -122,7 +122,7 @@ fn pictures_that_cannot_be_read_are_listed_and_skipped_or_stop_the_run() {
     let folder = folder(&place);
     fs::write(folder.join("dark/notes.txt"), "not a picture").unwrap();
     fs::write(folder.join("light/.hidden"), "not a picture").unwrap();
-    fs::write(folder.join("readme.md"), "beside").unwrap();
+    fs::write(folder.join("readme.md"), "stray").unwrap();
     let call = adapt(&place, "--strict --out run");
     assert_eq!(call.code, Some(2));
     let words = format!(
@@ -149,7 +149,7 @@ fn features_come_from_any_model_of_the_program() {
     fs::write(place.path("model_1.safetensors"), run.weights()[0]).unwrap();
     let call = adapt(&place, "--from model_1.safetensors --out whole");
     assert_eq!(call.code, Some(0), "{}", call.stderr);
-    // The features alone do as well, and are smaller.
+    // A smaller file with only the features works as well.
     let call = place.call(["features", "model_1.safetensors"]);
     assert_eq!(call.code, Some(0), "{}", call.stderr);
     let call = adapt(&place, "--from features.safetensors --out alone");
@@ -157,20 +157,20 @@ fn features_come_from_any_model_of_the_program() {
     let model = |out: &str| fs::read(place.path(out).join("model.safetensors")).unwrap();
     assert_eq!(model("alone"), model("whole"));
     assert!(fs::metadata(place.path("features.safetensors")).unwrap().len() < 10_000);
-    // An adaptation's folder stands for its model.
+    // A run folder of `adapt` can be used as a model.
     for model in ["whole", "whole/model.safetensors"] {
         let call = place.call(["features", model, "--out", &format!("{}.features", model.len())]);
         assert_eq!(call.code, Some(0), "{}", call.stderr);
     }
     assert_eq!(fs::read(place.path("5.features")).unwrap(), fs::read(place.path("23.features")).unwrap());
-    // But they tell no classes apart.
+    // But features alone cannot classify.
     let call = place.call(["predict", "--from", "features.safetensors", "pictures/dark/0.png"]);
     assert_eq!(call.code, Some(2));
-    assert!(call.stderr.contains("features.safetensors: holds features alone, without a head"), "{}", call.stderr);
+    assert!(call.stderr.contains("features.safetensors: holds only features, no head"), "{}", call.stderr);
 }
 
 #[test]
-fn the_features_of_the_repository_are_of_the_program() {
+fn the_bundled_features_are_reproduced_by_the_program() {
     let place = Place::new();
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("features/built-in.safetensors");
     let call = place.call(["features", shipped.to_str().unwrap(), "--out", "again.safetensors"]);
@@ -179,7 +179,7 @@ fn the_features_of_the_repository_are_of_the_program() {
 }
 
 #[test]
-fn predictions_come_as_table_csv_or_json_with_as_many_classes_as_asked_for() {
+fn predictions_are_printed_as_table_csv_or_json() {
     let place = adapted();
     let predict = |flags: &[&str]| {
         let pictures = ["pictures/dark/0.png", "pictures/light/3.bmp"];
@@ -190,7 +190,7 @@ fn predictions_come_as_table_csv_or_json_with_as_many_classes_as_asked_for() {
     assert_eq!(rows[0], ["picture", "rank", "class", "probability"]);
     assert_eq!(rows[1][..3], ["pictures/dark/0.png", "1", "dark"]);
     assert_eq!(rows[2][..3], ["pictures/dark/0.png", "2", "light"]);
-    assert_eq!(rows.len(), 5, "two classes are all there are: {csv}");
+    assert_eq!(rows.len(), 5, "the model has only two classes: {csv}");
     let sum: f64 = rows[1..3].iter().map(|row| row[3].parse::<f64>().unwrap()).sum();
     assert!((sum - 1.0).abs() < 1e-6, "{csv}");
 
@@ -208,7 +208,7 @@ fn predictions_come_as_table_csv_or_json_with_as_many_classes_as_asked_for() {
 }
 
 #[test]
-fn paths_come_from_standard_input_and_what_cannot_be_read_is_told_at_the_end() {
+fn predict_reads_paths_from_standard_input() {
     let place = adapted();
     let call = predict_from_stdin(&place, "csv", b"pictures/dark/0.png\n\nnowhere.png\r\npictures/light/0.png");
     assert_eq!(call.code, Some(2));
@@ -232,7 +232,7 @@ fn predict_from_stdin(place: &Place, format: &str, paths: &[u8]) -> Call {
 
 #[cfg(unix)]
 #[test]
-fn names_that_are_not_text_stay_apart() {
+fn names_that_are_not_utf_8_stay_distinct() {
     use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
     let place = adapted();
     let names = [&b"caf\xe9.png"[..], b"caf\xe8.png", b"a\nb.png", br"a\nb.png"];
@@ -255,7 +255,7 @@ fn names_that_are_not_text_stay_apart() {
 }
 
 #[test]
-fn what_is_not_a_class_is_left_out() {
+fn system_files_and_output_folders_are_ignored() {
     let place = Place::new();
     let folder = folder(&place);
     for left in ["__MACOSX", "lost+found", "__pycache__", "dark/@eaDir"] {
@@ -264,7 +264,7 @@ fn what_is_not_a_class_is_left_out() {
     for left in ["__MACOSX/._dark", "dark/Thumbs.db", "light/desktop.ini"] {
         fs::write(folder.join(left), "x").unwrap();
     }
-    // The second time there is the first one's run, below the default folder and beside the pictures.
+    // The second and third runs find the earlier run folders among the pictures.
     for out in [&[][..], &["--out", "mine"], &["--out", "last"]] {
         let mut command = place.command([&["adapt", ".", "--strict", "--epochs", "1"], out].concat());
         let call = Call::from(command.current_dir(&folder).output().unwrap());
@@ -277,7 +277,7 @@ fn what_is_not_a_class_is_left_out() {
 
 #[cfg(unix)]
 #[test]
-fn a_reader_who_has_enough_ends_predict_quietly() {
+fn predict_ends_quietly_if_its_output_is_closed() {
     let place = adapted();
     let mut command = place.command(["predict", "--from", "run", "pictures/dark/0.png"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -287,7 +287,7 @@ fn a_reader_who_has_enough_ends_predict_quietly() {
 }
 
 #[test]
-fn mistakes_are_told_in_one_line_and_nothing_is_written() {
+fn user_errors_are_one_line_and_write_nothing() {
     let place = Place::new();
     let folder = folder(&place);
     fs::create_dir_all(place.path("few/cat")).unwrap();
@@ -295,13 +295,13 @@ fn mistakes_are_told_in_one_line_and_nothing_is_written() {
     for name in ["cat/1.png", "cat/2.png", "dog/1.png"] {
         fs::copy(folder.join("dark/0.png"), place.path("few").join(name)).unwrap();
     }
-    fs::write(place.path("few/dog/2.png"), "no picture").unwrap();
+    fs::write(place.path("few/dog/2.png"), "not a picture").unwrap();
     for (line, words) in [
         ("adapt", "<FOLDER>"),
-        ("adapt nowhere", "nowhere: no such folder; expected a folder with a folder of pictures for each class"),
-        ("adapt pictures/dark/0.png", "is a file; expected a folder"),
-        ("adapt pictures/dark", "has no folders in it, and 10 files"),
-        ("adapt few", "few: class dog has 1 picture that can be read; expected at least 2"),
+        ("adapt nowhere", "nowhere: no such folder; expected one folder of pictures per class"),
+        ("adapt pictures/dark/0.png", "is a file; expected one folder of pictures per class"),
+        ("adapt pictures/dark", "has no folders and 10 files"),
+        ("adapt few", "few: class dog has 1 readable picture; expected at least 2"),
         ("adapt pictures --validation 1", "'--validation <SHARE>': expected a share between 0 and 1"),
         ("adapt pictures --validation -0.5", "expected a share between 0 and 1"),
         ("adapt pictures --from nowhere", "--from: nowhere: no such file"),
@@ -323,7 +323,7 @@ fn mistakes_are_told_in_one_line_and_nothing_is_written() {
 }
 
 #[test]
-fn json_is_alone_on_standard_output_and_quiet_prints_the_end_alone() {
+fn with_json_standard_output_is_only_json_and_quiet_prints_only_the_end() {
     let place = Place::new();
     folder(&place);
     let call = adapt(&place, "--json --out run");

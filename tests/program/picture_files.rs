@@ -1,4 +1,4 @@
-//! Picture files of every kind as the network sees them: formats, orientation, transparency, damage.
+//! Decoding picture files: formats, orientation, transparency, damage.
 
 use std::{
     fs,
@@ -25,12 +25,12 @@ fn pixel(pixels: &Pixels, x: usize, y: usize) -> [u8; 3] {
     [0, 1, 2].map(|channel| pixels[channel * SIDE * SIDE + y * SIDE + x])
 }
 
-/// The colours in the middle of the quarters: top left, top right, bottom left, bottom right.
+/// The colours at the centres of the quarters: top left, top right, bottom left, bottom right.
 fn quarters(pixels: &Pixels) -> [[u8; 3]; 4] {
     [(8, 8), (24, 8), (8, 24), (24, 24)].map(|(x, y)| pixel(pixels, x, y))
 }
 
-/// A picture of four quarters, none of which is like another.
+/// A picture of four quarters of different colours.
 fn asymmetric(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
         Rgb(match (x < width / 2, y < height / 2) {
@@ -61,7 +61,7 @@ fn refusal(path: &Path) -> String {
 }
 
 #[test]
-fn every_format_is_told_by_its_bytes_whatever_the_name() {
+fn formats_are_detected_by_content_not_by_name() {
     let place = Place::new();
     for (format, exact) in [
         (ImageFormat::Png, true),
@@ -90,7 +90,7 @@ fn a_picture_of_the_right_size_keeps_every_bit() {
 }
 
 #[test]
-fn of_a_long_picture_the_middle_counts() {
+fn the_central_square_of_a_picture_is_used() {
     let place = Place::new();
     let bands = |along: u32| Rgb([RED, GREEN, BLUE][(along / 50) as usize]);
     let wide = RgbImage::from_fn(150, 50, |x, _| bands(x));
@@ -101,13 +101,13 @@ fn of_a_long_picture_the_middle_counts() {
             assert_eq!(pixel(&pixels, x, y), GREEN, "column {x}, row {y}");
         }
     }
-    // As narrow as can be.
+    // A single column.
     let line = RgbImage::from_pixel(1, 900, Rgb(BLUE));
     let pixels = file::read(&saved(&place, "x.png", line, ImageFormat::Png)).unwrap();
     assert_eq!(quarters(&pixels), [BLUE; 4]);
 }
 
-/// An EXIF block that holds an orientation and nothing else.
+/// An EXIF block with only an orientation.
 fn exif(orientation: u8) -> Vec<u8> {
     let mut tiff = b"MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0".to_vec();
     tiff.extend([orientation, 0, 0, 0, 0, 0, 0]);
@@ -115,9 +115,9 @@ fn exif(orientation: u8) -> Vec<u8> {
 }
 
 #[test]
-fn each_of_the_eight_orientations_is_turned_upright() {
+fn all_eight_orientations_are_applied() {
     let place = Place::new();
-    // Stored are [RED GREEN / BLUE GREY]; this is what EXIF says shall be seen.
+    // The stored quarters are [RED GREEN / BLUE GREY]; these are the upright ones for each EXIF orientation.
     let upright = [
         [RED, GREEN, BLUE, GREY],
         [GREEN, RED, GREY, BLUE],
@@ -140,7 +140,7 @@ fn each_of_the_eight_orientations_is_turned_upright() {
 }
 
 #[test]
-fn transparency_lies_on_white() {
+fn transparency_is_blended_with_white() {
     let place = Place::new();
     let picture = image::RgbaImage::from_fn(64, 64, |x, y| match (x < 32, y < 32) {
         (true, true) => image::Rgba([0, 0, 0, 0]),
@@ -156,7 +156,7 @@ fn transparency_lies_on_white() {
 }
 
 #[test]
-fn grey_and_deep_pictures_become_red_green_and_blue() {
+fn grey_and_16_bit_pictures_become_8_bit_rgb() {
     let place = Place::new();
     let grey = image::GrayImage::from_pixel(50, 40, image::Luma([77]));
     let grey_alpha = image::GrayAlphaImage::from_pixel(50, 40, image::LumaA([77, 255]));
@@ -170,7 +170,7 @@ fn grey_and_deep_pictures_become_red_green_and_blue() {
 }
 
 #[test]
-fn what_is_not_a_picture_says_what_it_is() {
+fn other_files_are_refused_with_what_they_are() {
     let place = Place::new();
     fs::create_dir(place.path("folder.png")).unwrap();
     assert!(refusal(&place.path("missing.png")).contains("no such file"));
@@ -185,14 +185,14 @@ fn what_is_not_a_picture_says_what_it_is() {
         (&[0; 100], "begins with zeros"),
         (&sample("arithmetic.jpg"), "is an arithmetic-coded JPEG, which is not supported; save it as a baseline"),
         (&sample("lossless.jpg"), "is a lossless JPEG"),
-        (&sample("no-screen.gif"), "announces 0 x 0 pixels"),
+        (&sample("no-screen.gif"), "claims 0 x 0 pixels"),
     ] {
         let text = decoded(bytes).unwrap_err();
         assert!(text.contains(words), "{words}: {text}");
     }
 }
 
-/// A picture that fuzzing starts from.
+/// A picture of the fuzzing corpus.
 fn sample(name: &str) -> Vec<u8> {
     fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/picture").join(name)).unwrap()
 }
@@ -205,7 +205,7 @@ fn decoded(bytes: &[u8]) -> Result<Box<Pixels>, String> {
 }
 
 #[test]
-fn a_cut_picture_is_refused_wherever_it_was_cut() {
+fn truncated_pictures_are_refused() {
     for name in [
         "baseline.jpg",
         "progressive.jpg",
@@ -226,7 +226,7 @@ fn a_cut_picture_is_refused_wherever_it_was_cut() {
         for percent in 1..100 {
             let at = whole.len() * percent / 100;
             assert!(decoded(&whole[..at]).is_err(), "{name}: {percent} %");
-            // A card that fails leaves zeros; some programs add an end marker to whatever they have.
+            // A failing memory card leaves zeros; some programs append an end marker to partial data.
             if name.ends_with("jpg") {
                 let zeros = [&whole[..at], &vec![0; whole.len() - at]].concat();
                 assert!(decoded(&zeros).is_err(), "{name}: zeros after {percent} %");
@@ -238,7 +238,7 @@ fn a_cut_picture_is_refused_wherever_it_was_cut() {
 }
 
 #[test]
-fn what_cameras_and_programs_add_or_leave_out_does_no_harm() {
+fn common_deviations_of_cameras_and_programs_are_accepted() {
     let jpeg = sample("baseline.jpg");
     let end = jpeg.len() - 2;
     let frame = jpeg.windows(2).position(|two| two == b"\xff\xc0").unwrap();
@@ -258,7 +258,7 @@ fn what_cameras_and_programs_add_or_leave_out_does_no_harm() {
 }
 
 #[test]
-fn both_checksums_of_a_png_count_and_its_orientation_wherever_it_is() {
+fn both_checksums_of_a_png_are_checked_and_a_late_orientation_is_applied() {
     let place = Place::new();
     let whole = fs::read(saved(&place, "x.png", asymmetric(64, 64), ImageFormat::Png)).unwrap();
     let chunk = |kind: &[u8], data: &[u8]| {
@@ -279,26 +279,26 @@ fn both_checksums_of_a_png_count_and_its_orientation_wherever_it_is() {
 }
 
 #[test]
-fn damage_is_told_and_never_a_panic() {
+fn damage_is_an_error_and_never_a_panic() {
     let place = Place::new();
     for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP, ImageFormat::Bmp, ImageFormat::Gif] {
         let whole = fs::read(saved(&place, "whole", asymmetric(20, 20), format)).unwrap();
-        // A header alone is not a picture.
+        // Only a header.
         let text = decoded(&whole[..whole.len().min(26)]).unwrap_err();
         assert!(text.starts_with("is damaged: "), "{format:?}: {text}");
         for position in (0..whole.len()).step_by(1 + whole.len() / 60) {
             let mut flipped = whole.clone();
             flipped[position] ^= 0x55;
-            // Some damage shows in no checksum; what counts is that there is an answer.
+            // Some damage goes undetected; it must not panic.
             let _ = decoded(&flipped);
         }
     }
 }
 
 #[test]
-fn a_picture_that_would_fill_the_memory_is_refused_by_its_header() {
+fn pictures_that_need_too_much_memory_are_refused_by_their_headers() {
     let place = Place::new();
-    // Each is a small file that announces a large picture.
+    // Each is a small file that claims to be a large picture.
     let bmp = fs::read(saved(&place, "x.bmp", asymmetric(4, 4), ImageFormat::Bmp)).unwrap();
     let side = 40_000_u32.to_le_bytes();
     let bmp = [&bmp[..18], &side, &side, &bmp[26..]].concat();
@@ -313,23 +313,23 @@ fn a_picture_that_would_fill_the_memory_is_refused_by_its_header() {
         let path = place.path(name);
         fs::write(&path, bytes).unwrap();
         let text = refusal(&path);
-        assert!(text.contains("announces") && text.contains("expected at most 150 million"), "{name}: {text}");
+        assert!(text.contains("claims") && text.contains("expected at most 150 million"), "{name}: {text}");
     }
-    // Few enough pixels, which take too much all the same.
+    // Few enough pixels, but too much memory to decode.
     let text = decoded(&sample("large-progressive.jpg")).unwrap_err();
     let text = text.replace(NBSP, " ");
-    assert!(text.contains("12000 x 12000 pixels, which take 1.04 GB to decode; expected at most 750 MB"), "{text}");
+    assert!(text.contains("12000 x 12000 pixels, which need 1.04 GB to decode; expected at most 750 MB"), "{text}");
     assert!(decoded(&sample("wide.png")).unwrap_err().contains("a row of more than 64 MB"));
     assert!(decoded(&sample("profile-of-16-MB.png")).is_ok());
 }
 
 #[test]
-fn the_program_predicts_what_is_a_picture_and_tells_what_is_none() {
+fn predict_skips_unreadable_files_and_reports_them() {
     let place = Place::new();
     let run = place.run("");
     fs::write(place.path("model"), run.weights()[0]).unwrap();
     let picture = asymmetric(20, 20);
-    // Mislabelled, grey, deep, animated: the same picture, or as good.
+    // The same picture with a wrong extension, in grey, with 16 bits, animated.
     saved(&place, "right.png", picture.clone(), ImageFormat::Png);
     saved(&place, "mislabelled.jpg", picture.clone(), ImageFormat::Png);
     saved(&place, "grey.png", DynamicImage::from(picture.clone()).into_luma8(), ImageFormat::Png);
@@ -341,7 +341,7 @@ fn the_program_predicts_what_is_a_picture_and_tells_what_is_none() {
     }
     drop(frames);
     let first = file::read(&place.path("animated.gif")).unwrap();
-    assert_eq!(quarters(&first), [RED, GREEN, BLUE, GREY], "the first frame counts");
+    assert_eq!(quarters(&first), [RED, GREEN, BLUE, GREY], "the first frame is used");
 
     let mut huge = fs::read(saved(&place, "huge.bmp", picture, ImageFormat::Bmp)).unwrap();
     huge[18..26].copy_from_slice(&[0x40, 0x9c, 0, 0, 0x40, 0x9c, 0, 0]);
@@ -352,7 +352,7 @@ fn the_program_predicts_what_is_a_picture_and_tells_what_is_none() {
     fs::write(place.path("empty.png"), "").unwrap();
     let good = ["right.png", "mislabelled.jpg", "grey.png", "deep.png", "animated.gif"];
     let bad = [
-        ("huge.bmp", "announces 40000 x 40000 pixels"),
+        ("huge.bmp", "claims 40000 x 40000 pixels"),
         ("cut.png", "is damaged: "),
         ("text.png", "is not a PNG, JPEG, WebP, BMP or GIF file"),
         ("empty.png", "is empty (0 bytes)"),

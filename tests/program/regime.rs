@@ -1,16 +1,16 @@
-//! How a network is trained: schedules, changes of pictures, presets.
+//! Training options: schedules, augmentation, early stopping, presets.
 
 use crate::invocation::{Place, small_run};
 
 #[test]
-fn schedules_and_changes_of_pictures_change_the_weights_and_are_repeated_by_the_config() {
+fn schedules_and_augmentation_change_the_weights_and_are_in_the_config() {
     let plain = Place::new().run("--epochs 2");
     for flags in
         ["--schedule cosine", "--schedule one-cycle", "--augment flip", "--augment crop", "--augment flip,crop"]
     {
         let place = Place::new();
         let first = place.run(&format!("--epochs 2 {flags}"));
-        assert!(first.weights()[0] != plain.weights()[0], "{flags} does nothing");
+        assert!(first.weights()[0] != plain.weights()[0], "{flags} has no effect");
         std::fs::rename(place.path("run"), place.path("first")).unwrap();
         let call = place.call(["--config", "first/config.toml", "--threads", "3", "--out", "run"]);
         assert_eq!(call.code, Some(0), "{flags}: {}", call.stderr);
@@ -24,12 +24,12 @@ fn schedules_and_changes_of_pictures_change_the_weights_and_are_repeated_by_the_
 }
 
 #[test]
-fn changed_pictures_leave_no_cache_and_say_so() {
+fn augmentation_turns_the_cache_off_and_says_so() {
     let place = Place::new();
     let run = place.run("--augment flip");
-    let told = run.call.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(told.contains("seed 1; random augmentation: flip"), "{told}");
-    assert!(told.contains("cache off: features of augmented pictures"), "{told}");
+    let said = run.call.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("seed 1; random augmentation: flip"), "{said}");
+    assert!(said.contains("cache off: features of augmented pictures"), "{said}");
     let call = Place::new().call_run("--augment flip --cache on");
     assert_eq!(call.code, Some(2));
     assert!(call.stderr.contains("--cache on: the features of pictures that --augment changes"), "{}", call.stderr);
@@ -44,7 +44,7 @@ fn changed_pictures_leave_no_cache_and_say_so() {
 }
 
 #[test]
-fn early_stopping_ends_a_training_and_takes_back_its_best_weights() {
+fn early_stopping_restores_the_best_weights() {
     let run = Place::new().run("--epochs 40 --early-stopping 2 --learning-rate 0.02");
     let summary = run.summary();
     for name in ["model_1", "model_2"] {
@@ -68,7 +68,7 @@ fn early_stopping_ends_a_training_and_takes_back_its_best_weights() {
 }
 
 #[test]
-fn a_preset_gives_way_to_a_file_and_to_the_command_line() {
+fn settings_files_and_flags_override_a_preset() {
     let place = Place::new();
     let data = small_run("").into_iter().nth(2).unwrap();
     std::fs::write(place.path("settings.toml"), "limit = 16\nepochs = 2\nfilters = 2\ndense = 3").unwrap();

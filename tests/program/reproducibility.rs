@@ -1,41 +1,41 @@
-//! The same bits for the same seed, whatever the threads, the cache, the SIMD level.
+//! The same seed gives the same bits, regardless of threads, cache and SIMD level.
 
 use thawline_tensor::simd::Level;
 
 use crate::invocation::{Place, Run};
 
-/// Two epochs with a last batch that is smaller, so that shuffles, dropout and sums all matter.
+/// Two epochs with a smaller last batch, so that shuffles, dropout and sums all matter.
 const FLAGS: &str = "--epochs 2 --limit 90 --batch-size 40";
 
 fn run(flags: &str) -> Run {
-    // The folder may go: everything is read while it is there.
+    // Leaked so that the folder outlives the returned run.
     let place = Box::leak(Box::new(Place::new()));
     place.run(&format!("{FLAGS} {flags}"))
 }
 
 fn assert_same_bits(flags: &str, other_flags: &str) {
-    let (one, other) = (run(flags), run(other_flags));
-    assert_eq!(one.metrics(), other.metrics(), "{flags} and {other_flags}: the metrics differ");
-    assert!(one.weights() == other.weights(), "{flags} and {other_flags}: the weights differ");
+    let (first, second) = (run(flags), run(other_flags));
+    assert_eq!(first.metrics(), second.metrics(), "{flags} and {other_flags}: the metrics differ");
+    assert!(first.weights() == second.weights(), "{flags} and {other_flags}: the weights differ");
 }
 
 #[test]
-fn the_threads_do_not_matter() {
+fn threads_do_not_change_the_result() {
     for threads in [2, 3, 4, 8] {
         assert_same_bits("--threads 1", &format!("--threads {threads}"));
     }
 }
 
 #[test]
-fn the_same_seed_gives_the_same_weights_and_another_others() {
+fn the_seed_decides_the_weights() {
     assert_same_bits("", "--seed 1");
-    let (one, other) = (run("--seed 1"), run("--seed 2"));
-    let ([a1, a2], [b1, b2]) = (one.weights(), other.weights());
+    let (first, second) = (run("--seed 1"), run("--seed 2"));
+    let ([a1, a2], [b1, b2]) = (first.weights(), second.weights());
     assert!(a1 != b1 && a2 != b2);
 }
 
 #[test]
-fn kept_features_and_recomputed_ones_are_the_same() {
+fn cached_and_recomputed_features_give_the_same_result() {
     assert_same_bits("--cache on", "--cache off");
     assert_same_bits("--cache auto --freeze conv2d_1", "--cache off --freeze conv2d_1");
     assert_eq!(run("--cache off").summary()["model_2"]["features_seconds"], 0.0);

@@ -1,4 +1,4 @@
-//! Interrupted runs: by a signal, by a kill at any moment, by damage; and how they go on.
+//! Resuming runs that were interrupted by a signal, killed at any moment, or damaged.
 
 use std::{fs, time::Duration};
 
@@ -12,29 +12,29 @@ use crate::invocation::{Call, Place, Run, names, small_run};
 /// Two epochs of three steps for each model.
 const FLAGS: &str = "--epochs 2 --limit 90 --batch-size 40 --out run";
 
-/// A record without what a clock or the system measured: times, rates, the date, peak memory.
+/// A record without times, rates, the date and peak memory.
 fn timeless(run: &Run) -> RunRecord {
     let mut record = RunRecord::from_json(run.read("summary.json")).unwrap();
-    let still = |model: &mut ModelRecord| {
+    let clear_times = |model: &mut ModelRecord| {
         (model.total_seconds, model.features_seconds, model.images_per_second) = (1.0, 0.0, 1.0);
         model.history.iter_mut().for_each(|row: &mut EpochRow| row.seconds = 1.0);
     };
-    record.model_1.iter_mut().for_each(still);
-    still(&mut record.model_2);
+    record.model_1.iter_mut().for_each(clear_times);
+    clear_times(&mut record.model_2);
     record.environment.date.clear();
     record.peak_memory_bytes = None;
     record
 }
 
-/// That two runs have the same weights, metrics, pictures and report, but for times. The report follows from the record
-/// and the pictures alone, so it is drawn again from the records without times.
+/// Asserts that two runs have the same weights, metrics, pictures and report, except for times. The report depends only on
+/// the record and the pictures, so it is made again from the records without times.
 pub fn assert_same(run: &Run, other: &Run, what: &str) {
     assert!(run.weights() == other.weights(), "{what}: the weights differ");
     assert_eq!(run.metrics(), other.metrics(), "{what}: the metrics differ");
-    let [one, two] = [run, other].map(timeless);
-    assert_eq!(one, two, "{what}: the records differ");
+    let [first, second] = [run, other].map(timeless);
+    assert_eq!(first, second, "{what}: the records differ");
     let draw = |record: &RunRecord| report::render(record, &ReportPictures::default());
-    assert!(draw(&one) == draw(&two), "{what}: the reports differ");
+    assert!(draw(&first) == draw(&second), "{what}: the reports differ");
     assert!(run.files.keys().eq(other.files.keys()), "{what}: {:?}", other.files.keys());
     for name in ["pictures/source.png", "pictures/target.png", "config.toml"] {
         assert!(run.read(name) == other.read(name), "{what}: {name} differs");
@@ -52,7 +52,7 @@ fn resume(place: &Place, flags: &str) -> Call {
 }
 
 #[test]
-fn a_finished_run_has_nothing_left_to_do() {
+fn resuming_a_finished_run_does_nothing() {
     let place = Place::new();
     let run = place.run("");
     let call = resume(&place, "");
@@ -63,7 +63,7 @@ fn a_finished_run_has_nothing_left_to_do() {
 }
 
 #[test]
-fn a_finished_run_whose_report_is_gone_has_it_drawn_again() {
+fn resuming_a_finished_run_restores_a_missing_report() {
     let place = Place::new();
     let run = place.run("");
     for lost in ["report.html", "plots"] {
@@ -109,7 +109,7 @@ fn folders_that_cannot_be_resumed() {
 }
 
 #[test]
-fn settings_that_are_none_of_the_runs_are_named_with_their_line() {
+fn invalid_settings_of_a_run_are_named_with_their_line() {
     let place = Place::new();
     place.run("");
     let path = place.path("run/config.toml");
@@ -124,18 +124,15 @@ fn settings_that_are_none_of_the_runs_are_named_with_their_line() {
     };
     for (text, words) in [
         (format!("{config}epoch = 3\n"), format!("line {}: there is no setting 'epoch' of this run; ", lines + 1)),
-        (format!("{config}\nepochs = 3\n"), format!("line {}: this key is there twice", lines + 2)),
-        (
-            config.replace("epochs = 1", "epochs = \"one\""),
-            ": expected a whole number from 0 on, found \"one\"".to_owned(),
-        ),
+        (format!("{config}\nepochs = 3\n"), format!("line {}: this key occurs twice", lines + 2)),
+        (config.replace("epochs = 1", "epochs = \"one\""), ": expected a whole number >= 0, found \"one\"".to_owned()),
         (config.replace("epochs = 1\n", ""), "line 1: epochs is missing".to_owned()),
         (
             config.replace("filters = [8, 8]", "filters = [8]"),
             "expected an array of length 2, found 1 values".to_owned(),
         ),
         (format!("{config}\u{1}"), format!("line {}: ", lines + 1)),
-        // What a flag may not say, a folder may not say either.
+        // Values that the flags refuse.
         (config.replace("epochs = 1", "epochs = 0"), "'0' for '--epochs <N>': expected a whole number".to_owned()),
         (config.replace("batch-size = 32", "batch-size = 0"), "'0' for '--batch-size <N>'".to_owned()),
         (format!("early-stopping = 0\n{config}"), "line 1: invalid value '0' for '--early-stopping <N>'".to_owned()),
@@ -184,7 +181,7 @@ mod unix {
         assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
     }
 
-    /// A place with a run of many epochs, interrupted by a signal after the first epoch's line.
+    /// A run of many epochs, interrupted by a signal after the first epoch's line.
     fn interrupted(signal: &str) -> (Place, Call) {
         interrupted_in(OsStr::new("run"), signal)
     }
@@ -205,7 +202,7 @@ mod unix {
     }
 
     #[test]
-    fn an_interrupted_run_prints_the_command_that_goes_on() {
+    fn an_interrupted_run_prints_the_command_that_resumes_it() {
         let whole = {
             let place = Place::new();
             let flags = FLAGS.replace("--epochs 2", "--epochs 40").replace("--out run", "--out=run");
@@ -222,7 +219,7 @@ mod unix {
             );
             let files = names(&place.path("run"));
             assert!(files.contains(&"checkpoint-model_1.safetensors".to_owned()), "{files:?}");
-            // The command as it was printed, in a shell.
+            // Runs the printed command in a shell.
             let mut shell = Command::new("sh");
             shell.args(["-c", command]).current_dir(place.path("")).env_remove("THAWLINE_DATA");
             let resumed = Call::from(shell.output().unwrap());
@@ -232,7 +229,7 @@ mod unix {
     }
 
     #[test]
-    fn the_command_that_goes_on_fits_any_name() {
+    fn the_printed_command_quotes_any_name() {
         let (place, call) = interrupted_in(OsStr::from_bytes(b"-it's \xff"), "-INT");
         let (_, command) = call.stderr.trim_end().split_once("; resume with: ").unwrap();
         let mut shell = Command::new("sh");
@@ -241,9 +238,9 @@ mod unix {
         assert_eq!(resumed.code, Some(0), "{command}: {}", resumed.stderr);
     }
 
-    /// Whenever the process ends, the run goes on to the same end.
+    /// A run can be killed at any moment and resumed to the same result.
     #[test]
-    fn a_run_that_is_killed_again_and_again_ends_the_same() {
+    fn a_run_that_is_killed_repeatedly_gives_the_same_result() {
         let began = Instant::now();
         let whole = uninterrupted();
         let time = began.elapsed();
@@ -252,23 +249,23 @@ mod unix {
         while kills < most {
             let place = Place::new();
             for attempt in 0.. {
-                let begun = place.path("run/config.toml").exists();
-                let line = if begun { vec!["run".into(), "--resume".into(), "run".into()] } else { small_run(FLAGS) };
+                let started = place.path("run/config.toml").exists();
+                let line = if started { vec!["run".into(), "--resume".into(), "run".into()] } else { small_run(FLAGS) };
                 let mut child = place.command(line).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-                // Spread over the run's time, at other moments in each round; the last attempts are let live.
+                // Kills are spread over the run's duration, at other moments in each round. The last attempts may finish.
                 let moment = time.mul_f64(f64::from((kills * 7 + attempt * 3) % most) / f64::from(most));
                 if kills < most && attempt < 5 {
                     thread::sleep(moment);
                     send("-KILL", &child);
                     kills += 1;
                 }
-                resumed += u32::from(begun);
+                resumed += u32::from(started);
                 let _ = child.wait();
                 let call = Call::from(child.wait_with_output().unwrap());
                 if call.code == Some(0) {
                     break;
                 }
-                assert_eq!(call.code, None, "killed, or done: {}", call.stderr);
+                assert_eq!(call.code, None, "neither killed nor done: {}", call.stderr);
             }
             let call = place.call(["run", "--resume", "run"]);
             assert_eq!(call.code, Some(0), "{}", call.stderr);
@@ -276,21 +273,21 @@ mod unix {
             assert_same(&whole, &run, "killed");
             assert!(!run.files.keys().any(|name| name.contains("partial") || name.starts_with("checkpoint")));
         }
-        println!("{kills} kills, {resumed} times gone on");
-        assert!(resumed > 0, "some were killed after they had begun");
+        println!("{kills} kills, {resumed} resumed");
+        assert!(resumed > 0, "no run was killed after its start");
     }
 
     #[test]
-    fn a_torn_checkpoint_is_passed_over_for_the_one_before() {
+    fn a_torn_checkpoint_is_replaced_by_the_previous_one() {
         let (place, _) = interrupted("-INT");
         let [last, previous] = ["run/checkpoint-model_1.safetensors", "run/checkpoint-model_1-previous.safetensors"]
             .map(|name| place.path(name));
-        assert!(previous.exists(), "the epoch's own checkpoint");
+        assert!(previous.exists(), "no checkpoint of the epoch");
         let bytes = fs::read(&last).unwrap();
         fs::write(&last, &bytes[..bytes.len() / 2]).unwrap();
         let call = resume(&place, "--threads 1");
         assert_eq!(call.code, Some(0), "{}", call.stderr);
-        let words = "checkpoint-model_1.safetensors: is cut short or damaged";
+        let words = "checkpoint-model_1.safetensors: is truncated or damaged";
         assert!(
             call.stdout.contains(words) && call.stdout.contains("going on from the checkpoint before it"),
             "{}",
@@ -298,7 +295,7 @@ mod unix {
         );
         let torn = place.finished(call);
 
-        // Without an older one, it says what to do.
+        // Without a previous checkpoint, the error says what to do.
         let (place, _) = interrupted("-INT");
         fs::write(place.path("run/checkpoint-model_1.safetensors"), &bytes[..100]).unwrap();
         fs::remove_file(place.path("run/checkpoint-model_1-previous.safetensors")).unwrap();
@@ -306,8 +303,8 @@ mod unix {
         assert_eq!(call.code, Some(2));
         assert!(call.stderr.contains("remove this file to train model_1 from its start"), "{}", call.stderr);
         fs::remove_file(place.path("run/checkpoint-model_1.safetensors")).unwrap();
-        let anew = resume(&place, "");
-        assert_same(&torn, &place.finished(anew), "from the older checkpoint, and from the start");
+        let restarted = resume(&place, "");
+        assert_same(&torn, &place.finished(restarted), "from the previous checkpoint, and from the start");
     }
 
     #[test]
@@ -318,7 +315,7 @@ mod unix {
             .unwrap();
         let call = resume(&place, "");
         assert_eq!(call.code, Some(2));
-        let words = "run/checkpoint-model_1.safetensors: was written with other settings than those of config.toml: \
+        let words = "run/checkpoint-model_1.safetensors: was written with other settings than config.toml has: \
                      learning-rate was 0.001 and is 0.002; ";
         assert!(call.stderr.contains(words), "{}", call.stderr);
         fs::write(place.path("run/config.toml"), config).unwrap();
@@ -331,13 +328,13 @@ mod unix {
         let call = resume(&place, "--data nowhere.tar.gz");
         assert_eq!(call.code, Some(2));
         assert!(call.stderr.contains("--data: nowhere.tar.gz: no such file"), "{}", call.stderr);
-        // The same pictures from another place are the same.
+        // The same pictures at another path are accepted.
         fs::copy(crate::invocation::archive(), place.path("moved.tar.gz")).unwrap();
         assert_eq!(resume(&place, "--data moved.tar.gz").code, Some(0));
     }
 
     #[test]
-    fn a_run_that_still_runs_is_left_alone() {
+    fn a_running_run_cannot_be_resumed() {
         let place = Place::new();
         let mut command = place.command(small_run(&FLAGS.replace("--epochs 2", "--epochs 100000")));
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
@@ -349,7 +346,7 @@ mod unix {
         assert_eq!(call.code, Some(2));
         assert!(call.stderr.contains("--resume: run is in use by another process"), "{}", call.stderr);
         thread::sleep(Duration::from_millis(10));
-        // A dead process holds nothing.
+        // A dead process holds no lock.
         let child = place.command(["run", "--resume", "run"]).stdout(Stdio::null()).spawn().unwrap();
         thread::sleep(Duration::from_millis(300));
         send("-INT", &child);
@@ -358,7 +355,7 @@ mod unix {
     }
 
     #[test]
-    fn the_best_state_is_kept_and_can_be_taken_from() {
+    fn the_best_checkpoint_is_kept_and_can_be_used_as_a_model() {
         let place = Place::new();
         place.run("--epochs 3");
         for model in ["model_1", "model_2"] {

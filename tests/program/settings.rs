@@ -1,11 +1,11 @@
-//! Settings from a file.
+//! Settings files.
 
 use std::fs;
 
 use crate::invocation::{Place, small_run};
 
 #[test]
-fn a_runs_config_repeats_it() {
+fn a_run_can_be_repeated_from_its_config() {
     for flags in ["--seed 7 --dropout 0.1,0.3 --learning-rate 0.002 --head warm", "--model own.toml --freeze conv2d_1"]
     {
         let place = Place::new();
@@ -16,7 +16,7 @@ fn a_runs_config_repeats_it() {
         ]"#;
         fs::write(place.path("own.toml"), own).unwrap();
         let first = place.run(flags);
-        // It needs nothing but itself and the pictures.
+        // The config needs no other file than the pictures.
         fs::remove_file(place.path("own.toml")).unwrap();
         fs::rename(place.path("run"), place.path("first")).unwrap();
         let call = place.call(["--config", "first/config.toml", "--out", "run"]);
@@ -29,7 +29,7 @@ fn a_runs_config_repeats_it() {
 }
 
 #[test]
-fn a_config_names_the_file_of_its_features_and_what_it_must_hold() {
+fn a_config_contains_the_path_and_hash_of_its_features() {
     let place = Place::new();
     place.run("--filters 4 --dense 6");
     fs::rename(place.path("run"), place.path("first")).unwrap();
@@ -51,7 +51,7 @@ fn a_config_names_the_file_of_its_features_and_what_it_must_hold() {
 }
 
 #[test]
-fn classes_are_kept_as_labels_whatever_they_are_called() {
+fn the_config_lists_classes_by_label() {
     let place = Place::new();
     let call = place.call(["data", "synth", "named", "--train", "100", "--test", "50"]);
     assert_eq!(call.code, Some(0), "{}", call.stderr);
@@ -66,7 +66,7 @@ fn classes_are_kept_as_labels_whatever_they_are_called() {
     };
     assert_eq!(labels(&first.summary()), [5, 6, 7, 8, 9]);
 
-    // The settings taken back, and those of an older version, which wrote names.
+    // The written settings, and those of an older version, which wrote names.
     let old = config.replace("\"4,1-3\"", "\"Cat,sun\"").replace("\"5-9\"", "\"cat,Key\"");
     for (settings, expected) in [(config.to_owned(), &[5, 6, 7, 8, 9][..]), (old, &[5, 7])] {
         fs::write(place.path("settings.toml"), &settings).unwrap();
@@ -74,14 +74,14 @@ fn classes_are_kept_as_labels_whatever_they_are_called() {
         let again = place.finished(place.call(["--config", "settings.toml", "--out", "run"]));
         assert_eq!(labels(&again.summary()), expected, "{settings}");
         assert_eq!(again.weights()[1] == first.weights()[1], settings == config);
-        // A model finds its classes by their names.
+        // `eval` finds a model's classes by name.
         let line = ["eval", "--data", "named", "--json", "--from", "run/weights-model_2.safetensors"];
         let scores: serde_json::Value = serde_json::from_str(&place.call(line).stdout).unwrap();
         assert_eq!(scores["examples"], 5 * expected.len());
     }
 }
 
-/// The `config.toml` of a run with this file of settings, and these flags beside it.
+/// The `config.toml` of a run with this settings file and these flags.
 fn resolved(settings: &str, flags: &[&str]) -> toml::Table {
     let place = Place::new();
     let data = small_run("").into_iter().nth(2).unwrap();
@@ -93,11 +93,11 @@ fn resolved(settings: &str, flags: &[&str]) -> toml::Table {
 }
 
 #[test]
-fn the_command_line_wins() {
+fn flags_override_the_file() {
     let config = resolved("filters = 3\ndense = 4\nbatch-size = 6\nquiet = true", &["--dense", "5"]);
     assert_eq!(config["filters"], toml::Value::from(vec![3, 3]));
     assert_eq!((&config["dense"], &config["batch-size"]), (&5.into(), &6.into()));
-    // Also over what its flag excludes.
+    // Even if the flag excludes a setting of the file.
     let config =
         resolved("filters = [3, 4]\nfreeze = \"flatten_1\"", &["--model", "flat.toml", "--freeze", "flatten_1"]);
     assert!(!config.contains_key("filters") && config["layers"].as_array().unwrap().len() == 2);
@@ -108,12 +108,12 @@ fn the_command_line_wins() {
 }
 
 #[test]
-fn mistakes_are_named_with_file_line_and_key() {
+fn errors_name_the_file_the_line_and_the_key() {
     let place = Place::new();
     for (text, words) in [
         ("seed = 1\nepoch = 3", "line 2: unknown setting 'epoch'; expected one of preset, data, labels, source, "),
         ("config = \"x\"", "line 1: unknown setting 'config'"),
-        ("epochs = 3\nepochs = 4", "line 2: this key is there twice"),
+        ("epochs = 3\nepochs = 4", "line 2: this key occurs twice"),
         ("\n\nepochs = 0", "line 3: invalid value '0' for '--epochs <N>': expected a whole number, at least 1"),
         ("learning-rate = \"fast\"", "line 1: invalid value 'fast' for '--learning-rate <RATE>'"),
         ("quiet = 1", "line 1: unexpected value '1' for '--quiet'"),
@@ -122,10 +122,7 @@ fn mistakes_are_named_with_file_line_and_key() {
         ("filters = [1, 2, 3]", "line 1: invalid value '1,2,3' for '--filters <N[,N]>'"),
         ("epochs = ", "line 1: expected a value after the ="),
         ("epochs = 9223372036854775808", "line 1: the number is too large"),
-        (
-            "data = \"C:\\users\"",
-            "line 1: a backslash stands before the wrong letter: a path is best written in 'single",
-        ),
+        ("data = \"C:\\users\"", "line 1: unknown backslash escape: write a path in 'single"),
         ("dense = 3\nlayers = [{ type = \"Flatten\" }]", "line 2: layers cannot be used with"),
         ("layers = 3", "line 1: expected a list, found 3"),
         ("seed = 1\n\n[[layers]]\ntype = \"Conv\"", "line 3: Conv: 'Conv' is unknown; expected one of Conv2D"),

@@ -1,7 +1,7 @@
-//! Sweeps: straight, in shards, interrupted and merged, they give the same report byte for byte.
+//! A sweep gives the same report, byte for byte, whether it runs in one process, in shards, with interruptions, or merged.
 //!
-//! Reports are compared without times (`--no-times`), for no two trainings take equally long; where the records are the
-//! same ones, in whatever folders, they are compared with times too.
+//! Reports are compared without times (`--no-times`), because no two training runs take equally long. Reports from the same
+//! records are compared with times.
 
 use std::{
     collections::BTreeMap,
@@ -15,15 +15,15 @@ use thawline::sweep::record::JobRecord;
 
 use crate::invocation::{Call, Place, archive, files, names};
 
-/// Arms of all kinds: own features, shared ones, none; few pictures; the test set as validation.
+/// Arms of all kinds: with their own features, shared ones and none; with few pictures; with the test set as validation.
 const ARMS: &str =
     "tutorial,frozen,frozen-warm,scratch,frozen-random,fine-tune,head-then-all,pixels,frozen@10,scratch@10";
 
-/// Jobs of [`ARMS`] with two seeds, and with them those of stage 1.
+/// Jobs of [`ARMS`] with two seeds, without and with pretraining (stage 1).
 const JOBS: usize = 20;
 const TRAININGS: usize = JOBS + 4;
 
-/// Flags of a small sweep, unless others are given.
+/// Default flags of a small sweep.
 const SMALL: [(&str, &str); 6] = [
     ("--arms", ARMS),
     ("--seeds", "0..2"),
@@ -50,7 +50,7 @@ fn sweep(place: &Place, out: &str, flags: &str) -> Call {
     call
 }
 
-/// The files of a report in a sweep's folder or in one of its own.
+/// The files of a report, in a sweep folder or in a separate one.
 fn report(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = files(folder);
     files.retain(|name, _| !["jobs/", "weights/", "claims/", "sweep.json"].iter().any(|other| name.starts_with(other)));
@@ -65,8 +65,8 @@ fn assert_same(ours: &BTreeMap<String, Vec<u8>>, expected: &BTreeMap<String, Vec
     }
 }
 
-/// The report of a sweep that one process did without a break.
-fn straight() -> &'static BTreeMap<String, Vec<u8>> {
+/// The report of a sweep by one uninterrupted process.
+fn uninterrupted() -> &'static BTreeMap<String, Vec<u8>> {
     static REPORT: std::sync::OnceLock<BTreeMap<String, Vec<u8>>> = std::sync::OnceLock::new();
     REPORT.get_or_init(|| {
         let place = Place::new();
@@ -76,7 +76,7 @@ fn straight() -> &'static BTreeMap<String, Vec<u8>> {
 }
 
 #[test]
-fn a_sweep_leaves_its_records_and_a_report_in_every_form() {
+fn a_sweep_writes_its_records_and_all_report_files() {
     let place = Place::new();
     let call = sweep(&place, "sweep", "");
     assert!(call.stdout.contains(&format!("{JOBS} jobs + 4 pretrainings, 0 done")), "{}", call.stdout);
@@ -84,17 +84,17 @@ fn a_sweep_leaves_its_records_and_a_report_in_every_form() {
     assert!(call.stdout.ends_with("report: sweep/report.html\n"), "{}", call.stdout);
     let folder = place.path("sweep");
     assert_eq!(names(&folder.join("jobs")).len(), TRAININGS);
-    assert_eq!(names(&folder.join("weights")).len(), 4, "the weights of stage 1, and no others");
+    assert_eq!(names(&folder.join("weights")).len(), 4, "only the pretrained weights");
     let report = report(&folder);
     let expected = "arms.csv epochs.csv jobs.csv pairs.csv plots/accuracy-others.svg plots/accuracy.svg \
                     plots/differences.svg plots/loss.svg plots/reliability.svg plots/samples.svg report.html report.json";
     assert_eq!(report.keys().map(String::as_str).collect::<Vec<_>>().join(" "), expected);
 
     let page = str::from_utf8(&report["report.html"]).unwrap();
-    // The name space of SVG is no address that anyone goes to.
+    // SVG's namespace is not a link.
     let page = page.replace("http://www.w3.org/2000/svg", "");
     for outside in ["http://", "https://", "<script", "src=\"/", "url(", "@import"] {
-        assert!(!page.contains(outside), "the page needs nothing but itself: {outside}");
+        assert!(!page.contains(outside), "the page is self-contained: {outside}");
     }
     let json: serde_json::Value = serde_json::from_slice(&report["report.json"]).unwrap();
     assert_eq!(json["arms"].as_array().unwrap().len(), 12);
@@ -102,15 +102,15 @@ fn a_sweep_leaves_its_records_and_a_report_in_every_form() {
     assert_eq!(jobs.lines().count(), 1 + TRAININGS);
     assert_eq!(str::from_utf8(&report["epochs.csv"]).unwrap().lines().count(), 1 + 2 * TRAININGS);
 
-    // Nothing is left to be done; the report is written again, the same.
+    // All jobs are done; the same report is written again.
     let again = sweep(&place, "sweep", "");
     assert!(again.stdout.contains(&format!("{JOBS} jobs, {JOBS} done")), "{}", again.stdout);
-    assert_same(&self::report(&folder), straight());
-    assert_same(&report, straight());
+    assert_same(&self::report(&folder), uninterrupted());
+    assert_same(&report, uninterrupted());
 }
 
 #[test]
-fn shards_one_after_the_other_give_the_straight_report() {
+fn consecutive_shards_give_the_same_report() {
     let place = Place::new();
     let first = sweep(&place, "sweep", "--shard 2/2");
     assert!(
@@ -118,13 +118,13 @@ fn shards_one_after_the_other_give_the_straight_report() {
         "{}",
         first.stdout
     );
-    assert!(!place.path("sweep/report.html").exists(), "half a sweep is no result");
+    assert!(!place.path("sweep/report.html").exists(), "no report before the sweep is complete");
     sweep(&place, "sweep", "--shard 1/2");
-    assert_same(&report(&place.path("sweep")), straight());
+    assert_same(&report(&place.path("sweep")), uninterrupted());
 }
 
 #[test]
-fn shards_at_once_in_one_folder_give_the_straight_report() {
+fn concurrent_shards_give_the_same_report() {
     for flags in [["--shard 1/3", "--shard 2/3", "--shard 3/3"], ["", "", ""]] {
         let place = Place::new();
         let start = |flags: &str| place.command(small_sweep("sweep", flags)).stdout(Stdio::piped()).spawn().unwrap();
@@ -135,8 +135,8 @@ fn shards_at_once_in_one_folder_give_the_straight_report() {
             assert_eq!(call.code, Some(0), "{flags:?}: {}", call.stdout);
             trained += call.stdout.lines().filter(|line| is_of_a_job(line)).count();
         }
-        assert_eq!(trained, TRAININGS, "{flags:?}: no job is done twice");
-        assert_same(&report(&place.path("sweep")), straight());
+        assert_eq!(trained, TRAININGS, "{flags:?}: each job runs once");
+        assert_same(&report(&place.path("sweep")), uninterrupted());
     }
 }
 
@@ -149,12 +149,12 @@ fn shards_in_folders_of_their_own_are_merged_to_the_straight_report() {
     for order in [["part-1", "part-2", "part-3"], ["part-3", "part-1", "part-2"]] {
         let call = place.call([&["report", "--no-times", "--out", "merged"], &order[..]].concat());
         assert_eq!(call.code, Some(0), "{}", call.stderr);
-        assert_same(&report(&place.path("merged")), straight());
+        assert_same(&report(&place.path("merged")), uninterrupted());
     }
 }
 
 #[test]
-fn records_give_the_same_report_with_times_wherever_they_lie() {
+fn the_same_records_in_other_folders_give_the_same_report_with_times() {
     let place = Place::new();
     sweep(&place, "whole", "");
     let files = files(&place.path("whole"));
@@ -165,7 +165,7 @@ fn records_give_the_same_report_with_times_wherever_they_lie() {
     let records = files.iter().filter(|(name, _)| name.starts_with("jobs/"));
     for (index, (name, bytes)) in records.enumerate() {
         fs::write(place.path(["part-1", "part-2"][index % 2]).join(name), bytes).unwrap();
-        // A job that was done in both parts counts once.
+        // A job with a record in both parts counts once.
         fs::write(place.path("part-1").join(name), bytes).unwrap();
     }
     let with_times = |out: &str, folders: &[&str]| {
@@ -180,14 +180,14 @@ fn records_give_the_same_report_with_times_wherever_they_lie() {
 }
 
 #[test]
-fn threads_and_levels_do_not_show_in_the_report() {
+fn the_report_does_not_depend_on_threads_and_simd_level() {
     let place = Place::new();
     sweep(&place, "sweep", "--threads 1");
-    assert_same(&report(&place.path("sweep")), straight());
+    assert_same(&report(&place.path("sweep")), uninterrupted());
     if is_x86_with("avx512f") {
         let place = Place::new();
         sweep(&place, "sweep", "--simd avx2 --threads 3");
-        assert_same(&report(&place.path("sweep")), straight());
+        assert_same(&report(&place.path("sweep")), uninterrupted());
     }
 }
 
@@ -196,10 +196,10 @@ fn is_x86_with(feature: &str) -> bool {
 }
 
 #[test]
-fn an_interrupted_sweep_goes_on_to_the_straight_report() {
+fn a_resumed_sweep_gives_the_same_report() {
     for (signal, code) in [("-INT", Some(130)), ("-TERM", Some(143)), ("-KILL", None)] {
         let place = Place::new();
-        // Killed after 1 job, after 2 more, and so on, at whatever moment that is in the next one.
+        // Killed after 1 job, after 2 more, and so on, somewhere within the next job.
         for jobs in [1, 2, 3, 5] {
             let (status, stderr) = ended_by(signal, jobs, &place);
             assert_eq!(status, code, "{signal}: {stderr}");
@@ -212,9 +212,9 @@ fn an_interrupted_sweep_goes_on_to_the_straight_report() {
         assert!((11..TRAININGS).contains(&done), "{signal}: {done} trainings were done");
         let call = sweep(&place, "sweep", "");
         let trained = call.stdout.lines().filter(|line| is_of_a_job(line)).count();
-        assert_eq!(trained, TRAININGS - done, "{signal}: what is done is not done again");
-        assert!(!["sweep", "sweep/jobs", "sweep/weights"].into_iter().any(partial), "{signal}: a torn file is left");
-        assert_same(&report(&place.path("sweep")), straight());
+        assert_eq!(trained, TRAININGS - done, "{signal}: finished jobs are not repeated");
+        assert!(!["sweep", "sweep/jobs", "sweep/weights"].into_iter().any(partial), "{signal}: temporary file left");
+        assert_same(&report(&place.path("sweep")), uninterrupted());
     }
 }
 
@@ -224,9 +224,9 @@ fn is_of_a_job(line: &str) -> bool {
     first.split_once('/').is_some_and(|(done, of)| done.parse::<u32>().is_ok() && of.parse::<u32>().is_ok())
 }
 
-/// Starts the sweep, waits for so many jobs, sends a signal; the exit code and what was said.
+/// Starts the sweep, waits for `jobs` jobs and sends a signal. Returns the exit code and standard error.
 fn ended_by(signal: &str, jobs: usize, place: &Place) -> (Option<i32>, String) {
-    // One thread is slow enough that the sweep is not over before the signal arrives.
+    // With one thread the sweep is slow enough to be interrupted.
     let mut command = place.command(small_sweep("sweep", "--threads 1"));
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
@@ -258,7 +258,7 @@ fn a_signal_ends_the_wait_for_a_lock_that_another_process_holds() {
 }
 
 #[test]
-fn a_report_replaces_no_other_files_unless_it_is_forced_to() {
+fn a_report_replaces_other_files_only_with_force() {
     let place = Place::new();
     let run = place.run("");
     sweep(&place, "sweep", "--arms pixels");
@@ -285,7 +285,7 @@ fn a_report_replaces_no_other_files_unless_it_is_forced_to() {
 }
 
 #[test]
-fn the_plan_is_shown_without_doing_anything() {
+fn a_dry_run_prints_the_plan_and_writes_nothing() {
     let place = Place::new();
     let call = sweep(&place, "sweep", "--dry-run --shard 2/4");
     let expected =
@@ -309,7 +309,7 @@ fn recipes_are_chosen_on_held_out_pictures_and_shown() {
         let trials = files.filter_map(|name| Some(name.strip_suffix(".json")?.to_owned()));
         let trials: Vec<JobRecord> =
             trials.filter(|name| name.starts_with(&format!("try-{base}-"))).map(|name| record(&name)).collect();
-        assert_eq!(trials.len(), 9, "as many for each");
+        assert_eq!(trials.len(), 9, "equally many for each arm");
         let best = trials.iter().map(held_out).fold(0.0, f64::max);
         for seed in [3, 4] {
             let chosen = record(&format!("{base}-seed-{seed}")).arm.recipe;
@@ -321,20 +321,20 @@ fn recipes_are_chosen_on_held_out_pictures_and_shown() {
     assert_eq!((record("scratch-long-seed-4").history.len(), record("scratch-seed-4").history.len()), (2, 1));
     let page = fs::read_to_string(place.path("sweep/report.html")).unwrap();
     assert!(page.contains("What was tried") && page.contains("try-fine-tune-3e-3-one-cycle"));
-    // Another process does no trial again, and comes to the same recipes.
+    // Another process repeats no trial and chooses the same recipes.
     let again = sweep(&place, "sweep", flags);
     assert!(again.stdout.contains("8 jobs + 18 trials, 26 done"), "{}", again.stdout);
 }
 
 #[test]
-fn splits_go_both_ways() {
+fn splits_are_trained_in_both_directions() {
     let place = Place::new();
     let call = sweep(&place, "sweep", "--arms splits --splits 4 --seeds 0 --epochs 1");
     assert!(call.stdout.contains("8 jobs + 8 pretrainings, 0 done"), "{}", call.stdout);
 }
 
 #[test]
-fn mistakes_are_one_line_and_leave_nothing_behind() {
+fn user_errors_are_one_line_and_leave_no_files() {
     let place = Place::new();
     let data = archive().to_str().unwrap();
     for (flags, words) in [
@@ -366,7 +366,7 @@ fn mistakes_are_one_line_and_leave_nothing_behind() {
 }
 
 #[test]
-fn folders_that_are_no_sweep_or_another_one_are_refused() {
+fn folders_without_a_sweep_or_with_another_one_are_refused() {
     let place = Place::new();
     sweep(&place, "sweep", "--arms pixels");
     let refused = |line: &str, words: &str| {
@@ -392,14 +392,14 @@ fn folders_that_are_no_sweep_or_another_one_are_refused() {
     let call = place.call(small_sweep("sweep", "--arms pixels"));
     assert!(call.code == Some(2) && call.stderr.contains("remove it to run the job again"));
 
-    // One digit, and the files that macOS puts beside those of others.
+    // One changed digit, and the files that macOS adds on foreign file systems.
     fs::write(&record, whole.replacen("\"nll\": 1.", "\"nll\": 0.", 1)).unwrap();
     refused("report sweep", "pixels-seed-0.json: not a job record: it is damaged or was changed");
     fs::write(&record, &whole).unwrap();
     fs::write(place.path("sweep/jobs/._pixels-seed-0.json"), b"\0\x05\x16\x07\0\x02\0\0Mac OS X").unwrap();
     assert_eq!(place.call(["report", "sweep"]).code, Some(0));
 
-    // A record that tells another story than one of the same job elsewhere.
+    // A record with another result than the same job's record elsewhere.
     fs::create_dir_all(place.path("forged/jobs")).unwrap();
     fs::copy(place.path("sweep/sweep.json"), place.path("forged/sweep.json")).unwrap();
     let mut other = JobRecord::parse(whole.as_bytes()).unwrap();
@@ -407,6 +407,7 @@ fn folders_that_are_no_sweep_or_another_one_are_refused() {
     fs::write(place.path("forged/jobs/pixels-seed-0.json"), other.to_json()).unwrap();
     refused("report sweep forged", "have different results for pixels, seed 0");
 
+    // A sweep of an older format.
     let settings = fs::read_to_string(place.path("sweep/sweep.json")).unwrap();
     fs::write(place.path("sweep/sweep.json"), settings.replacen("\"format\": 3", "\"format\": 2", 1)).unwrap();
     let words = "a sweep of format 2 by Thawline 0.1.0, and this program reads format 3: its protocol differs";
@@ -414,7 +415,7 @@ fn folders_that_are_no_sweep_or_another_one_are_refused() {
     let call = place.call(small_sweep("sweep", "--arms pixels"));
     assert!(call.code == Some(2) && call.stderr.contains(words), "{}", call.stderr);
 
-    // An unknown setting would be ignored.
+    // An unknown setting.
     fs::write(place.path("sweep/sweep.json"), settings.replacen('{', "{\"rate\": 1,", 1)).unwrap();
     refused("report sweep", "sweep.json: 'rate' is unknown");
 }

@@ -1,4 +1,4 @@
-//! What reaches the terminal.
+//! Hostile and long names on the terminal.
 
 use std::fs;
 
@@ -9,11 +9,11 @@ use thawline::{
 
 use crate::invocation::{Call, Place, archive};
 
-/// As the name of a folder, a file, a flag, a key: it would clear the screen, turn the text around and forge a line.
+/// As the name of a folder, file, flag or key, it would clear the screen, reverse the text and forge a line.
 #[cfg(unix)]
 const HOSTILE: &str = "x\nerror: forged\u{1b}[2J\u{9b}31m\u{202e}\r";
 
-/// Nothing that a terminal acts on, and no line that is not the program's.
+/// Asserts that the output has no control characters and no forged line.
 fn assert_printable(call: &Call, line: &[&str]) {
     let text = call.stdout.clone() + &call.stderr;
     let hidden = |c: char| c != '\n' && (c.is_control() || ('\u{202a}'..='\u{202e}').contains(&c));
@@ -27,7 +27,7 @@ fn assert_printable(call: &Call, line: &[&str]) {
 
 #[test]
 #[cfg(unix)]
-fn no_name_moves_the_cursor_or_forges_a_line() {
+fn names_cannot_move_the_cursor_or_forge_a_line() {
     let place = Place::new();
     let at = |name: &str| format!("{HOSTILE}/{name}");
     fs::create_dir(place.path(HOSTILE)).unwrap();
@@ -38,7 +38,7 @@ fn no_name_moves_the_cursor_or_forges_a_line() {
     for class in ["a", "b"] {
         let folder = place.path(&pictures).join(class);
         fs::create_dir_all(&folder).unwrap();
-        fs::write(folder.join(HOSTILE.replace('/', "")), "no picture").unwrap();
+        fs::write(folder.join(HOSTILE.replace('/', "")), "not a picture").unwrap();
         for number in 0..3 {
             image::RgbImage::new(9, 9).save(folder.join(format!("{number}.png"))).unwrap();
         }
@@ -92,7 +92,7 @@ fn no_name_moves_the_cursor_or_forges_a_line() {
 }
 
 #[test]
-fn names_of_any_length_and_kind_are_shown_cut_and_are_no_formulas() {
+fn long_names_are_cut_and_csv_cells_are_not_formulas() {
     let place = Place::new();
     let architecture = Architecture::from(Tutorial { filters: [2, 2], dense: 2, ..Tutorial::default() });
     let network = architecture.build(5, 0).unwrap();

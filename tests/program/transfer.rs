@@ -1,4 +1,4 @@
-//! Model_2's head, fresh or warm, and where the network is cut.
+//! model_2's head, fresh or warm, and the last frozen layer.
 
 use safetensors::SafeTensors;
 
@@ -9,11 +9,11 @@ fn tensor(file: &[u8], name: &str) -> Vec<u8> {
     SafeTensors::deserialize(file).unwrap().tensor(name).unwrap().data().to_vec()
 }
 
-/// A rate so small that training moves no weight further than its last bits.
+/// A learning rate so small that training changes only the last bits of the weights.
 const ALMOST_STILL: &str = "--learning-rate 1e-12";
 
 #[test]
-fn frozen_tensors_keep_every_bit_and_the_head_moves() {
+fn frozen_tensors_are_unchanged_and_the_head_is_trained() {
     let run = Place::new().run("--head warm");
     let [model_1, model_2] = run.weights();
     for name in ["conv2d_1/kernel", "conv2d_1/bias", "conv2d_2/kernel", "conv2d_2/bias"] {
@@ -25,7 +25,7 @@ fn frozen_tensors_keep_every_bit_and_the_head_moves() {
 }
 
 #[test]
-fn a_warm_head_begins_where_the_first_ended_and_a_fresh_one_does_not() {
+fn a_warm_head_starts_from_model_1s_and_a_fresh_one_does_not() {
     let distance = |head: &str| {
         let run = Place::new().run(&format!("--head {head} {ALMOST_STILL}"));
         assert_eq!(run.summary()["head"], head);
@@ -41,7 +41,7 @@ fn a_warm_head_begins_where_the_first_ended_and_a_fresh_one_does_not() {
 }
 
 #[test]
-fn the_cut_can_be_elsewhere() {
+fn freeze_sets_the_last_frozen_layer() {
     let run = Place::new().run("--freeze conv2d_1");
     let summary = run.summary();
     let frozen: Vec<&str> =
@@ -51,7 +51,7 @@ fn the_cut_can_be_elsewhere() {
     assert_eq!(tensor(model_1, "conv2d_1/kernel"), tensor(model_2, "conv2d_1/kernel"));
     assert_ne!(tensor(model_1, "conv2d_2/kernel"), tensor(model_2, "conv2d_2/kernel"));
 
-    // Behind a random layer nothing can be kept, and the frozen layer there still keeps its bits.
+    // After a dropout layer features cannot be cached, but frozen layers are unchanged there, too.
     let run = Place::new().run("--freeze dense_1");
     let [model_1, model_2] = run.weights();
     assert_eq!(tensor(model_1, "dense_1/kernel"), tensor(model_2, "dense_1/kernel"));
@@ -59,7 +59,7 @@ fn the_cut_can_be_elsewhere() {
 }
 
 #[test]
-fn halves_may_have_different_numbers_of_classes() {
+fn source_and_target_may_have_different_numbers_of_classes() {
     let run = Place::new().run("--source 0-2 --target 5-9");
     let [model_1, model_2] = run.weights();
     assert_eq!(tensor(model_1, "dense_2/bias").len(), 3 * 4);

@@ -1,32 +1,32 @@
-//! Taking times in alternation.
+//! Times several things in alternation.
 
-/// Something that is timed.
+/// A thing to time.
 pub struct Run {
     pub name: String,
-    /// What one run amounts to, in any unit: rates are compared, not times.
+    /// The work of one run, in any unit: rates are compared, not times.
     pub amount: f64,
     pub run: Box<dyn FnMut() + Send>,
 }
 
-/// How much faster one thing has to be than another, by their names.
+/// A required ratio between the rates of two things.
 pub struct Floor {
     pub faster: &'static str,
     pub slower: &'static str,
     pub at_least: f64,
 }
 
-/// A name with what was measured.
+/// The measured rate of a thing.
 pub struct Rate {
     name: String,
     rate: f64,
 }
 
 impl Floor {
-    /// How much faster it was.
+    /// The measured ratio.
     pub fn ratio(&self, rates: &[Rate]) -> f64 {
         let rate = |name: &str| {
             let found = rates.iter().find(|rate| rate.name == name);
-            found.unwrap_or_else(|| panic!("nothing is called {name}")).rate
+            found.unwrap_or_else(|| panic!("no run is called {name}")).rate
         };
         rate(self.faster) / rate(self.slower)
     }
@@ -34,8 +34,8 @@ impl Floor {
 
 const ROUNDS: usize = 7;
 
-/// Runs each thing in every round, twice: the first run brings its operands into the cache. The rates are those of the
-/// median times.
+/// Runs each thing twice per round; the first run brings its operands into the cache. The rates are computed from the median
+/// times.
 pub fn in_alternation(runs: &mut [Run]) -> Vec<Rate> {
     let mut times = vec![Vec::new(); runs.len()];
     for _ in 0..ROUNDS {
@@ -53,14 +53,14 @@ pub fn in_alternation(runs: &mut [Run]) -> Vec<Rate> {
     rates.collect()
 }
 
-/// The time that the thread has spent on a CPU: other programs do not lengthen it.
+/// The thread's CPU time, which other programs do not affect.
 #[cfg(unix)]
 fn cpu_seconds() -> f64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     time.tv_sec as f64 + 1e-9 * time.tv_nsec as f64
 }
 
-/// The time on the wall, where there is no other.
+/// Wall-clock time, where CPU time is not available.
 #[cfg(not(unix))]
 fn cpu_seconds() -> f64 {
     static BEGAN: std::sync::LazyLock<std::time::Instant> = std::sync::LazyLock::new(std::time::Instant::now);

@@ -1,4 +1,4 @@
-//! What is compared, and the floors.
+//! The kernels that are compared, and the required ratios.
 
 use std::sync::Arc;
 
@@ -15,20 +15,20 @@ use thawline_tensor::{
 
 use crate::alternation::{Floor, Run};
 
-/// Things to time, and by how much they have to differ.
+/// Kernels to time, and the required ratios between them.
 pub struct Contestants {
     pub runs: Vec<Run>,
     pub floors: Vec<Floor>,
 }
 
-/// Pictures of a convolution.
+/// Batch size of a convolution.
 const IMAGES: usize = 8;
 const NAIVE_IMAGES: usize = 2;
 
 const PRODUCT: product::Case = product::Case { name: "product", form: Form::AB, shape: [512, 512, 512] };
 
 impl Contestants {
-    /// The same product at every level that the CPU has.
+    /// The same product at every supported level.
     pub fn of_all_levels() -> Self {
         let levels = Level::ALL.into_iter().filter(|level| level.is_supported());
         let runs = levels.map(|level| workload(format!("product at {level}"), Product::new(PRODUCT, level))).collect();
@@ -38,13 +38,13 @@ impl Contestants {
         }
         if Level::Avx512.is_supported() {
             floors.push(Floor { faster: "product at avx512", slower: "product at portable", at_least: 2.0 });
-            // On CPUs that compute 512 bits in two halves they are level.
+            // They are equally fast on CPUs that execute 512-bit operations as two halves.
             floors.push(Floor { faster: "product at avx512", slower: "product at avx2", at_least: 0.9 });
         }
         Self { runs, floors }
     }
 
-    /// Kernels at the process's level, against each other and against the peak.
+    /// Kernels at the process's level, compared with each other and with the peak.
     pub fn of_this_level() -> Self {
         let level = Level::current();
         let mut runs = vec![peak(level), workload("product".to_owned(), Product::new(PRODUCT, level))];
@@ -63,8 +63,7 @@ impl Contestants {
 
 fn floors(level: Level) -> Vec<Floor> {
     let floor = |faster, slower, at_least| Floor { faster, slower, at_least };
-    // The fewer registers, the more of the loads wait; and the naive loops are vectorised by the compiler to what every
-    // x86-64 has.
+    // With fewer registers, more loads stall. The compiler vectorises the naive loops for baseline x86-64.
     let [of_peak, winograd_of_peak, of_naive] = match level {
         Level::Avx512 => [0.6, 1.4, 4.0],
         Level::Avx2 => [0.5, 1.2, 4.0],
@@ -85,7 +84,7 @@ fn floors(level: Level) -> Vec<Floor> {
     ]
 }
 
-/// Runs that stand for their operations by the direct method.
+/// A run measured in the FLOPs of the direct method.
 fn workload(name: String, mut workload: impl Workload + 'static) -> Run {
     workload.check().unwrap_or_else(|error| panic!("{name} is wrong: {error}"));
     Run { name, amount: workload.work().flops as f64, run: Box::new(move || workload.run()) }
@@ -101,7 +100,7 @@ fn peak(level: Level) -> Run {
     Run { name: "peak".to_owned(), amount: flops as f64, run: Box::new(run) }
 }
 
-/// conv2 with the ReLU and the pool behind it, folded into its output and one after the other.
+/// conv2 with ReLU and pooling, fused and as separate passes.
 fn pooled() -> [Run; 2] {
     let network = |input: [usize; 3], layers: Vec<Box<dyn Layer>>| {
         let named = layers.into_iter().enumerate();

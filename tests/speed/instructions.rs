@@ -1,8 +1,8 @@
-//! How many instructions a kernel takes: a number that no busy machine, no clock and no cache changes.
+//! Counts the instructions of a kernel: a number that does not depend on load, clock or cache.
 //!
-//! A child process runs the kernels; this one traces the child's thread and lets it go one instruction at a time
-//! (`ptrace(2)`), between two signals that the child sends to itself. That needs no counters of the CPU, which virtual
-//! machines seldom pass on, and knows every instruction, which valgrind does not.
+//! A child process runs the kernels; this one single-steps the child's thread with `ptrace(2)`, between two signals that the
+//! child sends itself. That needs no performance counters, which virtual machines rarely provide, and supports every
+//! instruction, unlike valgrind.
 
 use std::{
     env,
@@ -30,15 +30,15 @@ use thawline_tensor::{
     threads::with_threads,
 };
 
-/// What the child sends itself before and behind what is counted.
+/// The signal that the child sends itself before and after the counted code.
 const MARK: Signal = Signal::SIGUSR1;
 
-/// The levels whose instructions a kernel loses where it is not inlined; the portable level's are switched on everywhere.
+/// The levels at which a kernel that is not inlined loses its instruction set. The portable level needs none.
 const LEVELS: [Level; 2] = [Level::Avx2, Level::Avx512];
 
-/// The kernels, and the instructions that they may take at [`LEVELS`] for sixteen multiply-adds: a quarter more than were
-/// counted with rustc 1.95. The fewest possible are two at AVX2 and one at AVX-512; these kernels are small, so packing,
-/// transforms and edges weigh much.
+/// The kernels, and the instructions that they may take at [`LEVELS`] per sixteen multiply-adds: 25 % more than counted with
+/// rustc 1.95. The minimum is two at AVX2 and one at AVX-512; packing, transforms and edges weigh heavily in these small
+/// kernels.
 const CEILINGS: [(&str, [f64; 2]); 4] = [
     ("product", [8.5, 3.4]),
     ("forward, implicit", [8.0, 2.7]),
@@ -46,21 +46,21 @@ const CEILINGS: [(&str, [f64; 2]); 4] = [
     ("input gradient, winograd", [12.5, 11.1]),
 ];
 
-/// Counts at each of [`LEVELS`] that the CPU has; gives the kernels that take more than they may.
+/// Counts at each supported one of [`LEVELS`]. Returns the kernels that take too many instructions.
 pub fn compare() -> String {
     let mut failed = String::new();
     for (index, level) in LEVELS.into_iter().enumerate().filter(|(_, level)| level.is_supported()) {
         let counts = match count_at(level) {
             Ok(counts) => counts,
             Err(error @ (Errno::EPERM | Errno::ENOSYS)) => {
-                // Past the test's own output, which nobody reads when all is well.
+                // Directly to stderr: the harness hides the output of a passing test.
                 let note = "NOT COUNTED: instructions of the kernels; this system forbids tracing a child process";
-                writeln!(io::stderr(), "\n{note} ({error})").expect("stderr takes a line");
+                writeln!(io::stderr(), "\n{note} ({error})").expect("stderr can be written");
                 return String::new();
             }
-            Err(error) => panic!("the kernels can't be traced: {error}"),
+            Err(error) => panic!("the kernels cannot be traced: {error}"),
         };
-        println!("instructions for sixteen multiply-adds at {level}");
+        println!("instructions per sixteen multiply-adds at {level}");
         assert_eq!(counts.len(), CEILINGS.len(), "a ceiling for each kernel");
         for ((kernel, count), (name, ceilings)) in counts.iter().zip(&CEILINGS) {
             assert_eq!(kernel, name);
@@ -75,11 +75,11 @@ pub fn compare() -> String {
     failed
 }
 
-/// The kernels' names, and what was counted for each.
+/// The kernels' names and their counts.
 fn count_at(level: Level) -> Result<Vec<(String, f64)>, Errno> {
     let program = env::current_exe().expect("the test has a path");
     let mut child = Command::new(program)
-        .args(["--exact", "kernels_that_are_counted", "--ignored", "--nocapture"])
+        .args(["--exact", "counted_kernels", "--ignored", "--nocapture"])
         .env("THAWLINE_SIMD", level.to_string())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -87,7 +87,7 @@ fn count_at(level: Level) -> Result<Vec<(String, f64)>, Errno> {
         .expect("the test can be run");
     let counts = trace(&mut child);
     if counts.is_err() {
-        // It waits for a tracer.
+        // The child waits for a tracer.
         child.kill().expect("a child of this process");
     }
     let status = child.wait().expect("a child of this process");
@@ -97,10 +97,10 @@ fn count_at(level: Level) -> Result<Vec<(String, f64)>, Errno> {
 
 fn trace(child: &mut Child) -> Result<Vec<(String, f64)>, Errno> {
     let lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
-    // What the test harness prints is none of ours.
+    // Skips the test harness's own output.
     let mut lines = lines.map(|line| line.expect("text")).filter(|line| line.starts_with('@'));
     let mut next = || -> Vec<String> {
-        lines.next().expect("the kernels tell what they do").split('\t').map(str::to_owned).collect()
+        lines.next().expect("the child names its kernels").split('\t').map(str::to_owned).collect()
     };
     let thread = Pid::from_raw(next()[1].parse().expect("the number of a thread"));
     ptrace::seize(thread, ptrace::Options::empty())?;
@@ -119,12 +119,12 @@ fn trace(child: &mut Child) -> Result<Vec<(String, f64)>, Errno> {
         let vectors: f64 = line[2].parse().expect("a number");
         counts.push((line[1].clone(), (all - nothing) as f64 / vectors));
     }
-    // The harness still has something to say; it must not meet a closed pipe.
+    // The harness prints more, and must not find a closed pipe.
     lines.for_each(drop);
     Ok(counts)
 }
 
-/// Lets the thread go one instruction at a time until it marks again; gives how many it took.
+/// Single-steps the thread until its next mark. Returns the number of instructions.
 fn step_until_mark(thread: Pid) -> Result<u64, Errno> {
     let mut count = 0;
     loop {
@@ -139,25 +139,25 @@ fn step_until_mark(thread: Pid) -> Result<u64, Errno> {
 
 fn wait_for(thread: Pid, expected: Signal) -> Result<(), Errno> {
     let found = stop_of(thread)?;
-    assert_eq!(found, expected, "what stopped the kernels");
+    assert_eq!(found, expected, "the signal that stopped the kernels");
     Ok(())
 }
 
 fn stop_of(thread: Pid) -> Result<Signal, Errno> {
     match waitpid(thread, Some(WaitPidFlag::__WALL))? {
         WaitStatus::Stopped(_, signal) => Ok(signal),
-        other => panic!("the kernels did not stop but: {other:?}"),
+        other => panic!("the kernels did not stop: {other:?}"),
     }
 }
 
-/// The child: says what it is about to run, and marks three times: nothing lies between the first two marks, the kernel
-/// between the last two.
+/// The child: names each kernel and marks three times. Between the first two marks is nothing, between the last two the
+/// kernel.
 pub fn run_kernels() {
     let mark = || raise(MARK).expect("a signal can be sent");
     let counted = || {
         let mut kernels = kernels();
         println!("@thread\t{}", gettid());
-        io::stdin().read_line(&mut String::new()).expect("somebody traces this process");
+        io::stdin().read_line(&mut String::new()).expect("the parent traces this process");
         for (name, workload, vectors) in &mut kernels {
             println!("@kernel\t{name}\t{vectors}");
             workload.run();
@@ -172,7 +172,7 @@ pub fn run_kernels() {
     with_threads(1, counted).expect("a thread can be started");
 }
 
-/// Small ones, since each instruction costs ten microseconds: name, workload, vectors of multiply-adds.
+/// The kernels: name, workload, vectors of multiply-adds. They are small, since single-stepping takes 10 µs per instruction.
 fn kernels() -> Vec<(String, Box<dyn Workload>, f64)> {
     let product = product::Case { name: "product", form: Form::AB, shape: [56, 64, 64] };
     let mut kernels: Vec<(String, Box<dyn Workload>)> =

@@ -1,9 +1,8 @@
-//! The speed that must not be lost: floors on how much faster one kernel is than another, at every SIMD level.
+//! Guards the kernels' speed: minimum ratios between the rates of kernels, at every SIMD level.
 //!
-//! A floor is a ratio of two medians that were taken in one process, in alternation, in the thread's own CPU time. So a
-//! slow or a busy machine changes little, and a kernel that lost its inlining, its tiles or its instructions changes
-//! much: on the machine where the floors were chosen each ratio lies well above, and such an accident costs a factor of
-//! two to fifty. Where the system lets a process trace its child, instructions are counted as well.
+//! A ratio compares two medians of CPU time, measured in alternation in one process, so a slow or busy machine hardly
+//! changes it. A kernel that lost its inlining, its tiles or its instructions becomes 2 to 50 times slower and falls far
+//! below the minimum. If the system allows tracing a child process, instructions are counted as well.
 
 mod alternation;
 mod contestants;
@@ -22,21 +21,21 @@ use thawline_tensor::{simd::Level, threads::with_threads};
 use alternation::{Floor, in_alternation};
 use contestants::Contestants;
 
-/// A disturbance may spoil an attempt, an accident spoils all.
+/// Load may spoil one attempt; a slow kernel fails all.
 const ATTEMPTS: usize = 3;
 
-/// One test at a time.
+/// Runs one test at a time.
 static TURN: Mutex<()> = Mutex::new(());
 
 #[test]
-#[cfg_attr(debug_assertions, ignore = "speed is a matter of release builds: cargo test --release")]
-fn kernels_keep_their_distance() {
+#[cfg_attr(debug_assertions, ignore = "only release builds are fast: cargo test --release")]
+fn kernels_keep_their_speed_ratios() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut failed = compare("products across levels", Contestants::of_all_levels());
-    // A process computes at one level, so each level gets a process.
+    // The level is fixed per process, so each level gets its own.
     for level in Level::ALL.into_iter().filter(|level| level.is_supported()) {
         let program = env::current_exe().expect("the test has a path");
-        let arguments = ["--exact", "kernels_keep_their_distance_at_one_level", "--ignored", "--nocapture"];
+        let arguments = ["--exact", "kernels_keep_their_speed_ratios_at_one_level", "--ignored", "--nocapture"];
         let run = Command::new(program).args(arguments).env("THAWLINE_SIMD", level.to_string()).output();
         let run = run.expect("the test can be run");
         println!("{}", String::from_utf8_lossy(&run.stdout));
@@ -47,37 +46,37 @@ fn kernels_keep_their_distance() {
     assert!(
         failed.is_empty(),
         "kernels have lost speed. Has a function or closure inside a kernel lost its #[inline(always)]? Does a register \
-         tile still fit the registers? docs/performance.md tells how to look.\n{failed}"
+         tile still fit the registers? docs/performance.md explains how to look.\n{failed}"
     );
 }
 
 #[test]
-#[ignore = "run by the test above, once for each level"]
-fn kernels_keep_their_distance_at_one_level() {
+#[ignore = "run by the test above, once per level"]
+fn kernels_keep_their_speed_ratios_at_one_level() {
     let failed = compare(&format!("kernels at {}", Level::current()), Contestants::of_this_level());
     assert!(failed.is_empty(), "{failed}");
 }
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[test]
-#[cfg_attr(debug_assertions, ignore = "speed is a matter of release builds: cargo test --release")]
-fn kernels_take_no_more_instructions() {
+#[cfg_attr(debug_assertions, ignore = "only release builds are fast: cargo test --release")]
+fn kernels_take_no_more_instructions_than_before() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let failed = instructions::compare();
     assert!(
         failed.is_empty(),
-        "kernels take more instructions than they did; docs/performance.md tells how to look.\n{failed}"
+        "kernels take more instructions than they did; docs/performance.md explains how to look.\n{failed}"
     );
 }
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[test]
-#[ignore = "run by the test above, once for each level"]
-fn kernels_that_are_counted() {
+#[ignore = "run by the test above, once per level"]
+fn counted_kernels() {
     instructions::run_kernels();
 }
 
-/// Measures until every floor was reached, or often enough; prints the best ratios, and gives the floors that were missed.
+/// Measures until every minimum is reached, at most [`ATTEMPTS`] times. Prints the best ratios and returns those too low.
 fn compare(title: &str, contestants: Contestants) -> String {
     let Contestants { mut runs, floors } = contestants;
     let mut best = vec![0.0f64; floors.len()];
@@ -93,9 +92,9 @@ fn compare(title: &str, contestants: Contestants) -> String {
     let (mut table, mut missed) = (format!("{title}\n"), String::new());
     for (best, Floor { faster, slower, at_least }) in best.into_iter().zip(&floors) {
         let line = format!("  {faster:<36} / {slower:<36} {best:8.2}, at least {at_least}");
-        writeln!(table, "{line}").expect("a string takes all");
+        writeln!(table, "{line}").expect("writing to a String does not fail");
         if best < *at_least {
-            writeln!(missed, "{line}").expect("a string takes all");
+            writeln!(missed, "{line}").expect("writing to a String does not fail");
         }
     }
     println!("{table}");

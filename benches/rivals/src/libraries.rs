@@ -1,10 +1,10 @@
-//! The libraries behind one signature: C = A B, each operand with its distances from row to row and column to column.
+//! The libraries behind one signature: C = A B, with row and column strides for each operand.
 
 use faer::{Accum, MatMut, MatRef, Par};
 use thawline::commands::bench::product::{Case, Form};
 use thawline_tensor::{dispatch, kernels::gemm::{Epilogue, Matrix}, simd::Level};
 
-/// Computes a case's C from its operands, on some threads.
+/// Computes a case's C from its operands, on a number of threads.
 pub type Multiply = fn(Case, [&[f32]; 2], &mut [f32], usize);
 
 /// Thawline first.
@@ -89,7 +89,7 @@ fn faer(case: Case, [a, b]: [&[f32]; 2], c: &mut [f32], threads: usize) {
     faer::linalg::matmul::matmul(c, Accum::Replace, a, b, 1.0, parallelism);
 }
 
-/// What the libraries that take pointers rely on.
+/// Checks the sizes that the libraries with pointer interfaces rely on.
 fn require_whole(case: Case, [a, b]: [&[f32]; 2], c: &[f32]) {
     let [m, n, k] = case.shape;
     assert_eq!([a.len(), b.len(), c.len()], [m * k, k * n, m * n], "whole matrices");

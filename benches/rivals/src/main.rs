@@ -1,10 +1,10 @@
-//! Matrix products of Thawline, matrixmultiply, gemm and faer in alternation: prints a table in Markdown.
+//! Times matrix products of Thawline, matrixmultiply, gemm and faer in alternation and prints a Markdown table.
 //!
 //!     cargo run --release --manifest-path benches/rivals/Cargo.toml [-- ROUNDS]
 //!
-//! Every result is proven before it is timed. In each round everybody computes the product once; over four rounds each
-//! follows each other, whose leavings in the caches it finds, equally often. The table shows medians.
-//! `scripts/update_tables.py rivals` makes a record of it.
+//! Every result is verified before it is timed. In each round every library computes the product once; over four rounds each
+//! library follows each other one, whose data are in the caches, equally often. The table shows medians.
+//! `scripts/update_tables.py rivals` saves it as a record.
 
 mod libraries;
 
@@ -15,17 +15,17 @@ use thawline_tensor::{simd::Level, threads::with_threads};
 
 use libraries::{LIBRARIES, Multiply};
 
-/// Rounds that only warm up.
+/// Warm-up rounds.
 const WARM_UP: usize = 2;
 
-/// Set for the process that measures: the number of threads. matrixmultiply learns it from its own variable, once.
+/// Set for the measuring process: the number of threads. matrixmultiply reads it once from its own variable.
 const THREADS: &str = "RIVALS_THREADS";
 
-/// Rounds unless named.
+/// The default number of rounds.
 const ROUNDS: usize = 100;
 
-/// The order of a round; later rounds count on from it. A design balanced for what one treatment does to the next
-/// (Williams 1949): in four rounds each library follows each other once.
+/// The order of the first round; each later round adds 1. This design is balanced for carry-over effects (Williams 1949): in
+/// four rounds each library follows each other one once.
 const ORDER: [usize; LIBRARIES.len()] = [0, 1, 3, 2];
 
 fn main() {
@@ -50,7 +50,7 @@ fn main() {
     println!("\nGFLOP/s, medians of {rounds} rounds in alternation; in parentheses how many times faster Thawline is.");
 }
 
-/// Title, machine, and what must be known before any time is believed.
+/// The title, the machine and its load.
 fn heading() -> String {
     let environment = machine::environment(SystemTime::now());
     let load = load_average().map_or("unknown".to_owned(), |load| format!("{load:.2}"));

@@ -1,4 +1,4 @@
-//! A whole data set: training and test pictures, the names of the classes, and where they came from.
+//! A data set: training and test pictures, class names, and where they came from.
 
 use std::{fmt, io::Read, path::Path};
 
@@ -34,27 +34,28 @@ pub enum Source {
         /// Whether its SHA-256 is that of the archive that the authors of CIFAR published.
         official: bool,
     },
-    /// A tar archive without gzip around it, as some browsers leave it: it has no checksum of its pictures.
+    /// A tar archive without gzip, as some browsers leave it. It has no checksum of its pictures.
     Tar {
         /// Its path, or the name given to [`Dataset::from_archive`].
         name: String,
     },
-    /// A folder of `.bin` files, which have no checksum either.
+    /// A folder of `.bin` files, also without a checksum.
     Folder {
         /// Its path.
         path: String,
     },
-    /// Made in memory with [`Dataset::new`].
+    /// Created in memory with [`Dataset::new`].
     Memory,
 }
 
 impl Dataset {
-    /// Reads CIFAR-10 or CIFAR-100, whichever is at `path`:
+    /// Reads the CIFAR-10 or CIFAR-100 data at `path`, which is
     ///
-    /// - a `.tar.gz` archive, as downloaded, or the `.tar` that some browsers make of it;
+    /// - a `.tar.gz` archive as downloaded, or a `.tar` that a browser has unpacked;
     /// - a folder of the archive's files (`data_batch_1.bin`, ..., or `train.bin`, ...);
-    /// - a folder that contains such an archive or folder. Among official names the archive is preferred, because it
-    ///   has a checksum, and CIFAR-10 is preferred to CIFAR-100; under other names there must be only one.
+    /// - or a folder that contains such an archive or folder. If it contains several under their official names, an
+    ///   archive is preferred to a folder, because it has a checksum, and CIFAR-10 to CIFAR-100. Of data under other names
+    ///   there must be only one.
     ///
     /// ```no_run
     /// let dataset = thawline_cifar::Dataset::open("data/cifar-10-binary.tar.gz")?;
@@ -63,14 +64,14 @@ impl Dataset {
     /// ```
     ///
     /// # Errors
-    /// If anything differs from the release: a checksum, a file too many or too few, a length, a label, a name. Files
-    /// may have fewer records than the release's, as long as the training files have equally many and not one file is
-    /// full while another is not.
+    /// If anything differs from the release: a checksum, the set of files, a length, a label, a name. Files may have fewer
+    /// records than the release's, provided that all training files have the same number and that no file is full while
+    /// another is not.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         strict::open(path.as_ref())
     }
 
-    /// Reads a `.tar.gz` archive from any source; `name` stands for it in errors and in [`Dataset::source`].
+    /// Reads a `.tar.gz` archive from any source. `name` is its name in errors and in [`Dataset::source`].
     ///
     /// # Errors
     /// As [`open`](Dataset::open).
@@ -78,13 +79,13 @@ impl Dataset {
         strict::read_archive(name, source).map_err(|fault| fault.of(name))
     }
 
-    /// Makes a data set from pictures in memory.
+    /// Creates a data set from pictures in memory.
     ///
     /// # Errors
-    /// If it could not be written and read back: pictures of another format; more pictures than the release has; a
-    /// training set that does not divide evenly among its files (five in CIFAR-10); a number of names other than the
-    /// format's number of classes; a name that is empty, repeated, longer than 64 bytes, or has control characters or
-    /// blanks at its ends.
+    /// If it could not be written and read back: the pictures have another format; there are more than in the release; the
+    /// training pictures do not divide evenly among the files (five in CIFAR-10); the number of names differs from the
+    /// number of classes; or a name is empty, repeated, longer than 64 bytes, contains control characters, or starts or
+    /// ends with a space.
     pub fn new(
         format: Format,
         train: Images,
@@ -101,7 +102,7 @@ impl Dataset {
         let expected = self.format.name();
         if let Some(other) = [&self.train, &self.test].into_iter().find(|images| images.format != self.format) {
             let found = other.format.name();
-            return Err(Fault::Files(format!("the pictures are in the format of {found}; expected {expected}")));
+            return Err(Fault::Files(format!("the pictures are in {found}'s format; expected {expected}")));
         }
         let (pictures, files) = (self.train.len(), self.format.training_files());
         if !pictures.is_multiple_of(files) {
@@ -118,7 +119,7 @@ impl Dataset {
         names::check(file(Holds::CoarseClasses), self.format.coarse_classes(), &self.coarse_classes)
     }
 
-    /// Which of the two data sets this is (or has the layout of).
+    /// The data set's format: CIFAR-10's or CIFAR-100's.
     pub fn format(&self) -> Format {
         self.format
     }
@@ -133,7 +134,7 @@ impl Dataset {
         &self.test
     }
 
-    /// The names of the classes, from the release's own file: label `l` is called `classes()[l]`.
+    /// The names of the classes, from the release's file. The name of label `l` is `classes()[l]`.
     pub fn classes(&self) -> &[String] {
         if self.train.coarsely_labelled { &self.coarse_classes } else { &self.classes }
     }
@@ -143,24 +144,24 @@ impl Dataset {
         &self.coarse_classes
     }
 
-    /// The same pictures labelled by CIFAR-100's coarse classes: [`Image::label`](crate::Image::label) is then the
-    /// coarse label, and [`Dataset::classes`] has the coarse names. Writing and hashing are not affected. `None` for
-    /// CIFAR-10, which has no coarse labels.
+    /// Switches to CIFAR-100's coarse classes: [`Image::label`](crate::Image::label) becomes the coarse label, and
+    /// [`Dataset::classes`] returns the coarse names. Writing and hashing are not affected. Returns `None` for CIFAR-10,
+    /// which has no coarse labels.
     pub fn by_coarse_label(mut self) -> Option<Dataset> {
         let has_two = self.format.coarse_classes() > 0;
         (self.train.coarsely_labelled, self.test.coarsely_labelled) = (has_two, has_two);
         has_two.then_some(self)
     }
 
-    /// Where it was read from.
+    /// Where the data came from.
     pub fn source(&self) -> &Source {
         &self.source
     }
 
-    /// Identifies the data, however they were stored: the SHA-256, in hexadecimal, of all records (labels and
-    /// pixels), training files first. The same as `cat data_batch_?.bin test_batch.bin | sha256sum`.
+    /// The SHA-256, in hexadecimal, of all records (labels and pixels), training files first: the output of
+    /// `cat data_batch_?.bin test_batch.bin | sha256sum`. It identifies the data regardless of how they were stored.
     ///
-    /// Each call computes it: 0.1 s for 60,000 pictures on a CPU with SHA instructions, 0.5 s without.
+    /// Each call computes it, which takes 0.1 s for 60,000 pictures on a CPU with SHA instructions and 0.5 s without.
     pub fn sha256(&self) -> String {
         let mut hash = Sha256::new();
         for records in self.train.batches.iter().chain(&self.test.batches) {
@@ -175,13 +176,13 @@ pub(crate) fn hexadecimal(hash: Sha256) -> String {
 }
 
 impl Source {
-    /// Whether this is known to be the archive that the authors of CIFAR published.
+    /// Whether this is verified to be the archive that the authors of CIFAR published.
     pub fn is_official(&self) -> bool {
         matches!(self, Source::Archive { official: true, .. })
     }
 }
 
-/// A short phrase: where from, and whether it is the official release.
+/// A short phrase: the place, and whether it is the official release.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -189,7 +190,7 @@ impl fmt::Display for Source {
             Source::Archive { name, .. } => write!(f, "{name} (not the official release)"),
             Source::Tar { name } => write!(f, "{name} (unpacked from gzip, not verified to be the official release)"),
             Source::Folder { path } => write!(f, "{path} (a folder, not verified to be the official release)"),
-            Source::Memory => write!(f, "pictures made in memory"),
+            Source::Memory => write!(f, "pictures in memory"),
         }
     }
 }

@@ -1,8 +1,8 @@
-//! What can go wrong, each told in one line: where, what was found, what was expected, what to do.
+//! Errors. Each is one line: where, what was found, what was expected, what to do.
 
 use std::{fmt, io};
 
-/// Why pictures could not be read, made or written, as one printable line that names the file or folder.
+/// Why pictures could not be read, created or written: one printable line that names the file or folder.
 #[derive(Debug, thiserror::Error)]
 #[error("{input}: {fault}{advice}")]
 pub struct Error {
@@ -12,41 +12,41 @@ pub struct Error {
 }
 
 impl Error {
-    /// What happened.
+    /// What went wrong.
     pub fn fault(&self) -> &Fault {
         &self.fault
     }
 
-    /// Whether the machine failed (a read error, a full disk, no memory) and the same call may succeed later.
-    /// Otherwise the path or its contents are wrong; a file that is missing or forbidden counts as wrong.
+    /// Whether the machine failed (a read error, a full disk, no memory), so that the same call may succeed later.
+    /// Otherwise the path or its contents are wrong; this includes a missing file and a lack of permission.
     pub fn is_environment_fault(&self) -> bool {
         matches!(self.fault, Fault::Machine(_))
     }
 }
 
-/// What failed, by layer from the outside in. The text says what was found, what was expected and what to do.
+/// What failed, by layer from the outermost to the innermost. The text says what was found, what was expected and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
-    /// The disk or another device failed or is full, or there is no memory.
+    /// A device failed or is full, or memory ran out.
     #[error("{0}")]
     Machine(String),
-    /// The path leads to nothing that can be opened, to a device or to several sets, or a folder to write is in use.
+    /// The path cannot be opened, or is a device or a folder of several sets; or an output folder is not empty.
     #[error("{0}")]
     Path(String),
     /// The folder contains no CIFAR data, and nothing with a similar name.
     #[error("contains no CIFAR data: {0}")]
     NoData(String),
-    /// The archive is not gzip, is cut off, fails a checksum, or goes on after its end.
+    /// The archive is not gzip, is truncated, fails a checksum, or continues after its end.
     #[error("{0}")]
     Gzip(String),
-    /// The unpacked archive is not a well-formed tar archive.
+    /// The decompressed archive is not a well-formed tar archive.
     #[error("{0}")]
     Tar(String),
-    /// The files are not those of one release: another version, a file missing, repeated, or too many.
+    /// The files are not those of one release: it is another version, or a file is missing, repeated or unexpected.
     #[error("{0}")]
     Files(String),
-    /// A file of pictures has a wrong length, a wrong number of records or a label out of range.
+    /// A file of pictures has a wrong length, a wrong number of records, or a label out of range.
     #[error("{0}")]
     Records(String),
     /// A file of class names is malformed.
@@ -55,7 +55,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// An error in what was read from `input`, or was to be written there.
+    /// An error in reading from `input` or writing to it.
     pub(crate) fn of(self, input: impl fmt::Display) -> Error {
         let is_contents = matches!(self, Fault::Tar(_) | Fault::Files(_) | Fault::Records(_) | Fault::Names(_));
         let advice = match is_contents {
@@ -65,13 +65,12 @@ impl Fault {
         Error { input: printable(input), fault: self, advice }
     }
 
-    /// An error in pictures that the caller made.
+    /// An error in pictures from the caller.
     pub(crate) fn in_memory(self) -> Error {
         Error { input: "pictures in memory".into(), fault: self, advice: "" }
     }
 
-    /// What the system said while `action` was attempted, or a fault that came through [`io::Read`] inside an
-    /// [`io::Error::other`].
+    /// An I/O error while `action` was attempted, or a fault that [`io::Read`] passed on inside an [`io::Error::other`].
     pub(crate) fn io(action: &str, error: io::Error) -> Fault {
         use io::ErrorKind::*;
         error.downcast().unwrap_or_else(|error| {
@@ -94,7 +93,7 @@ impl Fault {
     }
 }
 
-/// Escapes what could break a line or steer a terminal.
+/// Escapes control characters.
 pub(crate) fn printable(text: impl fmt::Display) -> String {
     let mut shown = String::new();
     for char in text.to_string().chars() {
@@ -108,10 +107,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_machine_is_told_from_the_input() {
+    fn machine_faults_are_distinguished_from_wrong_input() {
         use io::ErrorKind::*;
         let is_environment_fault = |kind: io::ErrorKind| {
-            // An error can cross threads and be boxed.
+            // The error can be boxed and sent to other threads.
             let error: Box<dyn std::error::Error + Send + Sync> = Box::new(Fault::io("read", kind.into()).of("x"));
             error.downcast::<Error>().unwrap().is_environment_fault()
         };

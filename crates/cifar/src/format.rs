@@ -1,36 +1,36 @@
-//! The layout of the two binary releases: what their files are called, what each holds, and how long a record is.
+//! The layout of the two binary releases: file names, contents and record lengths.
 //!
 //! Source: <https://www.cs.toronto.edu/~kriz/cifar.html>, "Binary version".
 
-/// Height and width of every picture, in pixels.
+/// Height and width of a picture, in pixels.
 pub const SIDE: usize = 32;
 
-/// Bytes of one picture: three planes (red, green, blue) of [`SIDE`] rows of [`SIDE`] pixels.
+/// Bytes of a picture: three planes (red, green, blue) of [`SIDE`] rows of [`SIDE`] pixels.
 pub const PIXEL_BYTES: usize = 3 * SIDE * SIDE;
 
 /// One of the two data sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// 10 classes; a record is 1 label byte and 3,072 pixel bytes.
+    /// 10 classes; a record is a label byte and 3,072 pixel bytes.
     Cifar10,
-    /// 100 classes in 20 coarse classes; a record is a coarse label, a fine label and 3,072 pixel bytes.
+    /// 100 classes in 20 coarse classes; a record is a coarse label byte, a fine label byte and 3,072 pixel bytes.
     Cifar100,
 }
 
-/// What one release consists of.
+/// The files of a release.
 pub(crate) struct Release {
     pub folder: &'static str,
     pub archive: &'static str,
     pub archive_bytes: u64,
     pub archive_sha256: &'static str,
-    /// In the order in which they are written.
+    /// In the order in which this crate writes them.
     pub files: &'static [ReleaseFile],
 }
 
 pub(crate) struct ReleaseFile {
     pub name: &'static str,
     pub holds: Holds,
-    /// How many records or names the release's file has.
+    /// Number of records or names in the release's file.
     pub count: usize,
 }
 
@@ -83,7 +83,7 @@ const CIFAR100: Release = Release {
 };
 
 impl Format {
-    /// Both, CIFAR-10 first.
+    /// Both formats, CIFAR-10 first.
     pub const ALL: [Format; 2] = [Format::Cifar10, Format::Cifar100];
 
     pub(crate) const fn release(self) -> &'static Release {
@@ -101,7 +101,7 @@ impl Format {
         }
     }
 
-    /// The number of classes (in CIFAR-100, of fine ones): 10 or 100.
+    /// The number of classes, in CIFAR-100 of fine classes: 10 or 100.
     pub const fn classes(self) -> usize {
         match self {
             Format::Cifar10 => 10,
@@ -117,7 +117,7 @@ impl Format {
         }
     }
 
-    /// Label bytes in front of each picture: 1 or 2.
+    /// Label bytes before each picture: 1 or 2.
     pub const fn label_bytes(self) -> usize {
         match self {
             Format::Cifar10 => 1,
@@ -125,12 +125,12 @@ impl Format {
         }
     }
 
-    /// Bytes of one record, labels and pixels: 3,073 or 3,074.
+    /// Bytes of a record, labels and pixels: 3,073 or 3,074.
     pub const fn record_bytes(self) -> usize {
         self.label_bytes() + PIXEL_BYTES
     }
 
-    /// How many training and test pictures the release has. A [`Dataset`](crate::Dataset) has no more.
+    /// The numbers of training and test pictures in the release, which are the most that a [`Dataset`](crate::Dataset) may have.
     pub const fn release_pictures(self) -> [usize; 2] {
         [50_000, 10_000]
     }
@@ -140,13 +140,13 @@ impl Format {
         self.release().files.iter().filter(|file| file.has_pictures())
     }
 
-    /// How many files the training pictures are spread over, equally many in each: 5 or 1.
+    /// The number of training files: 5 or 1.
     pub(crate) fn training_files(self) -> usize {
         self.picture_files().count() - 1
     }
 }
 
-/// Tells what a file is from its name without folder: its release, and its index in [`Release::files`].
+/// Finds a file by its name without folder: its release and its index in [`Release::files`].
 pub(crate) fn identify(name: &str) -> Option<(Format, usize)> {
     Format::ALL.into_iter().find_map(|format| {
         let index = format.release().files.iter().position(|file| file.name == name)?;
@@ -154,7 +154,7 @@ pub(crate) fn identify(name: &str) -> Option<(Format, usize)> {
     })
 }
 
-/// Recognizes the releases that this crate does not read by the path of one of their files or folders.
+/// Recognizes the Python and Matlab versions by the path of one of their files or folders.
 pub(crate) fn identify_foreign(path: &str) -> Option<&'static str> {
     match path.split('/').next()? {
         "cifar-10-batches-py" | "cifar-10-python.tar.gz" => return Some("the Python version of CIFAR-10"),

@@ -1,4 +1,4 @@
-//! Pictures as they are stored, one record after another, and as a network wants them: floats from 0 to 1.
+//! Pictures as stored, record by record, and as a network needs them: floats from 0 to 1.
 
 use std::fmt;
 
@@ -6,11 +6,11 @@ use crate::error::{Error, Fault};
 use crate::format::{Format, PIXEL_BYTES};
 use crate::records;
 
-/// Labelled pictures, in the order of the files. They stay the bytes that they are on disk.
+/// Labelled pictures in the order of the files, kept as the bytes on disk.
 #[derive(Clone)]
 pub struct Images {
     pub(crate) format: Format,
-    /// One buffer of records for each file, all with the same number of records.
+    /// The records of each file. All files have the same number.
     pub(crate) batches: Vec<Vec<u8>>,
     records_per_batch: usize,
     /// Whether [`Image::label`] is the coarse label.
@@ -30,7 +30,7 @@ pub struct Image<'a> {
 }
 
 impl Images {
-    /// Takes records as a release's file has them: for each picture the label byte (in CIFAR-100 the coarse and the
+    /// Creates pictures from records in the releases' format: for each picture a label byte (in CIFAR-100 a coarse and a
     /// fine one) and [`PIXEL_BYTES`] pixel bytes, plane by plane.
     ///
     /// # Errors
@@ -43,7 +43,7 @@ impl Images {
         Ok(Images::from_batches(format, vec![records]))
     }
 
-    /// Takes buffers whose lengths and labels have been checked.
+    /// The caller has checked the lengths and labels.
     pub(crate) fn from_batches(format: Format, batches: Vec<Vec<u8>>) -> Self {
         let records_per_batch = batches.first().map_or(0, |batch| batch.len() / format.record_bytes());
         debug_assert!(batches.iter().all(|batch| batch.len() == records_per_batch * format.record_bytes()));
@@ -55,18 +55,18 @@ impl Images {
         self.batches.len() * self.records_per_batch
     }
 
-    /// Always false: no set without pictures can be made.
+    /// Always false: a set has at least one picture.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Picture number `index`, counted from 0.
+    /// The picture at `index`, counted from 0.
     ///
     /// # Panics
     /// If `index >= self.len()`.
     pub fn get(&self, index: usize) -> Image<'_> {
         let (labels, pixels) = self.record(index).split_at(self.format.label_bytes());
-        let pixels = pixels.try_into().expect("a record ends with the pixels of one picture");
+        let pixels = pixels.try_into().expect("a record ends with the picture's pixels");
         match *labels {
             [coarse, fine] => {
                 let label = if self.coarsely_labelled { coarse } else { fine };
@@ -76,7 +76,7 @@ impl Images {
         }
     }
 
-    /// The labels and pixels of one picture as they are stored.
+    /// The labels and pixels of a picture as stored.
     pub(crate) fn record(&self, index: usize) -> &[u8] {
         assert!(index < self.len(), "picture {index} of {}", self.len());
         let (batch, record_bytes) = (&self.batches[index / self.records_per_batch], self.format.record_bytes());
@@ -96,8 +96,8 @@ impl fmt::Debug for Images {
 }
 
 impl Image<'_> {
-    /// Writes the picture as numbers from 0 to 1, exactly `f32::from(byte) / 255.0`, in the order height, width,
-    /// channel: that of Keras, and of an NHWC tensor.
+    /// Writes the pixels as floats from 0 to 1, exactly `f32::from(byte) / 255.0`, in the order height, width, channel of
+    /// an NHWC tensor.
     ///
     /// # Panics
     /// If the length of `out` is not [`PIXEL_BYTES`].

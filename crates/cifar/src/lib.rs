@@ -1,15 +1,15 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-// The reading path, all that a reader of the experiment needs: what `Dataset::open` promises (dataset.rs), what a file of
-// records is (records.rs), and how a record becomes a label and floats (`Images::get` and `Image::write_nhwc`, images.rs).
+// Start here: `Dataset::open` (dataset.rs), the record format (records.rs), and how a record becomes a label and floats
+// (`Images::get` and `Image::write_nhwc`, images.rs).
 mod dataset;
 mod format;
 mod images;
 mod names;
 mod records;
 
-// The side tour: find an archive or folder, and refuse everything in it that deviates from the release.
+// Finds an archive or folder and refuses everything that deviates from the release.
 mod strict;
 
 mod error;

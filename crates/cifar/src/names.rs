@@ -1,26 +1,25 @@
-//! Files of class names: one name a line, in the order of the labels.
+//! Files of class names: one name per line, in the order of the labels.
 
 use crate::error::Fault;
 
-/// The longest file of names that is read: far longer than a hundred names need.
+/// The longest file of names, far longer than a hundred names need.
 pub(crate) const MOST_BYTES: u64 = 16 * 1024;
 
-/// The longest name. Names go into tables and file names.
+/// The longest name: names appear in tables and file names.
 const MOST_NAME_BYTES: usize = 64;
 
-/// Takes exactly `count` names from a file's contents. Empty lines at the end, Windows line ends and a byte order mark
-/// are allowed.
+/// Parses a file of exactly `count` names. Empty lines at the end, Windows line ends and a byte order mark are allowed.
 pub(crate) fn parse(file: &str, count: usize, contents: Vec<u8>) -> Result<Vec<String>, Fault> {
     let text = String::from_utf8(contents)
         .map_err(|error| Fault::Names(format!("{file}: not UTF-8 at byte {}", error.utf8_error().valid_up_to())))?;
-    // Editors on Windows put a byte order mark in front.
+    // Some Windows editors start a file with a byte order mark.
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let names: Vec<String> = text.trim_end_matches(['\r', '\n']).lines().map(str::to_owned).collect();
     check(file, count, &names)?;
     Ok(names)
 }
 
-/// Checks that there are `count` names, each printable and different from the others.
+/// Checks that there are `count` names, printable and distinct.
 pub(crate) fn check(file: &str, count: usize, names: &[String]) -> Result<(), Fault> {
     for (index, name) in names.iter().enumerate() {
         let problem = if name.is_empty() {
@@ -30,7 +29,7 @@ pub(crate) fn check(file: &str, count: usize, names: &[String]) -> Result<(), Fa
         } else if name.contains(char::is_control) {
             format!("contains a control character, {name:?}")
         } else if name.trim() != name {
-            format!("begins or ends with a blank, {name:?}")
+            format!("starts or ends with a space, {name:?}")
         } else if let Some(earlier) = names[..index].iter().position(|other| other == name) {
             format!("repeats line {}, \"{name}\"", earlier + 1)
         } else {

@@ -1,23 +1,23 @@
-//! Files of pictures. A file is a row of records without header or separator; a record is one label byte (in CIFAR-100
-//! two, coarse and fine) and 3,072 pixel bytes. So its length and its labels are all that can be checked.
+//! Checks of picture files. A file is a sequence of records without header or separators; a record is one label byte (in
+//! CIFAR-100 two, coarse and fine) and 3,072 pixel bytes. So only the length and the labels can be checked.
 
 use crate::error::Fault;
 use crate::format::{Format, Holds, ReleaseFile};
 
-/// Returns how many records `bytes` bytes are.
+/// The number of records in `bytes` bytes.
 pub(crate) fn count(format: Format, file: &str, bytes: u64) -> Result<u64, Fault> {
     let record_bytes = format.record_bytes() as u64;
     match (bytes / record_bytes, bytes % record_bytes) {
         (0, 0) => Err(Fault::Records(format!("{file} has 0 bytes; expected at least one record of {record_bytes}"))),
         (whole, 0) => Ok(whole),
         (whole, rest) => Err(Fault::Records(format!(
-            "{file} has {bytes} bytes, which is {whole} records of {record_bytes} and {rest} bytes more; \
+            "{file} has {bytes} bytes, which is {whole} records of {record_bytes} and {rest} extra bytes; \
              expected whole records"
         ))),
     }
 }
 
-/// Checks every label of whole records.
+/// Checks the labels of all records.
 pub(crate) fn check_labels(format: Format, file: &str, records: &[u8]) -> Result<(), Fault> {
     let labels: &[(&str, usize)] = match format {
         Format::Cifar10 => &[("label", format.classes())],
@@ -48,10 +48,10 @@ pub(crate) fn check_limit(format: Format, file: &ReleaseFile, found: u64) -> Res
     Ok(())
 }
 
-/// Checks the numbers of records in one set's files, training files first, against the release and each other.
+/// Checks the numbers of records in a set's files, training files first, against the release and each other.
 ///
-/// A file that lost a record still has whole records. So the training files must be equally long, and if one file has
-/// the release's number of records, every file must.
+/// This detects a file that lost whole records: all training files must have the same number, and if one file has the
+/// release's number, all must.
 pub(crate) fn check_counts(format: Format, counts: &[usize]) -> Result<(), Fault> {
     let files: Vec<_> = format.picture_files().zip(counts.iter().copied()).collect();
     for &(file, found) in &files {
@@ -61,7 +61,7 @@ pub(crate) fn check_counts(format: Format, counts: &[usize]) -> Result<(), Fault
     for &(file, found) in &files {
         let (expected, reason) = match full {
             Some((other, _)) => {
-                (file.count, format!("as in the {} release, for {} is full", format.name(), other.name))
+                (file.count, format!("as in the {} release, since {} is full", format.name(), other.name))
             }
             None if file.holds == Holds::Test => continue,
             None => (counts[0], format!("as {} has", files[0].0.name)),

@@ -1,4 +1,4 @@
-//! Writes a data set in the format of the releases. The same data give the same bytes.
+//! Writes a data set in the releases' format. The same data give the same bytes.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -11,12 +11,12 @@ use crate::dataset::Dataset;
 use crate::error::{Error, Fault};
 use crate::format::Holds;
 
-/// The time stamp of every entry, 2009-06-04 00:00 UTC: in the past, and always the same.
+/// The time stamp of every entry, 2009-06-04 00:00 UTC: fixed, so that the bytes are reproducible.
 const TIME: u64 = 1_244_073_600;
 
 impl Dataset {
-    /// Writes the `.tar.gz` archive to any sink, and flushes it. The bytes depend only on the data and on the version
-    /// of this crate.
+    /// Writes the `.tar.gz` archive to any sink and flushes it. The bytes depend only on the data and the version of this
+    /// crate.
     ///
     /// # Errors
     /// Those of the sink.
@@ -34,10 +34,10 @@ impl Dataset {
         gzip.finish()?.flush()
     }
 
-    /// Writes the `.bin` files and the names into the folder `path`, which is made unless it exists and is empty.
+    /// Writes the `.bin` files and the class names into the folder `path`, which must be empty or is created.
     ///
-    /// Each file is flushed to the disk. If writing fails, the files written so far stay; the names come last, so that
-    /// [`Dataset::open`] never takes them for a whole set.
+    /// Each file is flushed to the disk. If writing fails, the files written so far remain; since the names are written
+    /// last, [`Dataset::open`] refuses such a folder.
     ///
     /// # Errors
     /// If `path` exists and is not an empty folder, or the system cannot write.
@@ -45,7 +45,7 @@ impl Dataset {
         let path = path.as_ref();
         let exists = fs::symlink_metadata(path).is_ok();
         if exists && !fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none()) {
-            let fault = "exists and is not an empty folder; remove it, or choose another path";
+            let fault = "already exists and is not an empty folder; remove it, or choose another path";
             return Err(Fault::Path(fault.into()).of(path.display()));
         }
         let write = || {
@@ -62,7 +62,7 @@ impl Dataset {
         write().map_err(|error| Fault::io("write", error).of(path.display()))
     }
 
-    /// The release's files in their order, each as pieces to be written one after another.
+    /// The release's files in order, each as the pieces of its content.
     fn files(&self) -> impl Iterator<Item = (&'static str, Vec<&[u8]>)> {
         let per_file = self.train.len() / self.format.training_files();
         self.format.release().files.iter().enumerate().map(move |(index, file)| {

@@ -1,16 +1,16 @@
-//! Chance with an address: every picture has a stream of its own, so it can be drawn alone, in any order, anywhere.
+//! Random streams: every picture has its own, so that pictures can be drawn independently and in any order.
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
 
-/// Sets these streams apart from every other use of the same seed.
+/// Separates these streams from all other uses of the same seed.
 const DOMAIN: &[u8; 24] = b"thawline, built-in drawn";
 
-/// A stream of random choices, fixed by a seed and a stream number.
+/// A stream of random choices, determined by a seed and a stream number.
 pub struct Chance(ChaCha8Rng);
 
 impl Chance {
-    /// The stream `stream` of `seed`, from its beginning.
+    /// The stream `stream` of `seed`, from its start.
     pub fn at(seed: u64, stream: u64) -> Self {
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());
@@ -20,7 +20,7 @@ impl Chance {
         Chance(generator)
     }
 
-    /// A number in `low..high`, in steps of 2^-24 of the way.
+    /// A number in `low..high`, in steps of 2^-24 of the range.
     pub fn within(&mut self, low: f32, high: f32) -> f32 {
         let unit = (self.0.next_u32() >> 8) as f32 / (1 << 24) as f32;
         low + (high - low) * unit
@@ -41,7 +41,7 @@ impl Chance {
         if self.happens(0.5) { 1.0 } else { -1.0 }
     }
 
-    /// A whole number in `0..bound`, by multiplication and shift (the bias, below `bound` / 2^32, is no matter here).
+    /// A whole number in `0..bound`, by multiplication and shift (the bias of less than `bound` / 2^32 does not matter here).
     pub fn below(&mut self, bound: usize) -> usize {
         ((u64::from(self.0.next_u32()) * bound as u64) >> 32) as usize
     }
@@ -51,12 +51,12 @@ impl Chance {
         low + self.below(high - low + 1)
     }
 
-    /// One of the choices, each as likely as the next.
+    /// One of the choices, all equally likely.
     pub fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len())]
     }
 
-    /// Almost a normal deviate, mean 0 and deviation 1: the sum of four random bytes, without any logarithm.
+    /// An approximately normal deviate of mean 0 and standard deviation 1: the sum of four random bytes, without logarithms.
     pub fn bell(&mut self) -> f32 {
         const MEAN: f32 = 4.0 * 127.5;
         const DEVIATION: f32 = 147.799_86; // sqrt(4 (256^2 - 1) / 12)
@@ -64,7 +64,7 @@ impl Chance {
         (sum as f32 - MEAN) / DEVIATION
     }
 
-    /// Puts the items in an order of its own (Fisher and Yates).
+    /// Shuffles the items (Fisher-Yates).
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             items.swap(last, self.below(last + 1));

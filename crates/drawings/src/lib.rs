@@ -1,14 +1,13 @@
-//! Built-in pictures: ten classes of small drawings, made from a seed, so that the program runs with no data at all.
+//! Built-in pictures: ten classes of small drawings generated from a seed, so that the program runs without a data set.
 //!
-//! The source half (fish, house, kite, sun, tree) and the target half (boat, flower, key, mushroom, umbrella) have no
-//! class in common, but they are made of the same stuff: edges, corners, arcs, rays, bars, patterned areas, the same
-//! pens and papers. So what a network learns about seeing on one half is of use on the other, which is the whole point
-//! of frozen features. Colours are dealt out without looking at the class; position, size, slant, background, clutter
-//! and grain vary. No average gives a class away: where guessing is right 20 % of the time, the nearest class mean is
-//! right about 26 % of the time on the pixels, and 57 % on their contrast with the rest of the picture.
+//! The source classes (fish, house, kite, sun, tree) and the target classes (boat, flower, key, mushroom, umbrella) are
+//! drawn from the same elements: edges, corners, arcs, rays, bars, patterned areas. So features learned on one half are
+//! useful on the other. Colours are chosen independently of the class; position, size, slant, background, clutter and
+//! grain vary. Averages do not reveal the class: chance is 20 %, and the nearest class mean classifies about 26 % of the
+//! pictures correctly from the pixels, and 57 % from their contrast with the rest of the picture.
 //!
-//! How hard they are, measured with PyTorch (the tutorial's network and settings in bf16, 3,000 training
-//! and 1,000 test pictures a half, 20 epochs; test accuracy after the last one, for picture sets of three seeds):
+//! How hard they are, measured with PyTorch (the tutorial's network and settings in bf16, 3,000 training and 1,000 test
+//! pictures per half, 20 epochs; test accuracy after the last epoch, on picture sets of three seeds):
 //!
 //! | seed | source half | target half, frozen features of the source half | target half, frozen random features |
 //! |---|---|---|---|
@@ -16,12 +15,12 @@
 //! | 2 | 90.3 % | 90.9 % | 58.3 % |
 //! | 3 | 91.6 % | 90.5 % | 51.5 % |
 //!
-//! A picture is a function of (seed, split, class, index) and of nothing else: it has a random stream of its own, and
-//! its arithmetic is the same on every machine (`+ - * /` and `sqrt`, and libm's sine instead of the system's).
-//! A picture takes some 70 microseconds, the whole default set about half a second.
+//! A picture is a function of (seed, split, class, index) alone: it has its own random stream, and its arithmetic is the
+//! same on every machine (`+ - * /` and `sqrt`, and libm's sine instead of the system's). A picture takes about 70
+//! microseconds, the default set about half a second.
 //!
-//! To read on: `shapes` are distances, `canvas` turns them into pixels, `paint` and `pen` colour them, `scene`
-//! surrounds them, and `source` and `target` are the ten drawings.
+//! The modules: `shapes` are signed distances, `canvas` turns them into pixels, `paint` and `pen` colour them, `scene`
+//! adds the surroundings, and `source` and `target` contain the ten drawings.
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
@@ -53,7 +52,7 @@ pub type Pixels = [u8; 3 * AREA];
 pub const CLASSES: [&str; 10] =
     ["fish", "house", "kite", "sun", "tree", "boat", "flower", "key", "mushroom", "umbrella"];
 
-/// Who draws each class.
+/// The drawing function of each class.
 const DRAWINGS: [fn(&mut Pen, &mut Chance); 10] = [
     source::fish,
     source::house,
@@ -67,29 +66,29 @@ const DRAWINGS: [fn(&mut Pen, &mut Chance); 10] = [
     target::umbrella,
 ];
 
-/// The seed of the set that stands in for CIFAR-10 when there is none.
+/// The seed of the default set.
 pub const SEED: u64 = 1;
 
-/// The two parts of a data set. No picture of one appears in the other.
+/// The two parts of a data set. They have no picture in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Split {
-    /// To learn from.
+    /// Training pictures.
     Train,
-    /// To be judged on.
+    /// Test pictures.
     Test,
 }
 
-/// How many pictures a set has, over all ten classes.
+/// The size of a set, over all ten classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size {
-    /// Pictures to learn from.
+    /// Number of training pictures.
     pub train: usize,
-    /// Pictures to be judged on.
+    /// Number of test pictures.
     pub test: usize,
 }
 
 impl Default for Size {
-    /// Enough to mean something, few enough for a first run of under a minute.
+    /// Enough for meaningful accuracies, and few enough for a first run of less than a minute.
     fn default() -> Self {
         Size { train: 6_000, test: 2_000 }
     }
@@ -114,17 +113,17 @@ pub fn draw(seed: u64, split: Split, class: usize, index: usize) -> Pixels {
     let palette = Palette::choose(chance);
     let canvas = &mut Canvas::new();
     scene::background(canvas, chance, &palette);
-    scene::scraps_behind(canvas, chance, &palette);
+    scene::clutter_behind(canvas, chance, &palette);
     canvas.pose(&scene::pose(chance));
     DRAWINGS[class](&mut Pen::new(canvas, chance, &palette), chance);
-    scene::scraps_before(canvas, chance, &palette);
+    scene::clutter_in_front(canvas, chance, &palette);
     scene::light_and_grain(canvas, chance);
     canvas.to_bytes()
 }
 
-/// The first `count` pictures of a split with their labels, in a shuffled order that is always the same.
+/// The first `count` pictures of a split with their labels, in a fixed shuffled order.
 ///
-/// The classes are balanced: their numbers differ by one at most. Each picture is drawn when it is asked for.
+/// The classes are balanced: their sizes differ by at most one. Each picture is drawn when the iterator reaches it.
 pub fn records(seed: u64, split: Split, count: usize) -> impl ExactSizeIterator<Item = (u8, Pixels)> {
     let mut order: Vec<usize> = (0..count).collect();
     Chance::at(seed, 2 << 60 | split as u64).shuffle(&mut order);

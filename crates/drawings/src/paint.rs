@@ -1,4 +1,4 @@
-//! Colours, textures, and the handful of them that a picture is painted with.
+//! Colours, textures, and the palette of a picture.
 
 use crate::chance::Chance;
 use crate::shapes::{Point, toward};
@@ -8,7 +8,7 @@ use crate::shapes::{Point, toward};
 pub struct Colour(pub [f32; 3]);
 
 impl Colour {
-    /// From hue (in turns: 0 red, 1/3 green, 2/3 blue), saturation and lightness, by straight lines alone.
+    /// From hue (in turns: 0 red, 1/3 green, 2/3 blue), saturation and lightness, piecewise linear.
     pub fn from_hsl(hue: f32, saturation: f32, lightness: f32) -> Colour {
         let chroma = (1.0 - (2.0 * lightness - 1.0).abs()) * saturation;
         let channel = |shift: f32| {
@@ -25,13 +25,13 @@ impl Colour {
     }
 }
 
-/// What a picture is drawn with. Nothing here knows the class: a green sun is as likely as a yellow one.
+/// The colours of a picture. They do not depend on the class: a green sun is as likely as a yellow one.
 pub struct Palette {
-    /// The two ends of the background.
+    /// The two colours of the background.
     pub ground: [Colour; 2],
-    /// The large part of the figure, then its parts; each stands out from the ground.
+    /// The figure's body, then its parts; each contrasts with the ground.
     pub figure: [Colour; 3],
-    /// Outlines and small marks: near black, or near white at night.
+    /// Outlines and small marks: nearly black, or nearly white at night.
     pub ink: Colour,
 }
 
@@ -47,7 +47,7 @@ impl Palette {
             let lightness = ground_lightness + end * chance.either_side(0.12);
             Colour::from_hsl(hue, ground_saturation, lightness.clamp(0.05, 0.95))
         });
-        // The figure keeps away from the ground both in hue and in lightness.
+        // The figure differs from the ground in hue and in lightness.
         let away = if night { 1.0 } else { -1.0 };
         let figure = std::array::from_fn(|_| {
             let hue = ground_hue + chance.within(0.15, 0.85);
@@ -71,18 +71,18 @@ pub struct Paint {
 #[derive(Clone, Copy)]
 pub enum Texture {
     Plain,
-    /// From the first colour to the second along a direction.
+    /// A gradient from the first colour to the second along a direction.
     Shaded(Point),
     /// Bands across a direction, whose length is the number of bands per unit.
     Striped(Point),
-    /// Squares, so many per unit.
+    /// Squares, with their number per unit.
     Chequered(f32),
-    /// Round spots, so many per unit.
+    /// Round spots, with their number per unit.
     Spotted(f32),
 }
 
 impl Texture {
-    /// Any texture; most surfaces are quiet ones.
+    /// Any texture, mostly a plain or shaded one.
     pub fn choose(chance: &mut Chance) -> Texture {
         let direction = toward(chance.within(0.0, 1.0));
         match chance.below(8) {
@@ -96,7 +96,7 @@ impl Texture {
 }
 
 impl Paint {
-    /// One colour all over.
+    /// A single colour.
     pub fn plain(colour: Colour) -> Paint {
         Paint { colour, second: colour, texture: Texture::Plain }
     }
@@ -115,7 +115,7 @@ impl Paint {
     }
 }
 
-/// A triangle wave of period 1 between -1 and 1: the cosine's poor relation.
+/// A triangle wave of period 1 between -1 and 1, a cheap cosine.
 #[inline(always)]
 fn wave(x: f32) -> f32 {
     1.0 - 4.0 * (x - (x + 0.5).floor()).abs()

@@ -1,11 +1,11 @@
-//! The pen: what an artist needs to know of the canvas, and the paints it was given.
+//! The pen: what the drawing functions see of the canvas and the palette.
 
 use crate::canvas::Canvas;
 use crate::chance::Chance;
 use crate::paint::{Paint, Palette, Texture};
 use crate::shapes::Shape;
 
-/// Paints for the body and the parts of a figure, ink for its marks, and whether it gets an outline.
+/// The paints of a figure's body and parts, the ink of its marks, and its outline, if any.
 pub struct Pen<'a> {
     canvas: &'a mut Canvas,
     paints: [Paint; 3],
@@ -14,7 +14,7 @@ pub struct Pen<'a> {
 }
 
 impl<'a> Pen<'a> {
-    /// A pen for a canvas already in its pose.
+    /// A pen for a canvas whose pose is set.
     pub fn new(canvas: &'a mut Canvas, chance: &mut Chance, palette: &Palette) -> Self {
         let [a, b, c] = palette.figure;
         let paints = [(a, b), (b, c), (c, a)].map(|(colour, second)| {
@@ -30,12 +30,12 @@ impl<'a> Pen<'a> {
         self.paint(shape, self.paints[0]);
     }
 
-    /// Paints a part that should look different from the body.
+    /// Paints a part in another paint than the body's.
     pub fn part(&mut self, shape: impl Shape) {
         self.paint(shape, self.paints[1]);
     }
 
-    /// Paints a small part, different from both.
+    /// Paints a small part in a third paint.
     pub fn detail(&mut self, shape: impl Shape) {
         let plain = Paint { texture: Texture::Plain, ..self.paints[2] };
         self.canvas.fill(shape, &plain);
@@ -47,7 +47,7 @@ impl<'a> Pen<'a> {
         self.canvas.fill(shape, &ink);
     }
 
-    /// A pixel's size in the drawing: no line should be much thinner.
+    /// A pixel's size in drawing units; lines should not be much thinner.
     pub fn pixel(&self) -> f32 {
         self.canvas.pixel
     }

@@ -1,27 +1,26 @@
-//! Everything in a picture that is not its subject: background, pose, clutter, light and grain.
-//!
-//! All of it is chosen the same way for every class, so none of it gives the class away.
+//! Everything in a picture except its subject: background, pose, clutter, light and grain. All of it is chosen independently
+//! of the class.
 
 use crate::canvas::{Canvas, Pose};
 use crate::chance::Chance;
 use crate::paint::{Colour, Paint, Palette, Texture};
 use crate::shapes::{Point, at, convex, disc, rectangle, rim, stroke, toward};
 
-// What makes the pictures hard: raise any of these, and a network will do worse.
+// These constants make the pictures hard: raising any of them lowers a network's accuracy.
 
-/// How far off the middle, each way; half the canvas is 1.
+/// The largest shift from the middle; half the canvas is 1.
 const SHIFT: f32 = 0.20;
-/// How small and how large; at 1 a drawing fills the canvas.
+/// The smallest and the largest scale; at 1 a drawing fills the canvas.
 const SCALE: [f32; 2] = [0.60, 0.88];
-/// How far from upright, in full turns.
+/// The largest rotation, in full turns.
 const TURN: f32 = 0.07;
-/// How many scraps lie behind the figure, and how many before it.
-const SCRAPS_BEHIND: [usize; 2] = [1, 4];
-const SCRAPS_BEFORE: [usize; 2] = [0, 1];
+/// The numbers of clutter shapes behind the figure and in front of it.
+const SHAPES_BEHIND: [usize; 2] = [1, 4];
+const SHAPES_IN_FRONT: [usize; 2] = [0, 1];
 /// The grain's standard deviation; black to white is 1.
 const GRAIN: [f32; 2] = [0.02, 0.09];
 
-/// A place and a slant for the figure.
+/// A random pose for the figure.
 pub fn pose(chance: &mut Chance) -> Pose {
     Pose {
         centre: at(chance.either_side(SHIFT), chance.either_side(SHIFT)),
@@ -54,26 +53,26 @@ pub fn background(canvas: &mut Canvas, chance: &mut Chance, palette: &Palette) {
     canvas.cover(&Paint { colour, second, texture });
 }
 
-/// Strews scraps behind the figure.
-pub fn scraps_behind(canvas: &mut Canvas, chance: &mut Chance, palette: &Palette) {
+/// Draws clutter behind the figure.
+pub fn clutter_behind(canvas: &mut Canvas, chance: &mut Chance, palette: &Palette) {
     canvas.pose(&Pose::PLAIN);
-    for _ in 0..chance.count(SCRAPS_BEHIND[0], SCRAPS_BEHIND[1]) {
+    for _ in 0..chance.count(SHAPES_BEHIND[0], SHAPES_BEHIND[1]) {
         let place = at(chance.either_side(1.1), chance.either_side(1.1));
-        scrap(canvas, chance, palette, place, 1.0);
+        clutter(canvas, chance, palette, place, 1.0);
     }
 }
 
-/// Lets a scrap cover part of the figure, rather at its border than at its heart.
-pub fn scraps_before(canvas: &mut Canvas, chance: &mut Chance, palette: &Palette) {
+/// May cover part of the figure with a shape, more likely at its border than at its centre.
+pub fn clutter_in_front(canvas: &mut Canvas, chance: &mut Chance, palette: &Palette) {
     canvas.pose(&Pose::PLAIN);
-    for _ in 0..chance.count(SCRAPS_BEFORE[0], SCRAPS_BEFORE[1]) {
+    for _ in 0..chance.count(SHAPES_IN_FRONT[0], SHAPES_IN_FRONT[1]) {
         let place = toward(chance.within(0.0, 1.0)) * chance.within(0.5, 1.1);
-        scrap(canvas, chance, palette, place, 0.7);
+        clutter(canvas, chance, palette, place, 0.7);
     }
 }
 
-/// One scrap: a line, a ring, a disc, a box or a triangle, the stuff that all ten classes are made of.
-fn scrap(canvas: &mut Canvas, chance: &mut Chance, palette: &Palette, place: Point, size: f32) {
+/// A line, ring, disc, box or triangle, of which the ten classes' drawings consist, too.
+fn clutter(canvas: &mut Canvas, chance: &mut Chance, palette: &Palette, place: Point, size: f32) {
     let shades = [palette.figure[0], palette.figure[1], palette.figure[2], palette.ground[0], palette.ink];
     let colour = chance.pick(&shades).toward(chance.pick(&palette.ground), chance.within(0.0, 0.6));
     let paint = Paint { colour, second: chance.pick(&shades), texture: Texture::choose(chance) };

@@ -1,11 +1,11 @@
-//! Shapes as signed distances: a shape is a function that says how far a point lies outside it (negative: inside).
+//! Shapes as signed distance functions: a shape maps a point to its distance from the shape, negative inside.
 //!
-//! Union, intersection and difference are then `min`, `max` and a sign, and a pixel's coverage, hence a smooth edge,
-//! is one subtraction. (Inigo Quilez, "2D distance functions", is where most of us learnt this.)
+//! Union, intersection and difference are then `min`, `max` and negation, and a pixel's coverage, for antialiased edges,
+//! is one subtraction. The classic source is Inigo Quilez, "2D distance functions".
 
 use std::ops::{Add, Mul, Sub};
 
-/// A point or an offset; x to the right, y *down*, as pictures are stored.
+/// A point or an offset; x points right, y *down*, as pictures are stored.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
     pub x: f32,
@@ -39,7 +39,7 @@ impl Point {
         self * (1.0 / self.length())
     }
 
-    /// A quarter turn: for a boundary walked clockwise on the screen, the way out.
+    /// A quarter turn: the outward normal of an edge, with corners clockwise on the screen.
     fn outward(self) -> Point {
         at(self.y, -self.x)
     }
@@ -66,16 +66,15 @@ impl Mul<f32> for Point {
     }
 }
 
-/// Anything that knows its signed distance.
+/// A signed distance function.
 pub trait Shape: Fn(Point) -> f32 + Copy {}
 impl<F: Fn(Point) -> f32 + Copy> Shape for F {}
 
-/// A disc.
 pub fn disc(centre: Point, radius: f32) -> impl Shape {
     move |p| (p - centre).length() - radius
 }
 
-/// An upright ellipse; the distance is approximate away from the edge, where nobody looks.
+/// An upright ellipse. The distance is exact only at the edge, where it matters.
 pub fn ellipse(centre: Point, half: Point) -> impl Shape {
     let thin = half.x.min(half.y);
     move |p| {
@@ -101,7 +100,7 @@ pub fn rectangle(centre: Point, half: Point) -> impl Shape {
     }
 }
 
-/// A convex polygon, its corners clockwise on the screen: the inner side of every edge at once.
+/// A convex polygon with corners clockwise on the screen: the intersection of its edges' half-planes.
 pub fn convex<const N: usize>(corners: [Point; N]) -> impl Shape {
     let mut normals = corners;
     for (i, normal) in normals.iter_mut().enumerate() {
@@ -127,37 +126,37 @@ pub fn stroke(from: Point, to: Point, width: f32) -> impl Shape {
     }
 }
 
-/// Everything higher on the picture than `y`.
+/// The half-plane above `y`.
 pub fn above(y: f32) -> impl Shape {
     move |p| p.y - y
 }
 
-/// Everything lower on the picture than `y`.
+/// The half-plane below `y`.
 pub fn below(y: f32) -> impl Shape {
     move |p| y - p.y
 }
 
-/// Everything to the left of `x`.
+/// The half-plane left of `x`.
 pub fn left_of(x: f32) -> impl Shape {
     move |p| p.x - x
 }
 
-/// Inside either shape.
+/// The union of two shapes.
 pub fn either(a: impl Shape, b: impl Shape) -> impl Shape {
     move |p| a(p).min(b(p))
 }
 
-/// Inside both shapes.
+/// The intersection of two shapes.
 pub fn both(a: impl Shape, b: impl Shape) -> impl Shape {
     move |p| a(p).max(b(p))
 }
 
-/// Inside `a` but not inside `b`.
+/// The difference `a` minus `b`.
 pub fn without(a: impl Shape, b: impl Shape) -> impl Shape {
     move |p| a(p).max(-b(p))
 }
 
-/// The edge of a shape, as a band of the given width.
+/// The edge of a shape as a band of the given width.
 pub fn rim(shape: impl Shape, width: f32) -> impl Shape {
     move |p| shape(p).abs() - width / 2.0
 }

@@ -1,6 +1,6 @@
-//! The source half: fish, house, kite, sun, tree.
+//! The source classes: fish, house, kite, sun, tree.
 //!
-//! Each drawing fills about -1..1 both ways, y down, in the pen's own paints: the colours say nothing about the class.
+//! Each drawing fills about -1..1 in both directions, with y down, in the pen's paints, which do not depend on the class.
 
 use crate::chance::Chance;
 use crate::pen::Pen;
@@ -20,7 +20,7 @@ pub fn fish(pen: &mut Pen, chance: &mut Chance) {
     let tip = at(chance.within(0.0, 0.3), -girth - 0.28);
     pen.part(convex([at(-0.35, -0.2), tip, at(0.25, -0.15)]));
 
-    // Two large discs overlap in the shape of a lens, 1.5 long and twice the girth high.
+    // The overlap of two large discs is a lens 1.5 long and twice the girth high.
     let radius = (0.75 * 0.75 + girth * girth) / (2.0 * girth);
     let lens = both(disc(at(-0.2, radius - girth), radius), disc(at(-0.2, girth - radius), radius));
     pen.body(lens);
@@ -47,7 +47,7 @@ pub fn house(pen: &mut Pen, chance: &mut Chance) {
     let flat = chance.pick(&[0.02, 0.02, 0.3]);
     pen.part(convex([at(-flat, ridge), at(flat, ridge), at(overhang, eaves), at(-overhang, eaves)]));
 
-    // The door takes one of three places, the windows take the others.
+    // The door is at one of three places, the windows at the others.
     let door = chance.below(3);
     for (place, x) in [-0.6 * half, 0.0, 0.6 * half].into_iter().enumerate() {
         if place == door {

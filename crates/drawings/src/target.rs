@@ -1,6 +1,5 @@
-//! The target half: boat, flower, key, mushroom, umbrella.
-//!
-//! Other things than the source half's, of the same stuff: edges, corners, arcs, rays, bars and patterned areas.
+//! The target classes: boat, flower, key, mushroom, umbrella. They consist of the same elements as the source classes:
+//! edges, corners, arcs, rays, bars and patterned areas.
 
 use crate::chance::Chance;
 use crate::pen::Pen;
@@ -62,11 +61,11 @@ pub fn flower(pen: &mut Pen, chance: &mut Chance) {
     pen.detail(disc(head, eye));
 }
 
-/// A key, lying or standing: a bow to hold it by, a shaft, and teeth.
+/// A key, horizontal or vertical: a bow to hold it by, a shaft, and teeth.
 pub fn key(pen: &mut Pen, chance: &mut Chance) {
-    // Drawn from the bow (at the left) to the tip; a standing key swaps the axes.
-    let standing = chance.happens(0.5);
-    let along = |x: f32, y: f32| if standing { at(y, x) } else { at(x, y) };
+    // Drawn from the bow (at the left) to the tip; a vertical key swaps the axes.
+    let vertical = chance.happens(0.5);
+    let along = |x: f32, y: f32| if vertical { at(y, x) } else { at(x, y) };
     let tip = chance.within(0.85, 1.0);
     let thick = chance.within(0.09, 0.12);
 

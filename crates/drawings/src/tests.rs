@@ -1,4 +1,4 @@
-//! What the rest of the program counts on: the same pictures everywhere, fair classes, and nothing given away.
+//! The pictures are the same on every machine, balanced, and not classified by simple averages.
 
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -15,13 +15,13 @@ fn sha256(pictures: impl Iterator<Item = Pixels>) -> String {
     let mut hash = Sha256::new();
     pictures.for_each(|pixels| hash.update(pixels));
     hash.finalize().iter().fold(String::new(), |mut hex, byte| {
-        write!(hex, "{byte:02x}").expect("a String takes any text");
+        write!(hex, "{byte:02x}").expect("writing to a String does not fail");
         hex
     })
 }
 
-/// Any change to a drawing, however small, changes this hash; then the figures in the module's description are to be
-/// measured again. It must not differ between machines, systems or compilers.
+/// Any change to a drawing changes this hash, and then the figures in the crate's documentation must be measured again.
+/// The hash must not differ between machines, systems or compilers.
 #[test]
 fn pictures_are_the_same_everywhere() {
     let train = (0..10).map(|class| draw(1, Split::Train, class, 0));
@@ -51,30 +51,34 @@ fn classes_are_balanced_and_mixed() {
             let members = labels.iter().filter(|&&label| label == class).count();
             assert!((fewest..=most).contains(&members), "{members} of class {class} in {count}");
         }
-        // In order of class, or dealt round, there would be one run of falling labels a round.
+        // Labels in order, or in turn, would fall much less often.
         let falls = labels.windows(2).filter(|pair| pair[1] < pair[0]).count();
         assert!(count < 100 || falls > count / 3, "labels of {count} records fall only {falls} times");
     }
 }
 
 #[test]
-fn records_are_the_drawings_in_another_order() {
+fn records_are_the_drawings_shuffled() {
     let drawn: HashSet<(u8, Pixels)> =
         (0..50).map(|i| ((i % 10) as u8, draw(5, Split::Train, i % 10, i / 10))).collect();
     assert!(records(5, Split::Train, 50).collect::<HashSet<_>>() == drawn);
 }
 
 #[test]
-fn no_picture_comes_twice() {
+fn all_pictures_differ() {
     let splits = [Split::Train, Split::Test].into_iter().flat_map(|split| records(1, split, 600));
     assert_eq!(splits.map(|(_, pixels)| pixels).collect::<HashSet<_>>().len(), 1_200);
-    assert_eq!(Size::default().of(Split::Train) % 5, 0, "a CIFAR-10 training set is five files of equal length");
+    assert_eq!(
+        Size::default().of(Split::Train) % 5,
+        0,
+        "a CIFAR-10 training set consists of five files of equal length"
+    );
 }
 
-/// Labelled examples, as numbers to compare.
+/// Labelled vectors.
 type Examples = Vec<(usize, Vec<f32>)>;
 
-/// How often the class whose mean is nearest is the right one, among `classes` alone.
+/// The accuracy of classification by the nearest class mean, among `classes`.
 fn nearest_mean_accuracy(classes: std::ops::Range<usize>, train: &Examples, test: &Examples) -> f32 {
     let means: Examples = classes
         .clone()
@@ -96,10 +100,10 @@ fn nearest_mean_accuracy(classes: std::ops::Range<usize>, train: &Examples, test
     judged.iter().filter(|&&right| right).count() as f32 / judged.len() as f32
 }
 
-/// Guessing is right one time in five. What can be learnt by averaging must not help much; even the silhouettes, which
-/// take light on dark and dark on light for the same, must leave work to do.
+/// Chance is one in five. Class means must not be much better, not even on silhouettes, which make light on dark equal to
+/// dark on light.
 #[test]
-fn averages_do_not_give_a_class_away() {
+fn class_means_classify_poorly() {
     type View = fn(&Pixels) -> Vec<f32>;
     fn mean(plane: &[u8]) -> f32 {
         plane.iter().map(|&byte| f32::from(byte)).sum::<f32>() / plane.len() as f32
@@ -118,12 +122,12 @@ fn averages_do_not_give_a_class_away() {
         let (train, test): (Examples, Examples) = (examples(Split::Train), examples(Split::Test));
         for half in [0..5, 5..10] {
             let accuracy = nearest_mean_accuracy(half.clone(), &train, &test);
-            assert!(accuracy < limit, "an average gives classes {half:?} away: {accuracy}, not below {limit}");
+            assert!(accuracy < limit, "class means classify {half:?} with accuracy {accuracy}, not below {limit}");
         }
     }
 }
 
-/// Stripped of scene, pose and colour, the ten drawings are plainly ten different things.
+/// Without scene, pose and colour, class means classify the ten drawings well.
 #[test]
 fn the_drawings_differ() {
     let (black, white) = (Colour([0.0; 3]), Colour([1.0; 3]));

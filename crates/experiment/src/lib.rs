@@ -1,23 +1,23 @@
-//! The experiment: a network learns some classes of pictures, its features are frozen, and a new head learns others.
+//! The experiment: train a network on some classes of pictures, freeze its features, and train a new head on others.
 //!
-//! The rooms, from top to bottom; each uses only those below it:
+//! The modules, from top to bottom; each uses only those below it:
 //!
-//! | room | what it holds |
+//! | module | contents |
 //! |---|---|
 //! | [`commands`] | the subcommands, their flags and settings files |
-//! | [`run`] | one run: its settings checked, its folder, its resumption |
+//! | [`run`] | one run: its settings, its folder, resuming it |
 //! | [`report`] | HTML and plots from the records |
-//! | [`sweep`] | many trainings: arms, jobs, statistics |
-//! | [`training`] | training one network, and making the second one out of the first |
-//! | [`weights`] | files of weights: models, checkpoints, other programs' |
-//! | [`data`] | pictures: CIFAR, built-in, a user's own |
-//! | [`record`] | what is written down: settings and results |
-//! | [`models`] | networks as descriptions |
+//! | [`sweep`] | many training runs: arms, jobs, statistics |
+//! | [`training`] | training one network, and building the second one from the first |
+//! | [`weights`] | weight files: models, checkpoints, PyTorch's and Keras's |
+//! | [`data`] | pictures: CIFAR, built-in, your own |
+//! | [`record`] | the settings and results that runs save |
+//! | [`models`] | descriptions of networks |
 //! | [`system`] | failures, files, the console, memory, the machine |
 //!
-//! To read on, begin with [`commands::run`].
+//! Start reading at [`commands::run`].
 #![forbid(unsafe_code)]
-#![allow(missing_docs)] // a program's own modules, not an interface
+#![allow(missing_docs)] // the modules of a program, not a public interface
 
 pub mod commands;
 pub mod data;

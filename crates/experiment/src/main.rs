@@ -1,4 +1,4 @@
-//! The program: the command line in, an exit code out.
+//! Parses the command line, runs the command and returns its exit code.
 #![forbid(unsafe_code)]
 
 use std::{env, process::ExitCode};
@@ -40,12 +40,12 @@ fn end(failure: &Failure) -> ExitCode {
     ExitCode::from(failure.exit_code())
 }
 
-/// Help goes out as it is; a mistake becomes one line.
+/// Prints clap's help as it is, and a mistake as one line.
 fn usage(error: &clap::Error) -> ExitCode {
     use ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
     match error.kind() {
         DisplayHelp | DisplayVersion | DisplayHelpOnMissingArgumentOrSubcommand => {
-            // Closed output is no error here: `thawline --help | head -1`.
+            // Closed output is fine: `thawline --help | head -1`.
             let _ = error.print();
             ExitCode::from(error.exit_code() as u8)
         }

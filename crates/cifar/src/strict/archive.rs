@@ -1,5 +1,4 @@
-//! An archive from its first byte to its last: gzip around tar around the files of a release, and nothing else. Some
-//! browsers take the gzip layer off; then there is tar alone.
+//! Reads an archive: the files of a release, and nothing else, inside tar inside gzip. Some browsers remove the gzip layer.
 
 use std::io::{self, Read};
 
@@ -10,7 +9,7 @@ use crate::dataset::Dataset;
 use crate::error::{Fault, printable};
 use crate::format::{self, Format};
 
-/// A page about the data in the official CIFAR-10 archive, a single line that points to a web page; it is skipped.
+/// A file in the official CIFAR-10 archive with a link to a web page; it is skipped.
 const README: &str = "readme.html";
 const MOST_README: u64 = 64 << 10;
 
@@ -27,7 +26,7 @@ pub(crate) fn read(name: &str, source: impl Read) -> Result<Dataset, Fault> {
     assembly.finish(source)
 }
 
-/// The files of an archive, as they come.
+/// The files of an archive read so far.
 struct Contents {
     assembly: Option<Assembly>,
     seen: Vec<String>,
@@ -41,7 +40,7 @@ impl Contents {
             return match Format::ALL.into_iter().find(|format| format.release().folder == name) {
                 Some(format) => self.once(name).and_then(|()| self.assembly(format)).map(|_| ()),
                 None if matches!(name, "" | ".") => self.once(name),
-                None => Err(unknown(name, "a folder that no release has")),
+                None => Err(unknown(name, "a folder that is in no release")),
             };
         }
         let (folder, file) = name.rsplit_once('/').map_or((None, name), |(folder, file)| (Some(folder), file));
@@ -56,11 +55,11 @@ impl Contents {
                 let skipped = io::copy(&mut contents.take(entry.bytes), &mut io::sink());
                 skipped.map(|_| ()).map_err(|error| Fault::io("read", error))
             }
-            _ => Err(unknown(name, "a file that no release has")),
+            _ => Err(unknown(name, "a file that is in no release")),
         }
     }
 
-    /// Refuses a name that has come before. Only the few names of the releases come here.
+    /// Refuses a repeated name. Only names of the releases get here, so `seen` stays short.
     fn once(&mut self, name: &str) -> Result<(), Fault> {
         if self.seen.iter().any(|seen| seen == name) {
             return Err(Fault::Files(format!("contains \"{name}\" twice; expected each file once")));
@@ -69,7 +68,7 @@ impl Contents {
         Ok(())
     }
 
-    /// The assembly, begun by the first file or folder that tells which set this is.
+    /// The assembly, created by the first file or folder that identifies the set.
     fn assembly(&mut self, format: Format) -> Result<&mut Assembly, Fault> {
         let assembly = self.assembly.get_or_insert_with(|| Assembly::new(format));
         match assembly.format == format {

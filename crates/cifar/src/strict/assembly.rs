@@ -1,4 +1,4 @@
-//! Puts a [`Dataset`] together from its files, in whatever order they come (the official archive has its own).
+//! Assembles a [`Dataset`] from its files, which may come in any order (the official archive's is irregular).
 
 use std::io::Read;
 
@@ -10,7 +10,7 @@ use crate::{names, records};
 
 pub(super) struct Assembly {
     pub format: Format,
-    /// The contents of each of the release's files, in their order there.
+    /// The contents of the release's files, in the release's order.
     files: Vec<Option<Vec<u8>>>,
 }
 
@@ -19,7 +19,7 @@ impl Assembly {
         Assembly { format, files: vec![None; format.release().files.len()] }
     }
 
-    /// Reads the release's file `index`, announced to have `bytes` bytes, straight into the memory where it stays.
+    /// Reads the release's file `index` of `bytes` bytes directly into its final memory.
     pub fn add(&mut self, index: usize, bytes: u64, from: impl Read) -> Result<(), Fault> {
         let (format, file) = (self.format, &self.format.release().files[index]);
         let name = file.name;
@@ -29,11 +29,11 @@ impl Assembly {
             let most = names::MOST_BYTES;
             return Err(Fault::Names(format!("{name} has {bytes} bytes; expected at most {most}")));
         }
-        // Within the limits, so no more than 154 MB.
+        // At most 154 MB, as checked above.
         let length = bytes as usize;
         let mut contents = Vec::new();
         contents.try_reserve_exact(length).map_err(|_| {
-            Fault::Machine(format!("no memory for {bytes} bytes of pictures; free some, or raise the limit"))
+            Fault::Machine(format!("not enough memory for {bytes} bytes of pictures; free some, or raise the limit"))
         })?;
         from.take(bytes).read_to_end(&mut contents).map_err(|error| Fault::io(&format!("read {name}"), error))?;
         if contents.len() < length {
@@ -46,14 +46,14 @@ impl Assembly {
         Ok(())
     }
 
-    /// Checks that the set is complete and its files fit each other.
+    /// Checks that the set is complete and its files are consistent.
     pub fn finish(self, source: Source) -> Result<Dataset, Fault> {
         let (format, files) = (self.format, self.format.release().files);
         let missing = files.iter().zip(&self.files).filter(|(_, contents)| contents.is_none());
         let missing: Vec<&str> = missing.map(|(file, _)| file.name).collect();
         if !missing.is_empty() {
             let (missing, set) = (missing.join(", "), format.name());
-            return Err(Fault::Files(format!("has no {missing}; a complete {set} set was expected")));
+            return Err(Fault::Files(format!("{missing} missing; expected a complete {set} set")));
         }
         let (mut pictures, mut classes, mut coarse_classes) = (Vec::new(), Vec::new(), Vec::new());
         for (file, contents) in files.iter().zip(self.files.into_iter().flatten()) {

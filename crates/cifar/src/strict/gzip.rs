@@ -1,7 +1,7 @@
-//! The outer layer of an archive: gzip, read to its very end. (A reader that stops where the tar archive ends never sees
+//! The outer layer of an archive: gzip, read to the end. (A reader that stops at the end of the tar archive never checks
 //! gzip's checksum.)
 //!
-//! A gzip file is a row of members, mostly one (`pigz` and `cat a.gz b.gz` make several), each with its own checksum.
+//! A gzip file consists of one or several members, each with its own checksum; `pigz` and `cat a.gz b.gz` make several.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -12,26 +12,26 @@ use crate::dataset::{Source, hexadecimal};
 use crate::error::Fault;
 use crate::format::Release;
 
-/// The longest archive that is read: all pictures of a release, incompressible, take 185 MB.
+/// The longest archive: a release's pictures take 185 MB if they are incompressible.
 const MOST_BYTES: u64 = 256 << 20;
 
-/// The most gzip members: bgzip, whose members are the smallest in use, makes 2,900 of a release.
+/// The most gzip members: bgzip, which makes the smallest ones in use, makes 2,900 from a release.
 const MOST_MEMBERS: u32 = 1 << 14;
 
-/// How much is read from the file at once.
+/// Bytes read from the file at once.
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// The unpacked bytes of an archive. `read` fails with a [`Fault`] inside the [`io::Error`].
+/// Reads the decompressed bytes of an archive. `read` fails with a [`Fault`] inside the [`io::Error`].
 pub(super) struct Unpacked<'a> {
     layer: Layer<'a>,
     members: u32,
-    /// Bytes unpacked so far.
+    /// Bytes decompressed so far.
     pub position: u64,
 }
 
 enum Layer<'a> {
     Gzip(Box<GzDecoder<BufReader<Compressed<'a>>>>),
-    /// Something has unpacked it already.
+    /// Already decompressed, by a browser.
     Tar(BufReader<Compressed<'a>>),
 }
 
@@ -51,7 +51,7 @@ impl<'a> Unpacked<'a> {
         Ok(Unpacked { layer, members: 1, position: 0 })
     }
 
-    /// To be called when `read` has returned 0, which means that every checksum was right and nothing follows.
+    /// Call this after `read` has returned 0: all checksums were correct, and nothing follows.
     pub fn finish(self, name: String, release: &Release) -> Source {
         match self.layer {
             Layer::Tar(_) => Source::Tar { name },
@@ -74,11 +74,11 @@ impl<'a> Unpacked<'a> {
             if count > 0 || out.is_empty() {
                 return Ok(count);
             }
-            // This member has ended, and its checksum and length were right.
+            // This member has ended, and its checksum and length were correct.
             let what = match member.get_mut().fill_buf()?.first() {
                 None => return Ok(0),
                 Some(0x1f) if self.members < MOST_MEMBERS => {
-                    // The reader can only be moved from member to member in exchange for another.
+                    // The decoder gives its reader back only in exchange for another.
                     let rest = member.reset(BufReader::with_capacity(0, Compressed::new(io::empty())));
                     member.reset(rest);
                     self.members += 1;
@@ -88,13 +88,13 @@ impl<'a> Unpacked<'a> {
                 Some(_) => "other bytes",
             };
             return Err(io::Error::other(Fault::Gzip(format!(
-                "goes on after the end of its gzip data, at byte {}, with {what}; the end of the file was expected",
+                "continues after the end of its gzip data, at byte {}, with {what}; expected the end of the file",
                 offset(member.get_ref())
             ))));
         }
     }
 
-    /// Puts an error of the layers below into words.
+    /// Words an error of the layers below.
     fn explain(&self, error: io::Error) -> Fault {
         let compressed = match &self.layer {
             Layer::Gzip(member) => member.get_ref(),
@@ -125,12 +125,12 @@ impl Read for Unpacked<'_> {
     }
 }
 
-/// How much of the archive has been used.
+/// The position in the archive.
 fn offset(compressed: &BufReader<Compressed<'_>>) -> u64 {
     compressed.get_ref().bytes - compressed.buffer().len() as u64
 }
 
-/// Says what a file that is not gzip might be.
+/// The fault for a file that is not gzip, with a guess at what it is.
 fn not_gzip(start: &[u8]) -> Fault {
     let guess = match start.trim_ascii_start() {
         [b'<', ..] => " (a saved web page?)",
@@ -144,14 +144,14 @@ fn not_gzip(start: &[u8]) -> Fault {
     };
     let bytes: Vec<String> = start.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
     Fault::Gzip(format!(
-        "is not a gzip file: it starts with {}{guess}, where 1f 8b was expected; \
+        "is not a gzip file: it starts with {}{guess}; expected 1f 8b; \
          check the path, or download the .tar.gz archive again",
         bytes.join(" ")
     ))
 }
 
-/// The archive's own bytes: counts and hashes them, bounds their number, and marks errors of the system, so that a
-/// failing disk is not taken for a damaged archive.
+/// Reads the archive's bytes, counting and hashing them. It limits their number, and marks I/O errors so that a failing disk
+/// is not reported as a damaged archive.
 struct Compressed<'a> {
     source: Box<dyn Read + 'a>,
     bytes: u64,
@@ -177,7 +177,7 @@ impl Read for Compressed<'_> {
         self.bytes += count as u64;
         if self.bytes > MOST_BYTES {
             return Err(io::Error::other(Fault::Gzip(format!(
-                "is longer than {MOST_BYTES} bytes, more than any CIFAR archive needs; is it another file?"
+                "is longer than {MOST_BYTES} bytes, more than any CIFAR archive needs; check the path"
             ))));
         }
         Ok(count)

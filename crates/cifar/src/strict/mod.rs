@@ -1,4 +1,4 @@
-//! Opens what a path leads to: an archive, a folder of `.bin` files, or a folder that contains one of these.
+//! Opens a path: an archive, a folder of `.bin` files, or a folder that contains one of these.
 
 mod archive;
 mod assembly;
@@ -15,11 +15,11 @@ use crate::dataset::{Dataset, Source};
 use crate::error::{Error, Fault, printable};
 use crate::format::{Format, identify, identify_foreign};
 
-/// What a folder should contain: an archive, a folder, or the files themselves.
+/// What a folder may contain: an archive, a folder, or the files themselves.
 const EXPECTED: &str = "cifar-10-binary.tar.gz, cifar-10-batches-bin, test_batch.bin, cifar-100-binary.tar.gz, \
                         cifar-100-binary, test.bin";
 
-/// How many entries of a folder are searched for data under other names.
+/// The number of folder entries that are searched for data under other names.
 const MOST_ENTRIES: usize = 1000;
 
 pub(crate) fn open(path: &Path) -> Result<Dataset, Error> {
@@ -34,7 +34,7 @@ pub(crate) fn open(path: &Path) -> Result<Dataset, Error> {
     }
 }
 
-/// Why `path` cannot be opened. A link to a disk that is not mounted is told from a path that is not there.
+/// Why `path` cannot be opened. A dangling link, such as one to an unmounted disk, gets its own message.
 fn cannot_open(name: &str, path: &Path, error: io::Error) -> Fault {
     let error = match fs::read_link(path) {
         Ok(target) if error.kind() == io::ErrorKind::NotFound => {
@@ -46,7 +46,7 @@ fn cannot_open(name: &str, path: &Path, error: io::Error) -> Fault {
     Fault::io(format!("open {name}").trim_end(), error)
 }
 
-/// A data set that has been found and not yet read.
+/// A data set that has been found but not read yet.
 enum Found {
     Archive(PathBuf),
     Folder(PathBuf, Format),
@@ -77,7 +77,7 @@ fn read_folder(folder: &Path, format: Format) -> Result<Dataset, Fault> {
         let path = folder.join(file.name);
         let cannot_open = |error| cannot_open(file.name, &path, error);
         match fs::metadata(&path) {
-            // The assembly will list all that is missing.
+            // The assembly lists all missing files later.
             Err(error) if error.kind() == io::ErrorKind::NotFound && !exists(&path) => {}
             Err(error) => return Err(cannot_open(error)),
             Ok(metadata) if metadata.is_file() => {
@@ -89,7 +89,7 @@ fn read_folder(folder: &Path, format: Format) -> Result<Dataset, Fault> {
     assembly.finish(Source::Folder { path: printable(folder.display()) })
 }
 
-/// Whether there is something of this name. A dangling link counts, and is an error when it is read.
+/// Whether the path exists. A dangling link does, and fails when it is read.
 fn exists(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
@@ -132,7 +132,7 @@ fn find_official(path: &Path) -> Option<Found> {
     })
 }
 
-/// A set under a similar name: `cifar-10-binary (1).tar.gz`, `cifar10.tgz`, a folder in a folder.
+/// Looks for a set under a similar name: `cifar-10-binary (1).tar.gz`, `cifar10.tgz`, a folder in a folder.
 fn find_similar(entry: &Path) -> Option<Found> {
     if entry.is_dir() {
         return find_official(entry);
@@ -147,7 +147,7 @@ fn name(entry: &Path) -> String {
     printable(entry.file_name().unwrap_or_default().display())
 }
 
-/// Says which other data there are, or what was found instead.
+/// The fault for a folder without a set: which other data were found, if any.
 fn nothing_in(entries: &[PathBuf]) -> Fault {
     let names: Vec<String> = entries.iter().map(|entry| name(entry)).collect();
     if let Some(found) = names.iter().find_map(|name| identify_foreign(name)) {
@@ -158,7 +158,7 @@ fn nothing_in(entries: &[PathBuf]) -> Fault {
         let what = match [".part", ".crdownload", ".download"].iter().any(|ending| name.ends_with(ending)) {
             true => "an unfinished download",
             false if entry.is_dir() => "a folder without the release's files",
-            false => "which is not read",
+            false => "which is not supported",
         };
         return Fault::Path(format!(
             "contains {name:?}, {what}, and no other CIFAR data; expected one of {EXPECTED}, or a .tgz or .tar archive"

@@ -1,7 +1,7 @@
-//! tar, the inner layer of an archive: headers of 512 bytes, of which only what a release needs is accepted.
+//! tar, the inner layer of an archive. Only the kinds of entries that a release needs are accepted.
 //!
-//! Headers are read one by one rather than through `tar::Archive`: this way every error has an offset, the end marker is
-//! checked, and no extension (PAX, long names, sparse files) is ever obeyed.
+//! Headers are read one by one instead of through `tar::Archive`, so that every error has an offset, the end marker is
+//! checked, and no extension (PAX, long names, sparse files) takes effect.
 
 use std::io::Read;
 
@@ -10,19 +10,19 @@ use tar::{EntryType, Header};
 use super::gzip::Unpacked;
 use crate::error::{Fault, printable};
 
-/// Headers are this long, and contents are padded to a multiple of it.
+/// The length of a header. Contents are padded to a multiple of it.
 const BLOCK: usize = 512;
 
-/// The longest PAX header that is skipped; Python's, with a time in it, has 28 bytes.
+/// The longest PAX header that is skipped; Python's, with one time, has 28 bytes.
 const MOST_PAX: u64 = 4 << 10;
 
-/// What a PAX header may set: nothing that changes which bytes are a file's contents or what it is called.
+/// What a PAX header may set: nothing that changes a file's contents or name.
 const HARMLESS_PAX: [&str; 8] = ["atime", "ctime", "mtime", "uid", "gid", "uname", "gname", "comment"];
 
-/// How many zeros may follow the last entry. GNU tar and Python pad to a multiple of 10 KiB.
+/// The most zeros after the last entry. GNU tar and Python pad to a multiple of 10 KiB.
 const MOST_PADDING: u64 = 1 << 20;
 
-/// A plain file or a folder whose header has been checked.
+/// A plain file or a folder with a checked header.
 pub(super) struct Entry {
     pub name: String,
     pub is_folder: bool,
@@ -35,7 +35,8 @@ impl Entry {
         let Some(mut header) = RawHeader::read(archive)? else { return Ok(None) };
         if header.kind == EntryType::XHeader {
             header.skip_harmless_pax(archive)?;
-            header = RawHeader::read(archive)?.ok_or_else(|| header.forbidden("an extended header of nothing"))?;
+            header =
+                RawHeader::read(archive)?.ok_or_else(|| header.forbidden("an extended header without an entry"))?;
         }
         let is_folder = match header.kind {
             EntryType::Regular => false,
@@ -54,7 +55,7 @@ impl Entry {
 
 fn describe(forbidden: EntryType) -> &'static str {
     match forbidden {
-        EntryType::Directory => "a folder with contents of its own",
+        EntryType::Directory => "a folder with unexpected contents",
         EntryType::XHeader => "an extended header of an extended header",
         EntryType::XGlobalHeader => "a global extended header",
         EntryType::GNULongName | EntryType::GNULongLink => "a GNU long name",
@@ -65,7 +66,7 @@ fn describe(forbidden: EntryType) -> &'static str {
     }
 }
 
-/// A header of any kind whose checksum is right.
+/// A header of any kind with a correct checksum.
 struct RawHeader {
     kind: EntryType,
     name: Vec<u8>,
@@ -92,8 +93,8 @@ impl RawHeader {
         Fault::forbidden(what, &String::from_utf8_lossy(&self.name))
     }
 
-    /// Skips an extended header if all that it sets are times, owners and comments. (Python's `tarfile` writes one for
-    /// every file whose time has a fraction.)
+    /// Skips an extended header if it sets only times, owners and comments. (Python's `tarfile` writes one for every file
+    /// with a fractional time.)
     fn skip_harmless_pax(&self, archive: &mut Unpacked<'_>) -> Result<(), Fault> {
         if self.bytes > MOST_PAX {
             return Err(self.forbidden(format!("an extended header of {} bytes", self.bytes)));
@@ -114,27 +115,27 @@ impl RawHeader {
     }
 }
 
-/// The key of a record "LENGTH KEY=VALUE\n", where the length is that of the whole line. (The standard allows a value
-/// with a line end in it. It is refused, because such a value could hide another record.)
+/// The key of a record "LENGTH KEY=VALUE\n"; the length is that of the whole line. (The standard allows line ends in a
+/// value. They are refused, because such a value could hide another record.)
 fn pax_key(record: &str) -> Option<&str> {
     let (length, field) = record.strip_suffix('\n')?.split_once(' ')?;
     let (key, _) = field.split_once('=')?;
     (length == record.len().to_string()).then_some(key)
 }
 
-/// The sum of the header's bytes, with its own eight taken as blanks.
+/// The sum of the header's bytes, with the checksum field counted as spaces.
 fn checksum(header: &[u8; BLOCK]) -> u32 {
     let sum = |bytes: &[u8]| bytes.iter().map(|&byte| u32::from(byte)).sum::<u32>();
     sum(&header[..148]) + 8 * u32::from(b' ') + sum(&header[156..])
 }
 
-/// After contents of this length: reads up to the next header.
+/// Reads the padding after contents of this length.
 pub(super) fn read_padding(archive: &mut Unpacked<'_>, bytes: u64) -> Result<(), Fault> {
     let padding = (bytes.next_multiple_of(BLOCK as u64) - bytes) as usize;
     read_block(archive, &mut [0; BLOCK][..padding])
 }
 
-/// Fills `block`, or says that the tar archive was cut off before it was compressed.
+/// Fills `block`; fails if the tar archive was truncated before it was compressed.
 fn read_block(archive: &mut Unpacked<'_>, block: &mut [u8]) -> Result<(), Fault> {
     let mut filled = 0;
     while filled < block.len() {
@@ -146,11 +147,11 @@ fn read_block(archive: &mut Unpacked<'_>, block: &mut [u8]) -> Result<(), Fault>
     Ok(())
 }
 
-/// Reads the rest of the archive, which must be zeros and at least a block (the second of the end marker).
+/// Reads the rest of the archive: at least one block of zeros (the second of the end marker), and nothing but zeros.
 pub(super) fn read_end(archive: &mut Unpacked<'_>) -> Result<(), Fault> {
     let (start, mut chunk) = (archive.position, [0; 8192]);
     let after_end = |what: &str, offset: u64| {
-        Fault::Tar(format!("has {what} after the end of its tar archive, at byte {offset} of the unpacked data"))
+        Fault::Tar(format!("has {what} after the end of its tar archive, at byte {offset} of the decompressed data"))
     };
     loop {
         let offset = archive.position;
@@ -169,5 +170,5 @@ pub(super) fn read_end(archive: &mut Unpacked<'_>) -> Result<(), Fault> {
 }
 
 fn malformed(detail: &str, offset: u64) -> Fault {
-    Fault::Tar(format!("is not a tar archive inside, or a damaged one: {detail} at byte {offset} of the unpacked data"))
+    Fault::Tar(format!("does not contain a valid tar archive: {detail} at byte {offset} of the decompressed data"))
 }

@@ -1,4 +1,4 @@
-//! Small archives, made without the crate's own writer.
+//! Builds small archives without the crate's writer.
 
 use std::io::Write;
 
@@ -6,13 +6,13 @@ use flate2::{Compression, write::GzEncoder};
 use tar::Header;
 use thawline_cifar::{Dataset, Error, Format, Images, PIXEL_BYTES};
 
-/// What a message ends with where the contents are at fault.
+/// The end of a message about wrong contents.
 pub const CHECK_PATH: &str = "; check the path, or download the data from https://www.cs.toronto.edu/~kriz/cifar.html";
 
 /// The names and contents of a set's files.
 pub type Files = Vec<(String, Vec<u8>)>;
 
-/// The byte of channel `c`, row `y`, column `x` in picture `n`: no two axes are alike, so none can be mistaken.
+/// The byte of channel `c`, row `y`, column `x` in picture `n`. It differs along each axis, so that swapped axes are noticed.
 pub fn pixel(n: usize, c: usize, y: usize, x: usize) -> u8 {
     (n * 13 + c * 97 + y * 31 + x * 7) as u8
 }
@@ -31,7 +31,7 @@ pub fn record(format: Format, n: usize) -> Vec<u8> {
     record
 }
 
-/// Records `first..first + count`, one after the other.
+/// Records `first..first + count`.
 pub fn records(format: Format, first: usize, count: usize) -> Vec<u8> {
     (first..first + count).flat_map(|n| record(format, n)).collect()
 }
@@ -45,7 +45,7 @@ fn lines(names: &[String]) -> Vec<u8> {
     (names.join("\n") + "\n\n").into_bytes()
 }
 
-/// A complete set with `count` records in each file. Record numbers go on from file to file.
+/// A complete set with `count` records in each file, numbered across the files.
 pub fn files(format: Format, count: usize) -> Files {
     let set: &[&str] = match format {
         Format::Cifar10 => &[
@@ -76,7 +76,7 @@ pub fn contents<'a>(files: &'a mut Files, name: &str) -> &'a mut Vec<u8> {
     &mut files.iter_mut().find(|(file, _)| file.ends_with(name)).expect("the set has this file").1
 }
 
-/// A header with a right checksum.
+/// A header with a correct checksum.
 pub fn header(name: &[u8], kind: u8, bytes: u64) -> Header {
     let mut header = Header::new_ustar();
     header.as_mut_bytes()[..name.len()].copy_from_slice(name);
@@ -87,7 +87,7 @@ pub fn header(name: &[u8], kind: u8, bytes: u64) -> Header {
     header
 }
 
-/// One entry: header, contents, padding.
+/// An entry: header, contents, padding.
 pub fn entry(name: impl AsRef<[u8]>, kind: u8, contents: &[u8]) -> Vec<u8> {
     let mut bytes = header(name.as_ref(), kind, contents.len() as u64).as_bytes().to_vec();
     bytes.extend(contents);
@@ -100,7 +100,7 @@ pub fn entries(files: &[(String, Vec<u8>)]) -> Vec<u8> {
     files.iter().flat_map(|(name, contents)| entry(name, b'0', contents)).collect()
 }
 
-/// A whole tar archive: the entries and the end marker.
+/// A tar archive: the entries and the end marker.
 pub fn tar(entries: Vec<u8>) -> Vec<u8> {
     [entries, vec![0; 1024]].concat()
 }
@@ -115,7 +115,7 @@ pub fn archive(files: &[(String, Vec<u8>)]) -> Vec<u8> {
     gzip(&tar(entries(files)))
 }
 
-/// An archive of a complete small set with more entries after it.
+/// An archive of a complete small set followed by more entries.
 pub fn archive_with(more: Vec<u8>) -> Vec<u8> {
     gzip(&tar([entries(&files(Format::Cifar10, 1)), more].concat()))
 }
@@ -124,7 +124,7 @@ pub fn read(archive: &[u8]) -> Result<Dataset, Error> {
     Dataset::from_archive("a.tar.gz", archive)
 }
 
-/// The one line that a user sees.
+/// The error message for a refused archive.
 pub fn message(archive: &[u8]) -> String {
     let error = read(archive).expect_err("this archive must be refused");
     assert!(!error.is_environment_fault(), "{error}");
@@ -138,7 +138,7 @@ pub fn assert_says(archive: &[u8], words: &str) {
     assert!(line.starts_with("a.tar.gz") && line.contains(words), "\nexpected: {words}\n   found: {line}");
 }
 
-/// The set of [`files`] made in memory.
+/// The set of [`files`], created in memory.
 pub fn dataset(format: Format, count: usize) -> Dataset {
     let training_files = if format == Format::Cifar10 { 5 } else { 1 };
     let train = Images::from_records(format, records(format, 0, training_files * count)).unwrap();
@@ -150,7 +150,7 @@ pub fn dataset(format: Format, count: usize) -> Dataset {
     Dataset::new(format, train, test, classes, coarse).unwrap()
 }
 
-/// Whether two sets have equal labels, pixels and names.
+/// Asserts that two sets have equal labels, pixels and names.
 pub fn assert_same_data(left: &Dataset, right: &Dataset) {
     assert_eq!(left.format(), right.format());
     assert_eq!(left.classes(), right.classes());

@@ -7,7 +7,7 @@ use thawline_cifar::{Dataset, Format};
 
 use crate::archives::{Files, archive, assert_same_data, black_record, entries, entry, files, gzip, read, tar};
 
-/// A complete set of black pictures, which shrinks to a few hundred bytes.
+/// A complete set of black pictures, which compresses to a few hundred bytes.
 fn black(format: Format) -> Files {
     let mut files = files(format, 1);
     for (_, contents) in files.iter_mut().filter(|(name, _)| name.ends_with(".bin")) {
@@ -16,7 +16,7 @@ fn black(format: Format) -> Files {
     files
 }
 
-/// Either refused, or nothing was lost.
+/// Asserts that a damaged archive is refused or has the data of the whole one. Returns whether it was accepted.
 fn assert_no_harm(damaged: &[u8], whole: &Dataset, what: impl Fn() -> String) -> bool {
     match catch_unwind(AssertUnwindSafe(|| read(damaged))).unwrap_or_else(|_| panic!("panic at {}", what())) {
         Ok(dataset) => {
@@ -31,7 +31,7 @@ fn assert_no_harm(damaged: &[u8], whole: &Dataset, what: impl Fn() -> String) ->
     }
 }
 
-/// Returns how many flips were accepted, all of which left the data as they were.
+/// Flips each bit of an archive. Returns how many flips were accepted; these did not change the data.
 fn assert_no_flip_harms(archive: &[u8]) -> usize {
     let whole = read(archive).unwrap();
     let (mut damaged, mut accepted) = (archive.to_vec(), 0);
@@ -55,7 +55,7 @@ fn every_truncation_of_an_archive() {
 #[test]
 fn every_flipped_bit_of_an_archive() {
     for format in Format::ALL {
-        // What may be flipped is in gzip's header: the time, the system, the flags that say nothing of the data.
+        // The accepted flips are in gzip's header: the time, the system, and flags that do not concern the data.
         assert!((1..=80).contains(&assert_no_flip_harms(&archive(&black(format)))));
     }
     // Every optional part of a gzip header.
@@ -67,7 +67,7 @@ fn every_flipped_bit_of_an_archive() {
 
 #[test]
 fn every_flipped_bit_of_a_tar_header_or_of_padding() {
-    // The damage was there before compression, so gzip's checksum is right: tar's own must tell.
+    // Damage from before compression: gzip's checksum is correct, so tar's must detect it.
     let files = black(Format::Cifar10);
     let mut bytes = tar([entry("cifar-10-batches-bin/", b'5', b""), entries(&files)].concat());
     let whole = read(&gzip(&bytes)).unwrap();
@@ -96,7 +96,7 @@ fn every_truncation_of_the_tar_archive() {
     }
 }
 
-/// gzip without compression, which is fast.
+/// gzip without compression, because that is fast.
 fn gzip_stored(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzBuilder::new().write(Vec::new(), Compression::none());
     encoder.write_all(bytes).unwrap();
@@ -114,7 +114,7 @@ proptest! {
         prop_assert!(read(&start).is_err());
     }
 
-    /// Pieces of an archive in a wrong order, repeated, left out or overwritten.
+    /// Blocks of an archive reordered, repeated, omitted or overwritten.
     #[test]
     fn shuffled_archives(edits in proptest::collection::vec((any::<u16>(), any::<u16>(), 1u16..1024), 1..8)) {
         let mut bytes = tar(entries(&black(Format::Cifar100)));
@@ -127,7 +127,7 @@ proptest! {
         let _ = read(&gzip_stored(&bytes));
     }
 
-    /// Any number of changed bytes in the packed archive.
+    /// Several changed bytes in the compressed archive.
     #[test]
     fn several_changed_bytes(edits in proptest::collection::vec((any::<u16>(), any::<u8>()), 1..6)) {
         let mut bytes = archive(&black(Format::Cifar10));

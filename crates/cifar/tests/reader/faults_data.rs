@@ -20,12 +20,12 @@ fn each_missing_file_is_named() {
             let mut files = whole.clone();
             files.remove(index);
             let (file, set) = (name.rsplit_once('/').unwrap().1, format.name());
-            let words = format!("a.tar.gz: has no {file}; a complete {set} set was expected{CHECK_PATH}");
+            let words = format!("a.tar.gz: {file} missing; expected a complete {set} set{CHECK_PATH}");
             assert_eq!(message(&archive(&files)), words);
         }
     }
     let four = archive(&files(Format::Cifar10, 1)[..4]);
-    assert_says(&four, "has no data_batch_5.bin, test_batch.bin, batches.meta");
+    assert_says(&four, "data_batch_5.bin, test_batch.bin, batches.meta.txt missing");
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn another_version_of_the_data_is_recognized() {
 
 #[test]
 fn a_length_that_is_not_a_whole_number_of_records() {
-    let words = "batch_3.bin has 6145 bytes, which is 1 records of 3073 and 3072 bytes more; expected whole records";
+    let words = "batch_3.bin has 6145 bytes, which is 1 records of 3073 and 3072 extra bytes; expected whole records";
     assert_broken(Format::Cifar10, 2, "data_batch_3.bin", |file| file.truncate(6145), words);
     assert_broken(Format::Cifar100, 1, "train.bin", |file| file.push(0), "train.bin has 3075 bytes");
     assert_broken(Format::Cifar10, 1, "test_batch.bin", Vec::clear, "has 0 bytes; expected at least one record");
@@ -93,7 +93,7 @@ fn class_names() {
         (b"a\nb\nc\nd\ne\nf\ng\na\ni\nj\n", "batches.meta.txt: line 8 repeats line 1, \"a\""),
         (b"a\nb\xff\nc\n", "batches.meta.txt: not UTF-8 at byte 3"),
         (b"a\n\x1b[31m\nc\n", "batches.meta.txt: line 2 contains a control character, \"\\u{1b}[31m\""),
-        (b"a\n b\nc\n", "batches.meta.txt: line 2 begins or ends with a blank"),
+        (b"a\n b\nc\n", "batches.meta.txt: line 2 starts or ends with a space"),
         (long(65).as_bytes(), "batches.meta.txt: line 1 is longer than 64 bytes"),
         (long(16385).as_bytes(), "batches.meta.txt has 16385 bytes; expected at most 16384"),
     ] {
@@ -105,7 +105,7 @@ fn class_names() {
 }
 
 #[test]
-fn pictures_in_memory_meet_the_same_checks() {
+fn pictures_in_memory_pass_the_same_checks() {
     use Format::{Cifar10, Cifar100};
     let make = |train: (Format, usize), test: usize, classes: usize, coarse: usize| {
         let train = Images::from_records(train.0, records(train.0, 0, train.1)).unwrap();
@@ -119,7 +119,7 @@ fn pictures_in_memory_meet_the_same_checks() {
         (make((Cifar10, 5), 1, 10, 1), "1 class names, expected 0"),
         (make((Cifar10, 5), 10_001, 10, 0), "test_batch.bin has 10001 records; expected at most 10000"),
         (make((Cifar10, 5), 10_000, 10, 0), "data_batch_1.bin has 1 records; expected 10000"),
-        (make((Cifar100, 5), 1, 10, 0), "the pictures are in the format of CIFAR-100; expected CIFAR-10"),
+        (make((Cifar100, 5), 1, 10, 0), "the pictures are in CIFAR-100's format; expected CIFAR-10"),
     ] {
         let line = result.unwrap_err().to_string();
         assert!(line.starts_with("pictures in memory: ") && line.contains(words), "{line}");

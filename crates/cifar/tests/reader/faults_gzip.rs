@@ -10,21 +10,18 @@ fn small() -> Vec<u8> {
 }
 
 #[test]
-fn what_is_not_gzip_is_recognized() {
+fn other_formats_are_recognized() {
     assert_eq!(message(b""), "a.tar.gz: is empty (0 bytes); download it again");
     for (bytes, words) in [
-        (&b"<!DOCTYPE html><html>"[..], "starts with 3c 21 44 4f (a saved web page?), where 1f 8b was expected"),
+        (&b"<!DOCTYPE html><html>"[..], "starts with 3c 21 44 4f (a saved web page?); expected 1f 8b"),
         (b"\r\n <html>", "starts with 0d 0a 20 3c (a saved web page?)"),
         (b"PK\x03\x04....", "(a zip file?)"),
         (b"BZh91AY&SY", "(a bzip2 file?)"),
         (b"\xfd7zXZ\0....", "(an xz file?)"),
         (b"\x28\xb5\x2f\xfd....", "(a zstd file?)"),
-        (
-            b"version https://git-lfs.github.com/spec/v1",
-            "(a Git LFS pointer?), where 1f 8b was expected; check the path",
-        ),
+        (b"version https://git-lfs.github.com/spec/v1", "(a Git LFS pointer?); expected 1f 8b; check the path"),
         (b"{\"error\": 1}", "(a server's error message?)"),
-        (b"x", "starts with 78, where 1f 8b was expected; check the path, or download"),
+        (b"x", "starts with 78; expected 1f 8b; check the path, or download"),
     ] {
         assert_says(bytes, words);
     }
@@ -32,8 +29,8 @@ fn what_is_not_gzip_is_recognized() {
 
 #[test]
 fn gzip_of_something_else() {
-    assert_says(&gzip(b"no tar archive"), "no end marker at byte 14 of the unpacked data");
-    assert_says(&gzip(&[b'x'; 2048]), "unreadable header checksum at byte 0 of the unpacked data");
+    assert_says(&gzip(b"no tar archive"), "no end marker at byte 14 of the decompressed data");
+    assert_says(&gzip(&[b'x'; 2048]), "unreadable header checksum at byte 0 of the decompressed data");
     assert_says(&gzip(&[]), "no end marker at byte 0");
     assert_says(&gzip(&[0; 10240]), "an archive without any CIFAR file");
 }
@@ -51,11 +48,11 @@ fn a_wrong_checksum_or_length() {
 }
 
 #[test]
-fn something_follows() {
+fn trailing_data() {
     let whole = small();
     let end = whole.len();
     let trailing =
-        format!("goes on after the end of its gzip data, at byte {end}, with other bytes; the end of the file");
+        format!("continues after the end of its gzip data, at byte {end}, with other bytes; expected the end of");
     for (more, words) in [
         (vec![0; 512], trailing.as_str()),
         (b"\n".to_vec(), &trailing),
@@ -122,9 +119,9 @@ fn zeros(before: &[u8], count: u64) -> Vec<u8> {
 }
 
 #[test]
-fn a_bomb() {
+fn a_decompression_bomb() {
     assert_says(&zeros(&[], 1 << 28), "more than 1048576 zeros after the end of its tar archive, at byte 512");
-    // A header announces 8 GiB - 1, the most that its octal digits can say.
+    // The header claims 8 GiB - 1, the most that its octal digits can hold.
     let header = header(b"cifar-10-batches-bin/data_batch_1.bin", b'0', 0o77777777777);
     assert_says(&zeros(header.as_bytes(), 1 << 24), "data_batch_1.bin has 8589934591 bytes");
 }
@@ -153,11 +150,11 @@ fn an_endless_archive() {
         }
     }
     let error = Dataset::from_archive("endless", header.chain(Endless(0))).unwrap_err();
-    let words = "endless: is longer than 268435456 bytes, more than any CIFAR archive needs; is it another file?";
+    let words = "endless: is longer than 268435456 bytes, more than any CIFAR archive needs; check the path";
     assert_eq!(error.to_string(), words);
 }
 
-/// Fails after some bytes as a failing disk does.
+/// Fails after some bytes, like a failing disk.
 struct Failing<'a> {
     bytes: &'a [u8],
     error: io::ErrorKind,
@@ -173,10 +170,10 @@ impl Read for Failing<'_> {
 }
 
 #[test]
-fn a_failing_disk_is_a_fault_of_the_machine_wherever_it_fails() {
+fn a_read_error_at_any_offset_is_an_environment_fault() {
     let whole = small();
     for length in 0..whole.len() {
-        // An error of this kind from the decoder would mean a truncated archive; from the disk it does not.
+        // From the decoder, `UnexpectedEof` would mean a truncated archive; from the disk it does not.
         for kind in [io::ErrorKind::Other, io::ErrorKind::UnexpectedEof, io::ErrorKind::TimedOut] {
             let error = Dataset::from_archive("a", Failing { bytes: &whole[..length], error: kind }).unwrap_err();
             assert!(error.is_environment_fault(), "after {length} bytes: {error}");
@@ -186,7 +183,7 @@ fn a_failing_disk_is_a_fault_of_the_machine_wherever_it_fails() {
 }
 
 #[test]
-fn bytes_may_come_one_by_one_and_with_interruptions() {
+fn single_bytes_and_interrupted_reads_are_fine() {
     struct Trickle<'a>(&'a [u8], bool);
     impl Read for Trickle<'_> {
         fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {

@@ -11,7 +11,7 @@ fn a_wrong_header_checksum() {
     for (byte, header) in [(0, 0), (4096 + 100, 4096)] {
         let mut bytes = tar(entries(&files(Format::Cifar10, 1)));
         bytes[byte] ^= 1;
-        assert_says(&gzip(&bytes), &format!("wrong header checksum at byte {header} of the unpacked data"));
+        assert_says(&gzip(&bytes), &format!("wrong header checksum at byte {header} of the decompressed data"));
     }
 }
 
@@ -19,7 +19,7 @@ fn a_wrong_header_checksum() {
 fn no_end_marker_or_half_of_one_or_data_after_it() {
     let entries = entries(&files(Format::Cifar10, 1));
     let end = entries.len();
-    assert_says(&gzip(&entries), &format!("no end marker at byte {end} of the unpacked data"));
+    assert_says(&gzip(&entries), &format!("no end marker at byte {end} of the decompressed data"));
     assert_says(&gzip(&[entries.clone(), vec![0; 100]].concat()), "no end marker");
     assert_says(&gzip(&[entries.clone(), vec![0; 512]].concat()), "half an end marker");
     let words = format!("has data after the end of its tar archive, at byte {}", end + 1024);
@@ -28,15 +28,15 @@ fn no_end_marker_or_half_of_one_or_data_after_it() {
 
 #[test]
 fn absurd_sizes() {
-    let announced = |name: &str, bytes| gzip(&tar(header(name.as_bytes(), b'0', bytes).as_bytes().to_vec()));
+    let claiming = |name: &str, bytes| gzip(&tar(header(name.as_bytes(), b'0', bytes).as_bytes().to_vec()));
     for bytes in [1 << 40, u64::MAX / 2, u64::MAX] {
-        assert_says(&announced(BATCH_1, bytes), &format!("data_batch_1.bin has {bytes} bytes"));
-        assert_says(&announced("cifar-10-batches-bin/readme.html", bytes), "readme.html");
-        assert_says(&announced("cifar-10-batches-bin/batches.meta.txt", bytes), "expected at most 16384");
+        assert_says(&claiming(BATCH_1, bytes), &format!("data_batch_1.bin has {bytes} bytes"));
+        assert_says(&claiming("cifar-10-batches-bin/readme.html", bytes), "readme.html");
+        assert_says(&claiming("cifar-10-batches-bin/batches.meta.txt", bytes), "expected at most 16384");
     }
-    // A whole number of records, though far more than the release has.
+    // A whole number of records, but far more than in the release.
     let words = "has 1000000000 records; expected at most 10000, as in the CIFAR-10 release";
-    assert_says(&announced(BATCH_1, 3073 * 1_000_000_000), words);
+    assert_says(&claiming(BATCH_1, 3073 * 1_000_000_000), words);
     let mut header = header(BATCH_1.as_bytes(), b'0', 0);
     header.as_mut_bytes()[124..136].copy_from_slice(b"9z9z9z9z9z9\0");
     header.set_cksum();
@@ -50,15 +50,15 @@ fn names_that_lead_elsewhere() {
         ("cifar-10-batches-bin/../data_batch_1.bin", b'0', "a name that leaves its folder"),
         ("..", b'0', "a name that leaves its folder"),
         ("/etc/passwd", b'0', "contains an absolute name, \"/etc/passwd\""),
-        ("other/data_batch_1.bin", b'0', "contains a file that no release has, \"other/data_batch_1.bin\""),
-        ("cifar-10-batches-bin/more/data_batch_1.bin", b'0', "a file that no release has"),
-        ("cifar-100-binary/data_batch_1.bin", b'0', "a file that no release has"),
-        ("cifar-10-batches-bin/data_batch_6.bin", b'0', "a file that no release has"),
-        ("cifar-10-batches-bin/data_batch_1.bin/", b'0', "a file that no release has"),
-        ("cifar-10-batches-bin/.hidden", b'0', "a file that no release has"),
-        ("", b'0', "a file that no release has"),
-        ("elsewhere/", b'5', "contains a folder that no release has, \"elsewhere\""),
-        // What no terminal should see.
+        ("other/data_batch_1.bin", b'0', "contains a file that is in no release, \"other/data_batch_1.bin\""),
+        ("cifar-10-batches-bin/more/data_batch_1.bin", b'0', "a file that is in no release"),
+        ("cifar-100-binary/data_batch_1.bin", b'0', "a file that is in no release"),
+        ("cifar-10-batches-bin/data_batch_6.bin", b'0', "a file that is in no release"),
+        ("cifar-10-batches-bin/data_batch_1.bin/", b'0', "a file that is in no release"),
+        ("cifar-10-batches-bin/.hidden", b'0', "a file that is in no release"),
+        ("", b'0', "a file that is in no release"),
+        ("elsewhere/", b'5', "contains a folder that is in no release, \"elsewhere\""),
+        // Control characters are escaped.
         ("a\x1b[2Jb\nc", b'0', r#""a\u{1b}[2Jb\nc""#),
     ] {
         assert_says(&archive_with(entry(name, kind, b"")), words);
@@ -80,7 +80,7 @@ fn kinds_other_than_plain_files_and_folders() {
             assert_says(&archive_with(entry("readme.html", kind, b"")), &format!("contains {what}, \"readme.html\""));
         }
     }
-    assert_says(&archive_with(entry("cifar-10-batches-bin/", b'5', b"x")), "a folder with contents of its own");
+    assert_says(&archive_with(entry("cifar-10-batches-bin/", b'5', b"x")), "a folder with unexpected contents");
 }
 
 fn pax(records: &[u8]) -> Vec<u8> {
@@ -107,7 +107,7 @@ fn extended_headers() {
         assert_says(&pax(records), words);
     }
     for records in [
-        // One comment with a line end, or two records? A parser that stops at an empty line overlooks what follows.
+        // One comment with a line end, or two records: a parser that stops at an empty line misses the second.
         &b"25 comment=\n13 size=9999\n"[..],
         b"24 comment=\n13 size=9999\n",
         b"\n13 size=9999\n",
@@ -125,7 +125,7 @@ fn extended_headers() {
     let harmless = |name: &str| entry(name, b'x', b"12 uid=1000\n");
     let twice = [harmless("x"), harmless("y")].concat();
     assert_says(&archive_with(twice), "an extended header of an extended header, \"y\"");
-    assert_says(&archive_with(harmless("x")), "an extended header of nothing, \"x\"");
+    assert_says(&archive_with(harmless("x")), "an extended header without an entry, \"x\"");
 }
 
 #[test]
@@ -140,11 +140,11 @@ fn duplicates() {
 }
 
 #[test]
-fn what_other_tar_programs_write_is_welcome() {
+fn archives_of_other_tar_programs_are_read() {
     let mut bytes = entry("./", b'5', b"");
     bytes.extend(entry("./cifar-10-batches-bin/", b'5', b""));
     for (index, (name, contents)) in files(Format::Cifar10, 1).iter().enumerate() {
-        // Version 7 wrote a zero for a plain file, and no magic; GNU tar has a magic of its own.
+        // Version 7 tar wrote a zero byte for a plain file and no magic; GNU tar has its own magic.
         let mut header = if index % 2 == 0 { tar::Header::new_old() } else { tar::Header::new_gnu() };
         header.set_path(format!("./{name}")).unwrap();
         header.set_size(contents.len() as u64);
@@ -162,7 +162,7 @@ fn what_other_tar_programs_write_is_welcome() {
     let dataset = read(&gzip(&tar(bytes))).unwrap();
     assert_eq!(dataset.train().len(), 5);
     assert_eq!(dataset.classes(), names("class", 10));
-    // The folder may be left out.
+    // The folder may be missing.
     let mut files = files(Format::Cifar10, 1);
     for (name, _) in &mut files {
         *name = name.rsplit_once('/').unwrap().1.into();

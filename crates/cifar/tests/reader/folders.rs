@@ -32,7 +32,7 @@ fn a_folder_and_its_parent() {
     for (format, name) in [(Format::Cifar10, "cifar-10-batches-bin"), (Format::Cifar100, "cifar-100-binary")] {
         let parent = unpacked(format, 2);
         let folder = parent.path().join(name);
-        // Other files in a folder are the user's.
+        // Other files in a folder are ignored.
         fs::write(parent.path().join("notes.txt"), "mine").unwrap();
         fs::write(folder.join(".DS_Store"), "mine").unwrap();
         for path in [&folder, parent.path()] {
@@ -62,7 +62,7 @@ fn the_archive_is_preferred_to_the_folder_and_cifar_10_to_cifar_100() {
 }
 
 #[test]
-fn data_under_nearly_their_names_are_read() {
+fn data_under_similar_names_are_found() {
     for format in Format::ALL {
         let files = files(format, 1);
         let tar = tar(entries(&files));
@@ -88,7 +88,7 @@ fn data_under_nearly_their_names_are_read() {
 }
 
 #[test]
-fn nothing_there() {
+fn a_path_without_data() {
     let folder = tempdir().unwrap();
     for (name, words) in [("none", "none: cannot open: No such file"), ("a\nb\x1b[2J", r"a\nb\u{1b}[2J: cannot open")] {
         let line = message(&folder.path().join(name));
@@ -104,8 +104,8 @@ fn nothing_there() {
         (&["notes.txt"], "contains no CIFAR data: found \"notes.txt\"; looked for"),
         (&["1.png", "2.png", "a"], "contains no CIFAR data: found \"1.png\" and 2 more; looked for"),
         (&["cifar-10-binary.tar.gz.part"], "contains \"cifar-10-binary.tar.gz.part\", an unfinished download, and no"),
-        (&["cifar-10.zip"], "contains \"cifar-10.zip\", which is not read, and no other CIFAR data; expected"),
-        (&["DATA_BATCH_1.BIN"], "contains \"DATA_BATCH_1.BIN\", which is not read"),
+        (&["cifar-10.zip"], "contains \"cifar-10.zip\", which is not supported, and no other CIFAR data; expected"),
+        (&["DATA_BATCH_1.BIN"], "contains \"DATA_BATCH_1.BIN\", which is not supported"),
         (&["cifar-10/DATA_BATCH_1.BIN"], "contains \"cifar-10\", a folder without the release's files"),
         (&["cifar-10-batches-py"], "looks like the Python version of CIFAR-10"),
         (&["cifar-10-python.tar.gz"], "looks like the Python version of CIFAR-10"),
@@ -120,7 +120,7 @@ fn nothing_there() {
 
 #[cfg(unix)]
 #[test]
-fn a_dangling_link_is_not_an_empty_place() {
+fn a_dangling_link_is_reported_as_such() {
     let link = |folder: &TempDir, name: &str| {
         let path = folder.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -141,7 +141,7 @@ fn an_incomplete_folder() {
     let folder = parent.path().join("cifar-10-batches-bin");
     fs::remove_file(folder.join("data_batch_2.bin")).unwrap();
     fs::remove_file(folder.join("batches.meta.txt")).unwrap();
-    let words = "cifar-10-batches-bin: has no data_batch_2.bin, batches.meta.txt; a complete CIFAR-10 set was expected";
+    let words = "cifar-10-batches-bin: data_batch_2.bin, batches.meta.txt missing; expected a complete CIFAR-10 set";
     assert!(message(parent.path()).contains(words), "{}", message(parent.path()));
     fs::create_dir(folder.join("data_batch_2.bin")).unwrap();
     assert!(message(&folder).contains("contains something other than a plain file, \"data_batch_2.bin\""));
@@ -156,7 +156,7 @@ fn devices_and_pipes_are_not_opened() {
     fs::remove_file(&file).unwrap();
     std::os::unix::fs::symlink("/dev/zero", &file).unwrap();
     assert!(message(parent.path()).contains("something other than a plain file"));
-    // A link to a plain file is what people make who have their data elsewhere.
+    // Users whose data are elsewhere link to a plain file.
     fs::remove_file(&file).unwrap();
     std::os::unix::fs::symlink("data_batch_1.bin", &file).unwrap();
     assert!(Dataset::open(parent.path()).is_ok());

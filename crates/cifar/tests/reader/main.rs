@@ -1,11 +1,11 @@
-//! What the reader and the writer promise, tested from outside on archives made byte by byte.
+//! Tests the reader and the writer from outside, on archives built byte by byte.
 
-mod archives; //      makes small archives, whole and broken in every way
-mod damage; //        no damage is ever accepted: every truncation, every flipped bit, random bytes
-mod faults_data; //   files that are missing, of a wrong length, with wrong labels or names
-mod faults_gzip; //   what is not gzip, is cut off, fails its checksum, goes on, or never ends
-mod faults_tar; //    headers, names and kinds of entries that no release has
+mod archives; //      builds small archives, valid and broken
+mod damage; //        damage: every truncation, every flipped bit, random bytes
+mod faults_data; //   missing files, wrong lengths, labels and names
+mod faults_gzip; //   the gzip layer: other formats, truncation, checksums, trailing and endless data
+mod faults_tar; //    the tar layer: headers, names and kinds of entries that are in no release
 mod folders; //       folders of .bin files, and folders that contain an archive or such a folder
-mod pictures; //      labels, planes and pixels arrive where they belong
-mod releases; //      full-size sets, in the official order, and counts that are off by one
-mod writing; //       what is written reads back the same, is deterministic, and overwrites nothing
+mod pictures; //      labels, planes and pixels end up where they belong
+mod releases; //      full-size sets, the official order of files, counts that are off by one
+mod writing; //       written sets read back equal, are deterministic, and overwrite nothing

@@ -2,7 +2,7 @@ use thawline_cifar::{Dataset, Format, Image, Images, PIXEL_BYTES};
 
 use crate::archives::{archive, files, names, pixel, read, record, records};
 
-/// Checks every pixel of picture `n` on its way from the archive to a tensor.
+/// Checks every pixel of picture `n`, as a byte and as a float.
 fn assert_is_picture(image: Image<'_>, n: usize) {
     let mut floats = vec![f32::NAN; PIXEL_BYTES];
     image.write_nhwc(&mut floats);
@@ -18,7 +18,7 @@ fn assert_is_picture(image: Image<'_>, n: usize) {
 }
 
 #[test]
-fn every_record_arrives_in_the_order_of_the_files() {
+fn records_are_in_the_order_of_the_files() {
     for (format, train) in [(Format::Cifar10, 15), (Format::Cifar100, 3)] {
         let dataset = read(&archive(&files(format, 3))).unwrap();
         assert_eq!((dataset.format(), dataset.train().len(), dataset.test().len()), (format, train, 3));
@@ -37,7 +37,7 @@ fn every_record_arrives_in_the_order_of_the_files() {
 }
 
 #[test]
-fn every_byte_becomes_its_quotient_in_pictures() {
+fn every_byte_is_divided_by_255() {
     let mut record = record(Format::Cifar10, 0);
     for (byte, value) in record[1..].iter_mut().zip((0..=255).cycle()) {
         *byte = value;
@@ -45,12 +45,12 @@ fn every_byte_becomes_its_quotient_in_pictures() {
     let images = Images::from_records(Format::Cifar10, record).unwrap();
     let mut floats = [0.0; PIXEL_BYTES];
     images.get(0).write_nhwc(&mut floats);
-    // Red is the first plane, so its 256 first pixels are the bytes in order.
+    // Red is the first plane, so its first 256 pixels are the bytes in order.
     assert!((0..=255u8).all(|byte| floats[usize::from(byte) * 3] == f32::from(byte) / 255.0));
 }
 
 #[test]
-fn the_identity_is_the_hash_of_the_records_wherever_they_come_from() {
+fn sha256_depends_only_on_the_records() {
     use sha2::{Digest, Sha256};
     let all = records(Format::Cifar10, 0, 12);
     let expected: String = Sha256::digest(&all).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -63,7 +63,7 @@ fn the_identity_is_the_hash_of_the_records_wherever_they_come_from() {
 
 #[test]
 #[should_panic(expected = "picture 5 of 5")]
-fn there_is_no_picture_past_the_end() {
+fn an_index_past_the_end_panics() {
     read(&archive(&files(Format::Cifar10, 1))).unwrap().train().get(5);
 }
 
@@ -81,8 +81,8 @@ fn cifar_100_can_be_labelled_coarsely() {
         assert_eq!((usize::from(image.label), image.coarse_label), (n, Some(n as u8)));
         assert_is_picture(image, n);
     }
-    // It is the same data.
+    // The data are the same.
     assert_eq!(coarse.sha256(), fine.sha256());
-    assert!(written(&coarse) == written(&fine), "the archive has other bytes");
+    assert!(written(&coarse) == written(&fine), "the archives differ");
     assert!(read(&archive(&files(Format::Cifar10, 3))).unwrap().by_coarse_label().is_none());
 }

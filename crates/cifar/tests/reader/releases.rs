@@ -5,7 +5,7 @@ use thawline_cifar::Format;
 
 use crate::archives::{CHECK_PATH, entry, header, message, names, read};
 
-/// The order in which the official archive has its files.
+/// The order of the files in the official archive.
 const OFFICIAL_ORDER: [&str; 8] = [
     "data_batch_1.bin",
     "batches.meta.txt",
@@ -17,7 +17,7 @@ const OFFICIAL_ORDER: [&str; 8] = [
     "data_batch_2.bin",
 ];
 
-/// The first label of each file tells which it is.
+/// The first label of each file identifies it.
 fn first_label(file: &str) -> u8 {
     file.bytes().find(u8::is_ascii_digit).map_or(0, |digit| digit - b'0')
 }
@@ -48,14 +48,14 @@ fn archive(count: impl Fn(&str) -> usize) -> Vec<u8> {
 }
 
 #[test]
-fn files_in_the_official_order_come_out_in_their_own() {
+fn files_in_the_official_order_are_sorted() {
     let full = read(&archive(|_| 10_000)).unwrap();
     assert_eq!((full.train().len(), full.test().len()), (50_000, 10_000));
     let labels: Vec<u8> = (0..5).map(|file| full.train().get(file * 10_000).label).collect();
     assert_eq!(labels, [1, 2, 3, 4, 5]);
     assert_eq!(full.test().get(0).label, 0);
     assert_eq!(full.train().iter().filter(|image| image.label != 0).count(), 5);
-    // Its size alone does not make it official.
+    // The right size alone does not make it official.
     assert!(!full.source().is_official());
 }
 
@@ -67,7 +67,7 @@ fn one_record_less_or_more() {
         ("test_batch.bin", "data_batch_1.bin"),
     ] {
         let words = format!(
-            "a.tar.gz: {file} has 9999 records; expected 10000, as in the CIFAR-10 release, for {full} is full{CHECK_PATH}"
+            "a.tar.gz: {file} has 9999 records; expected 10000, as in the CIFAR-10 release, since {full} is full{CHECK_PATH}"
         );
         assert_eq!(message(&archive(|name| if name == file { 9_999 } else { 10_000 })), words);
     }

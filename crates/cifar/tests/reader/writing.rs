@@ -14,14 +14,14 @@ fn written(dataset: &Dataset) -> Vec<u8> {
 }
 
 #[test]
-fn a_set_read_from_elsewhere_is_written_like_one_made_in_memory() {
+fn a_read_set_is_written_like_one_created_in_memory() {
     for format in Format::ALL {
         assert_eq!(written(&read(&archive(&files(format, 3))).unwrap()), written(&dataset(format, 3)));
     }
 }
 
 #[test]
-fn the_archive_is_one_that_tar_itself_can_list() {
+fn the_tar_crate_can_list_the_archive() {
     let archive = written(&dataset(Format::Cifar10, 1));
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(&archive[..]));
     let listed: Vec<(String, u64, u32)> = archive
@@ -41,13 +41,13 @@ fn the_archive_is_one_that_tar_itself_can_list() {
 }
 
 #[test]
-fn nothing_but_the_data_is_in_the_bytes() {
+fn the_bytes_depend_only_on_the_data() {
     use sha2::{Digest, Sha256};
     let archive = written(&dataset(Format::Cifar10, 1));
     // gzip's header: no flags, no time, an unknown system.
     assert_eq!(archive[..8], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0]);
     assert_eq!(archive[9], 255);
-    // What is inside gzip, which a new version of the compressor does not change.
+    // The bytes inside gzip, which do not depend on the version of the compressor.
     let mut unpacked = Vec::new();
     flate2::read::GzDecoder::new(&archive[..]).read_to_end(&mut unpacked).unwrap();
     let hash: String = Sha256::digest(unpacked).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -55,7 +55,7 @@ fn nothing_but_the_data_is_in_the_bytes() {
 }
 
 #[test]
-fn a_folder_is_written_into_a_new_or_empty_one_alone() {
+fn a_folder_is_written_only_if_new_or_empty() {
     let scratch = tempdir().unwrap();
     let folder = scratch.path().join("new");
     for format in Format::ALL {

@@ -16,7 +16,7 @@ use crate::{
     data::{
         open::BUILT_IN,
         own::{
-            collection::{Collection, Fate},
+            collection::{Assignment, Collection},
             folder::{self, Folder},
         },
     },
@@ -59,7 +59,7 @@ const NAMED: usize = 20;
 pub struct AdaptArgs {
     /// A folder with one folder of pictures per class: PNG, JPEG, WebP, BMP or GIF, of any size
     pub folder: PathBuf,
-    /// Trained features: a model file, or features alone [default: the bundled features]
+    /// Trained features: a model file, or features only [default: the bundled features]
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
     /// Fraction of each class held out for validation
@@ -186,7 +186,7 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
         environment,
         features: origin,
         classes: pictures.counts(),
-        twins: pictures.twins() as u64,
+        duplicates: pictures.duplicates() as u64,
         model,
         frozen_unchanged: frozen.iter().all(|tensor| tensor.before == tensor.after),
         frozen,
@@ -226,20 +226,21 @@ fn describe(config: &Settings, origin: &Origin, pictures: &Collection, found: &F
     if counts.len() > MOST_CLASSES {
         text.push(format!("          and {} more classes", counts.len() - MOST_CLASSES));
     }
-    if found.beside > 0 {
-        let files = format!("{} file{} outside the class folders ignored", found.beside, plural(found.beside as u64));
+    if found.stray_files > 0 {
+        let files =
+            format!("{} file{} outside the class folders ignored", found.stray_files, plural(found.stray_files as u64));
         text.push(Text::wrapped("          ", files));
     }
     for output in &found.outputs {
         let ignored = format!("{} ignored: this program's own output", path_text::printable(output));
         text.push(Text::wrapped("          ", ignored));
     }
-    if pictures.twins() > 0 {
-        let twins = format!(
+    if pictures.duplicates() > 0 {
+        let duplicates = format!(
             "{} held-out pictures also occur in the training set: the accuracy is flattered",
-            number::count(pictures.twins() as u64)
+            number::count(pictures.duplicates() as u64)
         );
-        text.push(Text::wrapped("          ", twins));
+        text.push(Text::wrapped("          ", duplicates));
     }
     let &Settings { epochs, batch_size, learning_rate, seed, .. } = config;
     text.and(format!(
@@ -281,17 +282,17 @@ fn table(pictures: &Collection, guesses: &[Vec<Guess>]) -> Result<Vec<u8>> {
     }
     let mut guesses = guesses.iter();
     let rows = pictures.entries.iter().map(|entry| {
-        let guess = match entry.fate {
-            Fate::Validation(_) => guesses.next().map(|guesses| guesses[0]),
+        let guess = match entry.assignment {
+            Assignment::Validation(_) => guesses.next().map(|guesses| guesses[0]),
             _ => None,
         };
         Row {
             file: path_text::printable(&entry.path),
             class: &pictures.classes[entry.class],
-            set: entry.fate.name(),
+            set: entry.assignment.name(),
             predicted: guess.map(|guess| pictures.classes[guess.class].as_str()),
             probability: guess.map(|guess| guess.probability),
-            reason: if let Fate::Skipped(reason) = &entry.fate { Some(reason) } else { None },
+            reason: if let Assignment::Skipped(reason) = &entry.assignment { Some(reason) } else { None },
         }
     });
     spreadsheet::table(rows)

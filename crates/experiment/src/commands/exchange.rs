@@ -12,7 +12,7 @@ use crate::{
         failure::{Failure, Result},
         interrupt::Interrupts,
         machine,
-        memory::{MORE, Memory},
+        memory::{Memory, USE_MORE_MEMORY},
         output::Output,
     },
     weights::{
@@ -102,7 +102,8 @@ pub fn import(args: &ImportArgs) -> Result<()> {
     let inputs: Vec<&Path> = inputs.into_iter().flatten().map(PathBuf::as_path).collect();
     let output = Output::open(&args.out, args.force.force, &inputs)?;
     let place = args.file.display().to_string();
-    let file = TensorFile::open(&args.file, |header| Memory::of_file(header.file_len()).require("the file", MORE))?;
+    let file =
+        TensorFile::open(&args.file, |header| Memory::of_file(header.file_len()).require("the file", USE_MORE_MEMORY))?;
     let classes: Vec<String> = args.classes.iter().map(|name| name.trim().to_owned()).collect();
     let (metadata, mut network) = match &args.like {
         Some(path) => {
@@ -113,7 +114,7 @@ pub fn import(args: &ImportArgs) -> Result<()> {
             names::check_names(&classes).map_err(|reason| Failure::usage(format!("--classes: {reason}")))?;
             let architecture = args.network.architecture()?;
             let mut network = architecture.outline(classes.len())?;
-            Memory::of_reading(&network, 0).require("the import", MORE)?;
+            Memory::of_reading(&network, 0).require("the import", USE_MORE_MEMORY)?;
             network.initialize(0)?;
             (Metadata::new("imported", 0, classes, &architecture, &network), network)
         }

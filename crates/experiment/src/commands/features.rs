@@ -23,7 +23,7 @@ pub struct FeaturesArgs {
     pub force: ForceArg,
 }
 
-/// Writes a model's features alone: what `adapt --from` needs of it.
+/// Saves a model's layers up to its head, for `adapt --from`.
 ///
 /// # Errors
 /// A model that cannot be read; a target that cannot be written.

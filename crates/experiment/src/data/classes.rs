@@ -1,4 +1,4 @@
-//! Lists of classes as a user writes them: `0-4`, `cat,dog`, `airplane,3,6-8`.
+//! Parses lists of classes: `0-4`, `cat,dog`, `airplane,3,6-8`.
 
 use crate::{
     record::run::ClassRecord,
@@ -8,22 +8,15 @@ use crate::{
     },
 };
 
-/// Reads a list of labels, ranges of labels and names; the order of the list is that of the network's outputs.
-///
-/// A number is always a label, whatever the classes are called.
-///
-/// # Errors
-/// Names the part that is not a class of the data, or that is listed twice; fewer than two classes.
+/// Parses a list of labels, label ranges and names into classes in the order of the network's outputs. A number is always
+/// a label, even if a class has that name.
 pub fn parse(flag: &str, list: &str, names: &[String]) -> Result<Vec<ClassRecord>> {
     let labels: std::result::Result<Vec<_>, _> = list.split(',').map(|part| labels(part.trim(), names)).collect();
     let classes = labels.and_then(|labels| records(labels.concat(), names));
     classes.map_err(|reason| Failure::usage(format!("{flag} {list}: {reason}")))
 }
 
-/// The classes of the data that have a model's names.
-///
-/// # Errors
-/// Names the class that the data do not have, or that two names mean.
+/// The classes of the data with the given names.
 pub fn by_name(wanted: &[String], names: &[String]) -> std::result::Result<Vec<ClassRecord>, String> {
     records(wanted.iter().map(|name| label_of(name, names)).collect::<std::result::Result<_, _>>()?, names)
 }
@@ -33,15 +26,12 @@ fn records(labels: Vec<usize>, names: &[String]) -> std::result::Result<Vec<Clas
         return Err(format!("class {label} ({}) is listed twice; expected each class once", names[*label]));
     }
     if labels.len() < 2 {
-        return Err(format!("there is {} class; expected at least 2 to tell apart", labels.len()));
+        return Err(format!("{} class; expected at least 2", labels.len()));
     }
     Ok(labels.into_iter().map(|label| ClassRecord { label: label as u16, name: names[label].clone() }).collect())
 }
 
 /// Refuses two lists that share a class.
-///
-/// # Errors
-/// Names the classes in both.
 pub fn require_disjoint(source: &[ClassRecord], target: &[ClassRecord]) -> Result<()> {
     let shared: Vec<_> = source.iter().filter(|class| target.contains(class)).map(describe).collect();
     if shared.is_empty() {
@@ -53,8 +43,7 @@ pub fn require_disjoint(source: &[ClassRecord], target: &[ClassRecord]) -> Resul
     )))
 }
 
-/// The list that [`parse`] reads as these classes: labels, because names may contain commas, be numbers, or differ in case
-/// alone.
+/// The inverse of [`parse`]. It writes labels, because names may contain commas, be numbers or differ only in case.
 pub fn list(classes: &[ClassRecord]) -> String {
     let part = |run: &[ClassRecord]| match run {
         [first, .., last] => format!("{}-{}", first.label, last.label),
@@ -67,13 +56,13 @@ fn describe(class: &ClassRecord) -> String {
     format!("{} ({})", class.label, class.name)
 }
 
-/// The labels of one part of a list.
+/// The labels that one part of a list stands for.
 fn labels(part: &str, names: &[String]) -> std::result::Result<Vec<usize>, String> {
     let last = names.len() - 1;
     let label = |digits: &str| -> std::result::Result<usize, String> {
         match digits.parse() {
             Ok(label) if label <= last => Ok(label),
-            _ => Err(format!("there is no class {}; expected 0 to {last}", shown(digits))),
+            _ => Err(format!("unknown class {}; expected 0 to {last}", shown(digits))),
         }
     };
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -91,7 +80,7 @@ fn labels(part: &str, names: &[String]) -> std::result::Result<Vec<usize>, Strin
     }
 }
 
-/// The label of the class with this very name, or with the only name that differs from it in case alone.
+/// The label of the class with this name, or with the only name that differs from it in case alone.
 fn label_of(wanted: &str, names: &[String]) -> std::result::Result<usize, String> {
     if let Some(label) = names.iter().position(|name| name == wanted) {
         return Ok(label);
@@ -100,12 +89,10 @@ fn label_of(wanted: &str, names: &[String]) -> std::result::Result<usize, String
     match (alike.next(), alike.next()) {
         (Some(label), None) => Ok(label),
         (Some(a), Some(b)) => Err(format!(
-            "'{wanted}' may be class {a} ({}) or {b} ({}); write the name in its own case, or the label",
+            "'{wanted}' may be class {a} ({}) or {b} ({}); write the exact name or the label",
             names[a], names[b]
         )),
-        _ => {
-            Err(format!("there is no class '{}'; expected labels, ranges or names of {}", shown(wanted), listed(names)))
-        }
+        _ => Err(format!("unknown class '{}'; expected labels, ranges or names of {}", shown(wanted), listed(names))),
     }
 }
 
@@ -128,14 +115,14 @@ mod tests {
     }
 
     #[test]
-    fn labels_ranges_and_names_in_the_order_of_the_list() {
+    fn a_list_holds_labels_ranges_and_names_in_order() {
         assert_eq!(parsed("0-4"), [0, 1, 2, 3, 4]);
         assert_eq!(parsed("9, Cat ,5-6"), [9, 3, 5, 6]);
         assert_eq!(parsed("7-7,0"), [7, 0]);
     }
 
     #[test]
-    fn what_was_parsed_can_be_parsed_again() {
+    fn list_is_the_inverse_of_parse() {
         let mut names = names();
         for (label, name) in [(2, "cats, small"), (3, "Cat"), (4, "cat"), (5, "7"), (6, "1-2")] {
             name.clone_into(&mut names[label]);
@@ -148,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_labels_and_names_are_told_apart_by_case() {
+    fn numbers_are_labels_and_the_exact_name_wins() {
         let names: Vec<String> = ["1-2", "7", "Cat", "cat", "dog, small", "Owl", "x", "y"].map(str::to_owned).to_vec();
         let labels = |list| {
             let classes = parse("--source", list, &names).map_err(|failure| failure.to_string())?;
@@ -157,35 +144,35 @@ mod tests {
         assert_eq!(labels("7,1-2").unwrap(), [7, 1, 2]);
         assert_eq!(labels("cat,Cat,owl").unwrap(), [3, 2, 5]);
         assert!(labels("CAT,x").unwrap_err().contains("'CAT' may be class 2 (Cat) or 3 (cat)"));
-        // A model's names are names, whatever they look like.
+        // A model's class names are names even if they look like labels.
         let of_a_model =
             |wanted: &[&str]| by_name(&wanted.iter().map(|&name| name.to_owned()).collect::<Vec<_>>(), &names);
         let found = of_a_model(&["7", "dog, small", "cat", "OWL"]).unwrap();
         assert_eq!(found.iter().map(|class| class.label).collect::<Vec<_>>(), [1, 4, 3, 5]);
-        assert!(of_a_model(&["7", "1"]).unwrap_err().contains("there is no class '1'"));
+        assert!(of_a_model(&["7", "1"]).unwrap_err().contains("unknown class '1'"));
         assert!(of_a_model(&["Owl", "owl"]).unwrap_err().contains("class 5 (Owl) is listed twice"));
     }
 
     #[test]
     fn each_mistake_is_named() {
         for (list, part) in [
-            ("0-12", "no class 12; expected 0 to 9"),
+            ("0-12", "unknown class 12; expected 0 to 9"),
             ("4-0", "the range 4-0 is empty; write 0-4"),
             ("0,1,0", "class 0 (airplane) is listed twice"),
-            ("cat", "there is 1 class; expected at least 2"),
+            ("cat", "1 class; expected at least 2"),
             ("", "a part of the list is empty"),
             ("1,,2", "a part of the list is empty"),
-            ("cow,cat", "no class 'cow'; expected labels, ranges or names of airplane, "),
-            ("1-", "no class '1-'"),
-            ("-1,2", "no class '-1'"),
-            ("99999999999999999999,1", "no class 99999999999999999999"),
+            ("cow,cat", "unknown class 'cow'; expected labels, ranges or names of airplane, "),
+            ("1-", "unknown class '1-'"),
+            ("-1,2", "unknown class '-1'"),
+            ("99999999999999999999,1", "unknown class 99999999999999999999"),
         ] {
             assert!(refused(list).contains(part), "{list}: {}", refused(list));
         }
     }
 
     #[test]
-    fn halves_may_not_overlap() {
+    fn source_and_target_may_not_overlap() {
         let list = |list| parse("--source", list, &names()).unwrap();
         assert!(require_disjoint(&list("0-4"), &list("5-9")).is_ok());
         let error = require_disjoint(&list("0-4"), &list("4,3,8")).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! Where pictures come from, and which of them train and validate a model.
+//! Reads pictures and selects those that train and validate a model.
 
 pub mod classes;
 pub mod open;

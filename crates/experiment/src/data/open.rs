@@ -1,8 +1,8 @@
-//! Which pictures a run works on, and where they are found.
+//! Finds a run's pictures.
 //!
-//! In this order: `--data`, the environment variable `THAWLINE_DATA`, the folder `data` in the working directory, and
-//! the built-in pictures. What was named by the user must be there; what is merely looked for may be absent, but where it
-//! is damaged, or a link to a disk that is not mounted, the program stops rather than silently taking something else.
+//! The first of these counts: `--data`, the environment variable `THAWLINE_DATA`, the folder `data` in the working
+//! directory, the built-in pictures. Data that the user named must exist. The folder `data` may be absent, but if it is
+//! damaged, or a link to an unmounted disk, the program stops instead of silently using other pictures.
 
 use std::{
     env, fs, io,
@@ -21,39 +21,33 @@ use crate::{
 };
 use thawline_drawings::{self, Split};
 
-/// The word for the built-in pictures where a path could stand.
+/// Names the built-in pictures in place of a path.
 pub const BUILT_IN: &str = "built-in";
 
-/// The environment variable that names the data.
 pub const VARIABLE: &str = "THAWLINE_DATA";
 
-/// The folder that is looked into when nothing is named.
+/// The folder that is searched if the user names no data.
 pub const FOLDER: &str = "data";
 
-/// Pictures, and what to say about them.
+/// A data set and where it came from.
 #[derive(Debug)]
 pub struct Data {
-    /// The pictures.
     pub dataset: Dataset,
-    /// Which set they are.
     pub kind: DataKind,
-    /// The path as it was given or found; none for built-in pictures.
+    /// The path as given or found; `None` for built-in pictures.
     pub path: Option<String>,
-    /// Why these pictures and no others, as a phrase.
+    /// Why these pictures were chosen, as a phrase.
     pub reason: String,
 }
 
-/// Finds and reads the pictures.
-///
-/// # Errors
-/// What is missing, damaged or no data set, and by which setting it was named.
+/// Finds and reads the pictures. Errors name the setting that chose them.
 pub fn open(flag: Option<&Path>) -> Result<Data> {
     let variable = env::var_os(VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
     match (flag, variable) {
         (Some(path), _) => named_by(path, "--data"),
         (None, Some(path)) => named_by(&path, VARIABLE),
         (None, None) if is_absent(Path::new(FOLDER)) => {
-            built_in(format!("neither --data nor {VARIABLE} is set, and there is no folder {FOLDER}"))
+            built_in(format!("neither --data nor {VARIABLE} is set, and the folder {FOLDER} does not exist"))
         }
         (None, None) => match Dataset::open(FOLDER) {
             Ok(dataset) => Ok(Data::read(dataset, Path::new(FOLDER), format!("found in the folder {FOLDER}"))),
@@ -68,15 +62,12 @@ pub fn open(flag: Option<&Path>) -> Result<Data> {
     }
 }
 
-/// Whether a path names nothing at all; a link to something that is not there is something.
+/// Whether nothing exists at a path. A dangling link exists.
 fn is_absent(path: &Path) -> bool {
     fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
-/// Reads the pictures at a path, or the built-in ones where it is their word.
-///
-/// # Errors
-/// What is missing, damaged or no data set.
+/// Reads the pictures at a path, or the built-in ones if the path is [`BUILT_IN`].
 pub fn named(path: &Path) -> Result<Data> {
     if path.as_os_str() == BUILT_IN {
         return built_in("named".to_owned());
@@ -102,10 +93,7 @@ fn built_in(reason: String) -> Result<Data> {
     Ok(Data { dataset, kind: DataKind::BuiltIn, path: None, reason })
 }
 
-/// Draws a set of built-in pictures, as records of the CIFAR-10 format that go through its reader.
-///
-/// # Errors
-/// If the format cannot hold so many.
+/// Draws a set of built-in pictures, as CIFAR-10 records that pass through the CIFAR reader.
 pub fn draw(seed: u64, size: thawline_drawings::Size) -> Result<Dataset> {
     let images = |split| {
         let count = size.of(split);
@@ -122,14 +110,11 @@ pub fn draw(seed: u64, size: thawline_drawings::Size) -> Result<Dataset> {
 }
 
 fn too_many(count: usize) -> Failure {
-    Failure::new(Kind::Environment, format!("there is no memory for {count} pictures; free some, or ask for fewer"))
+    Failure::new(Kind::Environment, format!("not enough memory for {count} pictures; free some, or use --limit"))
 }
 
 impl Data {
-    /// The same pictures, with the classes that these labels name.
-    ///
-    /// # Errors
-    /// If they have no such labels.
+    /// The same pictures, with coarse labels if these are asked for; fails if the data set has none.
     pub fn labelled(self, labels: Labels) -> Result<Self> {
         if labels.is_fine() {
             return Ok(self);
@@ -152,7 +137,7 @@ impl Data {
         Data { dataset, kind, path: Some(path_text::exact(path)), reason }
     }
 
-    /// What a reader must know about the pictures.
+    /// A sentence about the pictures' origin.
     pub fn sentence(&self) -> &'static str {
         match (self.kind, self.dataset.source()) {
             (DataKind::BuiltIn, _) => {
@@ -165,7 +150,6 @@ impl Data {
         }
     }
 
-    /// The pictures as the run's record describes them.
     pub fn record(&self) -> DataRecord {
         let sha256 = match self.dataset.source() {
             Source::Archive { sha256, .. } => sha256.clone(),
@@ -183,7 +167,7 @@ impl Data {
         }
     }
 
-    /// The files and folders that the pictures were read from, where `named` is what the user named.
+    /// The files and folders that the pictures were read from; `named` is what the user gave.
     pub fn inputs(&self, named: Option<&Path>) -> Vec<PathBuf> {
         let read = match self.dataset.source() {
             Source::Archive { name: path, .. } | Source::Tar { name: path, .. } | Source::Folder { path } => {
@@ -194,7 +178,7 @@ impl Data {
         named.map(Path::to_owned).into_iter().chain(read).collect()
     }
 
-    /// A phrase for the plan: the set, where it came from, and what it is not.
+    /// A phrase for the plan: the data set and where it came from.
     pub fn describe(&self) -> String {
         match self.kind {
             DataKind::BuiltIn => "built-in pictures: drawings made by this program, not CIFAR-10".to_owned(),
@@ -202,7 +186,7 @@ impl Data {
         }
     }
 
-    /// How to get CIFAR-10, for those who do not have it.
+    /// How to get CIFAR-10, if the pictures are built-in ones.
     pub fn advice(&self) -> Option<String> {
         (self.kind == DataKind::BuiltIn).then(|| {
             format!(

@@ -1,4 +1,4 @@
-//! Pixels as PNG files, for reports and records.
+//! Encodes pictures as PNG files, for reports and records.
 
 use crate::record::run::Pixels;
 
@@ -6,7 +6,7 @@ const SIDE: usize = 32;
 const PLANE: usize = SIDE * SIDE;
 const CHANNELS: usize = 4;
 
-/// A sheet to put pictures on: red, green, blue and opacity of each pixel, transparent at first.
+/// An RGBA image to draw pictures on, initially transparent.
 pub struct Sheet {
     width: usize,
     height: usize,
@@ -14,7 +14,6 @@ pub struct Sheet {
 }
 
 impl Sheet {
-    /// An empty sheet.
     pub fn new(width: usize, height: usize) -> Self {
         Sheet { width, height, pixels: vec![0; width * height * CHANNELS] }
     }
@@ -37,14 +36,14 @@ impl Sheet {
         }
     }
 
-    /// The sheet as the bytes of a PNG with a text inside.
+    /// The bytes of a PNG file with an embedded description.
     pub fn encode(&self, description: &str) -> Vec<u8> {
-        self.try_encode(description).expect("a Vec takes every byte")
+        self.try_encode(description).expect("writing to a Vec does not fail")
     }
 
     fn try_encode(&self, description: &str) -> Result<Vec<u8>, png::EncodingError> {
         let mut bytes = Vec::new();
-        // Ten columns and a hundred rows make 10,000 pixels a side: far below what a PNG can hold.
+        // The cast cannot overflow: ten columns and a hundred rows are at most 10,000 pixels a side.
         let mut encoder = png::Encoder::new(&mut bytes, self.width as u32, self.height as u32);
         encoder.set_color(png::ColorType::Rgba);
         encoder.set_depth(png::BitDepth::Eight);
@@ -57,7 +56,7 @@ impl Sheet {
     }
 }
 
-/// One picture as the bytes of a PNG, pixel for pixel.
+/// The bytes of a PNG file with one picture at its original size.
 pub fn picture(picture: &Pixels) -> Vec<u8> {
     let mut sheet = Sheet::new(SIDE, SIDE);
     sheet.picture(0, 0, 1, picture);

@@ -1,4 +1,4 @@
-//! Some pictures of a data set with their classes: borrowed as bytes, read as floats.
+//! A subset of a data set, borrowed as bytes and read as floats.
 
 use thawline_cifar::Images;
 use thawline_tensor::{
@@ -8,30 +8,28 @@ use thawline_tensor::{
 
 use crate::{models, record::run::ClassRecord};
 
-/// Pictures that a network learns from or is judged on.
 #[derive(Clone)]
 pub struct Selection<'a> {
     images: &'a Images,
-    /// Where each picture stands in the data.
+    /// Each picture's index in the data set.
     pub indices: Vec<usize>,
-    /// The place of each picture's class in the list of classes.
+    /// Each picture's class, as an index into the list of classes.
     pub labels: Vec<u32>,
     shape: Shape,
 }
 
 impl<'a> Selection<'a> {
-    /// The pictures at some places, each with the place of its class.
+    /// Selects pictures by their index, each with its class.
     pub fn new(images: &'a Images, chosen: impl IntoIterator<Item = (usize, u32)>) -> Self {
         let (indices, labels) = chosen.into_iter().unzip();
         Selection { images, indices, labels, shape: Shape::from(models::INPUT) }
     }
 
-    /// As examples for a network.
     pub fn examples(&self) -> Examples<'a> {
         Examples::new(self.clone(), self.labels.clone())
     }
 
-    /// The pixels of a picture as the data have them.
+    /// The bytes of one picture, as in the data set.
     pub fn pixels(&self, position: usize) -> &'a [u8; 3072] {
         self.images.get(self.indices[position]).pixels
     }
@@ -51,8 +49,8 @@ impl Inputs for Selection<'_> {
     }
 }
 
-/// The pictures of some classes, by their labels, as examples for a network: the class of a picture is the place of its
-/// label in the list. Two lists that share none split a data set by classes.
+/// The pictures with the given labels, as examples for a network. A picture's class is its label's index in the list. Two
+/// disjoint lists split a data set by class.
 ///
 /// ```
 /// use thawline::data::{open, selection};
@@ -70,7 +68,7 @@ pub fn examples<'a>(images: &'a Images, labels: &[u8]) -> Examples<'a> {
     Selection::new(images, chosen).examples()
 }
 
-/// The places of the pictures of some classes, each with the place of its class in the list.
+/// The indices of the pictures of some classes, each with the index of its class in the list.
 pub fn of_classes(images: &Images, classes: &[ClassRecord]) -> impl Iterator<Item = (usize, u32)> {
     let place = |label: u8| classes.iter().position(|class| class.label == u16::from(label));
     images.iter().enumerate().filter_map(move |(index, image)| Some((index, place(image.label)? as u32)))

@@ -1,4 +1,4 @@
-//! A task: some classes of a data set, with the pictures of them to learn from and to be judged on.
+//! A classification task: some classes of a data set, with their training and validation pictures.
 
 use thawline_cifar::{Dataset, Images};
 use thawline_tensor::nn::Examples;
@@ -12,21 +12,17 @@ use crate::{
     system::failure::{Failure, Result},
 };
 
-/// One half of the experiment.
 pub struct Task<'a> {
     /// The classes, in the order of the network's outputs.
     pub classes: Vec<ClassRecord>,
-    /// What the network learns from: the training pictures of the classes, in the order of the data.
     pub train: Examples<'a>,
-    /// What it is judged on after each epoch: the test pictures, as in the tutorial.
+    /// In `thawline run` these are the test pictures, as in the tutorial.
     pub validation: Examples<'a>,
 }
 
 impl<'a> Task<'a> {
-    /// The pictures of some classes; at most `limit` to learn from, changed at random, and at most `limit` to be judged on.
-    ///
-    /// # Errors
-    /// If there are none of one kind.
+    /// The pictures of some classes: at most `limit` for training, augmented, and at most `limit` for validation. Fails if
+    /// either set is empty.
     pub fn new(data: &'a Dataset, classes: Vec<ClassRecord>, limit: Option<usize>, augment: Augment) -> Result<Self> {
         let select = |images: &'a Images, what: &str| {
             let chosen = of_classes(images, &classes).take(limit.unwrap_or(usize::MAX));
@@ -42,7 +38,6 @@ impl<'a> Task<'a> {
         Ok(Task { train, validation, classes })
     }
 
-    /// The task as the run's record describes it.
     pub fn record(&self) -> TaskRecord {
         TaskRecord {
             classes: self.classes.clone(),
@@ -51,13 +46,12 @@ impl<'a> Task<'a> {
         }
     }
 
-    /// The names of the classes.
     pub fn names(&self) -> Vec<String> {
         self.classes.iter().map(|class| class.name.clone()).collect()
     }
 }
 
-/// The first pictures of each class, to look at.
+/// The first pictures of each class, for the report.
 pub fn samples(images: &Images, classes: &[ClassRecord], per_class: usize) -> Vec<ClassPictures> {
     let of = |class: &ClassRecord| ClassPictures {
         class: class.name.clone(),
@@ -78,7 +72,7 @@ mod tests {
     use super::*;
     use crate::data::classes;
 
-    /// Picture `i` has label `i % 10` and the byte `i` everywhere, but for a mark in the green plane, row 0, column 1.
+    /// Picture `i` has label `i % 10`, and all its bytes are `i` except for a 255 at green, row 0, column 1.
     fn dataset() -> Dataset {
         let images = |count: u8| {
             let records = (0..count).flat_map(|i| {
@@ -94,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_holds_its_classes_alone_in_the_order_of_the_list() {
+    fn a_task_holds_only_its_classes_in_the_order_of_the_list() {
         let data = dataset();
         let list = classes::parse("--source", "7,2", data.classes()).unwrap();
         let task = Task::new(&data, list, None, Augment::default()).unwrap();
@@ -103,13 +97,13 @@ mod tests {
         assert_eq!(task.validation.len(), 4);
         let mut floats = vec![0.0; PIXEL_BYTES];
         task.train.inputs().read(3, &mut floats);
-        // Height, width, channel: the mark is in row 0, column 1, green.
+        // Row 0, column 1, green in N x H x W x C.
         assert_eq!(floats[3 + 1], 1.0);
         assert!(floats.iter().enumerate().all(|(i, &x)| i == 4 || x == 17.0 / 255.0));
     }
 
     #[test]
-    fn the_limit_holds_for_both_kinds_of_pictures() {
+    fn the_limit_holds_for_training_and_validation() {
         let data = dataset();
         let list = classes::parse("--source", "0-4", data.classes()).unwrap();
         let task = Task::new(&data, list, Some(3), Augment::default()).unwrap();

@@ -1,10 +1,10 @@
-//! Networks of one's own: a TOML file that lists layers in Keras's words.
+//! Your own networks: a TOML file that lists layers in Keras's terms.
 //!
 //! ```toml
 //! layers = [
 //!     { type = "Conv2D", filters = 16, kernel_size = 3, activation = "relu" },
 //!     { type = "Flatten" },
-//!     { type = "Dense" },   # as many units as there are classes
+//!     { type = "Dense" },   # one unit per class
 //! ]
 //! ```
 
@@ -31,24 +31,18 @@ struct Layers {
     layers: Vec<Spanned<Table>>,
 }
 
-/// The layers in a file of settings, whose other keys are read elsewhere.
+/// The layers in a settings file, whose other keys are read elsewhere.
 #[derive(Deserialize)]
 struct LayersAmongSettings {
     layers: Vec<Spanned<Table>>,
 }
 
-/// Reads the layers of a network, and gives names to those that have none: `conv2d_1`, `conv2d_2`, `dense_1`.
-///
-/// # Errors
-/// Names the file, the line and the layer.
+/// Reads the layers of a network. Layers without a name get one: `conv2d_1`, `conv2d_2`, `dense_1`.
 pub fn read(path: &Path) -> Result<Listed> {
     parse(path, &input::read_text(path, SETTINGS)?, false)
 }
 
-/// The same, of a file that was read already, and that may have other keys if `among_settings`.
-///
-/// # Errors
-/// Names the file, the line and the layer.
+/// Like [`read`], from the text of the file, which may have other keys if `among_settings`.
 pub fn parse(path: &Path, text: &str, among_settings: bool) -> Result<Listed> {
     let tables = if among_settings {
         toml::from_str::<LayersAmongSettings>(text).map(|file| file.layers)
@@ -58,13 +52,12 @@ pub fn parse(path: &Path, text: &str, among_settings: bool) -> Result<Listed> {
     listed(&tables.map_err(|error| misread(path, text, &error))?, text, path)
 }
 
-/// A file that is no TOML, or not of the right form: its line and why.
+/// The failure for invalid TOML or unexpected content, with its line.
 pub fn misread(path: &Path, text: &str, error: &toml::de::Error) -> Failure {
     let line = error.span().map_or(1, |span| line_of(text, span.start));
     Failure::usage(format!("{}, line {line}: {}", path.display(), wording::toml(error.message())))
 }
 
-/// The network of a file's layers.
 fn listed(tables: &[Spanned<Table>], text: &str, path: &Path) -> Result<Listed> {
     let kind = |table: &Table| table.get("type").and_then(|kind| kind.as_str()).unwrap_or("layer").to_owned();
     let logits = tables.iter().rposition(|table| kind(table.as_ref()) == "Dense");
@@ -79,7 +72,7 @@ fn listed(tables: &[Spanned<Table>], text: &str, path: &Path) -> Result<Listed> 
         let layer =
             Layer::deserialize(table.as_ref().clone()).map_err(|error| wrong(&wording::toml(error.message())))?;
         if matches!(layer, Layer::Dense { units: None, .. }) && logits != Some(index) {
-            return Err(wrong("units are missing; only the last Dense may leave them out"));
+            return Err(wrong("units is missing; only the last Dense may omit it"));
         }
         let expanded = expand(layer, index + 1 == tables.len()).map_err(|reason| wrong(&reason))?;
         lines.extend(expanded.iter().map(|_| line));
@@ -89,10 +82,10 @@ fn listed(tables: &[Spanned<Table>], text: &str, path: &Path) -> Result<Listed> 
     Ok(Listed { conv_method: ConvMethod::Auto, layers, origin: Some(Origin { path: path.to_owned(), lines }) })
 }
 
-/// The layers that a line stands for.
+/// The layers that one entry stands for: the layer and its activation.
 fn expand(mut layer: Layer, is_last: bool) -> std::result::Result<Vec<Layer>, String> {
     if layer.name().contains('/') {
-        return Err("its name has a '/', which divides names of layers from those of their parameters".to_owned());
+        return Err("its name has a '/', which separates a layer's name from a parameter's".to_owned());
     }
     if !layer.name().is_empty() {
         check_name(layer.name()).map_err(|wrong| format!("its name \"{}\" {wrong}", shown(layer.name())))?;
@@ -106,12 +99,12 @@ fn expand(mut layer: Layer, is_last: bool) -> std::result::Result<Vec<Layer>, St
     match activation {
         None => Ok(vec![layer]),
         Some(Activation::Softmax) if is_last => Ok(vec![layer]),
-        Some(Activation::Softmax) => Err("softmax is part of the loss, and may only come last".to_owned()),
+        Some(Activation::Softmax) => Err("softmax is part of the loss and may only come last".to_owned()),
         Some(activation) => Ok(vec![layer, Layer::Activation { name: String::new(), activation }]),
     }
 }
 
-/// Names layers as Keras did in the tutorial's days: by their type, counted from 1.
+/// Names layers as Keras did when the tutorial was written: by type, counted from 1.
 fn give_names(layers: &mut [Layer]) {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for layer in layers {
@@ -124,7 +117,7 @@ fn give_names(layers: &mut [Layer]) {
     }
 }
 
-/// The number of the line, counted from 1, in which a byte lies.
+/// The line that contains a byte, counted from 1.
 pub fn line_of(text: &str, byte: usize) -> usize {
     text.bytes().take(byte).filter(|&byte| byte == b'\n').count() + 1
 }

@@ -1,4 +1,4 @@
-//! Layers, described in Keras's words.
+//! Layers, described in Keras's terms.
 
 use std::fmt;
 
@@ -11,117 +11,88 @@ use thawline_tensor::{
     nn::{self, BatchNormalization, Conv2D, Dense, Dropout, Flatten, GlobalAveragePooling2D, MaxPooling2D, Method},
 };
 
-/// A layer's type and its arguments. A name that is empty is still to be given.
+/// A layer's type and arguments. An empty name has not been assigned yet.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", deny_unknown_fields)]
 pub enum Layer {
-    /// A convolution.
     Conv2D {
-        /// Its name.
         #[serde(default)]
         name: String,
-        /// Channels of the output.
         filters: usize,
-        /// Rows and columns of the kernel.
         #[serde(deserialize_with = "one_or_two")]
         kernel_size: [usize; 2],
-        /// Rows and columns from one place of the kernel to the next.
         #[serde(default = "ones", deserialize_with = "one_or_two")]
         strides: [usize; 2],
-        /// What is at the border.
         #[serde(default)]
         padding: Padding,
-        /// Short for a layer behind this one.
+        /// Short for an activation layer after this one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         activation: Option<Activation>,
     },
-    /// Each channel gets mean 0 and variance 1 over the batch, then a scale and a shift.
     BatchNormalization {
-        /// Its name.
         #[serde(default)]
         name: String,
-        /// How much of the moving averages stays in a step.
         #[serde(default = "keras_momentum")]
         momentum: f64,
-        /// What is added to the variance.
         #[serde(default = "keras_epsilon")]
         epsilon: f64,
     },
-    /// The mean of each channel.
     GlobalAveragePooling2D {
-        /// Its name.
         #[serde(default)]
         name: String,
     },
-    /// The largest element of each window.
     MaxPooling2D {
-        /// Its name.
         #[serde(default)]
         name: String,
-        /// Rows and columns of a window.
         #[serde(default = "twos", deserialize_with = "one_or_two")]
         pool_size: [usize; 2],
-        /// Rows and columns from one window to the next, where they are not the window's own.
+        /// `None` for the pool size.
         #[serde(default, deserialize_with = "some_one_or_two", skip_serializing_if = "Option::is_none")]
         strides: Option<[usize; 2]>,
-        /// What is at the border.
         #[serde(default)]
         padding: Padding,
     },
-    /// An activation function.
     Activation {
-        /// Its name.
         #[serde(default)]
         name: String,
-        /// The function.
         activation: Activation,
     },
-    /// While training, elements are dropped.
     Dropout {
-        /// Its name.
         #[serde(default)]
         name: String,
-        /// How often.
         rate: f64,
     },
-    /// An image becomes a vector.
     Flatten {
-        /// Its name.
         #[serde(default)]
         name: String,
     },
-    /// Every output depends on every input.
     Dense {
-        /// Its name.
         #[serde(default)]
         name: String,
-        /// Outputs; where absent, as many as there are classes.
+        /// `None` for one per class.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         units: Option<usize>,
-        /// Short for a layer behind this one.
+        /// Short for an activation layer after this one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         activation: Option<Activation>,
     },
 }
 
-/// How far a window may reach over the border.
+/// How far a window may reach beyond the border.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Padding {
-    /// Not at all.
     #[default]
     Valid,
-    /// So far that the output has ceil(input / stride) rows and columns.
+    /// As far as needed for an output of ceil(input / stride) rows and columns.
     Same,
 }
 
-/// An activation function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Activation {
-    /// max(x, 0).
     Relu,
-    /// Probabilities; at the end alone, where it is part of the loss.
+    /// Allowed only at the end, where it is part of the loss.
     Softmax,
 }
 
@@ -135,7 +106,6 @@ impl From<Padding> for nn::Padding {
 }
 
 impl Layer {
-    /// The layer's name.
     pub fn name(&self) -> &str {
         let (Layer::Conv2D { name, .. }
         | Layer::BatchNormalization { name, .. }
@@ -148,7 +118,6 @@ impl Layer {
         name
     }
 
-    /// The layer's name, to be given.
     pub fn name_mut(&mut self) -> &mut String {
         let (Layer::Conv2D { name, .. }
         | Layer::BatchNormalization { name, .. }
@@ -161,7 +130,7 @@ impl Layer {
         name
     }
 
-    /// What Keras calls layers of this type, before it counts them.
+    /// The name that Keras gives a layer of this type, without the number.
     pub fn stem(&self) -> &'static str {
         match self {
             Layer::Conv2D { .. } => "conv2d",
@@ -175,19 +144,16 @@ impl Layer {
         }
     }
 
-    /// The output's shape, or `None` if the layer does not fit.
+    /// The output's shape, or `None` if the layer cannot take this input.
     pub fn output(&self, input: &Shape, classes: usize) -> Option<Shape> {
         self.build(classes, Method::Auto).ok()?.build(input, 1).ok()
     }
 
-    /// The layer, to be put into a network that tells so many classes apart.
-    ///
-    /// # Errors
-    /// An activation that is not a layer of its own, or that no layer computes.
+    /// The layer, for a network with this many classes.
     pub fn build(&self, classes: usize, method: Method) -> Result<Box<dyn nn::Layer>, String> {
         Ok(match *self {
             Layer::Conv2D { activation: Some(_), .. } | Layer::Dense { activation: Some(_), .. } => {
-                return Err("its activation must be a layer of its own, listed after it".to_owned());
+                return Err("list its activation as a separate layer after it".to_owned());
             }
             Layer::Conv2D { filters, kernel_size, strides, padding, .. } => {
                 Box::new(Conv2D::new(filters, kernel_size).stride(strides).padding(padding.into()).method(method))

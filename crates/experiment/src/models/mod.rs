@@ -1,7 +1,7 @@
-//! The networks: what they consist of, before they have weights.
+//! Descriptions of networks, and how networks are built from them.
 //!
-//! [`layers`] describes layers in Keras's words, [`tutorial`] lists those of the tutorial's network with every number of
-//! it open to change, and [`mod@file`] reads a list from a file of one's own. All are built in one way, here.
+//! [`layers`] describes layers in Keras's terms, [`tutorial`] lists those of the tutorial's network with all its numbers
+//! adjustable, and [`mod@file`] reads a list of layers from your own file.
 
 pub mod file;
 pub mod layers;
@@ -21,26 +21,26 @@ use crate::system::{
 };
 pub use {layers::Layer, tutorial::Tutorial};
 
-/// Far more than any network for 32 x 32 pictures has use for: 30 GB to train, and 250 times the tutorial's outputs.
+/// Far more than a network for 32 x 32 pictures can use: 30 GB to train, and 250 times the tutorial's activations.
 const MOST_PARAMETERS: u64 = 1_000_000_000;
 const MOST_ACTIVATIONS: u64 = 256_000_000;
 
-/// Bytes of a layer's name.
+/// The longest name of a layer, in bytes.
 const MOST_NAME: usize = 255;
 
 /// The shape of a picture: height, width, channels.
 pub const INPUT: [usize; 3] = [32, 32, 3];
 
-/// The last layer of the tutorial's features: what follows is the head.
+/// The last feature layer of the tutorial's network; the head follows.
 pub const FEATURES_END: &str = "flatten_1";
 
-/// A network's description: all that is needed to build it.
+/// Everything needed to build a network.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged, try_from = "Keys")]
 pub enum Architecture {
-    /// The tutorial's, by its numbers.
+    /// The tutorial's network, with its numbers.
     Tutorial(Tutorial),
-    /// One's own, layer by layer.
+    /// Your own network, layer by layer.
     Listed(Listed),
 }
 
@@ -48,16 +48,15 @@ pub enum Architecture {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Listed {
-    /// How the convolutions are computed.
     pub conv_method: ConvMethod,
-    /// The layers, from input to output, each with its name.
+    /// The layers from input to output, each with a name.
     pub layers: Vec<Layer>,
-    /// Where they were read.
+    /// The file they were read from.
     #[serde(skip)]
     pub origin: Option<Origin>,
 }
 
-/// Every key that describes a network. No key may be passed over: the network would not be the one described.
+/// All keys that describe a network. Unknown keys are refused: ignoring one would build a different network.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Keys {
@@ -87,26 +86,25 @@ impl TryFrom<Keys> for Architecture {
     }
 }
 
-/// The file that lists a network's layers, for the messages about them.
+/// The file that lists a network's layers, for error messages.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Origin {
-    /// The file.
     pub path: PathBuf,
-    /// The line of each layer.
+    /// The line number of each layer.
     pub lines: Vec<usize>,
 }
 
-/// How convolutions are computed; see [`Method`].
+/// How convolutions are computed; see [`Method`]. The variants' comments are part of `--help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum ConvMethod {
-    /// The fastest that is legal, for each layer
+    /// The fastest method that applies, chosen for each layer
     Auto,
-    /// Seven loops: slow, to compare with
+    /// Seven nested loops: slow, for comparison
     Naive,
-    /// Patches in a matrix, then one matrix product
+    /// Copy the patches into a matrix, then one matrix product
     Im2col,
-    /// A matrix product on the pixels where they lie
+    /// A matrix product that reads the pixels in place
     Implicit,
     /// F(4x4, 3x3): 3 x 3 kernels only
     Winograd,
@@ -131,21 +129,15 @@ impl From<Tutorial> for Architecture {
 }
 
 impl Architecture {
-    /// Builds the network for a number of classes. It gives logits: softmax is part of the loss.
-    ///
-    /// # Errors
-    /// Names the layer whose shape does not fit, and its line where there is a file.
+    /// Builds the network for a number of classes. It outputs logits: softmax is part of the loss. Errors name the layer,
+    /// and its line in the file it comes from.
     pub fn build(&self, classes: usize, seed: u64) -> Result<Network> {
         let mut network = self.outline(classes)?;
         network.initialize(seed)?;
         Ok(network)
     }
 
-    /// The network for a number of classes without values for its parameters: nothing large is allocated, whatever the
-    /// description asks for.
-    ///
-    /// # Errors
-    /// As [`Architecture::build`]; and a network beyond all reason.
+    /// The network without parameter values. It allocates nothing large, so that an absurd description can be refused.
     pub fn outline(&self, classes: usize) -> Result<Network> {
         let mut builder = Network::builder(INPUT);
         for (index, layer) in self.layers().iter().enumerate() {
@@ -155,7 +147,7 @@ impl Architecture {
                 let reason = format!("its name has control characters or more than {MOST_NAME} bytes");
                 return Err(self.at_line(position, format!("layer {position}: {reason}; choose another one")));
             }
-            // With nothing left there is nothing to learn.
+            // A rate of 1 would leave nothing to train on.
             if let Layer::Dropout { rate, .. } = layer
                 && !(0.0..1.0).contains(&(*rate as f32))
             {
@@ -163,12 +155,12 @@ impl Architecture {
             }
             builder = builder.layer(layer.name(), layer.build(classes, self.conv_method().into()).map_err(wrong)?);
         }
-        let network = builder.outline().map_err(|error| self.misfit(error))?;
+        let network = builder.outline().map_err(|error| self.locate(error))?;
         if *network.output() != Shape::from([classes]) {
             return Err(self.at_line(
                 self.layers().len(),
                 format!(
-                    "the network gives {}, and there are {classes} classes: \
+                    "the network outputs {}, but there are {classes} classes: \
                      its last layer must be a Dense without units, or with {classes}",
                     network.output()
                 ),
@@ -194,7 +186,6 @@ impl Architecture {
         Ok(network)
     }
 
-    /// The layers, from input to output.
     pub fn layers(&self) -> std::borrow::Cow<'_, [Layer]> {
         match self {
             Architecture::Tutorial(tutorial) => tutorial.layers().into(),
@@ -202,7 +193,6 @@ impl Architecture {
         }
     }
 
-    /// How the convolutions are computed.
     pub fn conv_method(&self) -> ConvMethod {
         match self {
             Architecture::Tutorial(tutorial) => tutorial.conv_method,
@@ -210,14 +200,14 @@ impl Architecture {
         }
     }
 
-    /// The last layer of the features, the one before the first `Dense`: what follows is the head.
+    /// The last feature layer: the one before the first `Dense`. The head follows.
     pub fn features_end(&self) -> String {
         let layers = self.layers();
         let head = layers.iter().position(|layer| matches!(layer, Layer::Dense { .. })).unwrap_or(layers.len());
         layers[..head].last().map_or_else(|| FEATURES_END.to_owned(), |layer| layer.name().to_owned())
     }
 
-    fn misfit(&self, error: NetworkError) -> Failure {
+    fn locate(&self, error: NetworkError) -> Failure {
         match error {
             _ if error.is_lack_of_memory() => error.into(),
             NetworkError::Build { position, .. } | NetworkError::DuplicateName { position, .. } => {
@@ -227,7 +217,7 @@ impl Architecture {
         }
     }
 
-    /// A failure that has to do with a layer, counted from 1.
+    /// A failure at a layer, counted from 1, with the line that describes it.
     fn at_line(&self, position: usize, message: String) -> Failure {
         let failure = Failure::usage(message);
         match self {

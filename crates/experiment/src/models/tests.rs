@@ -11,7 +11,7 @@ fn the_defaults_are_the_tutorials_network() {
 }
 
 #[test]
-fn networks_beyond_all_reason_are_refused_before_anything_is_allocated() {
+fn huge_networks_are_refused_before_anything_is_allocated() {
     let numbers = Tutorial::default;
     for (tutorial, words) in [
         (Tutorial { filters: [usize::MAX; 2], ..numbers() }, "overflows"),
@@ -32,12 +32,12 @@ fn shipped(name: &str) -> Listed {
 }
 
 #[test]
-fn the_shipped_file_lists_the_tutorials_layers() {
+fn tutorial_toml_lists_the_tutorials_layers() {
     assert_eq!(shipped("tutorial.toml").layers, Tutorial::default().layers());
 }
 
 #[test]
-fn the_shipped_files_list_networks() {
+fn all_shipped_files_can_be_built() {
     for name in ["tutorial.toml", "vgg.toml", "tiny.toml"] {
         let architecture = Architecture::Listed(shipped(name));
         let mut network = architecture.build(7, 1).unwrap();
@@ -47,7 +47,7 @@ fn the_shipped_files_list_networks() {
 }
 
 #[test]
-fn a_description_survives_the_way_through_toml_and_json() {
+fn a_description_survives_toml_and_json() {
     for architecture in [
         Architecture::from(Tutorial::default()),
         Architecture::Listed(Listed { origin: None, ..shipped("tutorial.toml") }),

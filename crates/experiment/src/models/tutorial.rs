@@ -1,4 +1,4 @@
-//! The tutorial's network, with every number of it open to change.
+//! The tutorial's network, with all its numbers adjustable.
 
 use serde::{Deserialize, Serialize};
 use thawline_tensor::nn::Network;
@@ -9,21 +9,20 @@ use super::{
 };
 use crate::system::failure::Result;
 
-/// The numbers of the tutorial's network; the defaults are the tutorial's.
+/// The numbers of the tutorial's network. The default values are the tutorial's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Tutorial {
     /// Filters of the two convolutions.
     pub filters: [usize; 2],
-    /// Height and width of their kernels.
+    /// Height and width of the kernels.
     pub kernel: usize,
     /// Height and width of the pooling windows.
     pub pool: usize,
-    /// Dropout rates: behind the features, behind the hidden dense layer.
+    /// Dropout rates: after the features and after the hidden dense layer.
     pub dropout: [f64; 2],
     /// Units of the hidden dense layer.
     pub dense: usize,
-    /// How the convolutions are computed.
     pub conv_method: ConvMethod,
 }
 
@@ -41,8 +40,7 @@ impl Default for Tutorial {
 }
 
 impl Tutorial {
-    /// The layers. Their names are those that Keras gave them in the tutorial; its last one, softmax, is part of the loss
-    /// here.
+    /// The layers, named as in the tutorial. Its last layer, softmax, is part of the loss here.
     pub fn layers(&self) -> Vec<Layer> {
         let conv = |name: &str, filters| Layer::Conv2D {
             name: name.into(),
@@ -76,9 +74,6 @@ impl Tutorial {
     }
 
     /// Builds the network for a number of classes.
-    ///
-    /// # Errors
-    /// Names the layer whose shape does not fit.
     pub fn build(&self, classes: usize, seed: u64) -> Result<Network> {
         Architecture::from(self.clone()).build(classes, seed)
     }

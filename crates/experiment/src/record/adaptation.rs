@@ -1,6 +1,5 @@
-//! The record of an adaptation: which pictures a new head learned, behind which features, and how it went.
-//!
-//! `summary.json` is this, as JSON; its report is drawn from it. `docs/run-folder.md` describes the fields.
+//! The record of an adaptation: a new head trained on your own pictures. It is saved as `summary.json`, and the report is
+//! made from it. `docs/run-folder.md` describes the fields.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +12,6 @@ use crate::system::{
 /// The version of the record.
 pub const FORMAT: u32 = 1;
 
-/// A new head on a user's own pictures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Adaptation {
     /// [`FORMAT`] at the time of writing.
@@ -22,94 +20,82 @@ pub struct Adaptation {
     pub thawline: String,
     /// The command line, program name first, one element per argument.
     pub command: Vec<String>,
-    /// Every setting after defaults were filled in.
+    /// All settings, with defaults filled in.
     pub config: Settings,
-    /// The machine and the build.
     pub environment: Environment,
-    /// The features.
     pub features: Origin,
     /// The classes, in the order of the network's outputs.
     pub classes: Vec<ClassCount>,
-    /// Pictures that were kept back although the same were learned from.
-    pub twins: u64,
+    /// Held-out pictures that also occur in the training set.
+    #[serde(rename = "twins")]
+    pub duplicates: u64,
     /// Network, history and confusion matrix.
     pub model: ModelRecord,
-    /// True if every frozen tensor has the same bits after the training as before.
+    /// Whether all frozen tensors have the same bits after training as before.
     pub frozen_unchanged: bool,
-    /// The frozen tensors with their hashes, in the network's order.
+    /// Hashes of the frozen tensors, in the network's order.
     pub frozen: Vec<FrozenTensor>,
-    /// Largest resident set of the process; absent where the system does not tell.
+    /// Peak resident set size of the process, if known.
     pub peak_memory_bytes: Option<u64>,
 }
 
-/// The settings, named as the flags are: what `config.toml` holds.
+/// The settings, named like the flags and saved as `config.toml`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Settings {
     /// The folder of class folders.
     pub folder: String,
-    /// The file of the features, or `built-in`.
+    /// The file with the features, or `built-in`.
     pub from: String,
-    /// The share of the pictures of each class that is kept back.
+    /// The fraction of each class that is held out.
     pub validation: f64,
     /// Whether an unreadable picture stops the run.
     pub strict: bool,
-    /// Passes over the pictures.
     pub epochs: usize,
-    /// Pictures in a step.
     pub batch_size: usize,
-    /// Adam's learning rate.
     pub learning_rate: f64,
-    /// Decides which pictures are kept back, initial weights, the order of pictures, and dropout.
+    /// Decides the held-out pictures, initial weights, the order of pictures, and dropout.
     pub seed: u64,
-    /// Threads; they change the time and nothing else.
+    /// Changes only the time.
     pub threads: usize,
-    /// The SIMD level.
     pub simd: String,
 }
 
-/// Where features come from.
+/// The model that the features come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// SHA-256 of the file's bytes, in hexadecimal.
     pub sha256: String,
-    /// The classes that their model tells apart.
+    /// The classes of that model.
     pub classes: Vec<String>,
 }
 
-/// A class, and what became of its files.
+/// A class and the number of its files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClassCount {
-    /// Its name: the folder's.
+    /// The folder's name.
     pub name: String,
-    /// Pictures that were learned from.
     pub training: u64,
-    /// Pictures that were kept back.
+    /// Held-out pictures.
     pub validation: u64,
-    /// Files that were no pictures, or damaged.
+    /// Damaged files, and files that are not pictures.
     pub skipped: u64,
 }
 
-/// A picture that was taken for something else.
+/// A misclassified picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mistake {
-    /// The file.
     pub file: String,
-    /// What it is.
+    /// Its true class.
     pub class: String,
-    /// What it was taken for.
     pub predicted: String,
-    /// The probability that the model gave that.
+    /// The predicted class's probability.
     pub probability: f32,
-    /// What the model saw.
     pub pixels: Box<Pixels>,
 }
 
 impl Adaptation {
-    /// The record as indented JSON that ends with a line feed.
-    ///
-    /// # Errors
-    /// If a loss or an accuracy is no finite number.
+    /// The record as indented JSON. Fails if a loss or an accuracy is NaN or infinite.
     pub fn to_json(&self) -> Result<Vec<u8>> {
         for row in &self.model.history {
             row.require_finite("the model").map_err(|error| Failure::new(Kind::Numeric, error.to_string()))?;
@@ -120,12 +106,12 @@ impl Adaptation {
         Ok(bytes)
     }
 
-    /// Pictures that were learned from.
+    /// Number of training pictures.
     pub fn training(&self) -> u64 {
         self.classes.iter().map(|class| class.training).sum()
     }
 
-    /// Pictures that were kept back.
+    /// Number of held-out pictures.
     pub fn validation(&self) -> u64 {
         self.classes.iter().map(|class| class.validation).sum()
     }

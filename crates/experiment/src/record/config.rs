@@ -1,4 +1,4 @@
-//! Every setting of a run after defaults were filled in: what `config.toml` holds.
+//! All settings of a run with defaults filled in: the content of `config.toml`.
 
 use std::collections::BTreeSet;
 
@@ -12,79 +12,73 @@ use super::{
 use crate::models::Architecture;
 use crate::system::hash::sha256;
 
-/// The settings, named as the flags are.
+/// The settings, named like the flags.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Config {
     /// The path of the data, or `built-in`.
     pub data: String,
-    /// Which labels of the pictures name their classes.
+    /// Which labels are the pictures' classes.
     #[serde(default, skip_serializing_if = "Labels::is_fine")]
     pub labels: Labels,
-    /// The most pictures to learn from, and the most to validate with, in each half; absent for all of them.
+    /// The most training pictures, and the most validation pictures, for each model; absent for no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
-    /// The labels of model_1's classes; absent where the features come from a file. Older versions wrote names.
+    /// The labels of model_1's classes; absent if the features come from a file. Older versions wrote names.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// The labels of model_2's classes.
     pub target: String,
-    /// The network: the numbers of the tutorial's, or `layers`.
+    /// The tutorial's numbers, or `layers`.
     #[serde(flatten)]
     pub network: Architecture,
-    /// Passes over the pictures, for each model.
     pub epochs: usize,
-    /// Pictures in a step.
     pub batch_size: usize,
-    /// Adam's learning rate.
     pub learning_rate: f64,
-    /// The course of the learning rate.
     #[serde(default)]
     pub schedule: Schedule,
-    /// Epochs without a higher validation accuracy that end a training, which then takes back its best weights.
+    /// Stop after this many epochs without a better validation accuracy, and restore the best weights.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<usize>,
-    /// What is changed at random in the pictures that are learned from.
     #[serde(default, skip_serializing_if = "Augment::is_none")]
     pub augment: Augment,
-    /// The last layer of the features that model_2 takes over, frozen.
+    /// The last frozen layer of model_2.
     pub freeze: String,
-    /// Where model_2's head starts.
     pub head: HeadStart,
-    /// The file that the features come from, instead of from model_1.
+    /// The file with the features, instead of model_1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     /// SHA-256 of that file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from_sha256: Option<String>,
-    /// Whether layers that do not fit the file's may begin anew.
+    /// Whether layers that do not match the file are reinitialised.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
     /// Whether frozen features are computed once.
     pub cache: Cache,
     /// Decides initial weights, the order of pictures, and dropout.
     pub seed: u64,
-    /// Threads; they change the time and nothing else.
+    /// Changes only the time.
     pub threads: usize,
     /// The SIMD level; `avx2` and `avx512` give the same results.
     pub simd: String,
 }
 
 impl Config {
-    /// How a model is trained, with its own seed.
+    /// The training options of a model with this seed.
     pub fn fit(&self, seed: u64, cached: bool) -> Fit {
         let &Config { epochs, batch_size, learning_rate: rate, schedule, early_stopping: patience, .. } = self;
         Fit { epochs, batch_size, seed, rule: Rule::ADAM, rate, schedule: schedule.into(), cached, patience }
     }
 
-    /// SHA-256 of the settings that decide the results: not of where the pictures lie, nor of the machine.
+    /// SHA-256 of the settings that decide the results: all except the data's path, threads and SIMD level.
     pub fn sha256(&self) -> String {
         let decisive = Config { data: String::new(), threads: 0, simd: String::new(), ..self.clone() };
         let text = serde_json::to_string(&decisive).expect("settings are text and numbers");
         sha256([text])
     }
 
-    /// The settings that decide the results in which these differ from others: name, value here, value there.
+    /// The decisive settings that differ: name, value in `self`, value in `other`.
     pub fn differences(&self, other: &Config) -> Vec<[String; 3]> {
         const NOT_DECISIVE: [&str; 3] = ["data", "threads", "simd"];
         let mut differences = differences(self, other);
@@ -92,7 +86,7 @@ impl Config {
         differences
     }
 
-    /// Settings to begin a test with.
+    /// Settings for tests.
     #[cfg(test)]
     pub(crate) fn small() -> Self {
         use crate::models::Tutorial;
@@ -123,21 +117,21 @@ impl Config {
     }
 }
 
-/// What differs between two values of one type: name, value in the first, value in the second, as text of a line.
-pub fn differences(one: &impl Serialize, other: &impl Serialize) -> Vec<[String; 3]> {
+/// The fields in which two values differ: name, first value, second value, as short text.
+pub fn differences(first: &impl Serialize, second: &impl Serialize) -> Vec<[String; 3]> {
     let fields = |value: serde_json::Result<serde_json::Value>| match value {
         Ok(serde_json::Value::Object(fields)) => fields,
         _ => serde_json::Map::new(),
     };
-    let (one, other) = (fields(serde_json::to_value(one)), fields(serde_json::to_value(other)));
-    let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    let (first, second) = (fields(serde_json::to_value(first)), fields(serde_json::to_value(second)));
+    let names: BTreeSet<&String> = first.keys().chain(second.keys()).collect();
     let show = |value: Option<&serde_json::Value>| match value.map(ToString::to_string) {
         None => "absent".to_owned(),
         Some(text) if text.chars().count() > 60 => format!("{}...", text.chars().take(60).collect::<String>()),
         Some(text) => text,
     };
-    let differ = names.into_iter().filter(|name| one.get(*name) != other.get(*name));
-    differ.map(|name| [name.clone(), show(one.get(name)), show(other.get(name))]).collect()
+    let differ = names.into_iter().filter(|name| first.get(*name) != second.get(*name));
+    differ.map(|name| [name.clone(), show(first.get(name)), show(second.get(name))]).collect()
 }
 
 #[cfg(test)]
@@ -145,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn settings_survive_the_way_through_their_file() {
+    fn settings_survive_toml() {
         for limit in [None, Some(100)] {
             let augment = Augment { flip: limit.is_some(), crop: false };
             let schedule = Schedule::OneCycle;

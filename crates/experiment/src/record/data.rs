@@ -1,37 +1,33 @@
-//! Which pictures a run worked on.
+//! Records of a run's pictures.
 
 use serde::{Deserialize, Serialize};
 
-/// The classes of one half of the experiment, and how many pictures of them there were.
+/// The classes of a model, and the number of their pictures.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskRecord {
     /// The classes in the order of the network's outputs.
     pub classes: Vec<ClassRecord>,
     /// Training examples.
     pub train_examples: u64,
-    /// Validation examples. Here they are the data's test set, as in the tutorial.
+    /// Validation examples. They are the data's test set, as in the tutorial.
     pub val_examples: u64,
 }
 
-/// A class of the data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClassRecord {
-    /// Its label in the data.
     pub label: u16,
-    /// Its name.
     pub name: String,
 }
 
-/// The pictures of the run: which they are and where they came from.
+/// A run's data set and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataRecord {
-    /// Which data set.
     pub kind: DataKind,
-    /// True if the bytes are those of the official release.
+    /// Whether the bytes are those of the official release.
     pub official: bool,
-    /// SHA-256 in hexadecimal: of the archive; of a folder's files one after the other; or of the drawn records.
+    /// SHA-256 in hexadecimal, of the archive, of a folder's concatenated files, or of the drawn records.
     pub sha256: Option<String>,
-    /// The archive or folder, as it was given; absent for built-in pictures.
+    /// The archive or folder as given; absent for built-in pictures.
     pub path: Option<String>,
     /// Training pictures of all classes.
     pub train_examples: u64,
@@ -39,11 +35,10 @@ pub struct DataRecord {
     pub test_examples: u64,
     /// Names of all classes, by label.
     pub classes: Vec<String>,
-    /// What a reader must know about these pictures, in one sentence.
+    /// A sentence about the pictures' origin.
     pub sentence: String,
 }
 
-/// The data sets that the program knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DataKind {
     /// Ten classes of photographs.
@@ -55,13 +50,13 @@ pub enum DataKind {
     /// Ten classes of drawings, generated from a seed.
     #[serde(rename = "built-in pictures")]
     BuiltIn,
-    /// Pictures of a user's own.
+    /// The user's own pictures.
     #[serde(rename = "own pictures")]
     Own,
 }
 
 impl DataKind {
-    /// The name as a sentence has it.
+    /// The name in a sentence.
     pub fn name(self) -> &'static str {
         match self {
             DataKind::Cifar10 => "CIFAR-10",

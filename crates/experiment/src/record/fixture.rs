@@ -5,7 +5,7 @@ use crate::system::machine::Environment;
 
 const NAMES: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
-/// Twenty epochs of both models on CIFAR-10 with the tutorial's halves.
+/// Twenty epochs of both models on CIFAR-10 with the tutorial's classes.
 pub(crate) fn record() -> RunRecord {
     RunRecord {
         format: FORMAT,
@@ -87,13 +87,13 @@ pub(crate) fn built_in_record() -> RunRecord {
     record
 }
 
-/// The same run with features from a file, of which one tensor does not fit.
+/// The same run with features from a file, one tensor of which has another shape.
 pub(crate) fn record_from_file() -> RunRecord {
-    let taken = |name: &str, file: &[usize], here: &[usize], fate| TakenTensor {
+    let loaded = |name: &str, file: &[usize], model: &[usize], outcome| LoadedTensor {
         name: name.to_owned(),
         file: (!file.is_empty()).then(|| file.to_vec()),
-        here: (!here.is_empty()).then(|| here.to_vec()),
-        fate,
+        model: (!model.is_empty()).then(|| model.to_vec()),
+        outcome,
     };
     let from = FeaturesRecord {
         path: "runs/2026-11-23-090000/weights-model_1.safetensors".to_owned(),
@@ -101,16 +101,16 @@ pub(crate) fn record_from_file() -> RunRecord {
         model: "model_1".to_owned(),
         classes: NAMES[..5].iter().map(|&name| name.to_owned()).collect(),
         tensors: vec![
-            taken("conv_1/kernel", &[3, 3, 3, 64], &[3, 3, 3, 64], Fate::Frozen),
-            taken("conv_2/kernel", &[3, 3, 64, 32], &[3, 3, 64, 64], Fate::Mismatched),
-            taken("dense_2/kernel", &[128, 5], &[128, 5], Fate::New),
-            taken("dense_3/kernel", &[5, 5], &[], Fate::Skipped),
+            loaded("conv_1/kernel", &[3, 3, 3, 64], &[3, 3, 3, 64], LoadOutcome::Frozen),
+            loaded("conv_2/kernel", &[3, 3, 64, 32], &[3, 3, 64, 64], LoadOutcome::Mismatched),
+            loaded("dense_2/kernel", &[128, 5], &[128, 5], LoadOutcome::New),
+            loaded("dense_3/kernel", &[5, 5], &[], LoadOutcome::Skipped),
         ],
     };
     RunRecord { source: None, model_1: None, from: Some(from), ..record() }
 }
 
-/// Ten pictures of each class: a disc that wanders, on a ground that slopes.
+/// Ten pictures of each class: a disc at varying places on a gradient.
 pub(crate) fn pictures() -> ReportPictures {
     let half = |range: std::ops::Range<usize>| {
         range.map(|label| ClassPictures {
@@ -135,13 +135,13 @@ fn task(range: std::ops::Range<usize>) -> TaskRecord {
     TaskRecord { classes, train_examples: 25_000, val_examples: 5_000 }
 }
 
-/// Each curve is `end - fall * exp(-rate * (epoch - 1))`, with a little unrest.
+/// Each curve is `end - fall * exp(-rate * (epoch - 1))`, with a little noise.
 fn history(epochs: u32, seconds: f64, val: (f64, f64, f64), train: (f64, f64, f64)) -> Vec<EpochRow> {
     let curve = |(end, fall, rate): (f64, f64, f64), epoch: u32| end - fall * libm::exp(-rate * f64::from(epoch - 1));
-    let unrest = |epoch: u32| 0.006 * libm::sin(f64::from(epoch * epoch));
+    let noise = |epoch: u32| 0.006 * libm::sin(f64::from(epoch * epoch));
     (1..=epochs)
         .map(|epoch| {
-            let (accuracy, val_accuracy) = (curve(train, epoch), curve(val, epoch) + unrest(epoch));
+            let (accuracy, val_accuracy) = (curve(train, epoch), curve(val, epoch) + noise(epoch));
             EpochRow {
                 epoch,
                 seconds: seconds + 0.05 * libm::sin(f64::from(epoch)),
@@ -154,7 +154,7 @@ fn history(epochs: u32, seconds: f64, val: (f64, f64, f64), train: (f64, f64, f6
         .collect()
 }
 
-/// The tutorial's network, its features trainable or frozen.
+/// The tutorial's network with trainable or frozen features.
 fn network(features_trainable: bool) -> NetworkRecord {
     let layer = |name: &str, kind: &str, output: &[usize], parameters: u64, trainable: bool, flops: u64| LayerRecord {
         name: name.to_owned(),
@@ -165,12 +165,11 @@ fn network(features_trainable: bool) -> NetworkRecord {
         flops,
         activation_bytes: 4 * output.iter().product::<usize>() as u64,
     };
-    let thaw = features_trainable;
     NetworkRecord {
         layers: vec![
-            layer("conv_1", "Conv2D", &[30, 30, 64], 1_792, thaw, 3_168_000),
+            layer("conv_1", "Conv2D", &[30, 30, 64], 1_792, features_trainable, 3_168_000),
             layer("relu_1", "ReLU", &[30, 30, 64], 0, false, 57_600),
-            layer("conv_2", "Conv2D", &[28, 28, 64], 36_928, thaw, 57_852_928),
+            layer("conv_2", "Conv2D", &[28, 28, 64], 36_928, features_trainable, 57_852_928),
             layer("relu_2", "ReLU", &[28, 28, 64], 0, false, 50_176),
             layer("pool", "MaxPool2D", &[14, 14, 64], 0, false, 37_632),
             layer("dropout_1", "Dropout", &[14, 14, 64], 0, false, 0),
@@ -180,8 +179,8 @@ fn network(features_trainable: bool) -> NetworkRecord {
             layer("dropout_2", "Dropout", &[128], 0, false, 0),
             layer("dense_2", "Dense", &[5], 645, true, 1_285),
         ],
-        trainable: if thaw { 1_645_125 } else { 1_606_405 },
-        frozen: if thaw { 0 } else { 38_720 },
+        trainable: if features_trainable { 1_645_125 } else { 1_606_405 },
+        frozen: if features_trainable { 0 } else { 38_720 },
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is written down: settings, and the records of a run and of an adaptation.
+//! The files that a run saves: its settings and its record.
 
 pub mod adaptation;
 pub mod config;

@@ -1,20 +1,20 @@
-//! Settings that are words: the values of `--schedule`, `--augment`, `--labels` and `--cache`.
+//! The values of `--schedule`, `--augment`, `--labels` and `--cache`. The variants' comments are part of `--help`.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 use thawline_tensor::nn;
 
-/// The course of the learning rate; see [`nn::Schedule`].
+/// Learning-rate schedule; see [`nn::Schedule`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Schedule {
-    /// Always the same
+    /// The same rate throughout
     #[default]
     Constant,
     /// Down to zero along half a cosine
     Cosine,
-    /// Up in three tenths of the steps, then down to nearly zero
+    /// Up for three tenths of the steps, then down to nearly zero
     OneCycle,
 }
 
@@ -28,21 +28,20 @@ impl From<Schedule> for nn::Schedule {
     }
 }
 
-/// Random changes of the pictures that are learned from.
+/// Random augmentation of the training pictures.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Augment {
-    /// Half of them are mirrored.
+    /// Mirror half of them.
     pub flip: bool,
-    /// Each is moved by up to four pixels in each direction.
+    /// Shift each by up to four pixels in each direction.
     pub crop: bool,
 }
 
 impl Augment {
-    /// How far pictures are moved, in pixels.
+    /// The largest shift, in pixels.
     const CROP: usize = 4;
 
-    /// Whether nothing is changed.
     pub fn is_none(&self) -> bool {
         *self == Augment::default()
     }
@@ -91,32 +90,31 @@ impl From<Augment> for String {
     }
 }
 
-/// Which of CIFAR-100's two labels of a picture names its class.
+/// Which of CIFAR-100's two labels is a picture's class.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Labels {
-    /// One of a hundred; the only label of CIFAR-10
+    /// The hundred classes of CIFAR-100; the only labels of CIFAR-10
     #[default]
     Fine,
-    /// One of twenty
+    /// The twenty superclasses of CIFAR-100
     Coarse,
 }
 
 impl Labels {
-    /// Whether nothing was asked for.
     pub fn is_fine(&self) -> bool {
         *self == Labels::Fine
     }
 }
 
-/// Whether the features of the frozen layers are computed once and kept.
+/// Whether the frozen features are computed once and cached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Cache {
-    /// Where they fit in half of the free memory
+    /// If they fit in half of the free memory
     Auto,
-    /// Always; refuses where they do not fit
+    /// Always; fail if they do not fit
     On,
-    /// Never: they are computed for each batch, with the same results
+    /// Never: compute them for each batch, with the same results
     Off,
 }

@@ -1,11 +1,11 @@
-//! Pictures that a record comes with.
+//! The pictures that accompany a record.
 
 use thawline_cifar::PIXEL_BYTES;
 
-/// A picture as the network takes it, 32 x 32 pixels: rows of red from the top left, then green, then blue.
+/// A picture of 32 x 32 pixels in the CIFAR layout: all red values row by row, then green, then blue.
 pub type Pixels = [u8; PIXEL_BYTES];
 
-/// Sample pictures of both halves of the experiment; the classes are in the order of the networks' outputs.
+/// Sample pictures of both models' classes, in the order of the networks' outputs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ReportPictures {
     /// Of model_1's classes.
@@ -14,11 +14,9 @@ pub struct ReportPictures {
     pub target: Vec<ClassPictures>,
 }
 
-/// Some pictures of one class; ten make a good row.
+/// Some pictures of one class, shown as a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClassPictures {
-    /// Its name.
     pub class: String,
-    /// The pictures.
     pub pictures: Vec<Pixels>,
 }

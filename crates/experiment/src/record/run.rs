@@ -1,8 +1,7 @@
-//! The record of a run: what was trained, on what, how it went. `summary.json` is this, as JSON.
+//! The record of a run, saved as `summary.json`: what was trained, on which pictures, with what results.
 //!
-//! The report is drawn from this record and from nothing else, so a saved record gives the same report again.
-//! Fractions (accuracies) lie in 0..=1, times are wall-clock seconds, sizes are bytes. `docs/run-folder.md`
-//! describes the same fields for readers of the JSON.
+//! The report is made from this record alone, so a saved record gives the same report again. Accuracies are fractions in
+//! 0..=1, times are wall-clock seconds, sizes are bytes. `docs/run-folder.md` describes the fields for readers of the JSON.
 
 pub use super::{
     data::{ClassRecord, DataKind, DataRecord, TaskRecord},
@@ -15,12 +14,11 @@ use crate::system::{
     machine::Environment,
 };
 
-/// The version of the record that this program writes and reads.
-///
-/// It grows when a field is renamed, removed or changes its meaning; a new optional field leaves it as it is.
+/// The version of the record. It grows when a field is renamed, removed or changes its meaning, not when an optional field
+/// is added.
 pub const FORMAT: u32 = 1;
 
-/// A whole run: two models, the data they saw, the machine they ran on.
+/// A run: two models, their data and the machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
     /// [`FORMAT`] at the time of writing.
@@ -29,49 +27,42 @@ pub struct RunRecord {
     pub thawline: String,
     /// The command line, program name first, one element per argument.
     pub command: Vec<String>,
-    /// Every setting of the run after defaults were filled in.
+    /// All settings, with defaults filled in.
     pub config: serde_json::Value,
-    /// The seed from which initial weights, shuffles and dropout follow.
+    /// Decides initial weights, shuffles and dropout.
     pub seed: u64,
-    /// The machine and the build.
     pub environment: Environment,
-    /// The pictures.
     pub data: DataRecord,
-    /// What model_1 learned to tell apart; absent where its features came from a file.
+    /// model_1's task; absent if the features came from a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<TaskRecord>,
-    /// What model_2 learned to tell apart.
+    /// model_2's task.
     pub target: TaskRecord,
-    /// Whether model_2's head began anew or where model_1's ended.
     pub head: HeadStart,
-    /// The network trained from its initialisation on the source classes; absent as `source` is.
+    /// The network trained from scratch on the source classes; absent if `source` is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_1: Option<ModelRecord>,
-    /// The file from which model_2's features came, where that was no model_1 of this run.
+    /// The file that model_2's features came from, if not from model_1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<FeaturesRecord>,
-    /// The head trained on the target classes, behind the frozen features.
+    /// The network with frozen features and a head trained on the target classes.
     pub model_2: ModelRecord,
-    /// True if every frozen tensor has the same bits after model_2's training as before.
+    /// Whether all frozen tensors have the same bits after model_2's training as before.
     pub frozen_unchanged: bool,
-    /// The frozen tensors with their hashes, in the network's order.
+    /// Hashes of the frozen tensors, in the network's order.
     pub frozen: Vec<FrozenTensor>,
-    /// Largest resident set of the process; absent where the system does not tell.
+    /// Peak resident set size of the process, if known.
     pub peak_memory_bytes: Option<u64>,
 }
 
 impl RunRecord {
     /// Reads a record back from the bytes of a `summary.json`.
-    ///
-    /// # Errors
-    /// [`RecordError::Format`] for another version of the record, [`RecordError::Json`] for anything that is
-    /// not a whole record.
     pub fn from_json(bytes: &[u8]) -> Result<Self, RecordError> {
         #[derive(Deserialize)]
         struct Version {
             format: u32,
         }
-        // The version comes first: another version's missing fields would hide the reason.
+        // The version is checked first: a missing field of another version would hide the reason.
         let Version { format } = serde_json::from_slice(bytes)?;
         if format != FORMAT {
             return Err(RecordError::Format { found: format });
@@ -79,16 +70,14 @@ impl RunRecord {
         Ok(serde_json::from_slice(bytes)?)
     }
 
-    /// The models that were trained, in order: name, task and record of each.
+    /// The trained models in order: name, task and record.
     pub fn models(&self) -> impl Iterator<Item = (&'static str, &TaskRecord, &ModelRecord)> {
         let first = self.source.as_ref().zip(self.model_1.as_ref()).map(|(task, model)| ("model_1", task, model));
         first.into_iter().chain([("model_2", &self.target, &self.model_2)])
     }
 
-    /// The record as indented JSON that ends with a line feed; the same record gives the same bytes.
-    ///
-    /// # Errors
-    /// [`RecordError::NotFinite`] if a loss, accuracy or time is NaN or infinite, which JSON cannot say.
+    /// The record as indented JSON; the same record gives the same bytes. Fails if a loss, accuracy or time is NaN or
+    /// infinite, which JSON cannot represent.
     pub fn to_json(&self) -> Result<Vec<u8>, RecordError> {
         for (model, _, record) in self.models() {
             for row in &record.history {
@@ -106,18 +95,18 @@ impl RunRecord {
 pub enum RecordError {
     /// The file belongs to another version of the program.
     #[error(
-        "the record has format {found}, this program reads format {FORMAT}; use the version named in its `thawline` field"
+        "the record has format {found}, but this program reads format {FORMAT}; use the version named in its `thawline` field"
     )]
     Format {
         /// The `format` field of the file.
         found: u32,
     },
-    /// Not JSON, or not a whole record.
+    /// Not JSON, or an incomplete record.
     #[error("not a run record: {0}")]
     Json(#[from] serde_json::Error),
     /// A measurement that is NaN or infinite.
     #[error(
-        "{model}, epoch {epoch}: {field} is {value}, which a record cannot hold; the training has diverged: \
+        "{model}, epoch {epoch}: {field} is {value}: the training has diverged; \
          try a lower learning rate"
     )]
     NotFinite {
@@ -146,13 +135,13 @@ pub struct EpochRow {
     pub epoch: u32,
     /// Wall-clock time of this epoch: its training steps and its validation.
     pub seconds: f64,
-    /// Mean cross-entropy over the epoch's batches, while the weights move and dropout is on, as Keras shows it.
+    /// Mean cross-entropy over the epoch's batches while training, with dropout on, as Keras shows it.
     pub loss: f64,
-    /// Share of training examples that were right under the same conditions.
+    /// Accuracy on the training examples, measured like `loss`.
     pub accuracy: f64,
-    /// Mean cross-entropy over the validation examples after the epoch, dropout off.
+    /// Mean cross-entropy on the validation examples after the epoch, with dropout off.
     pub val_loss: f64,
-    /// Share of validation examples that are right after the epoch, dropout off.
+    /// Accuracy on the validation examples, measured like `val_loss`.
     pub val_accuracy: f64,
 }
 
@@ -175,48 +164,46 @@ impl EpochRow {
     }
 }
 
-/// How one model was built and trained, and where it errs.
+/// One model: its network, training history and confusion matrix.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelRecord {
-    /// The layers, as they were during training.
+    /// The layers as they were during training.
     pub network: NetworkRecord,
     /// One row per epoch, in order.
     pub history: Vec<EpochRow>,
-    /// Wall-clock time of the whole training: features, all epochs, all validations.
+    /// Total training time: features, epochs and validations.
     pub total_seconds: f64,
-    /// The part of `total_seconds` spent on computing the frozen features once; 0 where there are none.
+    /// The part of `total_seconds` spent computing the frozen features; 0 without frozen features.
     pub features_seconds: f64,
-    /// Training examples per second of the epochs' time.
+    /// Training examples per second of epoch time.
     pub images_per_second: f64,
-    /// The validation examples after the last epoch, by true and predicted class.
+    /// On the validation examples, after the last epoch.
     pub confusion: ConfusionMatrix,
 }
 
 impl ModelRecord {
-    /// The first epoch.
     pub fn first(&self) -> Option<&EpochRow> {
         self.history.first()
     }
 
-    /// The last epoch.
     pub fn last(&self) -> Option<&EpochRow> {
         self.history.last()
     }
 
-    /// The epoch of the highest validation accuracy; of several, the earliest.
+    /// The earliest epoch with the highest validation accuracy.
     pub fn best(&self) -> Option<&EpochRow> {
         self.history.iter().reduce(|best, row| if row.val_accuracy > best.val_accuracy { row } else { best })
     }
 }
 
-/// A network's summary, with Keras's columns and two more.
+/// A network's summary.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NetworkRecord {
     /// The layers from input to output.
     pub layers: Vec<LayerRecord>,
-    /// Number of parameters that training changes.
+    /// Number of trainable parameters.
     pub trainable: u64,
-    /// Number of parameters that stay as they are.
+    /// Number of frozen parameters.
     pub frozen: u64,
 }
 
@@ -225,21 +212,21 @@ pub struct NetworkRecord {
 pub struct LayerRecord {
     /// Unique within the network, e.g. `conv2d_1`.
     pub name: String,
-    /// What the layer is, in Keras's word, e.g. `Conv2D`.
+    /// The layer's type in Keras, e.g. `Conv2D`.
     pub kind: String,
     /// Shape of the output for one example: height, width, channels; or units.
     pub output: Vec<usize>,
     /// Number of parameters.
     pub parameters: u64,
-    /// Whether training changes them; of no meaning where there are none.
+    /// Whether training changes them; meaningless without parameters.
     pub trainable: bool,
-    /// Floating-point operations of the forward pass for one example, a multiply-add counted as two.
+    /// FLOPs of the forward pass for one example; a multiply-add counts as two.
     pub flops: u64,
     /// Size of the output for one example.
     pub activation_bytes: u64,
 }
 
-/// Counts of examples by what they are and what the model took them for.
+/// Counts of examples by true and predicted class.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfusionMatrix {
     /// Names of the classes, in the order of rows and columns.
@@ -248,67 +235,67 @@ pub struct ConfusionMatrix {
     pub counts: Vec<Vec<u64>>,
 }
 
-/// A file of features, and what was taken over from it.
+/// The file that features were loaded from, and what was loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeaturesRecord {
-    /// The file, as it was given.
+    /// The file as given.
     pub path: String,
     /// SHA-256 of its bytes, in hexadecimal.
     pub sha256: String,
-    /// The model that it says it holds, e.g. `model_1`.
+    /// The model in the file, e.g. `model_1`.
     pub model: String,
-    /// The names of the classes that it tells apart.
+    /// The names of its classes.
     pub classes: Vec<String>,
-    /// Each tensor of the file and of model_2.
-    pub tensors: Vec<TakenTensor>,
+    /// All tensors of the file and of model_2.
+    pub tensors: Vec<LoadedTensor>,
 }
 
-/// What became of a tensor when features were taken over.
+/// How a tensor of the file or of model_2 was loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TakenTensor {
+pub struct LoadedTensor {
     /// Layer and parameter, e.g. `conv2d_1/kernel`.
     pub name: String,
-    /// Its shape in the file; absent where the file has none of this name.
+    /// Its shape in the file; absent if the file lacks it.
     pub file: Option<Vec<usize>>,
-    /// Its shape in model_2; absent where model_2 has none of this name.
-    pub here: Option<Vec<usize>>,
-    /// What became of it.
-    pub fate: Fate,
+    /// Its shape in model_2; absent if model_2 lacks it.
+    #[serde(rename = "here")]
+    pub model: Option<Vec<usize>>,
+    #[serde(rename = "fate")]
+    pub outcome: LoadOutcome,
 }
 
-/// See [`TakenTensor`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Fate {
-    /// Loaded, and held fixed.
+pub enum LoadOutcome {
+    /// Loaded and frozen.
     Frozen,
-    /// Loaded, to go on from there.
+    /// Loaded and trained further.
     Loaded,
-    /// Part of the new head: not loaded, and not meant to be.
+    /// Not loaded: part of the new head.
     New,
-    /// In the file alone.
+    /// Only in the file.
     Skipped,
-    /// Not loaded, since its shape is another one.
+    /// Not loaded: the shapes differ.
     Mismatched,
-    /// Not loaded, since the file has none.
+    /// Not loaded: missing from the file.
     Missing,
 }
 
-impl Fate {
-    /// As a table has it.
+impl LoadOutcome {
+    /// The words in a table.
     pub fn words(self) -> &'static str {
         match self {
-            Fate::Frozen => "loaded, frozen",
-            Fate::Loaded => "loaded",
-            Fate::New => "new",
-            Fate::Skipped => "skipped",
-            Fate::Mismatched => "MISMATCHED",
-            Fate::Missing => "MISSING",
+            LoadOutcome::Frozen => "loaded, frozen",
+            LoadOutcome::Loaded => "loaded",
+            LoadOutcome::New => "new",
+            LoadOutcome::Skipped => "skipped",
+            LoadOutcome::Mismatched => "MISMATCHED",
+            LoadOutcome::Missing => "MISSING",
         }
     }
 }
 
-/// Where model_2's head starts.
+/// Where model_2's head starts. The variants' comments are part of `--help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum HeadStart {
@@ -325,7 +312,7 @@ pub struct FrozenTensor {
     pub name: String,
     /// SHA-256 of its little-endian f32 bytes before, in hexadecimal.
     pub before: String,
-    /// The same afterwards.
+    /// The same after it.
     pub after: String,
 }
 
@@ -335,9 +322,9 @@ mod tests {
     use crate::record::fixture;
 
     #[test]
-    fn a_record_keeps_its_bits_on_the_way_to_json_and_back() {
+    fn a_record_survives_json_bit_for_bit() {
         let mut record = fixture::record();
-        // Values whose nearest neighbours a careless decimal would hit.
+        // Values that imprecise decimals would change.
         let history = &mut record.model_1.as_mut().unwrap().history;
         history[0].loss = 0.1 + 0.2;
         history[1].loss = f64::from(0.3_f32);
@@ -349,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_epoch_is_the_earliest_of_equals() {
+    fn of_equally_good_epochs_the_first_is_best() {
         let mut model = fixture::record().model_2;
         for row in &mut model.history {
             row.val_accuracy = if [4, 9].contains(&row.epoch) { 0.8 } else { 0.7 };
@@ -358,18 +345,18 @@ mod tests {
     }
 
     #[test]
-    fn another_format_is_refused_by_its_number() {
+    fn another_format_is_refused() {
         let json = String::from_utf8(fixture::record().to_json().unwrap()).unwrap();
         let newer = json.replacen("\"format\": 1", "\"format\": 7", 1);
         let error = RunRecord::from_json(newer.as_bytes()).unwrap_err();
         assert!(matches!(error, RecordError::Format { found: 7 }), "{error}");
-        // The number decides, also where the rest has another shape.
+        // The version decides even if the rest has other fields.
         let error = RunRecord::from_json(br#"{ "format": 2, "arms": [] }"#).unwrap_err();
         assert!(matches!(error, RecordError::Format { found: 2 }), "{error}");
     }
 
     #[test]
-    fn what_is_no_record_is_refused() {
+    fn anything_but_a_record_is_refused() {
         let json = fixture::record().to_json().unwrap();
         for bytes in [&b""[..], b"{}", b"<html>", br#"{ "format": 1 }"#, &json[..json.len() / 2]] {
             assert!(matches!(RunRecord::from_json(bytes), Err(RecordError::Json(_))));

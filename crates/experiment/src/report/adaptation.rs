@@ -75,10 +75,10 @@ fn lead(record: &Adaptation) -> Markup {
             (page::caveat("Few pictures.", format!(
                 "Each held-out picture counts {:.1}\u{a0}points: another --seed gives another accuracy.", 100.0 * share(1, all))))
         }
-        @if record.twins > 0 {
+        @if record.duplicates > 0 {
             (page::caveat("The same picture twice.", format!(
                 "{} of the held-out pictures are among the training pictures too, which flatters the accuracy.",
-                number::count(record.twins))))
+                number::count(record.duplicates))))
         }
     }
 }

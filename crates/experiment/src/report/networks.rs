@@ -61,7 +61,7 @@ pub(super) fn summary(network: &NetworkRecord) -> Markup {
 fn loaded(from: &FeaturesRecord) -> Markup {
     let shape = |dims: &Option<Vec<usize>>| dims.as_ref().map_or_else(|| NOTHING.to_owned(), |dims| shape(dims));
     let rows = from.tensors.iter().map(|tensor| {
-        ("", vec![tensor.name.clone(), tensor.fate.words().to_owned(), shape(&tensor.file), shape(&tensor.here)])
+        ("", vec![tensor.name.clone(), tensor.outcome.words().to_owned(), shape(&tensor.file), shape(&tensor.model)])
     });
     html! {
         h3 { "Where model_2's features come from" }

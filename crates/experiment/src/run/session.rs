@@ -30,7 +30,7 @@ pub struct Session<'a> {
     pub start: Start,
     pub interrupts: &'a Interrupts,
     /// To which run the checkpoints belong.
-    pub owner: RunId,
+    pub run_id: RunId,
     /// Estimates the time of the whole run from the first steps of the first training.
     pub stopwatch: Option<Stopwatch>,
 }
@@ -57,7 +57,7 @@ impl Session<'_> {
             folder: &mut self.folder,
             interrupts: self.interrupts,
             cached: fit.cached,
-            checkpoints: Some((&metadata, &self.owner)),
+            checkpoints: Some((&metadata, &self.run_id)),
         };
         let result = network.fit(&task.train, fit.validate(&task.validation).watch(&mut watch).resume(state));
         watch.progress.finish();
@@ -97,10 +97,10 @@ impl Session<'_> {
     fn restore(&mut self, network: &mut Network, metadata: &Metadata, fit: &Fit) -> Result<State> {
         let name = &metadata.model;
         let Some((checkpoint, path, damage)) = self.folder.load_checkpoint(name)? else { return Ok(State::start(fit)) };
-        let belongs = checkpoint.require_belongs(metadata, &self.owner, fit.epochs);
+        let belongs = checkpoint.require_belongs(metadata, &self.run_id, fit.epochs);
         belongs.map_err(|failure| failure.within(&path.display().to_string()))?;
         damage.map_or(Ok(()), |sentence| self.console.say(sentence))?;
-        self.folder.restore_epochs(name, &checkpoint.standing.history)?;
+        self.folder.restore_epochs(name, &checkpoint.progress.history)?;
         Ok(checkpoint.restore(network, fit))
     }
 }

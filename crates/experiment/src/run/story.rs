@@ -140,8 +140,8 @@ impl Source<'_> {
     /// The network whose layers model_2 takes over.
     pub fn trained(&self) -> Trained<'_> {
         match self {
-            Source::Model1 { network, .. } => Trained { network, features_alone: None },
-            Source::File(model) => Trained { network: &model.network, features_alone: model.features_alone() },
+            Source::Model1 { network, .. } => Trained { network, features_only: None },
+            Source::File(model) => Trained { network: &model.network, features_only: model.features_only() },
         }
     }
 

@@ -50,13 +50,13 @@ impl Observer for Watch<'_> {
     }
 
     fn snapshot(&mut self, snapshot: Snapshot<'_>) -> Result<(), Stop> {
-        let Some((metadata, owner)) = self.checkpoints else { return Ok(()) };
+        let Some((metadata, run_id)) = self.checkpoints else { return Ok(()) };
         // A training that a signal ended, or whose output nobody reads any more, is sound and worth keeping.
         let is_sound = |failure: &Failure| matches!(failure.kind, Kind::Signal(_) | Kind::OutputClosed);
         if snapshot.stop.is_some_and(|stop| !stop.downcast_ref().is_some_and(is_sound)) {
             return Ok(());
         }
-        let bytes = checkpoint::to_bytes(&snapshot, metadata, owner)?;
+        let bytes = checkpoint::to_bytes(&snapshot, metadata, run_id)?;
         let history = &snapshot.state.history;
         let best = snapshot.state.step == 0 && history.best_epoch() == history.epochs.len();
         Ok(self.folder.save_checkpoint(self.model, &bytes, best)?)

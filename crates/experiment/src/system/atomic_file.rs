@@ -1,4 +1,4 @@
-//! Files that appear whole or not at all.
+//! Atomic writes: a file appears complete or not at all.
 
 use std::{
     collections::BTreeSet,
@@ -18,16 +18,14 @@ use tempfile::NamedTempFile;
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {step} {}: {source}", path.display())]
 pub struct AtomicWriteError {
-    /// What was being done, as it follows "cannot"; it tells whether the file's old content is still there.
+    /// The failed step, worded to follow "cannot". It says whether the old content is still there.
     pub step: &'static str,
-    /// The file that was to be written.
     pub path: PathBuf,
-    /// What the system answered.
     pub source: io::Error,
 }
 
 impl AtomicWriteError {
-    /// Whether the system refused, rather than this program what it found.
+    /// Whether the operating system refused, rather than one of this program's own checks.
     pub fn is_environment_fault(&self) -> bool {
         self.source.raw_os_error().is_some() || self.source.kind() != io::ErrorKind::InvalidInput
     }
@@ -35,21 +33,17 @@ impl AtomicWriteError {
 
 /// Writes `bytes` as the file `path`, replacing it if it exists.
 ///
-/// The bytes go into a temporary file beside the target, to the disk, and then under the target's name in one
-/// step; at last the folder's entry goes to the disk. Whoever reads `path`, at any moment, even after a power
-/// cut, finds the old content or the new one.
+/// The bytes are written to a temporary file in the same folder and flushed; then the file is renamed to `path`, and the
+/// folder's entry is flushed. A reader sees the old content or the new one at any moment, even after a power failure.
 ///
 /// # Errors
-/// The step that failed. A step after the replacement says so: the new content is in place then, and only its
-/// survival of a power cut is in doubt.
+/// The step that failed. If only the last flush failed, the error says that the new content is in place: it may then not
+/// survive a power failure.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), AtomicWriteError> {
     write_with(path, Existing::Replaced, |file| file.write_all(bytes))
 }
 
-/// The same with what `fill` writes, and with what is to become of an existing file.
-///
-/// # Errors
-/// The step that failed.
+/// Like [`write`], but `fill` writes the content, and `existing` says whether an existing file is replaced.
 pub fn write_with(
     path: &Path,
     existing: Existing,
@@ -58,10 +52,8 @@ pub fn write_with(
     write_to(&System, path, existing, fill)
 }
 
-/// Writes `bytes` as the file `path` unless it exists; of several processes that do so, one succeeds.
-///
-/// # Errors
-/// The step that failed. That the file exists is no error.
+/// Writes `bytes` as the file `path` unless it exists, which is not an error. If several processes call this at once,
+/// one of them writes the file.
 pub fn write_once(path: &Path, bytes: &[u8]) -> Result<(), AtomicWriteError> {
     if path.exists() {
         return Ok(());
@@ -72,11 +64,11 @@ pub fn write_once(path: &Path, bytes: &[u8]) -> Result<(), AtomicWriteError> {
     }
 }
 
-/// Makes the folder `path` of the files that `fill` makes in the folder it is given, which does not exist yet. `path` is new
-/// or empty.
+/// Creates the folder `path`, complete or not at all. `fill` gets the path of a temporary folder, which it creates and
+/// fills; that folder is then renamed to `path`, which must not exist or be empty.
 ///
 /// # Errors
-/// Those of `fill`; the step that failed. Nothing is left behind then.
+/// Those of `fill`, or the step that failed; nothing is left on disk then.
 pub fn write_folder<E: From<AtomicWriteError>>(
     path: &Path,
     fill: impl FnOnce(&Path) -> Result<(), E>,
@@ -91,33 +83,31 @@ pub fn write_folder<E: From<AtomicWriteError>>(
     Ok(flush_folder(parent(path)).map_err(during(IN_PLACE))?)
 }
 
-/// Makes the names in a folder outlive a power cut.
+/// Flushes a folder's entries to the disk, so that created and renamed files survive a power failure.
 pub fn flush_folder(folder: &Path) -> io::Result<()> {
-    // Other systems do not open folders as files; their renames are as durable as they are.
+    // Windows cannot open a folder as a file.
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-/// What is being done where only the flush of the folder is left.
+/// The step after the rename.
 const IN_PLACE: &str = "flush the folder (the new content is in place) of";
 
-/// What becomes of a file that exists already.
+/// What to do with a file that already exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
-    /// It is replaced.
     Replaced,
-    /// It stays, and the error is `AlreadyExists`.
+    /// Keep it and fail with `AlreadyExists`.
     Kept,
 }
 
-/// What this process has to remove before a signal ends it, since then no destructor runs.
+/// Temporary files to remove before a signal ends the process: no destructors run then.
 static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
-/// A path among `UNFINISHED` as long as this lives.
+/// Keeps a path in `UNFINISHED` until dropped.
 #[derive(Debug)]
 pub struct Unfinished(PathBuf);
 
 impl Unfinished {
-    /// Adds a path.
     pub fn new(path: PathBuf) -> Self {
         lock().insert(path.clone());
         Unfinished(path)
@@ -134,7 +124,7 @@ fn lock() -> MutexGuard<'static, BTreeSet<PathBuf>> {
     UNFINISHED.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// Makes a file or folder that [`abandon`] removes, until the first value is dropped.
+/// Creates a file or folder that [`remove_unfinished`] removes unless the returned [`Unfinished`] has been dropped.
 fn unfinished<T>(make: impl FnOnce() -> io::Result<T>, path: impl FnOnce(&T) -> &Path) -> io::Result<(Unfinished, T)> {
     let mut paths = lock();
     let made = make()?;
@@ -143,15 +133,15 @@ fn unfinished<T>(make: impl FnOnce() -> io::Result<T>, path: impl FnOnce(&T) -> 
     Ok((Unfinished(path), made))
 }
 
-/// Does what [`abandon`] must not come between.
+/// Runs `act` while [`remove_unfinished`] waits.
 fn under_lock<T>(act: impl FnOnce() -> T) -> T {
     let _paths = lock();
     act()
 }
 
-/// Removes the temporary files of this process, which is about to end; no thread makes or renames one any more.
-pub fn abandon() {
-    // Whoever holds the lock makes a file or renames one, which takes long only where a network drive hangs.
+/// Removes this process's temporary files just before it exits, and stops other threads from creating or renaming more.
+pub fn remove_unfinished() {
+    // The lock is held only to create or rename a file, so it is soon free unless a network drive hangs.
     for _ in 0..50 {
         match UNFINISHED.try_lock() {
             Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(10)),
@@ -163,7 +153,7 @@ pub fn abandon() {
 
 fn remove_for_good(paths: MutexGuard<'_, BTreeSet<PathBuf>>) {
     for path in &*paths {
-        // Another thread may be filling a folder just now.
+        // Retried: another thread may be adding files to the folder.
         let _ = fs::remove_file(path).is_ok() || (0..5).any(|_| fs::remove_dir_all(path).is_ok());
     }
     mem::forget(paths);
@@ -172,7 +162,7 @@ fn remove_for_good(paths: MutexGuard<'_, BTreeSet<PathBuf>>) {
 fn builder(mode: u32) -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".").suffix(".partial");
-    // Temporary files are for their owner alone by default; a result is as readable as any other file.
+    // `tempfile` makes files readable only by their owner; results get the usual permissions.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(mode));
     #[cfg(not(unix))]
@@ -180,12 +170,12 @@ fn builder(mode: u32) -> tempfile::Builder<'static, 'static> {
     builder
 }
 
-/// The folder that a path is in.
+/// The folder that contains a path.
 pub fn parent(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// The calls by which a file reaches the disk, in their order: the one place where tests let each of them fail.
+/// The system calls of an atomic write, in order. Tests make each of them fail.
 trait Disk {
     fn create(&self, folder: &Path) -> io::Result<(Unfinished, NamedTempFile)> {
         unfinished(|| builder(0o666).tempfile_in(folder), NamedTempFile::path)
@@ -203,7 +193,7 @@ trait Disk {
         under_lock(|| match existing {
             Existing::Replaced => file.persist(path).map(drop),
             Existing::Kept => file.persist_noclobber(path).map(drop).or_else(|error| {
-                // Some file systems know no way to rename that spares an existing file.
+                // Some file systems cannot rename without replacing.
                 let exists = fs::symlink_metadata(path).is_ok();
                 if exists { Err(error) } else { error.file.persist(path).map(drop) }
             }),
@@ -216,7 +206,6 @@ trait Disk {
     }
 }
 
-/// The disk that there is.
 struct System;
 
 impl Disk for System {}
@@ -235,11 +224,7 @@ fn write_to(
     disk.flush_folder(parent(path)).map_err(during(IN_PLACE))
 }
 
-/// Removes what a killed process left of unfinished writes in `folder` and in those of the folders `below` it that are no
-/// links.
-///
-/// # Errors
-/// What the system answered.
+/// Removes temporary files that a killed process left in `folder` and in its subfolders `below`, skipping links.
 pub fn remove_partial(folder: &Path, below: &[&str]) -> io::Result<()> {
     let below = below.iter().map(|name| folder.join(name));
     let below = below.filter(|path| fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir()));
@@ -254,7 +239,7 @@ pub fn remove_partial(folder: &Path, below: &[&str]) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether a name is that of an unfinished write.
+/// Whether `name` is that of a temporary file of an atomic write.
 pub fn is_partial(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| name.starts_with('.') && name.ends_with(".partial"))
 }
@@ -270,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn the_new_content_replaces_the_old_and_nothing_else_stays() {
+    fn new_content_replaces_the_old_and_leaves_no_other_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("metrics.csv");
         for content in ["a long first content", "short", ""] {
@@ -294,7 +279,7 @@ mod tests {
             });
             while !writer.is_finished() {
                 let seen = fs::read(&path).unwrap();
-                assert!(contents.contains(&seen), "{} bytes, which nobody wrote", seen.len());
+                assert!(contents.contains(&seen), "read {} bytes that were never written", seen.len());
             }
         });
     }
@@ -302,7 +287,7 @@ mod tests {
     #[test]
     fn a_failed_write_leaves_the_folder_as_it_was() {
         let folder = tempfile::tempdir().unwrap();
-        // A folder cannot be replaced by a file: the last step fails, after all bytes were written.
+        // A file cannot replace a folder, so the rename fails after all bytes were written.
         let path = folder.path().join("taken");
         fs::create_dir(&path).unwrap();
         let error = write(&path, b"content").unwrap_err();
@@ -314,7 +299,7 @@ mod tests {
         assert!(error.to_string().starts_with("cannot create a temporary file beside "), "{error}");
     }
 
-    /// A disk of which one call, counted from 0, fails.
+    /// A disk whose call number `call`, counted from 0, fails.
     struct Failing {
         call: usize,
         error: io::ErrorKind,
@@ -334,7 +319,7 @@ mod tests {
             System.create(folder)
         }
 
-        /// A full disk takes a part of the bytes before it refuses the rest.
+        /// A full disk accepts part of the bytes before it fails.
         fn write(&self, file: &mut NamedTempFile, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
             let allowed = self.allow();
             System.write(file, |file| if allowed.is_ok() { fill(file) } else { file.write_all(b"half") })?;
@@ -358,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn any_call_may_fail_and_the_file_is_the_old_one_or_the_new_one() {
+    fn whichever_call_fails_the_file_has_the_old_or_the_new_content() {
         const STEPS: [&str; 5] =
             ["create a temporary file", "write", "flush to the disk", "replace", "flush the folder"];
         let errors = [io::ErrorKind::StorageFull, io::ErrorKind::PermissionDenied, io::ErrorKind::Other];
@@ -375,13 +360,17 @@ mod tests {
                         write_to(&disk, &path, Existing::Replaced, |file| file.write_all(b"new content")).unwrap_err();
                     assert_eq!(failure.source.kind(), error);
                     assert!(failure.to_string().starts_with(&format!("cannot {step}")), "{failure}");
-                    assert_eq!(disk.calls.get(), call + 1, "nothing is tried again, nothing goes on after {step}");
-                    // Only the flush of the folder comes after the replacement, and says so.
+                    assert_eq!(disk.calls.get(), call + 1, "calls after the failed {step}");
+                    // Only the folder's flush comes after the rename.
                     let in_place = call == 4;
                     assert_eq!(failure.to_string().contains("the new content is in place"), in_place, "{failure}");
                     let expected = if in_place { Some("new content") } else { old };
                     assert_eq!(fs::read_to_string(&path).ok().as_deref(), expected, "{step}, {error:?}");
-                    assert_eq!(names(folder.path()).len(), usize::from(expected.is_some()), "{step}: a leftover");
+                    assert_eq!(
+                        names(folder.path()).len(),
+                        usize::from(expected.is_some()),
+                        "{step}: temporary file left"
+                    );
                     let _ = fs::remove_file(&path);
                 }
             }
@@ -389,11 +378,11 @@ mod tests {
         let calls = Failing { call: usize::MAX, error: io::ErrorKind::Other, calls: Cell::new(0) };
         let folder = tempfile::tempdir().unwrap();
         write_to(&calls, &folder.path().join("file"), Existing::Replaced, |_| Ok(())).unwrap();
-        assert_eq!(calls.calls.get(), STEPS.len(), "every call is among the steps");
+        assert_eq!(calls.calls.get(), STEPS.len(), "STEPS lists every call");
     }
 
     #[test]
-    fn the_first_of_several_writers_wins_and_the_others_are_content() {
+    fn one_of_several_concurrent_writers_writes_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sweep.json");
         thread::scope(|scope| {
@@ -403,12 +392,12 @@ mod tests {
             }
         });
         let content = fs::read(&path).unwrap();
-        assert!(content.len() == 1000 && content.iter().all(|&byte| byte == content[0]), "one writer's alone");
+        assert!(content.len() == 1000 && content.iter().all(|&byte| byte == content[0]), "mixed content");
         assert_eq!(names(folder.path()), ["sweep.json"]);
     }
 
     #[test]
-    fn leftovers_of_a_killed_process_are_removed() {
+    fn temporary_files_of_a_killed_process_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         for name in [".x7Gq2.partial", ".hidden", "summary.json"] {
             fs::write(folder.path().join(name), "").unwrap();
@@ -421,7 +410,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn others_may_read_what_the_mask_allows() {
+    fn a_file_has_the_permissions_that_the_umask_allows() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let mode = |name: &str| fs::metadata(folder.path().join(name)).unwrap().permissions().mode();

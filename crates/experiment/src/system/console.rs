@@ -1,5 +1,5 @@
-//! What the program says. Every byte for a terminal goes out here, so that no name, path or message from elsewhere can
-//! move the cursor or pass for a line of ours.
+//! Everything the program prints goes through here, where control characters are escaped: a file name or a library's
+//! message can neither move the cursor nor fake a line of the program's own.
 
 use std::{
     borrow::Cow,
@@ -9,19 +9,19 @@ use std::{
 
 use super::{failure::Result, number::NBSP};
 
-/// Where the program's text goes.
+/// Where the program's messages go.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Console {
-    /// Say nothing but results.
+    /// Print only results.
     pub quiet: bool,
-    /// Standard output is for a machine; text for people goes to standard error.
+    /// Standard output carries data, so messages go to standard error.
     pub stdout_is_data: bool,
 }
 
-/// Columns of a terminal; tables and running text fit.
+/// Width of a terminal, in columns. Tables and running text fit it.
 pub const WIDTH: usize = 80;
 
-/// Lines for people. A line feed within a line is escaped like any other control character: only a new item is a new line.
+/// Lines of text for people. A line feed within a line is escaped like any other control character.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Text(Vec<Line>);
 
@@ -31,7 +31,7 @@ struct Line {
     style: Style,
 }
 
-/// What a line is, which decides its colour.
+/// The kind of a line, which decides its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Style {
     Plain,
@@ -41,7 +41,7 @@ enum Style {
 }
 
 impl Style {
-    /// The codes that begin it on a terminal with colours.
+    /// The terminal codes that start the line.
     fn codes(self) -> &'static str {
         match self {
             Style::Plain => "",
@@ -52,18 +52,18 @@ impl Style {
     }
 }
 
-/// Both models in the report's colours.
+/// The colours of the two models, as in the report.
 const MODELS: [(&str, &str); 2] = [("model_1", "\x1b[94m"), ("model_2", "\x1b[33m")];
 
 const PLAIN: &str = "\x1b[0m";
 
 impl Text {
-    /// The lines of a text of ours that comes as a whole, such as a network's summary.
+    /// The lines of a multi-line text made by this program, such as a network's summary.
     pub fn of_lines(text: impl ToString) -> Self {
         text.to_string().lines().map(str::to_owned).collect::<Vec<_>>().into()
     }
 
-    /// The same of a table, whose first line is its heading.
+    /// A table whose first line is its heading.
     pub fn of_table(text: impl ToString) -> Self {
         let mut table = Text::of_lines(text);
         if let Some(first) = table.0.first_mut() {
@@ -72,17 +72,16 @@ impl Text {
         table
     }
 
-    /// A line above others.
     pub fn heading(line: impl Into<String>) -> Self {
         Text(vec![Line { text: line.into(), style: Style::Heading }])
     }
 
-    /// A line that says whether something is as it should be.
+    /// A line that says whether a check passed.
     pub fn verdict(line: impl Into<String>, good: bool) -> Self {
         Text(vec![Line { text: line.into(), style: if good { Style::Good } else { Style::Bad } }])
     }
 
-    /// Running text behind a label, broken at spaces to fit a terminal; further lines are indented as far as the first.
+    /// A label and running text, wrapped at spaces to fit a terminal; further lines are indented by the label's length.
     pub fn wrapped(label: &str, text: impl AsRef<str>) -> Self {
         let indent = " ".repeat(label.len());
         let mut lines = vec![label.to_owned()];
@@ -94,7 +93,7 @@ impl Text {
                 lines.push(indent.clone());
                 free = WIDTH - label.len();
             }
-            let line = lines.last_mut().expect("there is a first one");
+            let line = lines.last_mut().expect("lines starts with the label");
             if fits && index > 0 {
                 line.push(' ');
             }
@@ -104,12 +103,10 @@ impl Text {
         lines.into()
     }
 
-    /// Adds lines.
     pub fn push(&mut self, lines: impl Into<Text>) {
         self.0.extend(lines.into().0);
     }
 
-    /// The same lines, and more.
     #[must_use]
     pub fn and(mut self, lines: impl Into<Text>) -> Self {
         self.push(lines);
@@ -171,18 +168,12 @@ impl fmt::Display for Text {
 }
 
 impl Console {
-    /// Lines that accompany the work.
-    ///
-    /// # Errors
-    /// If writing to standard output fails.
+    /// Prints a progress message, unless `quiet`.
     pub fn say(self, text: impl Into<Text>) -> Result<()> {
         if self.quiet { Ok(()) } else { self.result(text) }
     }
 
-    /// Lines that the user asked for.
-    ///
-    /// # Errors
-    /// If writing to standard output fails.
+    /// Prints a result.
     pub fn result(self, text: impl Into<Text>) -> Result<()> {
         if self.stdout_is_data {
             warn(text);
@@ -193,18 +184,12 @@ impl Console {
 }
 
 /// Writes lines to standard output.
-///
-/// # Errors
-/// If writing to standard output fails.
 pub fn print(text: impl Into<Text>) -> Result<()> {
     write(&text.into().printable(in_colour(&io::stdout())))
 }
 
-/// Writes JSON or CSV to standard output. What a terminal would act on is written in JSON's own escapes, which mean the
-/// same; cells of CSV have none, see [`spreadsheet`](crate::system::spreadsheet).
-///
-/// # Errors
-/// If writing to standard output fails.
+/// Writes JSON or CSV to standard output. Control characters become JSON escapes, which do not change its meaning; CSV
+/// has none left, see [`spreadsheet`](crate::system::spreadsheet).
 pub fn print_data(text: &str) -> Result<()> {
     let json = |c: char| if c == '\n' { "\n".to_owned() } else { format!("\\u{:04x}", u32::from(c)) };
     write(&escaped(text, json))
@@ -218,45 +203,44 @@ fn write(text: &str) -> Result<()> {
 
 /// Writes lines to standard error.
 pub fn warn(text: impl Into<Text>) {
-    // Where this fails, there is nowhere left to say so; `eprintln` would panic.
+    // A failure cannot be reported anywhere, and `eprintln` would panic.
     let _ = io::stderr().write_all(text.into().printable(in_colour(&io::stderr())).as_bytes());
 }
 
-/// Whether a person looks who has nothing against colours. An old console of Windows would show the codes themselves.
+/// Whether to print colours: on a terminal, unless NO_COLOR is set. An old Windows console would show the codes.
 fn in_colour(output: &impl IsTerminal) -> bool {
     let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
     let knows_codes = if cfg!(windows) { is_set("WT_SESSION") || is_set("TERM") } else { true };
     knows_codes && !is_set("NO_COLOR") && env::var_os("TERM").is_none_or(|term| term != "dumb") && output.is_terminal()
 }
 
-/// The most characters of an error: a name of any length may be in it.
+/// Longest error message, in characters: it may quote a name of any length.
 const LONGEST_ERROR: usize = 4000;
 
-/// Writes the line that says why the program ends. Its middle is left out where it is too long, for the advice comes last.
+/// Writes the error line that ends the program. A long one loses its middle, since the advice comes last.
 pub fn error(message: &str) {
     let message = escaped(&cut(message, LONGEST_ERROR, LONGEST_ERROR / 2), escape).replace(NBSP, " ");
     let [begin, end] = if in_colour(&io::stderr()) { [Style::Bad.codes(), PLAIN] } else { [""; 2] };
     let _ = io::stderr().write_all(format!("{begin}error:{end} {message}\n").as_bytes());
 }
 
-/// The most characters of a name in running text or a column.
+/// Longest name shown in running text or a column, in characters.
 pub const LONGEST_NAME: usize = 40;
 
-/// A name of a class or a layer as it is shown: printable, and short enough for a line.
+/// A class or layer name for display: printable, and short enough for a line.
 pub fn shown(name: &str) -> String {
     fitted(name, LONGEST_NAME)
 }
 
-/// A name in a column of that width.
+/// A name cut to fit a column.
 pub fn fitted(name: &str, width: usize) -> String {
-    // Escaped first, for that makes it longer.
+    // Escaped first, because escaping makes it longer.
     cut(&escaped(name, escape), width, 0).into_owned()
 }
 
-/// The most names in a list.
 const MOST_NAMES: usize = 20;
 
-/// Names, separated by commas; of many, the first and their number.
+/// Names separated by commas; a long list is cut, with the total at its end.
 pub fn listed<S: AsRef<str>>(names: &[S]) -> String {
     let mut list: Vec<_> = names.iter().take(MOST_NAMES).map(|name| shown(name.as_ref())).collect();
     if names.len() > MOST_NAMES {
@@ -265,7 +249,7 @@ pub fn listed<S: AsRef<str>>(names: &[S]) -> String {
     list.join(", ")
 }
 
-/// A text of at most that many characters, the last of which are its own last ones.
+/// Cuts a text to `most` characters, leaving out the middle and keeping the `last` ones.
 fn cut(text: &str, most: usize, last: usize) -> Cow<'_, str> {
     const MARK: &str = "...";
     let count = text.chars().count();
@@ -281,7 +265,7 @@ fn escape(c: char) -> String {
     c.escape_default().to_string()
 }
 
-/// A text in which what a terminal would act on, or not show, is replaced.
+/// Replaces the characters that a terminal would act on or not show.
 pub(crate) fn escaped(text: &str, by: impl Fn(char) -> String) -> String {
     let mut printable = String::with_capacity(text.len());
     for c in text.chars() {
@@ -290,7 +274,7 @@ pub(crate) fn escaped(text: &str, by: impl Fn(char) -> String) -> String {
     printable
 }
 
-/// Control characters, and those that turn the direction of a text or break its line.
+/// Control characters, and those that change the direction of text or break a line.
 pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}' | '\u{feff}')
@@ -301,7 +285,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_stays_one_line_and_moves_no_cursor() {
+    fn control_characters_are_escaped() {
         let text = Text::from("a\nerror: b\u{1b}[2J\r\u{9b}31m\u{202e}c\u{7f}").and(["d".to_owned()]);
         assert_eq!(text.printable(false), "a\\nerror: b\\u{1b}[2J\\r\\u{9b}31m\\u{202e}c\\u{7f}\nd\n");
         let text = "Größe, naïve, 猫, 👩‍🔬, C:\\new 'x' \"y\"";
@@ -309,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn only_styles_of_ours_give_codes_and_only_on_a_terminal() {
+    fn colour_codes_come_only_from_styles_and_only_on_a_terminal() {
         let text =
             Text::heading("model_1, \x1b[5m").and("the model_2 of weights-model_1").and(Text::verdict("same", true));
         assert_eq!(text.printable(false), "model_1, \\u{1b}[5m\nthe model_2 of weights-model_1\nsame\n");
@@ -319,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn running_text_is_broken_to_fit() {
+    fn running_text_is_wrapped() {
         let text = Text::wrapped("memory    ", "word ".repeat(40).trim_end()).to_string();
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         assert_eq!(text.lines().map(|line| line.len()).next(), Some(79), "{text}");
@@ -330,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn long_names_are_cut_and_long_errors_keep_their_advice() {
+    fn long_names_and_errors_are_cut_and_errors_keep_their_end() {
         assert_eq!(shown("cat"), "cat");
         let long = shown(&"é".repeat(66_000));
         assert_eq!((long.chars().count(), long.ends_with("é...")), (LONGEST_NAME, true));

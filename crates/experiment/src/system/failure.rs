@@ -1,4 +1,4 @@
-//! Why the program ends without having done what it was asked to: a line for the user, an exit code for scripts.
+//! A failure of the program: a line for the user and an exit code for scripts.
 
 use std::{fmt, io};
 
@@ -6,50 +6,43 @@ use thawline_tensor::{nn, simd, threads};
 
 use super::atomic_file::AtomicWriteError;
 
-/// A result of the program.
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
-/// What went wrong, in one line that says what was expected, what was found and what to do.
 #[derive(Debug)]
 pub struct Failure {
-    /// The kind, which decides the exit code.
     pub kind: Kind,
-    /// The line; empty where there is nothing to say.
+    /// One line: what went wrong, what was expected and found, and what to do. Empty to print nothing.
     pub message: String,
 }
 
-/// The kinds of failure that a script tells apart.
+/// The kind of a failure, which decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Anything else: a defect of the program.
+    /// A bug in the program.
     Other,
-    /// The command line or a file that was given is wrong; the same call will fail again.
+    /// A wrong command line or input file; the same command will fail again.
     Usage,
-    /// The machine failed or has too little of something; the same call may succeed later.
+    /// The machine failed or ran out of something; the same command may succeed later.
     Environment,
-    /// The training left the numbers.
+    /// The loss became NaN or infinite.
     Numeric,
-    /// A signal ended the run, of this number.
+    /// A signal, by its number, ended the run.
     Signal(u8),
-    /// Whoever read the output has closed it.
+    /// The reader of the output has closed it, as in `thawline info | head -1`.
     OutputClosed,
 }
 
 impl Failure {
-    /// A failure with its line.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Failure { kind, message: message.into() }
     }
 
-    /// The user asked for what cannot be.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::new(Kind::Usage, message)
     }
 
-    /// The exit code: 0 is for what was done.
     pub fn exit_code(&self) -> u8 {
         match self.kind {
-            // Whoever has read enough is content: `thawline info | head -1`.
             Kind::OutputClosed => 0,
             Kind::Other => 1,
             Kind::Usage => 2,
@@ -59,7 +52,7 @@ impl Failure {
         }
     }
 
-    /// The same, of work that is not done when nobody reads its output any more: that end is then SIGPIPE's.
+    /// The failure of work that was interrupted: if its output was closed, the exit code is SIGPIPE's instead of 0.
     pub fn of_unfinished_work(self) -> Self {
         match self.kind {
             Kind::OutputClosed => Failure::new(Kind::Signal(13), ""),
@@ -67,7 +60,7 @@ impl Failure {
         }
     }
 
-    /// Puts words before the line: where it happened.
+    /// Prefixes the message with where the failure happened.
     pub fn within(mut self, place: &str) -> Self {
         self.message = format!("{place}: {}", self.message);
         self
@@ -112,7 +105,7 @@ impl From<nn::FitError> for Failure {
             nn::FitError::Stopped(_) => Kind::Other,
         };
         match error {
-            // What an observer of ours ended the training with.
+            // One of this program's observers stopped the training with a failure of its own.
             nn::FitError::Stopped(cause) => match cause.downcast::<Failure>() {
                 Ok(failure) => *failure,
                 Err(cause) => Failure::new(kind, cause.to_string()),
@@ -134,7 +127,7 @@ impl From<threads::PoolError> for Failure {
     }
 }
 
-/// A failed write to the program's own output; every other file names itself in its error.
+/// A failed write to standard output. Errors of all other files name the file.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
@@ -149,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_training_that_ends_badly_says_whose_fault_it_is() {
+    fn a_failed_training_has_the_kind_of_its_cause() {
         let no_memory = nn::FitError::NoMemory(nn::NoMemory { bytes: 1 << 50 });
         let not_finite = nn::FitError::NotFinite { epoch: 2, step: 7, loss: f64::NAN, layer: "dense_1".to_owned() };
         let invalid = nn::FitError::Invalid("there are no training examples".to_owned());

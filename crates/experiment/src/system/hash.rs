@@ -1,8 +1,8 @@
-//! SHA-256, by which files, settings and weights are recognised.
+//! SHA-256, which identifies files, settings and weights.
 
 use sha2::{Digest, Sha256};
 
-/// SHA-256 of bytes that come in parts, in hexadecimal.
+/// The SHA-256 of the concatenated parts, in hexadecimal.
 pub fn sha256(parts: impl IntoIterator<Item: AsRef<[u8]>>) -> String {
     let mut hash = Sha256::new();
     parts.into_iter().for_each(|part| hash.update(part));

@@ -1,4 +1,4 @@
-//! Files that others have made, read whole: regular files alone, and none larger than its kind has reason to be.
+//! Reading input files: only regular files, and none larger than its kind allows.
 
 use std::{
     fs::{self, File},
@@ -11,63 +11,52 @@ use super::{
     number,
 };
 
-/// A kind of file: what it is called, and the most bytes that are read of one.
 #[derive(Debug, Clone, Copy)]
 pub struct FileKind {
     name: &'static str,
-    most: u64,
+    max_bytes: u64,
 }
 
-/// Settings and networks, in TOML.
-pub const SETTINGS: FileKind = FileKind { name: "a TOML file", most: 4 << 20 };
+/// Settings and networks.
+pub const SETTINGS: FileKind = FileKind { name: "a TOML file", max_bytes: 4 << 20 };
 
-/// Records that the program keeps, in JSON; one of a sweep's jobs has some fifty kilobytes.
-pub const RECORD: FileKind = FileKind { name: "a record that this program wrote", most: 4 << 20 };
+/// The program's own JSON records; that of a sweep job has about 50 kB.
+pub const RECORD: FileKind = FileKind { name: "a record that this program wrote", max_bytes: 4 << 20 };
 
-/// Weights; the largest network has a billion parameters, of which a checkpoint has three numbers each.
+/// Weights. The largest network has 10⁹ parameters, for each of which a checkpoint holds three floats.
 pub const WEIGHTS: FileKind =
-    FileKind { name: "a safetensors file, such as weights-model_1.safetensors of a run folder", most: 16 << 30 };
+    FileKind { name: "a safetensors file, such as weights-model_1.safetensors of a run folder", max_bytes: 16 << 30 };
 
 /// The bytes of a file.
 ///
 /// # Errors
-/// Names the file: there is none, it is not a regular file, it is too large, or the system refuses.
+/// Names the file: it does not exist, is not a regular file, is too large, or cannot be read.
 pub fn read(path: &Path, kind: FileKind) -> Result<Vec<u8>> {
     Input::open(path, kind)?.read_all()
 }
 
-/// The bytes of a file, if there is one.
-///
-/// # Errors
-/// As [`read`].
+/// The bytes of a file, or `None` if it does not exist.
 pub fn read_if_any(path: &Path, kind: FileKind) -> Result<Option<Vec<u8>>> {
     Input::open_if_any(path, kind)?.map(Input::read_all).transpose()
 }
 
-/// The text of a file.
-///
-/// # Errors
-/// As [`read`]; and if it is not UTF-8.
+/// The text of a file, which must be UTF-8.
 pub fn read_text(path: &Path, kind: FileKind) -> Result<String> {
     String::from_utf8(read(path, kind)?).map_err(|_| refused(path, "is not a text file"))
 }
 
-/// A file that is being read.
+/// An open file, read in one or two parts.
 pub struct Input<'a> {
     path: &'a Path,
     kind: FileKind,
     file: File,
-    /// The bytes of the file.
+    /// The file's length.
     pub length: u64,
-    /// Those that were read.
+    /// The bytes read so far.
     pub bytes: Vec<u8>,
 }
 
 impl<'a> Input<'a> {
-    /// Opens a file.
-    ///
-    /// # Errors
-    /// As [`read`].
     pub fn open(path: &'a Path, kind: FileKind) -> Result<Self> {
         Input::open_if_any(path, kind)?.ok_or_else(|| refused(path, &format!("no such file; expected {}", kind.name)))
     }
@@ -80,45 +69,37 @@ impl<'a> Input<'a> {
         require_regular(path, &metadata, kind.name)?;
         let file = File::open(path).map_err(|error| unreadable(path, &error))?;
         let input = Input { path, kind, file, length: metadata.len(), bytes: Vec::new() };
-        if input.length > kind.most { Err(input.too_large()) } else { Ok(Some(input)) }
+        if input.length > kind.max_bytes { Err(input.too_large()) } else { Ok(Some(input)) }
     }
 
-    /// Reads on up to so many bytes from the file's beginning, or to its end.
-    ///
-    /// # Errors
-    /// As [`read`].
+    /// Reads up to offset `end`, or to the end of the file.
     pub fn read_to(&mut self, end: u64) -> Result<()> {
         let read = self.bytes.len() as u64;
         let more = end.min(self.length).saturating_sub(read);
         self.bytes.try_reserve_exact(usize::try_from(more).unwrap_or(usize::MAX)).map_err(|_| {
             let message =
-                format!("{}: there is no memory for its {} bytes", self.path.display(), number::count(self.length));
+                format!("{}: not enough memory for its {} bytes", self.path.display(), number::count(self.length));
             Failure::new(Kind::Environment, message)
         })?;
         let mut part = (&mut self.file).take(end.saturating_sub(read));
         part.read_to_end(&mut self.bytes).map(drop).map_err(|error| unreadable(self.path, &error))
     }
 
-    /// Reads on to the end.
-    ///
-    /// # Errors
-    /// As [`read`].
+    /// Reads the rest of the file.
     pub fn read_all(mut self) -> Result<Vec<u8>> {
-        // Some files of the system are longer than they say, and others grow.
-        self.read_to(self.kind.most + 1)?;
-        if self.bytes.len() as u64 > self.kind.most { Err(self.too_large()) } else { Ok(self.bytes) }
+        // Files in /proc are longer than their metadata says, and any file may grow.
+        self.read_to(self.kind.max_bytes + 1)?;
+        if self.bytes.len() as u64 > self.kind.max_bytes { Err(self.too_large()) } else { Ok(self.bytes) }
     }
 
     fn too_large(&self) -> Failure {
-        let (length, most) = (number::count(self.length.max(self.bytes.len() as u64)), number::count(self.kind.most));
+        let length = number::count(self.length.max(self.bytes.len() as u64));
+        let most = number::count(self.kind.max_bytes);
         refused(self.path, &format!("has {length} bytes or more; expected {}, at most {most}", self.kind.name))
     }
 }
 
-/// Refuses what is there but is not a regular file: to open a pipe waits for a writer, and a device may have no end.
-///
-/// # Errors
-/// Names the file.
+/// Refuses anything but a regular file: opening a pipe waits for a writer, and a device may have no end.
 pub fn require_regular(path: &Path, metadata: &fs::Metadata, expected: &str) -> Result<()> {
     match metadata {
         metadata if metadata.is_file() => Ok(()),
@@ -141,9 +122,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_regular_files_of_a_bearable_size_are_read() {
+    fn only_regular_files_up_to_the_limit_are_read() {
         let folder = tempfile::tempdir().unwrap();
-        let small = FileKind { name: "a small file", most: 5 };
+        let small = FileKind { name: "a small file", max_bytes: 5 };
         let path = folder.path().join("file");
         let said = |path: &Path| read(path, small).unwrap_err().message;
         assert!(read_if_any(&path, small).unwrap().is_none());
@@ -158,7 +139,7 @@ mod tests {
         assert!(read_text(&path, small).unwrap_err().message.ends_with("is not a text file"));
         if cfg!(target_os = "linux") {
             assert!(said(Path::new("/dev/zero")).contains("/dev/zero: is a pipe, a device"));
-            // Its length is zero, as the system says.
+            // Its metadata says that it is empty.
             assert!(said(Path::new("/proc/cpuinfo")).contains("has 6 bytes or more"));
         }
     }

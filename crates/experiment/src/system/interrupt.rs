@@ -1,5 +1,5 @@
-//! Ctrl-C and SIGTERM: a training finishes its step and is saved, anything else ends at once; and never leaves a temporary
-//! file.
+//! Ctrl-C and SIGTERM. A training finishes its step and saves a checkpoint; any other work ends at once. Neither leaves
+//! temporary files.
 
 use std::{
     io,
@@ -21,14 +21,14 @@ use super::{
     failure::{Failure, Kind, Result},
 };
 
-/// How long after the first signal a second one ends the program. `timeout` sends one to the program and one to its group,
-/// and so does a terminal whose user presses Ctrl-C on a program that passes signals on.
+/// A second signal ends the program only this long after the first: `timeout` signals both the program and its process
+/// group, and a wrapper that forwards Ctrl-C makes two of it.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// How often the thread that ends the program looks for signals.
+/// How often the signal thread checks for signals.
 const PERIOD: Duration = Duration::from_millis(20);
 
-/// Whether a signal has arrived; the default never hears of one.
+/// Whether a signal has arrived. The default value does not listen and never reports one.
 #[derive(Debug, Clone, Default)]
 pub struct Interrupts {
     arrived: Arc<AtomicUsize>,
@@ -36,10 +36,7 @@ pub struct Interrupts {
 }
 
 impl Interrupts {
-    /// Begins to listen. Until [`defer`](Self::defer) is called, a signal ends the program.
-    ///
-    /// # Errors
-    /// If the system refuses.
+    /// Starts listening. Until [`defer`](Self::defer) is called, a signal ends the program.
     pub fn listen() -> Result<Self> {
         let refused = |error: io::Error| Failure::new(Kind::Environment, format!("cannot listen for Ctrl-C: {error}"));
         let interrupts = Interrupts::default();
@@ -55,21 +52,18 @@ impl Interrupts {
         Ok(interrupts)
     }
 
-    /// From now on the work asks for [`signal`](Self::signal) and ends itself; only a second one ends the program.
+    /// From now on the caller checks [`signal`](Self::signal) and stops by itself; only a second signal ends the program.
     pub fn defer(&self) {
         self.deferred.store(true, Ordering::SeqCst);
     }
 
-    /// From now on a signal ends the program again.
-    ///
-    /// # Errors
-    /// One that has arrived already.
+    /// From now on a signal ends the program again; fails if one has already arrived.
     pub fn end_at_once(&self) -> Result<()> {
         self.deferred.store(false, Ordering::SeqCst);
         self.signal().map_or(Ok(()), |signal| Err(Failure::new(Kind::Signal(signal), "interrupted")))
     }
 
-    /// The number of the signal that has arrived.
+    /// The number of the signal that has arrived, if any.
     pub fn signal(&self) -> Option<u8> {
         match self.arrived.load(Ordering::SeqCst) {
             0 => None,
@@ -87,7 +81,7 @@ impl Interrupts {
             }
             let is_second = first.get_or_insert_with(Instant::now).elapsed() >= PATIENCE;
             if is_second || !self.deferred.load(Ordering::SeqCst) {
-                atomic_file::abandon();
+                atomic_file::remove_unfinished();
                 console::error(if is_second { "interrupted twice: ended without saving" } else { "interrupted" });
                 low_level::exit(128 + signal as i32);
             }
@@ -95,10 +89,7 @@ impl Interrupts {
     }
 }
 
-/// Lets a write beyond the limit of `ulimit -f` fail, instead of ending the program by SIGXFSZ.
-///
-/// # Errors
-/// If the system refuses.
+/// Makes a write beyond the limit of `ulimit -f` fail, instead of letting SIGXFSZ kill the program.
 pub fn survive_file_size_limit() -> Result<()> {
     #[cfg(unix)]
     flag::register(signal_hook::consts::SIGXFSZ, Arc::new(AtomicBool::new(false)))

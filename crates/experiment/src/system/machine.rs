@@ -1,4 +1,4 @@
-//! The machine and the build: what is needed to judge a time, to see why two runs differ, or to report a bug.
+//! The machine and the build.
 
 use std::{
     env::{self, consts},
@@ -14,13 +14,13 @@ use thawline_tensor::{simd::Level, threads};
 
 use super::failure::{Failure, Result};
 
-/// The machine and the build: what is needed to judge a time, or to see why two runs differ.
+/// What is needed to judge a time, to see why two runs differ, or to report a bug.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
-    /// Start of the run, UTC, e.g. `2026-11-24T10:15:02Z`; empty, and absent in files, where the clock cannot be right.
+    /// Start of the run in UTC, e.g. `2026-11-24T10:15:02Z`; empty, and absent from files, if the clock is wrong.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub date: String,
-    /// The processor's own name.
+    /// The processor's model name.
     pub cpu: String,
     /// Logical processors that the process may use.
     pub logical_cpus: usize,
@@ -28,9 +28,8 @@ pub struct Environment {
     pub simd: String,
     /// Threads of the run.
     pub threads: usize,
-    /// Physical memory; absent where the system does not tell.
+    /// Physical memory, if known.
     pub memory_bytes: Option<u64>,
-    /// The operating system.
     pub os: String,
     /// The compiler, e.g. `rustc 1.95.0`.
     pub rustc: String,
@@ -40,13 +39,10 @@ pub struct Environment {
     pub profile: String,
 }
 
-/// The environment variable that names the SIMD level.
 pub const SIMD_VARIABLE: &str = "THAWLINE_SIMD";
 
-/// Fixes the SIMD level of the process: the flag, else the environment variable, else the best.
-///
-/// # Errors
-/// A level that is unknown, or that this CPU lacks.
+/// Fixes the SIMD level of the process: that of the flag, else of the environment variable, else the best one. Fails if the
+/// level is unknown or this CPU lacks it.
 pub fn choose_level(flag: Option<Level>) -> Result<()> {
     let variable = env::var_os(SIMD_VARIABLE).filter(|name| !name.is_empty());
     let (level, by) = match (flag, variable) {
@@ -60,12 +56,12 @@ pub fn choose_level(flag: Option<Level>) -> Result<()> {
     level.force().map_err(|error| Failure::from(error).within(by))
 }
 
-/// The number of threads: the flag, else one per core that the process may use.
+/// The number of threads: that of the flag, else one per core the process may use.
 pub fn choose_threads(flag: Option<usize>) -> usize {
     flag.unwrap_or_else(logical_cpus)
 }
 
-/// The machine as a run's record describes it, for the threads of the current pool.
+/// The machine as recorded in a run, with the thread count of the current pool.
 pub fn environment(now: SystemTime) -> Environment {
     Environment {
         date: utc_date(now).unwrap_or_default(),
@@ -81,22 +77,22 @@ pub fn environment(now: SystemTime) -> Environment {
     }
 }
 
-/// The time in UTC, to the second: `2026-11-24T10:15:02Z`; nothing where the clock is wrong by so much, before 1970 or
-/// after 9999, that it cannot be written.
+/// The time in UTC, to the second: `2026-11-24T10:15:02Z`. `None` before 1970 and after 9999, where the clock must be
+/// wrong.
 pub fn utc_date(time: SystemTime) -> Option<String> {
-    // The formatter panics before 1970, and fails after 9999.
+    // The formatter panics before 1970 and fails after 9999.
     time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     let mut date = String::new();
     write!(date, "{}", humantime::format_rfc3339_seconds(time)).ok()?;
     Some(date)
 }
 
-/// The compiler that built the program, e.g. `rustc 1.95.0`.
+/// The compiler, e.g. `rustc 1.95.0`.
 pub fn rustc() -> String {
     format!("rustc {}", rustc_version_runtime::version())
 }
 
-/// What the program was built for, e.g. `x86_64-linux-gnu`.
+/// The target of the build, e.g. `x86_64-linux-gnu`.
 pub fn target() -> String {
     let environment = if cfg!(target_env = "gnu") {
         "-gnu"
@@ -110,12 +106,12 @@ pub fn target() -> String {
     format!("{}-{}{environment}", consts::ARCH, consts::OS)
 }
 
-/// How the program was built: `debug` or `release`.
+/// The cargo profile: `debug` or `release`.
 pub fn profile() -> &'static str {
     if cfg!(debug_assertions) { "debug" } else { "release" }
 }
 
-/// The processor's own name; where the system does not tell, its architecture.
+/// The processor's model name, or its architecture if the name is unknown.
 pub fn cpu() -> String {
     field("/proc/cpuinfo", "model name\t: ").unwrap_or_else(|| consts::ARCH.to_owned())
 }
@@ -125,7 +121,7 @@ pub fn logical_cpus() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// The operating system, with its release where there is a file that tells.
+/// The operating system, with its release if known.
 pub fn os() -> String {
     match field("/etc/os-release", "PRETTY_NAME=") {
         Some(release) => format!("{} ({})", consts::OS, release.trim_matches('"')),
@@ -138,21 +134,21 @@ pub fn memory_bytes() -> Option<u64> {
     kilobytes("/proc/meminfo", "MemTotal:")
 }
 
-/// Memory that the process may still take without anything being swapped out, with the limits of its container and its shell.
+/// Memory the process can still allocate without swapping, within the limits of its container and its shell.
 pub fn free_memory() -> Option<u64> {
     let free = kilobytes("/proc/meminfo", "MemAvailable:");
-    let within = left_in_groups(|path| fs::read_to_string(path).ok());
+    let in_groups = free_in_cgroups(|path| fs::read_to_string(path).ok());
     // What `ulimit -v` leaves.
     let space = field("/proc/self/limits", "Max address space ").and_then(|limits| {
         let soft: u64 = limits.split_whitespace().next()?.parse().ok()?;
         Some(soft.saturating_sub(kilobytes("/proc/self/status", "VmSize:")?))
     });
-    free.into_iter().chain(within).chain(space).min()
+    free.into_iter().chain(in_groups).chain(space).min()
 }
 
-/// What the control groups of the process leave of memory: a container's, a batch job's, and those above them. `read` is
-/// the content of a file of the system.
-fn left_in_groups(read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
+/// The memory still free in the control groups of the process (a container's, a batch job's, and their parents): the
+/// least of them. `read` reads a system file.
+fn free_in_cgroups(read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
     let (groups, mounts) = (read(Path::new("/proc/self/cgroup"))?, read(Path::new("/proc/self/mountinfo"))?);
     let mut least: Option<u64> = None;
     for mount in mounts.lines() {
@@ -172,7 +168,7 @@ fn left_in_groups(read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
             let (controllers, group) = line.split_once(':')?.1.split_once(':')?;
             controllers.split(',').any(|name| name == controller).then_some(group)
         });
-        // In a container the mount may begin at the group itself, or at one that is out of sight.
+        // In a container the root of the mount may be the group itself, or a group that is not visible.
         let below =
             group.and_then(|group| Path::new(group).strip_prefix(root).ok()).filter(|path| !path.starts_with(".."));
         let folder = below.map_or(PathBuf::from(top), |below| Path::new(top).join(below));
@@ -181,7 +177,7 @@ fn left_in_groups(read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
             let number = |name| read(&folder.join(name))?.trim().parse::<u64>().ok();
             // Without a limit version 2 says "max", and version 1 almost 2^63.
             let Some(limit) = number(limit).filter(|&limit| limit < 1 << 62) else { continue };
-            // Cached files give way.
+            // The kernel drops cached files when memory runs short.
             let cached = read(&folder.join("memory.stat")).and_then(|text| field_of(&text, cached)?.parse().ok());
             let left = limit.saturating_sub(number(used).unwrap_or(0)).saturating_add(cached.unwrap_or(0));
             least = Some(least.map_or(left, |least| least.min(left)));
@@ -190,12 +186,12 @@ fn left_in_groups(read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
     least
 }
 
-/// The largest resident set of the process so far.
+/// The peak resident set size of the process.
 pub fn peak_memory_bytes() -> Option<u64> {
     kilobytes("/proc/self/status", "VmHWM:")
 }
 
-/// The resident set of the process.
+/// The resident set size of the process.
 pub fn resident_memory_bytes() -> Option<u64> {
     kilobytes("/proc/self/status", "VmRSS:")
 }
@@ -204,7 +200,7 @@ fn kilobytes(file: &str, name: &str) -> Option<u64> {
     Some(field(file, name)?.strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
 }
 
-/// What follows a name at the beginning of a line.
+/// The rest of the first line that starts with `name`.
 fn field(file: &str, name: &str) -> Option<String> {
     field_of(&fs::read_to_string(file).ok()?, name)
 }
@@ -219,16 +215,16 @@ mod tests {
 
     #[test]
     #[cfg(target_os = "linux")]
-    fn linux_tells_its_memory() {
+    fn memory_is_known_on_linux() {
         let (total, peak) = (memory_bytes().unwrap(), peak_memory_bytes().unwrap());
         assert!(total > 1 << 26 && free_memory().unwrap() <= total);
         let block = std::hint::black_box(vec![1u8; 64 << 20]);
-        // Other tests of this process may have needed more before.
+        // Other tests of this process may have raised the peak before.
         assert!(peak_memory_bytes().unwrap() >= peak.max(block.len() as u64));
     }
 
     #[test]
-    fn the_tightest_control_group_counts_of_either_version_wherever_it_is_mounted() {
+    fn the_tightest_cgroup_limit_counts_in_both_versions() {
         const V1: &str = "35 31 0:32 / /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup cgroup rw,memory\n\
                           41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
         const V2: &str = "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
@@ -256,18 +252,18 @@ mod tests {
                 _ if path.parent()? != Path::new(folder) => None,
                 _ => files.iter().find(|(name, _)| path.ends_with(name)).map(|(_, text)| (*text).to_owned()),
             };
-            assert_eq!(left_in_groups(read), left, "{groups} at {folder}");
+            assert_eq!(free_in_cgroups(read), left, "{groups} at {folder}");
         }
         let unlimited = |path: &Path| match path.to_str()? {
             "/proc/self/cgroup" => Some("4:memory:/".to_owned()),
             "/proc/self/mountinfo" => Some(V1.to_owned()),
             _ => Some("9223372036854771712".to_owned()),
         };
-        assert_eq!(left_in_groups(unlimited), None);
+        assert_eq!(free_in_cgroups(unlimited), None);
     }
 
     #[test]
-    fn the_build_is_known() {
+    fn rustc_and_target_are_known() {
         assert!(rustc().starts_with("rustc 1."), "{}", rustc());
         assert!(target().starts_with(&format!("{}-{}", consts::ARCH, consts::OS)), "{}", target());
     }

@@ -1,4 +1,4 @@
-//! The memory that a command needs, known before any of it is allocated.
+//! Estimates the memory that a command needs, before any of it is allocated.
 
 use std::fmt;
 
@@ -12,47 +12,47 @@ use super::{
     machine, number,
 };
 
-/// The memory of a command when it holds the most, in bytes.
+/// The peak memory of a command, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Memory {
-    /// What the process holds already: itself, and the pictures.
+    /// Already held by the process: the program itself and the pictures.
     pub held: u64,
-    /// The parameters of all networks, and what the optimizer remembers of them.
+    /// The parameters of all networks and the optimizer's moments.
     pub parameters: u64,
-    /// Activations and gradients of a batch, and the scratch of all threads.
+    /// Activations and gradients of a batch, and the scratch memory of all threads.
     pub batch: u64,
-    /// The kept features.
+    /// Cached features.
     pub features: u64,
-    /// The bytes of a file of weights that is read or written.
+    /// A weights file that is read or written.
     pub file: u64,
 }
 
-/// What to do where nothing can be made smaller.
-pub const MORE: &str = "use a machine with more memory";
+/// The advice where no setting lowers the memory.
+pub const USE_MORE_MEMORY: &str = "use a machine with more memory";
 
-/// A thread's stack and its share of the allocator, and what a command takes beside all that is counted.
+/// A thread's stack and its share of the allocator.
 const THREAD: u64 = 100 << 10;
-const BESIDE: u64 = 2 << 20;
+/// What a command needs in addition to everything counted here.
+const OTHER: u64 = 2 << 20;
 
-/// A training, as far as its memory depends on it.
+/// The properties of a training run that decide its memory.
 #[derive(Debug, Clone, Copy)]
 pub struct Training<'a> {
-    /// What is trained.
     pub network: &'a Network,
-    /// Pictures in a step.
+    /// Batch size.
     pub batch: usize,
-    /// Pictures to validate with.
+    /// Number of validation pictures.
     pub validation: usize,
-    /// Bytes of kept features.
+    /// Bytes of cached features.
     pub features: u64,
     /// Whether checkpoints are written, with the optimizer's moments.
     pub checkpoints: bool,
 }
 
 impl Memory {
-    /// Of the more demanding of several trainings, one after the other.
+    /// For several training runs one after the other: that of the most demanding one.
     pub fn of_trainings<const N: usize>(trainings: [Training; N]) -> Self {
-        // Threads keep what they needed.
+        // Threads keep their scratch memory from one training run to the next.
         let mut scratch = Scratch::default();
         let of_training = |training: Training| {
             let Training { network, batch, validation, features, checkpoints } = training;
@@ -66,53 +66,49 @@ impl Memory {
                 ..Memory::held()
             };
             let written = Memory { parameters: weights, file: file_bytes(network), ..Memory::held() };
-            let judged = Memory {
+            let validated = Memory {
                 parameters: weights,
                 batch: network.inference_bytes(validation, threads::count(), &mut scratch),
                 ..Memory::held()
             };
-            [trained, written, judged]
+            [trained, written, validated]
         };
         let memories = trainings.into_iter().flat_map(of_training);
         memories.max_by_key(Memory::total).unwrap_or_default()
     }
 
-    /// Of passes forward, of so many pictures; the network is there already.
+    /// For inference on this many pictures, with the network already in memory.
     pub fn of_inference(network: &Network, pictures: usize) -> Self {
         let batch = network.inference_bytes(pictures, threads::count(), &mut Scratch::default());
         Memory { batch, ..Memory::held() }
     }
 
-    /// Of a file in memory.
+    /// For a file in memory.
     pub fn of_file(file: u64) -> Self {
         Memory { file, ..Memory::held() }
     }
 
-    /// Of reading a file of weights of so many bytes into a network.
+    /// For reading a weights file of this many bytes into a network.
     pub fn of_reading(network: &Network, file: u64) -> Self {
         Memory { parameters: network.weight_bytes(), file: file + largest_tensor(network), ..Memory::held() }
     }
 
     fn held() -> Self {
-        let held = machine::resident_memory_bytes().unwrap_or(0) + BESIDE + THREAD * threads::count() as u64;
+        let held = machine::resident_memory_bytes().unwrap_or(0) + OTHER + THREAD * threads::count() as u64;
         Memory { held, ..Memory::default() }
     }
 
-    /// The sum.
     pub fn total(&self) -> u64 {
         self.held + self.more()
     }
 
-    /// What is not held yet.
+    /// Bytes still to be allocated.
     fn more(&self) -> u64 {
         let parts = [self.parameters, self.batch, self.features, self.file];
         parts.into_iter().fold(0, u64::saturating_add)
     }
 
-    /// Refuses what the machine cannot hold, before any of it is allocated.
-    ///
-    /// # Errors
-    /// How much is missing, and what to do.
+    /// Fails if the machine has less memory free than this needs.
     pub fn require(&self, what: &str, advice: &str) -> Result<()> {
         self.require_of(machine::free_memory(), what, advice)
     }
@@ -122,7 +118,7 @@ impl Memory {
             Some(free) if self.more() > free => Err(Failure::new(
                 Kind::Environment,
                 format!(
-                    "{what} takes up to {} more memory, and {} are free: {advice}",
+                    "{what} needs up to {} more memory, but only {} is free: {advice}",
                     number::bytes(self.more()),
                     number::bytes(free)
                 ),
@@ -142,7 +138,7 @@ impl fmt::Display for Memory {
             number::bytes(held),
             number::bytes(parameters)
         )?;
-        for (what, amount) in [("a batch", batch), ("frozen features", features), ("a file of weights", file)] {
+        for (what, amount) in [("a batch", batch), ("frozen features", features), ("a weights file", file)] {
             if amount > 0 {
                 write!(f, ", {what} {}", number::bytes(amount))?;
             }
@@ -151,7 +147,7 @@ impl fmt::Display for Memory {
     }
 }
 
-/// Bytes of a network's parameters in a file, and of the copy that is made of each on its way there.
+/// Bytes of a network's parameters in a file, plus the copy made of one tensor at a time while writing.
 fn file_bytes(network: &Network) -> u64 {
     (size_of::<f32>() * network.summary().parameters()) as u64 + largest_tensor(network)
 }
@@ -165,14 +161,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn more_memory_than_there_is_is_refused_and_what_is_held_is_not_counted_twice() {
+    fn needing_more_than_the_free_memory_is_refused_and_held_memory_is_not_counted_again() {
         let memory = Memory { held: 100, parameters: 20, batch: 30, features: 45, file: 5 };
         assert!(memory.require_of(Some(100), "it", "").is_ok() && memory.require_of(None, "it", "").is_ok());
         let failure = memory.require_of(Some(99), "it", "wait").unwrap_err();
         assert_eq!(failure.kind, Kind::Environment);
         assert_eq!(
             failure.message.replace(number::NBSP, " "),
-            "it takes up to 100 B more memory, and 99 B are free: wait"
+            "it needs up to 100 B more memory, but only 99 B is free: wait"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! What every room stands on: failures, files, the console, memory, the machine. It names no other room.
+//! The basis of all other modules: failures, files, the console, memory, the machine. It uses none of them.
 
 pub mod atomic_file;
 pub mod console;

@@ -1,16 +1,13 @@
-//! Names of classes and layers that can be shown on one line as they are.
+//! Checks names of classes and layers: printable, on one line.
 
 use std::collections::HashSet;
 
 use super::console::shown;
 
-/// The longest name, as file systems have it.
+/// The longest name, as on most file systems.
 const MOST_BYTES: usize = 255;
 
-/// Refuses a name that cannot be shown on one line as it is.
-///
-/// # Errors
-/// What is wrong with it.
+/// Says what is wrong with a name, worded to follow it.
 pub fn check_name(name: &str) -> Result<(), &'static str> {
     match name {
         "" => Err("is empty"),
@@ -21,14 +18,11 @@ pub fn check_name(name: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Refuses a list with such a name, or with a name twice.
-///
-/// # Errors
-/// The name and what is wrong with it.
+/// Refuses a list with such a name, or with the same name twice.
 pub fn check_names(names: &[String]) -> Result<(), String> {
     let mut seen = HashSet::new();
     for (name, number) in names.iter().zip(1..) {
-        let sound = check_name(name).and_then(|()| if seen.insert(name) { Ok(()) } else { Err("is there twice") });
+        let sound = check_name(name).and_then(|()| if seen.insert(name) { Ok(()) } else { Err("occurs twice") });
         sound.map_err(|wrong| {
             format!("name {number}, \"{}\", {wrong}; expected another name for each class", shown(name))
         })?;

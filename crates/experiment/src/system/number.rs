@@ -1,6 +1,6 @@
 //! Numbers for people, on the terminal and in reports: a few digits, a unit, no scientific notation.
 //!
-//! A no-break space stands between number and unit, so that no line ends there. The console prints it as a plain space.
+//! Number and unit are separated by a no-break space. The console prints it as a plain space.
 
 /// Keeps a number and its unit on one line.
 pub const NBSP: char = '\u{a0}';
@@ -41,7 +41,7 @@ pub fn counted(number: usize, noun: &str) -> String {
 
 /// `0.31 s`, `86.6 s`, `14 min 05 s`, `2 h 31 min`.
 pub fn duration(seconds: f64) -> String {
-    // Casts saturate: the absurd time of a damaged record gives an absurd text, not a panic.
+    // The cast saturates, so the absurd time of a damaged record does not panic.
     let whole = seconds.round() as u64;
     match seconds {
         s if s < 0.995 => format!("{s:.2}{NBSP}s"),
@@ -61,12 +61,12 @@ pub fn flops(flops: u64) -> String {
     scaled(flops, "FLOP")
 }
 
-/// Three digits and the unit with the fitting prefix.
+/// Three digits and the unit with an SI prefix.
 fn scaled(number: u64, unit: &str) -> String {
     let mut value = number as f64;
     let mut prefixes = ["", "k", "M", "G", "T", "P", "E"].into_iter();
     let mut prefix = prefixes.next();
-    // 999.5 and more would be shown as 1000.
+    // 999.5 would be rounded to 1000.
     while value >= 999.5 {
         value /= 1000.0;
         prefix = prefixes.next();
@@ -79,7 +79,7 @@ fn scaled(number: u64, unit: &str) -> String {
     format!("{value:.decimals$}{NBSP}{}{unit}", prefix.unwrap_or_default())
 }
 
-/// `cat, dog and ship`; only the number of more than ten names.
+/// `cat, dog and ship`; for more than ten names `50 classes`.
 pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.into_iter().collect();
     match names.as_slice() {
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_short_and_have_units() {
+    fn numbers_are_formatted() {
         for (text, expected) in [
             (percent(0.7742), "77.42 %"),
             (percent_briefly(0.8694), "86.9 %"),

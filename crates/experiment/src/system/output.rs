@@ -1,5 +1,4 @@
-//! Where results go. A command's output file never destroys anything, and what is written into a run's or a sweep's folder
-//! stays inside it.
+//! Output files. A command never destroys an existing file unasked, and never writes outside a run's or sweep's folder.
 
 use std::{
     fs::{self, File, FileType, Metadata},
@@ -13,10 +12,10 @@ use super::{
     failure::{Failure, Result},
 };
 
-/// A file that a command is to write.
+/// A file that a command will write.
 ///
-/// A regular file that exists is refused unless its replacement is forced, and an input always. A device or a pipe is
-/// written to. A link is followed, and stays; one that leads nowhere is refused.
+/// An existing regular file is refused without `--force`, and one of the command's inputs always. A device or a pipe is
+/// written to. A link is followed and kept; a dangling one is refused.
 #[derive(Debug)]
 pub struct Output {
     path: PathBuf,
@@ -25,17 +24,14 @@ pub struct Output {
 
 #[derive(Debug)]
 enum Target {
-    /// A file in whose place the new one comes, once that is complete. Its path is without links.
+    /// A file, created or replaced once the new content is complete. Its path is free of links.
     File(PathBuf, Existing),
     /// A device or a pipe.
     Stream,
 }
 
 impl Output {
-    /// Checks where a file is to go, before the work begins. Nothing is made yet.
-    ///
-    /// # Errors
-    /// What is there, or that there is no folder for it.
+    /// Checks the path before the work starts, without creating anything.
     pub fn open(path: &Path, force: bool, inputs: &[&Path]) -> Result<Self> {
         let refused = |what: String| Err(Failure::usage(format!("{}: {what}", path.display())));
         let metadata = match fs::metadata(path) {
@@ -48,7 +44,7 @@ impl Output {
             kind if is_stream(kind) => Target::Stream,
             kind if !kind.is_file() => return refused("is a disk or a socket; name a file".to_owned()),
             _ if inputs.iter().any(|input| is_part_of(path, &metadata, input)) => {
-                return refused("is read by this command; name another file".to_owned());
+                return refused("is this command's input; name another file".to_owned());
             }
             _ if !force => return refused(EXISTS.to_owned()),
             _ => match fs::canonicalize(path) {
@@ -63,29 +59,23 @@ impl Output {
         let refused = |what: String| Err(Failure::usage(format!("{}: {what}", path.display())));
         let folder = atomic_file::parent(path);
         if fs::symlink_metadata(path).is_ok() {
-            return refused("is a link to nothing; remove it, or name another file".to_owned());
+            return refused("is a dangling link; remove it, or name another file".to_owned());
         }
         if path.file_name().is_none() || path.to_string_lossy().ends_with(std::path::is_separator) {
-            return refused("is not the name of a file".to_owned());
+            return refused("is not a file name".to_owned());
         }
         if !folder.is_dir() {
-            return refused(format!("there is no folder {}; make it first", folder.display()));
+            return refused(format!("the folder {} does not exist; create it first", folder.display()));
         }
         Ok(Output { path: path.to_owned(), target: Target::File(path.to_owned(), Existing::Kept) })
     }
 
-    /// Writes the file. It appears whole or not at all.
-    ///
-    /// # Errors
-    /// The step that failed.
+    /// Writes the file atomically.
     pub fn write(&self, bytes: &[u8]) -> Result<()> {
         self.write_with(|file| file.write_all(bytes))
     }
 
-    /// The same with what `fill` writes.
-    ///
-    /// # Errors
-    /// The step that failed.
+    /// Like [`write`](Self::write), but `fill` writes the content.
     pub fn write_with(&self, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
         match &self.target {
             Target::Stream => {
@@ -102,32 +92,29 @@ impl Output {
         }
     }
 
-    /// Where the command's report goes: to standard error if the output may be standard output.
+    /// Where the command's messages go: to standard error if the output may be standard output.
     pub fn console(&self) -> Console {
         Console { quiet: false, stdout_is_data: matches!(self.target, Target::Stream) }
     }
 }
 
-/// Checks where a folder of files is to go; it must not exist, or be empty.
-///
-/// # Errors
-/// What is there, or that there is no folder for it.
+/// Checks that an output folder does not exist or is empty.
 pub fn require_new_folder(path: &Path) -> Result<()> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Output::new_file(path).map(drop),
         Ok(metadata) if metadata.is_dir() && fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none()) => {
             Ok(())
         }
-        _ => Err(Failure::usage(format!("{}: exists already; name another folder", path.display()))),
+        _ => Err(Failure::usage(format!("{}: already exists; name another folder", path.display()))),
     }
 }
 
-const EXISTS: &str = "exists already; name another file, or replace it with --force";
+const EXISTS: &str = "already exists; name another file, or replace it with --force";
 
 #[cfg(unix)]
 fn is_stream(kind: FileType) -> bool {
     use std::os::unix::fs::FileTypeExt;
-    // A disk is no stream: it holds something.
+    // A block device is not a stream: writing to it would destroy its data.
     kind.is_char_device() || kind.is_fifo()
 }
 
@@ -136,7 +123,7 @@ fn is_stream(kind: FileType) -> bool {
     !kind.is_file()
 }
 
-/// Whether a file is an input, or in a folder that is one.
+/// Whether a file is an input, or in an input folder.
 fn is_part_of(path: &Path, metadata: &Metadata, input: &Path) -> bool {
     if !input.is_dir() {
         return is_same(path, metadata, input);
@@ -145,24 +132,21 @@ fn is_part_of(path: &Path, metadata: &Metadata, input: &Path) -> bool {
     folder.is_some_and(|folder| fs::metadata(&folder).is_ok_and(|metadata| is_same(&folder, &metadata, input)))
 }
 
-/// Whether the file of a path, with these metadata, is also that of another path.
+/// Whether two paths lead to the same file; `metadata` is that of the first.
 #[cfg(unix)]
 pub fn is_same(_: &Path, metadata: &Metadata, other: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     fs::metadata(other).is_ok_and(|other| (other.dev(), other.ino()) == (metadata.dev(), metadata.ino()))
 }
 
-/// Whether the file of a path is also that of another path.
+/// Whether two paths lead to the same file.
 #[cfg(not(unix))]
 pub fn is_same(path: &Path, _: &Metadata, other: &Path) -> bool {
     matches!((fs::canonicalize(path), fs::canonicalize(other)), (Ok(path), Ok(other)) if path == other)
 }
 
-/// The path of a file in a run's or sweep's folder. The folders in its `name` are made where they are missing, and refused
-/// where they are links: a folder that comes from a stranger must not lead the program out of it.
-///
-/// # Errors
-/// A link; a system that refuses.
+/// The path of a file in a run's or sweep's folder. Missing subfolders in `name` are created; links among them are refused,
+/// because a folder from an untrusted source must not make the program write elsewhere.
 pub fn inside(folder: &Path, name: &str) -> std::result::Result<PathBuf, AtomicWriteError> {
     let mut path = folder.to_owned();
     if let Some((folders, _)) = name.rsplit_once('/') {
@@ -171,7 +155,7 @@ pub fn inside(folder: &Path, name: &str) -> std::result::Result<PathBuf, AtomicW
             require_no_link(&path)?;
             match fs::create_dir(&path) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(AtomicWriteError { step: "make the folder", path, source: error });
+                    return Err(AtomicWriteError { step: "create the folder", path, source: error });
                 }
                 _ => {}
             }
@@ -180,14 +164,11 @@ pub fn inside(folder: &Path, name: &str) -> std::result::Result<PathBuf, AtomicW
     Ok(folder.join(name))
 }
 
-/// Opens a file in such a folder, to lock it.
-///
-/// # Errors
-/// A link; a system that refuses.
+/// Opens a file in a run's or sweep's folder, to lock it.
 pub fn open_lock(folder: &Path, name: &str) -> std::result::Result<File, AtomicWriteError> {
     let path = inside(folder, name)?;
     require_no_link(&path)?;
-    // Windows locks only what is open for reading, and NFS only what is open for writing.
+    // Windows locks only files open for reading, and NFS only files open for writing.
     let opened = File::options().create(true).read(true).append(true).open(&path);
     opened.map_err(|source| AtomicWriteError { step: "open", path, source })
 }

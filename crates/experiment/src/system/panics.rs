@@ -1,5 +1,5 @@
-//! Panics and aborts: a defect is a failure like others, with one line and an exit code of ours; memory that ran out is no
-//! defect.
+//! Panics and aborts end the program like other failures, with one line and an exit code. Running out of memory is not
+//! reported as a bug.
 
 use std::{
     io,
@@ -14,13 +14,13 @@ use crate::system::failure::{Failure, Kind, Result};
 use signal_hook::{consts::SIGABRT, flag};
 use thawline_tensor::Buffer;
 
-/// What is said where memory ran out for gzip's tables. zlib-rs has no error for it, it panics over a `MemError`.
-const NO_MEMORY_FOR_GZIP: &str = "no memory to read or write gzip";
+/// The message if gzip's tables do not fit in memory. zlib-rs has no error for that; it panics with a `MemError`.
+const NO_MEMORY_FOR_GZIP: &str = "not enough memory to read or write gzip";
 
-/// The first panic of the process, whichever thread it was in.
+/// The first panic of the process, in any thread.
 static FIRST: Mutex<Option<String>> = Mutex::new(None);
 
-/// Does the work; a panic of it, in whatever thread, becomes a failure.
+/// Runs `work`; a panic in any thread becomes a failure.
 pub fn without_panics<T>(work: impl FnOnce() -> Result<T> + panic::UnwindSafe) -> Result<T> {
     let defect =
         end_aborts().map_err(|error| Failure::new(Kind::Environment, format!("cannot listen for SIGABRT: {error}")))?;
@@ -43,38 +43,37 @@ pub fn without_panics<T>(work: impl FnOnce() -> Result<T> + panic::UnwindSafe) -
     })
 }
 
-/// Gives exit codes of ours to what ends by SIGABRT. The standard library ends a process so when an allocation fails
-/// ("memory allocation of 4096 bytes failed") or the stack is full, and when a panic cannot unwind; in each case it has
-/// said so on standard error. Returned is the flag that tells the last from the others.
+/// Sets the exit code of an abort. The standard library aborts if an allocation fails ("memory allocation of 4096 bytes
+/// failed"), if a stack overflows, and if a panic cannot unwind; it has printed why. The returned flag marks the last
+/// case, which is a bug.
 fn end_aborts() -> io::Result<Arc<AtomicBool>> {
     let [of_the_machine, of_a_defect] = [Kind::Environment, Kind::Other].map(|kind| Failure::new(kind, "").exit_code());
     let defect = Arc::new(AtomicBool::new(false));
-    // In this order; what the first lets pass is for the second.
+    // In this order: the first handler exits only if the flag is set, else the second one does.
     flag::register_conditional_shutdown(SIGABRT, of_a_defect.into(), Arc::clone(&defect))?;
     flag::register_conditional_shutdown(SIGABRT, of_the_machine.into(), Arc::new(AtomicBool::new(true)))?;
     Ok(defect)
 }
 
-/// A panic in one line.
+/// A panic as one line.
 fn describe(info: &PanicHookInfo) -> String {
     let message = message(info).replace('\n', " ");
     match info.location() {
         _ if message.contains("MemError") => NO_MEMORY_FOR_GZIP.to_owned(),
-        // Where memory ran out says nothing.
+        // The place where memory ran out does not matter.
         Some(_) if is_lack_of_memory(&message) || is_lack_of_threads(&message) => message,
         Some(location) => format!("{message} ({}, line {})", location.file(), location.line()),
         None => message,
     }
 }
 
-/// Whether it was memory that ran out: a kernel's, gzip's, or what the standard library needs for a thread's own stack of
-/// signals.
+/// Whether a panic means that memory ran out: a kernel's, gzip's, or the signal stack of a new thread.
 fn is_lack_of_memory(message: &str) -> bool {
     [Buffer::NO_MEMORY, NO_MEMORY_FOR_GZIP].iter().any(|said| message.starts_with(said))
         || ["MemError", "Cannot allocate memory (os error"].iter().any(|theirs| message.contains(theirs))
 }
 
-/// Whether the system refused a thread: std's message where a library, such as the progress bar's, takes that for granted.
+/// Whether a panic means that the system refused a thread: a library such as the progress bar's panics then.
 fn is_lack_of_threads(message: &str) -> bool {
     message.starts_with("failed to spawn thread")
 }
@@ -93,9 +92,9 @@ mod tests {
 
     use super::*;
 
-    /// One test, for the hook and the first panic belong to the process.
+    /// One test, because the hook and the first panic are global.
     #[test]
-    fn a_panic_of_any_thread_is_one_line_with_a_code_of_ours_and_the_others_end() {
+    fn a_panic_in_any_thread_becomes_a_one_line_failure_and_the_other_threads_end() {
         let began = Instant::now();
         for count in [1, 2, 4] {
             for panicking in [0, 5, 63] {
@@ -118,14 +117,14 @@ mod tests {
         assert_eq!(failure.exit_code(), 3, "{failure}");
         assert!(failure.message.starts_with(Buffer::NO_MEMORY), "{failure}");
         assert!(failure.message.ends_with("or lower --batch-size"), "{failure}");
-        let of_gzip = || -> Result<()> { panic!("assertion failed\n  left: MemError\n right: Ok") };
-        let failure = without_panics(of_gzip).unwrap_err();
+        let in_gzip = || -> Result<()> { panic!("assertion failed\n  left: MemError\n right: Ok") };
+        let failure = without_panics(in_gzip).unwrap_err();
         assert_eq!(failure.exit_code(), 3, "{failure}");
-        assert!(failure.message.starts_with("no memory to read or write gzip; free some"), "{failure}");
-        let of_threads = || -> Result<()> { panic!("failed to spawn thread: Os {{ code: 11 }}") };
-        let failure = without_panics(of_threads).unwrap_err();
+        assert!(failure.message.starts_with("not enough memory to read or write gzip; free some"), "{failure}");
+        let no_thread = || -> Result<()> { panic!("failed to spawn thread: Os {{ code: 11 }}") };
+        let failure = without_panics(no_thread).unwrap_err();
         assert!(failure.exit_code() == 3 && failure.message.contains("raise the limit of threads"), "{failure}");
         assert!(without_panics(|| Ok(())).is_ok());
-        assert!(began.elapsed() < Duration::from_secs(20), "something waited");
+        assert!(began.elapsed() < Duration::from_secs(20), "a thread waited");
     }
 }

@@ -1,5 +1,5 @@
-//! Paths as text. A path is bytes and need not be text; what is not is written like bash's `$'...'`, so that two paths never
-//! become one.
+//! Paths as text. A path need not be UTF-8; such a path is written like bash's `$'...'`, so that different paths stay
+//! different.
 
 use std::path::{Path, PathBuf};
 
@@ -7,29 +7,29 @@ use super::console::is_hidden;
 
 const START: &str = "$'";
 
-/// The path for a program that reads JSON or TOML: itself if it is UTF-8, else `$'...'`.
+/// The path for JSON and TOML: unchanged if it is UTF-8, else `$'...'`.
 pub fn exact(path: &Path) -> String {
     written(path, |text| !text.starts_with(START))
 }
 
-/// The path for a line of text or a cell: itself if it is printable, else `$'...'`.
+/// The path for a line of text or a table cell: unchanged if it is printable, else `$'...'`.
 pub fn printable(path: &Path) -> String {
     written(path, |text| !text.starts_with(START) && !text.chars().any(is_hidden))
 }
 
-/// The path as an argument in any shell, where it is not taken for a flag.
+/// The path as an argument in any shell, with `./` before a leading `-`.
 pub fn argument(path: &Path) -> String {
     let is_flag = path.as_os_str().as_encoded_bytes().starts_with(b"-");
     quoted(&printable(&if is_flag { Path::new(".").join(path) } else { path.to_owned() }))
 }
 
-/// A word, or a path as [`exact`] or [`printable`] has written it, as a shell takes it.
+/// Quotes for a shell a word, or a path written by [`exact`] or [`printable`].
 pub fn quoted(word: &str) -> String {
     if !word.starts_with(START) {
-        // Only a NUL byte cannot be quoted, and no argument of a process holds one.
+        // Only a NUL byte cannot be quoted, and no argument contains one.
         return shlex::try_quote(word).map_or_else(|_| word.to_owned(), Into::into);
     }
-    // Not every shell knows the form.
+    // Not every shell knows `$'...'`.
     let octal = |&byte: &u8| match byte {
         b'%' => "%%".to_owned(),
         b' '..=b'~' if !b"'\\".contains(&byte) => char::from(byte).to_string(),
@@ -61,7 +61,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect()
 }
 
-/// The path that [`exact`] has written.
+/// The path written by [`exact`].
 pub fn path(text: &str) -> PathBuf {
     let Some(mut rest) = text.strip_prefix(START).and_then(|rest| rest.strip_suffix('\'')) else { return text.into() };
     let mut bytes = Vec::new();
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_stay_apart_come_back_and_fit_a_shell() {
+    fn paths_survive_as_text_and_in_a_shell() {
         for (bytes, exactly, printably, in_a_shell) in [
             (&b"a/b.png"[..], "a/b.png", "a/b.png", "a/b.png"),
             (b"a b", "a b", "a b", "'a b'"),

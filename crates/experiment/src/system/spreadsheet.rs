@@ -1,4 +1,4 @@
-//! CSV, for spreadsheets: whatever the program writes as CSV is written here.
+//! CSV that is safe to open in a spreadsheet. All CSV of the program is written here.
 
 use serde::Serialize;
 
@@ -7,10 +7,7 @@ use super::{
     failure::{Failure, Kind, Result},
 };
 
-/// Rows of one type as CSV, below the names of their fields if it has some.
-///
-/// # Errors
-/// A row that CSV cannot hold.
+/// Rows as CSV, with a header line if the rows are structs.
 pub fn table(rows: impl IntoIterator<Item: Serialize>) -> Result<Vec<u8>> {
     write(rows).map_err(|error| Failure::new(Kind::Other, format!("cannot express a table as CSV: {error}")))
 }
@@ -28,7 +25,7 @@ fn write(rows: impl IntoIterator<Item: Serialize>) -> std::result::Result<Vec<u8
     Ok(safe.into_inner()?)
 }
 
-/// A cell that a spreadsheet takes for neither a formula nor several lines. Numbers stay as they are.
+/// A cell that a spreadsheet does not read as a formula or as several lines. Numbers are unchanged.
 fn cell(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
     let text = escaped(text, |c| c.escape_default().to_string());
@@ -40,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_no_formulas_and_numbers_stay_numbers() {
+    fn cells_are_never_formulas() {
         for (text, expected) in [
             ("=cmd|'/c calc'!A0", "'=cmd|'/c calc'!A0"),
             ("+1+2", "'+1+2"),

@@ -1,42 +1,41 @@
-//! What the program draws random bits for, beyond the engine's own purposes. Each stream's number decides its bits, so it
-//! never changes and is never used twice.
+//! The program's random streams, in addition to the engine's. A stream's number decides its bits: it never changes and is
+//! never reused.
 
 use thawline_tensor::random::{Address, Bits, Purpose};
 
-/// A stream of random bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
     /// Operands of the benchmark's matrix products.
     BenchProduct = 1,
-    /// The second model's own seed.
+    /// The second model's seed.
     Model2Seed = 2,
     /// Operands of the benchmark's layers.
     BenchLayer = 3,
-    /// Operands of the benchmark's light operations.
+    /// Operands of the benchmark's elementwise operations.
     BenchLight = 4,
     /// Pictures of the benchmark's training steps.
     BenchStep = 5,
-    /// The vector by which the benchmark checks a product.
+    /// The vector that the benchmark checks a product with.
     BenchCheck = 6,
-    /// Which classes are in which half, in a sweep over splits.
+    /// Which classes are source and which target, in a sweep over splits.
     ClassSplit = 10,
-    /// The training pictures of an arm that sees few of each class.
+    /// The training pictures of an arm that uses only a few of each class.
     FewPictures = 11,
-    /// Labels dealt out at random.
+    /// Shuffled labels.
     ShuffledLabels = 12,
-    /// The seed of a training's later phase.
+    /// The seed of a training run's second phase.
     PhaseSeed = 13,
-    /// The pictures of a user's own classes that are held out.
+    /// Which of a user's own pictures are held out.
     HeldOut = 20,
 }
 
 impl Stream {
-    /// The stream's bits for a seed, at a step and an index.
+    /// The bits for a seed, a step and an index.
     pub fn bits(self, seed: u64, step: u64, index: u64) -> Bits {
         Address { seed, purpose: Purpose::Other(self as u32), step, index }.bits()
     }
 
-    /// A seed drawn from another.
+    /// A new seed drawn from another.
     pub fn seed(self, seed: u64, step: u64) -> u64 {
         let mut bytes = [0; 8];
         self.bits(seed, step, 0).fill(&mut bytes);

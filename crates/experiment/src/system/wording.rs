@@ -1,19 +1,19 @@
-//! What libraries say is wrong with a file, in this program's words. Positions are the callers' to give, but for JSON, whose
-//! library alone knows them.
+//! Rewords the libraries' messages about malformed files. The caller adds the position, except for JSON, where only the
+//! library knows it.
 
 use serde_json::error::Category;
 
-/// Why a text is not JSON, or not what was expected, and where.
+/// Why a text is not the expected JSON, and where.
 pub fn json(error: &serde_json::Error) -> String {
     let place = match error.line() {
         0 => String::new(),
         line => format!(" at line {line}, column {}", error.column()),
     };
     match error.classify() {
-        Category::Eof => format!("it ends too early,{place}"),
+        Category::Eof => format!("unexpected end{place}"),
         Category::Data => {
             let message = error.to_string();
-            // The library's own position.
+            // Drops the library's position.
             let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
             format!("{}{place}", data(message).unwrap_or_else(|| message.to_owned()))
         }
@@ -21,18 +21,18 @@ pub fn json(error: &serde_json::Error) -> String {
     }
 }
 
-/// Why a text is not TOML, or not what was expected: the library's message, which may have several lines.
+/// Why a text is not the expected TOML. `message` is the library's and may have several lines.
 pub fn toml(message: &str) -> String {
     const SYNTAX: [(&str, &str); 11] = [
-        ("duplicate key", "this key is there twice"),
+        ("duplicate key", "this key occurs twice"),
         ("value was too large", "the number is too large"),
         ("unclosed", "a bracket is not closed"),
         ("key with no value", "the key has no value"),
-        ("must be quoted", "expected a value after the =; a text stands in quotes"),
-        ("escape", "a backslash stands before the wrong letter: a path is best written in 'single quotes'"),
-        ("unicode", "a backslash stands before the wrong letter: a path is best written in 'single quotes'"),
-        ("string", "the text in quotes has no end, or a character that it may not have"),
-        ("opening quote", "the text in quotes has no end, or a character that it may not have"),
+        ("must be quoted", "expected a value after the =; put text in quotes"),
+        ("escape", "unknown backslash escape: write a path in 'single quotes'"),
+        ("unicode", "unknown backslash escape: write a path in 'single quotes'"),
+        ("string", "the quoted text has no end or contains an invalid character"),
+        ("opening quote", "the quoted text has no end or contains an invalid character"),
         ("digit", "the number is malformed"),
         ("zero", "the number is malformed"),
     ];
@@ -42,7 +42,7 @@ pub fn toml(message: &str) -> String {
         .unwrap_or_else(|| "is not TOML; expected lines such as epochs = 20".to_owned())
 }
 
-/// What serde says of values that do not fit; nothing where it is another message.
+/// Rewords serde's messages about values; `None` for any other message.
 fn data(message: &str) -> Option<String> {
     let message = message.lines().next().unwrap_or_default();
     let named = |rest: &str| rest.trim_end_matches('`').to_owned();
@@ -50,10 +50,10 @@ fn data(message: &str) -> Option<String> {
         return Some(format!("{} is missing", named(name)));
     }
     if let Some(name) = message.strip_prefix("duplicate field `") {
-        return Some(format!("{} is there twice", named(name)));
+        return Some(format!("{} occurs twice", named(name)));
     }
     if message.starts_with("data did not match any variant") {
-        return Some("its network is incomplete, or has a value that does not fit".to_owned());
+        return Some("its network is incomplete or has an invalid value".to_owned());
     }
     if message.contains(" as i128") || message.contains(" as u128") {
         return Some("the number is too large".to_owned());
@@ -78,13 +78,13 @@ fn data(message: &str) -> Option<String> {
     Some(format!("expected {}, found {found}", wanted(expected)))
 }
 
-/// What serde expected, by the names of Rust's types, in words.
+/// What serde expected: Rust's type names in plain words.
 fn wanted(expected: &str) -> &str {
     match expected {
-        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number from 0 on",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number >= 0",
         "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
         "f32" | "f64" => "a number",
-        "string" | "a string" | "variant identifier" | "string or map" | "string or table" => "a text",
+        "string" | "a string" | "variant identifier" | "string or map" | "string or table" => "text",
         "bool" | "a boolean" => "true or false",
         "sequence" | "a sequence" => "a list",
         "map" | "a map" => "a table",
@@ -99,7 +99,7 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields, rename_all = "lowercase")]
-    #[expect(dead_code, reason = "only the errors of reading it are looked at")]
+    #[expect(dead_code, reason = "only the errors of reading it matter")]
     struct Settings {
         epochs: usize,
         rate: Option<f64>,
@@ -116,42 +116,36 @@ mod tests {
     }
 
     #[test]
-    fn every_message_is_in_our_words() {
+    fn library_messages_are_reworded() {
         for (text, words) in [
-            ("epochs = -1", "expected a whole number from 0 on, found -1"),
-            ("epochs = \"x\"", "expected a whole number from 0 on, found \"x\""),
-            ("epochs = [1]", "expected a whole number from 0 on, found a list"),
+            ("epochs = -1", "expected a whole number >= 0, found -1"),
+            ("epochs = \"x\"", "expected a whole number >= 0, found \"x\""),
+            ("epochs = [1]", "expected a whole number >= 0, found a list"),
             ("epochs = 1\nrate = true", "expected a number, found true"),
-            ("epochs = 1\nname = 1.5", "expected a text, found 1.5"),
+            ("epochs = 1\nname = 1.5", "expected text, found 1.5"),
             ("epochs = 1\nsizes = [1]", "expected an array of length 2, found 1 values"),
             ("epochs = 1\nkind = \"three\"", "'three' is unknown; expected one or two"),
             ("epoch = 1", "'epoch' is unknown; expected one of epochs, rate, name, sizes, kind"),
             ("rate = 1", "epochs is missing"),
             ("epochs = 99999999999999999999", "the number is too large"),
-            ("epochs = 1\nepochs = 2", "this key is there twice"),
+            ("epochs = 1\nepochs = 2", "this key occurs twice"),
             ("epochs = 01", "the number is malformed"),
             ("epochs = [1,", "a bracket is not closed"),
             ("epochs", "the key has no value"),
-            ("epochs = many", "expected a value after the =; a text stands in quotes"),
-            (
-                "name = \"C:\\users\"",
-                "a backslash stands before the wrong letter: a path is best written in 'single quotes'",
-            ),
-            (
-                "name = \"\\u12\"",
-                "a backslash stands before the wrong letter: a path is best written in 'single quotes'",
-            ),
-            ("name = 'x", "the text in quotes has no end, or a character that it may not have"),
+            ("epochs = many", "expected a value after the =; put text in quotes"),
+            ("name = \"C:\\users\"", "unknown backslash escape: write a path in 'single quotes'"),
+            ("name = \"\\u12\"", "unknown backslash escape: write a path in 'single quotes'"),
+            ("name = 'x", "the quoted text has no end or contains an invalid character"),
             ("= 3", "is not TOML; expected lines such as epochs = 20"),
         ] {
             let error = toml::from_str::<Settings>(text).unwrap_err();
             assert_eq!(super::toml(error.message()), words, "{text}: {}", error.message());
         }
         for (text, words) in [
-            ("{\"epochs\": -1}", "expected a whole number from 0 on, found -1 at line 1, column 13"),
-            ("{\"epochs\": null}", "expected a whole number from 0 on, found nothing at line 1, column 15"),
-            ("{\"epochs\": 1, \"epochs\": 1}", "epochs is there twice at line 1, column 22"),
-            ("[", "it ends too early, at line 1, column 1"),
+            ("{\"epochs\": -1}", "expected a whole number >= 0, found -1 at line 1, column 13"),
+            ("{\"epochs\": null}", "expected a whole number >= 0, found nothing at line 1, column 15"),
+            ("{\"epochs\": 1, \"epochs\": 1}", "epochs occurs twice at line 1, column 22"),
+            ("[", "unexpected end at line 1, column 1"),
             ("3", "expected a table, found 3 at line 1, column 1"),
             ("{\"epochs\": 1 2}", "it is not JSON at line 1, column 14"),
             ("{\"name\": \"\\u12\"}", "it is not JSON at line 1, column 16"),

@@ -9,7 +9,7 @@ use crate::{
     data::task::Task,
     record::{
         config::Config,
-        run::{Fate, HeadStart, TakenTensor},
+        run::{HeadStart, LoadOutcome, LoadedTensor},
     },
     system::{
         console::{Text, fitted},
@@ -33,13 +33,13 @@ pub struct Trained<'a> {
     /// The network.
     pub network: &'a Network,
     /// The layers whose weights are trained, where those of the others are not there.
-    pub features_alone: Option<&'a [String]>,
+    pub features_only: Option<&'a [String]>,
 }
 
 impl Trained<'_> {
     /// The trained parameters and their names.
     fn params(&self) -> impl Iterator<Item = (String, &Param)> {
-        let is_there = |name: &str| self.features_alone.is_none_or(|layers| metadata::is_of(name, layers));
+        let is_there = |name: &str| self.features_only.is_none_or(|layers| metadata::is_of(name, layers));
         self.network.params().filter(move |(name, _)| is_there(name))
     }
 }
@@ -51,13 +51,13 @@ pub struct Transfer {
     /// [`Transfer::fill`].
     pub network: Network,
     /// Each tensor of either network, in the new one's order.
-    pub tensors: Vec<TakenTensor>,
+    pub tensors: Vec<LoadedTensor>,
     /// The first layer up to the cut that is another one in the trained network, in words.
     other_layer: Option<String>,
 }
 
 /// A network for other classes with the layers of a `trained` one up to and including `config.freeze`, frozen. What is
-/// behind them begins anew, or where `trained` ended. What does not fit begins anew and learns, wherever it is;
+/// behind them begins reinitialised, or where `trained` ended. What does not fit begins reinitialised and learns, wherever it is;
 /// [`Transfer::require_whole`] refuses that. Neither network needs values yet.
 ///
 /// # Errors
@@ -74,10 +74,8 @@ pub fn model_2(trained: Trained, classes: usize, config: &Config) -> Result<Tran
         )));
     }
     let warm = config.head == HeadStart::Warm;
-    if warm && trained.features_alone.is_some() {
-        return Err(Failure::usage(
-            "--head warm: the file holds features alone, without a head to go on with; use --head fresh",
-        ));
+    if warm && trained.features_only.is_some() {
+        return Err(Failure::usage("--head warm: the file holds only features, no head; use --head fresh"));
     }
     if warm && !config.partial && trained.network.output() != network.output() {
         return Err(Failure::usage(format!(
@@ -87,37 +85,42 @@ pub fn model_2(trained: Trained, classes: usize, config: &Config) -> Result<Tran
         )));
     }
     let other_layer = other_layer(trained.network, &network, &config.freeze);
-    let (tensors, anew) = compare(trained, &mut network, warm);
-    for layer in anew {
+    let (tensors, reinitialised) = compare(trained, &mut network, warm);
+    for layer in reinitialised {
         network.set_trainable(&layer, true)?;
     }
     Ok(Transfer { network, tensors, other_layer })
 }
 
-/// What becomes of each tensor, and the layers that begin anew though frozen ones were wanted.
-fn compare(trained: Trained, network: &mut Network, warm: bool) -> (Vec<TakenTensor>, BTreeSet<String>) {
+/// What becomes of each tensor, and the layers that begin reinitialised though frozen ones were wanted.
+fn compare(trained: Trained, network: &mut Network, warm: bool) -> (Vec<LoadedTensor>, BTreeSet<String>) {
     let mut tensors = Vec::new();
-    let mut anew = BTreeSet::new();
+    let mut reinitialised = BTreeSet::new();
     let mut of_trained: BTreeMap<String, &Param> = trained.params().collect();
     network.update_params(|name, param| {
         let there = of_trained.remove(name);
-        let fate = match there {
-            _ if param.trainable && !warm => Fate::New,
-            None => Fate::Missing,
-            Some(there) if there.shape != param.shape => Fate::Mismatched,
-            Some(_) if param.trainable => Fate::Loaded,
-            Some(_) => Fate::Frozen,
+        let outcome = match there {
+            _ if param.trainable && !warm => LoadOutcome::New,
+            None => LoadOutcome::Missing,
+            Some(there) if there.shape != param.shape => LoadOutcome::Mismatched,
+            Some(_) if param.trainable => LoadOutcome::Loaded,
+            Some(_) => LoadOutcome::Frozen,
         };
-        if matches!(fate, Fate::Missing | Fate::Mismatched) {
-            anew.extend(name.rsplit_once('/').map(|(layer, _)| layer.to_owned()));
+        if matches!(outcome, LoadOutcome::Missing | LoadOutcome::Mismatched) {
+            reinitialised.extend(name.rsplit_once('/').map(|(layer, _)| layer.to_owned()));
         }
         let file = there.map(|there| there.shape.dims().to_vec());
-        tensors.push(TakenTensor { name: name.to_owned(), file, here: Some(param.shape.dims().to_vec()), fate });
+        tensors.push(LoadedTensor { name: name.to_owned(), file, model: Some(param.shape.dims().to_vec()), outcome });
     });
     for (name, param) in trained.params().filter(|(name, _)| of_trained.contains_key(name)) {
-        tensors.push(TakenTensor { name, file: Some(param.shape.dims().to_vec()), here: None, fate: Fate::Skipped });
+        tensors.push(LoadedTensor {
+            name,
+            file: Some(param.shape.dims().to_vec()),
+            model: None,
+            outcome: LoadOutcome::Skipped,
+        });
     }
-    (tensors, anew)
+    (tensors, reinitialised)
 }
 
 /// The first layer up to the cut whose name, type or output is not that of the trained network's at the same place.
@@ -141,38 +144,39 @@ fn other_layer(trained: &Network, network: &Network, cut: &str) -> Option<String
 }
 
 impl Transfer {
-    /// Gives the network its values: those of the trained network, and initial ones where it begins anew.
+    /// Gives the network its values: those of the trained network, and initial ones where it begins reinitialised.
     ///
     /// # Errors
     /// If there is no memory for them.
     pub fn fill(&mut self, trained: Trained, run_seed: u64) -> Result<()> {
         self.network.initialize(seed(run_seed))?;
-        let taken = self.tensors.iter().filter(|tensor| matches!(tensor.fate, Fate::Frozen | Fate::Loaded));
+        let taken =
+            self.tensors.iter().filter(|tensor| matches!(tensor.outcome, LoadOutcome::Frozen | LoadOutcome::Loaded));
         let taken: BTreeSet<&str> = taken.map(|tensor| &*tensor.name).collect();
         self.network.copy_params(trained.params().filter(|(name, _)| taken.contains(&**name)));
         Ok(())
     }
 
-    /// Refuses a transfer of which a part began anew that was to be taken over, unless `partial` allows that; at least one
+    /// Refuses a transfer of which a part began reinitialised that was to be taken over, unless `partial` allows that; at least one
     /// layer must be taken over in any case.
     ///
     /// # Errors
     /// The first tensor or layer that does not fit, with both shapes.
     pub fn require_whole(&self, partial: bool) -> Result<()> {
-        let taken = |tensor: &&TakenTensor| matches!(tensor.fate, Fate::Frozen | Fate::Loaded);
+        let taken = |tensor: &&LoadedTensor| matches!(tensor.outcome, LoadOutcome::Frozen | LoadOutcome::Loaded);
         if self.tensors.iter().filter(taken).count() == 0 {
             return Err(Failure::usage(
                 "nothing in the file fits the network: no layer of one name has one shape in both",
             ));
         }
-        let amiss = |tensor: &&TakenTensor| matches!(tensor.fate, Fate::Mismatched | Fate::Missing);
-        let amiss: Vec<&TakenTensor> = self.tensors.iter().filter(amiss).collect();
-        let first = amiss.first().map(|tensor| {
+        let wrong = |tensor: &&LoadedTensor| matches!(tensor.outcome, LoadOutcome::Mismatched | LoadOutcome::Missing);
+        let wrong: Vec<&LoadedTensor> = self.tensors.iter().filter(wrong).collect();
+        let first = wrong.first().map(|tensor| {
             let shape =
                 |dims: &Option<Vec<usize>>| dims.as_ref().map_or_else(|| "nothing".to_owned(), |dims| dimensions(dims));
-            format!("tensor {}: expected {}, found {}", tensor.name, shape(&tensor.here), shape(&tensor.file))
+            format!("tensor {}: expected {}, found {}", tensor.name, shape(&tensor.model), shape(&tensor.file))
         });
-        let others = match amiss.len() {
+        let others = match wrong.len() {
             0 | 1 => String::new(),
             n => format!(", and {} more tensors do not fit", n - 1),
         };
@@ -189,12 +193,12 @@ impl Transfer {
     pub fn table(&self) -> Text {
         let shape = |dims: &Option<Vec<usize>>| dims.as_ref().map_or_else(|| "-".to_owned(), |dims| dimensions(dims));
         let width = self.tensors.iter().map(|tensor| tensor.name.chars().count()).max().unwrap_or(0).clamp(6, 28);
-        let row = |name: &str, file: &str, here: &str, fate: &str| {
-            format!("{:<width$}  {file:<16}  {here:<16}  {fate}", fitted(name, width))
+        let row = |name: &str, file: &str, model: &str, outcome: &str| {
+            format!("{:<width$}  {file:<16}  {model:<16}  {outcome}", fitted(name, width))
         };
         let mut text = Text::heading(row("tensor", "in the file", "in model_2", "").trim_end());
         for tensor in &self.tensors {
-            text.push(row(&tensor.name, &shape(&tensor.file), &shape(&tensor.here), tensor.fate.words()));
+            text.push(row(&tensor.name, &shape(&tensor.file), &shape(&tensor.model), tensor.outcome.words()));
         }
         text
     }
@@ -266,7 +270,7 @@ mod tests {
     }
 
     fn whole(network: &Network) -> Trained<'_> {
-        Trained { network, features_alone: None }
+        Trained { network, features_only: None }
     }
 
     /// The parameters of the second network that are the first one's.
@@ -308,9 +312,9 @@ mod tests {
             model_2(whole(&trained), 2, &config).unwrap()
         };
         let transfer = from(Tutorial { filters: [4, 5], ..numbers() });
-        let fates: Vec<Fate> = transfer.tensors.iter().map(|tensor| tensor.fate).collect();
-        use Fate::{Frozen, Mismatched, New};
-        assert_eq!(fates, [Frozen, Frozen, Mismatched, Mismatched, New, New, New, New]);
+        let outcomes: Vec<LoadOutcome> = transfer.tensors.iter().map(|tensor| tensor.outcome).collect();
+        use LoadOutcome::{Frozen, Mismatched, New};
+        assert_eq!(outcomes, [Frozen, Frozen, Mismatched, Mismatched, New, New, New, New]);
         let failure = transfer.require_whole(false).unwrap_err();
         let words =
             "tensor conv2d_2/kernel: expected 3 x 3 x 4 x 4, found 3 x 3 x 4 x 5, and 1 more tensors do not fit";

@@ -1,8 +1,8 @@
-//! Checkpoints: a training at rest, in a file from which it goes on with the same bits.
+//! Checkpoints: files from which an interrupted training resumes bit for bit.
 //!
-//! A checkpoint is a [model file](crate::weights::model) with more in it: beside each parameter that learns, `NAME/adam_m` and
-//! `NAME/adam_v`, Adam's mean of gradients and of their squares; in the metadata, under `training`, where the training
-//! stands. So it can be read as a model, too.
+//! A checkpoint is a [model file](crate::weights::model) with additional content: for each trainable parameter `NAME/adam_m`
+//! and `NAME/adam_v`, Adam's running means of the gradients and of their squares, and in the metadata, under `training`,
+//! the training's progress. It can be used as a model file, too.
 
 use std::{path::Path, time::Duration};
 
@@ -21,25 +21,19 @@ use crate::{
     system::failure::{Failure, Kind, Result},
 };
 
-/// The training that a checkpoint holds.
 #[derive(Debug)]
 pub struct Checkpoint {
-    /// The network and what the file says about it.
     pub model: Model,
-    /// Where the training stands.
-    pub standing: TrainingProgress,
-    /// The moments of each parameter that learns, in the network's order.
+    pub progress: TrainingProgress,
+    /// The moments of each trainable parameter, in the network's order.
     moments: Vec<[Buffer; 2]>,
 }
 
-/// The bytes of a checkpoint of a training while it pauses; `metadata` describe its model.
-///
-/// # Errors
-/// A weight or moment that is no longer a finite number.
-pub fn to_bytes(snapshot: &Snapshot, metadata: &Metadata, owner: &RunId) -> Result<Vec<u8>> {
+/// The bytes of a checkpoint; `metadata` describe its model. Fails if a weight or moment is NaN or infinite.
+pub fn to_bytes(snapshot: &Snapshot, metadata: &Metadata, run: &RunId) -> Result<Vec<u8>> {
     let state = snapshot.state;
     let (optimizer_steps, moments) = state.optimizer.state();
-    let standing = TrainingProgress {
+    let progress = TrainingProgress {
         epoch: state.epoch(),
         step: state.step,
         loss: state.score.loss,
@@ -48,7 +42,7 @@ pub fn to_bytes(snapshot: &Snapshot, metadata: &Metadata, owner: &RunId) -> Resu
         optimizer_steps,
         total_seconds: state.history.total.as_secs_f64(),
         history: state.history.epochs.iter().map(EpochRow::from).collect(),
-        owner: owner.clone(),
+        run: run.clone(),
     };
     let params: Vec<_> = snapshot.params().collect();
     let mut tensors: Vec<Tensor> = Vec::new();
@@ -56,7 +50,7 @@ pub fn to_bytes(snapshot: &Snapshot, metadata: &Metadata, owner: &RunId) -> Resu
     for (name, param) in &params {
         let dims = param.shape.dims();
         tensors.push((name.clone(), dims, &param.value));
-        // Before its first step the optimizer has none.
+        // The optimizer has no moments before its first step.
         if let Some(pair) = param.is_learned().then(|| moments.next()).flatten() {
             let names = MOMENTS.map(|moment| format!("{name}/{moment}"));
             tensors.extend(names.into_iter().zip(pair).map(|(name, moment)| (name, dims, &moment[..])));
@@ -67,7 +61,7 @@ pub fn to_bytes(snapshot: &Snapshot, metadata: &Metadata, owner: &RunId) -> Resu
             return Err(Failure::new(
                 Kind::Numeric,
                 format!(
-                    "{name} holds {value} in epoch {}, after step {}: try a lower learning rate; \
+                    "{name} contains {value} in epoch {}, after step {}: try a lower learning rate; \
                      the last checkpoint is from before that",
                     state.epoch() + 1,
                     state.step
@@ -75,72 +69,63 @@ pub fn to_bytes(snapshot: &Snapshot, metadata: &Metadata, owner: &RunId) -> Resu
             ));
         }
     }
-    tensor_file::to_bytes(tensors, &Metadata { training: Some(standing), ..metadata.clone() })
+    tensor_file::to_bytes(tensors, &Metadata { training: Some(progress), ..metadata.clone() })
 }
 
 impl Checkpoint {
-    /// Reads a file that [`to_bytes`] made.
-    ///
-    /// # Errors
-    /// The file, the tensor, what was expected and what was found.
+    /// Reads a checkpoint.
     pub fn open(path: &Path) -> Result<Self> {
         model::open(path, Checkpoint::of)
     }
 
-    /// The same, of a file that was read already.
-    ///
-    /// # Errors
-    /// The tensor, what was expected and what was found.
+    /// Like [`open`](Self::open), from the bytes of a file.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         Checkpoint::of(&TensorFile::parse(bytes)?)
     }
 
     fn of(file: &TensorFile) -> Result<Self> {
         let (model, training) = Model::whole(file)?;
-        let standing = training.ok_or_else(|| {
-            Failure::usage("holds a model's weights alone; expected a checkpoint, with the optimizer's moments")
+        let progress = training.ok_or_else(|| {
+            Failure::usage("holds only a model's weights; expected a checkpoint, with the optimizer's moments")
         })?;
         let mut moments = Vec::new();
         let learned = model.network.params().filter(|(_, param)| param.is_learned());
-        for (name, param) in learned.filter(|_| standing.optimizer_steps > 0) {
+        for (name, param) in learned.filter(|_| progress.optimizer_steps > 0) {
             let read = |moment| file.values(&format!("{name}/{moment}"), param.shape.dims());
             let [first, second] = MOMENTS.map(read);
             let pair = first.and_then(|first| Ok([Buffer::from(&first[..]), Buffer::from(&second?[..])]));
             moments.push(pair.map_err(Failure::usage)?);
         }
-        Ok(Checkpoint { model, standing, moments })
+        Ok(Checkpoint { model, progress, moments })
     }
 
-    /// Refuses to go on with another training: other settings, other pictures, another network, other frozen layers.
-    ///
-    /// # Errors
-    /// What differs.
-    pub fn require_belongs(&self, metadata: &Metadata, owner: &RunId, epochs: usize) -> Result<()> {
-        let TrainingProgress { owner: own, epoch, step, .. } = &self.standing;
+    /// Refuses a checkpoint with other settings, pictures, network or frozen layers than the run that is resumed.
+    pub fn require_belongs(&self, metadata: &Metadata, run: &RunId, epochs: usize) -> Result<()> {
+        let TrainingProgress { run: own, epoch, step, .. } = &self.progress;
         let differs = |what: &str, expected: &str, found: &str| {
             Err(Failure::usage(format!("belongs to another run: expected {what} {expected}, found {found}")))
         };
         let (theirs, ours) = (&self.model.metadata.thawline, &metadata.thawline);
         if theirs != ours {
             return Err(Failure::usage(format!(
-                "was written by version {theirs} and this is {ours}, which may compute other bits: \
+                "was written by version {theirs}, but this is {ours}, which may compute different bits: \
                  resume with version {theirs}, or start over in another folder"
             )));
         }
-        if own.config_sha256 != owner.config_sha256 {
-            let [before, now] = [own, owner].map(|owner| owner.settings.as_deref());
+        if own.config_sha256 != run.config_sha256 {
+            let [before, now] = [own, run].map(|run| run.settings.as_deref());
             let differences = before.zip(now).map(|(before, now)| before.differences(now)).unwrap_or_default();
             if differences.is_empty() {
-                return differs("settings of SHA-256", &owner.config_sha256, &own.config_sha256);
+                return differs("settings of SHA-256", &run.config_sha256, &own.config_sha256);
             }
             let differences = differences.iter().map(|[name, before, now]| format!("{name} was {before} and is {now}"));
             return Err(Failure::usage(format!(
-                "was written with other settings than those of config.toml: {}; put the old ones back, or start a new run",
+                "was written with other settings than config.toml has: {}; restore the old ones, or start a new run",
                 differences.collect::<Vec<_>>().join(", ")
             )));
         }
-        if own.data_sha256 != owner.data_sha256 {
-            return differs("pictures of SHA-256", &owner.data_sha256, &own.data_sha256);
+        if own.data_sha256 != run.data_sha256 {
+            return differs("pictures of SHA-256", &run.data_sha256, &own.data_sha256);
         }
         let own = &self.model.metadata;
         if own.model != metadata.model {
@@ -152,17 +137,17 @@ impl Checkpoint {
         if (own.seed, &own.classes, &own.network) != (metadata.seed, &metadata.classes, &metadata.network) {
             return differs("seed, classes and network", "of the settings", "others");
         }
-        if *epoch > epochs || (*epoch == epochs && *step > 0) || self.standing.history.len() != *epoch {
+        if *epoch > epochs || (*epoch == epochs && *step > 0) || self.progress.history.len() != *epoch {
             return differs("at most the epochs", &epochs.to_string(), &format!("{epoch} and {step} steps"));
         }
         Ok(())
     }
 
-    /// Gives a network the weights, and returns the state to resume from.
+    /// Moves the weights into a network and returns the state to resume from.
     pub fn restore(self, network: &mut Network, options: &Fit) -> State {
         metadata::move_values(self.model.network, network);
         let TrainingProgress { step, loss, correct, seconds, optimizer_steps, total_seconds, history, .. } =
-            self.standing;
+            self.progress;
         let duration = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default();
         let mut state = State { step, score: Score { loss, correct }, ..State::start(options) };
         state.elapsed = duration(seconds);

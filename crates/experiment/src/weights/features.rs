@@ -1,4 +1,4 @@
-//! Trained features to build on: the layers of a model up to the end of its features, whatever head was behind them.
+//! Trained features for a new head: the layers of a model up to its head.
 
 use std::path::Path;
 
@@ -11,31 +11,25 @@ use super::{
 };
 use crate::system::failure::{Failure, Result};
 
-/// Features that the program brings along, trained on the built-in pictures; docs/program.md says how they were made.
+/// The bundled features, trained on the built-in pictures; docs/program.md says how they were made.
 const BUILT_IN: &[u8] = include_bytes!("../../../../features/built-in.safetensors");
 
-/// Features from a file. The file is a whole model, whose head is left behind, or features alone.
+/// Features from a file that holds a whole model, or only features.
 #[derive(Debug)]
 pub struct Features {
     model: Model,
-    /// The layers with weights up to the end of the features.
+    /// The feature layers with weights.
     frozen: Vec<String>,
 }
 
 impl Features {
-    /// Reads a file, or takes the features that the program brings along.
-    ///
-    /// # Errors
-    /// The file, the tensor, what was expected and what was found.
+    /// Reads a file, or the bundled features if `path` is `None`.
     pub fn open(path: Option<&Path>) -> Result<Self> {
         let Some(path) = path else { return Features::from_bytes(BUILT_IN) };
         Features::of(Model::open_features(path)?).map_err(|failure| failure.within(&path.display().to_string()))
     }
 
-    /// The same, of a file that was read already.
-    ///
-    /// # Errors
-    /// The tensor, what was expected and what was found.
+    /// Like [`open`](Self::open), from the bytes of a file.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         Features::of(Model::features_from_bytes(bytes)?)
     }
@@ -45,36 +39,27 @@ impl Features {
         Ok(Features { model, frozen })
     }
 
-    /// The model that they are of.
+    /// The model that the features belong to.
     pub fn model(&self) -> &Model {
         &self.model
     }
 
-    /// A network for so many classes with these features, frozen, and a new head; without values until
+    /// A network for this many classes with these features, frozen, and a new head. It has no values until
     /// [`Features::fill`].
-    ///
-    /// # Errors
-    /// A head beyond all reason.
     pub fn attach_head(&self, classes: usize) -> Result<Network> {
         let mut network = self.model.metadata.network.outline(classes)?;
         network.freeze_through(&self.model.metadata.network.features_end())?;
         Ok(network)
     }
 
-    /// Gives such a network the features' values, and its head initial ones.
-    ///
-    /// # Errors
-    /// If there is no memory for them.
+    /// Copies the features' values into a network from [`Features::attach_head`], and initialises its head.
     pub fn fill(&self, network: &mut Network, seed: u64) -> Result<()> {
         network.initialize(seed)?;
         network.copy_params(self.model.network.params().filter(|(name, _)| metadata::is_of(name, &self.frozen)));
         Ok(())
     }
 
-    /// A file of the features alone.
-    ///
-    /// # Errors
-    /// If the format cannot hold them.
+    /// The bytes of a file with only the features.
     pub fn to_bytes(mut self) -> Result<Vec<u8>> {
         let Model { metadata, network, .. } = &mut self.model;
         metadata.frozen = self.frozen;
@@ -85,16 +70,16 @@ impl Features {
     }
 }
 
-/// Freezes all in front of the head, and names it.
+/// Freezes the layers before the head and returns the names of those with weights.
 fn freeze(network: &mut Network, metadata: &Metadata) -> Result<Vec<String>> {
     let known = network.freeze_through(&metadata.network.features_end());
     let frozen = metadata::frozen_layers(network);
     if known.is_err() || frozen.is_empty() {
-        let reason = "the model has no features: there are no weights in front of its first Dense layer";
+        let reason = "the model has no features: no layer before its first Dense layer has weights";
         return Err(Failure::usage(reason));
     }
     match network.params().find(|(_, param)| !param.trainable && param.value.is_empty()) {
-        Some((name, _)) => Err(Failure::usage(format!("does not hold all of its features: tensor {name} is missing"))),
+        Some((name, _)) => Err(Failure::usage(format!("lacks a feature layer's weights: tensor {name} is missing"))),
         None => Ok(frozen),
     }
 }

@@ -1,8 +1,8 @@
-//! Weights as safetensors, and their hashes.
+//! The metadata of weight files, and hashes of weights.
 //!
-//! A file holds every parameter under its full name (`conv2d_1/kernel`) in this program's layouts: kernels of
-//! convolutions as height, width, inputs, outputs; those of dense layers as inputs, outputs (Keras's layouts). Its
-//! metadata say what is needed to build the network again. [`crate::weights::model`] reads it back.
+//! A file holds every parameter under its full name (`conv2d_1/kernel`) in Keras's layouts: convolution kernels as height,
+//! width, inputs, outputs; dense kernels as inputs, outputs. Its metadata describe how to rebuild the network.
+//! [`crate::weights::model`] reads it back.
 
 use std::collections::HashMap;
 
@@ -18,41 +18,41 @@ use crate::record::run::{EpochRow, FrozenTensor};
 use crate::system::hash::sha256;
 use crate::{models::Architecture, system::failure::Result};
 
-/// The names of a parameter's two moments, behind its own.
+/// Adam's two moments; each is stored as `PARAMETER/MOMENT`.
 pub const MOMENTS: [&str; 2] = ["adam_m", "adam_v"];
 
-/// Where a training stands, and to which run it belongs: `training` in the metadata.
+/// The progress of a training, and the run it belongs to: `training` in the metadata.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct TrainingProgress {
     /// Finished epochs.
     pub epoch: usize,
-    /// Finished steps of the epoch that is not.
+    /// Finished steps of the current epoch.
     pub step: usize,
-    /// The sum of the losses over these steps.
+    /// The sum of the losses of these steps.
     pub loss: f64,
-    /// The right answers in these steps.
+    /// Correctly classified examples in these steps.
     pub correct: usize,
-    /// Seconds that these steps took.
+    /// Duration of these steps.
     pub seconds: f64,
-    /// Steps of the optimizer since the beginning.
+    /// Optimizer steps since the start.
     pub optimizer_steps: u64,
-    /// Seconds since the beginning.
+    /// Seconds since the start.
     pub total_seconds: f64,
-    /// The finished epochs: `metrics.csv` up to here.
+    /// The finished epochs, as in `metrics.csv`.
     pub history: Vec<EpochRow>,
-    /// Whose checkpoint this is.
+    /// The run that the checkpoint belongs to.
     #[serde(flatten)]
-    pub owner: RunId,
+    pub run: RunId,
 }
 
-/// What must be the same for a training to go on.
+/// What must be equal for a checkpoint to be resumed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RunId {
     /// SHA-256 of the settings that decide the results.
     pub config_sha256: String,
-    /// These settings, to say which of them differ; earlier checkpoints have none.
+    /// These settings, to report which differ; checkpoints of older versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<Box<Config>>,
     /// SHA-256 of all labels and pixels.
@@ -62,10 +62,10 @@ pub struct RunId {
 /// The version of the metadata.
 pub const FORMAT: u32 = 1;
 
-/// The name of what is no whole model: the frozen layers, without a head behind them.
+/// The `model` of a file that holds only the feature layers.
 pub const FEATURES: &str = "features";
 
-/// What a weights file says about itself.
+/// The metadata of a weights file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Metadata {
@@ -81,19 +81,19 @@ pub struct Metadata {
     pub classes: Vec<String>,
     /// The shape of one input: height, width, channels.
     pub input: Vec<usize>,
-    /// All that the network is built from.
+    /// The description that the network is built from.
     pub network: Architecture,
     /// Name and type of each layer, from input to output.
     pub layers: Vec<(String, String)>,
     /// The layers whose parameters were frozen.
     pub frozen: Vec<String>,
-    /// Where the training stands, in a [checkpoint](crate::weights::checkpoint).
+    /// In a [checkpoint](crate::weights::checkpoint), the training's progress.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<TrainingProgress>,
 }
 
 impl Metadata {
-    /// What is to be said of a network.
+    /// The metadata of a network.
     pub fn new(model: &str, seed: u64, classes: Vec<String>, architecture: &Architecture, network: &Network) -> Self {
         let rows = network.summary().rows;
         Metadata {
@@ -111,10 +111,7 @@ impl Metadata {
     }
 }
 
-/// The whole file; the same weights and metadata give the same bytes.
-///
-/// # Errors
-/// If the format cannot hold them.
+/// The bytes of a weights file; the same weights and metadata give the same bytes.
 pub fn to_safetensors(network: &Network, metadata: &Metadata) -> Result<Vec<u8>> {
     let params = network.params().collect::<Vec<_>>();
     let tensors = params.iter().map(|(name, param)| (name.clone(), param.shape.dims(), &param.value[..]));
@@ -127,18 +124,18 @@ pub fn frozen_layers(network: &Network) -> Vec<String> {
     rows.filter(|row| row.parameters > 0 && row.trainable == 0).map(|row| row.name).collect()
 }
 
-/// Whether a parameter of this full name belongs to one of some layers.
+/// Whether the parameter with this full name belongs to one of the layers.
 pub fn is_of(parameter: &str, layers: &[String]) -> bool {
     parameter.rsplit_once('/').is_some_and(|(layer, _)| layers.iter().any(|other| other == layer))
 }
 
-/// Name and hash of every parameter of the layers that are frozen: SHA-256 of its little-endian bytes, in hexadecimal.
+/// Name and hash of every frozen parameter: SHA-256 of its little-endian bytes, in hexadecimal.
 pub fn frozen_hashes(network: &Network) -> Vec<(String, String)> {
     let frozen = network.params().filter(|(_, param)| !param.trainable);
     frozen.map(|(name, param)| (name, hash_of(&param.value))).collect()
 }
 
-/// Gives a network the values of another one of the same architecture, as far as that has any.
+/// Moves the parameter values of one network into another of the same architecture.
 pub fn move_values(mut from: Network, to: &mut Network) {
     let mut values: HashMap<String, Buffer> = HashMap::new();
     from.update_params(|name, param| {
@@ -209,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_bit_changes_the_hash_of_its_tensor_alone() {
+    fn one_flipped_bit_changes_only_its_tensors_hash() {
         let (_, mut network) = small();
         let before = frozen_hashes(&network);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Files of weights: the program's own, checkpoints, and those of other programs.
+//! Weight files: models, checkpoints, and PyTorch's and Keras's weights.
 
 pub mod checkpoint;
 pub mod exchange;

@@ -1,7 +1,7 @@
-//! A trained model, read back from its file: the network with its weights, and what the file says about it.
+//! Reads a trained model back from its file: the network with its weights, and the file's metadata.
 //!
-//! Reading is strict. A file is refused unless it holds exactly the tensors of the network that its metadata describe,
-//! each of the right shape and finite, and the seal of a whole file; what is missing is never made up.
+//! Reading is strict. A file must have a valid seal and exactly the tensors of the network that its metadata describe, each
+//! finite and of the right shape. Nothing that is missing is filled in.
 
 use std::{collections::HashSet, path::Path};
 
@@ -15,70 +15,56 @@ use crate::system::names;
 use crate::system::{
     console::shown,
     failure::{Failure, Result},
-    memory::{MORE, Memory},
+    memory::{Memory, USE_MORE_MEMORY},
     number,
 };
 
-/// The model's name in a folder that holds one, that of an adaptation.
+/// The model's file name in the run folder of `thawline adapt`.
 pub const MODEL_FILE: &str = "model.safetensors";
 
 /// A network with trained weights, and its description.
 #[derive(Debug)]
 pub struct Model {
-    /// What the file says about itself.
     pub metadata: Metadata,
-    /// The network, built from the metadata, with the file's weights; frozen are the layers that were. Layers that a file of
-    /// features alone has no weights for have none here.
+    /// The network with the file's weights and frozen layers. If the file holds only features, the other layers have no
+    /// weights.
     pub network: Network,
     /// SHA-256 of the file's bytes, in hexadecimal.
     pub sha256: String,
 }
 
 impl Model {
-    /// Reads a file that [`metadata::to_safetensors`] wrote, or the model of a [checkpoint]; of a folder its [`MODEL_FILE`].
-    ///
-    /// # Errors
-    /// The file, the tensor, what was expected and what was found.
+    /// Reads a file written by [`metadata::to_safetensors`], a [checkpoint], or the [`MODEL_FILE`] of a folder.
     pub fn open(path: &Path) -> Result<Self> {
         open(path, Model::whole).map(|(model, _)| model)
     }
 
-    /// Reads such a file, or one that holds features alone.
-    ///
-    /// # Errors
-    /// The file, the tensor, what was expected and what was found.
+    /// Like [`open`](Self::open), but the file may also hold only features.
     pub fn open_features(path: &Path) -> Result<Self> {
         open(path, Model::of).map(|(model, _)| model)
     }
 
-    /// The layers that the file has weights for, where it holds features alone; elsewhere these are all.
-    pub fn features_alone(&self) -> Option<&[String]> {
+    /// If the file holds only features, the layers that it has weights for.
+    pub fn features_only(&self) -> Option<&[String]> {
         (self.metadata.model == metadata::FEATURES).then_some(&self.metadata.frozen)
     }
 
-    /// The same, of a file that was read already.
-    ///
-    /// # Errors
-    /// The tensor, what was expected and what was found.
+    /// Like [`open`](Self::open), from the bytes of a file.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         Model::whole(&TensorFile::parse(bytes)?).map(|(model, _)| model)
     }
 
-    /// The same, of a file that may hold features alone.
-    ///
-    /// # Errors
-    /// The tensor, what was expected and what was found.
+    /// Like [`open_features`](Self::open_features), from the bytes of a file.
     pub fn features_from_bytes(bytes: &[u8]) -> Result<Self> {
         Model::of(&TensorFile::parse(bytes)?).map(|(model, _)| model)
     }
 
-    /// The model of a file that does not hold features alone, and where its training stands, if it is a checkpoint.
+    /// The model of a file that must have a head, and the training's progress if the file is a checkpoint.
     pub(crate) fn whole(file: &TensorFile) -> Result<(Self, Option<TrainingProgress>)> {
         let (model, training) = Model::of(file)?;
-        match model.features_alone() {
+        match model.features_only() {
             Some(_) => Err(Failure::usage(
-                "holds features alone, without a head to tell classes apart; \
-                 `thawline adapt --from` and `thawline run --from` put one behind them",
+                "holds only features, no head; `thawline adapt --from` and `thawline run --from` train one",
             )),
             None => Ok((model, training)),
         }
@@ -97,7 +83,7 @@ impl Model {
             }
         });
         refuse(&faults)?;
-        // They must be as sound as the weights.
+        // The moments must be as valid as the weights.
         moments(&metadata, &network)
             .try_for_each(|(name, shape)| file.values(&name, shape).map(drop))
             .map_err(misfit)?;
@@ -105,38 +91,33 @@ impl Model {
         Ok((Model { metadata, network, sha256: file.sha256() }, training))
     }
 
-    /// The whole file again.
-    ///
-    /// # Errors
-    /// If the format cannot hold it.
+    /// The bytes of the file.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         metadata::to_safetensors(&self.network, &self.metadata)
     }
 }
 
-/// Opens a file, or of a folder its [`MODEL_FILE`], and reads what is in it; it fits its own description, and the memory.
-///
-/// # Errors
-/// The file, what was expected and what was found.
+/// Opens a file, or the [`MODEL_FILE`] of a folder, once its header has shown that it matches its own metadata and fits in
+/// memory.
 pub(crate) fn open<T>(path: &Path, read: impl FnOnce(&TensorFile) -> Result<T>) -> Result<T> {
     let inside = path.join(MODEL_FILE);
     let path = if inside.is_file() { &inside } else { path };
     let file = TensorFile::open(path, |header| {
         let network = outline(&header.metadata(metadata::FORMAT)?, header)?;
-        Memory::of_reading(&network, header.file_len()).require("this file", MORE)
+        Memory::of_reading(&network, header.file_len()).require("this file", USE_MORE_MEMORY)
     })?;
     read(&file).map_err(|failure| failure.within(&path.display().to_string()))
 }
 
-/// Parameters that a file of features may ask for in the head that it does not hold.
+/// The most parameters of a head that a file of features describes but does not hold.
 const MOST_NOT_HELD: u64 = 32_000_000;
 
-/// The network that metadata describe, without weights, if it is the one whose tensors the header announces.
+/// The network that the metadata describe, without weights. Fails unless the header lists exactly its tensors.
 fn outline(metadata: &Metadata, header: &Header) -> Result<Network> {
     let wrong = |what: String| Failure::usage(format!("its metadata contradict themselves: {what}"));
     let Metadata { classes, network: architecture, .. } = metadata;
     if classes.is_empty() {
-        return Err(wrong("there is no class".to_owned()));
+        return Err(wrong("it has no classes".to_owned()));
     }
     names::check_names(classes).map_err(|reason| Failure::usage(format!("its metadata: {reason}")))?;
     for name in metadata.layers.iter().map(|(name, _)| name).chain([&metadata.model]) {
@@ -146,7 +127,7 @@ fn outline(metadata: &Metadata, header: &Header) -> Result<Network> {
     let mut network = architecture.outline(classes.len())?;
     if metadata.input != network.input().dims() {
         let (input, found) = (dimensions(network.input().dims()), dimensions(&metadata.input));
-        return Err(wrong(format!("the network takes inputs of {input}, and the metadata say {found}")));
+        return Err(wrong(format!("the network takes inputs of {input}, but the metadata say {found}")));
     }
     let layers: Vec<(String, String)> =
         network.summary().rows.into_iter().map(|row| (row.name, row.kind.to_owned())).collect();
@@ -155,18 +136,18 @@ fn outline(metadata: &Metadata, header: &Header) -> Result<Network> {
     }
     if layers.len() != metadata.layers.len() {
         return Err(wrong(format!(
-            "the network has {} layers, and {} are listed",
+            "the network has {} layers, but {} are listed",
             layers.len(),
             metadata.layers.len()
         )));
     }
     if metadata.frozen.len() > layers.len() {
-        return Err(wrong(format!("{} layers are frozen, of {}", metadata.frozen.len(), layers.len())));
+        return Err(wrong(format!("{} of {} layers are frozen", metadata.frozen.len(), layers.len())));
     }
     let known: HashSet<&str> = layers.iter().map(|(name, _)| &**name).collect();
     let frozen: HashSet<&str> = metadata.frozen.iter().map(|name| &**name).collect();
     if let Some(unknown) = frozen.difference(&known).min() {
-        return Err(wrong(format!("there is no layer '{unknown}' to be frozen")));
+        return Err(wrong(format!("unknown frozen layer '{unknown}'")));
     }
     network.update_params(|name, param| {
         param.trainable = !name.rsplit_once('/').is_some_and(|(layer, _)| frozen.contains(layer));
@@ -176,7 +157,7 @@ fn outline(metadata: &Metadata, header: &Header) -> Result<Network> {
     let not_held: u64 = others.iter().map(|(_, param)| param.shape.size() as u64).sum();
     if not_held > MOST_NOT_HELD {
         return Err(Failure::usage(format!(
-            "holds features alone, and its network's head would have {} parameters; expected at most {}: \
+            "holds only features, and the head would have {} parameters; expected at most {}: \
              use the whole model's file",
             number::count(not_held),
             number::count(MOST_NOT_HELD)
@@ -188,20 +169,20 @@ fn outline(metadata: &Metadata, header: &Header) -> Result<Network> {
         tensors.iter().filter_map(|(name, shape)| header.require(name, shape, &[Dtype::F32]).err()).collect();
     let expected: HashSet<&str> = tensors.iter().map(|(name, _)| &**name).collect();
     let foreign = header.names().into_iter().filter(|name| !expected.contains(name));
-    faults.extend(foreign.map(|name| format!("tensor {name} belongs to no layer")));
+    faults.extend(foreign.map(|name| format!("tensor {name} is not part of the network")));
     refuse(&faults)?;
     Ok(network)
 }
 
-/// Whether a file has the values of a parameter.
+/// Whether the file has the values of a parameter.
 fn holds(metadata: &Metadata, parameter: &str) -> bool {
     metadata.model != metadata::FEATURES || metadata::is_of(parameter, &metadata.frozen)
 }
 
-/// The names and shapes of the moments that a checkpoint has beside the weights.
+/// The names and shapes of the optimizer's moments in a checkpoint.
 fn moments<'a>(metadata: &Metadata, network: &'a Network) -> impl Iterator<Item = (String, &'a [usize])> {
-    // Before its first step the optimizer has none.
-    let has_moments = metadata.training.as_ref().is_some_and(|standing| standing.optimizer_steps > 0);
+    // The optimizer has no moments before its first step.
+    let has_moments = metadata.training.as_ref().is_some_and(|progress| progress.optimizer_steps > 0);
     let learned = network.params().filter(move |(_, param)| has_moments && param.is_learned());
     learned.flat_map(|(name, param)| metadata::MOMENTS.map(|moment| (format!("{name}/{moment}"), param.shape.dims())))
 }
@@ -231,7 +212,7 @@ mod tests {
         Model { metadata, network: built, sha256: String::new() }
     }
 
-    /// The file of a model whose metadata or tensors were changed, sealed.
+    /// A sealed file of a model with changed metadata or tensors.
     fn changed(metadata: impl FnOnce(&mut Metadata), tensor: impl Fn(&str) -> Option<(String, Vec<usize>)>) -> Vec<u8> {
         let mut model = model();
         metadata(&mut model.metadata);
@@ -262,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_comes_back_to_the_bit() {
+    fn a_model_is_read_back_bit_for_bit() {
         let bytes = model().to_bytes().unwrap();
         let read = Model::from_bytes(&bytes).unwrap();
         assert_eq!(read.metadata, model().metadata);
@@ -319,7 +300,7 @@ mod tests {
             foreign.network.params().map(|(name, param)| (name, param.shape.dims(), &param.value[..])).collect();
         tensors.push(("dense_3/kernel".to_owned(), &[1], &[1.0]));
         let bytes = tensor_file::to_bytes(tensors, &foreign.metadata).unwrap();
-        assert!(refusal(&bytes).contains("tensor dense_3/kernel belongs to no layer"));
+        assert!(refusal(&bytes).contains("tensor dense_3/kernel is not part of the network"));
         for value in [f32::NAN, f32::INFINITY] {
             let mut broken = model();
             broken.network.update_params(|name, param| {
@@ -333,21 +314,21 @@ mod tests {
     }
 
     #[test]
-    fn metadata_that_contradict_themselves_are_refused() {
+    fn contradictory_metadata_are_refused() {
         type Change<'a> = &'a dyn Fn(&mut Metadata);
         let cases: [(Change, &str); 14] = [
             (&|m| m.format = 2, "has format 2; this version of the program reads format 1"),
-            (&|m| m.classes.clear(), "there is no class"),
-            (&|m| m.classes[1] = "cat".into(), "metadata: name 2, \"cat\", is there twice"),
+            (&|m| m.classes.clear(), "it has no classes"),
+            (&|m| m.classes[1] = "cat".into(), "metadata: name 2, \"cat\", occurs twice"),
             (&|m| m.classes[0] = "x\u{1b}[31m\ny".into(), r#"name 1, "x\u{1b}[31m\ny", has a control character"#),
             (&|m| m.classes[0] = " cat".into(), "name 1, \" cat\", begins or ends with a space"),
             (&|m| m.classes[0] = String::new(), "name 1, \"\", is empty"),
             (&|m| m.layers[0].0 = "x\n".into(), r#"name "x\n" has a control character"#),
             (&|m| m.classes.push("cow".into()), "tensor dense_2/kernel: expected 4 x 3, found 4 x 2"),
-            (&|m| m.input = vec![3, 32, 32], "takes inputs of 32 x 32 x 3, and the metadata say 3 x 32 x 32"),
+            (&|m| m.input = vec![3, 32, 32], "takes inputs of 32 x 32 x 3, but the metadata say 3 x 32 x 32"),
             (&|m| m.layers[2].1 = "Dense".into(), "layer conv2d_2 (Conv2D) is listed as conv2d_2 (Dense)"),
-            (&|m| m.layers.truncate(3), "the network has 11 layers, and 3 are listed"),
-            (&|m| m.frozen = vec!["conv2d_9".into()], "there is no layer 'conv2d_9'"),
+            (&|m| m.layers.truncate(3), "the network has 11 layers, but 3 are listed"),
+            (&|m| m.frozen = vec!["conv2d_9".into()], "unknown frozen layer 'conv2d_9'"),
             (&|m| m.network = Tutorial { dense: 1 << 40, ..numbers() }.into(), "parameters"),
             (&|m| m.network = Tutorial { dense: 1 << 20, ..numbers() }.into(), "expected 48 x 1048576, found 48 x 4"),
         ];
@@ -358,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_in_metadata_is_passed_over() {
+    fn unknown_metadata_fields_are_refused() {
         let listed = |layer: &str| {
             let layers = format!(r#"[{{"type": "Flatten", "name": "f"}}, {layer}]"#);
             format!(r#"{{"network": {{"conv-method": "auto", "layers": {layers}}}}}"#)
@@ -372,7 +353,7 @@ mod tests {
             (listed(r#"{"type": "Conv3D", "name": "d"}"#), "'Conv3D' is unknown"),
             (
                 listed(r#"{"type": "Dense", "name": "d", "units": 2, "activation": "relu"}"#),
-                "layer 2 'd': its activation must be a layer of its own",
+                "layer 2 'd': list its activation as a separate layer",
             ),
             (
                 listed(r#"{"type": "Activation", "name": "d", "activation": "softmax"}"#),
@@ -388,12 +369,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_model_is_told_from_one() {
+    fn other_files_are_recognised() {
         for (bytes, words) in [
             (&b""[..], "is empty (0 bytes)"),
-            (b"1234", "it has 4 bytes, fewer than the 8"),
+            (b"1234", "it has 4 bytes, but the header's length alone takes 8"),
             (b"\0\0\0\0\0\0\0\0", "its header is not that of a safetensors file"),
-            (b"\xff\0\0\0\0\0\0\0{}", "announce a header of 255 bytes, and it has 10 bytes"),
+            (b"\xff\0\0\0\0\0\0\0{}", "announce a header of 255 bytes, but it has 10 bytes"),
             (b"\x89HDF\r\n\x1a\n and so on", "it looks like HDF5"),
             (b"PK\x03\x04 and so on", "a zip archive (PyTorch's .pt"),
             (b"PK\x03\x04 a whole header of 26 bytes archive/data.pkl", "it looks like a .pth or .pt of PyTorch"),
@@ -403,14 +384,14 @@ mod tests {
                 "an old .pth or .pt of PyTorch; in Python, safetensors.torch.",
             ),
             (b"\x08\x08\x12\x07pytorch", "it looks like an ONNX model"),
-            (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS; `git lfs pull`"),
+            (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer; `git lfs pull`"),
             (b"\x02\0\0\0\0\0\0\0{}", "has no metadata of this program; `thawline import`"),
             (b"\x02\0\0\0\0\0\0\0\xff\xfe", "its header is not text"),
         ] {
             let text = refusal(bytes);
             assert!(text.contains(words), "{words}: {text}");
         }
-        // Nested deeper than any reader should follow.
+        // Nested too deeply to be followed.
         let nested = "[".repeat(10_000);
         let deep = [&(nested.len() as u64).to_le_bytes()[..], nested.as_bytes()].concat();
         refusal(&deep);

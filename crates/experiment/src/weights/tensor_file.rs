@@ -1,7 +1,7 @@
-//! The form of every file of weights: safetensors, with a JSON text about itself, under a seal.
+//! The format of weight files: safetensors with metadata and a seal.
 //!
-//! The header's metadata have one key, `thawline`. Its JSON text begins with `sha256`, the hash of the whole file with
-//! these 64 digits as zeros: a file of which any bit has changed is told from a whole one.
+//! The header's metadata have one key, `thawline`, with a JSON text. It starts with `sha256`, the hash of the whole file
+//! with these 64 digits as zeros, so that any changed bit is detected.
 
 use std::{
     borrow::Cow,
@@ -27,27 +27,27 @@ use crate::system::{
     number, wording,
 };
 
-/// The one key of the metadata.
+/// The only key of the metadata.
 const KEY: &str = "thawline";
 
-/// The digits of a SHA-256.
+/// Hexadecimal digits of a SHA-256.
 pub const DIGITS: usize = 64;
 
-/// The bytes at a file's beginning that hold the length of its header, and the most that they may announce: enough for a
-/// hundred thousand tensors. To read a header takes some twenty times its memory.
+/// The file starts with the length of its header, in this many bytes.
 const LENGTH: usize = 8;
+/// The longest header: enough for 100,000 tensors. Parsing it takes about twenty times its size.
 const MOST_HEADER: u64 = 16_000_000;
 
-/// A file up to this length is read before anything is said about it, so that one that is damaged is called that.
+/// Up to this length a file is read before its metadata are checked, so that damage is reported as such.
 const SMALL: u64 = 64 << 20;
 
-/// What stands in the file before the seal's digits: JSON inside a JSON string.
+/// The text before the seal's digits: JSON inside a JSON string.
 const BEFORE_SEAL: &[u8] = br#"\"sha256\":\""#;
 
 /// A tensor to write: name, dimensions, values.
 pub type Tensor<'a> = (String, &'a [usize], &'a [f32]);
 
-/// The metadata as they are written.
+/// The metadata with their seal.
 #[derive(Serialize)]
 struct Sealed<'a, M> {
     sha256: &'a str,
@@ -55,25 +55,19 @@ struct Sealed<'a, M> {
     metadata: &'a M,
 }
 
-/// The whole file; the same tensors and metadata give the same bytes.
-///
-/// # Errors
-/// If the format cannot hold them.
+/// The bytes of a sealed file; the same tensors and metadata give the same bytes.
 pub fn to_bytes<'a>(tensors: impl IntoIterator<Item = Tensor<'a>>, metadata: &impl Serialize) -> Result<Vec<u8>> {
     let sealed = Sealed { sha256: &"0".repeat(DIGITS), metadata };
     let text = serde_json::to_string(&sealed).map_err(|error| inexpressible(&error))?;
     let mut bytes = to_foreign_bytes(tensors, Some((KEY, &text)))?;
-    let seal = seal_position(&bytes).ok_or_else(|| inexpressible(&"there is no place for the seal"))?;
+    let seal = seal_position(&bytes).ok_or_else(|| inexpressible(&"no place for the seal"))?;
     let hash = sha256([&bytes]);
     bytes[seal..seal + DIGITS].copy_from_slice(hash.as_bytes());
     Ok(bytes)
 }
 
-/// A whole file for other programs, without a seal. Of metadata there is one entry at most: with several, their order in
-/// the file would depend on chance.
-///
-/// # Errors
-/// If the format cannot hold it.
+/// The bytes of a file for other programs, without a seal. The metadata have at most one entry, because the order of
+/// several would be random.
 pub fn to_foreign_bytes<'a>(
     tensors: impl IntoIterator<Item = Tensor<'a>>,
     metadata: Option<(&str, &str)>,
@@ -83,12 +77,14 @@ pub fn to_foreign_bytes<'a>(
     let bytes = safetensors::serialize(tensors, metadata).map_err(|error| inexpressible(&error))?;
     let header = bytes.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
     if header > MOST_HEADER {
-        return Err(inexpressible(&format!("a header of {header} bytes, and at most {MOST_HEADER} are read back")));
+        return Err(inexpressible(&format!(
+            "the header takes {header} bytes, more than the {MOST_HEADER} that can be read back"
+        )));
     }
     Ok(bytes)
 }
 
-/// The floats of a tensor, which become bytes when they are written, one tensor at a time.
+/// A tensor's floats, converted to bytes one tensor at a time.
 struct Floats<'a> {
     shape: &'a [usize],
     values: &'a [f32],
@@ -114,16 +110,16 @@ impl View for Floats<'_> {
 }
 
 fn inexpressible(what: &dyn fmt::Display) -> Failure {
-    Failure::new(Kind::Other, format!("cannot express the weights: {what}"))
+    Failure::new(Kind::Other, format!("cannot write the weights as safetensors: {what}"))
 }
 
-/// The seal of a file: its SHA-256 with the seal's own digits, at `position`, as zeros.
+/// The seal of a file: its SHA-256 with the digits at `position` as zeros.
 pub fn seal_of(bytes: &[u8], position: usize) -> String {
     let (before, after) = (&bytes[..position], &bytes[position + DIGITS..]);
     sha256([before, &[b'0'; DIGITS], after])
 }
 
-/// Where the seal's digits begin: the first key of the first entry of the header.
+/// The position of the seal's digits, near the start of the header.
 fn seal_position(bytes: &[u8]) -> Option<usize> {
     let header = &bytes[..bytes.len().min(1 << 10)];
     let position = header.windows(BEFORE_SEAL.len()).position(|window| window == BEFORE_SEAL)?;
@@ -131,23 +127,20 @@ fn seal_position(bytes: &[u8]) -> Option<usize> {
     (seal + DIGITS <= bytes.len()).then_some(seal)
 }
 
-/// What a file says of itself before its tensors' values, its form checked.
+/// A validated header: everything before the tensors' values.
 pub struct Header {
     tensors: tensor::Metadata,
     /// The names of the tensors, sorted.
     names: Vec<String>,
-    /// What this program says of the file.
+    /// The JSON text under [`KEY`].
     metadata: Option<String>,
-    /// Where the values begin.
+    /// Where the values start.
     end: usize,
 }
 
 impl Header {
-    /// Checks the header of a file that begins with these bytes and has `length` in all, as far as the format demands one;
-    /// a file from elsewhere need not have [our seal](TensorFile::open_seal).
-    ///
-    /// # Errors
-    /// What is not as it should be.
+    /// Parses the header of a file of `length` bytes, of which `start` are the first ones. It needs no
+    /// [seal](TensorFile::open_seal): the file may come from another program.
     pub fn parse(start: &[u8], length: u64) -> Result<Self> {
         let fault = |error| Failure::usage(describe(&error, start, length));
         let first = start.first_chunk().ok_or_else(|| fault(SafeTensorError::HeaderTooSmall))?;
@@ -171,10 +164,8 @@ impl Header {
         Ok(Header { tensors, names, metadata, end })
     }
 
-    /// What the file says about itself, true or not: [`TensorFile::open_seal`] says whether the file is whole.
-    ///
-    /// # Errors
-    /// If there is nothing; if it is of another format, or incomplete.
+    /// The file's metadata, unverified; [`TensorFile::open_seal`] verifies them. Fails if there are none, or if they have
+    /// another format or missing fields.
     pub fn metadata<M: DeserializeOwned>(&self, format: u32) -> Result<M> {
         #[derive(Deserialize)]
         struct Version {
@@ -186,7 +177,7 @@ impl Header {
         let unreadable = |error: serde_json::Error| {
             Failure::usage(format!("its metadata cannot be read: {}", wording::json(&error)))
         };
-        // The version comes first: another version's missing fields would hide the reason.
+        // The version is checked first: a missing field of another version would hide the reason.
         let Version { format: found } = serde_json::from_str(text).map_err(unreadable)?;
         if found != format {
             return Err(Failure::usage(format!(
@@ -201,7 +192,7 @@ impl Header {
         self.names.iter().map(String::as_str).collect()
     }
 
-    /// The bytes of the file.
+    /// The file's length.
     pub fn file_len(&self) -> u64 {
         (self.end + self.tensors.data_len()) as u64
     }
@@ -211,10 +202,7 @@ impl Header {
         self.tensors.info(name).map(|info| info.shape.clone())
     }
 
-    /// Refuses a tensor that is missing, of other dimensions or of none of these types.
-    ///
-    /// # Errors
-    /// A sentence that names the tensor, what was expected and what was found.
+    /// Requires a tensor to exist with this shape and one of these types; else says what was expected and found.
     pub fn require(&self, name: &str, shape: &[usize], types: &[Dtype]) -> std::result::Result<&TensorInfo, String> {
         let expected = dimensions(shape);
         let info = self.tensors.info(name).ok_or_else(|| format!("tensor {name} ({expected}) is missing"))?;
@@ -230,18 +218,14 @@ impl Header {
     }
 }
 
-/// A file of weights, its form checked.
+/// A weights file with a validated header.
 pub struct TensorFile<'a> {
     header: Header,
     bytes: Cow<'a, [u8]>,
 }
 
 impl<'a> TensorFile<'a> {
-    /// Reads a file that should be one of these. What is wrong with its header is said before anything else is read; `check`
-    /// may refuse a large file by its header.
-    ///
-    /// # Errors
-    /// Names the file: there is none, the system refuses, or it is not one of these.
+    /// Reads a file, checking its header before the rest; `check` may refuse a large file by its header.
     pub fn open(path: &Path, check: impl FnOnce(&Header) -> Result<()>) -> Result<TensorFile<'static>> {
         let mut input = Input::open(path, WEIGHTS)?;
         input.read_to(LENGTH as u64)?;
@@ -260,25 +244,19 @@ impl<'a> TensorFile<'a> {
         Ok(TensorFile { header, bytes: bytes.into() })
     }
 
-    /// Checks the form of bytes, as [`Header::parse`] does.
-    ///
-    /// # Errors
-    /// What is not as it should be.
+    /// Like [`open`](Self::open), from the bytes of a file.
     pub fn parse(bytes: &'a [u8]) -> Result<Self> {
         Ok(TensorFile { header: Header::parse(bytes, bytes.len() as u64)?, bytes: bytes.into() })
     }
 
-    /// What the file says about itself, once the seal has shown that it is whole.
-    ///
-    /// # Errors
-    /// If there is no seal, or not this file's; if the metadata are of another format, incomplete, or have unknown fields.
+    /// The metadata, after the seal has shown that the file is intact. Fails also if they have unknown fields.
     pub fn open_seal<M: DeserializeOwned + Serialize>(&self, format: u32) -> Result<M> {
         #[derive(Deserialize)]
         struct Seal {
             #[serde(default)]
             sha256: String,
         }
-        // Another version may have another seal.
+        // Checks the version first: another version may have another seal.
         let Seal { sha256: seal } = self.header.metadata(format)?;
         let position = seal_position(&self.bytes).filter(|_| seal.len() == DIGITS);
         let position = position.ok_or_else(|| Failure::usage("its metadata have no sha256: it is damaged"))?;
@@ -303,7 +281,6 @@ impl<'a> TensorFile<'a> {
         }
     }
 
-    /// What the file says of itself.
     pub fn header(&self) -> &Header {
         &self.header
     }
@@ -323,19 +300,13 @@ impl<'a> TensorFile<'a> {
         self.header.shape(name)
     }
 
-    /// The values of a tensor, which must be of F32, have these dimensions and be finite.
-    ///
-    /// # Errors
-    /// A sentence that names the tensor, what was expected and what was found.
+    /// The values of an F32 tensor, which must be finite.
     pub fn values(&self, name: &str, shape: &[usize]) -> std::result::Result<Vec<f32>, String> {
         self.header.require(name, shape, &[Dtype::F32])?;
         self.float_values(name, shape)
     }
 
-    /// The same, of a tensor of any floating-point type.
-    ///
-    /// # Errors
-    /// A sentence that names the tensor, what was expected and what was found.
+    /// Like [`values`](Self::values), for any floating-point type.
     pub fn float_values(&self, name: &str, shape: &[usize]) -> std::result::Result<Vec<f32>, String> {
         const FLOATS: [Dtype; 4] = [Dtype::F32, Dtype::F16, Dtype::BF16, Dtype::F64];
         let &TensorInfo { data_offsets: (start, end), dtype, .. } = self.header.require(name, shape, &FLOATS)?;
@@ -355,7 +326,7 @@ impl<'a> TensorFile<'a> {
     }
 }
 
-/// A number of half precision: 1 bit of sign, 5 of exponent, 10 of fraction.
+/// Decodes a half-precision number: 1 sign bit, 5 exponent bits, 10 fraction bits.
 fn half(bits: u16) -> f32 {
     let (exponent, fraction) = (bits >> 10 & 31, bits & 1023);
     let magnitude = match exponent {
@@ -367,11 +338,11 @@ fn half(bits: u16) -> f32 {
     if bits >> 15 == 0 { magnitude } else { -magnitude }
 }
 
-/// The names of a text's fields.
+/// The names of a JSON object's fields.
 #[derive(Deserialize)]
 struct Fields(BTreeMap<String, IgnoredAny>);
 
-/// The entries of a header, of which none has the name of another: nobody would know which was meant.
+/// The entries of a header. Duplicate names, which JSON parsers accept, are refused.
 struct Entries {
     tensors: Vec<(String, TensorInfo)>,
     metadata: Option<String>,
@@ -387,14 +358,14 @@ impl<'de> Visitor<'de> for Entries {
     type Value = Self;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("tensors by their names")
+        f.write_str("tensors by name")
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut entries: A) -> std::result::Result<Self, A::Error> {
         let mut seen = HashSet::new();
         while let Some(name) = entries.next_key::<String>()? {
             if !seen.insert(name.clone()) {
-                return Err(A::Error::custom(format!("tensor {name} is there twice")));
+                return Err(A::Error::custom(format!("tensor {name} occurs twice")));
             }
             if name == "__metadata__" {
                 self.metadata = entries.next_value::<HashMap<String, String>>()?.remove(KEY);
@@ -411,17 +382,17 @@ pub fn dimensions(shape: &[usize]) -> String {
     shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ")
 }
 
-/// Several faults as one line: the first in full.
+/// One line for several faults: the first in full, and the number of the others.
 pub fn first_of(faults: &[String]) -> Option<String> {
     let (first, others) = faults.split_first()?;
     Some(match others.len() {
         0 => first.clone(),
-        1 => format!("{first}; 1 more tensor does not fit"),
-        n => format!("{first}; {n} more tensors do not fit"),
+        1 => format!("{first}; 1 more tensor does not match"),
+        n => format!("{first}; {n} more tensors do not match"),
     })
 }
 
-/// What the form lacks, in words, and what the file may be instead.
+/// What is wrong with the header, and what the file may be instead.
 fn describe(error: &SafeTensorError, bytes: &[u8], length: u64) -> String {
     let length = number::count(length);
     let announced = || {
@@ -431,35 +402,35 @@ fn describe(error: &SafeTensorError, bytes: &[u8], length: u64) -> String {
     match error {
         _ if bytes.is_empty() => "is empty (0 bytes)".to_owned(),
         SafeTensorError::HeaderTooSmall => {
-            format!("is no safetensors file: it has {length} bytes, fewer than the 8 of a header's length")
+            format!("is not a safetensors file: it has {length} bytes, but the header's length alone takes 8")
         }
         SafeTensorError::HeaderTooLarge | SafeTensorError::InvalidHeaderLength => match guess(bytes) {
-            Some(what) => format!("is no safetensors file; it looks like {what}"),
+            Some(what) => format!("is not a safetensors file; it looks like {what}"),
             None if matches!(error, SafeTensorError::HeaderTooLarge) => {
-                format!("is no safetensors file: {}; expected at most {}", announced(), number::count(MOST_HEADER))
+                format!("is not a safetensors file: {}; expected at most {}", announced(), number::count(MOST_HEADER))
             }
-            None => format!("is no safetensors file, or cut short: {}, and it has {length} bytes", announced()),
+            None => format!("is not a safetensors file, or is truncated: {}, but it has {length} bytes", announced()),
         },
         SafeTensorError::InvalidHeader(_) => "its header is not text".to_owned(),
         SafeTensorError::InvalidHeaderDeserialization(error) => {
             format!("its header is not that of a safetensors file: {}", wording::json(error))
         }
         SafeTensorError::MetadataIncompleteBuffer => {
-            format!("is cut short or damaged: its header describes another length than its {length} bytes")
+            format!("is truncated or damaged: its header describes another length than its {length} bytes")
         }
         SafeTensorError::InvalidOffset(name) => {
-            format!("is damaged: tensor {name} does not begin where the one before it ends")
+            format!("is damaged: tensor {name} does not start at the end of the previous one")
         }
-        _ => "is damaged: a tensor's shape does not fit its length".to_owned(),
+        _ => "is damaged: a tensor's shape does not match its length".to_owned(),
     }
 }
 
-/// What a file is by its first bytes, and what to do with it.
+/// Guesses from its first bytes what a file is, and what to do with it.
 fn guess(bytes: &[u8]) -> Option<String> {
     const TORCH: &str = "; in Python, safetensors.torch.save_file(torch.load(FILE, map_location=\"cpu\", \
                          weights_only=True), OUT) saves its state_dict as safetensors";
     const KERAS: &str = "; in Python, save each weight of each layer as LAYER/WEIGHT with safetensors.numpy.save_file";
-    // The name of a zip archive's first entry, which tells what the archive is.
+    // The name of a zip archive's first entry tells what kind of archive it is.
     let entry = bytes.strip_prefix(b"PK\x03\x04").and_then(|zip| zip.get(26..)).unwrap_or_default();
     let entry = &entry[..entry.len().min(200)];
     let holds = |name: &[u8]| entry.windows(name.len()).any(|window| window == name);
@@ -470,11 +441,7 @@ fn guess(bytes: &[u8]) -> Option<String> {
         (bytes.starts_with(b"PK\x03\x04"), "a zip archive (PyTorch's .pt, Keras's .keras, NumPy's .npz)", ""),
         (bytes.starts_with(b"\x89HDF"), "HDF5 (Keras's .h5)", KERAS),
         (matches!(bytes, [8, _, 0x12, ..]), "an ONNX model", "; export the weights from the framework it came from"),
-        (
-            bytes.starts_with(b"version https://git-lfs"),
-            "a pointer of Git LFS",
-            "; `git lfs pull` gets the file itself",
-        ),
+        (bytes.starts_with(b"version https://git-lfs"), "a Git LFS pointer", "; `git lfs pull` gets the file itself"),
         (bytes.starts_with(b"\x1f\x8b"), "a gzip archive", ""),
         (bytes.starts_with(b"\x89PNG"), "a picture", ""),
         (bytes.starts_with(b"<"), "a web page", ""),

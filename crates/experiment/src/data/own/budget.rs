@@ -1,18 +1,18 @@
-//! The memory that decoding pictures may take, over all threads: a large picture waits until others have returned theirs.
+//! The memory budget of decoding, shared by all threads: a large picture waits until others have returned their share.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// A JPEG of 150 million pixels fits, and the whole program stays below 1 GB.
+/// Enough for a JPEG of 150 million pixels, while the whole program stays below 1 GB.
 pub const BYTES: u64 = 750_000_000;
 
 static FREE: Mutex<u64> = Mutex::new(BYTES);
 static RETURNED: Condvar = Condvar::new();
 
-/// A part of the budget, until it is dropped.
+/// A share of the budget, returned when dropped.
 #[derive(Debug)]
 pub struct Reserved(u64);
 
-/// Waits until so much is free; `None` if there is never so much.
+/// Waits until `bytes` are free; `None` if the budget is smaller than that.
 pub fn reserve(bytes: u64) -> Option<Reserved> {
     if bytes > BYTES {
         return None;
@@ -37,14 +37,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_not_fit_waits_and_what_never_fits_is_refused() {
+    fn a_reservation_waits_for_memory_and_is_refused_beyond_the_budget() {
         assert!(reserve(BYTES + 1).is_none());
         let first = reserve(BYTES - 10).unwrap();
         assert!(reserve(10).is_some());
         let (sender, receiver) = mpsc::channel();
         thread::scope(|scope| {
             scope.spawn(move || sender.send(reserve(11).is_some()).unwrap());
-            assert!(receiver.recv_timeout(std::time::Duration::from_millis(50)).is_err(), "it did not wait");
+            assert!(
+                receiver.recv_timeout(std::time::Duration::from_millis(50)).is_err(),
+                "the reservation did not wait"
+            );
             drop(first);
             assert!(receiver.recv().unwrap());
         });

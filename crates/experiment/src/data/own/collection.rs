@@ -1,4 +1,4 @@
-//! A folder of class folders, read: which pictures are learned from, which are kept back, and which were skipped.
+//! The decoded pictures of a folder of class folders: for training, held out for validation, or skipped.
 
 use std::{collections::HashSet, path::PathBuf};
 
@@ -18,32 +18,29 @@ use crate::{
 /// A file of a class folder.
 #[derive(Debug)]
 pub struct Entry {
-    /// The file.
     pub path: PathBuf,
-    /// The number of its class.
+    /// Index of its class.
     pub class: usize,
-    /// What became of it.
-    pub fate: Fate,
+    pub assignment: Assignment,
 }
 
-/// What became of a file.
+/// What a file is used for.
 #[derive(Debug)]
-pub enum Fate {
-    /// It is learned from.
+pub enum Assignment {
     Training(Box<Pixels>),
-    /// It is kept back, to judge by.
+    /// Held out.
     Validation(Box<Pixels>),
-    /// It cannot be read; the words follow its name.
+    /// Unreadable; the reason follows the file's name.
     Skipped(String),
 }
 
-impl Fate {
-    /// The word for it in `pictures.csv`.
+impl Assignment {
+    /// Its name in `pictures.csv`.
     pub fn name(&self) -> &'static str {
         match self {
-            Fate::Training(_) => "training",
-            Fate::Validation(_) => "validation",
-            Fate::Skipped(_) => "skipped",
+            Assignment::Training(_) => "training",
+            Assignment::Validation(_) => "validation",
+            Assignment::Skipped(_) => "skipped",
         }
     }
 }
@@ -53,91 +50,91 @@ impl Fate {
 pub struct Collection {
     /// The names of the classes.
     pub classes: Vec<String>,
-    /// The files, class by class, sorted by name.
+    /// The files by class, sorted by name.
     pub entries: Vec<Entry>,
 }
 
 impl Collection {
-    /// Reads every picture of a folder and keeps a share of each class back; see [`split::validation`].
-    ///
-    /// # Errors
-    /// If the machine fails, or `stop` says so. A picture that cannot be read for a reason of its own is no error.
+    /// Decodes every picture and holds out a share of each class; see [`split::validation`]. A file that is not a picture
+    /// is skipped; an I/O error, or `stop` returning true, is an error.
     pub fn read(found: &[Class], seed: u64, share: f64, stop: impl Fn() -> bool + Send + Sync) -> Result<Self> {
         let (mut classes, mut entries) = (Vec::new(), Vec::new());
         for (number, class) in found.iter().enumerate() {
             classes.push(class.name.clone());
             let read = read_all(&class.files, &stop);
-            let whole = read.iter().filter(|picture| matches!(picture, Some(Ok(_)))).count();
-            let mut kept_back =
-                if whole >= 2 { split::validation(seed, number, whole, share) } else { vec![false; whole] }.into_iter();
+            let readable = read.iter().filter(|picture| matches!(picture, Some(Ok(_)))).count();
+            let held_out =
+                if readable >= 2 { split::validation(seed, number, readable, share) } else { vec![false; readable] };
+            let mut held_out = held_out.into_iter();
             for (path, picture) in class.files.iter().zip(read) {
-                let fate = match picture {
+                let assignment = match picture {
                     None => return Err(Failure::usage("reading the pictures was stopped")),
-                    Some(Ok(pixels)) if kept_back.next() == Some(true) => Fate::Validation(pixels),
-                    Some(Ok(pixels)) => Fate::Training(pixels),
-                    Some(Err(failure)) if failure.kind == Kind::Usage => Fate::Skipped(failure.message),
+                    Some(Ok(pixels)) if held_out.next() == Some(true) => Assignment::Validation(pixels),
+                    Some(Ok(pixels)) => Assignment::Training(pixels),
+                    Some(Err(failure)) if failure.kind == Kind::Usage => Assignment::Skipped(failure.message),
                     Some(Err(failure)) => return Err(failure.within(&path_text::printable(path))),
                 };
-                entries.push(Entry { path: path.clone(), class: number, fate });
+                entries.push(Entry { path: path.clone(), class: number, assignment });
             }
         }
         Ok(Collection { classes, entries })
     }
 
-    /// What cannot be read, and why.
+    /// The skipped files, and why.
     pub fn skipped(&self) -> impl Iterator<Item = (&Entry, &str)> {
-        self.entries.iter().filter_map(|entry| match &entry.fate {
-            Fate::Skipped(reason) => Some((entry, reason.as_str())),
+        self.entries.iter().filter_map(|entry| match &entry.assignment {
+            Assignment::Skipped(reason) => Some((entry, reason.as_str())),
             _ => None,
         })
     }
 
-    /// What is kept back.
+    /// The held-out pictures.
     pub fn validation(&self) -> impl Iterator<Item = (&Entry, &Pixels)> {
-        self.entries.iter().filter_map(|entry| match &entry.fate {
-            Fate::Validation(pixels) => Some((entry, &**pixels)),
+        self.entries.iter().filter_map(|entry| match &entry.assignment {
+            Assignment::Validation(pixels) => Some((entry, &**pixels)),
             _ => None,
         })
     }
 
     fn training(&self) -> impl Iterator<Item = (&Entry, &Pixels)> {
-        self.entries.iter().filter_map(|entry| match &entry.fate {
-            Fate::Training(pixels) => Some((entry, &**pixels)),
+        self.entries.iter().filter_map(|entry| match &entry.assignment {
+            Assignment::Training(pixels) => Some((entry, &**pixels)),
             _ => None,
         })
     }
 
-    /// How many of each class became what.
+    /// How many files of each class are used for what.
     pub fn counts(&self) -> Vec<ClassCount> {
         let count = |name: &String| ClassCount { name: name.clone(), training: 0, validation: 0, skipped: 0 };
         let mut counts: Vec<_> = self.classes.iter().map(count).collect();
         for entry in &self.entries {
             let count = &mut counts[entry.class];
-            match entry.fate {
-                Fate::Training(_) => count.training += 1,
-                Fate::Validation(_) => count.validation += 1,
-                Fate::Skipped(_) => count.skipped += 1,
+            match entry.assignment {
+                Assignment::Training(_) => count.training += 1,
+                Assignment::Validation(_) => count.validation += 1,
+                Assignment::Skipped(_) => count.skipped += 1,
             }
         }
         counts
     }
 
-    /// Pictures that are kept back although the same are learned from.
-    pub fn twins(&self) -> usize {
-        let learned: HashSet<&Pixels> = self.training().map(|(_, pixels)| pixels).collect();
-        self.validation().filter(|(_, pixels)| learned.contains(pixels)).count()
+    /// Number of held-out pictures that also occur in the training set.
+    pub fn duplicates(&self) -> usize {
+        let trained_on: HashSet<&Pixels> = self.training().map(|(_, pixels)| pixels).collect();
+        self.validation().filter(|(_, pixels)| trained_on.contains(pixels)).count()
     }
 
-    /// The task that they make.
-    ///
-    /// # Errors
-    /// A class with fewer than two pictures.
+    /// The pictures as a task. Fails if a class has fewer than two of them.
     pub fn task(&self) -> Result<Task<'_>> {
         if let Some(few) = self.counts().iter().find(|class| class.validation == 0) {
             return Err(Failure::usage(format!(
-                "class {} has {} that can be read; expected at least 2, one to learn from and one to judge by",
+                "class {} has {}; expected at least 2, one for training and one for validation",
                 few.name,
-                if few.training == 1 { "1 picture".to_owned() } else { format!("{} pictures", few.training) }
+                if few.training == 1 {
+                    "1 readable picture".to_owned()
+                } else {
+                    format!("{} readable pictures", few.training)
+                }
             )));
         }
         let (training, labels): (Vec<_>, Vec<_>) =

@@ -1,4 +1,4 @@
-//! What all decoders of a user's pictures share: their memory, the ground behind transparency, and what they refuse.
+//! What the picture decoders share: memory limits, the white background of transparent pictures, and errors.
 
 use std::io;
 
@@ -8,13 +8,13 @@ use crate::system::{
     number,
 };
 
-/// The most pixels of a picture: as many as the largest cameras give. What announces more would fill the memory.
+/// The most pixels of a picture, as many as the largest cameras have. A header may claim more to exhaust the memory.
 const MOST_PIXELS: u64 = 150_000_000;
 
-/// Memory for a picture of some width and height, when there is enough.
+/// Reserves the memory to decode a picture, waiting until it is free.
 pub(super) fn reserve(size: [u32; 2], memory: u64) -> Result<Reserved> {
     let [width, height] = size;
-    let found = format!("announces {width} x {height} pixels");
+    let found = format!("claims {width} x {height} pixels");
     if size.contains(&0) {
         return Err(Failure::usage(format!("{found}; expected at least one")));
     }
@@ -25,12 +25,12 @@ pub(super) fn reserve(size: [u32; 2], memory: u64) -> Result<Reserved> {
     budget::reserve(memory).ok_or_else(|| {
         let [takes, most] = [memory, budget::BYTES].map(number::bytes);
         Failure::usage(format!(
-            "{found}, which take {takes} to decode; expected at most {most}; scale the picture down"
+            "{found}, which need {takes} to decode; expected at most {most}; scale the picture down"
         ))
     })
 }
 
-/// A color with its opacity, on a white ground.
+/// Blends an RGBA color with white.
 pub(super) fn on_white(color: [u8; 4]) -> [u8; 3] {
     let [red, green, blue, opacity] = color.map(u32::from);
     [red, green, blue].map(|channel| ((channel * opacity + 255 * (255 - opacity) + 127) / 255) as u8)
@@ -40,7 +40,7 @@ pub(super) fn damaged(what: &str) -> Failure {
     Failure::usage(format!("is damaged: {}", what.trim_end().replace('\n', " ")))
 }
 
-/// What the system says is a fault of the machine; a decoder's own word for a file that is too short, of the file.
+/// An I/O error. One from the operating system is the machine's fault; one from a decoder means a damaged file.
 pub(super) fn unreadable(error: io::Error) -> Failure {
     let kind = match error.kind() {
         io::ErrorKind::UnexpectedEof => return damaged("the file ends before the picture does"),

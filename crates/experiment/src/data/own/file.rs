@@ -1,5 +1,5 @@
-//! A picture file of any size, as the 32 x 32 pixels that the network takes. `image` decodes all formats but PNG, and each
-//! decoder's leniency is made up for here: a picture is read whole or not at all.
+//! Decodes a picture file of any size into the network's 32 x 32 pixels. The `image` crate decodes all formats except PNG.
+//! Its decoders accept truncated files, so these are checked here first.
 
 use std::{
     fs::{self, File},
@@ -29,13 +29,13 @@ use crate::{
 
 const SIDE: u32 = models::INPUT[0] as u32;
 
-/// Decodes a picture, turns it as its EXIF orientation says, cuts the largest square out of its middle and resizes that.
-/// Transparency is laid on white, grey becomes red, green and blue in equal parts; of an animation the first frame counts.
+/// Decodes a picture, applies its EXIF orientation, crops the largest central square and resizes it. Transparent pixels are
+/// blended with white, and only the first frame of an animation is used.
 ///
 /// # Errors
-/// In words that follow the file's name: there is none, it is not a picture, damaged, or too large.
+/// Worded to follow the file's name: it does not exist, is not a picture, is damaged, or is too large.
 pub fn read(path: &Path) -> Result<Box<Pixels>> {
-    // A link that leads in a circle, a name that is too long: whatever keeps a path from leading to a file is its fault.
+    // A circular link or a name that is too long: all such errors are the path's fault, not the machine's.
     let metadata = fs::metadata(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Failure::usage("no such file"),
         _ => Failure::usage(format!("cannot be found: {error}")),
@@ -43,31 +43,28 @@ pub fn read(path: &Path) -> Result<Box<Pixels>> {
     if metadata.is_dir() {
         return Err(Failure::usage("is a folder; expected a picture"));
     }
-    // Opening a pipe would wait for someone to write into it.
+    // Opening a pipe would wait for a writer.
     if !metadata.is_file() {
         return Err(Failure::usage("is not a regular file; expected a picture"));
     }
     decode(BufReader::new(File::open(path).map_err(unreadable)?), metadata.len())
 }
 
-/// The same, of a file's contents and their length.
-///
-/// # Errors
-/// As for [`read`].
+/// Like [`read`], from the content and length of a file.
 pub fn decode(source: impl BufRead + Seek, length: u64) -> Result<Box<Pixels>> {
     if length == 0 {
         return Err(Failure::usage("is empty (0 bytes)"));
     }
-    // A decoder that panics over a damaged file has harmed nothing: all that it had is gone.
+    // Some decoders panic on damaged files. Their state is dropped, so unwinding is safe.
     panic::catch_unwind(panic::AssertUnwindSafe(|| {
-        let (picture, orientation) = whole(source, length)?;
+        let (picture, orientation) = decode_whole(source, length)?;
         Ok(pixels(&Upright::middle(&picture, orientation)))
     }))
-    .unwrap_or_else(|_| Err(damaged("its decoder gave up")))
+    .unwrap_or_else(|_| Err(damaged("the decoder panicked")))
 }
 
-/// The whole picture, and how it must be turned.
-fn whole(mut source: impl BufRead + Seek, length: u64) -> Result<(RgbImage, Orientation)> {
+/// The whole picture and its orientation.
+fn decode_whole(mut source: impl BufRead + Seek, length: u64) -> Result<(RgbImage, Orientation)> {
     let mut first = Vec::new();
     source.by_ref().take(64).read_to_end(&mut first).map_err(unreadable)?;
     source.rewind().map_err(unreadable)?;
@@ -77,7 +74,7 @@ fn whole(mut source: impl BufRead + Seek, length: u64) -> Result<(RgbImage, Orie
         source.take(length).read_to_end(&mut bytes).map(|_| bytes).map_err(unreadable)
     };
     if format == ImageFormat::Jpeg {
-        // What decoding takes is known after the headers, and where those end is not.
+        // The memory for decoding is known only after the headers, and these can have any length.
         let too_long = || {
             Failure::usage(format!("has {}; expected at most {}", number::bytes(length), number::bytes(budget::BYTES)))
         };
@@ -104,7 +101,7 @@ fn whole(mut source: impl BufRead + Seek, length: u64) -> Result<(RgbImage, Orie
 
 fn decoder<'a>(source: impl BufRead + Seek + 'a, format: ImageFormat) -> Result<impl ImageDecoder + 'a> {
     let mut reader = ImageReader::with_format(source, format);
-    // For what a decoder asks for beside the picture; the budget has both.
+    // Limits what a decoder allocates in addition to the picture; the budget covers both.
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(kinds::MOST_FRAME_BYTES);
     reader.limits(limits);
@@ -115,7 +112,7 @@ fn decoded(mut decoder: impl ImageDecoder) -> Result<(RgbImage, Orientation)> {
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let picture = match DynamicImage::from_decoder(decoder).map_err(undecodable)? {
         DynamicImage::ImageRgba8(picture) => {
-            // In place: a copy would not fit the budget.
+            // In place, because a copy would exceed the budget.
             let (width, height) = picture.dimensions();
             let mut pixels = picture.into_raw();
             for pixel in 0..pixels.len() / 4 {
@@ -129,19 +126,19 @@ fn decoded(mut decoder: impl ImageDecoder) -> Result<(RgbImage, Orientation)> {
     Ok((picture, orientation))
 }
 
-/// The middle square of a picture as it is meant to be seen, read where the picture is.
+/// A view of the central square of a picture, upright.
 struct Upright<'a> {
     picture: &'a RgbImage,
-    /// Whether columns and rows change places, then whether columns and rows run backwards.
+    /// Whether rows and columns are swapped; then whether columns and rows are reversed.
     swapped: bool,
-    backwards: [bool; 2],
+    reversed: [bool; 2],
     corner: [u32; 2],
     side: u32,
 }
 
 impl<'a> Upright<'a> {
     fn middle(picture: &'a RgbImage, orientation: Orientation) -> Self {
-        let (swapped, backwards) = match orientation {
+        let (swapped, reversed) = match orientation {
             Orientation::NoTransforms => (false, [false, false]),
             Orientation::Rotate90 => (true, [false, true]),
             Orientation::Rotate180 => (false, [true, true]),
@@ -154,7 +151,7 @@ impl<'a> Upright<'a> {
         let (width, height) = picture.dimensions();
         let side = width.min(height);
         let [width, height] = if swapped { [height, width] } else { [width, height] };
-        Upright { picture, swapped, backwards, corner: [(width - side) / 2, (height - side) / 2], side }
+        Upright { picture, swapped, reversed, corner: [(width - side) / 2, (height - side) / 2], side }
     }
 }
 
@@ -168,15 +165,15 @@ impl GenericImageView for Upright<'_> {
     fn get_pixel(&self, x: u32, y: u32) -> Rgb<u8> {
         let [x, y] = [x + self.corner[0], y + self.corner[1]];
         let [x, y] = if self.swapped { [y, x] } else { [x, y] };
-        let x = if self.backwards[0] { self.picture.width() - 1 - x } else { x };
-        let y = if self.backwards[1] { self.picture.height() - 1 - y } else { y };
+        let x = if self.reversed[0] { self.picture.width() - 1 - x } else { x };
+        let y = if self.reversed[1] { self.picture.height() - 1 - y } else { y };
         *self.picture.get_pixel(x, y)
     }
 }
 
-/// A square, small.
+/// Resizes a square to the network's input.
 fn pixels(square: &Upright) -> Box<Pixels> {
-    // Catmull and Rom's cubic, as wide as the reduction asks for: sharp, and without a system's sine, as Lanczos's has.
+    // Catmull-Rom is sharp, and unlike Lanczos it needs no sine, whose bits depend on the platform.
     let small = imageops::resize(square, SIDE, SIDE, imageops::FilterType::CatmullRom);
     let plane = (SIDE * SIDE) as usize;
     let mut pixels = Box::new([0; _]);
@@ -192,7 +189,7 @@ fn undecodable(error: ImageError) -> Failure {
     match error {
         ImageError::IoError(error) => unreadable(error),
         ImageError::Limits(_) => Failure::usage(format!(
-            "has a frame that takes more than {} to decode; scale the picture down",
+            "has a frame that needs more than {} to decode; scale the picture down",
             number::bytes(kinds::MOST_FRAME_BYTES)
         )),
         error => damaged(&error.to_string()),

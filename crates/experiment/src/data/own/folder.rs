@@ -1,4 +1,4 @@
-//! A folder of class folders: which classes there are, and the files of each.
+//! Lists the classes of a folder of class folders, and the files of each.
 
 use std::{
     ffi::OsStr,
@@ -15,10 +15,10 @@ use crate::system::{
     path_text,
 };
 
-/// The most classes, for which a confusion matrix still is a page.
+/// The most classes: a confusion matrix of 1000 classes still fits a page.
 const MOST_CLASSES: usize = 1000;
 
-/// What systems and programs leave in folders, beside what is hidden by a dot.
+/// Files and folders that systems and programs leave behind, in addition to dotfiles.
 const LEFT_BY_SYSTEMS: [&str; 12] = [
     "__MACOSX",
     "__pycache__",
@@ -34,36 +34,33 @@ const LEFT_BY_SYSTEMS: [&str; 12] = [
     "Icon\r",
 ];
 
-/// The usual names of the parts of a data set that somebody has divided.
-const PARTS: [&str; 9] = ["train", "training", "val", "valid", "validation", "dev", "eval", "test", "testing"];
+/// The usual folder names of a data set that is already split.
+const SPLIT_NAMES: [&str; 9] = ["train", "training", "val", "valid", "validation", "dev", "eval", "test", "testing"];
 
-/// A class: its name is its folder's.
+/// A class, named after its folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Class {
-    /// The name, in Unicode's composed form.
+    /// Normalized to Unicode's composed form (NFC).
     pub name: String,
-    /// What the folder holds, sorted by name; whether they are pictures shows when they are read.
+    /// All files, sorted by name. Whether they are pictures is known only after decoding.
     pub files: Vec<PathBuf>,
 }
 
-/// The classes of a folder, and what in it belongs to none.
+/// A folder's classes and its other content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Folder {
     /// The classes, sorted by name.
     pub classes: Vec<Class>,
-    /// How many files lie beside the class folders.
-    pub beside: usize,
-    /// Folders that this program has written.
+    /// Number of files outside the class folders.
+    pub stray_files: usize,
+    /// Run and sweep folders of this program, which are not classes.
     pub outputs: Vec<PathBuf>,
 }
 
-/// Looks into a folder. Hidden entries (`.git`, `.DS_Store`), those of systems and this program's outputs are left out,
-/// links are followed, and the order does not depend on the file system.
-///
-/// # Errors
-/// No folder, fewer than two class folders, names that cannot be told apart; a system that refuses.
+/// Lists a folder. Hidden entries (`.git`, `.DS_Store`), system files and this program's outputs are ignored; links are
+/// followed. The order does not depend on the file system.
 pub fn open(folder: &Path) -> Result<Folder> {
-    let expected = "expected a folder with a folder of pictures for each class";
+    let expected = "expected one folder of pictures per class";
     let wrong = |what: String| Failure::usage(format!("{}: {what}", path_text::printable(folder)));
     if !folder.exists() {
         return Err(wrong(format!("no such folder; {expected}")));
@@ -75,16 +72,16 @@ pub fn open(folder: &Path) -> Result<Folder> {
     let (outputs, folders): (Vec<_>, Vec<_>) = folders.into_iter().partition(|path| is_output(path));
     let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     match folders.len() {
-        0 => return Err(wrong(format!("has no folders in it, and {}; {expected}", count(files.len(), "file")))),
+        0 => return Err(wrong(format!("has no folders and {}; {expected}", count(files.len(), "file")))),
         1 => {
             let only = name(&folders[0])?;
             let hint = match entries(&folders[0])?.iter().any(|path| path.is_dir()) {
                 true => {
-                    format!("; that has folders in it: is it {} that you mean?", path_text::printable(&folders[0]))
+                    format!("; it contains folders itself: did you mean {}?", path_text::printable(&folders[0]))
                 }
                 false => String::new(),
             };
-            return Err(wrong(format!("has one class folder, {only}; expected two or more, to tell apart{hint}")));
+            return Err(wrong(format!("has one class folder, {only}; expected at least two{hint}")));
         }
         2..=MOST_CLASSES => {}
         more => return Err(wrong(format!("has {more} class folders; expected at most {MOST_CLASSES}"))),
@@ -92,46 +89,45 @@ pub fn open(folder: &Path) -> Result<Folder> {
     let mut classes: Vec<Class> = Vec::new();
     for path in &folders {
         let name = name(path)?;
-        if let Some(twin) = classes.iter().find(|class| same_word(&class.name, &name)) {
-            return Err(wrong(match twin.name == name {
-                true => format!("has two class folders named {name:?}, in different Unicode forms: join them"),
-                false => format!("has class folders {:?} and {name:?}: rename or join them", twin.name),
+        if let Some(other) = classes.iter().find(|class| is_same_word(&class.name, &name)) {
+            return Err(wrong(match other.name == name {
+                true => format!("has two class folders named {name:?}, in different Unicode forms; merge them"),
+                false => format!("has class folders {:?} and {name:?}; rename or merge them", other.name),
             }));
         }
         classes.push(Class { name, files: entries(path)? });
     }
     if let Some(empty) = classes.iter().find(|class| class.files.is_empty()) {
-        return Err(wrong(format!("class folder {} is empty; remove it, or put pictures into it", empty.name)));
+        return Err(wrong(format!("class folder {} is empty; remove it or add pictures", empty.name)));
     }
     if let Some(nested) = classes.iter().find(|class| class.files.iter().all(|path| path.is_dir())) {
-        let is_part = |class: &Class| PARTS.contains(&class.name.to_lowercase().as_str());
+        let is_part = |class: &Class| SPLIT_NAMES.contains(&class.name.to_lowercase().as_str());
         let first = folders.iter().find(|path| name(path).is_ok_and(|name| name.to_lowercase().starts_with("train")));
         return Err(wrong(match first {
             Some(first) if classes.iter().all(is_part) => format!(
-                "is divided into {}, each with class folders; name one of them: thawline adapt {}, which itself keeps some \
-                 pictures back to judge by",
+                "is already split into {}; name one of these: `thawline adapt {}` holds out validation pictures itself",
                 listed(&classes.iter().map(|class| class.name.as_str()).collect::<Vec<_>>()),
                 path_text::argument(first)
             ),
-            _ => format!("class folder {} has only folders in it; move its pictures into it", nested.name),
+            _ => format!("class folder {} contains only folders; move its pictures up into it", nested.name),
         }));
     }
-    Ok(Folder { classes, beside: files.len(), outputs })
+    Ok(Folder { classes, stray_files: files.len(), outputs })
 }
 
-/// What is in a folder and not hidden, sorted.
+/// The entries of a folder that are not ignored, sorted.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     let refused = |error: io::Error| {
         let kind = if error.kind() == io::ErrorKind::PermissionDenied { Kind::Usage } else { Kind::Environment };
         Failure::new(kind, format!("{}: cannot be read: {error}", path_text::printable(folder)))
     };
-    let is_left_out = |name: &OsStr| {
+    let is_ignored = |name: &OsStr| {
         name.as_encoded_bytes().starts_with(b".") || LEFT_BY_SYSTEMS.iter().any(|left| name.eq_ignore_ascii_case(left))
     };
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder).map_err(refused)? {
         let entry = entry.map_err(refused)?;
-        if !is_left_out(&entry.file_name()) {
+        if !is_ignored(&entry.file_name()) {
             paths.push(entry.path());
         }
     }
@@ -139,7 +135,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Whether a folder is of a run or a sweep, or has such folders in it: the default `runs`, when the pictures are here.
+/// Whether this is a run or sweep folder, or contains one like the default folder `runs`.
 fn is_output(folder: &Path) -> bool {
     let is_one = |folder: &Path| ["environment.json", "sweep.json"].iter().any(|file| folder.join(file).is_file());
     let mut inside = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -154,8 +150,8 @@ fn name(folder: &Path) -> Result<String> {
     }
 }
 
-/// Whether a reader would take two names for one.
-fn same_word(a: &str, b: &str) -> bool {
+/// Whether two names differ only in case or spaces.
+fn is_same_word(a: &str, b: &str) -> bool {
     a.trim().to_lowercase() == b.trim().to_lowercase()
 }
 
@@ -176,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn classes_and_files_come_sorted_and_hidden_ones_not_at_all() {
+    fn classes_and_files_are_sorted_and_hidden_ones_ignored() {
         let folder = made(&["dog", "cat", ".git", "cat/2.png", "cat/10.png", "cat/.x.png", "dog/1.png", "readme.txt"]);
         let found = open(folder.path()).unwrap();
         let names = |class: &Class| -> Vec<String> {
@@ -184,18 +180,18 @@ mod tests {
         };
         assert_eq!(found.classes.iter().map(|class| class.name.as_str()).collect::<Vec<_>>(), ["cat", "dog"]);
         assert_eq!(names(&found.classes[0]), ["10.png", "2.png"]);
-        assert_eq!(found.beside, 1);
+        assert_eq!(found.stray_files, 1);
     }
 
     #[test]
-    fn what_is_no_folder_of_class_folders_is_refused() {
+    fn anything_but_a_folder_of_class_folders_is_refused() {
         for (paths, words) in [
-            (&[][..], "has no folders in it, and 0 files"),
-            (&["1.png", "2.png"], "has no folders in it, and 2 files"),
-            (&["cat", "cat/1.png"], "has one class folder, cat; expected two or more"),
+            (&[][..], "has no folders and 0 files"),
+            (&["1.png", "2.png"], "has no folders and 2 files"),
+            (&["cat", "cat/1.png"], "has one class folder, cat; expected at least two"),
             (
                 &["pets", "pets/cat", "pets/dog"],
-                "has one class folder, pets; expected two or more, to tell apart; that has",
+                "has one class folder, pets; expected at least two; it contains folders itself",
             ),
             (&["cat", "cat/1.png", "dog"], "class folder dog is empty"),
             (
@@ -205,9 +201,9 @@ mod tests {
             (&["cat\n", "cat\n/1.png", "dog", "dog/1.png"], "\"cat\\n\": its name has a control character; rename it"),
             (
                 &["train", "val", "train/cat", "train/dog", "val/cat", "val/dog"],
-                "is divided into train, val, each with class folders; name one of them: thawline adapt ",
+                "is already split into train, val; name one of these: `thawline adapt ",
             ),
-            (&["cat", "cat/tabby", "dog", "dog/1.png"], "class folder cat has only folders in it"),
+            (&["cat", "cat/tabby", "dog", "dog/1.png"], "class folder cat contains only folders"),
             (
                 &["caf\u{e9}", "caf\u{e9}/1.png", "cafe\u{301}", "cafe\u{301}/1.png"],
                 "has two class folders named \"caf\u{e9}\", in different Unicode forms",
@@ -215,7 +211,7 @@ mod tests {
             (&["cat", "cat/1.png", "Cat", "Cat/1.png"], "has class folders \"Cat\" and \"cat\""),
         ] {
             let folder = made(paths);
-            // A file system that knows no case or one Unicode form has one folder for two names.
+            // A file system that ignores case or normalizes Unicode has one folder for both names.
             if (words.contains("\"Cat\"") || words.contains("Unicode"))
                 && fs::read_dir(folder.path()).unwrap().count() < 2
             {

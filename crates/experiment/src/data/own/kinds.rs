@@ -1,4 +1,4 @@
-//! What kind of file it is, by its first bytes, and whether files of the simpler kinds are whole.
+//! Detects the format of a file by its first bytes, and checks that GIF and WebP files are complete.
 
 use std::io::{self, BufRead, Read, Seek};
 
@@ -7,17 +7,17 @@ use image::ImageFormat;
 use super::decoding::{damaged, unreadable};
 use crate::system::failure::{Failure, Result};
 
-/// The formats that are read, whatever a file's name is.
+/// The supported formats. File names are ignored.
 const FORMATS: [ImageFormat; 5] =
     [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP, ImageFormat::Bmp, ImageFormat::Gif];
 
-/// The most memory for a frame of a GIF that is not as large as its screen.
+/// The most memory for a GIF frame that is smaller than its canvas.
 pub const MOST_FRAME_BYTES: u64 = 100_000_000;
 
 const CONVERT: &str = "which is not supported; convert it to JPEG or PNG";
 const NOT_A_PICTURE: &str = "not a picture";
 
-/// What else is found among pictures: where its mark is, what it is, and what to do.
+/// Other files found among pictures: position of the magic bytes, the bytes, what the file is, and what to do.
 const OTHERS: [(usize, &[u8], &str, &str); 25] = [
     (0, b"II*\0", "a TIFF file", CONVERT),
     (0, b"MM\0*", "a TIFF file", CONVERT),
@@ -40,16 +40,13 @@ const OTHERS: [(usize, &[u8], &str, &str); 25] = [
     (0, b"P6", "a PPM file", CONVERT),
     (0, b"<svg", "an SVG file", CONVERT),
     (0, b"<", "an HTML or XML file", NOT_A_PICTURE),
-    (0, b"version https://git-lfs", "a pointer of Git LFS", "not the picture itself; get it with `git lfs pull`"),
-    (0, b"\0\x05\x16\x07", "a file with macOS's notes on another", NOT_A_PICTURE),
+    (0, b"version https://git-lfs", "a Git LFS pointer", "not the picture itself; get it with `git lfs pull`"),
+    (0, b"\0\x05\x16\x07", "a macOS metadata file", NOT_A_PICTURE),
     (0, b"\xd0\xcf\x11\xe0", "a Windows or Office file", NOT_A_PICTURE),
     (0, b"PK\x03\x04", "a zip file", "not a picture; unpack it"),
 ];
 
-/// The format of a file that begins so.
-///
-/// # Errors
-/// If it is another's; in words that follow the file's name.
+/// The format of a file with these first bytes. The error is worded to follow the file's name.
 pub fn format(first: &[u8]) -> Result<ImageFormat> {
     if let Some(format) = image::guess_format(first).ok().filter(|format| FORMATS.contains(format)) {
         return Ok(format);
@@ -63,10 +60,7 @@ pub fn format(first: &[u8]) -> Result<ImageFormat> {
     Err(Failure::usage(what))
 }
 
-/// Whether all blocks of a GIF are there, and a WebP is as long as it says. A BMP's pixels end it.
-///
-/// # Errors
-/// If not.
+/// Checks that a GIF has all its blocks and a WebP its full length. A truncated BMP fails in its decoder.
 pub fn check(format: ImageFormat, source: &mut (impl BufRead + Seek), length: u64) -> Result<()> {
     match format {
         ImageFormat::Gif => gif(source).map_err(unreadable),
@@ -89,19 +83,19 @@ fn read<const N: usize>(source: &mut impl Read) -> io::Result<[u8; N]> {
     source.read_exact(&mut bytes).map(|()| bytes)
 }
 
-/// Walks over the blocks of a GIF.
+/// Walks through the blocks of a GIF.
 fn gif(source: &mut (impl BufRead + Seek)) -> io::Result<()> {
     let color_table = |flags: u8| if flags & 0x80 == 0 { 0 } else { 6 << (flags & 7) };
     let screen: [u8; 13] = read(source)?;
     source.seek_relative(color_table(screen[10]))?;
     let mut frames = 0;
     loop {
-        // Some files lack the end marker and nothing else.
+        // Some complete files lack only the end marker.
         if frames > 0 && source.fill_buf()?.is_empty() {
             return Ok(());
         }
         match read(source)? {
-            // An extension, whose label says nothing about its length.
+            // An extension; skip its label.
             [0x21] => source.seek_relative(1)?,
             [0x2c] => {
                 let frame: [u8; 9] = read(source)?;
@@ -120,12 +114,12 @@ fn gif(source: &mut (impl BufRead + Seek)) -> io::Result<()> {
     }
 }
 
-/// What decoders take besides the picture itself, in bytes.
+/// Bytes that a decoder allocates in addition to the picture.
 pub fn more_memory(format: ImageFormat, first: &[u8], [width, height]: [u32; 2], length: u64) -> u64 {
     let pixels = u64::from(width) * u64::from(height);
     match (format, first.get(12..16), first.get(20)) {
         (ImageFormat::Gif, ..) => MOST_FRAME_BYTES,
-        // Planes of luma and chroma; RGBA; planes, RGBA and opacity; in animations a canvas and frames as well.
+        // VP8: luma and chroma planes. VP8L: RGBA. Extended: planes, RGBA and alpha; animated also a canvas and frames.
         (ImageFormat::WebP, Some(b"VP8 "), _) => length.saturating_mul(2) + 2 * pixels,
         (ImageFormat::WebP, Some(b"VP8L"), _) => length.saturating_mul(2) + 5 * pixels,
         (ImageFormat::WebP, _, Some(flags)) if flags & 2 > 0 => length.saturating_mul(2) + 15 * pixels,

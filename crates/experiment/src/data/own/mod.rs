@@ -1,7 +1,7 @@
-//! A user's own pictures: files of any size in usual formats, made what the network takes.
+//! Your own pictures: files of any size in common formats, scaled to the network's input.
 //!
-//! [`mod@file`] decodes one, [`folder`] finds those of a folder of class folders, [`split`] decides which of them are learned
-//! from, and a [`collection`] is all of them, read.
+//! [`mod@file`] decodes a file, [`folder`] lists a folder of class folders, [`split`] chooses the held-out pictures, and a
+//! [`collection`] is all of them, decoded.
 
 mod budget;
 pub mod collection;
@@ -22,8 +22,8 @@ use thawline_tensor::{
 
 use crate::{models, record::run::Pixels, system::failure::Result};
 
-/// Reads files in parallel, and says of each, in their order, what became of it. `stop` is asked before each file;
-/// where it is true, the rest is left out.
+/// Decodes files in parallel; the results are in the order of the paths. Once `stop` returns true, the remaining files
+/// are `None`.
 pub fn read_all<P: AsRef<std::path::Path> + Sync>(
     paths: &[P],
     stop: impl Fn() -> bool + Send + Sync,
@@ -37,7 +37,7 @@ pub fn read_all<P: AsRef<std::path::Path> + Sync>(
     read
 }
 
-/// Pictures and the numbers of their classes, to train with or to be judged on.
+/// Pictures and their classes as examples for a network.
 pub fn examples<'a>(pictures: Vec<&'a Pixels>, labels: Vec<u32>) -> Examples<'a> {
     Examples::new(Pictures { pictures, shape: Shape::from(models::INPUT) }, labels)
 }

@@ -1,5 +1,5 @@
-//! PNG, row by row, with both of its checksums. `image` checks one of them, unpacks color profiles, and stops at the pixels,
-//! although the orientation may come after them.
+//! Decodes PNG row by row and checks both checksums. The `image` crate checks only one, unpacks color profiles, and stops
+//! after the pixels although the orientation may follow them.
 
 use std::io::{BufRead, Seek};
 
@@ -9,13 +9,10 @@ use png::{BitDepth, ColorType, Decoder, DecodingError, Limits, Transformations};
 use super::decoding::{damaged, on_white, reserve, unreadable};
 use crate::system::failure::{Failure, Result};
 
-/// The most memory for a row, and for chunks other than pixels.
+/// The most memory for one row, and for chunks other than pixels.
 const MOST_BYTES: usize = 64 << 20;
 
 /// Decodes a picture up to its end marker.
-///
-/// # Errors
-/// As for [`super::file::read`].
 pub fn decode(source: impl BufRead + Seek) -> Result<(RgbImage, Orientation)> {
     let mut decoder = Decoder::new_with_limits(source, Limits { bytes: MOST_BYTES });
     decoder.ignore_checksums(false);
@@ -29,7 +26,7 @@ pub fn decode(source: impl BufRead + Seek) -> Result<(RgbImage, Orientation)> {
     let sample_bytes = if depth == BitDepth::Sixteen { 2 } else { 1 };
     let row_bytes = width as usize * channels * sample_bytes;
     let interlaced = reader.info().interlaced;
-    // The rows of an interlaced picture come in no order of use.
+    // An interlaced picture must be decoded as a whole.
     let rows = if interlaced { u64::from(height) } else { 4 };
     let _reserved = reserve([width, height], 3 * u64::from(width) * u64::from(height) + rows * row_bytes as u64)?;
 

@@ -1,10 +1,15 @@
-//! Weights for PyTorch and for Keras, and back.
+//! Converts weights to and from PyTorch's and Keras's names and layouts.
 //!
-//! PyTorch's `state_dict` has `conv2d_1.weight` where we have `conv2d_1/kernel`. Its convolutions are outputs x inputs x
-//! height x width; ours, like Keras's, are height x width x inputs x outputs. Its dense layers are outputs x inputs; ours
-//! are inputs x outputs. A flattened image lists its channels one after the other in PyTorch, and its pixels here. So every
-//! tensor over the elements of a flattened image is reordered, up to the layer that mixes them. Keras's names and layouts
-//! are ours.
+//! Keras's names and layouts are this program's own. PyTorch differs:
+//!
+//! | | here | PyTorch |
+//! |---|---|---|
+//! | names | `conv2d_1/kernel` | `conv2d_1.weight` |
+//! | convolution kernels | height, width, inputs, outputs | outputs, inputs, height, width |
+//! | dense kernels | inputs, outputs | outputs, inputs |
+//! | a flattened image | pixel by pixel | channel by channel |
+//!
+//! Because of the last row, all tensors over the elements of a flattened image are reordered, up to the next dense layer.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -25,7 +30,7 @@ use crate::{
 
 pub mod pytorch;
 
-/// Whose names and layouts a file has.
+/// The framework whose names and layouts a file has. The variants' comments are part of `--help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Framework {
@@ -35,19 +40,16 @@ pub enum Framework {
     Keras,
 }
 
-/// A parameter in another framework.
+/// A parameter as another framework stores it.
 struct Foreign {
     name: String,
     dims: Vec<usize>,
-    /// For each of its values in order, the place of the value in ours.
+    /// For each of its values, the index of that value here.
     order: Vec<usize>,
 }
 
 impl Framework {
-    /// Whose names a file has.
-    ///
-    /// # Errors
-    /// If it has neither's.
+    /// The framework whose names a file has.
     pub fn of(file: &TensorFile) -> Result<Framework> {
         let names = file.names();
         let has = |ends: &[&str]| names.iter().any(|name| ends.iter().any(|end| stem(name).ends_with(end)));
@@ -62,7 +64,7 @@ impl Framework {
     }
 }
 
-/// Where a framework keeps each parameter of a network, in the network's order.
+/// How the framework stores each parameter of a network, in the network's order.
 fn places(network: &Network, architecture: &Architecture, framework: Framework) -> Result<Vec<Foreign>> {
     let images = flattened_images(architecture, network.output().size());
     if framework == Framework::Torch
@@ -71,8 +73,8 @@ fn places(network: &Network, architecture: &Architecture, framework: Framework) 
         && channels > 1
     {
         return Err(Failure::usage(format!(
-            "PyTorch cannot express this network: its outputs are a flattened image ({}), which PyTorch lists in another \
-             order than the classes; end the network with a Dense layer",
+            "PyTorch cannot represent this network: its outputs are a flattened image ({}), which PyTorch orders differently \
+             from the classes; end the network with a Dense layer",
             dimensions(&image)
         )));
     }
@@ -87,7 +89,7 @@ fn place(name: &str, param: &Param, framework: Framework, images: &HashMap<Strin
             return Ok(Foreign { name: name.to_owned(), dims: dims.to_vec(), order: (0..param.value.len()).collect() });
         }
     };
-    // PyTorch's order of the features that come into the layer.
+    // PyTorch's order of the layer's input features.
     let features = |len: usize| -> Vec<usize> {
         let [height, width, channels] = images.get(layer).copied().unwrap_or([len, 1, 1]);
         let pixels = height * width;
@@ -116,15 +118,15 @@ fn place(name: &str, param: &Param, framework: Framework, images: &HashMap<Strin
     Ok(Foreign { name: format!("{layer}.{param}"), dims, order })
 }
 
-/// The images that reach layers flattened, their elements in order.
+/// The shapes of flattened images that are inputs of layers or the network's output.
 struct FlattenedImages {
-    /// By the name of the layer whose input it is.
+    /// By the name of the layer.
     inputs: HashMap<String, [usize; 3]>,
-    /// Where it is the network's output.
+    /// That of the network's output.
     outputs: Option<[usize; 3]>,
 }
 
-/// Follows an image from `Flatten` through the layers that keep its elements apart to the one that mixes them.
+/// Follows flattened images from `Flatten` through elementwise layers up to the next `Dense`.
 fn flattened_images(architecture: &Architecture, classes: usize) -> FlattenedImages {
     let mut images = FlattenedImages { inputs: HashMap::new(), outputs: None };
     for (layer, input) in architecture.layers().iter().zip(inputs(architecture, classes)) {
@@ -134,14 +136,14 @@ fn flattened_images(architecture: &Architecture, classes: usize) -> FlattenedIma
         match layer {
             Layer::Flatten { .. } => images.outputs = input.as_image().or(images.outputs),
             Layer::Dense { .. } => images.outputs = None,
-            // What else takes a vector keeps its elements apart.
+            // All other layers that take a vector are elementwise.
             _ => {}
         }
     }
     images
 }
 
-/// The shapes of the layers' inputs, of a network that can be built.
+/// The input shape of each layer.
 fn inputs(architecture: &Architecture, classes: usize) -> Vec<Shape> {
     let mut shape = Some(Shape::from(INPUT));
     let layers = architecture.layers();
@@ -153,10 +155,7 @@ fn inputs(architecture: &Architecture, classes: usize) -> Vec<Shape> {
     inputs.collect()
 }
 
-/// The whole file for a framework; softmax is not part of the network, so it gives logits there too.
-///
-/// # Errors
-/// A network that the framework cannot express.
+/// The bytes of a weights file for a framework. The network outputs logits there too, since softmax is not part of it.
 pub fn export(network: &Network, architecture: &Architecture, framework: Framework) -> Result<Vec<u8>> {
     let tensors: Vec<(Foreign, Vec<f32>)> = places(network, architecture, framework)?
         .into_iter()
@@ -171,11 +170,8 @@ pub fn export(network: &Network, architecture: &Architecture, framework: Framewo
     tensor_file::to_foreign_bytes(tensors, (framework == Framework::Torch).then_some(("format", "pt")))
 }
 
-/// Fills a network with the weights of a framework's file. The file's names may all have one prefix, such as the `module.`
-/// of `DataParallel`, which is returned.
-///
-/// # Errors
-/// If the file's tensors are not exactly this network's.
+/// Fills a network with the weights of a framework's file, which must hold exactly this network's tensors. All names may
+/// share a prefix, such as `module.` from `DataParallel`, which is returned.
 pub fn import(
     network: &mut Network,
     architecture: &Architecture,
@@ -188,7 +184,7 @@ pub fn import(
     let found: Vec<Option<&str>> =
         places.iter().map(|place| names.get(format!("{prefix}{}", place.name).as_str()).copied()).collect();
     let taken: HashSet<&str> = found.iter().flatten().copied().collect();
-    // PyTorch counts the batches of a normalization; nothing here does.
+    // PyTorch also stores a batch counter for batch normalization, which has no counterpart here.
     let is_left = |name: &&str| !taken.contains(name) && !name.ends_with(".num_batches_tracked");
     let left: Vec<&str> = file.names().into_iter().filter(is_left).collect();
 
@@ -208,7 +204,7 @@ pub fn import(
     });
     let first = missing.first().map(|place| missing_fault(place, file, &misplaced));
     let others = missing.iter().skip(1).map(|place| format!("tensor {} is missing", place.name));
-    let left_over = left.iter().map(|name| format!("tensor {name} belongs to no layer"));
+    let left_over = left.iter().map(|name| format!("tensor {name} is not part of the network"));
     let faults: Vec<String> = first.into_iter().chain(others).chain(faults).chain(left_over).collect();
     match tensor_file::first_of(&faults) {
         None => Ok(prefix.to_owned()),
@@ -217,12 +213,12 @@ pub fn import(
     }
 }
 
-/// A tensor's name without what TensorFlow adds to it.
+/// A tensor's name without TensorFlow's suffix.
 fn stem(name: &str) -> &str {
     name.strip_suffix(":0").unwrap_or(name)
 }
 
-/// What precedes the name of every parameter in a file; nothing if no such prefix makes the names fit.
+/// The prefix of all parameter names in a file; empty if no prefix makes the names match.
 fn prefix<'a>(places: &[Foreign], names: &BTreeMap<&'a str, &'a str>) -> &'a str {
     let Some(first) = places.first() else { return "" };
     let fits = |prefix: &str| places.iter().all(|place| names.contains_key(format!("{prefix}{}", place.name).as_str()));
@@ -233,10 +229,10 @@ fn prefix<'a>(places: &[Foreign], names: &BTreeMap<&'a str, &'a str>) -> &'a str
         .unwrap_or("")
 }
 
-/// The fault of a tensor that is not in the file, with the one of those out of place that it may be.
+/// Describes a missing tensor, with the unexpected tensor that is most likely it.
 fn missing_fault(place: &Foreign, file: &TensorFile, misplaced: &[&str]) -> String {
     let fault = format!("tensor {} ({}) is missing", place.name, dimensions(&place.dims));
-    // More names than any network has, and quick to compare.
+    // Enough names for any network, and still quick to compare.
     let comparable = misplaced.iter().take(1000).filter(|name| name.len() < 200);
     let nearest = comparable.min_by_key(|name| {
         let other_shape = file.shape(name).is_none_or(|shape| shape != place.dims);
@@ -244,10 +240,10 @@ fn missing_fault(place: &Foreign, file: &TensorFile, misplaced: &[&str]) -> Stri
     });
     let Some(nearest) = nearest else { return fault };
     let shape = dimensions(&file.shape(nearest).unwrap_or_default());
-    format!("{fault}; the nearest is {nearest} ({shape}): rename it, or name the layer like that in a file for --model")
+    format!("{fault}; the nearest is {nearest} ({shape}): rename it, or give the layer this name in a file for --model")
 }
 
-/// The file's own names.
+/// Lists the file's tensors.
 fn listing(file: &TensorFile) -> String {
     const SHOWN: usize = 12;
     let names = file.names();

@@ -1,5 +1,5 @@
-//! A network as PyTorch code, whose modules have the layers' names. PyTorch's own defaults are other than Keras's, so every
-//! argument that matters is written out.
+//! Writes a network as PyTorch code, whose modules have the layers' names. Arguments are written out where PyTorch's
+//! defaults differ from Keras's.
 
 use thawline_tensor::{Shape, kernels::pool::PoolShape};
 
@@ -9,7 +9,7 @@ use crate::models::{
     layers::{Activation, Padding},
 };
 
-/// Python that builds the network as `model`, and loads the weights of a file.
+/// Python code that builds the network as `model` and loads the weights of a file.
 pub fn code(architecture: &Architecture, classes: usize, file: &str) -> String {
     let layers = architecture.layers();
     let modules = layers.iter().zip(inputs(architecture, classes)).flat_map(|(layer, input)| {
@@ -19,7 +19,7 @@ pub fn code(architecture: &Architecture, classes: usize, file: &str) -> String {
     });
     let modules: String = modules.collect();
     format!(
-        "# Takes N x 3 x 32 x 32 RGB pixels from 0 to 1, gives logits.\n\
+        "# Takes N x 3 x 32 x 32 RGB pixels from 0 to 1, returns logits.\n\
          from collections import OrderedDict\n\
          from safetensors.torch import load_file\n\
          from torch import nn\n\n\
@@ -30,12 +30,12 @@ pub fn code(architecture: &Architecture, classes: usize, file: &str) -> String {
     )
 }
 
-/// A text in quotation marks: JSON's are Python's.
+/// A Python string literal: JSON's quoting is valid Python.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// The modules that do a layer's work, each with its name.
+/// The modules of a layer, each with its name.
 fn modules(layer: &Layer, input: &Shape, classes: usize) -> Vec<(String, String)> {
     let name = layer.name().to_owned();
     let channels = input.dims().last().copied().unwrap_or_default();
@@ -50,7 +50,7 @@ fn modules(layer: &Layer, input: &Shape, classes: usize) -> Vec<(String, String)
                     conv(format!(", padding=[{top}, {left}]"))
                 }
                 border => {
-                    // PyTorch pads both sides alike. A layer's name has no '/', so this is no other layer's.
+                    // PyTorch's own padding is symmetric. No layer's name contains '/', so this name is free.
                     return vec![
                         (format!("{name}/pad"), format!("nn.ZeroPad2d({border:?})")),
                         (name, conv(String::new())),
@@ -80,8 +80,7 @@ fn modules(layer: &Layer, input: &Shape, classes: usize) -> Vec<(String, String)
     vec![(name, module)]
 }
 
-/// Columns left and right, rows above and below an image that windows reach over. A convolution's are those of a pooling
-/// with its kernel.
+/// Padding of an image: columns left and right, rows above and below. A convolution pads like a pooling of its kernel size.
 fn border(input: &Shape, window: [usize; 2], stride: [usize; 2], padding: Padding) -> [usize; 4] {
     let shape = input.as_image().and_then(|image| PoolShape::new(image, window, stride, padding.into()).ok());
     shape.map_or([0; 4], |s| {

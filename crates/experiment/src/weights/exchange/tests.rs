@@ -6,7 +6,7 @@ use crate::models::{
     layers::{Activation, Padding},
 };
 
-/// Numbers that look random, the same in every run.
+/// A small random number generator with fixed results.
 struct Dice(u64);
 
 impl Dice {
@@ -25,7 +25,7 @@ impl Dice {
     }
 }
 
-/// A network of any of the format's layers that fit one after the other, and its number of outputs.
+/// A random network of layers of all types that can follow each other, and its number of outputs.
 fn random_layers(dice: &mut Dice) -> (Vec<Layer>, usize) {
     let mut shape = Shape::from(INPUT);
     let mut layers = Vec::new();
@@ -62,8 +62,8 @@ fn random_layers(dice: &mut Dice) -> (Vec<Layer>, usize) {
     (layers, shape.size())
 }
 
-/// The logits by the definitions, in f64, from a framework's file. Images are channels first for PyTorch, channels last
-/// for Keras; `Flatten` moves nothing.
+/// Computes the logits in f64 from a framework's file, straight from the definitions. Images are channels-first for
+/// PyTorch and channels-last for Keras, so `Flatten` moves nothing.
 fn reference(layers: &[Layer], file: &TensorFile, framework: Framework, pixels: &[f32]) -> Vec<f64> {
     let torch = framework == Framework::Torch;
     let at = |[h, w, c]: [usize; 3], y: usize, x: usize, channel: usize| {
@@ -83,7 +83,7 @@ fn reference(layers: &[Layer], file: &TensorFile, framework: Framework, pixels: 
         let output = layer.output(&shape, 0).unwrap();
         let image = shape.as_image().unwrap_or([1, 1, x.len()]);
         let mut y = vec![0.0; output.size()];
-        // Every element of each window, with the output it belongs to.
+        // Visits every element of each window, with the output it belongs to.
         let windows = |size: [usize; 2],
                        stride: [usize; 2],
                        padding,
@@ -165,7 +165,7 @@ fn reference(layers: &[Layer], file: &TensorFile, framework: Framework, pixels: 
                 }
             }
             Layer::Activation { activation: Activation::Relu, .. } => y = x.iter().map(|x| x.max(0.0)).collect(),
-            Layer::Activation { activation: Activation::Softmax, .. } => unreachable!("softmax is no layer"),
+            Layer::Activation { activation: Activation::Softmax, .. } => unreachable!("softmax is not a layer"),
             Layer::Dropout { .. } | Layer::Flatten { .. } => y.copy_from_slice(&x),
         }
         (shape, x) = (output, y);
@@ -207,7 +207,7 @@ fn random_networks_have_the_same_logits_in_each_framework() {
             let bytes = match export(&network, &architecture, framework) {
                 Ok(bytes) => bytes,
                 Err(failure) => {
-                    // The classes would be exchanged.
+                    // The classes would be in another order.
                     assert_eq!(framework, Framework::Torch);
                     assert!(!matches!(layers.last(), Some(Layer::Dense { .. })), "{failure}: {layers:?}");
                     assert!(failure.message.contains("outputs are a flattened image"), "{failure}");
@@ -228,11 +228,11 @@ fn random_networks_have_the_same_logits_in_each_framework() {
             compared += 1;
         }
     }
-    assert!(refused > 0, "no network that PyTorch cannot express was tried");
+    assert!(refused > 0, "no network that PyTorch cannot represent was tried");
 }
 
 #[test]
-fn the_code_for_pytorch_pads_as_keras_does() {
+fn pytorch_code_pads_like_keras() {
     let image = |layer: &str| {
         let layer: Layer = toml::from_str(&format!("name = \"a\"\n{layer}")).unwrap();
         let layers = vec![layer, Layer::GlobalAveragePooling2D { name: "b".to_owned() }];
@@ -261,18 +261,18 @@ fn the_code_for_pytorch_pads_as_keras_does() {
 }
 
 #[test]
-fn numbers_of_every_width_are_read() {
+fn all_float_types_are_read() {
     use safetensors::tensor::{Dtype, TensorView};
 
     let expected = [1.0, -2.0, 65504.0, 0.0, f32::powi(2.0, -24), 0.333_251_95, -f32::powi(2.0, -14)];
     let half: [u16; 7] = [0x3c00, 0xc000, 0x7bff, 0x8000, 0x0001, 0x3555, 0x8400];
     let wide = expected.map(|value| f64::from(value).to_le_bytes()).as_flattened().to_vec();
     let brain = expected.map(|value| (value.to_bits() >> 16) as u16);
-    let of_brain = brain.map(|bits| f32::from_bits(u32::from(bits) << 16));
+    let from_brain = brain.map(|bits| f32::from_bits(u32::from(bits) << 16));
     let bytes = |bits: [u16; 7]| bits.map(u16::to_le_bytes).as_flattened().to_vec();
     for (dtype, data, expected) in [
         (Dtype::F16, bytes(half), Ok(expected)),
-        (Dtype::BF16, bytes(brain), Ok(of_brain)),
+        (Dtype::BF16, bytes(brain), Ok(from_brain)),
         (Dtype::F64, wide, Ok(expected)),
         (Dtype::F16, bytes([0x7c00; 7]), Err("value 0 is inf; expected finite numbers")),
         (Dtype::F16, bytes([0xfe00; 7]), Err("value 0 is NaN; expected finite numbers")),
@@ -287,7 +287,7 @@ fn numbers_of_every_width_are_read() {
             (Err(found), Err(words)) => assert!(found.contains(words), "{words}: {found}"),
             (found, expected) => panic!("{dtype:?}: {found:?}, expected {expected:?}"),
         }
-        // A model's own file has one type.
+        // The program's own files have only F32.
         assert!(file.values("x", &[7]).unwrap_err().contains("expected F32, found "));
     }
 }

@@ -1,12 +1,12 @@
-//! Huffman tables, and the bits of a scan.
+//! Huffman tables and the bit reader of a scan.
 
 use crate::{data::own::decoding::damaged, system::failure::Result};
 
-/// A Huffman table: codes of up to `FAST` bits by their bits, longer ones by the first code of each length.
+/// A Huffman table. Codes of up to `FAST` bits are looked up directly, longer ones by the range of each length.
 pub(super) struct Table {
-    /// Length and symbol; length 0 if the code is longer.
+    /// Length and symbol for the next `FAST` bits; length 0 if the code is longer.
     fast: [(u8, u8); 1 << FAST],
-    /// For each length the end of its codes, left-aligned in 16 bits, and what leads from a code to its symbol.
+    /// For each length: the end of its code range, left-aligned in 16 bits, and the offset from a code to its symbol's index.
     ends: [(u32, i32); 17],
     symbols: Vec<u8>,
 }
@@ -15,7 +15,7 @@ const FAST: usize = 9;
 
 /// Reads the tables of a DHT segment: 0 to 3 for DC, 4 to 7 for AC.
 pub(super) fn define(tables: &mut [Option<Table>; 8], mut payload: &[u8]) -> Result<()> {
-    let wrong = || damaged("a Huffman table makes no sense");
+    let wrong = || damaged("a Huffman table is invalid");
     while let [which, rest @ ..] = payload {
         let (counts, rest) = rest.split_first_chunk::<16>().ok_or_else(wrong)?;
         let total = counts.iter().map(|&count| usize::from(count)).sum();
@@ -51,20 +51,20 @@ impl Table {
     }
 }
 
-/// The bits of a scan up to its next marker, and zeros after that.
+/// Reads the bits of a scan up to the next marker, then zeros.
 pub(super) struct Bits<'a> {
     bytes: &'a [u8],
     pub(super) at: usize,
-    /// The next bits, from the top.
+    /// The next bits, left-aligned.
     bits: u64,
     count: u32,
-    /// How many of them are zeros that are not in the file.
-    made_up: u32,
+    /// How many of them are zeros past the end of the data.
+    padding: u32,
 }
 
 impl<'a> Bits<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Bits { bytes, at: 0, bits: 0, count: 0, made_up: 0 }
+        Bits { bytes, at: 0, bits: 0, count: 0, padding: 0 }
     }
 
     fn fill(&mut self) {
@@ -75,7 +75,7 @@ impl<'a> Bits<'a> {
                     0xff
                 }
                 [] | [0xff, ..] => {
-                    self.made_up += 8;
+                    self.padding += 8;
                     0
                 }
                 [byte, ..] => {
@@ -114,31 +114,31 @@ impl<'a> Bits<'a> {
         }
         let sixteen = (self.bits >> 48) as u32;
         let length = (FAST + 1..=16).find(|&length| sixteen < table.ends[length].0);
-        let length = length.ok_or_else(|| damaged("a code is in no Huffman table"))?;
+        let length = length.ok_or_else(|| damaged("a code is not in its Huffman table"))?;
         let index = self.take(length as u32) as i32 + table.ends[length].1;
         Ok(table.symbols.get(index as usize).copied().unwrap_or(0))
     }
 
-    /// Whether bits were taken that are not in the file.
+    /// Whether bits past the end of the data were taken.
     pub(super) fn overrun(&self) -> bool {
-        self.made_up > self.count
+        self.padding > self.count
     }
 
     pub(super) fn unread_bytes(&self) -> usize {
-        (self.count.saturating_sub(self.made_up) / 8) as usize
+        (self.count.saturating_sub(self.padding) / 8) as usize
     }
 
-    /// Whether more follows before the next marker, and not after the ones that fill up a last byte: codes were misread.
-    /// Some files have other bytes there, which decoders skip.
-    pub(super) fn are_astray(&self) -> bool {
-        let padding = self.count.saturating_sub(self.made_up) % 8;
+    /// Whether data are left before the next marker without the 1-bits that fill the last byte of a scan: the codes were
+    /// misread. After such fill bits, extra bytes are harmless, and decoders skip them.
+    pub(super) fn have_unread_codes(&self) -> bool {
+        let fill_bits = self.count.saturating_sub(self.padding) % 8;
         let at_marker =
             self.bytes.get(self.at + 1).is_none_or(|&next| next != 0) && self.bytes[self.at..].first() == Some(&0xff);
         let more = self.unread_bytes() > 0 || !at_marker && self.at < self.bytes.len();
-        more && self.bits.leading_ones() < padding
+        more && self.bits.leading_ones() < fill_bits
     }
 
-    /// Goes on after the next restart marker, if that is the next marker.
+    /// Continues after the next marker if that is a restart marker.
     pub(super) fn restart(&mut self) -> bool {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let marker = rest.windows(2).position(|two| two[0] == 0xff && two[1] != 0 && two[1] != 0xff);

@@ -1,5 +1,5 @@
-//! Whether a JPEG has all of its image data. Decoders paint what is missing grey and say nothing, so this reads every
-//! Huffman code of every scan and counts the blocks. It computes no pixel.
+//! Checks that a JPEG is complete. Decoders silently paint missing data grey, so this reads every Huffman code of every
+//! scan and counts the blocks, without computing pixels.
 
 mod huffman;
 
@@ -7,23 +7,23 @@ use super::decoding::damaged;
 use crate::system::failure::{Failure, Result};
 use huffman::{Bits, Table, define};
 
-/// More scans than any encoder writes; the decoder's own limit.
+/// More scans than any encoder writes, and the decoder's own limit.
 const MOST_SCANS: usize = 100;
 
 const EOI: u8 = 0xd9;
 const SOS: u8 = 0xda;
 
-/// What the frame header says.
+/// The frame header.
 #[derive(Debug)]
 pub struct Frame {
     progressive: bool,
     components: Vec<Component>,
-    /// Blocks of 8 x 8 in a row and in a column of the whole picture, padded to whole MCUs, at sampling factor 1.
+    /// MCUs (minimum coded units) per row and per column of the picture.
     mcus: [usize; 2],
     /// The largest sampling factors.
     most: [usize; 2],
     size: [usize; 2],
-    /// Whether the first scan has all components, so that a decoder need not keep coefficients.
+    /// Whether the first scan has all components, so that the decoder need not keep coefficients.
     interleaved: bool,
 }
 
@@ -31,36 +31,33 @@ pub struct Frame {
 struct Component {
     id: u8,
     sampling: [usize; 2],
-    /// For each coefficient how many of its low bits no scan has brought yet; `NOTHING` where it has not begun.
+    /// For each coefficient, how many low bits are still missing; `ALL_BITS` before its first scan.
     missing_bits: [u8; 64],
-    /// Of a progressive picture, a bit for each coefficient that is not zero, block by block: refinements depend on it.
+    /// In a progressive picture, for each block a mask of the nonzero coefficients: refinement scans depend on it.
     nonzero: Vec<u64>,
 }
 
-const NOTHING: u8 = 0xff;
+const ALL_BITS: u8 = 0xff;
 
 impl Frame {
-    /// Reads the headers up to the first scan.
-    ///
-    /// # Errors
-    /// What is not a JPEG of a kind that is read, in words that follow the file's name.
+    /// Reads the headers up to the first scan. Errors are worded to follow the file's name.
     pub fn read(bytes: &[u8]) -> Result<Self> {
         let mut frame = None;
         for segment in Segments::new(bytes) {
             let (marker, payload) = segment?;
             match marker {
                 0xc0..=0xc2 => frame = Some(Frame::parse(marker, payload)?),
-                // DHT, JPG and DAC share the numbers.
+                // The other values in this range are DHT, JPG and DAC.
                 0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf | 0xf7 => {
                     let kind = match marker {
                         0xc3 | 0xf7 => "a lossless",
                         0xc5..=0xc7 => "a hierarchical",
                         _ => "an arithmetic-coded",
                     };
-                    return Err(unread(kind));
+                    return Err(unsupported(kind));
                 }
                 SOS => {
-                    let mut frame = frame.ok_or_else(|| damaged("its image data has no frame header"))?;
+                    let mut frame = frame.ok_or_else(|| damaged("the image data has no frame header"))?;
                     frame.interleaved = payload.first().is_some_and(|&n| usize::from(n) == frame.components.len());
                     return Ok(frame);
                 }
@@ -71,21 +68,21 @@ impl Frame {
     }
 
     fn parse(marker: u8, payload: &[u8]) -> Result<Self> {
-        let wrong = || damaged("its frame header makes no sense");
+        let wrong = || damaged("the frame header is invalid");
         let [precision, h1, h0, w1, w0, count, list @ ..] = payload else { return Err(wrong()) };
         if *precision == 12 {
-            return Err(unread("a 12-bit"));
+            return Err(unsupported("a 12-bit"));
         }
         let size = [u16::from_be_bytes([*w1, *w0]), u16::from_be_bytes([*h1, *h0])].map(usize::from);
         let component = |c: &[u8]| Component {
             id: c[0],
             sampling: [c[1] >> 4, c[1] & 15].map(usize::from),
-            missing_bits: [NOTHING; 64],
+            missing_bits: [ALL_BITS; 64],
             nonzero: Vec::new(),
         };
         let components: Vec<_> = list.chunks_exact(3).take(usize::from(*count)).map(component).collect();
-        let sound = components.iter().all(|c| c.sampling.iter().all(|factor| (1..=4).contains(factor)));
-        if !sound || components.is_empty() || components.len() != usize::from(*count) || size.contains(&0) {
+        let valid = components.iter().all(|c| c.sampling.iter().all(|factor| (1..=4).contains(factor)));
+        if !valid || components.is_empty() || components.len() != usize::from(*count) || size.contains(&0) {
             return Err(wrong());
         }
         let most = [0, 1].map(|axis| components.iter().map(|c| c.sampling[axis]).max().unwrap_or(1));
@@ -98,11 +95,11 @@ impl Frame {
         self.size.map(|side| side as u32)
     }
 
-    /// The memory that the pixels take, and the coefficients that are kept from scan to scan, here and in the decoder.
+    /// Bytes of the pixels and of the coefficients kept from scan to scan, here and in the decoder.
     pub fn memory(&self) -> u64 {
         let blocks: usize = (0..self.components.len()).map(|component| self.blocks(component)).sum();
         let kept = if self.progressive || !self.interleaved { 136 * blocks as u64 } else { 0 };
-        // Grey is there twice, once as red, green and blue.
+        // A grey picture is held as grey and as RGB.
         let channels = if self.components.len() == 1 { 4 } else { 3 };
         kept + channels * (self.size[0] * self.size[1]) as u64
     }
@@ -112,10 +109,7 @@ impl Frame {
         self.mcus[0] * across * self.mcus[1] * down
     }
 
-    /// Reads all scans.
-    ///
-    /// # Errors
-    /// If image data is missing or makes no sense, in words that follow the file's name.
+    /// Reads all scans. Errors are worded to follow the file's name.
     pub fn check(mut self, bytes: &[u8]) -> Result<()> {
         let mut tables: [Option<Table>; 8] = Default::default();
         let (mut restart_interval, mut scans) = (0, 0);
@@ -123,7 +117,7 @@ impl Frame {
         let complete =
             |frame: &Frame, bits: fn(&u8) -> bool| frame.components.iter().all(|c| c.missing_bits.iter().all(bits));
         while let Some(segment) = segments.next() {
-            // Of a file without its end marker all data may be there.
+            // A file may lack only its end marker.
             let (marker, payload) = match segment {
                 Err(_) if scans > 0 && segments.left() <= 1 && complete(&self, |&bits| bits == 0) => return Ok(()),
                 segment => segment?,
@@ -140,15 +134,15 @@ impl Frame {
                     let (read, blocks) = self.scan(payload, &tables, restart_interval, &mut bits)?;
                     if read < blocks {
                         return Err(damaged(&format!(
-                            "its image data ends early: scan {scans} has {read} of {blocks} blocks"
+                            "the image data ends early: scan {scans} has {read} of {blocks} blocks"
                         )));
                     }
-                    if bits.are_astray() {
+                    if bits.have_unread_codes() {
                         return Err(damaged(&format!("scan {scans} has more image data than blocks")));
                     }
                     segments.at += bits.at - bits.unread_bytes();
                 }
-                EOI if complete(&self, |&bits| bits != NOTHING) => return Ok(()),
+                EOI if complete(&self, |&bits| bits != ALL_BITS) => return Ok(()),
                 EOI => return Err(damaged("it ends before all of its color components")),
                 _ => {}
             }
@@ -157,8 +151,8 @@ impl Frame {
     }
 }
 
-/// The segments up to the end marker: the marker, and what follows the length. What lies between segments is skipped, as
-/// decoders do. Ends with an error if the file ends first.
+/// Iterates over the segments up to the end marker: the marker and the payload. Like decoders, it skips bytes between
+/// segments. It ends with an error if the file ends first.
 struct Segments<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -179,7 +173,7 @@ impl<'a> Segments<'a> {
         let marker = loop {
             at += self.bytes.get(at..)?.iter().position(|&byte| byte == 0xff)?;
             match *self.bytes.get(at + 1)? {
-                // Not a marker, or one that stands alone.
+                // Not a marker, or one without a payload.
                 0 | 1 | 0xd0..=0xd8 => at += 2,
                 0xff => at += 1,
                 marker => break marker,
@@ -209,29 +203,29 @@ impl<'a> Iterator for Segments<'a> {
     }
 }
 
-/// What a scan holds of each block, and what is still to come of a run of blocks without further codes.
+/// The coefficients that a scan holds of each block, and the blocks left in a run without further codes.
 struct Band {
     progressive: bool,
     first: usize,
     last: usize,
-    /// Whether earlier scans hold the higher bits.
+    /// Whether the scan refines coefficients whose higher bits came earlier.
     refines: bool,
     run: u32,
 }
 
-/// A component in a scan.
+/// A component as part of a scan.
 struct Part<'a> {
     component: usize,
-    /// Its blocks in an MCU.
+    /// Its blocks per MCU: across, down.
     blocks: [usize; 2],
-    /// Its blocks in a row of the whole picture.
+    /// Its blocks per row of the picture.
     stride: usize,
     dc: Option<&'a Table>,
     ac: Option<&'a Table>,
 }
 
 impl Frame {
-    /// Reads a scan. Returns how many of how many MCUs are there.
+    /// Reads a scan. Returns the number of MCUs found and expected.
     fn scan(
         &mut self,
         payload: &[u8],
@@ -239,7 +233,7 @@ impl Frame {
         restart_interval: usize,
         bits: &mut Bits,
     ) -> Result<(usize, usize)> {
-        let wrong = || damaged("a scan header makes no sense");
+        let wrong = || damaged("a scan header is invalid");
         let (&count, rest) = payload.split_first().ok_or_else(wrong)?;
         let (list, rest) = rest.split_at_checked(2 * usize::from(count)).ok_or_else(wrong)?;
         let &[first, last, approximation, ..] = rest else { return Err(wrong()) };
@@ -261,16 +255,16 @@ impl Frame {
             let [dc, ac] = [pair[1] >> 4, 4 + (pair[1] & 15)].map(|slot| tables.get(usize::from(slot))?.as_ref());
             let needs = [first == 0 && !refines, last > 0 && !(progressive && first == 0)];
             if needs[0] && dc.is_none() || needs[1] && ac.is_none() {
-                // Frames of a film leave the usual tables out. The decoder knows whether this is one.
+                // Motion JPEG omits the standard tables, which the decoder supplies.
                 return Ok((0, 0));
             }
             let stride = self.mcus[0] * found.sampling[0];
             parts.push(Part { component, blocks: found.sampling, stride, dc, ac });
         }
-        // The blocks of one component alone, or MCUs with some blocks of each.
+        // A scan of one component consists of single blocks, any other of MCUs.
         let [across, down] = match &mut parts[..] {
-            [alone] => {
-                let sampling = std::mem::replace(&mut alone.blocks, [1, 1]);
+            [only] => {
+                let sampling = std::mem::replace(&mut only.blocks, [1, 1]);
                 [0, 1].map(|axis| (self.size[axis] * sampling[axis]).div_ceil(self.most[axis]).div_ceil(8))
             }
             _ => self.mcus,
@@ -314,13 +308,13 @@ impl Band {
                 let code = bits.symbol(ac)?;
                 let (mut zeros, size) = (usize::from(code >> 4), u32::from(code & 15));
                 if size == 0 && zeros < 15 {
-                    // This block and so many more have no further codes.
+                    // End of band: this block and a number of following ones have no further codes.
                     self.run = (1 << zeros) + bits.take(zeros as u32);
                     break;
                 }
                 if self.refines {
                     bits.take(size.min(1));
-                    // A bit for each coefficient passed that is not zero already.
+                    // Each nonzero coefficient on the way has a refinement bit.
                     while k <= self.last && (*nonzero >> k & 1 == 1 || zeros > 0) {
                         if *nonzero >> k & 1 == 1 {
                             bits.take(1);
@@ -351,6 +345,6 @@ impl Band {
     }
 }
 
-fn unread(kind: &str) -> Failure {
+fn unsupported(kind: &str) -> Failure {
     Failure::usage(format!("is {kind} JPEG, which is not supported; save it as a baseline or progressive JPEG"))
 }
