@@ -61,14 +61,6 @@ fn a_run_that_needs_too_much_memory_is_refused_at_once() {
 }
 
 #[test]
-fn a_batch_may_be_larger_than_the_set_and_the_last_one_may_be_a_single_picture() {
-    for flags in ["--limit 20 --batch-size 500", "--limit 33 --batch-size 32"] {
-        let run = Place::new().run(flags);
-        assert_eq!(run.metrics().len(), 2, "{flags}");
-    }
-}
-
-#[test]
 fn temporary_files_are_created_in_the_target_folder() {
     // A file cannot be renamed across mounts, so the system's temporary folder must not be used.
     let place = Place::new();
@@ -172,22 +164,6 @@ mod unix {
         let place = Place::new();
         let mut command = place.command(["run", "--data", "nowhere"]);
         assert_eq!(command.stderr(full).output().unwrap().status.code(), Some(2));
-    }
-
-    #[test]
-    fn a_file_size_limit_is_an_environment_fault_that_names_the_file() {
-        let place = Place::new();
-        // 20 blocks of 512 bytes: enough for the settings, not for the weights.
-        let line = small_run("--out run --quiet").join(" ");
-        let script = format!("ulimit -f 20; exec {} {line}", assert_cmd::cargo::cargo_bin!("thawline").display());
-        let mut command = Command::new("sh");
-        command.args(["-c", &script]).current_dir(place.path("")).env_remove("THAWLINE_DATA");
-        let call = Call::from(command.output().unwrap());
-        assert_eq!(call.code, Some(3), "{}{}", call.stdout, call.stderr);
-        assert!(call.stderr.contains("run/best-model_1.safetensors"), "{}", call.stderr);
-        assert!(call.stderr.contains("once that is fixed, resume with: "), "{}", call.stderr);
-        let files = names(&place.path("run"));
-        assert_eq!(files, ["config.toml", "environment.json", "metrics.csv", "metrics.jsonl"], "nothing half-written");
     }
 
     #[test]

@@ -77,21 +77,6 @@ fn the_summary_is_consistent() {
 }
 
 #[test]
-fn the_tutorials_network_is_the_default() {
-    let run = Place::new().run("--filters 64 --dense 128 --limit 32");
-    let summary = run.summary();
-    let parameters = |model: &str| {
-        let network = &summary[model]["network"];
-        [&network["trainable"], &network["frozen"]].map(|number| number.as_u64().unwrap())
-    };
-    assert_eq!(parameters("model_1"), [1_645_125, 0]);
-    assert_eq!(parameters("model_2"), [1_606_405, 38_720]);
-    // Both summaries are in the output.
-    assert!(run.call.stdout.contains("parameters 1,645,125: trainable 1,645,125, frozen 0"));
-    assert!(run.call.stdout.contains("parameters 1,645,125: trainable 1,606,405, frozen 38,720"));
-}
-
-#[test]
 fn config_toml_names_the_settings_like_the_flags() {
     let run = Place::new().run("--filters 8,12 --dropout 0.1,0.4 --learning-rate 0.002 --source 9,sun --target 0,boat");
     let config: toml::Table = toml::from_str(std::str::from_utf8(run.read("config.toml")).unwrap()).unwrap();

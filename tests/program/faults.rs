@@ -207,5 +207,10 @@ fn a_file_size_limit_leaves_no_partial_file() {
         let call = Call::from(command.output().unwrap());
         assert!(matches!(call.code, Some(0 | 3)), "{blocks} blocks: {:?} {}", call.code, call.stderr);
         assert_whole(&place.path("run"), &format!("{blocks} blocks"));
+        // 15 kB: enough for the settings, but not for the weights.
+        if blocks == 30 {
+            assert!(call.stderr.contains("run/best-model_1.safetensors"), "{}", call.stderr);
+            assert!(call.stderr.contains("once that is fixed, resume with: "), "{}", call.stderr);
+        }
     }
 }

@@ -138,16 +138,6 @@ fn a_file_of_only_features_gives_the_same_model_as_a_whole_one() {
 }
 
 #[test]
-fn the_bundled_features_get_a_new_head() {
-    let shipped = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("features/built-in.safetensors");
-    let place = Place::new();
-    let call = from(&place, shipped.to_str().unwrap(), "--target 8,9");
-    assert_eq!(call.code, Some(0), "{}", call.stderr);
-    let model_2 = fs::read(place.path("new/weights-model_2.safetensors")).unwrap();
-    assert_eq!(tensor(&model_2, "conv2d_2/kernel"), tensor(&fs::read(shipped).unwrap(), "conv2d_2/kernel"));
-}
-
-#[test]
 fn invalid_feature_files() {
     let (place, run) = trained();
     fs::write(place.path("cut"), &run.weights()[0][..2000]).unwrap();

@@ -53,11 +53,8 @@ fn inconsistent_flags() {
     let place = Place::new();
     for (flags, words) in [
         ("--source 0-12", "--source 0-12: unknown class 12; expected 0 to 9"),
-        ("--source 4-0", "the range 4-0 is empty; write 0-4"),
-        ("--source 3", "1 class; expected at least 2"),
         ("--source 0-4 --target 4-9", "--source and --target share 4 (tree)"),
         ("--target horse,boat", "unknown class 'horse'; expected labels, ranges or names of fish, house"),
-        ("--target 5,boat", "class 5 (boat) is listed twice"),
         (
             "--kernel 40",
             "layer 1 'conv2d_1' (Conv2D) cannot take an input of 32 x 32 x 3: its 40 x 40 kernel is larger",

@@ -182,7 +182,7 @@ fn other_files_are_refused_with_what_they_are() {
         (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "is a HEIC file"),
         (b"\0\0\0\x20ftypavif\0\0\0\0avifmif1", "is an AVIF file"),
         (b"version https://git-lfs.github.com/spec/v1\n", "`git lfs pull`"),
-        (&[0; 100], "begins with zeros"),
+        (&[0; 100], "starts with zeros"),
         (&sample("arithmetic.jpg"), "is an arithmetic-coded JPEG, which is not supported; save it as a baseline"),
         (&sample("lossless.jpg"), "is a lossless JPEG"),
         (&sample("no-screen.gif"), "claims 0 x 0 pixels"),

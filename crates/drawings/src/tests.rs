@@ -89,7 +89,7 @@ fn nearest_mean_accuracy(classes: std::ops::Range<usize>, train: &Examples, test
         })
         .collect();
     let distance = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
-    let judged: Vec<bool> = test
+    let correct: Vec<bool> = test
         .iter()
         .filter(|(label, _)| classes.contains(label))
         .map(|(label, values)| {
@@ -97,7 +97,7 @@ fn nearest_mean_accuracy(classes: std::ops::Range<usize>, train: &Examples, test
             nearest.is_some_and(|(class, _)| class == label)
         })
         .collect();
-    judged.iter().filter(|&&right| right).count() as f32 / judged.len() as f32
+    correct.iter().filter(|&&correct| correct).count() as f32 / correct.len() as f32
 }
 
 /// Chance is one in five. Class means must not be much better, not even on silhouettes, which make light on dark equal to

@@ -65,7 +65,7 @@ pub fn write_once(path: &Path, bytes: &[u8]) -> Result<(), AtomicWriteError> {
 }
 
 /// Creates the folder `path`, complete or not at all. `fill` gets the path of a temporary folder, which it creates and
-/// fills; that folder is then renamed to `path`, which must not exist or be empty.
+/// fills; that folder is then renamed to `path`, which must be absent or empty.
 ///
 /// # Errors
 /// Those of `fill`, or the step that failed; nothing is left on disk then.

@@ -220,8 +220,8 @@ const LONGEST_ERROR: usize = 4000;
 /// Writes the error line that ends the program. A long one loses its middle, since the advice comes last.
 pub fn error(message: &str) {
     let message = escaped(&cut(message, LONGEST_ERROR, LONGEST_ERROR / 2), escape).replace(NBSP, " ");
-    let [begin, end] = if in_colour(&io::stderr()) { [Style::Bad.codes(), PLAIN] } else { [""; 2] };
-    let _ = io::stderr().write_all(format!("{begin}error:{end} {message}\n").as_bytes());
+    let [start, end] = if in_colour(&io::stderr()) { [Style::Bad.codes(), PLAIN] } else { [""; 2] };
+    let _ = io::stderr().write_all(format!("{start}error:{end} {message}\n").as_bytes());
 }
 
 /// Longest name shown in running text or a column, in characters.

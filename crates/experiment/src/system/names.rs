@@ -13,7 +13,7 @@ pub fn check_name(name: &str) -> Result<(), &'static str> {
         "" => Err("is empty"),
         _ if name.contains(char::is_control) => Err("has a control character"),
         _ if name.len() > MOST_BYTES => Err("is longer than 255 bytes"),
-        _ if name.trim() != name => Err("begins or ends with a space"),
+        _ if name.trim() != name => Err("starts or ends with a space"),
         _ => Ok(()),
     }
 }

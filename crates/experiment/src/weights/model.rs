@@ -321,7 +321,7 @@ mod tests {
             (&|m| m.classes.clear(), "it has no classes"),
             (&|m| m.classes[1] = "cat".into(), "metadata: name 2, \"cat\", occurs twice"),
             (&|m| m.classes[0] = "x\u{1b}[31m\ny".into(), r#"name 1, "x\u{1b}[31m\ny", has a control character"#),
-            (&|m| m.classes[0] = " cat".into(), "name 1, \" cat\", begins or ends with a space"),
+            (&|m| m.classes[0] = " cat".into(), "name 1, \" cat\", starts or ends with a space"),
             (&|m| m.classes[0] = String::new(), "name 1, \"\", is empty"),
             (&|m| m.layers[0].0 = "x\n".into(), r#"name "x\n" has a control character"#),
             (&|m| m.classes.push("cow".into()), "tensor dense_2/kernel: expected 4 x 3, found 4 x 2"),

@@ -196,7 +196,7 @@ mod tests {
             (&["cat", "cat/1.png", "dog"], "class folder dog is empty"),
             (
                 &["cat ", "cat /1.png", "dog", "dog/1.png"],
-                "class folder \"cat \": its name begins or ends with a space",
+                "class folder \"cat \": its name starts or ends with a space",
             ),
             (&["cat\n", "cat\n/1.png", "dog", "dog/1.png"], "\"cat\\n\": its name has a control character; rename it"),
             (

@@ -54,7 +54,7 @@ pub fn format(first: &[u8]) -> Result<ImageFormat> {
     let other = OTHERS.iter().find(|(at, mark, ..)| first.get(*at..).is_some_and(|rest| rest.starts_with(mark)));
     let what = match other {
         Some((_, _, what, advice)) => format!("is {what}, {advice}"),
-        None if first.iter().all(|&byte| byte == 0) => "is not a picture; it begins with zeros".to_owned(),
+        None if first.iter().all(|&byte| byte == 0) => "is not a picture; it starts with zeros".to_owned(),
         None => "is not a PNG, JPEG, WebP, BMP or GIF file".to_owned(),
     };
     Err(Failure::usage(what))
@@ -103,7 +103,7 @@ fn gif(source: &mut (impl BufRead + Seek)) -> io::Result<()> {
                 frames += 1;
             }
             [0x3b] => return Ok(()),
-            [other] => return Err(io::Error::other(format!("a block begins with {other:#04x}"))),
+            [other] => return Err(io::Error::other(format!("a block starts with {other:#04x}"))),
         }
         loop {
             match read(source)? {
