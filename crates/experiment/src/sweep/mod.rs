@@ -6,6 +6,7 @@
 pub mod arms;
 pub mod statistics;
 
+pub mod comparison;
 pub mod cost;
 pub mod folder;
 pub mod merge;
@@ -14,6 +15,7 @@ pub mod progress;
 pub mod protocol;
 pub mod record;
 pub mod settings;
+pub mod splits;
 pub mod stage1;
 #[cfg(test)]
 mod tests;

@@ -337,6 +337,14 @@ impl JobRecord {
         self.history.first().map_or(0.0, |epoch| epoch.val_accuracy)
     }
 
+    /// Whether training has begun to work: the training accuracy of the last epoch is above that of guessing, by more than
+    /// chance explains at 5 % for so many pictures. A control that has not learned says nothing about features.
+    pub fn has_learned(&self) -> bool {
+        let guessing = 1.0 / self.classes.len().max(1) as f64;
+        let deviation = (guessing * (1.0 - guessing) / self.train_examples.max(1) as f64).sqrt();
+        self.history.last().is_some_and(|epoch| epoch.accuracy > guessing + 1.645 * deviation)
+    }
+
     /// Mean probability of the predicted class, over the test pictures.
     pub fn mean_confidence(&self) -> f64 {
         let sum: f64 = self.test.calibration.iter().map(|bin| bin.confidence).sum();

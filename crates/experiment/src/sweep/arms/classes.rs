@@ -30,6 +30,12 @@ const MOST_DRAWS: u64 = 2_000;
 const VEHICLES: [&str; 4] = ["airplane", "automobile", "ship", "truck"];
 const ANIMALS: [&str; 6] = ["bird", "cat", "deer", "dog", "frog", "horse"];
 
+/// Whether a class of CIFAR-10 is a vehicle; `None` for classes of other data.
+pub fn is_vehicle(name: &str) -> Option<bool> {
+    let is_vehicle = VEHICLES.contains(&name);
+    (is_vehicle || ANIMALS.contains(&name)).then_some(is_vehicle)
+}
+
 impl Classes {
     /// The classes of a half, in the order of a network's outputs.
     ///

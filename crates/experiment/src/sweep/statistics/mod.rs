@@ -1,9 +1,12 @@
-//! Statistics of few seeds: means with their t-intervals, paired differences with an exact test, calibration.
+//! Statistics of few seeds: means with their t-intervals, differences and what their tests can say, calibration.
 //!
-//! Quantiles of Student's t come from the statrs library; every figure is checked against SciPy's in a test.
+//! Distributions come from the statrs library; every figure is checked against SciPy's or statsmodels' in a test.
 
 mod calibration;
 mod curve;
+mod difference;
+mod multiple;
+mod pictures;
 mod sample;
 mod sign_flip;
 #[cfg(test)]
@@ -11,5 +14,8 @@ mod tests;
 
 pub use calibration::{BINS, CalibrationBin, calibration_error};
 pub use curve::{area_under_curve, first_reaching};
+pub use difference::{Difference, Line, correlation};
+pub use multiple::holm;
+pub use pictures::{Components, mcnemar_p};
 pub use sample::{CONFIDENCE, Sample};
 pub use sign_flip::{FEWEST_FOR_A_CLAIM, sign_flip_p};

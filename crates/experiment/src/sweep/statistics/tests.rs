@@ -1,4 +1,4 @@
-//! The statistics against SciPy's values, and against chance.
+//! The statistics against values of SciPy and statsmodels, and against chance.
 
 use serde::Deserialize;
 use thawline_tensor::random::{Address, Bits, Purpose};
@@ -12,6 +12,63 @@ struct Golden {
     intervals: Vec<Interval>,
     sign_flips: Vec<SignFlip>,
     calibrations: Vec<Calibration>,
+    differences: Vec<Compared>,
+    detectable: Vec<Detectable>,
+    holm: Vec<Family>,
+    mcnemar: Vec<Disagreement>,
+    components: Vec<MeanSquares>,
+    regressions: Vec<Regression>,
+}
+
+#[derive(Deserialize)]
+struct Compared {
+    one: Vec<f64>,
+    other: Vec<f64>,
+    paired: bool,
+    mean: f64,
+    low: f64,
+    high: f64,
+    p: f64,
+    equivalence: f64,
+}
+
+#[derive(Deserialize)]
+struct Detectable {
+    pairs: usize,
+    /// In standard deviations.
+    difference: f64,
+}
+
+#[derive(Deserialize)]
+struct Family {
+    p: Vec<f64>,
+    adjusted: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+struct Disagreement {
+    one: u64,
+    other: u64,
+    p: f64,
+}
+
+#[derive(Deserialize)]
+struct MeanSquares {
+    table: Vec<Vec<f64>>,
+    seed: f64,
+    picture: f64,
+    residual: f64,
+}
+
+#[derive(Deserialize)]
+struct Regression {
+    x: Vec<f64>,
+    y: Vec<f64>,
+    slope: f64,
+    intercept: f64,
+    r: f64,
+    error: f64,
+    p: f64,
 }
 
 #[derive(Deserialize)]
@@ -76,6 +133,91 @@ fn sign_flips_are_scipys() {
     for SignFlip { differences, p } in golden {
         assert_close(sign_flip_p(&differences).unwrap(), p, 1e-12);
     }
+}
+
+#[test]
+fn differences_are_scipys() {
+    let golden = golden().differences;
+    assert!(golden.iter().any(|case| case.paired) && golden.iter().any(|case| !case.paired));
+    for Compared { one, other, paired, mean, low, high, p, equivalence } in golden {
+        let pairs: Vec<f64> = one.iter().zip(&other).map(|(a, b)| a - b).collect();
+        let ours = if paired { Difference::paired(&pairs) } else { Difference::unpaired(&one, &other) }.unwrap();
+        assert_close(ours.mean, mean, 1e-9);
+        assert_close(ours.mean - ours.half_width(), low, 1e-8);
+        assert_close(ours.mean + ours.half_width(), high, 1e-8);
+        assert_close(ours.p(), p, 1e-8);
+        assert_close(ours.equivalence_p(0.01), equivalence, 1e-8);
+    }
+    assert_eq!(Difference::paired(&[0.1]), None);
+    assert_eq!(Difference::unpaired(&[0.1, 0.2], &[0.1]), None);
+    let constant = Difference::paired(&[0.25; 3]).unwrap();
+    assert_eq!((constant.p(), constant.equivalence_p(0.5), constant.equivalence_p(0.1)), (0.0, 0.0, 1.0));
+}
+
+#[test]
+fn detectable_differences_are_within_one_percent_of_statsmodels() {
+    for Detectable { pairs, difference } in golden().detectable {
+        let of_one_deviation =
+            Difference { mean: 0.0, standard_error: 1.0 / (pairs as f64).sqrt(), freedom: pairs as f64 - 1.0 };
+        assert_close(of_one_deviation.detectable(), difference, 0.01);
+    }
+}
+
+#[test]
+fn adjusted_p_values_are_statsmodels() {
+    for Family { p, adjusted } in golden().holm {
+        holm(&p).into_iter().zip(adjusted).for_each(|(ours, theirs)| assert_close(ours, theirs, 1e-12));
+    }
+    assert!(holm(&[]).is_empty());
+}
+
+#[test]
+fn disagreements_on_pictures_are_statsmodels() {
+    for Disagreement { one, other, p } in golden().mcnemar {
+        assert_close(mcnemar_p(one, other), p, 1e-9);
+    }
+    assert_eq!(mcnemar_p(0, 0), 1.0);
+}
+
+#[test]
+fn variance_components_are_statsmodels() {
+    for MeanSquares { table, seed, picture, residual } in golden().components {
+        let ours = Components::of(&table).unwrap();
+        let (s, p) = (table.len() as f64, table[0].len() as f64);
+        let [of_seed, of_picture] =
+            [(seed - residual) / p, (picture - residual) / s].map(|component| component.max(0.0));
+        assert_close(ours.seed, of_seed, 1e-9);
+        assert_close(ours.picture, of_picture, 1e-9);
+        assert_close(ours.residual, residual, 1e-9);
+        assert_close(ours.standard_error, (of_seed / s + of_picture / p + residual / (s * p)).sqrt(), 1e-9);
+    }
+    assert_eq!(Components::of(&[vec![1.0, 0.0]]), None);
+}
+
+#[test]
+fn the_error_over_pictures_is_that_of_a_bootstrap() {
+    let mut bits = Address { seed: 5, purpose: Purpose::Other(1), step: 0, index: 0 }.bits();
+    let table: Vec<Vec<f64>> = (0..3).map(|_| (0..50).map(|_| f64::from(bits.normal()).round()).collect()).collect();
+    let means: Vec<f64> = (0..50).map(|at| table.iter().map(|row| row[at]).sum::<f64>() / 3.0).collect();
+    let resampled: Vec<f64> = (0..20_000)
+        .map(|_| (0..50).map(|_| means[(f64::from(bits.uniform()) * 50.0) as usize]).sum::<f64>() / 50.0)
+        .collect();
+    let deviation = Sample::of(&resampled).unwrap().deviation.unwrap();
+    assert_close(Components::of(&table).unwrap().picture_error, deviation, 0.03);
+}
+
+#[test]
+fn lines_are_scipys() {
+    for Regression { x, y, slope, intercept, r, error, p } in golden().regressions {
+        let line = Line::fit(&x, &y).unwrap();
+        assert_close(line.slope.mean, slope, 1e-9);
+        assert_close(line.intercept, intercept, 1e-9);
+        assert_close(line.slope.standard_error, error, 1e-9);
+        assert_close(line.slope.p(), p, 1e-8);
+        assert_close(correlation(&x, &y).unwrap(), r, 1e-9);
+    }
+    assert_eq!(Line::fit(&[1.0; 4], &[1.0, 2.0, 3.0, 4.0]), None);
+    assert_eq!(correlation(&[1.0, 2.0, 3.0], &[1.0; 3]), None);
 }
 
 fn error_of(predictions: &[(f64, bool)]) -> f64 {

@@ -1,0 +1,127 @@
+//! What the records of two arms say about the difference between them.
+
+use serde::Serialize;
+
+use super::{
+    record::JobRecord,
+    statistics::{CONFIDENCE, Components, Difference, FEWEST_FOR_A_CLAIM, correlation, holm, mcnemar_p, sign_flip_p},
+};
+
+/// A difference within one point does not matter: the margin of the equivalence test.
+pub const MARGIN: f64 = 0.01;
+
+/// Seeds are compared pair by pair if their accuracies correlate at least so much. Below it, a comparison with twice as
+/// many trainings of the baseline, unpaired, is as sure.
+const PAIRING_HELPS: f64 = 0.25;
+
+/// The difference between the test accuracies of an arm and of its baseline.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Comparison {
+    /// Seed by seed, for the seeds that both have.
+    pub differences: Vec<f64>,
+    /// In how many of them the difference has the sign of the mean.
+    pub agreeing_seeds: usize,
+    /// Trainings on both sides, pooled ones included.
+    pub trainings: [usize; 2],
+    /// The arm whose trainings are the baseline's but for their random bits, and are pooled with them.
+    pub pooled_with: Option<String>,
+    /// The correlation of the accuracies over seeds.
+    pub correlation: Option<f64>,
+    /// Whether the difference is that of pairs, or of two independent groups.
+    pub paired: bool,
+    /// `None` if there are too few trainings for an interval.
+    pub difference: Option<Difference>,
+    /// The p-value of the t-test.
+    pub p: Option<f64>,
+    /// The same, adjusted by Holm's method for all comparisons that were declared with it.
+    pub adjusted_p: Option<f64>,
+    /// The exact p-value of the sign-flip test over seeds.
+    pub sign_flip_p: Option<f64>,
+    /// The p-value of the test that the difference is less than one point.
+    pub equivalence_p: Option<f64>,
+    /// The smallest difference that would be found four times in five.
+    pub detectable: Option<f64>,
+    /// Seeds and pictures as sources of chance.
+    pub components: Option<Components>,
+    /// McNemar's p-value over test pictures, seed by seed.
+    pub mcnemar_p: Vec<f64>,
+}
+
+impl Comparison {
+    /// Compares the records of two arms; `twin` are those of an arm with the same training as the baseline. `None` if
+    /// there is nothing to compare.
+    pub fn of(arm: &[&JobRecord], baseline: &[&JobRecord], twin: &[&JobRecord]) -> Option<Self> {
+        let accuracies = |records: &[&JobRecord]| records.iter().map(|record| record.test.accuracy).collect::<Vec<_>>();
+        let find = |seed: u64| baseline.iter().copied().find(|record| record.seed == seed);
+        let pairs: Vec<[&JobRecord; 2]> = arm.iter().filter_map(|&record| Some([record, find(record.seed)?])).collect();
+        let side = |side: usize| accuracies(&pairs.iter().map(|pair| pair[side]).collect::<Vec<_>>());
+        let [ours, theirs] = [side(0), side(1)];
+        let differences: Vec<f64> = ours.iter().zip(&theirs).map(|(a, b)| a - b).collect();
+        let correlation = correlation(&ours, &theirs);
+        let of_pairs = Difference::paired(&differences);
+        let pooled = [baseline, twin].concat();
+        let of_groups = Difference::unpaired(&accuracies(arm), &accuracies(&pooled));
+        let has_all = differences.len() == arm.len();
+        let paired = of_groups.is_none() || has_all && correlation.is_none_or(|r| r >= PAIRING_HELPS);
+        let difference = if paired { of_pairs } else { of_groups };
+        let mean = match difference {
+            Some(difference) => difference.mean,
+            None => *differences.first()?,
+        };
+        let table: Option<Vec<Vec<f64>>> = pairs.iter().map(on_pictures).collect();
+        let table = table.unwrap_or_default();
+        let only = |row: &[f64], sign: f64| row.iter().filter(|&&value| value == sign).count() as u64;
+        Some(Comparison {
+            agreeing_seeds: differences.iter().filter(|&&difference| difference * mean > 0.0).count(),
+            trainings: [arm.len(), if paired { baseline.len() } else { pooled.len() }],
+            pooled_with: twin.first().filter(|_| !paired).map(|record| record.arm.name.clone()),
+            correlation,
+            paired,
+            p: difference.map(|difference| difference.p()),
+            adjusted_p: None,
+            sign_flip_p: sign_flip_p(&differences),
+            equivalence_p: difference.map(|difference| difference.equivalence_p(MARGIN)),
+            detectable: difference.map(|difference| difference.detectable()),
+            difference,
+            components: Components::of(&table),
+            mcnemar_p: table.iter().map(|row| mcnemar_p(only(row, 1.0), only(row, -1.0))).collect(),
+            differences,
+        })
+    }
+
+    /// The mean difference.
+    pub fn mean(&self) -> f64 {
+        self.difference.map_or_else(|| self.differences.first().copied().unwrap_or(0.0), |difference| difference.mean)
+    }
+
+    /// Whether there are enough seeds for a claim.
+    pub fn has_enough_seeds(&self) -> bool {
+        self.trainings.iter().all(|&trainings| trainings >= FEWEST_FOR_A_CLAIM)
+    }
+
+    /// Whether a difference is shown at 5 %, after the correction for all declared comparisons.
+    pub fn is_shown(&self) -> bool {
+        self.has_enough_seeds() && self.adjusted_p.or(self.p).is_some_and(|p| p <= 1.0 - CONFIDENCE)
+    }
+
+    /// Whether it is shown at 5 % that the difference is less than one point.
+    pub fn is_equivalent(&self) -> bool {
+        self.has_enough_seeds() && self.equivalence_p.is_some_and(|p| p <= 1.0 - CONFIDENCE)
+    }
+}
+
+/// Adjusts the p-values of comparisons that were declared together.
+pub fn adjust<'a>(comparisons: impl IntoIterator<Item = &'a mut Comparison>) {
+    let mut tested: Vec<&mut Comparison> =
+        comparisons.into_iter().filter(|comparison| comparison.p.is_some()).collect();
+    let p: Vec<f64> = tested.iter().filter_map(|comparison| comparison.p).collect();
+    tested.iter_mut().zip(holm(&p)).for_each(|(comparison, adjusted)| comparison.adjusted_p = Some(adjusted));
+}
+
+/// For each test picture 1 if only the arm classifies it correctly, -1 if only the baseline does, else 0.
+fn on_pictures([arm, baseline]: &[&JobRecord; 2]) -> Option<Vec<f64>> {
+    let (arm, baseline) = (arm.test.unpack()?, baseline.test.unpack()?);
+    let same_pictures = arm.len() == baseline.len();
+    let value = |(arm, baseline): (bool, bool)| f64::from(i8::from(arm) - i8::from(baseline));
+    same_pictures.then(|| arm.into_iter().zip(baseline).map(value).collect())
+}

@@ -1,0 +1,86 @@
+//! Random splits of the classes as the unit of replication: what transfer is worth, and whether it depends on how alike
+//! the halves are.
+
+use serde::Serialize;
+
+use super::{
+    arms::{Features, Half},
+    record::JobRecord,
+    statistics::{Difference, Line, Sample},
+};
+
+/// What the splits of a sweep say.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Splits {
+    pub splits: Vec<Split>,
+    /// The mean gap over splits, each the mean of its directions and seeds.
+    pub gap: Sample,
+    /// How many splits have a gap above zero.
+    pub positive: usize,
+    /// The same as a difference, for its tests.
+    pub difference: Option<Difference>,
+    /// Gap by likeness; `None` without vehicles and animals, or for fewer than three splits.
+    pub by_likeness: Option<Line>,
+}
+
+/// One split.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Split {
+    pub number: u32,
+    /// Frozen features minus training from scratch, in test accuracy: A to B, B to A.
+    pub gaps: Vec<f64>,
+    /// The share of pairs of a source and a target class that are two animals or two vehicles.
+    pub likeness: Option<f64>,
+}
+
+impl Split {
+    /// The mean of its directions.
+    pub fn gap(&self) -> f64 {
+        self.gaps.iter().sum::<f64>() / self.gaps.len().max(1) as f64
+    }
+}
+
+impl Splits {
+    /// Of a sweep's records; `None` if it has no splits.
+    pub fn of(records: &[JobRecord], is_vehicle: impl Fn(&str) -> Option<bool>) -> Option<Self> {
+        let mut splits: Vec<Split> = Vec::new();
+        for record in records.iter().filter(|record| record.arm.name.starts_with("split-")) {
+            let (Half::SplitSource(number) | Half::SplitTarget(number)) = record.arm.learns else { continue };
+            if !splits.iter().any(|split| split.number == number) {
+                splits.extend(split(records, number, &is_vehicle));
+            }
+        }
+        let gaps: Vec<f64> = splits.iter().map(Split::gap).collect();
+        let likeness: Option<Vec<f64>> = splits.iter().map(|split| split.likeness).collect();
+        Some(Splits {
+            gap: Sample::of(&gaps)?,
+            positive: gaps.iter().filter(|&&gap| gap > 0.0).count(),
+            difference: Difference::paired(&gaps),
+            by_likeness: likeness.and_then(|likeness| Line::fit(&likeness, &gaps)),
+            splits,
+        })
+    }
+}
+
+/// The gaps of one split, each direction against the other's stage 1, which is training from scratch on its classes.
+fn split(records: &[JobRecord], number: u32, is_vehicle: impl Fn(&str) -> Option<bool>) -> Option<Split> {
+    let halves = [Half::SplitTarget(number), Half::SplitSource(number)];
+    let mean = |is_transfer: bool, half: Half| {
+        let of_half = records.iter().filter(|record| record.arm.learns == half);
+        let wanted = of_half.filter(|record| (record.arm.features != Features::Untrained) == is_transfer);
+        Some(Sample::of(&wanted.map(|record| record.test.accuracy).collect::<Vec<_>>())?.mean)
+    };
+    let gaps: Vec<f64> = halves.into_iter().filter_map(|half| Some(mean(true, half)? - mean(false, half)?)).collect();
+    let classes = halves.map(|half| {
+        let record = records.iter().find(|record| record.arm.learns == half)?;
+        record.classes.iter().map(|class| is_vehicle(class)).collect::<Option<Vec<bool>>>()
+    });
+    let likeness = match classes {
+        [Some(one), Some(other)] => {
+            let alike = one.iter().map(|kind| other.iter().filter(|&other| other == kind).count()).sum::<usize>();
+            Some(alike as f64 / (one.len() * other.len()) as f64)
+        }
+        _ => None,
+    };
+    (!gaps.is_empty()).then_some(Split { number, gaps, likeness })
+}
