@@ -30,7 +30,7 @@ pub struct Comparison {
     /// Whether the difference is that of pairs, or of two independent groups.
     pub paired: bool,
     /// `None` if there are too few trainings for an interval.
-    pub difference: Option<Difference>,
+    pub estimate: Option<Difference>,
     /// The p-value of the t-test.
     pub p: Option<f64>,
     /// The same, adjusted by Holm's method for all comparisons that were declared with it.
@@ -63,9 +63,9 @@ impl Comparison {
         let of_groups = Difference::unpaired(&accuracies(arm), &accuracies(&pooled));
         let has_all = differences.len() == arm.len();
         let paired = of_groups.is_none() || has_all && correlation.is_none_or(|r| r >= PAIRING_HELPS);
-        let difference = if paired { of_pairs } else { of_groups };
-        let mean = match difference {
-            Some(difference) => difference.mean,
+        let estimate = if paired { of_pairs } else { of_groups };
+        let mean = match estimate {
+            Some(estimate) => estimate.mean,
             None => *differences.first()?,
         };
         let table: Option<Vec<Vec<f64>>> = pairs.iter().map(on_pictures).collect();
@@ -77,12 +77,12 @@ impl Comparison {
             pooled_with: twin.first().filter(|_| !paired).map(|record| record.arm.name.clone()),
             correlation,
             paired,
-            p: difference.map(|difference| difference.p()),
+            p: estimate.map(|estimate| estimate.p()),
             adjusted_p: None,
             sign_flip_p: sign_flip_p(&differences),
-            equivalence_p: difference.map(|difference| difference.equivalence_p(MARGIN)),
-            detectable: difference.map(|difference| difference.detectable()),
-            difference,
+            equivalence_p: estimate.map(|estimate| estimate.equivalence_p(MARGIN)),
+            detectable: estimate.map(|estimate| estimate.detectable()),
+            estimate,
             components: Components::of(&table),
             mcnemar_p: table.iter().map(|row| mcnemar_p(only(row, 1.0), only(row, -1.0))).collect(),
             differences,
@@ -91,7 +91,7 @@ impl Comparison {
 
     /// The mean difference.
     pub fn mean(&self) -> f64 {
-        self.difference.map_or_else(|| self.differences.first().copied().unwrap_or(0.0), |difference| difference.mean)
+        self.estimate.map_or_else(|| self.differences.first().copied().unwrap_or(0.0), |estimate| estimate.mean)
     }
 
     /// Whether there are enough seeds for a claim.

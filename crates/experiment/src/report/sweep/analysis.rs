@@ -4,9 +4,11 @@ use serde::Serialize;
 
 use crate::sweep::{
     arms::{self, Arm, Stage},
+    comparison::{self, Comparison},
     merge::Results,
     record::JobRecord,
-    statistics::{CONFIDENCE, FEWEST_FOR_A_CLAIM, Sample, area_under_curve, first_reaching, sign_flip_p},
+    splits::Splits,
+    statistics::{Sample, area_under_curve, first_reaching},
 };
 
 /// Validation accuracies to which epochs and seconds are counted.
@@ -24,6 +26,8 @@ pub struct Analysis<'a> {
     pub sampled_pairs: Vec<Pair>,
     /// Those of any two arms that learn the same classes from as many pictures.
     pub all_pairs: Vec<Pair>,
+    /// The random splits of the classes, if there are any.
+    pub splits: Option<Splits>,
     /// Whether the report has times and machines.
     pub times: bool,
 }
@@ -78,19 +82,17 @@ pub struct Reached {
     pub seconds: Option<f64>,
 }
 
-/// A paired difference of test accuracies, arm minus baseline.
+/// A difference of test accuracies, arm minus baseline.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Pair {
     pub baseline: String,
     pub arm: String,
-    /// Of the seeds that both arms have.
-    pub differences: Vec<f64>,
-    /// Their mean and interval.
+    /// Its mean and interval.
     pub difference: Sample,
-    /// The same of the validation accuracies after the first epoch.
+    /// Paired differences of the validation accuracies after the first epoch.
     pub first_epoch: Sample,
-    /// The exact sign-flip p-value.
-    pub p: Option<f64>,
+    #[serde(flatten)]
+    pub comparison: Comparison,
 }
 
 impl<'a> Analysis<'a> {
@@ -101,12 +103,16 @@ impl<'a> Analysis<'a> {
         for chunk in records.chunk_by(|a, b| a.arm.name == b.arm.name) {
             arms.extend(ArmFigures::of(chunk, times));
         }
-        let pairs = PAIRS.iter().filter_map(|&[arm, baseline]| pair(&arms, arm, baseline)).collect();
+        let mut pairs: Vec<Pair> = PAIRS.iter().filter_map(|&[arm, baseline]| pair(&arms, arm, baseline)).collect();
+        comparison::adjust(pairs.iter_mut().map(|pair| &mut pair.comparison));
         let sampled = |(arm, baseline): (&str, &str)| {
             let of_size = |n: &usize| pair(&arms, &format!("{arm}@{n}"), &format!("{baseline}@{n}"));
             arms::SAMPLES.iter().filter_map(of_size).collect::<Vec<_>>()
         };
-        let sampled_pairs = [("frozen", "scratch"), ("fine-tune", "scratch")].into_iter().flat_map(sampled).collect();
+        let mut sampled_pairs: Vec<Pair> =
+            [("frozen", "scratch"), ("fine-tune", "scratch")].into_iter().flat_map(sampled).collect();
+        comparison::adjust(sampled_pairs.iter_mut().map(|pair| &mut pair.comparison));
+        let splits = Splits::of(&results.records, arms::is_vehicle);
         let comparable = |a: &ArmFigures, b: &ArmFigures| {
             (a.arm.learns, a.arm.per_class, a.arm.labels) == (b.arm.learns, b.arm.per_class, b.arm.labels)
         };
@@ -116,7 +122,7 @@ impl<'a> Analysis<'a> {
                 all_pairs.extend(pair(&arms, one.name, other.name));
             }
         }
-        Analysis { results, arms, trials, pairs, sampled_pairs, all_pairs, times }
+        Analysis { results, arms, trials, pairs, sampled_pairs, all_pairs, splits, times }
     }
 
     pub fn arm(&self, name: &str) -> Option<&ArmFigures<'a>> {
@@ -162,34 +168,22 @@ const PAIRS: &[[&str; 2]] = &[
 fn pair(arms: &[ArmFigures], arm: &str, baseline: &str) -> Option<Pair> {
     let find = |name: &str| arms.iter().find(|figures| figures.name == name);
     let (one, other) = (find(arm)?, find(baseline)?);
-    let both: Vec<[&JobRecord; 2]> = one
-        .records
-        .iter()
-        .filter_map(|&record| Some([record, *other.records.iter().find(|other| other.seed == record.seed)?]))
-        .collect();
-    let differences: Vec<f64> = both.iter().map(|[a, b]| a.test.accuracy - b.test.accuracy).collect();
-    let first: Vec<f64> = both.iter().map(|[a, b]| a.first_epoch() - b.first_epoch()).collect();
-    Some(Pair {
-        baseline: baseline.to_owned(),
-        arm: arm.to_owned(),
-        difference: Sample::of(&differences)?,
-        first_epoch: Sample::of(&first)?,
-        p: sign_flip_p(&differences),
-        differences,
-    })
-}
-
-impl Pair {
-    /// Whether there are enough seeds for the exact test to find anything at 5 %.
-    pub fn has_enough_seeds(&self) -> bool {
-        self.differences.len() >= FEWEST_FOR_A_CLAIM
-    }
-
-    /// Whether the difference is beyond what chance explains at 5 %: by the interval and by the exact test.
-    pub fn is_shown(&self) -> bool {
-        let apart = self.difference.interval().is_some_and(|(low, high)| low > 0.0 || high < 0.0);
-        apart && self.p.is_some_and(|p| p <= 1.0 - CONFIDENCE)
-    }
+    let is_twin = |figures: &&ArmFigures| {
+        figures.name != other.name
+            && figures.arm.is_same_training(other.arm)
+            && figures.records[0].history.len() == other.records[0].history.len()
+    };
+    let twin = arms.iter().find(is_twin).map_or(&[][..], |figures| &figures.records);
+    let of_seed = |seed: u64| other.records.iter().find(|record| record.seed == seed);
+    let first = one.records.iter().filter_map(|a| Some(a.first_epoch() - of_seed(a.seed)?.first_epoch()));
+    let first_epoch = Sample::of(&first.collect::<Vec<_>>())?;
+    let comparison = Comparison::of(&one.records, &other.records, twin)?;
+    let difference = Sample {
+        mean: comparison.mean(),
+        half_width: comparison.estimate.map(|estimate| estimate.half_width()),
+        ..Sample::of(&comparison.differences)?
+    };
+    Some(Pair { baseline: baseline.to_owned(), arm: arm.to_owned(), difference, first_epoch, comparison })
 }
 
 impl<'a> ArmFigures<'a> {

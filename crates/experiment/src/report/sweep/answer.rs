@@ -2,8 +2,15 @@
 
 use maud::{Markup, html};
 
-use super::analysis::{Analysis, Pair};
-use crate::{record::run::ClassRecord, sweep::statistics::Sample, system::number};
+use super::{
+    analysis::{Analysis, Pair},
+    comparisons,
+};
+use crate::{
+    record::run::ClassRecord,
+    sweep::statistics::{Difference, Sample},
+    system::number,
+};
 
 /// The pairs behind the answer: arm, baseline.
 const HEADLINE: [[&str; 2]; 5] = [
@@ -36,6 +43,9 @@ pub(super) fn sentence(analysis: &Analysis) -> String {
 fn end(analysis: &Analysis) -> Vec<(bool, String)> {
     let settings = &analysis.results.settings;
     let Some(frozen) = analysis.arm("frozen") else {
+        if analysis.splits.is_some() {
+            return vec![(false, comparisons::splits_sentence(analysis))];
+        }
         return vec![(false, "This sweep has no arm frozen, so it does not say what transfer is worth.".to_owned())];
     };
     let epochs = number::counted(settings.epochs, "epoch");
@@ -78,19 +88,24 @@ fn untrained(analysis: &Analysis) -> Markup {
         .into_iter()
         .find_map(|arm| Some((analysis.pair("frozen", arm)?, analysis.arm(arm)?)));
     let Some((pair, control)) = control else { return Markup::default() };
-    let chance = 1.0 / analysis.results.settings.target.len() as f64;
+    let guessing = 1.0 / analysis.results.settings.target.len() as f64;
+    let have_learned = control.records.iter().all(|record| record.has_learned());
     let reach = format!("reaches {}", with_half_width(&control.accuracy));
     html! {
         "On untrained features" @if control.name == "frozen-random-matched" { " of the same scale" } " a head " (reach)
-        @if control.accuracy.mean < 1.25 * chance {
-            ", hardly more than chance (" (number::percent_briefly(chance)) "): it has not learned, so this sweep does not say \
-             what pretraining adds."
-        } @else if pair.is_shown() {
+        @if !have_learned {
+            ", but its training accuracy is not above guessing (" (number::percent_briefly(guessing)) "): it has not learned, so this \
+             sweep does not say what pretraining adds."
+        } @else if pair.comparison.is_shown() {
             ", so pretraining " (if pair.difference.mean > 0.0 { "adds " } else { "costs " }) (points(&pair.difference)) "."
-        } @else if pair.has_enough_seeds() {
-            ", so the data do not show that pretraining adds anything (difference " (signed(&pair.difference)) " points)."
+        } @else if pair.comparison.has_enough_seeds() {
+            ", so the data do not show that pretraining adds anything (difference " (signed(&pair.difference)) " points; "
+            (could_have_shown(pair)) ")."
         } @else {
             ": a difference of " (signed(&pair.difference)) " points; " (too_few(pair)) "."
+        }
+        @if have_learned && control.name == "frozen-random" {
+            " Part of this is scale: the arm frozen-random-matched, which is not in this sweep, would tell."
         }
     }
 }
@@ -110,7 +125,7 @@ fn price(analysis: &Analysis) -> Markup {
         @if let (Some(fewest), Some(most)) = (few.first(), few.last()) {
             "With " (size(fewest)) " pictures of each class transfer is " (ahead(fewest)) " training from scratch"
             @if fewest.arm != most.arm { ", with " (size(most)) " it is " (ahead(most)) " it" }
-            " (" (number::counted(fewest.differences.len(), "seed")) ")."
+            " (" (number::counted(fewest.comparison.differences.len(), "seed")) ")."
         }
     }
 }
@@ -127,24 +142,47 @@ fn ahead(pair: &Pair) -> String {
 
 /// The difference in words: whether it is shown, how large, by how many seeds.
 fn verdict(pair: &Pair) -> String {
-    let seeds = number::counted(pair.differences.len(), "seed");
-    let test = pair.p.map_or_else(String::new, |p| format!("{seeds}, exact sign-flip test, p\u{a0}=\u{a0}{p:.3}"));
-    if pair.is_shown() {
+    let test =
+        format!("{}, adjusted {}", comparisons::agreement(pair), comparisons::adjusted_p(pair).replace(' ', "\u{a0}"));
+    if pair.comparison.is_shown() {
         let direction = if pair.difference.mean < 0.0 { "lower" } else { "higher" };
         format!("transfer ends {} {direction} ({test})", points(&pair.difference))
-    } else if pair.has_enough_seeds() {
+    } else if pair.comparison.has_enough_seeds() {
         let (low, high) = pair.difference.interval().unwrap_or_default();
         let [low, high] = [low, high].map(|end| format!("{:+.1}", end * 100.0).replace('-', "−"));
-        format!("the data do not show a difference, which could be {low} to {high} points ({test})")
+        let could = could_have_shown(pair);
+        format!("the data do not show a difference, which could be {low} to {high} points ({test}); {could}")
     } else {
         format!("a difference of {} points; {}", signed(&pair.difference), too_few(pair))
     }
 }
 
-/// `3 seeds are too few for a test`.
+/// The smallest difference that the test of a pair would probably have found, and whether it shows that there is hardly any.
+fn could_have_shown(pair: &Pair) -> String {
+    let detectable = 100.0 * pair.comparison.detectable.unwrap_or_default();
+    let equivalence = if pair.comparison.is_equivalent() { "and they show" } else { "but they do not show" };
+    format!("{detectable:.1}\u{a0}points would probably have been seen, {equivalence} that it is less than one point")
+}
+
+/// `3 seeds are too few for a claim`, or for one seed what its pictures say.
 fn too_few(pair: &Pair) -> String {
-    let seeds = pair.differences.len();
-    format!("{} {} too few for a test", number::counted(seeds, "seed"), if seeds == 1 { "is" } else { "are" })
+    match pair.comparison.differences.len() {
+        1 => {
+            let p = pair
+                .comparison
+                .mcnemar_p
+                .first()
+                .map(|&p| format!(" (McNemar's test over pictures, p = {})", comparisons::p_value(p)));
+            format!("1 seed is too few for a claim{}", p.unwrap_or_default().replace("= <", "<"))
+        }
+        seeds => format!("{seeds} seeds are too few for a claim"),
+    }
+}
+
+/// `+0.72 ± 0.79`.
+pub(super) fn difference(difference: &Difference) -> String {
+    let Difference { mean, .. } = *difference;
+    signed(&Sample { n: 0, mean, deviation: None, half_width: Some(difference.half_width()) })
 }
 
 /// `1.4 ± 0.2 points`, without a sign.

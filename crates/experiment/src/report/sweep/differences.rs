@@ -1,8 +1,8 @@
-//! The plot of paired differences: a row per pair, a point per seed, the mean with its interval.
+//! The plot of differences: a row per pair, a point per seed, the mean with its interval.
 
 use std::ops::Range;
 
-use super::{analysis::Pair, answer::signed, plots};
+use super::{analysis::Pair, answer::signed, comparisons, plots};
 use crate::report::{
     palette::Ink,
     rows::Rows,
@@ -14,7 +14,7 @@ use crate::system::number;
 pub(super) fn draw(pairs: &[&Pair]) -> Option<Plot> {
     pairs.first()?;
     let says: Vec<String> = pairs.iter().map(|pair| format!("{}: {}", name(pair), value(pair))).collect();
-    let description = format!("Paired differences of test accuracies, in points. {}.", says.join("; "));
+    let description = format!("Differences of test accuracies, in points. {}.", says.join("; "));
     let x = limits(pairs);
     Some(Plot::of(|layout| {
         let rows = Rows::new(layout, pairs.len(), 268.0, 220.0);
@@ -49,7 +49,7 @@ fn mark(svg: &mut Svg, plane: &Plane, y: f64, pair: &Pair) {
     let Range { start: low, end: high } = plane.x;
     let across = |points: f64| plane.point((points.clamp(low, high), 0.0)).0;
     let ink = plots::ink(&pair.arm);
-    let points = pair.differences.iter().map(|difference| difference * 100.0);
+    let points = pair.comparison.differences.iter().map(|difference| difference * 100.0);
     for seed in points.filter(|points| (low..=high).contains(points)) {
         svg.dot((across(seed), y + 7.0), 2.4, ink, 0.45);
     }
@@ -67,7 +67,7 @@ fn mark(svg: &mut Svg, plane: &Plane, y: f64, pair: &Pair) {
 fn limits(pairs: &[&Pair]) -> Range<f64> {
     let ends = |pair: &Pair| {
         let (low, high) = pair.difference.interval().unwrap_or_default();
-        let seeds = pair.differences.iter();
+        let seeds = pair.comparison.differences.iter();
         seeds.fold([low.min(0.0), high.max(0.0)], |[low, high], &seed| [low.min(seed), high.max(seed)])
     };
     let ends: Vec<[f64; 2]> = pairs.iter().map(|pair| ends(pair)).collect();
@@ -86,8 +86,9 @@ fn name(pair: &Pair) -> String {
 
 fn value(pair: &Pair) -> String {
     let difference = signed(&pair.difference);
-    match pair.p {
-        Some(p) if pair.has_enough_seeds() => format!("{difference}, p = {p:.3}"),
-        _ => format!("{difference}, {}", number::counted(pair.differences.len(), "seed")),
+    if pair.comparison.has_enough_seeds() {
+        format!("{difference}, {}", comparisons::adjusted_p(pair))
+    } else {
+        format!("{difference}, {}", number::counted(pair.comparison.differences.len(), "seed"))
     }
 }

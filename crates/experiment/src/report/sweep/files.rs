@@ -9,6 +9,7 @@ use crate::{
     sweep::{
         record::{Epoch, JobRecord},
         settings::Settings,
+        splits::Splits,
         statistics::Sample,
     },
     system::spreadsheet,
@@ -22,9 +23,14 @@ pub(super) fn json(analysis: &Analysis) -> Vec<u8> {
         thresholds: [f64; 3],
         arms: &'a [ArmFigures<'a>],
         pairs: &'a [Pair],
+        /// The declared pairs, with adjusted p-values.
+        declared_pairs: &'a [Pair],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        splits: Option<&'a Splits>,
     }
-    let Analysis { results, arms, all_pairs: pairs, .. } = analysis;
-    let report = Report { settings: &results.settings, thresholds: THRESHOLDS, arms, pairs };
+    let Analysis { results, arms, all_pairs: pairs, pairs: declared_pairs, .. } = analysis;
+    let splits = analysis.splits.as_ref();
+    let report = Report { settings: &results.settings, thresholds: THRESHOLDS, arms, pairs, declared_pairs, splits };
     let mut bytes = serde_json::to_vec_pretty(&report).expect("all keys are strings");
     bytes.push(b'\n');
     bytes
@@ -98,9 +104,18 @@ fn pairs(analysis: &Analysis) -> Vec<u8> {
     let mut columns: Columns<&Pair> = Columns(Vec::new());
     columns.add("arm", |pair| pair.arm.clone());
     columns.add("baseline", |pair| pair.baseline.clone());
-    columns.add("seeds", |pair| pair.differences.len());
+    columns.add("seeds", |pair| pair.comparison.differences.len());
     columns.add_sample("test_accuracy_difference", |pair| pair.difference);
-    columns.add_optional("sign_flip_p", |pair| pair.p);
+    columns.add("agreeing_seeds", |pair| pair.comparison.agreeing_seeds);
+    columns.add_optional("correlation", |pair| pair.comparison.correlation);
+    columns.add("paired", |pair| pair.comparison.paired);
+    columns.add("pooled_with", |pair| pair.comparison.pooled_with.clone().unwrap_or_default());
+    columns.add_optional("t_p", |pair| pair.comparison.p);
+    columns.add_optional("sign_flip_p", |pair| pair.comparison.sign_flip_p);
+    columns.add_optional("within_one_point_p", |pair| pair.comparison.equivalence_p);
+    columns.add_optional("detectable", |pair| pair.comparison.detectable);
+    columns.add_optional("error_over_pictures", |pair| Some(pair.comparison.components?.picture_error));
+    columns.add_optional("error_over_seeds_and_pictures", |pair| Some(pair.comparison.components?.standard_error));
     columns.add_sample("first_epoch_difference", |pair| pair.first_epoch);
     columns.table(&analysis.all_pairs)
 }

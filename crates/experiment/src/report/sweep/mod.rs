@@ -6,6 +6,7 @@
 mod analysis;
 mod answer;
 mod caveats;
+mod comparisons;
 mod differences;
 mod files;
 mod page;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use super::{Options, analysis::Analysis, answer, caveats, differences, reproduction, tables};
+use super::{Options, analysis::Analysis, answer, caveats, comparisons, differences, reproduction, tables};
 use crate::report::{page, svg::Plot};
 use crate::{
     record::run::DataKind,
@@ -23,9 +23,9 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
         @if settings.data.kind == DataKind::BuiltIn { (page::built_in_notice(&settings.data.sentence)) }
         (answer::lead(analysis))
         (figure(differences::draw(&headline).as_ref(),
-            "Paired differences of test accuracies. Small points are seeds: the same initial weights, order of pictures and dropout in \
-             both arms, as far as they share them. Large points are means, bars their 95 % t-intervals, and p is that of the exact \
-             two-sided sign-flip test."))
+            "Differences of test accuracies. Small points are seeds: the same initial weights, order of pictures and dropout in both \
+             arms, as far as they share them. Large points are means, bars their 95 % t-intervals, and p is that of a t-test, adjusted \
+             for all declared pairs."))
         @if !has_more_pairs { (page::data_files(&["pairs.csv"])) }
         (page::caveat("Intervals over seeds.",
             "They show how much initial weights, order and dropout matter, for this training set and this test set. Other pictures of \
@@ -62,10 +62,9 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
         @if has_more_pairs {
             (section("Paired differences", plot("differences"), "All paired differences of test accuracies, drawn as in figure 1."))
             (page::data_files(&["pairs.csv"]))
-            (page::caveat("Many comparisons.",
-                "The p-values are not corrected for their number. Six seeds give no p below 0.031, so a single one of them is weak \
-                 evidence; look at the interval and at whether all seeds agree."))
         }
+        (comparisons::tests(analysis))
+        (comparisons::splits(analysis))
         (section("When transfer pays", plot("samples"),
             "Test accuracy by the number of target pictures of each class. Smaller sets lie within larger ones. The number of steps is the \
              same for all: an epoch repeats a small set until it has as many pictures as an epoch of all."))

@@ -170,7 +170,7 @@ pub(super) fn sampled_pairs(analysis: &Analysis) -> Markup {
     let rows = SAMPLES.into_iter().filter_map(|size| {
         let find = |arm: &&str| analysis.sampled_pairs.iter().find(|pair| pair.arm == format!("{arm}@{size}"));
         let pairs: Vec<Option<&Pair>> = arms.iter().map(find).collect();
-        let seeds = pairs.iter().flatten().map(|pair| pair.differences.len()).max()?;
+        let seeds = pairs.iter().flatten().map(|pair| pair.comparison.differences.len()).max()?;
         let difference =
             |pair: &Option<&Pair>| pair.map_or_else(|| NOTHING.to_owned(), |pair| signed(&pair.difference));
         let mut cells = vec![number::count(size as u64)];

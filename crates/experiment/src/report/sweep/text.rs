@@ -3,6 +3,7 @@
 use super::{
     analysis::Analysis,
     answer::{self, signed, with_half_width},
+    comparisons,
 };
 use crate::system::{
     console::{Text, fitted},
@@ -28,13 +29,10 @@ pub(super) fn table(analysis: &Analysis) -> Text {
     }
     if !analysis.pairs.is_empty() {
         text.push("");
-        text.push(Text::heading("paired differences of test accuracy, in points"));
+        text.push(Text::heading("differences of test accuracy, in points; p adjusted for all"));
     }
     for pair in &analysis.pairs {
-        let p = match pair.p {
-            Some(p) if pair.has_enough_seeds() => format!("p = {p:.3}"),
-            _ => "too few seeds".to_owned(),
-        };
+        let p = comparisons::adjusted_p(pair).replace('\u{a0}', " ");
         let name = fitted(&format!("{} - {}", pair.arm, pair.baseline), 46);
         text.push(format!("{name:<46} {:>15}  {p}", signed(&pair.difference)));
     }

@@ -1,5 +1,6 @@
 //! The sweep on tiny data: what its protocol promises, its plan, its folder, and its worker.
 
+mod comparison;
 mod folder;
 mod plan;
 mod protocol;

@@ -7,7 +7,7 @@ use crate::sweep::record::{Evaluation, FORMAT, JobRecord};
 type Forgery = (fn(&mut JobRecord), &'static str);
 
 /// A record of three classes, 10 test pictures and one epoch.
-fn record() -> JobRecord {
+pub(super) fn record() -> JobRecord {
     let json = serde_json::json!({
         "format": FORMAT, "thawline": "0.0.0", "settings": "", "arm": arm("frozen"), "seed": 0,
         "classes": ["a", "b", "c"], "train_examples": 20, "epoch_examples": 20, "validation_examples": 5,
