@@ -5,12 +5,9 @@ use maud::{Markup, html};
 use super::{
     analysis::{Analysis, Pair},
     comparisons,
+    numbers::{adjusted_p, agreement, p_value, points, signed, with_half_width},
 };
-use crate::{
-    record::run::ClassRecord,
-    sweep::statistics::{Difference, Sample},
-    system::number,
-};
+use crate::{record::run::ClassRecord, system::number};
 
 /// The pairs behind the answer: arm, baseline.
 const HEADLINE: [[&str; 2]; 5] = [
@@ -142,8 +139,7 @@ fn ahead(pair: &Pair) -> String {
 
 /// The difference in words: whether it is shown, how large, by how many seeds.
 fn verdict(pair: &Pair) -> String {
-    let test =
-        format!("{}, adjusted {}", comparisons::agreement(pair), comparisons::adjusted_p(pair).replace(' ', "\u{a0}"));
+    let test = format!("{}, adjusted {}", agreement(pair), adjusted_p(pair).replace(' ', "\u{a0}"));
     if pair.comparison.is_shown() {
         let direction = if pair.difference.mean < 0.0 { "lower" } else { "higher" };
         format!("transfer ends {} {direction} ({test})", points(&pair.difference))
@@ -172,35 +168,11 @@ fn too_few(pair: &Pair) -> String {
                 .comparison
                 .mcnemar_p
                 .first()
-                .map(|&p| format!(" (McNemar's test over pictures, p = {})", comparisons::p_value(p)));
+                .map(|&p| format!(" (McNemar's test over pictures, p = {})", p_value(p)));
             format!("1 seed is too few for a claim{}", p.unwrap_or_default().replace("= <", "<"))
         }
         seeds => format!("{seeds} seeds are too few for a claim"),
     }
-}
-
-/// `+0.72 ± 0.79`.
-pub(super) fn difference(difference: &Difference) -> String {
-    let Difference { mean, .. } = *difference;
-    signed(&Sample { n: 0, mean, deviation: None, half_width: Some(difference.half_width()) })
-}
-
-/// `1.4 ± 0.2 points`, without a sign.
-fn points(sample: &Sample) -> String {
-    let half = sample.half_width.map_or_else(String::new, |half| format!("\u{a0}±\u{a0}{:.1}", half * 100.0));
-    format!("{:.1}{half}\u{a0}points", sample.mean.abs() * 100.0)
-}
-
-/// `−1.43 ± 0.21`.
-pub(super) fn signed(sample: &Sample) -> String {
-    let half = sample.half_width.map_or_else(String::new, |half| format!("\u{a0}±\u{a0}{:.2}", half * 100.0));
-    format!("{:+.2}{half}", sample.mean * 100.0).replace('-', "−")
-}
-
-/// `84.21 ± 0.35 %`.
-pub(super) fn with_half_width(sample: &Sample) -> String {
-    let half = sample.half_width.map_or_else(String::new, |half| format!("\u{a0}±\u{a0}{:.2}", half * 100.0));
-    format!("{:.2}{half}\u{a0}%", sample.mean * 100.0)
 }
 
 pub(super) fn names(classes: &[ClassRecord]) -> String {

@@ -4,29 +4,11 @@ use maud::{Markup, html};
 
 use super::{
     analysis::{Analysis, Pair},
-    answer::{difference, signed},
+    numbers::{difference, p_value, signed},
     plots,
 };
 use crate::report::table::{NOTHING, table};
 use crate::{sweep::statistics::Difference, system::number};
-
-/// `0.031`, or `< 0.001`.
-pub(super) fn p_value(p: f64) -> String {
-    if p < 0.001 { "<\u{a0}0.001".to_owned() } else { format!("{p:.3}") }
-}
-
-/// `p = 0.031`, adjusted for all declared pairs; or that there are too few seeds.
-pub(super) fn adjusted_p(pair: &Pair) -> String {
-    match pair.comparison.adjusted_p.or(pair.comparison.p) {
-        Some(p) if pair.comparison.has_enough_seeds() => format!("p = {}", p_value(p)).replace("= <", "<"),
-        _ => "too few seeds".to_owned(),
-    }
-}
-
-/// `6 of 6 seeds agree`.
-pub(super) fn agreement(pair: &Pair) -> String {
-    format!("{} of {} seeds agree", pair.comparison.agreeing_seeds, pair.comparison.differences.len())
-}
 
 /// What each declared comparison's test says, and could have said.
 pub(super) fn tests(analysis: &Analysis) -> Markup {

@@ -2,7 +2,11 @@
 
 use std::ops::Range;
 
-use super::{analysis::Pair, answer::signed, comparisons, plots};
+use super::{
+    analysis::Pair,
+    numbers::{adjusted_p, signed},
+    plots,
+};
 use crate::report::{
     palette::Ink,
     rows::Rows,
@@ -87,7 +91,7 @@ fn name(pair: &Pair) -> String {
 fn value(pair: &Pair) -> String {
     let difference = signed(&pair.difference);
     if pair.comparison.has_enough_seeds() {
-        format!("{difference}, {}", comparisons::adjusted_p(pair))
+        format!("{difference}, {}", adjusted_p(pair))
     } else {
         format!("{difference}, {}", number::counted(pair.comparison.differences.len(), "seed"))
     }

@@ -9,6 +9,7 @@ mod caveats;
 mod comparisons;
 mod differences;
 mod files;
+mod numbers;
 mod page;
 mod plots;
 mod reproduction;

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{
     analysis::{Analysis, ArmFigures, Pair, Reached, THRESHOLDS},
-    answer::{signed, with_half_width},
+    numbers::{signed, with_half_width},
     plots,
 };
 use crate::report::{

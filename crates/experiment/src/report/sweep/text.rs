@@ -2,8 +2,8 @@
 
 use super::{
     analysis::Analysis,
-    answer::{self, signed, with_half_width},
-    comparisons,
+    answer,
+    numbers::{adjusted_p, signed, with_half_width},
 };
 use crate::system::{
     console::{Text, fitted},
@@ -32,7 +32,7 @@ pub(super) fn table(analysis: &Analysis) -> Text {
         text.push(Text::heading("differences of test accuracy, in points; p adjusted for all"));
     }
     for pair in &analysis.pairs {
-        let p = comparisons::adjusted_p(pair).replace('\u{a0}', " ");
+        let p = adjusted_p(pair).replace('\u{a0}', " ");
         let name = fitted(&format!("{} - {}", pair.arm, pair.baseline), 46);
         text.push(format!("{name:<46} {:>15}  {p}", signed(&pair.difference)));
     }
