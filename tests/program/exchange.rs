@@ -181,10 +181,7 @@ fn user_errors_with_models_are_named() {
         (format!("eval --data {data} --from nowhere"), "--from: nowhere: no such file"),
         (format!("eval --data {data} --from cut"), "--from: cut: is truncated"),
         (format!("eval --data {data} --from torch"), "has no metadata of this program; `thawline import`"),
-        (
-            format!("eval --data {data} --from {MODEL} --classes 5-7"),
-            "the model tells 5 classes apart, and these are 3",
-        ),
+        (format!("eval --data {data} --from {MODEL} --classes 5-7"), "the model has 5 classes, the list 3"),
         (format!("eval --data {data} --from {MODEL} --classes 5-12"), "--classes 5-12: unknown class 12"),
         (format!("eval --data nowhere --from {MODEL}"), "--data: nowhere: no such file or folder"),
         (format!("export --format onnx --from {MODEL} --out x"), "expected one of torch, keras"),

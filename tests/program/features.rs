@@ -167,7 +167,7 @@ fn flags_that_conflict_with_a_file() {
     let (place, _) = trained();
     for (flags, words) in [
         ("--source 0-4", "the argument '--from <FILE>' cannot be used with '--source <CLASSES>'"),
-        ("--freeze dense_2", "--freeze dense_2 leaves model_2 nothing to learn"),
+        ("--freeze dense_2", "--freeze dense_2 leaves nothing to train"),
         ("--freeze conv2d_9", "--freeze: there is no layer 'conv2d_9'"),
     ] {
         let call = from(&place, FILE, flags);

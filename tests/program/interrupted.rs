@@ -112,10 +112,10 @@ fn with_early_stopping() {
     let stops = [
         (" 2/60", "-INT"),
         // Between the last epoch's checkpoint and the weights.
-        ("model_1 gets the weights of its best epoch", "-KILL"),
+        ("model_1 takes the weights of its best epoch", "-KILL"),
         ("model_2 learns", "-TERM"),
         (" 2/60", "-INT"),
-        ("model_2 gets the weights of its best epoch", "-KILL"),
+        ("model_2 takes the weights of its best epoch", "-KILL"),
     ];
     let run = goes_on_to_the_same_end(flags, &stops);
     assert!(run.metrics().len() < 2 * 60, "it was stopped early");

@@ -63,7 +63,7 @@ fn inconsistent_flags() {
         ("--pool 29", "layer 5 'max_pooling2d_1' (MaxPooling2D) cannot take an input of 28 x 28 x 8"),
         ("--kernel 5 --conv-method winograd", "Winograd's method needs a 3 x 3 kernel"),
         ("--freeze conv2d_9", "--freeze: there is no layer 'conv2d_9'; the layers are conv2d_1, "),
-        ("--freeze dense_2", "--freeze dense_2 leaves model_2 nothing to learn"),
+        ("--freeze dense_2", "--freeze dense_2 leaves nothing to train"),
         ("--head warm --target 5-7", "--head warm needs as many target classes as source classes"),
         ("--filters 100000", "parameters; expected at most 1,000,000,000: use fewer filters or units"),
         ("--dense 2000000000", "parameters; expected at most 1,000,000,000"),

@@ -57,7 +57,7 @@ fn early_stopping_restores_the_best_weights() {
         let highest = accuracies.iter().copied().fold(0.0, f64::max);
         let best = accuracies.iter().position(|&accuracy| accuracy == highest).unwrap() + 1;
         assert_eq!(accuracies.len(), (best + 2).min(40), "{name}: {accuracies:?}");
-        let said = format!("{name} gets the weights of its best epoch, {best}");
+        let said = format!("{name} takes the weights of its best epoch, {best}");
         assert!(run.call.stdout.contains(&said), "{said}: {}", run.call.stdout);
         // The confusion matrix is that of the best weights.
         let counts: Vec<Vec<u64>> = serde_json::from_value(summary[name]["confusion"]["counts"].clone()).unwrap();

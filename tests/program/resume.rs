@@ -91,7 +91,7 @@ fn folders_that_cannot_be_resumed() {
     fs::write(place.path("file"), "").unwrap();
     for (line, words) in [
         ("run --resume nowhere", "--resume: nowhere: no such folder; expected the folder of an interrupted run"),
-        ("run --resume file", "--resume: file: is no folder"),
+        ("run --resume file", "--resume: file: is not a folder"),
         ("run --resume empty", "--resume: empty/config.toml: no such file; not a run folder"),
         ("run --resume empty --epochs 3", "the argument '--resume <DIR>' cannot be used with: --epochs <N>; see"),
         (
@@ -123,7 +123,7 @@ fn invalid_settings_of_a_run_are_named_with_their_line() {
         config.lines().map(line).collect()
     };
     for (text, words) in [
-        (format!("{config}epoch = 3\n"), format!("line {}: there is no setting 'epoch' of this run; ", lines + 1)),
+        (format!("{config}epoch = 3\n"), format!("line {}: unknown setting 'epoch'; ", lines + 1)),
         (format!("{config}\nepochs = 3\n"), format!("line {}: this key occurs twice", lines + 2)),
         (config.replace("epochs = 1", "epochs = \"one\""), ": expected a whole number >= 0, found \"one\"".to_owned()),
         (config.replace("epochs = 1\n", ""), "line 1: epochs is missing".to_owned()),
@@ -289,7 +289,7 @@ mod unix {
         assert_eq!(call.code, Some(0), "{}", call.stderr);
         let words = "checkpoint-model_1.safetensors: is truncated or damaged";
         assert!(
-            call.stdout.contains(words) && call.stdout.contains("going on from the checkpoint before it"),
+            call.stdout.contains(words) && call.stdout.contains("resuming from the previous checkpoint"),
             "{}",
             call.stdout
         );
@@ -301,7 +301,7 @@ mod unix {
         fs::remove_file(place.path("run/checkpoint-model_1-previous.safetensors")).unwrap();
         let call = resume(&place, "");
         assert_eq!(call.code, Some(2));
-        assert!(call.stderr.contains("remove this file to train model_1 from its start"), "{}", call.stderr);
+        assert!(call.stderr.contains("remove this file to train model_1 again from the start"), "{}", call.stderr);
         fs::remove_file(place.path("run/checkpoint-model_1.safetensors")).unwrap();
         let restarted = resume(&place, "");
         assert_same(&torn, &place.finished(restarted), "from the previous checkpoint, and from the start");

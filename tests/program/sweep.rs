@@ -266,7 +266,7 @@ fn a_report_replaces_other_files_only_with_force() {
     for out in ["run", "other"] {
         let call = place.call(["report", "sweep", "--out", out]);
         assert_eq!(call.code, Some(2), "{out}: {}", call.stderr);
-        let words = "exists already, and not as part of a report on this sweep; name another folder with --out";
+        let words = "exists, and is not part of a report on this sweep; name another folder with --out";
         assert!(call.stderr.contains(words) && call.stderr.lines().count() == 1, "{out}: {}", call.stderr);
         assert!(out == "other" || files(&place.path(out)) == run.files);
     }

@@ -63,7 +63,7 @@ pub struct AdaptArgs {
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
     /// Fraction of each class held out for validation
-    #[arg(long, value_name = "SHARE", default_value = "0.2", value_parser = share)]
+    #[arg(long, value_name = "FRACTION", default_value = "0.2", value_parser = share)]
     pub validation: f64,
     /// Stop at a picture that cannot be read, instead of skipping it
     #[arg(long)]
@@ -96,13 +96,9 @@ pub struct AdaptArgs {
 
 fn share(text: &str) -> std::result::Result<f64, String> {
     let inside = |share: &f64| *share > 0.0 && *share < 1.0;
-    text.parse().ok().filter(inside).ok_or_else(|| "expected a share between 0 and 1, such as 0.2".to_owned())
+    text.parse().ok().filter(inside).ok_or_else(|| "expected a fraction between 0 and 1, such as 0.2".to_owned())
 }
 
-/// Trains a head, and leaves a run folder with a model and a report.
-///
-/// # Errors
-/// Bad flags, features or pictures; a machine that fails; a loss that is NaN or infinite; a signal.
 pub fn adapt(args: &AdaptArgs) -> Result<()> {
     machine::choose_level(args.machine.simd)?;
     let threads = machine::choose_threads(args.machine.threads);
@@ -117,7 +113,7 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
     let environment = machine::environment(now);
     let config = settings(args);
 
-    // Nothing is written until all is known to be possible.
+    // Nothing is written until everything has been checked.
     let features = Features::open(args.from.as_deref()).map_err(|failure| failure.within("--from"))?;
     let origin = Origin { sha256: features.model().sha256.clone(), classes: features.model().metadata.classes.clone() };
     let found = folder::open(&args.folder)?;
@@ -211,7 +207,7 @@ fn settings(args: &AdaptArgs) -> Settings {
     Settings { folder, from, validation, strict, epochs, batch_size, learning_rate, seed, threads, simd }
 }
 
-/// What will be done, with what.
+/// The plan.
 fn describe(config: &Settings, origin: &Origin, pictures: &Collection, found: &Folder) -> Text {
     let plural = |n: u64| if n == 1 { "" } else { "s" };
     let features = format!("from {}, a model for {}", config.from, listed(&origin.classes));
@@ -249,7 +245,7 @@ fn describe(config: &Settings, origin: &Origin, pictures: &Collection, found: &F
     ))
 }
 
-/// Names what cannot be read.
+/// Lists the unreadable pictures.
 fn list_skipped(console: Console, pictures: &Collection, strict: bool) -> Result<()> {
     let skipped: Vec<_> = pictures.skipped().collect();
     for (entry, reason) in skipped.iter().take(NAMED) {
@@ -269,7 +265,7 @@ fn list_skipped(console: Console, pictures: &Collection, strict: bool) -> Result
     }
 }
 
-/// `pictures.csv`: every file, what became of it, and what the model takes it for where it was kept back.
+/// `pictures.csv`: every file with its set, and the predicted class if it was held out.
 fn table(pictures: &Collection, guesses: &[Vec<Guess>]) -> Result<Vec<u8>> {
     #[derive(Serialize)]
     struct Row<'a> {
@@ -298,7 +294,7 @@ fn table(pictures: &Collection, guesses: &[Vec<Guess>]) -> Result<Vec<u8>> {
     spreadsheet::table(rows)
 }
 
-/// The mistakes, the surest first.
+/// The mistakes, the most confident first.
 fn mistakes(pictures: &Collection, guesses: &[Vec<Guess>]) -> Vec<Mistake> {
     let name = |class: usize| pictures.classes[class].clone();
     let wrong = pictures.validation().zip(guesses).filter(|((entry, _), guesses)| guesses[0].class != entry.class);
@@ -315,7 +311,7 @@ fn mistakes(pictures: &Collection, guesses: &[Vec<Guess>]) -> Vec<Mistake> {
     mistakes
 }
 
-/// The end, for people.
+/// The result, for people.
 fn results(record: &Adaptation, folder: &Path) -> Text {
     let accuracy = |row: Option<&EpochRow>| row.map_or_else(String::new, |row| number::percent(row.val_accuracy));
     let model = folder.join(MODEL_FILE);

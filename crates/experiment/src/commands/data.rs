@@ -1,4 +1,4 @@
-//! `thawline data`: look at a data set, check it, or make one.
+//! `thawline data`: shows, checks or makes a data set.
 
 use std::{
     io::BufWriter,
@@ -27,10 +27,6 @@ use crate::{
 };
 use thawline_drawings;
 
-/// Does what the subcommand says.
-///
-/// # Errors
-/// Data that are missing or damaged; a target that cannot be written.
 pub fn data(command: &DataCommand) -> Result<()> {
     match command {
         DataCommand::Info(path) => info(path),
@@ -47,7 +43,6 @@ fn open(path: &DataPath) -> Result<Data> {
     }
 }
 
-/// What a path holds.
 fn info(path: &DataPath) -> Result<()> {
     let data = open(path)?;
     let [train, test] = [data.dataset.train(), data.dataset.test()];
@@ -68,7 +63,7 @@ fn count(images: &Images, label: usize) -> usize {
     images.iter().filter(|image| usize::from(image.label) == label).count()
 }
 
-/// That the data are whole, and their hashes.
+/// Opening a data set checks it; what is left to print is its hashes.
 fn verify(path: &DataPath) -> Result<()> {
     let data = open(path)?;
     let mut text = Text::wrapped("", data.describe());
@@ -83,7 +78,7 @@ fn verify(path: &DataPath) -> Result<()> {
     console::print(text.and(Text::verdict(whole, true)))
 }
 
-/// Built-in pictures as an archive or a folder.
+/// Writes built-in pictures as an archive or a folder.
 fn synth(args: &SynthArgs) -> Result<()> {
     let SynthArgs { out, force, train, test, seed } = args;
     Interrupts::listen()?;
@@ -122,8 +117,8 @@ fn require_size(train: usize, test: usize) -> Result<()> {
     }
     if (train == most_train) != (test == most_test) {
         return refused(format!(
-            "--train {train} --test {test}: a set with as many pictures as CIFAR-10 in one half is taken for a damaged \
-             one; expected --train {most_train} --test {most_test}, or fewer in both"
+            "--train {train} --test {test}: a set with as many pictures as CIFAR-10 in one half would look like a damaged \
+             CIFAR-10; expected --train {most_train} --test {most_test}, or fewer in both"
         ));
     }
     Ok(())
@@ -141,7 +136,7 @@ fn is_archive(path: &Path) -> Result<bool> {
     Ok(ends(&[".tar.gz", ".tgz"]))
 }
 
-/// A picture of pictures.
+/// Draws a grid of pictures.
 fn samples(args: &SamplesArgs) -> Result<()> {
     Interrupts::listen()?;
     let data = open(&args.data)?;

@@ -1,4 +1,4 @@
-//! `thawline eval`: how well a model does on a data set.
+//! `thawline eval`: scores a model on a data set.
 
 use std::path::{Path, PathBuf};
 
@@ -49,7 +49,6 @@ pub struct EvalArgs {
     /// Write the logits of each picture to this safetensors file
     #[arg(long, value_name = "FILE")]
     pub logits: Option<PathBuf>,
-    /// Whether they may replace a file.
     #[command(flatten)]
     pub force: ForceArg,
     /// Print the scores as JSON
@@ -60,7 +59,6 @@ pub struct EvalArgs {
     pub machine: MachineArgs,
 }
 
-/// What was found.
 #[derive(Debug, Serialize)]
 struct Scores {
     model: String,
@@ -72,10 +70,6 @@ struct Scores {
     confusion: ConfusionMatrix,
 }
 
-/// Scores a model on the test pictures of its classes.
-///
-/// # Errors
-/// A model or data that cannot be read; classes that are not there.
 pub fn eval(args: &EvalArgs) -> Result<()> {
     machine::choose_level(args.machine.simd)?;
     Interrupts::listen()?;
@@ -97,7 +91,7 @@ fn score(args: &EvalArgs) -> Result<()> {
             let classes = classes::parse("--classes", list, names)?;
             if classes.len() != outputs.len() {
                 return Err(Failure::usage(format!(
-                    "--classes {list}: the model tells {} classes apart, and these are {}",
+                    "--classes {list}: the model has {} classes, the list {}",
                     outputs.len(),
                     classes.len()
                 )));
@@ -167,7 +161,7 @@ fn table(scores: &Scores) -> Text {
             format!("    {:<width$}{numbers}    right", ""),
         ]
     } else {
-        ["accuracy by class".to_owned(), format!("    {:<width$}    right  most often mistaken for", "")]
+        ["accuracy by class".to_owned(), format!("    {:<width$}    right  most frequent mistake", "")]
     };
     text.push("");
     for line in heading {

@@ -1,4 +1,4 @@
-//! `thawline export` and `thawline import`: weights for other frameworks, and from them.
+//! `thawline export` and `thawline import`: weights to and from other frameworks.
 
 use std::path::{Path, PathBuf};
 
@@ -35,7 +35,6 @@ pub struct ExportArgs {
     /// The safetensors file to write
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
-    /// Whether it may replace a file.
     #[command(flatten)]
     pub force: ForceArg,
 }
@@ -50,7 +49,6 @@ pub struct ImportArgs {
     /// The model file to write
     #[arg(long, value_name = "MODEL")]
     pub out: PathBuf,
-    /// Whether it may replace a file.
     #[command(flatten)]
     pub force: ForceArg,
     /// A model of the same network and classes; instead of --classes and the network's flags
@@ -59,15 +57,10 @@ pub struct ImportArgs {
     /// Names of the classes, in the order of the outputs
     #[arg(long, value_name = "NAMES", value_delimiter = ',', required_unless_present = "like")]
     pub classes: Vec<String>,
-    /// The network.
     #[command(flatten)]
     pub network: ModelArgs,
 }
 
-/// Writes a model's weights as another framework has them.
-///
-/// # Errors
-/// A model that cannot be read; a file that exists, or cannot be written.
 pub fn export(args: &ExportArgs) -> Result<()> {
     let ExportArgs { format, from, out, force } = args;
     machine::choose_level(None)?;
@@ -91,10 +84,6 @@ pub fn export(args: &ExportArgs) -> Result<()> {
     }
 }
 
-/// Writes another framework's weights as a model.
-///
-/// # Errors
-/// A file that does not hold the network; a file that exists, or cannot be written.
 pub fn import(args: &ImportArgs) -> Result<()> {
     machine::choose_level(None)?;
     Interrupts::listen()?;

@@ -1,4 +1,4 @@
-//! `thawline features`: a model's layers up to its head.
+//! `thawline features`: saves a model's layers up to its head, for `adapt --from`.
 
 use std::path::PathBuf;
 
@@ -18,15 +18,10 @@ pub struct FeaturesArgs {
     /// The file to write
     #[arg(long, value_name = "FILE", default_value = "features.safetensors")]
     pub out: PathBuf,
-    /// Whether it may replace a file.
     #[command(flatten)]
     pub force: ForceArg,
 }
 
-/// Saves a model's layers up to its head, for `adapt --from`.
-///
-/// # Errors
-/// A model that cannot be read; a target that cannot be written.
 pub fn features(args: &FeaturesArgs) -> Result<()> {
     Interrupts::listen()?;
     let output = Output::open(&args.out, args.force.force, &[&args.model])?;

@@ -16,7 +16,7 @@ use crate::{
 
 /// Flags of `run`.
 #[derive(Debug, Args)]
-#[command(allow_negative_numbers = true)] // so that -1 gets the answer that it deserves
+#[command(allow_negative_numbers = true)] // so that -1 is a bad value, not an unknown flag
 pub struct RunArgs {
     /// A TOML file of settings, such as a run's config.toml; flags override it
     #[arg(long, value_name = "FILE")]
@@ -128,7 +128,7 @@ pub struct DataArgs {
     /// model_1's classes: labels, ranges, names [default: 0-4]
     #[arg(long, value_name = "CLASSES", allow_hyphen_values = true)]
     pub source: Option<String>,
-    /// model_2's classes, all of them others [default: 5-9]
+    /// model_2's classes, all different from model_1's [default: 5-9]
     #[arg(long, value_name = "CLASSES", allow_hyphen_values = true)]
     pub target: Option<String>,
     /// Use at most N training and N validation pictures for each model
@@ -145,12 +145,11 @@ pub struct ModelArgs {
     pub model: Option<PathBuf>,
     #[command(flatten)]
     pub tutorial: NetworkArgs,
-    /// The layers that a file of settings lists.
+    /// The layers listed in a file of settings.
     #[arg(skip)]
     pub layers: Option<Listed>,
 }
 
-/// The tutorial's network.
 #[derive(Debug, Clone, Default, PartialEq, Args)]
 #[command(next_help_heading = "Network")]
 pub struct NetworkArgs {
@@ -187,7 +186,7 @@ pub struct TrainingArgs {
     #[arg(long, value_name = "RATE", value_parser = learning_rate)]
     pub learning_rate: Option<f64>,
     /// Learning-rate schedule: constant, cosine or one-cycle [default: constant]
-    #[arg(long, value_name = "COURSE", value_enum, hide_possible_values = true)]
+    #[arg(long, value_name = "SCHEDULE", value_enum, hide_possible_values = true)]
     pub schedule: Option<Schedule>,
     /// Stop after N epochs without a better validation accuracy; keep the best weights
     #[arg(long, value_name = "N", value_parser = count)]
@@ -200,7 +199,6 @@ pub struct TrainingArgs {
     pub seed: Option<u64>,
 }
 
-/// From model_1 to model_2.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Transfer")]
 pub struct TransferArgs {
@@ -210,7 +208,7 @@ pub struct TransferArgs {
     /// Take the features from this file of weights or features; model_1 is not trained
     #[arg(long, value_name = "FILE", conflicts_with = "source")]
     pub from: Option<PathBuf>,
-    /// SHA-256 of that file, where settings say what it must be.
+    /// SHA-256 that this file must have, from a file of settings.
     #[arg(skip)]
     pub from_sha256: Option<String>,
     /// Reinitialise layers that do not match the file
@@ -249,7 +247,6 @@ pub struct OutputArgs {
     pub json: Option<bool>,
 }
 
-/// Whether an output file may replace another one.
 #[derive(Debug, Args)]
 pub struct ForceArg {
     /// Replace the output file if it exists

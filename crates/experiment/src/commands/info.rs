@@ -12,10 +12,6 @@ use crate::system::{
     number,
 };
 
-/// Prints what a bug report needs.
-///
-/// # Errors
-/// A level or number of threads that the machine does not have.
 pub fn info(args: &InfoArgs) -> Result<()> {
     machine::choose_level(args.machine.simd)?;
     let environment = threads::with_threads(machine::choose_threads(args.machine.threads), || {

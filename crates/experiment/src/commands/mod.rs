@@ -57,15 +57,13 @@ pub struct Cli {
     /// Print help
     #[arg(short, long, global = true, action = ArgAction::HelpShort, display_order = 99)]
     help: Option<bool>,
-    /// What to do; `run` where nothing is named.
+    /// `run` if there is none.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// The flags of `run`.
     #[command(flatten)]
     pub run: RunArgs,
 }
 
-/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the transfer experiment (the default)
@@ -131,10 +129,7 @@ Examples:
     Info(InfoArgs),
 }
 
-/// Does what the command line says.
-///
-/// # Errors
-/// Whatever keeps the subcommand from its work.
+/// Runs the subcommand.
 pub fn perform(cli: Cli) -> Result<()> {
     match cli.command {
         None => run::run(&cli.run),

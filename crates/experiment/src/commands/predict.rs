@@ -1,4 +1,4 @@
-//! `thawline predict`: pictures classified by a trained model.
+//! `thawline predict`: classifies pictures with a trained model.
 
 use std::{
     io::{self, BufRead, Cursor, Read},
@@ -27,7 +27,7 @@ use crate::{
 /// Pictures that are read and predicted together.
 const BLOCK: usize = 64;
 
-/// The longest path that a system takes.
+/// The longest path of any system, in bytes.
 const LONGEST_PATH: u64 = 4096;
 
 /// Flags of `predict`.
@@ -50,7 +50,6 @@ pub struct PredictArgs {
     pub machine: MachineArgs,
 }
 
-/// How predictions are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// For people
@@ -61,10 +60,6 @@ pub enum Format {
     Json,
 }
 
-/// Prints class and probability of each picture.
-///
-/// # Errors
-/// A model that cannot be read; pictures that could not, after all others were predicted.
 pub fn predict(args: &PredictArgs) -> Result<()> {
     machine::choose_level(args.machine.simd)?;
     threads::with_threads(machine::choose_threads(args.machine.threads), || perform(args))?
@@ -74,22 +69,28 @@ fn perform(args: &PredictArgs) -> Result<()> {
     let model = Model::open(&args.from).map_err(|failure| failure.within("--from"))?;
     Memory::of_inference(&model.network, BLOCK)
         .require("predicting", "use a machine with more memory, or a smaller model")?;
-    let mut desk =
-        Desk { model, from: args.from.clone(), top: args.top, format: args.format, pictures: 0, faults: Vec::new() };
-    desk.header()?;
+    let mut predictor = Predictor {
+        model,
+        from: args.from.clone(),
+        top: args.top,
+        format: args.format,
+        pictures: 0,
+        faults: Vec::new(),
+    };
+    predictor.header()?;
     let mut block = Vec::with_capacity(BLOCK);
     for path in args.pictures.iter().flat_map(|argument| paths(argument)) {
         block.push(path?);
         if block.len() == BLOCK {
-            desk.predict(&block)?;
+            predictor.predict(&block)?;
             block.clear();
         }
     }
-    desk.predict(&block)?;
-    desk.finish()
+    predictor.predict(&block)?;
+    predictor.finish()
 }
 
-/// The argument's path, or those that come from standard input.
+/// The argument's path, or for `-` the paths on standard input.
 fn paths(argument: &Path) -> Box<dyn Iterator<Item = Result<PathBuf>> + '_> {
     if argument.as_os_str() != "-" {
         return Box::new(std::iter::once(Ok(argument.to_owned())));
@@ -100,7 +101,7 @@ fn paths(argument: &Path) -> Box<dyn Iterator<Item = Result<PathBuf>> + '_> {
     if let Err(error) = input.by_ref().take(LONGEST_PATH + 1).read_to_end(&mut first) {
         return Box::new(std::iter::once(Err(unreadable(error))));
     }
-    // After `find -print0` a path may hold a line feed, and the first one ends within this many bytes.
+    // With `find -print0` a path may hold a line feed; a NUL ends the first one within this many bytes.
     let lines = !first.contains(&0);
     let paths = Cursor::new(first).chain(input).split(if lines { b'\n' } else { 0 }).map(move |path| {
         let mut path = path.map_err(unreadable)?;
@@ -110,19 +111,19 @@ fn paths(argument: &Path) -> Box<dyn Iterator<Item = Result<PathBuf>> + '_> {
     Box::new(paths.filter(|path| !path.as_ref().is_ok_and(|path| path.as_os_str().is_empty())))
 }
 
-/// A model at work.
-struct Desk {
+/// Predicts picture after picture, and collects those that cannot be read.
+struct Predictor {
     model: Model,
     from: PathBuf,
     top: usize,
     format: Format,
     pictures: usize,
-    /// The kinds of what went wrong.
+    /// Of the pictures that could not be read.
     faults: Vec<Kind>,
 }
 
-impl Desk {
-    /// Predicts some pictures and prints what came out, in their order.
+impl Predictor {
+    /// Predicts and prints some pictures, in order.
     fn predict(&mut self, paths: &[PathBuf]) -> Result<()> {
         let read = read_all(paths, || false);
         let whole: Vec<_> = read.iter().filter_map(|picture| picture.as_ref()?.as_ref().ok()).map(|p| &**p).collect();
@@ -141,7 +142,7 @@ impl Desk {
             self.pictures += 1;
             match picture {
                 Some(Err(failure)) => {
-                    let hint = if path.is_dir() { self.for_all_in(path) } else { String::new() };
+                    let hint = if path.is_dir() { self.hint(path) } else { String::new() };
                     console::warn(format!("skipped {}: {failure}{hint}", path_text::printable(path)));
                     self.faults.push(failure.kind);
                 }
@@ -155,7 +156,7 @@ impl Desk {
         self.print(&rows)
     }
 
-    fn for_all_in(&self, folder: &Path) -> String {
+    fn hint(&self, folder: &Path) -> String {
         let [folder, from] = [folder, &self.from].map(path_text::argument);
         format!("; for all files in it: find {folder} -type f -print0 | thawline predict --from {from} -")
     }
@@ -220,7 +221,7 @@ impl Desk {
         }
     }
 
-    /// All pictures were asked about.
+    /// Fails if some pictures could not be read.
     fn finish(self) -> Result<()> {
         if self.faults.is_empty() {
             return Ok(());

@@ -34,7 +34,6 @@ pub struct ReportArgs {
     /// Where the report goes [default: the first folder]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Whether it may replace files that are no report on this sweep.
     #[command(flatten)]
     pub force: ForceArg,
     /// Leave times and machines out: equal results give equal bytes
@@ -45,10 +44,6 @@ pub struct ReportArgs {
     pub note: Option<String>,
 }
 
-/// Merges the records of all folders and writes the report on them.
-///
-/// # Errors
-/// Folders of different sweeps, damaged records; a system that refuses.
 pub fn report(args: &ReportArgs) -> Result<()> {
     Interrupts::listen()?;
     let results = merge::read(&args.folders)?;
@@ -57,17 +52,14 @@ pub fn report(args: &ReportArgs) -> Result<()> {
     write(&results, out, &options, args.force.force, Console::default())
 }
 
-/// Writes `report.html` and the same as JSON, CSV and SVG, and prints the table. Files that are there are replaced if they
-/// are a report on this sweep, or `force` is set.
-///
-/// # Errors
-/// Other files of these names; a system that refuses.
+/// Writes `report.html` and the same as JSON, CSV and SVG, and prints the table. Replaces existing files only if they are a
+/// report on this sweep, or if `force` is set.
 pub(super) fn write(results: &Results, out: &Path, options: &Options, force: bool, console: Console) -> Result<()> {
     let files = report::files(results, options);
     let existing = files.iter().map(|(name, _)| out.join(name)).find(|path| fs::symlink_metadata(path).is_ok());
     if let Some(path) = existing.filter(|_| !force && !is_of_this_sweep(out, &results.settings)) {
         return Err(Failure::usage(format!(
-            "{}: exists already, and not as part of a report on this sweep; name another folder with --out, or replace it with --force",
+            "{}: exists, and is not part of a report on this sweep; name another folder with --out, or replace it with --force",
             path.display()
         )));
     }
@@ -81,7 +73,7 @@ pub(super) fn write(results: &Results, out: &Path, options: &Options, force: boo
     console.result(format!("report: {}", out.join("report.html").display()))
 }
 
-/// Whether a folder is the sweep's own, or holds an earlier report on it.
+/// Whether a folder is this sweep's, or holds an earlier report on it.
 fn is_of_this_sweep(folder: &Path, settings: &Settings) -> bool {
     #[derive(Deserialize)]
     struct Report {

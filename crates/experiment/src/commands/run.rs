@@ -1,4 +1,4 @@
-//! `thawline run`: the experiment from the first picture to the report, or from where it was interrupted.
+//! `thawline run`: begins the experiment in a new folder, or resumes it in an old one.
 
 use std::{
     env,
@@ -35,10 +35,6 @@ use crate::{
     weights::metadata::RunId,
 };
 
-/// Performs the experiment.
-///
-/// # Errors
-/// Bad flags or data; a machine that fails; a loss that is no number; a signal.
 pub fn run(args: &RunArgs) -> Result<()> {
     let interrupts = Interrupts::listen()?;
     let result = match &args.resume {
@@ -62,7 +58,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
 fn begin(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
     let now = SystemTime::now();
     let start = Start { command: command_line(), environment: machine::environment(now) };
-    // Nothing is written until all is known to be possible.
+    // Nothing is written until everything has been checked.
     let (from, network) = args.settings.files()?;
     let data = open::open(args.settings.data.data.as_deref())?.labelled(args.settings.data.labels())?;
     let config = args.settings.config(&data, from.as_ref(), network)?;
@@ -84,7 +80,7 @@ fn begin(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
     perform(args, experiment, folder, start, interrupts)
 }
 
-/// A run that was interrupted, with the settings of its folder.
+/// Resumes an interrupted run, with the settings in its folder.
 fn resume(args: &RunArgs, interrupted: Interrupted, interrupts: &Interrupts) -> Result<()> {
     let (config, start) = (interrupted.config.clone(), interrupted.start.clone());
     let open = |path: &String| prepare::open_features(&path_text::path(path), config.from_sha256.as_deref());
@@ -114,7 +110,7 @@ fn resume(args: &RunArgs, interrupted: Interrupted, interrupts: &Interrupts) -> 
     console(args).say([what.to_owned(), format!("report: {}", folder.path().join("report.html").display())])
 }
 
-/// Trains and reports. What a checkpoint holds already is not done again.
+/// Trains and reports. Work that a checkpoint holds is not repeated.
 fn perform(
     args: &RunArgs,
     experiment: Experiment,
@@ -141,7 +137,7 @@ fn perform(
     report(args, &record, &session.folder)
 }
 
-/// The end of the run, for people or for a machine.
+/// Prints the result, for people or as JSON.
 fn report(args: &RunArgs, record: &RunRecord, folder: &RunFolder) -> Result<()> {
     let (console, table) = (console(args), results::table(record, folder.path()));
     console.say("")?;
@@ -158,22 +154,22 @@ fn console(args: &RunArgs) -> Console {
     Console { quiet: quiet.unwrap_or_default(), stdout_is_data: json.unwrap_or_default() }
 }
 
-/// The command line as another machine would take it, whatever the path of the program was here.
+/// The command line with `thawline` in place of the program's path.
 pub(super) fn command_line() -> Vec<String> {
     let arguments = env::args_os().skip(1).map(|argument| path_text::exact(Path::new(&argument)));
     std::iter::once("thawline".to_owned()).chain(arguments).collect()
 }
 
-/// The command that goes on with a run, as this shell takes it.
+/// The command that resumes a run, quoted for the shell.
 fn resume_command(folder: &Path) -> String {
     let program = env::args_os().next().map_or_else(|| "thawline".into(), PathBuf::from);
     format!("{} run --resume {}", path_text::argument(&program), path_text::argument(folder))
 }
 
-/// The SIMD level that gives the bits of an interrupted run.
+/// The SIMD level of an interrupted run.
 fn level(config: &Config) -> Result<Level> {
     match config.simd.parse() {
-        // Both give the same bits.
+        // AVX2 gives the same bits.
         Ok(Level::Avx512) if !Level::Avx512.is_supported() => Ok(Level::Avx2),
         Ok(level) => Ok(level),
         Err(error) => Err(Failure::usage(format!("--resume: config.toml: {error}"))),

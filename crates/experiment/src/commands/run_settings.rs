@@ -1,4 +1,4 @@
-//! From flags to settings.
+//! From flags to the settings of a run.
 
 use std::path::PathBuf;
 
@@ -39,9 +39,6 @@ impl NetworkArgs {
 
 impl ModelArgs {
     /// The network that the flags or the file describe.
-    ///
-    /// # Errors
-    /// A file that does not list layers.
     pub fn architecture(&self) -> Result<Architecture> {
         let listed = match &self.model {
             Some(path) => Some(file::read(path).map_err(|failure| failure.within("--model"))?),
@@ -61,11 +58,7 @@ impl ModelArgs {
 }
 
 impl Settings {
-    /// The model that the features come from, if it is a file's, and the network: what can be known before there are any
-    /// pictures.
-    ///
-    /// # Errors
-    /// A file that cannot be read, or does not list layers.
+    /// The model of `--from`, if it is given, and the network: what is known before the pictures are read.
     pub fn files(&self) -> Result<(Option<Model>, Architecture)> {
         let TransferArgs { from, from_sha256, .. } = &self.transfer;
         let open = |path: &PathBuf| prepare::open_features(path, from_sha256.as_deref());
@@ -77,11 +70,7 @@ impl Settings {
         Ok((model, network))
     }
 
-    /// All settings of a run, with defaults for what is not given, the data that were found, and the machine; for a network,
-    /// and the model that its features come from. Classes are stored as labels.
-    ///
-    /// # Errors
-    /// Unknown classes.
+    /// Every setting of a run, with defaults for what is not given. Classes are stored as labels.
     pub fn config(&self, data: &Data, model: Option<&Model>, network: Architecture) -> Result<Config> {
         let labels = |flag, list: &Option<String>, default: &str| -> Result<String> {
             let list = list.as_deref().unwrap_or(default);

@@ -18,19 +18,16 @@ use crate::{
     },
 };
 
-/// Why there is nothing to perform.
+/// Why no command is run.
 #[derive(Debug)]
 pub enum Refusal {
-    /// A mistake on the command line, or a wish for help.
+    /// A mistake on the command line, or a request for help.
     Usage(clap::Error),
     /// A mistake in the file.
     Settings(Failure),
 }
 
-/// What the program is to do.
-///
-/// # Errors
-/// Names the flag, or the file, the line and the key.
+/// Parses the command line and the file of settings it names.
 pub fn parse(arguments: Vec<OsString>) -> std::result::Result<Cli, Refusal> {
     let mut cli = Cli::try_parse_from(arguments).map_err(Refusal::Usage)?;
     let run = match &mut cli.command {
@@ -62,9 +59,6 @@ struct File {
 const WITHOUT_FLAGS: [&str; 2] = ["layers", "from-sha256"];
 
 /// Reads a file of settings.
-///
-/// # Errors
-/// Names the file, the line and the key.
 pub fn read(path: &Path, text: &str) -> Result<Settings> {
     let keys: BTreeMap<Spanned<String>, Value> =
         toml::from_str(text).map_err(|error| file::misread(path, text, &error))?;
@@ -86,7 +80,7 @@ pub fn read(path: &Path, text: &str) -> Result<Settings> {
             name => flag(name, value).map_err(|reason| wrong(key, reason))?,
         };
         let Some(flag) = flag else { continue };
-        // Alone, so that the mistake has a line. Another key may be what it requires.
+        // Each alone, so that an error has a line. A flag that another one requires may come later.
         match File::try_parse_from([&flag]) {
             Err(error) if error.kind() == ErrorKind::UnknownArgument => {
                 let command = File::command();
@@ -132,7 +126,7 @@ fn flag(key: &str, value: &Value) -> std::result::Result<Option<OsString>, Strin
     Ok(Some(format!("--{key}={text}").into()))
 }
 
-/// A mistake of clap's finding, as one line. Of a group of flags clap lists all; those among the `arguments` are what matters.
+/// One of clap's errors as one line. Where clap lists a whole group of flags, only those among the `arguments` are shown.
 pub fn one_line(error: &clap::Error, arguments: &[OsString]) -> String {
     let is_given = |line: &str| {
         let name = |text: &str| text.split([' ', '=']).next().unwrap_or_default().to_owned();
@@ -143,11 +137,11 @@ pub fn one_line(error: &clap::Error, arguments: &[OsString]) -> String {
     let lines: Vec<&str> = lines.filter(|line| !line.is_empty() && !line.starts_with("For more information")).collect();
     let some_are_given = lines.iter().any(|line| is_given(line));
     let lines = lines.into_iter().filter(|line| !some_are_given || !line.starts_with("--") || is_given(line));
-    // What ends in a colon is followed by what it speaks of.
+    // A line that ends in a colon introduces the next one.
     lines.map(rephrase).collect::<Vec<_>>().join("; ").replace(":; ", ": ")
 }
 
-/// A line of clap's, as part of a longer one.
+/// One line of clap's message in this program's words.
 fn rephrase(line: &str) -> String {
     const WORDS: [(&str, &str, &str, &str); 8] = [
         ("[possible values: ", "]", "expected one of ", ""),

@@ -7,10 +7,6 @@ use crate::system::{
     machine,
 };
 
-/// Prints both tables.
-///
-/// # Errors
-/// A layer that does not fit, or is not there.
 pub fn summary(args: &SummaryArgs) -> Result<()> {
     machine::choose_level(None)?;
     let architecture = args.network.architecture()?;

@@ -1,4 +1,4 @@
-//! `thawline sweep`: many arms with many seeds, and the report on them.
+//! `thawline sweep`: trains every arm with every seed, and reports on them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -99,7 +99,7 @@ pub struct SweepArgs {
     #[arg(long, value_name = "RATE", default_value = "0.001", value_parser = learning_rate, help_heading = "Training")]
     pub learning_rate: f64,
     /// Learning-rate schedule: constant, cosine or one-cycle
-    #[arg(long, value_name = "COURSE", value_enum, hide_possible_values = true, default_value_t = Schedule::Cosine)]
+    #[arg(long, value_name = "SCHEDULE", value_enum, hide_possible_values = true, default_value_t = Schedule::Cosine)]
     #[arg(help_heading = "Training")]
     pub schedule: Schedule,
     /// Randomly augment the training pictures: flip, crop or flip,crop
@@ -115,7 +115,7 @@ pub struct SweepArgs {
     #[arg(long, value_name = "LABELS", value_enum, hide_possible_values = true, default_value_t = Labels::Fine)]
     #[arg(help_heading = "Data")]
     pub labels: Labels,
-    /// Classes of the pretraining: labels, ranges, names [default: 0-4; with --source-data all]
+    /// Classes of stage 1: labels, ranges, names [default: 0-4; with --source-data all]
     #[arg(long, value_name = "CLASSES", help_heading = "Data")]
     pub source: Option<String>,
     /// Classes of stage 2
@@ -139,9 +139,6 @@ fn splits(text: &str) -> Result<u32, String> {
 }
 
 /// Performs or resumes the sweep.
-///
-/// # Errors
-/// Bad flags or data; a machine that fails; a loss that is not a number; a signal.
 pub fn sweep(args: &SweepArgs) -> Result<()> {
     choose_level(args.machine.simd)?;
     let interrupts = Interrupts::listen()?;
@@ -223,7 +220,7 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
     progress.finish();
     result.map_err(|failure| interrupted(failure, &jobs))?;
     console.say([String::new(), format!("finished in {}", number::duration(progress.elapsed().as_secs_f64()))])?;
-    // All jobs are done; waiting for another process is not worth a second signal.
+    // All jobs are done: from here one signal ends the program.
     interrupts.end_at_once()?;
     let _claim = folder.claim_report()?;
     let left = undone(&folder, &plan)?;
@@ -289,7 +286,7 @@ impl OpenJobs {
     }
 }
 
-/// How many of some jobs have no record yet.
+/// The number of jobs without a record.
 fn undone(folder: &SweepFolder, jobs: &[Job]) -> Result<usize> {
     let mut undone = 0;
     for job in jobs {
@@ -352,7 +349,7 @@ fn settings(
     })
 }
 
-/// Refuses a sweep of networks that the machine cannot hold; features are kept only where there is room.
+/// Refuses networks that do not fit in memory. Shared features are kept only if they fit, so they do not count.
 fn require_memory(settings: &Settings, work: &Work) -> Result<()> {
     let network: Network = settings.network.outline(settings.source.len() + settings.target.len())?;
     let examples = work.epoch_examples.values().copied().max().unwrap_or(0);

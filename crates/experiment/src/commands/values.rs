@@ -1,9 +1,9 @@
-//! The values of flags: what they may be, and what is said of those that they may not.
+//! Parsers of flag values, with their error messages.
 
 type Parsed<T> = Result<T, String>;
 
 pub(crate) fn count(text: &str) -> Parsed<usize> {
-    // So many of anything would not fit in memory; a smaller bound keeps products from overflowing.
+    // More of anything would not fit in memory, and products of a few such numbers do not overflow.
     const MOST: usize = 1 << 31;
     match text.parse() {
         Ok(number @ 1..=MOST) => Ok(number),
@@ -11,7 +11,7 @@ pub(crate) fn count(text: &str) -> Parsed<usize> {
     }
 }
 
-/// TOML, in which a run's settings are kept, has no larger numbers.
+/// TOML, which stores a run's settings, has no larger integers.
 pub(crate) fn seed(text: &str) -> Parsed<u64> {
     const MOST: u64 = i64::MAX as u64;
     text.parse().ok().filter(|&seed| seed <= MOST).ok_or_else(|| format!("expected a whole number from 0 to {MOST}"))
@@ -25,8 +25,8 @@ pub(super) fn thread_count(text: &str) -> Parsed<usize> {
 }
 
 fn rate(text: &str) -> Parsed<f64> {
-    let keeps_some = |rate: &f64| (0.0..1.0).contains(rate);
-    text.parse().ok().filter(keeps_some).ok_or_else(|| "expected a rate, at least 0 and below 1".to_owned())
+    let in_range = |rate: &f64| (0.0..1.0).contains(rate);
+    text.parse().ok().filter(in_range).ok_or_else(|| "expected a rate, at least 0 and below 1".to_owned())
 }
 
 pub(crate) fn learning_rate(text: &str) -> Parsed<f64> {

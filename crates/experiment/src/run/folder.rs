@@ -1,4 +1,4 @@
-//! The folder that a run leaves behind. `docs/run-folder.md` describes each file.
+//! The folder of a run. `docs/run-folder.md` describes each file.
 
 use std::{
     fs, io,
@@ -30,19 +30,19 @@ pub struct Start {
     pub environment: Environment,
 }
 
-/// A run's folder while the run goes on.
+/// The folder of an active run.
 ///
-/// Each file is whole at any moment: it is written beside its place, flushed to the disk and then moved there.
+/// Each file is complete or absent at any moment: it is written under another name, flushed to the disk and renamed.
 #[derive(Debug)]
 pub struct RunFolder {
     pub(super) path: PathBuf,
     pub(super) data: DataKind,
     pub(super) metrics: Vec<MetricsRow>,
-    /// Held while the run goes on.
+    /// Held while the run is active.
     pub(super) _lock: Option<Lock>,
 }
 
-/// A row of `metrics.csv` and a line of `metrics.jsonl`: an [`EpochRow`] with its model's name.
+/// A row of `metrics.csv` and a line of `metrics.jsonl`: an [`EpochRow`] with its model and data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MetricsRow {
     /// `model_1` or `model_2`.
@@ -59,7 +59,7 @@ pub struct MetricsRow {
     pub val_loss: f64,
     /// Validation accuracy.
     pub val_accuracy: f64,
-    /// What was learnt: nobody shall take a number on built-in pictures for one on CIFAR-10.
+    /// So that no accuracy on built-in pictures passes for one on CIFAR-10.
     pub data: DataKind,
 }
 
@@ -71,11 +71,8 @@ impl MetricsRow {
 }
 
 impl RunFolder {
-    /// Makes the folder `path` for a run on such data, and the folders above it where they are missing; takes an empty one
-    /// as it is, and one with what a run has left that could not begin.
-    ///
-    /// # Errors
-    /// Where there is anything in it: a run never mixes with another. Where the system refuses.
+    /// Creates the folder `path` and missing folders above it, or takes an empty one, or one that holds only what a run leaves
+    /// that could not begin. A run never mixes with another.
     pub fn create(path: &Path, data: DataKind) -> Result<Self> {
         let refused = |action| move |error| refused(action, path, &error);
         let shown = path.display();
@@ -86,7 +83,7 @@ impl RunFolder {
         let require_empty = || {
             for entry in fs::read_dir(path).map_err(refused("read"))? {
                 let name = entry.map_err(refused("read"))?.file_name();
-                // A disk that was full from the start takes environment.json at most.
+                // On a full disk a run gets no further than environment.json.
                 if name != LOCK && name != "environment.json" && !atomic_file::is_partial(&name) {
                     return Err(Failure::usage(format!(
                         "{shown} is not empty; name another folder for this run, or remove that one"
@@ -97,17 +94,14 @@ impl RunFolder {
         };
         require_empty()?;
         let lock = Lock::take(path)?;
-        // Another run may have come and gone in between.
+        // Another run may have begun and ended in between.
         require_empty()?;
         atomic_file::remove_partial(path, &[]).map_err(refused("clean"))?;
         Ok(RunFolder { path: path.to_owned(), data, metrics: Vec::new(), _lock: lock })
     }
 
-    /// Makes a new folder in `parent` that is named after the time, UTC: `2026-11-24-101502` (`undated` where there is no
-    /// date), or `2026-11-24-101502-2` where that exists already. Runs that start together get different ones.
-    ///
-    /// # Errors
-    /// Where the system refuses.
+    /// Creates a new folder in `parent`, named after the time in UTC: `2026-11-24-101502`, or `2026-11-24-101502-2` if that
+    /// exists. Without a valid clock it is `undated`.
     pub fn create_dated(parent: &Path, data: DataKind, now: SystemTime) -> Result<Self> {
         fs::create_dir_all(parent).map_err(|error| refused("make", parent, &error))?;
         let name =
@@ -123,24 +117,16 @@ impl RunFolder {
         unreachable!("four billion runs in one second")
     }
 
-    /// Where the folder is.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Writes the resolved settings as `config.toml`.
-    ///
-    /// # Errors
-    /// Settings that TOML cannot hold; a system that refuses.
     pub fn write_config(&self, config: &impl Serialize) -> Result<()> {
         let text = toml::to_string(config).map_err(express("config.toml"))?;
         self.write("config.toml", text.as_bytes())
     }
 
-    /// Writes `environment.json`.
-    ///
-    /// # Errors
-    /// A system that refuses.
     pub fn write_start(&self, start: &Start) -> Result<()> {
         let mut bytes = serde_json::to_vec_pretty(start).map_err(express("environment.json"))?;
         bytes.push(b'\n');
@@ -148,9 +134,6 @@ impl RunFolder {
     }
 
     /// Adds a finished epoch of `model` to `metrics.csv` and `metrics.jsonl`; both are on the disk on return.
-    ///
-    /// # Errors
-    /// A loss or time that is NaN or infinite, named with model and epoch; a system that refuses.
     pub fn append_epoch(&mut self, model: &str, row: &EpochRow) -> Result<()> {
         row.require_finite(model)?;
         self.metrics.push(MetricsRow::new(model, self.data, row));
@@ -158,32 +141,23 @@ impl RunFolder {
     }
 
     pub(super) fn write_metrics(&self) -> Result<()> {
-        // A few kilobytes: written anew each time, they are never torn, as an appended line could be.
+        // A few kilobytes: rewritten each time, they are never torn, as an appended line could be.
         self.write("metrics.csv", &spreadsheet::table(&self.metrics).map_err(express("metrics.csv"))?)?;
         self.write("metrics.jsonl", &json_lines(&self.metrics)?)
     }
 
-    /// Writes the weights of `model`, a whole safetensors file, as `weights-MODEL.safetensors`.
-    ///
-    /// # Errors
-    /// A system that refuses.
+    /// Writes `weights-MODEL.safetensors`.
     pub fn write_weights(&self, model: &str, safetensors: &[u8]) -> Result<()> {
         self.write(&format!("weights-{model}.safetensors"), safetensors)
     }
 
-    /// Writes `summary.json`, and then what is drawn from it: `pictures/`, `plots/` and `report.html`.
-    ///
-    /// # Errors
-    /// A measurement that is NaN or infinite; a system that refuses. What was written before stays.
+    /// Writes `summary.json`, and then what is drawn from it.
     pub fn finish(&self, record: &RunRecord, pictures: &ReportPictures) -> Result<()> {
         self.write("summary.json", &record.to_json()?)?;
         self.write_report(record, pictures)
     }
 
-    /// Writes what is drawn from the record, again where it exists.
-    ///
-    /// # Errors
-    /// A system that refuses.
+    /// Writes what is drawn from the record: `pictures/`, `plots/` and `report.html`.
     pub fn write_report(&self, record: &RunRecord, pictures: &ReportPictures) -> Result<()> {
         for (name, png) in report::picture_grids(record, pictures) {
             self.write(&format!("pictures/{name}"), &png)?;
@@ -194,10 +168,6 @@ impl RunFolder {
         self.write("report.html", report::render(record, pictures).as_bytes())
     }
 
-    /// Writes any other file.
-    ///
-    /// # Errors
-    /// A system that refuses.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         Ok(atomic_file::write(&output::inside(&self.path, name)?, bytes)?)
     }
@@ -208,7 +178,7 @@ pub(super) fn refused(action: &str, path: &Path, error: &io::Error) -> Failure {
 }
 
 fn express<E: std::fmt::Display>(file: &'static str) -> impl Fn(E) -> Failure {
-    move |error| Failure::new(Kind::Other, format!("cannot express {file}: {error}"))
+    move |error| Failure::new(Kind::Other, format!("cannot write {file}: {error}"))
 }
 
 fn json_lines(rows: &[MetricsRow]) -> Result<Vec<u8>> {

@@ -12,11 +12,10 @@ use crate::system::{
     output,
 };
 
-/// The file that the process holds locked while it works on a run folder.
 pub(super) const LOCK: &str = ".lock";
 
-/// A folder held for this process. The system lets go of it when the process ends, however it ends; the file is removed
-/// unless the process was killed, and does no harm then.
+/// A lock on a folder. The system releases it when the process ends, however it ends. A killed process leaves the file,
+/// which does no harm.
 #[derive(Debug)]
 pub(super) struct Lock {
     path: PathBuf,
@@ -26,19 +25,19 @@ pub(super) struct Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Before the file is closed, so that nobody else holds it.
+        // Before the file is closed, while nobody else can hold it.
         let _ = fs::remove_file(&self.path);
     }
 }
 
 impl Lock {
-    /// Takes the folder; nothing where the file system has no locks, after a warning.
+    /// Locks a folder. On a file system without locks, prints a warning and returns none.
     pub(super) fn take(folder: &Path) -> Result<Option<Self>> {
         let path = folder.join(LOCK);
         loop {
             let file = output::open_lock(folder, LOCK)?;
             match file.try_lock() {
-                // Another process may have removed the file in between, and a third one made a new one.
+                // If another process has replaced the file since it was opened, try again.
                 Ok(()) if file.metadata().is_ok_and(|metadata| output::is_same(&path, &metadata, &path)) => {
                     return Ok(Some(Lock { _unfinished: Unfinished::new(path.clone()), path, _file: file }));
                 }

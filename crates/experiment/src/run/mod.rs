@@ -1,4 +1,4 @@
-//! A run: its settings checked, its folder, its resumption.
+//! One run: its story, its folder, its resumption.
 
 pub mod folder;
 mod lock;

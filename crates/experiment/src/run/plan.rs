@@ -1,4 +1,4 @@
-//! The plan: what a run is going to do, printed before it does it.
+//! The plan of a run, printed before it starts.
 
 use std::path::Path;
 
@@ -13,7 +13,6 @@ use crate::{
     },
 };
 
-/// The plan as text.
 pub fn text(experiment: &Experiment, environment: &Environment, folder: &Path) -> Text {
     let Experiment { data, config, source, target, costs, .. } = experiment;
     let plural = |n: usize| if n == 1 { "" } else { "s" };
@@ -73,7 +72,7 @@ fn describe(task: &Task) -> String {
     )
 }
 
-/// What becomes of the frozen features, where it is not the usual.
+/// Why the frozen features are not kept, if they are not.
 fn cache(experiment: &Experiment) -> Option<String> {
     let plan = &experiment.costs.cache;
     match experiment.config.cache {

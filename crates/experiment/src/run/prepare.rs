@@ -38,9 +38,6 @@ pub struct Costs {
 
 impl Costs {
     /// The costs of both trainings, or of model_2's alone. The networks are outlines.
-    ///
-    /// # Errors
-    /// More memory than there is.
     pub fn new(config: &Config, model_1: Option<(&Task, &Network)>, target: &Task, model_2: &Network) -> Result<Self> {
         let cache = transfer::plan_cache(model_2, target, config.cache, machine::free_memory())?;
         let training = |task: &Task, network, features| {
@@ -65,9 +62,6 @@ pub fn pictures(data: &Data, record: &RunRecord) -> ReportPictures {
 }
 
 /// Opens a file of features, which must still be the one that the settings were made for.
-///
-/// # Errors
-/// The file, the tensor, what was expected and what was found.
 pub fn open_features(path: &Path, sha256: Option<&str>) -> Result<Model> {
     let model = Model::open_features(path).map_err(|failure| failure.within("--from"))?;
     match sha256 {

@@ -7,7 +7,7 @@ use crate::{
     system::{console::Text, number},
 };
 
-/// First, best and last validation accuracy and the seconds of both models, and whether the frozen weights are unchanged.
+/// Validation accuracies and times of both models, and whether the frozen weights are unchanged.
 pub fn table(record: &RunRecord, folder: &Path) -> Text {
     let mut text = Text::heading("validation accuracy     first epoch     best (epoch)    last epoch     seconds");
     for (name, _, model) in record.models() {

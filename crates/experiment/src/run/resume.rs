@@ -1,4 +1,4 @@
-//! What an interrupted run has left in its folder, and how it goes on from there.
+//! Resuming: what an interrupted run left in its folder.
 
 use std::{
     collections::BTreeMap,
@@ -27,27 +27,21 @@ use crate::{
     weights::{checkpoint::Checkpoint, model::Model},
 };
 
-/// The folder of an interrupted run, held so that no other process goes on with it.
+/// The folder of an interrupted run, locked against other processes.
 #[derive(Debug)]
 pub struct Interrupted {
     path: PathBuf,
     lock: Option<Lock>,
-    /// The settings of the run.
     pub config: Config,
-    /// How it was started.
     pub start: Start,
 }
 
 impl Interrupted {
-    /// Opens the folder of a run that was interrupted, or that is finished; `check` refuses settings that the command line
-    /// would refuse.
-    ///
-    /// # Errors
-    /// If it is none, or another process works on it.
+    /// Opens the folder of an interrupted or finished run; `check` refuses settings that the command line would refuse.
     pub fn open(path: &Path, check: impl Fn(&Path, &str) -> Result<()>) -> Result<Self> {
         let refused = |what: String| Failure::usage(format!("{}: {what}", path.display()));
         if !path.is_dir() {
-            let what = if path.exists() { "is no folder" } else { "no such folder" };
+            let what = if path.exists() { "is not a folder" } else { "no such folder" };
             return Err(refused(format!("{what}; expected the folder of an interrupted run")));
         }
         let config = read(&path.join("config.toml"), |path, text| {
@@ -63,15 +57,12 @@ impl Interrupted {
         Ok(Interrupted { path: path.to_owned(), lock: Lock::take(path)?, config, start })
     }
 
-    /// Whether the report is there, which is the last file of a run.
+    /// Whether the report exists. A run writes it last.
     pub fn is_drawn(&self) -> bool {
         ["report.html", "plots", "pictures"].iter().all(|name| self.path.join(name).exists())
     }
 
-    /// The record of a run that needs no more training.
-    ///
-    /// # Errors
-    /// A record that is damaged, or of another version.
+    /// The record of the run, if its training is finished.
     pub fn record(&self) -> Result<Option<RunRecord>> {
         let path = self.path.join("summary.json");
         if !path.exists() {
@@ -79,14 +70,11 @@ impl Interrupted {
         }
         read(&path, |path, text| match RunRecord::from_json(text.as_bytes()) {
             Ok(record) => Ok(Some(record)),
-            Err(error) => Err(Failure::usage(format!("{}: {error}; remove it to go on without it", path.display()))),
+            Err(error) => Err(Failure::usage(format!("{}: {error}; remove it to continue without it", path.display()))),
         })
     }
 
-    /// The folder, cleared of unfinished writes, to go on in.
-    ///
-    /// # Errors
-    /// A system that refuses.
+    /// The folder to continue in, without unfinished files.
     pub fn into_folder(self, data: DataKind) -> Result<RunFolder> {
         let Interrupted { path, lock, .. } = self;
         atomic_file::remove_partial(&path, &["pictures", "plots"]).map_err(|error| refused("clean", &path, &error))?;
@@ -96,16 +84,17 @@ impl Interrupted {
 
 fn read<T>(path: &Path, parse: impl Fn(&Path, &str) -> Result<T>) -> Result<T> {
     let refused = |reason: &str| Failure::usage(format!("{}: {reason}", path.display()));
-    let bytes = input::read_if_any(path, SETTINGS)?
-        .ok_or_else(|| refused("no such file; not a run folder, or the run ended before it began: start a new one"))?;
+    let bytes = input::read_if_any(path, SETTINGS)?.ok_or_else(|| {
+        refused("no such file; not a run folder, or the run stopped before its first step: start a new one")
+    })?;
     parse(path, std::str::from_utf8(&bytes).map_err(|_| refused("is not a text file"))?)
 }
 
-/// The settings, and nothing that is none: what the program passed over would be what its user thinks to have set.
+/// The settings. An unknown key is an error, since its user expects it to have an effect.
 fn parse_config(path: &Path, text: &str) -> Result<Config> {
     let misread = |error| file::misread(path, text, &error);
     let config = toml::from_str(text).map_err(misread)?;
-    // TOML's numbers end where those of 64 bits with a sign do.
+    // TOML's integers are signed.
     let too_large =
         |_| Failure::usage(format!("{}: a number is too large; expected at most {}", path.display(), i64::MAX));
     let known = Table::try_from(&config).map_err(too_large)?;
@@ -113,7 +102,7 @@ fn parse_config(path: &Path, text: &str) -> Result<Config> {
     match keys.keys().find(|key| !known.contains_key(key.get_ref())) {
         None => Ok(config),
         Some(key) => Err(Failure::usage(format!(
-            "{}, line {}: there is no setting '{}' of this run; expected {}",
+            "{}, line {}: unknown setting '{}'; expected {}",
             path.display(),
             file::line_of(text, key.span().start),
             key.get_ref(),
@@ -128,10 +117,7 @@ fn checkpoints(model: &str) -> [String; 2] {
 }
 
 impl RunFolder {
-    /// Keeps a checkpoint of `model`, and the one before it; the `best` so far also as `best-MODEL.safetensors`.
-    ///
-    /// # Errors
-    /// A system that refuses; an older checkpoint is there then.
+    /// Writes a checkpoint of `model` and keeps the previous one. The `best` so far is also kept as `best-MODEL.safetensors`.
     pub fn save_checkpoint(&self, model: &str, bytes: &[u8], best: bool) -> Result<()> {
         let [last, previous] = checkpoints(model).map(|name| self.path.join(name));
         match fs::rename(&last, previous) {
@@ -141,7 +127,7 @@ impl RunFolder {
             _ => {}
         }
         if best {
-            // One file under two names, where the file system can: the bytes go to the disk once.
+            // One file with two names, if the file system can: the bytes are written once.
             let path = self.path.join(format!("best-{model}.safetensors"));
             atomic_file::write(&path, bytes)?;
             if fs::hard_link(&path, &last).is_ok() {
@@ -151,19 +137,11 @@ impl RunFolder {
         Ok(atomic_file::write(&last, bytes)?)
     }
 
-    /// The best of `model` so far.
-    ///
-    /// # Errors
-    /// If it is not there, or not whole.
     pub fn best(&self, model: &str) -> Result<Model> {
         Model::open(&self.path.join(format!("best-{model}.safetensors")))
     }
 
-    /// The last checkpoint of `model` that is whole, if there is any, and its path; with a sentence where the very last
-    /// is not.
-    ///
-    /// # Errors
-    /// If there are some, and none is whole; a system that refuses.
+    /// The last complete checkpoint of `model` and its path, with a message if a later one is damaged.
     pub fn load_checkpoint(&self, model: &str) -> Result<Option<(Checkpoint, PathBuf, Option<String>)>> {
         let [last, previous] = checkpoints(model).map(|name| self.path.join(name));
         let open = |path: &PathBuf| -> Result<Option<Checkpoint>> {
@@ -171,39 +149,33 @@ impl RunFolder {
         };
         let failure = match open(&last) {
             Ok(Some(checkpoint)) => return Ok(Some((checkpoint, last, None))),
-            // A process that ended between moving the last one away and writing the new one.
+            // The process ended after renaming the last one and before writing the new one.
             Ok(None) => return Ok(open(&previous)?.map(|checkpoint| (checkpoint, previous, None))),
             Err(failure) if failure.kind != Kind::Usage => return Err(failure),
             Err(failure) => failure,
         };
         match open(&previous) {
             Ok(Some(checkpoint)) => {
-                // Else it would take the place of the whole one.
+                // Otherwise the next checkpoint would rename it over the intact one.
                 fs::remove_file(&last).map_err(|error| {
                     Failure::new(Kind::Environment, format!("cannot remove {}: {error}", last.display()))
                 })?;
-                Ok(Some((checkpoint, previous, Some(format!("{failure}; going on from the checkpoint before it")))))
+                Ok(Some((checkpoint, previous, Some(format!("{failure}; resuming from the previous checkpoint")))))
             }
             _ => Err(Failure::usage(format!(
-                "{failure}; there is no older checkpoint: remove this file to train {model} from its start"
+                "{failure}; no older checkpoint: remove this file to train {model} again from the start"
             ))),
         }
     }
 
-    /// Takes over the finished epochs of `model` from a checkpoint, in place of what the files of metrics say.
-    ///
-    /// # Errors
-    /// A system that refuses.
+    /// Takes the finished epochs of `model` from a checkpoint, and rewrites the files of metrics.
     pub fn restore_epochs(&mut self, model: &str, history: &[EpochRow]) -> Result<()> {
         let data = self.data;
         self.metrics.extend(history.iter().map(|row| MetricsRow::new(model, data, row)));
         self.write_metrics()
     }
 
-    /// Removes what a finished run has no use for: all checkpoints but the best.
-    ///
-    /// # Errors
-    /// A system that refuses.
+    /// Removes all checkpoints but the best.
     pub fn remove_checkpoints(&self) -> Result<()> {
         for name in ["model_1", "model_2"].into_iter().flat_map(checkpoints) {
             let path = self.path.join(name);

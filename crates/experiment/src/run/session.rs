@@ -65,7 +65,7 @@ impl Session<'_> {
         let best = history.best_epoch();
         if fit.patience.is_some() && best < history.epochs.len() {
             metadata::move_values(self.folder.best(name)?.network, network);
-            self.console.say(format!("{name} gets the weights of its best epoch, {best}"))?;
+            self.console.say(format!("{name} takes the weights of its best epoch, {best}"))?;
         }
         let record = train::record(network, task, &history, fit.cached);
         self.folder.write_weights(name, &metadata::to_safetensors(network, &metadata)?)?;
@@ -93,7 +93,7 @@ impl Session<'_> {
         text.and("").and(Text::of_table(network.summary())).and("")
     }
 
-    /// Where the training of a model stands: at its last checkpoint, or at its start.
+    /// The state of a training at its last checkpoint, or at its start.
     fn restore(&mut self, network: &mut Network, metadata: &Metadata, fit: &Fit) -> Result<State> {
         let name = &metadata.model;
         let Some((checkpoint, path, damage)) = self.folder.load_checkpoint(name)? else { return Ok(State::start(fit)) };

@@ -1,4 +1,4 @@
-//! How long a run will take, estimated from its first steps.
+//! The time a run will take, estimated from its first steps.
 
 use std::time::{Duration, Instant};
 
@@ -6,26 +6,23 @@ use thawline_tensor::nn::Network;
 
 use crate::{data::task::Task, record::config::Config, system::number};
 
-/// The work of a run in floating-point operations by the direct method, a common measure of its parts.
+/// The work of a run, in floating-point operations of the direct method.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Work {
     /// One step of model_1.
     pub step: f64,
-    /// All of model_1.
     pub model_1: f64,
-    /// All of model_2.
     pub model_2: f64,
 }
 
-/// A training step does a forward pass and two of about the same size backward.
+/// A training step is one forward pass and about twice that backward.
 const PASSES: f64 = 3.0;
 
-/// Floating-point operations that take as long as the update of one parameter by Adam: memory is slower than arithmetic.
+/// Floating-point operations in the time that Adam takes for one parameter: memory is slower than arithmetic.
 const UPDATE: f64 = 300.0;
 
 impl Work {
-    /// The work of both models, or of `model_2` alone where there is no `source`; `model_2` has its layers frozen,
-    /// `cached` tells whether their features are kept.
+    /// The work of both models, or of `model_2` alone without a `source`. `cached` says whether frozen features are kept.
     pub fn new(config: &Config, source: Option<&Task>, target: &Task, model_2: &Network, cached: bool) -> Self {
         let summary = model_2.summary();
         let all = summary.flops() as f64;
@@ -51,21 +48,20 @@ impl Work {
 #[derive(Debug)]
 pub struct Stopwatch {
     work: Work,
-    /// When the first step, which warms up, was done.
+    /// The end of the first step, which warms up.
     started: Option<Instant>,
     laps: u32,
 }
 
-/// An estimate needs this many steps, or this much time.
+/// An estimate needs this many steps or this much time.
 const ENOUGH: (u32, Duration) = (8, Duration::from_secs(2));
 
 impl Stopwatch {
-    /// Not started: the first lap starts it.
     pub fn new(work: Work) -> Self {
         Stopwatch { work, started: None, laps: 0 }
     }
 
-    /// A step of an epoch of so many is done; the estimate, as a sentence, once enough steps were measured.
+    /// Called after each of an epoch's `steps`. Returns the estimate as a sentence, once enough steps were measured.
     pub fn lap(&mut self, steps: usize) -> Option<String> {
         let Some(started) = self.started else {
             self.started = Some(Instant::now());

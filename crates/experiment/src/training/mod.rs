@@ -1,4 +1,4 @@
-//! Training one network, and making the second one out of the first.
+//! Training one network, and making the second from the first.
 
 pub mod estimate;
 pub mod predictions;

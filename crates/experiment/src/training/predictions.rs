@@ -1,4 +1,4 @@
-//! What a network takes pictures for, and how sure it is.
+//! What a network predicts, with probabilities.
 
 use thawline_tensor::{
     Tensor,
@@ -7,10 +7,7 @@ use thawline_tensor::{
 
 use crate::system::failure::{Failure, Kind, Result};
 
-/// Refuses logits of which one is not a finite number.
-///
-/// # Errors
-/// The first example with one; `name` names it.
+/// Refuses logits that are not finite. `name` names an example.
 pub fn require_finite(logits: &Tensor, name: impl Fn(usize) -> String) -> Result<()> {
     let mut rows = logits.data().chunks(logits.example_shape().size());
     let Some(example) = rows.position(|row| row.iter().any(|logit| !logit.is_finite())) else { return Ok(()) };
@@ -23,16 +20,11 @@ pub fn require_finite(logits: &Tensor, name: impl Fn(usize) -> String) -> Result
 /// A class and its probability.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Guess {
-    /// The number of the class.
     pub class: usize,
-    /// Its probability, from the softmax of the network's outputs.
     pub probability: f32,
 }
 
-/// For each example the guesses, the likeliest first; of equals, in the order of the classes.
-///
-/// # Errors
-/// The first example for which the network gives what is not a number; `name` names it.
+/// The classes of each example, the most probable first; equal ones in the order of the classes. `name` names an example.
 pub fn guesses(network: &Network, examples: &Examples, name: impl Fn(usize) -> String) -> Result<Vec<Vec<Guess>>> {
     let predictions = network.predict(examples);
     require_finite(predictions.logits(), name)?;

@@ -1,4 +1,4 @@
-//! What a training shows while it goes on: a bar for the epoch on a terminal, and a line for each finished epoch.
+//! The progress of a training: a bar for the epoch on a terminal, and a line for each finished epoch.
 //!
 //! Lines go to standard output and stay; bars go to standard error, and only if that is a terminal.
 
@@ -17,41 +17,39 @@ use crate::{
     },
 };
 
-/// The header of the lines.
 const HEADER: &str = "  epoch     loss  accuracy   val_loss  val_accuracy   seconds  images/s";
 
-/// The bar of an epoch. What does not fit a narrow terminal is cut off on the right, so the bar itself is in the message.
+/// A narrow terminal cuts the line off on the right. The bar itself is in the message, which gets the space that is left.
 const BAR: &str = "{prefix}  {wide_msg}";
 const BAR_WIDTH: usize = 12;
 
-/// A training's progress.
 pub struct Progress {
     console: Console,
-    /// The bar of an epoch, or what is shown while there are no steps.
+    /// The bar of an epoch, or a spinner before the first step.
     bar: Option<ProgressBar>,
     epochs: usize,
     examples: usize,
-    /// Measures the first steps; gone when the estimate was printed.
+    /// Measures the first steps; none once the estimate was printed.
     stopwatch: Option<Stopwatch>,
     header_printed: bool,
     epoch_began: Instant,
 }
 
-/// A bar on standard error, if that is a terminal and not to be quiet.
+/// A bar on standard error, if that is a terminal and the console is not quiet.
 pub(crate) fn bar(console: Console, template: &str, length: u64) -> ProgressBar {
     let target = if console.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
     let style = ProgressStyle::with_template(template).expect("the templates are constant");
-    // Nothing is drawn before it has its style.
+    // The style is set before anything is drawn.
     ProgressBar::with_draw_target(Some(length), target).with_style(style.progress_chars("=> "))
 }
 
 impl Progress {
-    /// The progress of some epochs over so many examples. With a stopwatch, the first steps give an estimate of the time.
+    /// With a stopwatch, the first steps give an estimate of the time.
     pub fn new(console: Console, epochs: usize, examples: usize, stopwatch: Option<Stopwatch>) -> Self {
         Progress { console, bar: None, epochs, examples, stopwatch, header_printed: false, epoch_began: Instant::now() }
     }
 
-    /// Shows that something takes a while, until the first step.
+    /// Shows a spinner until the first step.
     pub fn wait(&mut self, what: impl Into<String>) {
         let spinner = bar(self.console, "{spinner} {wide_msg}", 0).with_message(what.into());
         if !spinner.is_hidden() {
@@ -60,10 +58,7 @@ impl Progress {
         }
     }
 
-    /// The first epoch begins, after the frozen features were computed where they are kept.
-    ///
-    /// # Errors
-    /// If writing to standard output fails.
+    /// The first epoch begins; `features` are the seconds that the frozen features took, if they are kept.
     pub fn begin(&mut self, features: Option<f64>) -> Result<()> {
         self.finish();
         self.epoch_began = Instant::now();
@@ -75,10 +70,6 @@ impl Progress {
         }
     }
 
-    /// A step is done.
-    ///
-    /// # Errors
-    /// If writing to standard output fails.
     pub fn step(&mut self, report: &StepReport) -> Result<()> {
         if let Some(estimate) = self.stopwatch.as_mut().and_then(|stopwatch| stopwatch.lap(report.steps)) {
             self.stopwatch = None;
@@ -104,12 +95,8 @@ impl Progress {
         Ok(())
     }
 
-    /// An epoch is done.
-    ///
-    /// # Errors
-    /// If writing to standard output fails.
     pub fn epoch(&mut self, row: &EpochRow) -> Result<()> {
-        // Of an epoch that was too short to measure there is no estimate; its time is in the line itself.
+        // An epoch too short to measure gives no estimate; its time is in the line itself.
         self.stopwatch = None;
         self.finish();
         self.header()?;
@@ -124,7 +111,7 @@ impl Progress {
         ))
     }
 
-    /// Takes the bar away.
+    /// Clears the bar.
     pub fn finish(&mut self) {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
@@ -147,7 +134,7 @@ impl Progress {
     }
 }
 
-/// How many a second; nothing where the clock did not move.
+/// Examples per second; "-" if the clock did not move.
 fn rate(count: usize, seconds: f64) -> String {
     if seconds > 0.0 { number::count((count as f64 / seconds) as u64) } else { "-".to_owned() }
 }

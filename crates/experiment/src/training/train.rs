@@ -1,4 +1,4 @@
-//! What a training leaves behind: the rows and the record that files and reports are made of.
+//! The record of a training, for files and reports.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ impl From<&EpochReport> for EpochRow {
     }
 }
 
-/// Back again, for a training that is resumed.
+/// For a training that is resumed.
 impl From<&EpochRow> for EpochReport {
     fn from(row: &EpochRow) -> Self {
         EpochReport {
@@ -35,7 +35,7 @@ impl From<&EpochRow> for EpochReport {
     }
 }
 
-/// A trained network and how its training went, for the record. `cached` says whether its frozen features were kept.
+/// Evaluates a trained network, and records it with its training. `cached` says whether frozen features were kept.
 pub fn record(network: &Network, task: &Task, history: &History, cached: bool) -> ModelRecord {
     let rows: Vec<EpochRow> = history.epochs.iter().map(EpochRow::from).collect();
     let epochs: f64 = rows.iter().map(|row| row.seconds).sum();
@@ -50,7 +50,6 @@ pub fn record(network: &Network, task: &Task, history: &History, cached: bool) -
     }
 }
 
-/// The layers for the record.
 pub fn describe(network: &Network) -> NetworkRecord {
     let summary = network.summary();
     NetworkRecord {
@@ -72,7 +71,7 @@ pub fn describe(network: &Network) -> NetworkRecord {
     }
 }
 
-/// What each validation picture is classified as.
+/// The validation pictures by true and predicted class.
 pub fn confusion(predictions: &Predictions, task: &Task) -> ConfusionMatrix {
     let classes = task.names();
     let mut counts = vec![vec![0; classes.len()]; classes.len()];

@@ -1,4 +1,4 @@
-//! From a trained network to model_2: the same features, frozen, and a head for other classes.
+//! From a trained network to model_2: the same features, frozen, with a head for other classes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,56 +19,49 @@ use crate::{
     weights::{metadata, tensor_file::dimensions},
 };
 
-/// The bytes that [`Cache::Auto`] allows where the system does not tell how much memory is free.
+/// The bytes that [`Cache::Auto`] allows if the system does not say how much memory is free.
 const UNKNOWN_BUDGET: u64 = 4 << 30;
 
-/// The second model's own seed: its head, shuffles and dropout have nothing in common with the first model's.
+/// The seed of model_2, whose head, shuffles and dropout share no random bits with model_1's.
 pub fn seed(seed: u64) -> u64 {
     Stream::Model2Seed.seed(seed, 0)
 }
 
-/// A trained network, or of one its features alone.
+/// A trained network, or only its features.
 #[derive(Debug, Clone, Copy)]
 pub struct Trained<'a> {
-    /// The network.
     pub network: &'a Network,
-    /// The layers whose weights are trained, where those of the others are not there.
+    /// The layers with weights, if the others have none.
     pub features_only: Option<&'a [String]>,
 }
 
 impl Trained<'_> {
-    /// The trained parameters and their names.
     fn params(&self) -> impl Iterator<Item = (String, &Param)> {
         let is_there = |name: &str| self.features_only.is_none_or(|layers| metadata::is_of(name, layers));
         self.network.params().filter(move |(name, _)| is_there(name))
     }
 }
 
-/// A network behind the layers of a trained one, and what became of each tensor.
+/// A network on the layers of a trained one, and what becomes of each tensor.
 #[derive(Debug)]
 pub struct Transfer {
-    /// The network: what is taken over is frozen up to the cut, what is new learns. Its parameters have no values until
-    /// [`Transfer::fill`].
+    /// Frozen up to the cut. Its parameters have no values until [`Transfer::fill`].
     pub network: Network,
-    /// Each tensor of either network, in the new one's order.
+    /// Every tensor of both networks, in the new one's order.
     pub tensors: Vec<LoadedTensor>,
-    /// The first layer up to the cut that is another one in the trained network, in words.
+    /// The first layer up to the cut that differs in the trained network, in words.
     other_layer: Option<String>,
 }
 
-/// A network for other classes with the layers of a `trained` one up to and including `config.freeze`, frozen. What is
-/// behind them begins reinitialised, or where `trained` ended. What does not fit begins reinitialised and learns, wherever it is;
-/// [`Transfer::require_whole`] refuses that. Neither network needs values yet.
-///
-/// # Errors
-/// If there is no such layer, or nothing that learns; if a head is to go on with another number of classes, or where there
-/// is none.
+/// A network for other classes with the layers of a `trained` one, frozen up to and including `config.freeze`. The layers
+/// after them start with new weights, or with those of `trained` if the head is warm. A frozen layer that does not fit gets
+/// new weights and is trained; [`Transfer::require_whole`] refuses that. Neither network needs values yet.
 pub fn model_2(trained: Trained, classes: usize, config: &Config) -> Result<Transfer> {
     let mut network = config.network.outline(classes)?;
     network.freeze_through(&config.freeze).map_err(|error| Failure::from(error).within("--freeze"))?;
     if network.summary().trainable() == 0 {
         return Err(Failure::usage(format!(
-            "--freeze {} leaves model_2 nothing to learn; name an earlier layer, such as {}",
+            "--freeze {} leaves nothing to train; name an earlier layer, such as {}",
             config.freeze,
             config.network.features_end()
         )));
@@ -80,22 +73,22 @@ pub fn model_2(trained: Trained, classes: usize, config: &Config) -> Result<Tran
     if warm && !config.partial && trained.network.output() != network.output() {
         return Err(Failure::usage(format!(
             "--head warm needs as many target classes as source classes: there are {classes} and {}; \
-             use --head fresh, or lists of one length",
+             use --head fresh, or lists of equal length",
             trained.network.output()
         )));
     }
     let other_layer = other_layer(trained.network, &network, &config.freeze);
-    let (tensors, reinitialised) = compare(trained, &mut network, warm);
-    for layer in reinitialised {
+    let (tensors, misfits) = compare(trained, &mut network, warm);
+    for layer in misfits {
         network.set_trainable(&layer, true)?;
     }
     Ok(Transfer { network, tensors, other_layer })
 }
 
-/// What becomes of each tensor, and the layers that begin reinitialised though frozen ones were wanted.
+/// What becomes of each tensor, and the frozen layers that get new weights because they do not fit.
 fn compare(trained: Trained, network: &mut Network, warm: bool) -> (Vec<LoadedTensor>, BTreeSet<String>) {
     let mut tensors = Vec::new();
-    let mut reinitialised = BTreeSet::new();
+    let mut misfits = BTreeSet::new();
     let mut of_trained: BTreeMap<String, &Param> = trained.params().collect();
     network.update_params(|name, param| {
         let there = of_trained.remove(name);
@@ -107,7 +100,7 @@ fn compare(trained: Trained, network: &mut Network, warm: bool) -> (Vec<LoadedTe
             Some(_) => LoadOutcome::Frozen,
         };
         if matches!(outcome, LoadOutcome::Missing | LoadOutcome::Mismatched) {
-            reinitialised.extend(name.rsplit_once('/').map(|(layer, _)| layer.to_owned()));
+            misfits.extend(name.rsplit_once('/').map(|(layer, _)| layer.to_owned()));
         }
         let file = there.map(|there| there.shape.dims().to_vec());
         tensors.push(LoadedTensor { name: name.to_owned(), file, model: Some(param.shape.dims().to_vec()), outcome });
@@ -120,10 +113,10 @@ fn compare(trained: Trained, network: &mut Network, warm: bool) -> (Vec<LoadedTe
             outcome: LoadOutcome::Skipped,
         });
     }
-    (tensors, reinitialised)
+    (tensors, misfits)
 }
 
-/// The first layer up to the cut whose name, type or output is not that of the trained network's at the same place.
+/// The first layer up to the cut whose name, type or output differs from the trained network's at the same place.
 fn other_layer(trained: &Network, network: &Network, cut: &str) -> Option<String> {
     let describe = |network: &Network| -> Vec<(String, String)> {
         let rows = network.summary().rows.into_iter();
@@ -134,7 +127,7 @@ fn other_layer(trained: &Network, network: &Network, cut: &str) -> Option<String
         match there.get(index) {
             Some((_, there)) if *there == here => {}
             Some((_, there)) => return Some(format!("layer {here} is {there} in the file")),
-            None => return Some(format!("the file has no layer {here}")),
+            None => return Some(format!("the file lacks layer {here}")),
         }
         if name == cut {
             break;
@@ -144,10 +137,7 @@ fn other_layer(trained: &Network, network: &Network, cut: &str) -> Option<String
 }
 
 impl Transfer {
-    /// Gives the network its values: those of the trained network, and initial ones where it begins reinitialised.
-    ///
-    /// # Errors
-    /// If there is no memory for them.
+    /// Gives the network its weights: those taken from the trained network, and initial ones elsewhere.
     pub fn fill(&mut self, trained: Trained, run_seed: u64) -> Result<()> {
         self.network.initialize(seed(run_seed))?;
         let taken =
@@ -157,39 +147,35 @@ impl Transfer {
         Ok(())
     }
 
-    /// Refuses a transfer of which a part began reinitialised that was to be taken over, unless `partial` allows that; at least one
-    /// layer must be taken over in any case.
-    ///
-    /// # Errors
-    /// The first tensor or layer that does not fit, with both shapes.
+    /// Refuses a transfer in which something does not fit, unless `partial` allows that. At least one layer must fit.
     pub fn require_whole(&self, partial: bool) -> Result<()> {
         let taken = |tensor: &&LoadedTensor| matches!(tensor.outcome, LoadOutcome::Frozen | LoadOutcome::Loaded);
         if self.tensors.iter().filter(taken).count() == 0 {
             return Err(Failure::usage(
-                "nothing in the file fits the network: no layer of one name has one shape in both",
+                "nothing in the file matches the network: no layer has the same name and shape in both",
             ));
         }
-        let wrong = |tensor: &&LoadedTensor| matches!(tensor.outcome, LoadOutcome::Mismatched | LoadOutcome::Missing);
-        let wrong: Vec<&LoadedTensor> = self.tensors.iter().filter(wrong).collect();
-        let first = wrong.first().map(|tensor| {
+        let is_misfit =
+            |tensor: &&LoadedTensor| matches!(tensor.outcome, LoadOutcome::Mismatched | LoadOutcome::Missing);
+        let misfits: Vec<&LoadedTensor> = self.tensors.iter().filter(is_misfit).collect();
+        let first = misfits.first().map(|tensor| {
             let shape =
                 |dims: &Option<Vec<usize>>| dims.as_ref().map_or_else(|| "nothing".to_owned(), |dims| dimensions(dims));
             format!("tensor {}: expected {}, found {}", tensor.name, shape(&tensor.model), shape(&tensor.file))
         });
-        let others = match wrong.len() {
+        let others = match misfits.len() {
             0 | 1 => String::new(),
             n => format!(", and {} more tensors do not fit", n - 1),
         };
         match first.or_else(|| self.other_layer.clone()) {
             Some(fault) if !partial => Err(Failure::usage(format!(
                 "{fault}{others}; leave out the flags of the network to use the file's own, \
-                 or reinitialise what does not fit with --partial"
+                 or use --partial to reinitialise what does not fit"
             ))),
             _ => Ok(()),
         }
     }
 
-    /// What became of each tensor, as a table.
     pub fn table(&self) -> Text {
         let shape = |dims: &Option<Vec<usize>>| dims.as_ref().map_or_else(|| "-".to_owned(), |dims| dimensions(dims));
         let width = self.tensors.iter().map(|tensor| tensor.name.chars().count()).max().unwrap_or(0).clamp(6, 28);
@@ -204,28 +190,22 @@ impl Transfer {
     }
 }
 
-/// Whether a network's features of a task are to be kept, and how large they are.
+/// Whether the features of a task are kept in memory, and their size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CachePlan {
-    /// Whether they are kept.
     pub cached: bool,
-    /// The bytes that they take, or would take; 0 where no layer is frozen.
+    /// The bytes they take, or would take; 0 if no layer is frozen.
     pub bytes: u64,
-    /// The bytes that were allowed.
     pub budget: u64,
 }
 
 impl CachePlan {
-    /// The bytes that are kept.
     pub fn kept_bytes(&self) -> u64 {
         if self.cached { self.bytes } else { 0 }
     }
 }
 
-/// Decides on the feature cache, before there is any.
-///
-/// # Errors
-/// If it is demanded and there is not enough free memory.
+/// Decides whether to keep the features. Refuses `--cache on` if they do not fit.
 pub fn plan_cache(network: &Network, task: &Task, cache: Cache, free_memory: Option<u64>) -> Result<CachePlan> {
     let prefix = network.prefix();
     if task.train.inputs().is_random() {
@@ -325,7 +305,7 @@ mod tests {
         assert!(transfer.table().to_string().contains("MISMATCHED\n"));
         // Nothing that fits is too little even then.
         let failure = from(Tutorial { filters: [6, 6], ..numbers() }).require_whole(true).unwrap_err();
-        assert!(failure.message.starts_with("nothing in the file fits"), "{failure}");
+        assert!(failure.message.starts_with("nothing in the file matches"), "{failure}");
         // Weights of one shape may belong to another layer.
         let failure = from(Tutorial { pool: 3, ..numbers() }).require_whole(false).unwrap_err();
         assert!(failure.message.contains("layer max_pooling2d_1 (MaxPooling2D, output 14 x 14 x 4) is"), "{failure}");
