@@ -144,7 +144,7 @@ FAULTS = [
     ("a file's seal is not compared", f"{PROGRAM}/weights/tensor_file.rs", "if found != seal {", "if !PLANTED && found != seal {",
      "lib", "weights::model"),
     ("weights may be NaN", f"{PROGRAM}/weights/tensor_file.rs", "match values.iter().position(|value| !value.is_finite()) {",
-     "match values.iter().position(|value| !PLANTED && !value.is_finite()) {", "lib", "weights::model"),
+     "match values.iter().position(|value| !PLANTED && !value.is_finite()) {", "program", "checkpoints::tensors_that"),
     ("a changed frozen tensor is not reported", f"{PROGRAM}/weights/metadata.rs",
      "let after = after.remove(&name).map(|param| hash_of(&param.value)).unwrap_or_default();",
      "let after = after.remove(&name).filter(|_| !PLANTED).map_or(before.clone(), |param| hash_of(&param.value));",

@@ -284,21 +284,6 @@ mod tests {
         });
     }
 
-    #[test]
-    fn a_failed_write_leaves_the_folder_as_it_was() {
-        let folder = tempfile::tempdir().unwrap();
-        // A file cannot replace a folder, so the rename fails after all bytes were written.
-        let path = folder.path().join("taken");
-        fs::create_dir(&path).unwrap();
-        let error = write(&path, b"content").unwrap_err();
-        assert!(error.to_string().starts_with("cannot replace "), "{error}");
-        assert!(error.to_string().contains("taken"), "{error}");
-        assert_eq!(names(folder.path()), ["taken"]);
-
-        let error = write(&folder.path().join("missing/file"), b"content").unwrap_err();
-        assert!(error.to_string().starts_with("cannot create a temporary file beside "), "{error}");
-    }
-
     /// A disk whose call number `call`, counted from 0, fails.
     struct Failing {
         call: usize,
