@@ -10,7 +10,7 @@ use std::{
 
 use thawline::commands::bench::{
     NAIVE_IMAGES,
-    layers::{Case, LADDER, LayerPass, Pass},
+    layers::{Case, LayerPass, Pass},
     steps::BATCH,
 };
 use thawline_tensor::{nn::Method, simd::Level};
@@ -36,9 +36,9 @@ fn ladder() {
     let mut bench = measure::Bench::new();
     for case in [Case::conv1(), Case::conv2()] {
         for pass in Pass::ALL {
-            for rung in LADDER {
-                let images = if rung.0 == Method::Naive { NAIVE_IMAGES } else { BATCH };
-                bench.workload(&mut LayerPass::convolution(&case, rung, pass, images));
+            for method in Method::LADDER {
+                let images = if method == Method::Naive { NAIVE_IMAGES } else { BATCH };
+                bench.workload(&mut LayerPass::convolution(&case, method, pass, images));
             }
         }
     }

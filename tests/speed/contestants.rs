@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use thawline::commands::bench::{
-    layers::{Case, LADDER, LayerPass, Pass},
+    layers::{Case, LayerPass, Pass},
     product::{self, Form, Product},
     roof::multiply_add,
     timing::Workload,
@@ -50,10 +50,10 @@ impl Contestants {
         let mut runs = vec![peak(level), workload("product".to_owned(), Product::new(PRODUCT, level))];
         let conv2 = Case::conv2();
         for pass in Pass::ALL {
-            for rung in LADDER {
-                let images = if rung.0 == Method::Naive { NAIVE_IMAGES } else { IMAGES };
-                let name = format!("{pass}, {}", rung.1);
-                runs.push(workload(name, LayerPass::convolution(&conv2, rung, pass, images)));
+            for method in Method::LADDER {
+                let images = if method == Method::Naive { NAIVE_IMAGES } else { IMAGES };
+                let name = format!("{pass}, {method}");
+                runs.push(workload(name, LayerPass::convolution(&conv2, method, pass, images)));
             }
         }
         runs.extend(pooled());

@@ -2,7 +2,10 @@
 
 use faer::{Accum, MatMut, MatRef, Par};
 use thawline::commands::bench::product::{Case, Form};
-use thawline_tensor::{dispatch, kernels::gemm::{Epilogue, Matrix}, simd::Level};
+use thawline_tensor::{
+    kernels::gemm::{Epilogue, Matrix},
+    simd::Level,
+};
 
 /// Computes a case's C from its operands, on a number of threads.
 pub type Multiply = fn(Case, [&[f32]; 2], &mut [f32], usize);
@@ -15,7 +18,7 @@ fn thawline(case: Case, [a, b]: [&[f32]; 2], c: &mut [f32], _threads: usize) {
     let [m, n, k] = case.shape;
     let a = if case.form == Form::AtB { Matrix::new(a, k, m).transposed() } else { Matrix::new(a, m, k) };
     let b = if case.form == Form::ABt { Matrix::new(b, n, k).transposed() } else { Matrix::new(b, k, n) };
-    dispatch!(Level::current(), simd => thawline_tensor::kernels::gemm::gemm(simd, a, b, c, Epilogue::None));
+    thawline_tensor::kernels::gemm::gemm(Level::current(), a, b, c, Epilogue::None);
 }
 
 fn matrixmultiply(case: Case, [a, b]: [&[f32]; 2], c: &mut [f32], _threads: usize) {

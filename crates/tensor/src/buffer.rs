@@ -1,4 +1,4 @@
-//! A run of floats that starts on a cache line, so that no vector load straddles two; large ones lie on huge pages.
+//! A block of floats that starts on a cache line, so that no vector load straddles two; large ones are on huge pages.
 
 use std::fmt;
 use std::io;
@@ -11,13 +11,12 @@ use crate::simd::LANES;
 /// Bytes of a cache line.
 const LINE: usize = LANES * size_of::<f32>();
 
-/// Bytes of a huge page. A kernel that walks through half a megabyte touches more pages of 4 KiB than the core can
-/// remember the places of.
+/// Bytes of a huge page. Half a megabyte is more pages of 4 KiB than the core's first-level TLB holds.
 const HUGE_PAGE: usize = 2 << 20;
 
-/// Floats on a 64-byte boundary; fixed length, zero at first. Dereferences to a slice.
+/// Floats on a 64-byte boundary, of fixed length, zero at first. Dereferences to a slice.
 ///
-/// Where they lie is a matter of speed alone: half of all unaligned 512-bit loads would touch two cache lines.
+/// The alignment is only for speed: every unaligned 512-bit load touches two cache lines.
 pub struct Buffer {
     memory: Memory,
     start: usize,
@@ -30,11 +29,10 @@ enum Memory {
 }
 
 impl Buffer {
-    /// How the message of a panic begins where memory ran out: no defect, but a machine too small or too busy. It tells
-    /// a program which of the two its user should hear.
+    /// Prefix of the out-of-memory panic's message, which tells it from a defect.
     pub const NO_MEMORY: &str = "no memory for a buffer";
 
-    /// Bytes that a buffer of `len` floats takes of the machine's memory once it is used, on whole huge pages if it is large.
+    /// Bytes of memory that a buffer of `len` floats takes once it is used; a large one takes whole huge pages.
     pub fn resident_bytes(len: usize) -> u64 {
         let bytes = size_of::<f32>() * len;
         let whole_pages = cfg!(target_os = "linux") && bytes >= HUGE_PAGE / 4;
@@ -44,17 +42,17 @@ impl Buffer {
     /// `len` zeros.
     ///
     /// # Panics
-    /// If memory runs out, with a message that begins with [`Buffer::NO_MEMORY`]; for sizes that come from outside use
-    /// [`Buffer::try_zeros`].
+    /// If memory runs out, with a message that starts with [`Buffer::NO_MEMORY`]. Use [`Buffer::try_zeros`] for a size that
+    /// comes from outside.
     pub fn zeros(len: usize) -> Self {
         Self::try_zeros(len)
             .unwrap_or_else(|error| panic!("{} of {} bytes: {error}", Self::NO_MEMORY, size_of::<f32>() * len))
     }
 
-    /// `len` zeros, or an error where memory does not suffice.
+    /// `len` zeros.
     ///
     /// # Errors
-    /// If the allocator or the system refuses.
+    /// If the allocator or the system has too little memory.
     pub fn try_zeros(len: usize) -> io::Result<Self> {
         let bytes = len.checked_mul(size_of::<f32>()).ok_or(io::ErrorKind::OutOfMemory)?;
         // WebAssembly maps no pages.
@@ -65,12 +63,12 @@ impl Buffer {
             let start = aligned(floats.as_ptr(), LINE);
             return Ok(Self { memory: Memory::Heap(floats), start, len });
         }
-        // What is mapped but never touched takes no memory.
+        // Mapped pages take no memory until they are touched.
         let mapped = bytes.checked_add(2 * HUGE_PAGE).ok_or(io::ErrorKind::OutOfMemory)? / HUGE_PAGE * HUGE_PAGE;
         let pages = MmapMut::map_anon(mapped)?;
         #[cfg(target_os = "linux")]
         {
-            // A wish: a system without huge pages declines, and the buffer is merely slower.
+            // A hint: without huge pages the buffer is only slower.
             let _ = pages.advise(memmap2::Advice::HugePage);
         }
         let start = aligned(bytemuck::cast_slice::<u8, f32>(&pages).as_ptr(), HUGE_PAGE);
@@ -78,9 +76,9 @@ impl Buffer {
     }
 }
 
-/// Floats from a place to the next boundary.
+/// Floats from an address to the next boundary.
 fn aligned(start: *const f32, boundary: usize) -> usize {
-    // `align_offset` may decline to answer; then the buffer is merely slower.
+    // `align_offset` may fail; then the buffer is only slower.
     Some(start.align_offset(boundary)).filter(|&floats| floats < boundary / size_of::<f32>()).unwrap_or(0)
 }
 

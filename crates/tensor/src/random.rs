@@ -1,10 +1,9 @@
 //! Randomness with an address.
 //!
-//! No generator is ever consumed from: random bits are a function of (seed, purpose, step, index), the output of the
-//! ChaCha8 block function (Bernstein 2008) at that address. So any thread can draw its own part in any order, a mask
-//! can be drawn again instead of being stored, and a resumed run continues with the very bits it would have had.
-//! The conversions to floats, bounded integers and shuffles are pinned here, under golden tests, since a library's may
-//! change between versions.
+//! There is no generator with a state: random bits are a function of (seed, purpose, step, index), the output of the ChaCha8
+//! block function (Bernstein 2008) at that address. So threads can draw in any order, a mask can be drawn again instead of
+//! stored, and a resumed run gets the bits it would have had. Floats, bounded integers and shuffles are made here, under golden
+//! tests, since a library's may change between versions.
 
 use rand_chacha::ChaCha8Rng;
 use rand_core::{Rng, SeedableRng};
@@ -20,7 +19,7 @@ pub enum Purpose {
     Dropout(usize),
     /// Flips, crops and other changes of an example.
     Augment,
-    /// Any purpose of the caller's own, by its number.
+    /// A purpose of the caller, by number.
     Other(u32),
 }
 
@@ -37,20 +36,20 @@ impl Purpose {
     }
 }
 
-/// Where random bits stand.
+/// The address of random bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address {
     /// The seed of the run.
     pub seed: u64,
     /// What the bits are for.
     pub purpose: Purpose,
-    /// The training step or the epoch, whichever the purpose counts in.
+    /// The training step or the epoch, depending on the purpose.
     pub step: u64,
-    /// The example, or whatever else one step has many of.
+    /// The example, or the index of anything else in the step.
     pub index: u64,
 }
 
-/// A sequence of random bits that begins at an address.
+/// A sequence of random bits that starts at an address.
 pub struct Bits(ChaCha8Rng);
 
 impl Address {
@@ -67,7 +66,7 @@ impl Address {
 }
 
 impl Bits {
-    /// A uniform float in [0, 1): 24 bits, all that an `f32` of that size can hold.
+    /// A uniform float in [0, 1) with 24 random bits, the precision of an `f32`.
     pub fn uniform(&mut self) -> f32 {
         (self.0.next_u32() >> 8) as f32 * (1.0 / (1 << 24) as f32)
     }
@@ -143,7 +142,7 @@ mod tests {
         assert_eq!(order, GOLDEN_ORDER);
     }
 
-    // Computed with another implementation of ChaCha8; a change here changes every seeded run.
+    // From another implementation of ChaCha8. If these change, every seeded run changes.
     const GOLDEN_UNIFORM: [u32; 2] = [0x3ed9_7972, 0x3eff_f65c];
     const GOLDEN_BELOW: u64 = 499;
     const GOLDEN_ORDER: [u8; 10] = [8, 6, 0, 1, 7, 9, 5, 3, 2, 4];

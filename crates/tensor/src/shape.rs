@@ -24,7 +24,7 @@ impl Shape {
         &self.0
     }
 
-    /// The number of elements, or `None` where it overflows.
+    /// The number of elements, or `None` if it overflows.
     pub fn checked_size(&self) -> Option<usize> {
         self.0.iter().try_fold(1usize, |size, &dim| size.checked_mul(dim))
     }
@@ -32,7 +32,7 @@ impl Shape {
     /// The number of elements.
     ///
     /// # Panics
-    /// If it overflows; shapes from outside go through [`Shape::checked_size`].
+    /// If it overflows. Use [`Shape::checked_size`] for a shape that comes from outside.
     pub fn size(&self) -> usize {
         self.checked_size().expect("the number of elements fits in memory")
     }

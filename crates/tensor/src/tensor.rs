@@ -3,7 +3,7 @@
 use crate::buffer::Buffer;
 use crate::shape::Shape;
 
-/// Dense `f32` in row-major order. Where a tensor holds examples, they are its first dimension.
+/// Dense `f32` in row-major order. The first dimension of a batch is the examples.
 #[derive(Clone, Debug)]
 pub struct Tensor {
     shape: Shape,
@@ -57,7 +57,7 @@ impl Tensor {
         &mut self.data
     }
 
-    /// All zeros, or `None` where the size overflows or memory does not suffice.
+    /// All zeros, or `None` if the size overflows or memory runs out.
     pub fn try_zeros(shape: impl Into<Shape>) -> Option<Self> {
         let shape = shape.into();
         let data = Buffer::try_zeros(shape.checked_size()?).ok()?;

@@ -100,7 +100,7 @@ mod tests {
             for panicking in [0, 5, 63] {
                 let work = move || {
                     let task = |i: usize, _: &mut u8| assert!(i != panicking, "task {i}\nwent wrong");
-                    Ok(threads::with_threads(count, || threads::for_each(&mut [0; 64], task))?)
+                    Ok(threads::with_threads(count, || threads::for_each(&mut [0; 64][..], task))?)
                 };
                 let failure = without_panics(work).unwrap_err();
                 assert_eq!(failure.exit_code(), 1, "{failure}");
@@ -111,7 +111,7 @@ mod tests {
         }
         let exhausted = || {
             let task = |_: usize, _: &mut u8| drop(Buffer::zeros(1 << 60));
-            Ok(threads::with_threads(2, || threads::for_each(&mut [0; 4], task))?)
+            Ok(threads::with_threads(2, || threads::for_each(&mut [0; 4][..], task))?)
         };
         let failure = without_panics(exhausted).unwrap_err();
         assert_eq!(failure.exit_code(), 3, "{failure}");

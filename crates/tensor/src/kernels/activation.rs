@@ -1,29 +1,58 @@
-//! ReLU, and sums: over rows, which is the gradient of every bias, and of partial gradients.
+//! ReLU, alone or fused into another kernel; sums of rows (the gradient of a bias) and of partial gradients.
 
-use crate::simd::{LANES, Lanes, Simd};
+use crate::simd::{LANES, Lanes, Simd, Vector};
+
+/// What a kernel does to its results before it writes them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fused {
+    /// Nothing.
+    #[default]
+    None,
+    /// ReLU.
+    Relu,
+    /// ReLU, then the maximum of each 2 x 2 window. Only Winograd's convolution has it.
+    ReluPool,
+}
+
+impl Fused {
+    /// Fuses a ReLU unless something is fused already; returns whether it did.
+    pub fn take_relu(&mut self) -> bool {
+        let takes = *self == Fused::None;
+        if takes {
+            *self = Fused::Relu;
+        }
+        takes
+    }
+
+    /// ReLU of a result if it is fused, else the result.
+    #[inline(always)]
+    pub fn apply<S: Simd>(self, simd: S, x: S::Vector) -> S::Vector {
+        if self == Fused::None { x } else { simd.zero().max(x) }
+    }
+}
 
 /// y = max(x, 0); NaN stays NaN, so that a broken network can be seen.
 #[inline(always)]
 pub fn relu<S: Simd>(simd: S, x: &[f32], y: &mut [f32]) {
     for (x, y) in x.chunks(LANES).zip(y.chunks_mut(LANES)) {
-        simd.store_first(simd.max(simd.zero(), simd.load_first(x)), y);
+        simd.zero().max(simd.load_first(x)).store_first(y);
     }
 }
 
-/// dy where y > 0, else zero; in place. The output suffices: it is positive exactly where the input was.
+/// dy where y > 0, else zero; in place. y is positive exactly where x was.
 #[inline(always)]
 pub fn relu_gradient<S: Simd>(simd: S, y: &[f32], dy: &mut [f32]) {
     for (y, dy) in y.chunks(LANES).zip(dy.chunks_mut(LANES)) {
-        simd.store_first(simd.keep_where_gt(simd.load_first(y), simd.zero(), simd.load_first(dy)), dy);
+        simd.load_first(dy).where_gt(simd.load_first(y), simd.zero()).store_first(dy);
     }
 }
 
-/// Adds every row of a matrix to `sums`, whose last vector is filled up.
+/// Adds every row of a matrix to `sums`, which is padded to whole vectors.
 #[inline(always)]
 pub fn add_rows<S: Simd>(simd: S, matrix: &[f32], columns: usize, sums: &mut [Lanes]) {
     for row in matrix.chunks_exact(columns) {
         for (sum, row) in sums.iter_mut().zip(row.chunks(LANES)) {
-            simd.store(simd.add(simd.load(sum), simd.load_first(row)), sum);
+            (simd.load(sum) + simd.load_first(row)).store(sum);
         }
     }
 }
@@ -32,6 +61,6 @@ pub fn add_rows<S: Simd>(simd: S, matrix: &[f32], columns: usize, sums: &mut [La
 #[inline(always)]
 pub fn add_to<S: Simd>(simd: S, addend: &[f32], sum: &mut [f32]) {
     for (addend, sum) in addend.chunks(LANES).zip(sum.chunks_mut(LANES)) {
-        simd.store_first(simd.add(simd.load_first(sum), simd.load_first(addend)), sum);
+        (simd.load_first(sum) + simd.load_first(addend)).store_first(sum);
     }
 }

@@ -1,41 +1,41 @@
-//! Batch normalization: means and variances of columns, and what follows from them. The columns are channels; a row is a
-//! pixel of an example, or an example.
+//! Batch normalization of columns. A column is a channel; a row is a pixel of an image, or an example.
 
-use crate::simd::{LANES, Lanes, Simd};
+use crate::simd::{LANES, Lanes, Simd, Vector};
 
-/// Adds, for every row, the squares of its distances from `mean` to `sums`, whose last vector is filled up.
+use super::activation::Fused;
+
+/// Adds (x - mean)^2 of every row to `sums`, which is padded to whole vectors.
 #[inline(always)]
 pub fn add_squared_distances<S: Simd>(simd: S, x: &[f32], columns: usize, mean: &[Lanes], sums: &mut [Lanes]) {
     for row in x.chunks_exact(columns) {
         for ((sum, mean), x) in sums.iter_mut().zip(mean).zip(row.chunks(LANES)) {
-            let distance = simd.sub(simd.load_first(x), simd.load(mean));
-            simd.store(simd.fma(distance, distance, simd.load(sum)), sum);
+            let distance = simd.load_first(x) - simd.load(mean);
+            distance.mul_add(distance, simd.load(sum)).store(sum);
         }
     }
 }
 
-/// y = max((x - mean) scale + shift, floor) in every column.
+/// y = (x - mean) scale + shift in every column, then ReLU if it is fused.
 #[inline(always)]
 pub fn normalize<S: Simd>(
     simd: S,
     x: &[f32],
     columns: usize,
     [mean, scale, shift]: [&[Lanes]; 3],
-    floor: f32,
+    fused: Fused,
     y: &mut [f32],
 ) {
-    let floor = simd.splat(floor);
     for (x, y) in x.chunks_exact(columns).zip(y.chunks_exact_mut(columns)) {
         let column = mean.iter().zip(scale).zip(shift);
         for ((x, y), ((mean, scale), shift)) in x.chunks(LANES).zip(y.chunks_mut(LANES)).zip(column) {
-            let distance = simd.sub(simd.load_first(x), simd.load(mean));
-            let normal = simd.fma(distance, simd.load(scale), simd.load(shift));
-            simd.store_first(simd.max(floor, normal), y);
+            let distance = simd.load_first(x) - simd.load(mean);
+            let normal = distance.mul_add(simd.load(scale), simd.load(shift));
+            fused.apply(simd, normal).store_first(y);
         }
     }
 }
 
-/// Adds, for every row, dy to the first sums and dy (x - mean) to the second.
+/// Adds dy of every row to the first sums, and dy (x - mean) to the second.
 #[inline(always)]
 pub fn add_gradients<S: Simd>(
     simd: S,
@@ -48,9 +48,9 @@ pub fn add_gradients<S: Simd>(
         let column = sums.iter_mut().zip(products.iter_mut()).zip(mean);
         for ((x, dy), ((sum, product), mean)) in x.chunks(LANES).zip(dy.chunks(LANES)).zip(column) {
             let dy = simd.load_first(dy);
-            let distance = simd.sub(simd.load_first(x), simd.load(mean));
-            simd.store(simd.add(simd.load(sum), dy), sum);
-            simd.store(simd.fma(dy, distance, simd.load(product)), product);
+            let distance = simd.load_first(x) - simd.load(mean);
+            (simd.load(sum) + dy).store(sum);
+            dy.mul_add(distance, simd.load(product)).store(product);
         }
     }
 }
@@ -68,10 +68,9 @@ pub fn input_gradient<S: Simd>(
     for ((x, dy), dx) in rows {
         let row = x.chunks(LANES).zip(dy.chunks(LANES)).zip(dx.chunks_mut(LANES));
         for (i, ((x, dy), dx)) in row.enumerate() {
-            let distance = simd.sub(simd.load_first(x), simd.load(&mean[i]));
-            let lifted = simd.sub(simd.load_first(dy), simd.load(&lift[i]));
-            let expected = simd.mul(distance, simd.load(&slope[i]));
-            simd.store_first(simd.mul(simd.load(&scale[i]), simd.sub(lifted, expected)), dx);
+            let expected = (simd.load_first(x) - simd.load(&mean[i])) * simd.load(&slope[i]);
+            let lifted = simd.load_first(dy) - simd.load(&lift[i]);
+            (simd.load(&scale[i]) * (lifted - expected)).store_first(dx);
         }
     }
 }

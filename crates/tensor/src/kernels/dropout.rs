@@ -1,7 +1,6 @@
-//! Dropout (Srivastava et al. 2014), inverted: what stays is scaled up while training, so inference does nothing.
+//! Inverted dropout (Srivastava et al. 2014): training scales up the elements that stay, so inference does nothing.
 //!
-//! The mask is not stored. One or two random bytes at the element's address decide, and the backward pass asks for the
-//! same bytes again.
+//! The mask is not stored. One or two random bytes decide for each element, and the backward pass draws the same bytes again.
 
 use crate::random::Address;
 use crate::simd::Simd;
@@ -11,10 +10,10 @@ const BLOCK: usize = 512;
 
 /// y = x / (1 - rate) where the element stays, else zero. In place. The gradient is the same map, of dy.
 ///
-/// The rate is resolved to 1/65536: 0 keeps and 1 drops everything. A multiple of 1/256 costs one byte an element,
-/// any other rate two.
+/// The rate is rounded to a multiple of 1/65536; 0 keeps everything and 1 drops everything. A multiple of 1/256 costs one
+/// random byte per element, any other rate two.
 #[inline(always)]
-pub fn dropout<S: Simd>(simd: S, rate: f32, mask: Address, x: &mut [f32]) {
+pub fn dropout<S: Simd>(_simd: S, rate: f32, mask: Address, x: &mut [f32]) {
     let dropped = (f64::from(rate) * 65536.0).round() as u32;
     let scale = if dropped < 1 << 16 { (65536.0 / f64::from((1 << 16) - dropped)) as f32 } else { 0.0 };
     if dropped == 0 {
@@ -25,19 +24,13 @@ pub fn dropout<S: Simd>(simd: S, rate: f32, mask: Address, x: &mut [f32]) {
     if dropped.is_multiple_of(256) {
         for x in x.chunks_mut(BLOCK) {
             bits.fill(&mut bytes);
-            simd.vectorize(
-                #[inline(always)]
-                || keep(x, bytes.iter().map(|&byte| u32::from(byte)), dropped / 256, scale),
-            );
+            keep(x, bytes.iter().map(|&byte| u32::from(byte)), dropped / 256, scale);
         }
     } else {
         for x in x.chunks_mut(BLOCK / 2) {
             bits.fill(&mut bytes);
             let words = bytes.as_chunks().0.iter().map(|&pair| u32::from(u16::from_le_bytes(pair)));
-            simd.vectorize(
-                #[inline(always)]
-                || keep(x, words, dropped, scale),
-            );
+            keep(x, words, dropped, scale);
         }
     }
 }

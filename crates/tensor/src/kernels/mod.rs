@@ -1,12 +1,13 @@
 //! Floor 1, the kernels: plain functions on slices.
 //!
-//! Every heavy operation is one building block, a product of small matrices in registers ([`tile`]), under different
+//! Every heavy operation is the same building block, a product of small matrices in registers ([`tile`]), inside different
 //! loops: [`gemm`] for dense layers, and a ladder of convolutions in [`conv`]. The rest is light: [`pool`],
-//! [`activation`], [`batch_norm`], [`dropout`], [`softmax`], [`optimizer`]. [`mod@reference`] says in `f64` and in the plainest loops what
-//! the others must compute.
+//! [`activation`], [`batch_norm`], [`dropout`], [`softmax`], [`optimizer`]. Convolution and pooling share [`window`].
+//! [`mod@reference`] computes the same in plain loops; in `f64` it is the oracle of the tests.
 //!
-//! Functions that take a [`Simd`](crate::simd::Simd) token run at that level; those in [`gemm`] are parallel, the
-//! convolutions work on one image and leave it to the caller to run many.
+//! A function that takes a [`Simd`](crate::simd::Simd) token runs at that level, and is called through
+//! [`dispatch!`](crate::dispatch). Slices hold `f32` in row-major order, images as H x W x C; one of the wrong length makes a
+//! kernel panic. [`gemm`] is parallel; a convolution computes one image and leaves it to the caller to run many.
 
 // A register tile is indexed in plain loops: only they are sure to be unrolled.
 #![allow(clippy::needless_range_loop)]
@@ -21,3 +22,4 @@ pub mod pool;
 pub mod reference;
 pub mod softmax;
 pub mod tile;
+pub mod window;

@@ -1,16 +1,15 @@
 //! Max-pooling, for any window and stride.
 //!
-//! **Ties.** Where several elements of a window are equally large, the first one in row order is the winner and gets
-//! the whole gradient. The winner is not remembered: the backward pass finds it again, as the first element that equals
-//! the maximum.
+//! **Ties.** The first of several equal elements in row order wins and gets the whole gradient. The winner is not stored: the
+//! backward pass finds it again, as the first element equal to the maximum.
 //!
-//! **NaN.** A window with a NaN in it has the maximum NaN, and no winner.
+//! **NaN.** The maximum of a window that holds a NaN is NaN, and nothing wins.
 
 use std::ops::Range;
 
-use crate::simd::{LANES, Simd};
+use crate::simd::{LANES, Simd, Vector};
 
-use super::conv::{Padding, border, product, windows};
+use super::window::{Padding, Windows, product};
 
 /// Every size that a pooling depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,9 +24,9 @@ pub struct PoolShape {
     pub window: [usize; 2],
     /// Rows and columns from one window to the next.
     pub stride: [usize; 2],
-    /// Rows above the first that windows reach over; they hold nothing.
+    /// Rows of padding above the first, which count as minus infinity.
     pub pad_top: usize,
-    /// Columns left of the first that windows reach over.
+    /// Columns of padding left of the first.
     pub pad_left: usize,
     /// Rows of the output.
     pub out_h: usize,
@@ -49,13 +48,13 @@ impl PoolShape {
         if [h, w, c].contains(&0) || product(&[h, w, c]).is_none() {
             return Err(format!("its input is {h} x {w} x {c}: each must be at least 1, and the product not overflow"));
         }
-        let [top, bottom, left, right] = border([h, w], window, stride, [1, 1], padding)?;
+        let windows = Windows { input: [h, w], size: window, stride, dilation: [1, 1] };
+        let zeros @ [top, bottom, left, right] = windows.zeros(padding)?;
         if top >= window[0] || bottom >= window[0] || left >= window[1] || right >= window[1] {
             return Err(format!("its padding {padding} leaves a {} x {} window without a pixel", window[0], window[1]));
         }
         let too_large = || format!("its {} x {} window is larger than the {h} x {w} input", window[0], window[1]);
-        let out_h = windows(h, [top, bottom], window[0], stride[0], 1).ok_or_else(too_large)?;
-        let out_w = windows(w, [left, right], window[1], stride[1], 1).ok_or_else(too_large)?;
+        let [out_h, out_w] = windows.count(zeros).ok_or_else(too_large)?;
         Ok(Self { h, w, c, window, stride, pad_top: top, pad_left: left, out_h, out_w })
     }
 
@@ -81,7 +80,7 @@ impl PoolShape {
         start.saturating_sub(self.pad_left)..(start + self.window[1]).saturating_sub(self.pad_left).min(self.w)
     }
 
-    /// The pixels of each window, in row order, with the output's pixel.
+    /// Each output pixel with the pixels of its window, in row order.
     fn windows(&self) -> impl Iterator<Item = (usize, impl Iterator<Item = usize> + Clone)> {
         let (out_w, w) = (self.out_w, self.w);
         (0..self.out_h * self.out_w).map(move |out| {
@@ -99,11 +98,11 @@ pub fn max_pool<S: Simd>(simd: S, s: &PoolShape, x: &[f32], y: &mut [f32]) {
             let lanes = c..s.c.min(c + LANES);
             let mut best = simd.splat(f32::NEG_INFINITY);
             for pixel in pixels.clone() {
-                let larger = simd.max(best, simd.load_first(&x[pixel * s.c..][lanes.clone()]));
-                // `max` is NaN where the pixel is; where the best so far is (it equals nothing, itself included), it stays.
-                best = simd.select_eq(best, best, larger, best);
+                let larger = best.max(simd.load_first(&x[pixel * s.c..][lanes.clone()]));
+                // `max` returns NaN where the pixel is NaN. A `best` that is NaN (not equal to itself) stays.
+                best = larger.where_eq(best, best, best);
             }
-            simd.store_first(best, &mut y[out * s.c..][lanes]);
+            best.store_first(&mut y[out * s.c..][lanes]);
         }
     }
 }
@@ -120,10 +119,10 @@ pub fn max_pool_gradient<S: Simd>(simd: S, s: &PoolShape, x: &[f32], y: &[f32], 
             for pixel in pixels.clone() {
                 let here = simd.load_first(&x[pixel * s.c..][lanes.clone()]);
                 let dx = &mut dx[pixel * s.c..][lanes.clone()];
-                // The first equal element takes what is left; nothing is left for the next.
-                let taken = simd.select_eq(here, best, left, simd.zero());
-                left = simd.select_eq(here, best, simd.zero(), left);
-                simd.store_first(simd.add(simd.load_first(dx), taken), dx);
+                // The first equal element takes the gradient; nothing is left for the next.
+                let taken = left.where_eq(here, best, simd.zero());
+                left = simd.zero().where_eq(here, best, left);
+                (simd.load_first(dx) + taken).store_first(dx);
             }
         }
     }

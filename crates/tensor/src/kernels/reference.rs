@@ -1,11 +1,8 @@
-//! What the kernels must compute, in the plainest loops.
-//!
-//! Generic over the float: in `f64` this is the oracle that every fast kernel is tested against (and whose gradients
-//! are themselves tested against finite differences); in `f32` its convolutions are the first rung of the ladder.
+//! What the kernels must compute, in plain loops. In `f64` this is the oracle of the fast kernels; its own gradients are tested
+//! against finite differences. The convolutions are in [`naive`](super::conv::naive).
 
 use std::ops::{Add, AddAssign, Mul, Neg, Sub};
 
-use super::conv::ConvShape;
 use super::pool::PoolShape;
 
 /// `f32` or `f64`.
@@ -41,48 +38,7 @@ pub fn transpose<T: Float>(a: &[T], rows: usize, cols: usize) -> Vec<T> {
     (0..rows * cols).map(|i| a[i % rows * cols + i / rows]).collect()
 }
 
-/// Calls `visit(input, kernel, output)` with the positions of every product in a convolution, in kernel order.
-fn for_each_product(s: &ConvShape, mut visit: impl FnMut(usize, usize, usize)) {
-    for oh in 0..s.out_h {
-        for ow in 0..s.out_w {
-            for kh in 0..s.kh {
-                for kw in 0..s.kw {
-                    let (Some(h), Some(w)) = (s.input_row(oh, kh), s.input_col(ow, kw)) else { continue };
-                    for c in 0..s.c {
-                        for f in 0..s.filters {
-                            visit(
-                                (h * s.w + w) * s.c + c,
-                                ((kh * s.kw + kw) * s.c + c) * s.filters + f,
-                                (oh * s.out_w + ow) * s.filters + f,
-                            );
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// Convolution: y = x * kernel + bias, for one image.
-pub fn conv<T: Float>(s: &ConvShape, x: &[T], kernel: &[T], bias: &[T], y: &mut [T]) {
-    for pixel in y.chunks_exact_mut(s.filters) {
-        pixel.copy_from_slice(bias);
-    }
-    for_each_product(s, |i, k, o| y[o] += x[i] * kernel[k]);
-}
-
-/// The gradient of a convolution for its input, added to `dx`.
-pub fn conv_input_gradient<T: Float>(s: &ConvShape, dy: &[T], kernel: &[T], dx: &mut [T]) {
-    for_each_product(s, |i, k, o| dx[i] += dy[o] * kernel[k]);
-}
-
-/// The gradient of a convolution for its kernel, added to `dkernel`.
-pub fn conv_kernel_gradient<T: Float>(s: &ConvShape, x: &[T], dy: &[T], dkernel: &mut [T]) {
-    for_each_product(s, |i, k, o| dkernel[k] += x[i] * dy[o]);
-}
-
-/// The position in the input of the winner of each window: the largest element, the first in row order where several
-/// are equal.
+/// The position in the input of each window's largest element; the first in row order if several are equal.
 pub fn max_pool_winners<T: Float>(s: &PoolShape, x: &[T]) -> Vec<usize> {
     let mut winners = Vec::with_capacity(s.output_len());
     for oh in 0..s.out_h {
@@ -115,7 +71,7 @@ pub fn softmax_cross_entropy(logits: &[f64], label: usize) -> (f64, Vec<f64>) {
 }
 
 /// One step of Adam on one parameter: returns the new (value, first moment, second moment). Step counts from 1.
-/// Kingma and Ba (2015), with epsilon where Keras puts it: beside the root of the *uncorrected* second moment.
+/// Kingma and Ba (2015), with epsilon added to the root of the *uncorrected* second moment, as in Keras.
 pub fn adam([value, m, v]: [f64; 3], gradient: f64, step: i32, [rate, beta_1, beta_2, epsilon]: [f64; 4]) -> [f64; 3] {
     let m = beta_1 * m + (1.0 - beta_1) * gradient;
     let v = beta_2 * v + (1.0 - beta_2) * gradient * gradient;

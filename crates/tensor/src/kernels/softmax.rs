@@ -1,8 +1,8 @@
 //! Softmax and the cross-entropy loss, fused and stable.
 //!
-//! With z the logits, p = softmax(z) and t the label, loss = -ln `p_t` = ln sum exp(z - max) - (`z_t` - max), which no
-//! logits can overflow, and its gradient is p - onehot(t). Computed in `f64`: a row has few classes, and the loss is
-//! exact to the last bit of an `f32` even at logits of +-3e38.
+//! With z the logits, p = softmax(z) and t the label, loss = -ln `p_t` = ln sum exp(z - max) - (`z_t` - max), which does not
+//! overflow for any finite logits; its gradient is p - onehot(t). All in `f64`: a row has few classes, and the loss is exact
+//! to the last bit of an `f32` even at logits of +-3e38.
 
 /// Probabilities of one example from its logits.
 pub fn softmax(logits: &[f32], probabilities: &mut [f32]) {
@@ -14,8 +14,8 @@ pub fn softmax(logits: &[f32], probabilities: &mut [f32]) {
 
 /// The loss of one example, and its gradient for the logits times `scale` (1 / N for a mean over N examples).
 ///
-/// A NaN among the logits, or a positive infinity, gives a NaN. A logit of negative infinity is a class that is ruled
-/// out: the loss is infinite where it is the label, else as if the class were not there.
+/// A logit that is NaN or positive infinity gives NaN. A logit of negative infinity rules a class out: the loss is infinite
+/// if it is the label, else as if the class did not exist.
 ///
 /// # Panics
 /// If the label is not a class.
@@ -28,13 +28,13 @@ pub fn softmax_cross_entropy(logits: &[f32], label: usize, scale: f32, gradient:
     libm::log(sum) - (f64::from(logits[label]) - largest)
 }
 
-/// The largest logit, and the sum of the exponentials relative to it. `max` passes over a NaN, the sum does not.
+/// The largest logit, and the sum of the exponentials relative to it. `max` ignores a NaN; the sum does not.
 fn normaliser(logits: &[f32]) -> (f64, f64) {
     let largest = logits.iter().copied().map(f64::from).fold(f64::NEG_INFINITY, f64::max);
     (largest, logits.iter().map(|&z| libm::exp(f64::from(z) - largest)).sum())
 }
 
-/// The class with the largest logit; the first where several are equal.
+/// The class with the largest logit; the first if several are equal.
 pub fn argmax(logits: &[f32]) -> usize {
     (1..logits.len()).fold(0, |best, class| if logits[class] > logits[best] { class } else { best })
 }

@@ -1,13 +1,17 @@
 //! The one building block: C += A B on a tile of C that lives in registers.
 //!
-//! For each k, R scalars of A are broadcast and multiplied with V vectors of B: R x V fused multiply-adds, R + V loads.
-//! Two shapes fill AVX-512's 32 registers and keep the multipliers busy. 14 x 2 passes B twice for 14 rows, which suits
-//! rows packed side by side; 6 x 4 needs only six pointers where rows are read from where they lie. AVX2's registers hold
-//! eight such vectors: six sums, one of B, and a scalar. Where the scalars and vectors come from is the whole difference
-//! between the products of this crate: packed panels in a matrix product, the pixels themselves in an implicit convolution,
-//! transformed tiles in Winograd's.
+//! For each k, it broadcasts R scalars of A and multiplies each with V vectors of B: R x V fused multiply-adds for R + V loads.
+//!
+//! | tile | registers of 32 | suits |
+//! |---|---|---|
+//! | 14 x 2 vectors | 28 sums, 2 of B, a scalar | rows packed side by side: B is read twice for 14 rows |
+//! | 6 x 4 vectors | 24 sums, 4 of B, a scalar | rows read in place: six pointers are enough |
+//!
+//! AVX2 has room for eight vectors: six sums, one of B, a scalar. The products of this crate differ only in where scalars and
+//! vectors come from: packed panels in a matrix product, pixels in place in an implicit convolution, transformed tiles in
+//! Winograd's.
 
-use crate::simd::{LANES, Lanes, Simd};
+use crate::simd::{LANES, Lanes, Simd, Vector};
 
 /// Rows of the tallest register tile.
 pub const ROWS: usize = 14;
@@ -19,10 +23,10 @@ pub const WIDE_ROWS: usize = 6;
 pub const VECTORS: usize = 4;
 
 /// A tile of accumulators: R rows of V vectors.
-pub type Accumulators<S, const R: usize, const V: usize> = [[<S as Simd>::V; V]; R];
+pub type Accumulators<S, const R: usize, const V: usize> = [[<S as Simd>::Vector; V]; R];
 
-/// One k: `acc[r][v] += a(r) * b[v]`. Written so that the compiler unrolls it without fail: the accumulators then live
-/// in registers. `a` only reads a scalar; `b` is the vectors of one row.
+/// One k: `acc[r][v] += a(r) * b[v]`. Plain loops of constant length are always unrolled, so the accumulators stay in
+/// registers.
 #[inline(always)]
 pub fn multiply_accumulate<S: Simd, const R: usize, const V: usize>(
     simd: S,
@@ -37,12 +41,12 @@ pub fn multiply_accumulate<S: Simd, const R: usize, const V: usize>(
     for r in 0..R {
         let a = simd.splat(a(r));
         for v in 0..V {
-            acc[r][v] = simd.fma(a, vectors[v], acc[r][v]);
+            acc[r][v] = a.mul_add(vectors[v], acc[r][v]);
         }
     }
 }
 
-/// Rows of accumulators that all begin with the same vectors.
+/// Accumulators that start with the same vectors in every row.
 #[inline(always)]
 pub fn broadcast_rows<S: Simd, const R: usize, const V: usize>(simd: S, row: &[Lanes; V]) -> Accumulators<S, R, V> {
     let mut acc = [[simd.zero(); V]; R];
@@ -54,26 +58,56 @@ pub fn broadcast_rows<S: Simd, const R: usize, const V: usize>(simd: S, row: &[L
     acc
 }
 
-/// The accumulators in memory. Whatever is asked about borders and edges is asked afterwards: a loop over accumulators with
-/// questions in it is not unrolled, and then they never were in registers.
+/// Accumulators that start with sums in memory, whose rows are `stride` vectors apart.
 #[inline(always)]
-pub fn to_memory<S: Simd, const R: usize, const V: usize>(simd: S, acc: Accumulators<S, R, V>) -> [[Lanes; V]; R] {
+pub fn load_rows<S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    sums: &[Lanes],
+    stride: usize,
+) -> Accumulators<S, R, V> {
+    let mut acc = [[simd.zero(); V]; R];
+    for r in 0..R {
+        for v in 0..V {
+            acc[r][v] = simd.load(&sums[r * stride + v]);
+        }
+    }
+    acc
+}
+
+/// Writes accumulators to rows that are `stride` vectors apart.
+#[inline(always)]
+pub fn store_rows<S: Simd, const R: usize, const V: usize>(
+    acc: Accumulators<S, R, V>,
+    to: &mut [Lanes],
+    stride: usize,
+) {
+    for r in 0..R {
+        for v in 0..V {
+            acc[r][v].store(&mut to[r * stride + v]);
+        }
+    }
+}
+
+/// The accumulators in memory, for results with edges. A loop over accumulators that branches is not unrolled, so they would
+/// never be in registers: three times slower. Branches come after this copy.
+#[inline(always)]
+pub fn to_memory<S: Simd, const R: usize, const V: usize>(acc: Accumulators<S, R, V>) -> [[Lanes; V]; R] {
     let mut memory = [[[0.0; LANES]; V]; R];
     for r in 0..R {
         for v in 0..V {
-            simd.store(acc[r][v], &mut memory[r][v]);
+            acc[r][v].store(&mut memory[r][v]);
         }
     }
     memory
 }
 
-/// The V vectors of a row from one on.
+/// V vectors of a row, from the given one on.
 ///
 /// # Panics
 /// If the row has fewer.
 #[inline(always)]
 pub fn take<const V: usize>(row: &[Lanes], vector: usize) -> &[Lanes; V] {
-    row[vector..].first_chunk().expect("a product covers no more than its result")
+    row[vector..].first_chunk().expect("a product covers only its result")
 }
 
 /// A product that can compute any tile of its result.
@@ -85,8 +119,8 @@ pub trait Product<S: Simd> {
     fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize);
 }
 
-/// Covers `rows` x `vectors` of a result with tiles that fit the level's registers. Each element is the same sum in
-/// the same order whatever tile it falls in.
+/// Covers `rows` x `vectors` of a result with tiles that fit the level's registers. Every element is the same sum in the same
+/// order in any tile.
 #[inline(always)]
 pub fn cover<S: Simd, P: Product<S>>(simd: S, rows: usize, vectors: usize, product: &mut P) {
     let mut vector = 0;
@@ -113,7 +147,7 @@ fn cover_column<S: Simd, P: Product<S>, const V: usize>(simd: S, rows: usize, ve
     let mut row = 0;
     while row < rows {
         let left = rows - row;
-        // As few tiles as possible, as equal as possible: 16 rows are 8 + 8, not 14 + 2.
+        // The fewest tiles, of nearly equal height: 16 rows are 8 + 8, not 14 + 2.
         let height = |tallest: usize| left.div_ceil(left.div_ceil(tallest));
         row += if const { S::REGISTERS >= 32 && !P::WIDE } {
             match height(ROWS) {

@@ -2,7 +2,6 @@
 
 use crate::dispatch;
 use crate::kernels::activation::{relu, relu_gradient};
-use crate::simd::Simd;
 
 use super::layer::{Backward, Layer, Role};
 
@@ -16,14 +15,14 @@ pub enum Activation {
 impl Layer for Activation {
     /// y = max(x, 0)
     fn forward(&self, x: &[f32], y: &mut [f32]) {
-        dispatch!(simd => simd.vectorize(#[inline(always)] || relu(simd, x, y)));
+        dispatch!(simd => relu(simd, x, y));
     }
 
     /// dx = dy where y > 0, else 0
     fn backward(&self, pass: Backward<'_>) {
         if let Some(dx) = pass.dx {
             dx.copy_from_slice(pass.dy);
-            dispatch!(simd => simd.vectorize(#[inline(always)] || relu_gradient(simd, pass.y, dx)));
+            dispatch!(simd => relu_gradient(simd, pass.y, dx));
         }
     }
 

@@ -6,10 +6,10 @@
 
 use crate::buffer::Buffer;
 use crate::dispatch;
-use crate::kernels::activation::{add_rows, relu_gradient};
+use crate::kernels::activation::{Fused, add_rows, relu_gradient};
 use crate::kernels::batch_norm::{add_gradients, add_squared_distances, input_gradient, normalize};
 use crate::shape::Shape;
-use crate::simd::{LANES, Lanes, Simd, vectors, vectors_mut};
+use crate::simd::{LANES, Lanes, vectors, vectors_mut};
 use crate::threads::{for_chunks, with_scratch};
 
 use super::layer::{Backward, BuildError, Layer, LayerSeed, Param, Role, Step};
@@ -23,7 +23,7 @@ const ROWS: usize = 256;
 pub struct BatchNormalization {
     momentum: f64,
     epsilon: f64,
-    relu: bool,
+    fused: Fused,
     channels: usize,
     size: usize,
     params: Vec<Param>,
@@ -44,7 +44,7 @@ impl BatchNormalization {
         Self {
             momentum: 0.99,
             epsilon: 1e-3,
-            relu: false,
+            fused: Fused::None,
             channels: 0,
             size: 0,
             params: Vec::new(),
@@ -71,10 +71,6 @@ impl BatchNormalization {
         self.channels.next_multiple_of(LANES)
     }
 
-    fn floor(&self) -> f32 {
-        if self.relu { 0.0 } else { f32::NEG_INFINITY }
-    }
-
     /// gamma / sqrt(variance + epsilon) of a channel.
     fn scale(&self, channel: usize, variance: f32) -> f32 {
         (f64::from(self.params[0].value[channel]) * self.inverse_deviation(variance)) as f32
@@ -90,10 +86,7 @@ impl BatchNormalization {
         let of_columns = [mean, scale, shift].map(vectors);
         for_chunks(y, chunk, |i, y| {
             let x = &x[i * chunk..][..y.len()];
-            dispatch!(simd => simd.vectorize(
-                #[inline(always)]
-                || normalize(simd, x, columns, of_columns, self.floor(), y),
-            ));
+            dispatch!(simd => normalize(simd, x, columns, of_columns, self.fused, y));
         });
     }
 
@@ -164,14 +157,11 @@ impl Layer for BatchNormalization {
             let (variance, rest) = rest.split_at_mut(width);
             let (scale, shift) = rest.split_at_mut(width);
             self.means::<1>(rows, &mut mean[..columns], |range, sums| {
-                dispatch!(simd => simd.vectorize(#[inline(always)] || add_rows(simd, &x[range], columns, sums)));
+                dispatch!(simd => add_rows(simd, &x[range], columns, sums));
             });
             let of_columns = vectors(mean);
             self.means::<1>(rows, &mut variance[..columns], |range, sums| {
-                dispatch!(simd => simd.vectorize(
-                    #[inline(always)]
-                    || add_squared_distances(simd, &x[range], columns, of_columns, sums),
-                ));
+                dispatch!(simd => add_squared_distances(simd, &x[range], columns, of_columns, sums));
             });
             for channel in 0..columns {
                 scale[channel] = self.scale(channel, variance[channel]);
@@ -190,10 +180,10 @@ impl Layer for BatchNormalization {
         let Backward { x, y, memory, dy, dx, gradient, .. } = pass;
         let (columns, width, rows) = (self.channels, self.width(), x.len() / self.channels);
         let chunk = ROWS * columns;
-        if self.relu {
+        if self.fused == Fused::Relu {
             for_chunks(dy, chunk, |i, dy| {
                 let y = &y[i * chunk..][..dy.len()];
-                dispatch!(simd => simd.vectorize(#[inline(always)] || relu_gradient(simd, y, dy)));
+                dispatch!(simd => relu_gradient(simd, y, dy));
             });
         }
         let dy = &*dy;
@@ -213,10 +203,7 @@ impl Layer for BatchNormalization {
                 self.means::<2>(rows, both, |range, sums| {
                     let (sums, products) = sums.split_at_mut(width / LANES);
                     let operands = [&x[range.clone()], &dy[range]];
-                    dispatch!(simd => simd.vectorize(
-                        #[inline(always)]
-                        || add_gradients(simd, operands, columns, of_columns, [sums, products]),
-                    ));
+                    dispatch!(simd => add_gradients(simd, operands, columns, of_columns, [sums, products]));
                 });
                 let mut gradient = gradient;
                 for (channel, &variance) in variances.iter().enumerate() {
@@ -234,10 +221,7 @@ impl Layer for BatchNormalization {
             let of_columns = [&*mean, scale, &both[..width], slope].map(vectors);
             for_chunks(dx, chunk, |i, dx| {
                 let operands = [x, dy].map(|operand| &operand[i * chunk..][..dx.len()]);
-                dispatch!(simd => simd.vectorize(
-                    #[inline(always)]
-                    || input_gradient(simd, operands, columns, of_columns, dx),
-                ));
+                dispatch!(simd => input_gradient(simd, operands, columns, of_columns, dx));
             });
         });
     }
@@ -298,8 +282,6 @@ impl Layer for BatchNormalization {
     }
 
     fn absorb(&mut self, next: Role) -> bool {
-        let relu = next == Role::Relu && !self.relu;
-        self.relu |= relu;
-        relu
+        next == Role::Relu && self.fused.take_relu()
     }
 }

@@ -1,10 +1,10 @@
 //! `Dense`: y = x W + b. The whole batch is one matrix product.
 
 use crate::dispatch;
-use crate::kernels::activation::{add_rows, relu_gradient};
+use crate::kernels::activation::{Fused, add_rows, relu_gradient};
 use crate::kernels::gemm::{Epilogue, Matrix, gemm, scratch_lens};
 use crate::shape::Shape;
-use crate::simd::{LANES, Simd, vectors_mut};
+use crate::simd::{LANES, Level, vectors_mut};
 use crate::threads;
 
 use super::init::Init;
@@ -16,7 +16,7 @@ pub struct Dense {
     units: usize,
     init: Init,
     inputs: usize,
-    relu: bool,
+    fused: Fused,
     /// Kernel and bias, once built.
     params: Vec<Param>,
 }
@@ -24,7 +24,7 @@ pub struct Dense {
 impl Dense {
     /// A layer of that many units, with Glorot-uniform weights and zero biases.
     pub fn new(units: usize) -> Self {
-        Self { units, init: Init::default(), inputs: 0, relu: false, params: Vec::new() }
+        Self { units, init: Init::default(), inputs: 0, fused: Fused::None, params: Vec::new() }
     }
 
     /// With other initial weights.
@@ -60,32 +60,30 @@ impl Layer for Dense {
     /// y = x W + b
     fn forward(&self, x: &[f32], y: &mut [f32]) {
         let x = Matrix::new(x, x.len() / self.inputs, self.inputs);
-        let bias = &self.params[1].value;
-        let epilogue = if self.relu { Epilogue::BiasRelu(bias) } else { Epilogue::Bias(bias) };
-        dispatch!(simd => gemm(simd, x, self.kernel(), y, epilogue));
+        gemm(Level::current(), x, self.kernel(), y, Epilogue::Bias(&self.params[1].value, self.fused));
     }
 
     /// dW = x' dy, db = the sum of dy over the batch, dx = dy W'
     fn backward(&self, pass: Backward<'_>) {
         let Backward { x, y, dy, dx, gradient, .. } = pass;
         let examples = dy.len() / self.units;
-        if self.relu {
-            dispatch!(simd => simd.vectorize(#[inline(always)] || relu_gradient(simd, y, dy)));
+        if self.fused == Fused::Relu {
+            dispatch!(simd => relu_gradient(simd, y, dy));
         }
         let dy = &*dy;
         let as_matrix = Matrix::new(dy, examples, self.units);
         if let Some(gradient) = gradient {
             let (dw, db) = gradient.split_at_mut(self.inputs * self.units);
             let x = Matrix::new(x, examples, self.inputs);
-            dispatch!(simd => gemm(simd, x.transposed(), as_matrix, dw, Epilogue::None));
+            gemm(Level::current(), x.transposed(), as_matrix, dw, Epilogue::None);
             threads::with_scratch(self.units.next_multiple_of(LANES), |sums| {
                 sums.fill(0.0);
-                dispatch!(simd => simd.vectorize(#[inline(always)] || add_rows(simd, dy, self.units, vectors_mut(sums))));
+                dispatch!(simd => add_rows(simd, dy, self.units, vectors_mut(sums)));
                 db.copy_from_slice(&sums[..self.units]);
             });
         }
         if let Some(dx) = dx {
-            dispatch!(simd => gemm(simd, as_matrix, self.kernel().transposed(), dx, Epilogue::None));
+            gemm(Level::current(), as_matrix, self.kernel().transposed(), dx, Epilogue::None);
         }
     }
 
@@ -118,8 +116,6 @@ impl Layer for Dense {
     }
 
     fn absorb(&mut self, next: Role) -> bool {
-        let relu = next == Role::Relu && !self.relu;
-        self.relu |= relu;
-        relu
+        next == Role::Relu && self.fused.take_relu()
     }
 }

@@ -3,7 +3,7 @@
 use crate::dispatch;
 use crate::kernels::activation::add_rows;
 use crate::shape::Shape;
-use crate::simd::{LANES, Simd, vectors_mut};
+use crate::simd::{LANES, vectors_mut};
 use crate::threads::with_scratch;
 
 use super::layer::{Backward, BuildError, Layer};
@@ -35,7 +35,7 @@ impl Layer for GlobalAveragePooling2D {
         for (x, y) in x.chunks_exact(self.pixels * channels).zip(y.chunks_exact_mut(channels)) {
             with_scratch(channels.next_multiple_of(LANES), |sums| {
                 sums.fill(0.0);
-                dispatch!(simd => simd.vectorize(#[inline(always)] || add_rows(simd, x, channels, vectors_mut(sums))));
+                dispatch!(simd => add_rows(simd, x, channels, vectors_mut(sums)));
                 y.iter_mut().zip(&*sums).for_each(|(y, sum)| *y = sum * share);
             });
         }

@@ -1,10 +1,9 @@
 //! `MaxPooling2D`: the largest element of each window. Ties go to the first in row order.
 
 use crate::dispatch;
-use crate::kernels::conv::Padding;
 use crate::kernels::pool::{PoolShape, max_pool, max_pool_gradient};
+use crate::kernels::window::Padding;
 use crate::shape::Shape;
-use crate::simd::Simd;
 
 use super::layer::{Backward, BuildError, Layer, Role};
 
@@ -50,7 +49,7 @@ impl Layer for MaxPooling2D {
     fn forward(&self, x: &[f32], y: &mut [f32]) {
         let s = self.shape();
         for (x, y) in x.chunks_exact(s.input_len()).zip(y.chunks_exact_mut(s.output_len())) {
-            dispatch!(simd => simd.vectorize(#[inline(always)] || max_pool(simd, s, x, y)));
+            dispatch!(simd => max_pool(simd, s, x, y));
         }
     }
 
@@ -60,7 +59,7 @@ impl Layer for MaxPooling2D {
         let examples = pass.x.chunks_exact(s.input_len()).zip(dx.chunks_exact_mut(s.input_len()));
         let outputs = pass.y.chunks_exact(s.output_len()).zip(pass.dy.chunks_exact(s.output_len()));
         for ((x, dx), (y, dy)) in examples.zip(outputs) {
-            dispatch!(simd => simd.vectorize(#[inline(always)] || max_pool_gradient(simd, s, x, y, dy, dx)));
+            dispatch!(simd => max_pool_gradient(simd, s, x, y, dy, dx));
         }
     }
 

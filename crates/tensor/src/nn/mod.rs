@@ -51,7 +51,7 @@ pub mod trace;
 pub use activation::Activation;
 pub use augment::Augment;
 pub use batch_normalization::BatchNormalization;
-pub use conv2d::{Conv2D, Method};
+pub use conv2d::Conv2D;
 pub use dense::Dense;
 pub use dropout::Dropout;
 pub use evaluate::{Metrics, Predictions, Score};
@@ -74,4 +74,4 @@ pub use save::WeightsError;
 pub use schedule::Schedule;
 pub use summary::{Summary, SummaryRow};
 
-pub use crate::kernels::conv::Padding;
+pub use crate::kernels::{conv::Method, window::Padding};

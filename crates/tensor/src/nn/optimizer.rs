@@ -3,8 +3,7 @@
 use crate::buffer::Buffer;
 use crate::dispatch;
 use crate::kernels::optimizer::{AdamStep, adam, sgd};
-use crate::simd::Simd;
-use crate::threads::{Chunks, for_parts};
+use crate::threads::{Chunks, for_each};
 
 /// Floats that one task updates: few enough to balance, many enough to be worth a task.
 const CHUNK: usize = 1 << 14;
@@ -84,16 +83,16 @@ impl Optimizer {
                     [corrected, 1.0 - beta_1, 1.0 - beta_2, epsilon].map(|x| x as f32);
                 let step = AdamStep { rate, mean_share, square_share, epsilon };
                 let state = ((Chunks(value, CHUNK), Chunks(first, CHUNK)), Chunks(second, CHUNK));
-                for_parts(state, |i, ((value, first), second)| {
+                for_each(state, |i, ((value, first), second)| {
                     let gradient = &gradient[i * CHUNK..][..value.len()];
                     let state = [value, first, second];
-                    dispatch!(simd => simd.vectorize(#[inline(always)] || adam(simd, step, state, gradient)));
+                    dispatch!(simd => adam(simd, step, state, gradient));
                 });
             }
             Rule::Sgd { momentum } => {
                 let state = [value, first];
                 let (rate, momentum) = (rate as f32, momentum as f32);
-                dispatch!(simd => simd.vectorize(#[inline(always)] || sgd(simd, rate, momentum, state, gradient)));
+                dispatch!(simd => sgd(simd, rate, momentum, state, gradient));
             }
         }
     }

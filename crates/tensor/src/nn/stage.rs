@@ -9,8 +9,7 @@ use std::ops::Range;
 use crate::buffer::Buffer;
 use crate::dispatch;
 use crate::kernels::activation::add_to;
-use crate::simd::Simd;
-use crate::threads::{self, Chunks, for_parts};
+use crate::threads::{self, Chunks, for_each};
 
 use super::group::{Batch, GROUP, Group, Source, len_if};
 use super::layer::{Backward, Step};
@@ -92,7 +91,7 @@ impl Stage {
         match (&mut self.pass, source) {
             (Pass::DepthFirst(groups), _) => {
                 let groups = &mut groups[..n.div_ceil(GROUP)];
-                for_parts((groups, Chunks(y, GROUP * len)), |g, (group, y)| {
+                for_each((groups, Chunks(y, GROUP * len)), |g, (group, y)| {
                     group.forward(nodes, source.of_group(g), step.map(|step| step.later(g * GROUP)), y, len);
                 });
             }
@@ -126,7 +125,7 @@ impl Stage {
                     let len = dx.len() / n;
                     Chunks(dx, GROUP * len)
                 });
-                for_parts(((groups, Chunks(dy, GROUP * self.len)), dx), |g, ((group, dy), dx)| {
+                for_each(((groups, Chunks(dy, GROUP * self.len)), dx), |g, ((group, dy), dx)| {
                     let (x, y) = (x.map(|x| x.of_group(g)), y.of_group(g));
                     group.backward(nodes, first_trainable, (x, y), dy, dx, step.later(g * GROUP));
                 });
@@ -182,7 +181,7 @@ fn sum_in_order(groups: &mut [Group], node: usize) -> &mut [f32] {
     threads::for_chunks(&mut first.partials[node], CHUNK, |chunk, sum| {
         for other in &*others {
             let partial = &other.partials[node][chunk * CHUNK..][..sum.len()];
-            dispatch!(simd => simd.vectorize(#[inline(always)] || add_to(simd, partial, sum)));
+            dispatch!(simd => add_to(simd, partial, sum));
         }
     });
     &mut first.partials[node]

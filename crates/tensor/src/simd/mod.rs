@@ -1,8 +1,9 @@
 //! Floor 0, the vector: sixteen `f32` lanes at every SIMD level.
 //!
-//! A kernel is a plain safe function `fn f<S: Simd>(simd: S, ...)`. The value `simd` is a *token*: it can only be
-//! obtained on a CPU that has its instructions, so holding one is the proof that running them is sound. This is the
-//! design of the crates `pulp` and `fearless_simd`, cut down to the dozen operations that a neural network needs.
+//! A kernel is a plain safe function `fn f<S: Simd>(simd: S, ...)`. The value `simd` is a *token*: it exists only on a CPU that
+//! has the level's instructions, so holding it proves that they may run. Vectors come from a token, prove the same, and have
+//! operators: `value - rate * mean / (square.sqrt() + epsilon)`. This is the design of the crates
+//! `pulp` and `fearless_simd`, cut down to the dozen operations that a neural network needs.
 //!
 //! A vector is sixteen lanes everywhere; a level decides how many registers carry it: one on AVX-512, two on AVX2,
 //! four on baseline x86-64. Layouts, loop counts and the order of every sum are therefore the same at every level, and
@@ -13,6 +14,7 @@ mod portable;
 mod x86;
 
 use std::fmt;
+use std::ops::{Add, Div, Mul, Sub};
 use std::str::FromStr;
 use std::sync::OnceLock;
 
@@ -26,72 +28,51 @@ pub const LANES: usize = 16;
 /// Sixteen consecutive floats in memory: what one vector load reads.
 pub type Lanes = [f32; LANES];
 
-/// The operations of one SIMD level. Lane-wise unless said otherwise.
+/// The token of a SIMD level: makes vectors, and runs code with the level's instructions.
 pub trait Simd: Copy + Send + Sync + 'static {
     /// Sixteen `f32` in registers.
-    type V: Copy;
+    type Vector: Vector;
 
     /// The level this token stands for.
     const LEVEL: Level;
 
-    /// How many vectors the register file holds: what a register tile has to fit in.
+    /// How many vectors fit in the registers, which limits a register tile.
     const REGISTERS: usize;
 
     /// All lanes equal to `x`.
-    fn splat(self, x: f32) -> Self::V;
+    fn splat(self, x: f32) -> Self::Vector;
     /// Reads sixteen floats.
-    fn load(self, from: &Lanes) -> Self::V;
-    /// Writes sixteen floats.
-    fn store(self, v: Self::V, to: &mut Lanes);
-    /// `a + b`
-    fn add(self, a: Self::V, b: Self::V) -> Self::V;
-    /// `a - b`
-    fn sub(self, a: Self::V, b: Self::V) -> Self::V;
-    /// `a * b`
-    fn mul(self, a: Self::V, b: Self::V) -> Self::V;
-    /// `a / b`
-    fn div(self, a: Self::V, b: Self::V) -> Self::V;
-    /// The square root, correctly rounded.
-    fn sqrt(self, a: Self::V) -> Self::V;
-    /// `a * b + c`, rounded once where the level has fused multiply-add.
-    fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V;
-    /// The larger of the two; `b` where either is NaN.
-    fn max(self, a: Self::V, b: Self::V) -> Self::V;
-    /// The smaller of the two; `b` where either is NaN.
-    fn min(self, a: Self::V, b: Self::V) -> Self::V;
-    /// `x` where `a > b`, else zero.
-    fn keep_where_gt(self, a: Self::V, b: Self::V, x: Self::V) -> Self::V;
-    /// `x` where `a == b`, else `y`.
-    fn select_eq(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V;
+    fn load(self, from: &Lanes) -> Self::Vector;
     /// Sixteen bytes as floats, 0.0 to 255.0.
-    fn load_bytes(self, from: &[u8; LANES]) -> Self::V;
-    /// Whole numbers 0.0 to 255.0 as bytes.
-    fn store_bytes(self, v: Self::V, to: &mut [u8; LANES]);
-    /// Asks for memory that is needed soon. Changes nothing but time.
+    fn load_bytes(self, from: &[u8; LANES]) -> Self::Vector;
+    /// Runs `f` with the level's instructions switched on. The closure, and every kernel it calls, must be
+    /// `#[inline(always)]`: only code inlined into it is compiled for the level. [`dispatch!`](crate::dispatch) and
+    /// [`vectorize!`](crate::vectorize) see to the closure.
+    fn vectorize<R>(self, f: impl FnOnce() -> R) -> R;
+
+    /// Prefetches the cache line at the start of the slice.
     #[inline(always)]
     fn prefetch(self, _from: &[f32]) {}
+
     /// The transposed matrix: lane `j` of row `i` becomes lane `i` of row `j`.
     #[inline(always)]
-    fn transpose(self, rows: [Self::V; LANES]) -> [Self::V; LANES] {
+    fn transpose(self, rows: [Self::Vector; LANES]) -> [Self::Vector; LANES] {
         let mut matrix = [[0.0; LANES]; LANES];
         for (row, lanes) in rows.into_iter().zip(&mut matrix) {
-            self.store(row, lanes);
+            row.store(lanes);
         }
         std::array::from_fn(|j| self.load(&matrix.map(|row| row[j])))
     }
-    /// Runs `f` with the level's instructions switched on. The closure, and every kernel it calls, must be
-    /// `#[inline(always)]`: only code inlined into it is compiled for the level.
-    fn vectorize<R>(self, f: impl FnOnce() -> R) -> R;
 
     /// All lanes zero.
     #[inline(always)]
-    fn zero(self) -> Self::V {
+    fn zero(self) -> Self::Vector {
         self.splat(0.0)
     }
 
-    /// Reads up to sixteen floats; the lanes past the end are zero.
+    /// Reads up to sixteen floats; the other lanes are zero.
     #[inline(always)]
-    fn load_first(self, from: &[f32]) -> Self::V {
+    fn load_first(self, from: &[f32]) -> Self::Vector {
         match from.first_chunk() {
             Some(lanes) => self.load(lanes),
             None => {
@@ -101,15 +82,36 @@ pub trait Simd: Copy + Send + Sync + 'static {
             }
         }
     }
+}
 
-    /// Writes the first lanes, as many as `to` has room for (at most sixteen).
+/// Sixteen `f32` in the registers of one level. Every operation is lane-wise.
+pub trait Vector: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + Div<Output = Self> {
+    /// `self * b + c`, rounded once where the level has fused multiply-add. A product that is added with `+` is rounded
+    /// twice at every level.
+    fn mul_add(self, b: Self, c: Self) -> Self;
+    /// The square root, correctly rounded.
+    fn sqrt(self) -> Self;
+    /// The larger of the two; `b` where either is NaN.
+    fn max(self, b: Self) -> Self;
+    /// The smaller of the two; `b` where either is NaN.
+    fn min(self, b: Self) -> Self;
+    /// `self` where `a > b`, else zero.
+    fn where_gt(self, a: Self, b: Self) -> Self;
+    /// `self` where `a == b`, else `other`.
+    fn where_eq(self, a: Self, b: Self, other: Self) -> Self;
+    /// Writes sixteen floats.
+    fn store(self, to: &mut Lanes);
+    /// Writes whole numbers 0.0 to 255.0 as bytes.
+    fn store_bytes(self, to: &mut [u8; LANES]);
+
+    /// Writes the first `to.len()` lanes (at most sixteen).
     #[inline(always)]
-    fn store_first(self, v: Self::V, to: &mut [f32]) {
+    fn store_first(self, to: &mut [f32]) {
         match to.first_chunk_mut() {
-            Some(lanes) => self.store(v, lanes),
+            Some(lanes) => self.store(lanes),
             None => {
                 let mut lanes = [0.0; LANES];
-                self.store(v, &mut lanes);
+                self.store(&mut lanes);
                 to.copy_from_slice(&lanes[..to.len()]);
             }
         }
@@ -149,8 +151,8 @@ impl Level {
         *Self::ALL.iter().rfind(|level| level.is_supported()).unwrap_or(&Level::Portable)
     }
 
-    /// The level that this process uses: chosen once, by [`Level::force`], else by the environment variable
-    /// `THAWLINE_SIMD` (an unknown or unsupported value is ignored here; the program refuses it), else the best.
+    /// The level of this process, chosen once: by [`Level::force`], else by the environment variable `THAWLINE_SIMD` (an
+    /// unknown or unsupported value is ignored here; the program refuses it), else the best.
     pub fn current() -> Level {
         *CURRENT.get_or_init(|| {
             std::env::var("THAWLINE_SIMD")
@@ -199,7 +201,7 @@ pub enum LevelError {
     },
 }
 
-/// A word that names no level.
+/// The name of no level.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown SIMD level '{0}': expected portable, avx2 or avx512")]
 pub struct UnknownLevel(String);
@@ -222,11 +224,11 @@ impl fmt::Display for Level {
     }
 }
 
-/// Calls a kernel with the token of a level: `dispatch!(simd => kernel(simd, x, y))` for the process's level,
-/// `dispatch!(level, simd => kernel(simd, x, y))` for another one.
+/// Calls a kernel with the token of a level, and with the level's instructions switched on:
+/// `dispatch!(simd => relu(simd, x, y))` for the process's level, `dispatch!(level, simd => relu(simd, x, y))` for another.
 ///
 /// # Panics
-/// If the CPU lacks the level; [`Level::current`] never names such a one.
+/// If the CPU lacks the level; [`Level::current`] never returns such a level.
 #[macro_export]
 macro_rules! dispatch {
     ($simd:ident => $call:expr) => {
@@ -237,29 +239,42 @@ macro_rules! dispatch {
             #[cfg(target_arch = "x86_64")]
             $crate::simd::Level::Avx512 => {
                 let $simd = $crate::simd::Avx512::detect().expect("the level was checked against the CPU");
-                $call
+                $crate::vectorize!($simd => $call)
             }
             #[cfg(target_arch = "x86_64")]
             $crate::simd::Level::Avx2 => {
                 let $simd = $crate::simd::Avx2::detect().expect("the level was checked against the CPU");
-                $call
+                $crate::vectorize!($simd => $call)
             }
             _ => {
                 let $simd = $crate::simd::Portable;
-                $call
+                $crate::vectorize!($simd => $call)
             }
         }
     };
 }
 
-/// A float slice, which must be a whole number of vectors long, as vectors.
+/// Calls a kernel, which must be `#[inline(always)]`, with a token's instructions switched on. Needed in a task that another
+/// thread runs: its code is not inlined into the caller's.
+#[macro_export]
+macro_rules! vectorize {
+    ($simd:ident => $call:expr) => {
+        $crate::simd::Simd::vectorize(
+            $simd,
+            #[inline(always)]
+            || $call,
+        )
+    };
+}
+
+/// Floats as vectors.
 ///
 /// # Panics
-/// If it is not.
+/// If their number is not a multiple of [`LANES`].
 #[inline(always)]
 pub fn vectors(floats: &[f32]) -> &[Lanes] {
     let (vectors, rest) = floats.as_chunks();
-    assert!(rest.is_empty(), "{} floats are no whole number of vectors", floats.len());
+    assert!(rest.is_empty(), "{} floats are not a whole number of vectors", floats.len());
     vectors
 }
 
@@ -271,6 +286,6 @@ pub fn vectors(floats: &[f32]) -> &[Lanes] {
 pub fn vectors_mut(floats: &mut [f32]) -> &mut [Lanes] {
     let len = floats.len();
     let (vectors, rest) = floats.as_chunks_mut();
-    assert!(rest.is_empty(), "{len} floats are no whole number of vectors");
+    assert!(rest.is_empty(), "{len} floats are not a whole number of vectors");
     vectors
 }

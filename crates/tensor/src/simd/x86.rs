@@ -2,17 +2,19 @@
 //!
 //! Two kinds of unsafe operation occur, and each kind has one argument:
 //!
-//! 1. *Instructions.* An intrinsic may only run on a CPU that has its target feature. Every method here takes `self`,
-//!    a token whose field is private to this file and which `detect` alone creates, after asking the CPU. So a token
-//!    in hand means that the instructions exist. Code that is not inlined into [`Simd::vectorize`] is slow, not unsound.
-//! 2. *Memory.* Loads and stores go through references to arrays of exactly the size that the instruction touches,
-//!    with the unaligned forms, so the borrow checker has already proven that the bytes are there and ours.
+//! 1. *Instructions.* An intrinsic may only run on a CPU that has its target feature. A token proves that: its field is
+//!    private to this file, and only `detect` makes one, after it has checked the CPU. A vector proves it as well: its field is
+//!    private too, and only a token or another vector makes one. Code that is not inlined into [`Simd::vectorize`] is slow, not
+//!    unsound.
+//! 2. *Memory.* Loads and stores go through references to arrays of exactly the size that the instruction touches, and are
+//!    unaligned, so the borrow checker has already proven that the bytes exist and are ours.
 #![allow(unsafe_code)]
 
 use core::arch::x86_64::*;
+use std::ops::{Add, Div, Mul, Sub};
 use std::sync::OnceLock;
 
-use super::{LANES, Lanes, Level, Simd};
+use super::{LANES, Lanes, Level, Simd, Vector};
 
 /// The token of [`Level::Avx512`].
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +23,14 @@ pub struct Avx512(());
 /// The token of [`Level::Avx2`].
 #[derive(Clone, Copy, Debug)]
 pub struct Avx2(());
+
+/// The vector of [`Avx512`]: one register.
+#[derive(Clone, Copy)]
+pub struct Zmm(__m512);
+
+/// The vector of [`Avx2`]: two registers.
+#[derive(Clone, Copy)]
+pub struct Ymms([__m256; 2]);
 
 impl Avx512 {
     /// The token, if the CPU and the operating system have AVX-512 F, BW, DQ and VL (and what AVX2 needs).
@@ -60,118 +70,91 @@ fn with_avx2<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
+/// Methods that are one instruction on the register of each operand.
+macro_rules! on_zmm {
+    ($($name:ident($($b:ident),*) = $intrinsic:ident;)*) => {$(
+        #[inline(always)]
+        fn $name(self $(, $b: Self)*) -> Self {
+            // SAFETY: the vector proves AVX-512 F.
+            unsafe { Self($intrinsic(self.0 $(, $b.0)*)) }
+        }
+    )*};
+}
+
+/// Methods that are one instruction on each of the two registers.
+macro_rules! on_ymms {
+    ($($name:ident($($b:ident),*) = $intrinsic:ident;)*) => {$(
+        #[inline(always)]
+        fn $name(self $(, $b: Self)*) -> Self {
+            // SAFETY: the vector proves AVX2 and FMA.
+            unsafe { Self([$intrinsic(self.0[0] $(, $b.0[0])*), $intrinsic(self.0[1] $(, $b.0[1])*)]) }
+        }
+    )*};
+}
+
+macro_rules! operators {
+    ($vector:ident, $methods:ident: $($operator:ident $name:ident = $intrinsic:ident;)*) => {$(
+        impl $operator for $vector {
+            type Output = Self;
+            $methods! { $name(b) = $intrinsic; }
+        }
+    )*};
+}
+
+operators! { Zmm, on_zmm: Add add = _mm512_add_ps; Sub sub = _mm512_sub_ps; Mul mul = _mm512_mul_ps; Div div = _mm512_div_ps; }
+operators! { Ymms, on_ymms: Add add = _mm256_add_ps; Sub sub = _mm256_sub_ps; Mul mul = _mm256_mul_ps; Div div = _mm256_div_ps; }
+
 impl Simd for Avx512 {
-    type V = __m512;
+    type Vector = Zmm;
     const LEVEL: Level = Level::Avx512;
     const REGISTERS: usize = 32;
 
     #[inline(always)]
-    fn splat(self, x: f32) -> __m512 {
+    fn splat(self, x: f32) -> Zmm {
         // SAFETY: the token proves AVX-512 F.
-        unsafe { _mm512_set1_ps(x) }
+        Zmm(unsafe { _mm512_set1_ps(x) })
     }
     #[inline(always)]
-    fn load(self, from: &Lanes) -> __m512 {
+    fn load(self, from: &Lanes) -> Zmm {
         // SAFETY: the token proves AVX-512 F; `from` is 64 readable bytes, and the load is unaligned.
-        unsafe { _mm512_loadu_ps(from.as_ptr()) }
+        Zmm(unsafe { _mm512_loadu_ps(from.as_ptr()) })
     }
     #[inline(always)]
-    fn store(self, v: __m512, to: &mut Lanes) {
-        // SAFETY: the token proves AVX-512 F; `to` is 64 bytes that are ours to write, and the store is unaligned.
-        unsafe { _mm512_storeu_ps(to.as_mut_ptr(), v) }
-    }
-    #[inline(always)]
-    fn add(self, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: the token proves AVX-512 F.
-        unsafe { _mm512_add_ps(a, b) }
-    }
-    #[inline(always)]
-    fn sub(self, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: the token proves AVX-512 F.
-        unsafe { _mm512_sub_ps(a, b) }
-    }
-    #[inline(always)]
-    fn mul(self, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: the token proves AVX-512 F.
-        unsafe { _mm512_mul_ps(a, b) }
-    }
-    #[inline(always)]
-    fn div(self, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: the token proves AVX-512 F.
-        unsafe { _mm512_div_ps(a, b) }
-    }
-    #[inline(always)]
-    fn sqrt(self, a: __m512) -> __m512 {
-        // SAFETY: the token proves AVX-512 F.
-        unsafe { _mm512_sqrt_ps(a) }
-    }
-    #[inline(always)]
-    fn fma(self, a: __m512, b: __m512, c: __m512) -> __m512 {
-        // SAFETY: the token proves AVX-512 F.
-        unsafe { _mm512_fmadd_ps(a, b, c) }
-    }
-    #[inline(always)]
-    fn max(self, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: the token proves AVX-512 F.
-        unsafe { _mm512_max_ps(a, b) }
-    }
-    #[inline(always)]
-    fn min(self, a: __m512, b: __m512) -> __m512 {
-        // SAFETY: the token proves AVX-512 F.
-        unsafe { _mm512_min_ps(a, b) }
-    }
-    #[inline(always)]
-    fn keep_where_gt(self, a: __m512, b: __m512, x: __m512) -> __m512 {
-        // SAFETY: the token proves AVX-512 F.
-        unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b), x) }
-    }
-    #[inline(always)]
-    fn select_eq(self, a: __m512, b: __m512, x: __m512, y: __m512) -> __m512 {
-        // SAFETY: the token proves AVX-512 F.
-        unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, b), y, x) }
-    }
-    #[inline(always)]
-    fn load_bytes(self, from: &[u8; LANES]) -> __m512 {
+    fn load_bytes(self, from: &[u8; LANES]) -> Zmm {
         // SAFETY: the token proves AVX-512 F (and SSE2); `from` is 16 readable bytes, and the load is unaligned.
-        unsafe { _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(from.as_ptr().cast()))) }
-    }
-    #[inline(always)]
-    fn store_bytes(self, v: __m512, to: &mut [u8; LANES]) {
-        // SAFETY: the token proves AVX-512 F (and SSE2); `to` is 16 bytes that are ours, and the store is unaligned.
-        unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(v))) }
+        Zmm(unsafe { _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(from.as_ptr().cast()))) })
     }
     #[inline(always)]
     fn prefetch(self, from: &[f32]) {
-        // SAFETY: every x86-64 has SSE, and no address is wrong to ask for.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.as_ptr().cast()) }
+        prefetch(from);
     }
     #[inline(always)]
-    fn transpose(self, rows: [__m512; LANES]) -> [__m512; LANES] {
+    fn transpose(self, rows: [Zmm; LANES]) -> [Zmm; LANES] {
         // SAFETY: the token proves AVX-512 F.
         unsafe {
             // Of each four rows: in quarter q of vector c, the elements of column 4q + c.
             let mut fours = rows;
             for g in (0..LANES).step_by(4) {
-                let a = _mm512_castps_pd(_mm512_unpacklo_ps(rows[g], rows[g + 1]));
-                let b = _mm512_castps_pd(_mm512_unpackhi_ps(rows[g], rows[g + 1]));
-                let c = _mm512_castps_pd(_mm512_unpacklo_ps(rows[g + 2], rows[g + 3]));
-                let d = _mm512_castps_pd(_mm512_unpackhi_ps(rows[g + 2], rows[g + 3]));
-                fours[g] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, c));
-                fours[g + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, c));
-                fours[g + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(b, d));
-                fours[g + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(b, d));
+                let a = _mm512_castps_pd(_mm512_unpacklo_ps(rows[g].0, rows[g + 1].0));
+                let b = _mm512_castps_pd(_mm512_unpackhi_ps(rows[g].0, rows[g + 1].0));
+                let c = _mm512_castps_pd(_mm512_unpacklo_ps(rows[g + 2].0, rows[g + 3].0));
+                let d = _mm512_castps_pd(_mm512_unpackhi_ps(rows[g + 2].0, rows[g + 3].0));
+                fours[g].0 = _mm512_castpd_ps(_mm512_unpacklo_pd(a, c));
+                fours[g + 1].0 = _mm512_castpd_ps(_mm512_unpackhi_pd(a, c));
+                fours[g + 2].0 = _mm512_castpd_ps(_mm512_unpacklo_pd(b, d));
+                fours[g + 3].0 = _mm512_castpd_ps(_mm512_unpackhi_pd(b, d));
             }
             // Quarters 0 and 2 of both operands, or 1 and 3; twice, and the quarters of a column are side by side.
             let mut columns = fours;
             for c in 0..4 {
-                let even = _mm512_shuffle_f32x4::<0x88>(fours[c], fours[c + 4]);
-                let odd = _mm512_shuffle_f32x4::<0xdd>(fours[c], fours[c + 4]);
-                let even_below = _mm512_shuffle_f32x4::<0x88>(fours[c + 8], fours[c + 12]);
-                let odd_below = _mm512_shuffle_f32x4::<0xdd>(fours[c + 8], fours[c + 12]);
-                columns[c] = _mm512_shuffle_f32x4::<0x88>(even, even_below);
-                columns[c + 4] = _mm512_shuffle_f32x4::<0x88>(odd, odd_below);
-                columns[c + 8] = _mm512_shuffle_f32x4::<0xdd>(even, even_below);
-                columns[c + 12] = _mm512_shuffle_f32x4::<0xdd>(odd, odd_below);
+                let even = _mm512_shuffle_f32x4::<0x88>(fours[c].0, fours[c + 4].0);
+                let odd = _mm512_shuffle_f32x4::<0xdd>(fours[c].0, fours[c + 4].0);
+                let even_below = _mm512_shuffle_f32x4::<0x88>(fours[c + 8].0, fours[c + 12].0);
+                let odd_below = _mm512_shuffle_f32x4::<0xdd>(fours[c + 8].0, fours[c + 12].0);
+                columns[c].0 = _mm512_shuffle_f32x4::<0x88>(even, even_below);
+                columns[c + 4].0 = _mm512_shuffle_f32x4::<0x88>(odd, odd_below);
+                columns[c + 8].0 = _mm512_shuffle_f32x4::<0xdd>(even, even_below);
+                columns[c + 12].0 = _mm512_shuffle_f32x4::<0xdd>(odd, odd_below);
             }
             columns
         }
@@ -183,124 +166,77 @@ impl Simd for Avx512 {
     }
 }
 
+impl Vector for Zmm {
+    on_zmm! {
+        mul_add(b, c) = _mm512_fmadd_ps;
+        sqrt() = _mm512_sqrt_ps;
+        max(b) = _mm512_max_ps;
+        min(b) = _mm512_min_ps;
+    }
+    #[inline(always)]
+    fn store(self, to: &mut Lanes) {
+        // SAFETY: the vector proves AVX-512 F; `to` is 64 bytes that are ours to write, and the store is unaligned.
+        unsafe { _mm512_storeu_ps(to.as_mut_ptr(), self.0) }
+    }
+    #[inline(always)]
+    fn store_bytes(self, to: &mut [u8; LANES]) {
+        // SAFETY: the vector proves AVX-512 F (and SSE2); `to` is 16 bytes that are ours, and the store is unaligned.
+        unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(self.0))) }
+    }
+    #[inline(always)]
+    fn where_gt(self, a: Self, b: Self) -> Self {
+        // SAFETY: the vector proves AVX-512 F.
+        Self(unsafe { _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_GT_OQ>(a.0, b.0), self.0) })
+    }
+    #[inline(always)]
+    fn where_eq(self, a: Self, b: Self, other: Self) -> Self {
+        // SAFETY: the vector proves AVX-512 F.
+        Self(unsafe { _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a.0, b.0), other.0, self.0) })
+    }
+}
+
 impl Simd for Avx2 {
-    type V = [__m256; 2];
+    type Vector = Ymms;
     const LEVEL: Level = Level::Avx2;
     const REGISTERS: usize = 8;
 
     #[inline(always)]
-    fn splat(self, x: f32) -> Self::V {
+    fn splat(self, x: f32) -> Ymms {
         // SAFETY: the token proves AVX2.
-        unsafe { [_mm256_set1_ps(x); 2] }
+        Ymms(unsafe { [_mm256_set1_ps(x); 2] })
     }
     #[inline(always)]
-    fn load(self, from: &Lanes) -> Self::V {
-        let [low, high] = halves(from);
+    fn load(self, from: &Lanes) -> Ymms {
+        let (low, high) = from.split_at(LANES / 2);
         // SAFETY: the token proves AVX2; each half is 32 readable bytes, and the loads are unaligned.
-        unsafe { [_mm256_loadu_ps(low.as_ptr()), _mm256_loadu_ps(high.as_ptr())] }
+        Ymms(unsafe { [_mm256_loadu_ps(low.as_ptr()), _mm256_loadu_ps(high.as_ptr())] })
     }
     #[inline(always)]
-    fn store(self, v: Self::V, to: &mut Lanes) {
-        let (low, high) = to.split_at_mut(LANES / 2);
-        // SAFETY: the token proves AVX2; each half is 32 bytes that are ours to write, and the stores are unaligned.
-        unsafe {
-            _mm256_storeu_ps(low.as_mut_ptr(), v[0]);
-            _mm256_storeu_ps(high.as_mut_ptr(), v[1]);
-        }
-    }
-    #[inline(always)]
-    fn add(self, a: Self::V, b: Self::V) -> Self::V {
-        // SAFETY: the token proves AVX2.
-        unsafe { [_mm256_add_ps(a[0], b[0]), _mm256_add_ps(a[1], b[1])] }
-    }
-    #[inline(always)]
-    fn sub(self, a: Self::V, b: Self::V) -> Self::V {
-        // SAFETY: the token proves AVX2.
-        unsafe { [_mm256_sub_ps(a[0], b[0]), _mm256_sub_ps(a[1], b[1])] }
-    }
-    #[inline(always)]
-    fn mul(self, a: Self::V, b: Self::V) -> Self::V {
-        // SAFETY: the token proves AVX2.
-        unsafe { [_mm256_mul_ps(a[0], b[0]), _mm256_mul_ps(a[1], b[1])] }
-    }
-    #[inline(always)]
-    fn div(self, a: Self::V, b: Self::V) -> Self::V {
-        // SAFETY: the token proves AVX2.
-        unsafe { [_mm256_div_ps(a[0], b[0]), _mm256_div_ps(a[1], b[1])] }
-    }
-    #[inline(always)]
-    fn sqrt(self, a: Self::V) -> Self::V {
-        // SAFETY: the token proves AVX2.
-        unsafe { [_mm256_sqrt_ps(a[0]), _mm256_sqrt_ps(a[1])] }
-    }
-    #[inline(always)]
-    fn fma(self, a: Self::V, b: Self::V, c: Self::V) -> Self::V {
-        // SAFETY: the token proves AVX2 and FMA.
-        unsafe { [_mm256_fmadd_ps(a[0], b[0], c[0]), _mm256_fmadd_ps(a[1], b[1], c[1])] }
-    }
-    #[inline(always)]
-    fn max(self, a: Self::V, b: Self::V) -> Self::V {
-        // SAFETY: the token proves AVX2.
-        unsafe { [_mm256_max_ps(a[0], b[0]), _mm256_max_ps(a[1], b[1])] }
-    }
-    #[inline(always)]
-    fn min(self, a: Self::V, b: Self::V) -> Self::V {
-        // SAFETY: the token proves AVX2.
-        unsafe { [_mm256_min_ps(a[0], b[0]), _mm256_min_ps(a[1], b[1])] }
-    }
-    #[inline(always)]
-    fn keep_where_gt(self, a: Self::V, b: Self::V, x: Self::V) -> Self::V {
-        // SAFETY: the token proves AVX2.
-        unsafe {
-            [
-                _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(a[0], b[0]), x[0]),
-                _mm256_and_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(a[1], b[1]), x[1]),
-            ]
-        }
-    }
-    #[inline(always)]
-    fn select_eq(self, a: Self::V, b: Self::V, x: Self::V, y: Self::V) -> Self::V {
-        // SAFETY: the token proves AVX2.
-        unsafe {
-            [
-                _mm256_blendv_ps(y[0], x[0], _mm256_cmp_ps::<_CMP_EQ_OQ>(a[0], b[0])),
-                _mm256_blendv_ps(y[1], x[1], _mm256_cmp_ps::<_CMP_EQ_OQ>(a[1], b[1])),
-            ]
-        }
-    }
-    #[inline(always)]
-    fn load_bytes(self, from: &[u8; LANES]) -> Self::V {
+    fn load_bytes(self, from: &[u8; LANES]) -> Ymms {
         // SAFETY: the token proves AVX2; `from` is 16 readable bytes, and the load is unaligned.
         unsafe {
             let bytes = _mm_loadu_si128(from.as_ptr().cast());
             let low = _mm256_cvtepu8_epi32(bytes);
             let high = _mm256_cvtepu8_epi32(_mm_unpackhi_epi64(bytes, bytes));
-            [_mm256_cvtepi32_ps(low), _mm256_cvtepi32_ps(high)]
+            Ymms([_mm256_cvtepi32_ps(low), _mm256_cvtepi32_ps(high)])
         }
     }
     #[inline(always)]
-    fn store_bytes(self, v: Self::V, to: &mut [u8; LANES]) {
-        let mut lanes = [0.0; LANES];
-        self.store(v, &mut lanes);
-        *to = lanes.map(|lane| lane as u8);
-    }
-    #[inline(always)]
     fn prefetch(self, from: &[f32]) {
-        // SAFETY: every x86-64 has SSE, and no address is wrong to ask for.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.as_ptr().cast()) }
+        prefetch(from);
     }
     #[inline(always)]
-    fn transpose(self, rows: [Self::V; LANES]) -> [Self::V; LANES] {
+    fn transpose(self, rows: [Ymms; LANES]) -> [Ymms; LANES] {
         let mut columns = rows;
         for half in 0..2 {
             for below in 0..2 {
-                let mut square = [self.zero()[0]; 8];
+                let mut square = [self.zero().0[0]; 8];
                 for r in 0..8 {
-                    square[r] = rows[8 * below + r][half];
+                    square[r] = rows[8 * below + r].0[half];
                 }
                 square = transpose_8(self, square);
                 for c in 0..8 {
-                    columns[8 * half + c][below] = square[c];
+                    columns[8 * half + c].0[below] = square[c];
                 }
             }
         }
@@ -311,6 +247,55 @@ impl Simd for Avx2 {
         // SAFETY: the token proves every feature that `with_avx2` enables.
         unsafe { with_avx2(f) }
     }
+}
+
+impl Vector for Ymms {
+    on_ymms! {
+        mul_add(b, c) = _mm256_fmadd_ps;
+        sqrt() = _mm256_sqrt_ps;
+        max(b) = _mm256_max_ps;
+        min(b) = _mm256_min_ps;
+    }
+    #[inline(always)]
+    fn store(self, to: &mut Lanes) {
+        let (low, high) = to.split_at_mut(LANES / 2);
+        // SAFETY: the vector proves AVX2; each half is 32 bytes that are ours to write, and the stores are unaligned.
+        unsafe {
+            _mm256_storeu_ps(low.as_mut_ptr(), self.0[0]);
+            _mm256_storeu_ps(high.as_mut_ptr(), self.0[1]);
+        }
+    }
+    #[inline(always)]
+    fn store_bytes(self, to: &mut [u8; LANES]) {
+        let mut lanes = [0.0; LANES];
+        self.store(&mut lanes);
+        *to = lanes.map(|lane| lane as u8);
+    }
+    #[inline(always)]
+    fn where_gt(self, a: Self, b: Self) -> Self {
+        // SAFETY: the vector proves AVX2.
+        unsafe {
+            let [low, high] =
+                [_mm256_cmp_ps::<_CMP_GT_OQ>(a.0[0], b.0[0]), _mm256_cmp_ps::<_CMP_GT_OQ>(a.0[1], b.0[1])];
+            Self([_mm256_and_ps(low, self.0[0]), _mm256_and_ps(high, self.0[1])])
+        }
+    }
+    #[inline(always)]
+    fn where_eq(self, a: Self, b: Self, other: Self) -> Self {
+        // SAFETY: the vector proves AVX2.
+        unsafe {
+            let [low, high] =
+                [_mm256_cmp_ps::<_CMP_EQ_OQ>(a.0[0], b.0[0]), _mm256_cmp_ps::<_CMP_EQ_OQ>(a.0[1], b.0[1])];
+            Self([_mm256_blendv_ps(other.0[0], self.0[0], low), _mm256_blendv_ps(other.0[1], self.0[1], high)])
+        }
+    }
+}
+
+/// Prefetches to the second-level cache.
+#[inline(always)]
+fn prefetch(from: &[f32]) {
+    // SAFETY: every x86-64 has SSE, and a prefetch may name any address.
+    unsafe { _mm_prefetch::<_MM_HINT_T1>(from.as_ptr().cast()) }
 }
 
 /// Transposes eight rows of eight.
@@ -337,10 +322,4 @@ fn transpose_8(_: Avx2, rows: [__m256; 8]) -> [__m256; 8] {
         }
         columns
     }
-}
-
-#[inline(always)]
-fn halves(lanes: &Lanes) -> [&[f32]; 2] {
-    let (low, high) = lanes.split_at(LANES / 2);
-    [low, high]
 }

@@ -4,12 +4,12 @@
 use std::process::Command;
 
 use thawline_tensor::dispatch;
-use thawline_tensor::kernels::conv::ConvShape;
-use thawline_tensor::kernels::conv::winograd::{OutputGradient, Shrink};
+use thawline_tensor::kernels::activation::Fused;
+use thawline_tensor::kernels::conv::{Method, OutputGradient};
 use thawline_tensor::kernels::gemm::{Epilogue, Matrix, gemm};
 use thawline_tensor::kernels::optimizer::{AdamStep, adam, sgd};
 use thawline_tensor::nn::Fit;
-use thawline_tensor::simd::{Level, Simd};
+use thawline_tensor::simd::Level;
 use thawline_tensor::threads::{count, with_threads};
 
 use crate::cases::{dense_convolutions, general_convolutions, products};
@@ -18,7 +18,7 @@ use crate::compare::same_bits;
 use crate::data::{levels, reals};
 use crate::gemm::{FORMS, Product};
 use crate::normalization;
-use crate::rungs::{Rung, winograd_forward, winograd_input_gradient, winograd_kernel_gradient};
+use crate::rungs::{Conv, methods};
 use crate::small;
 
 /// Runs something with 1, 2, 3, 4 and 8 threads and compares all results with the first.
@@ -52,7 +52,7 @@ fn products_have_the_same_bits_for_any_number_of_threads() {
         let product = Product::new(shape, reals);
         for level in levels() {
             for form in FORMS {
-                let compute = || product.compute(level, form, Epilogue::BiasRelu(&product.bias));
+                let compute = || product.compute(level, form, Epilogue::Bias(&product.bias, Fused::Relu));
                 for_any_threads(&format!("{shape:?} {form:?} at {level}"), compute, |what, a, b| same_bits(what, a, b));
             }
         }
@@ -79,7 +79,7 @@ fn a_row_alone_has_the_bits_that_it_has_in_a_product() {
             let rows = |first: usize, count: usize| {
                 let a = Matrix::new(&a[first * k..][..count * k], count, k);
                 let mut c = vec![f32::NAN; count * n];
-                dispatch!(level, simd => gemm(simd, a, Matrix::new(&b, k, n), &mut c, Epilogue::Bias(&bias)));
+                gemm(level, a, Matrix::new(&b, k, n), &mut c, Epilogue::Bias(&bias, Fused::None));
                 c
             };
             let all = rows(0, m);
@@ -138,7 +138,7 @@ fn products_have_the_same_bits_on_avx2_and_avx512() {
     for shape in products().step_by(11).chain([[128, 128, 12_544]]) {
         let product = Product::new(shape, reals);
         for form in FORMS {
-            let [a, b] = levels.map(|level| product.compute(level, form, Epilogue::BiasRelu(&product.bias)));
+            let [a, b] = levels.map(|level| product.compute(level, form, Epilogue::Bias(&product.bias, Fused::Relu)));
             same_bits(format!("{shape:?} {form:?}"), &a, &b);
         }
     }
@@ -150,33 +150,26 @@ fn convolutions_have_the_same_bits_on_avx2_and_avx512() {
     for s in dense_convolutions().into_iter().chain(general_convolutions()) {
         let [x, kernel] = [reals("x", s.input_len()), reals("kernel", s.kernel_len())];
         let [bias, dy] = [reals("bias", s.filters), reals("dy", s.output_len())];
-        for rung in Rung::ALL.into_iter().filter(|rung| rung.is_legal(&s)) {
-            let [a, b] = levels.map(|level| rung.forward(level, &s, &x, &kernel, &bias));
-            same_bits(format!("y by {rung:?} of {s:?}"), &a, &b);
-            let [a, b] = levels.map(|level| rung.input_gradient(level, &s, &dy, &kernel));
-            same_bits(format!("dx by {rung:?} of {s:?}"), &a, &b);
-            let [a, b] = levels.map(|level| rung.kernel_gradient(level, &s, &x, &dy));
-            same_bits(format!("dkernel by {rung:?} of {s:?}"), &a, &b);
-        }
-        if Rung::Winograd.is_legal(&s) && s.out_h > 1 && s.out_w > 1 {
-            folded_has_the_same_bits(levels, &s);
+        for method in methods(&s) {
+            let convs = levels.map(|level| Conv::new(method, level, &s, &kernel, &bias));
+            let same = |what: &str, result: &dyn Fn(&Conv) -> Vec<f32>| {
+                let [a, b] = convs.each_ref().map(result);
+                same_bits(format!("{what} by {method} of {s:?}"), &a, &b);
+            };
+            let full = OutputGradient::Full(&dy);
+            same("y", &|conv| conv.y(&x));
+            same("dx", &|conv| conv.dx(full));
+            same("dkernel", &|conv| conv.dkernel(&x, full));
+            if method == Method::Winograd && s.out_h.min(s.out_w) > 1 {
+                let [(y, winners), b] = convs.each_ref().map(|conv| conv.forward(&x, Fused::ReluPool));
+                same_bits(format!("pooled y of {s:?}"), &y, &b.0);
+                assert_eq!(winners, b.1, "winners of {s:?}");
+                let pooled = OutputGradient::Pooled(&dy[..y.len()], &winners);
+                same("dx from the pool", &|conv| conv.dx(pooled));
+                same("dkernel from the pool", &|conv| conv.dkernel(&x, pooled));
+            }
         }
     }
-}
-
-/// With ReLU and pool folded in.
-fn folded_has_the_same_bits(levels: [Level; 2], s: &ConvShape) {
-    let [x, kernel] = [reals("x", s.input_len()), reals("kernel", s.kernel_len())];
-    let bias = reals("bias", s.filters);
-    let [a, b] = levels.map(|level| winograd_forward(level, s, &x, &kernel, &bias, Shrink::ReluMaxPool));
-    same_bits(format!("pooled y of {s:?}"), &a.0, &b.0);
-    assert_eq!(a.1, b.1, "winners of {s:?}");
-    let (dy, winners) = (reals("dy", a.0.len()), a.1);
-    let pooled = || OutputGradient::Pooled(&dy, &winners);
-    let [a, b] = levels.map(|level| winograd_input_gradient(level, s, pooled(), &kernel));
-    same_bits(format!("dx from the pool of {s:?}"), &a, &b);
-    let [a, b] = levels.map(|level| winograd_kernel_gradient(level, s, &x, pooled()));
-    same_bits(format!("dkernel from the pool of {s:?}"), &a, &b);
 }
 
 #[test]
@@ -188,7 +181,7 @@ fn optimizers_have_the_same_bits_on_avx2_and_avx512() {
         let mut state = [value.clone(), vec![0.0; 1003], vec![0.0; 1003]];
         for _ in 0..20 {
             let state = state.each_mut().map(Vec::as_mut_slice);
-            dispatch!(level, simd => simd.vectorize(#[inline(always)] || adam(simd, step, state, &gradient)));
+            dispatch!(level, simd => adam(simd, step, state, &gradient));
         }
         state.concat()
     });
@@ -197,7 +190,7 @@ fn optimizers_have_the_same_bits_on_avx2_and_avx512() {
         let mut state = [value.clone(), vec![0.0; 1003]];
         for _ in 0..20 {
             let state = state.each_mut().map(Vec::as_mut_slice);
-            dispatch!(level, simd => simd.vectorize(#[inline(always)] || sgd(simd, 0.01, 0.9, state, &gradient)));
+            dispatch!(level, simd => sgd(simd, 0.01, 0.9, state, &gradient));
         }
         state.concat()
     });

@@ -1,6 +1,7 @@
 //! The shapes that tests share: the edges of vectors and register tiles, and a random sample of all else.
 
-use thawline_tensor::kernels::conv::{ConvShape, Padding};
+use thawline_tensor::kernels::conv::ConvShape;
+use thawline_tensor::kernels::window::Padding;
 use thawline_tensor::random::Bits;
 
 use crate::data::bits;

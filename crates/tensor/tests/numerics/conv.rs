@@ -1,15 +1,15 @@
 //! The ladder: on whole numbers every rung that sums products gives the very result of the definition, at every SIMD
 //! level; Winograd's method, whose transforms round, comes close.
 
-use thawline_tensor::kernels::conv::winograd::Shrink;
-use thawline_tensor::kernels::conv::{ConvShape, Padding};
-use thawline_tensor::kernels::reference;
+use thawline_tensor::kernels::activation::Fused;
+use thawline_tensor::kernels::conv::{ConvShape, Method, OutputGradient, naive};
+use thawline_tensor::kernels::window::Padding;
 
 use crate::cases::{DIMS, dense_convolutions, general_convolutions, pick};
 use crate::compare::{close, exact, within};
 use crate::data::{bits, integers, levels, reals, wide};
 use crate::oracle;
-use crate::rungs::{Rung, winograd_forward};
+use crate::rungs::{Conv, methods};
 
 /// Winograd's error, as a share of the largest element.
 const WINOGRAD: f64 = 2e-5;
@@ -72,7 +72,7 @@ fn the_reference_is_the_definition() {
             expected.push(sum);
         }
         let mut y = vec![f64::NAN; s.output_len()];
-        reference::conv(s, &x, &kernel, &bias, &mut y);
+        naive::forward(s, &x, &kernel, &bias, &mut y);
         assert_eq!(y, expected, "{s:?}");
     }
     assert!(legal > 300, "{legal} of the cases were legal");
@@ -103,14 +103,13 @@ fn real_numbers_stay_within_the_bound_of_a_sum_of_products() {
         let y = [oracle::conv(s, &x64, &kernel64, &bias64), oracle::conv(s, &x_abs, &kernel_abs, &bias_abs)];
         let [dx, dkernel, _] = oracle::conv_gradients(s, &x64, &kernel64, &dy64);
         let [dx_abs, dkernel_abs, _] = oracle::conv_gradients(s, &x_abs, &kernel_abs, &dy_abs);
-        for rung in [Rung::Naive, Rung::Im2col, Rung::Implicit].into_iter().filter(|rung| rung.is_legal(s)) {
+        for method in methods(s).filter(|&method| method != Method::Winograd) {
             for level in levels() {
-                let what = |result: &str| format!("{result} by {rung:?} at {level} of {s:?}");
-                within(what("y"), &rung.forward(level, s, &x, &kernel, &bias), &y[0], &y[1], s.depth() + 1);
-                let terms = s.kh * s.kw * s.filters;
-                within(what("dx"), &rung.input_gradient(level, s, &dy, &kernel), &dx, &dx_abs, terms);
-                let terms = s.out_h * s.out_w;
-                within(what("dkernel"), &rung.kernel_gradient(level, s, &x, &dy), &dkernel, &dkernel_abs, terms);
+                let what = |result: &str| format!("{result} by {method} at {level} of {s:?}");
+                let (conv, dy) = (Conv::new(method, level, s, &kernel, &bias), OutputGradient::Full(&dy));
+                within(what("y"), &conv.y(&x), &y[0], &y[1], s.depth() + 1);
+                within(what("dx"), &conv.dx(dy), &dx, &dx_abs, s.kh * s.kw * s.filters);
+                within(what("dkernel"), &conv.dkernel(&x, dy), &dkernel, &dkernel_abs, s.out_h * s.out_w);
             }
         }
     }
@@ -118,12 +117,12 @@ fn real_numbers_stay_within_the_bound_of_a_sum_of_products() {
 
 #[test]
 fn the_first_of_equal_outputs_wins_a_pool_folded_into_winograds_method() {
-    for s in dense_convolutions().into_iter().filter(|s| Rung::Winograd.is_legal(s) && s.out_h > 1 && s.out_w > 1) {
+    for s in dense_convolutions().into_iter().filter(|s| Method::Winograd.rung(s).is_ok() && s.out_h.min(s.out_w) > 1) {
         for level in levels() {
             // Of a black picture all outputs are the bias: four equal ones in every window.
             let [x, kernel] = [vec![0.0; s.input_len()], integers("kernel", s.kernel_len())];
             let bias = integers("bias", s.filters);
-            let (y, winners) = winograd_forward(level, &s, &x, &kernel, &bias, Shrink::ReluMaxPool);
+            let (y, winners) = Conv::new(Method::Winograd, level, &s, &kernel, &bias).forward(&x, Fused::ReluPool);
             assert!(winners.iter().all(|&winner| winner == 0), "at {level} of {s:?}");
             let expected: Vec<f64> = (0..y.len()).map(|i| f64::from(bias[i % s.filters]).max(0.0)).collect();
             exact(format!("pooled bias at {level} of {s:?}"), &y, &expected);
@@ -136,23 +135,21 @@ fn check(s: &ConvShape) {
     let [bias, dy] = [integers("bias", s.filters), integers("dy", s.output_len())];
     let [x64, kernel64, bias64, dy64] = [&x, &kernel, &bias, &dy].map(|floats| wide(floats));
     let mut y = vec![0.0; s.output_len()];
-    reference::conv(s, &x64, &kernel64, &bias64, &mut y);
+    naive::forward(s, &x64, &kernel64, &bias64, &mut y);
     let mut dx = vec![0.0; s.input_len()];
-    reference::conv_input_gradient(s, &dy64, &kernel64, &mut dx);
+    naive::input_gradient(s, &dy64, &kernel64, &mut dx);
     let mut dkernel = vec![0.0; s.kernel_len()];
-    reference::conv_kernel_gradient(s, &x64, &dy64, &mut dkernel);
+    naive::kernel_gradient(s, &x64, &dy64, &mut dkernel);
 
-    for rung in Rung::ALL.into_iter().filter(|rung| rung.is_legal(s)) {
+    for method in methods(s) {
         for level in levels() {
-            let results = [
-                ("y", rung.forward(level, s, &x, &kernel, &bias), &y),
-                ("dx", rung.input_gradient(level, s, &dy, &kernel), &dx),
-                ("dkernel", rung.kernel_gradient(level, s, &x, &dy), &dkernel),
-            ];
+            let (conv, dy) = (Conv::new(method, level, s, &kernel, &bias), OutputGradient::Full(&dy));
+            let results =
+                [("y", conv.y(&x), &y), ("dx", conv.dx(dy), &dx), ("dkernel", conv.dkernel(&x, dy), &dkernel)];
             for (name, actual, expected) in results {
-                let what = format!("{name} by {rung:?} at {level} of {s:?}");
-                match rung {
-                    Rung::Winograd => close(what, &actual, expected, WINOGRAD),
+                let what = format!("{name} by {method} at {level} of {s:?}");
+                match method {
+                    Method::Winograd => close(what, &actual, expected, WINOGRAD),
                     _ => exact(what, &actual, expected),
                 }
             }

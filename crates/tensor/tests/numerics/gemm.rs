@@ -1,7 +1,7 @@
 //! Matrix products: exact on whole numbers for every shape, form, epilogue and level, and within the error bound of a
 //! sum of products on all others.
 
-use thawline_tensor::dispatch;
+use thawline_tensor::kernels::activation::Fused;
 use thawline_tensor::kernels::gemm::{Epilogue, Matrix, gemm};
 use thawline_tensor::kernels::reference::{matmul, transpose};
 use thawline_tensor::simd::Level;
@@ -47,7 +47,7 @@ impl Product {
             _ => Matrix::new(&self.b[0], k, n),
         };
         let mut c = vec![f32::NAN; m * n];
-        dispatch!(level, simd => gemm(simd, a, b, &mut c, epilogue));
+        gemm(level, a, b, &mut c, epilogue);
         c
     }
 
@@ -72,8 +72,8 @@ fn whole_numbers_are_exact_in_every_form_with_every_epilogue() {
         let rectified: Vec<f64> = biased.iter().map(|x| x.max(0.0)).collect();
         let epilogues = [
             (Epilogue::None, plain),
-            (Epilogue::Bias(&product.bias), biased),
-            (Epilogue::BiasRelu(&product.bias), rectified),
+            (Epilogue::Bias(&product.bias, Fused::None), biased),
+            (Epilogue::Bias(&product.bias, Fused::Relu), rectified),
         ];
         for level in levels() {
             for form in FORMS {
@@ -94,7 +94,7 @@ fn real_numbers_stay_within_the_bound_of_a_sum_of_products() {
         let [expected, magnitudes] = [(|x| x) as fn(f64) -> f64, f64::abs].map(|f| product.expected(f, true));
         for level in levels() {
             for form in FORMS {
-                let c = product.compute(level, form, Epilogue::Bias(&product.bias));
+                let c = product.compute(level, form, Epilogue::Bias(&product.bias, Fused::None));
                 within(format_args!("{shape:?} {form:?} at {level}"), &c, &expected, &magnitudes, shape[2] + 1);
             }
         }
@@ -105,7 +105,7 @@ fn real_numbers_stay_within_the_bound_of_a_sum_of_products() {
 #[should_panic(expected = "the product of 2 x 3 and 4 x 5 matrices")]
 fn operands_that_do_not_fit_are_refused() {
     let zeros = [0.0; 20];
-    dispatch!(simd => gemm(simd, Matrix::new(&zeros[..6], 2, 3), Matrix::new(&zeros, 4, 5), &mut [0.0; 10], Epilogue::None));
+    gemm(Level::current(), Matrix::new(&zeros[..6], 2, 3), Matrix::new(&zeros, 4, 5), &mut [0.0; 10], Epilogue::None);
 }
 
 #[test]

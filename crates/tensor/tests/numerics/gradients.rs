@@ -6,9 +6,10 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
-use thawline_tensor::kernels::conv::{ConvShape, Padding};
+use thawline_tensor::kernels::conv::ConvShape;
 use thawline_tensor::kernels::pool::PoolShape;
 use thawline_tensor::kernels::reference::{max_pool_winners, softmax_cross_entropy};
+use thawline_tensor::kernels::window::Padding;
 use thawline_tensor::random::{Address, Bits, Purpose};
 
 use crate::oracle;

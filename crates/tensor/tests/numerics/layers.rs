@@ -1,8 +1,9 @@
 //! The layers of a network, with all that is folded into them, against the same layers in `f64`: outputs, input
 //! gradients and parameter gradients over a batch.
 
-use thawline_tensor::kernels::conv::{ConvShape, Padding};
+use thawline_tensor::kernels::conv::ConvShape;
 use thawline_tensor::kernels::pool::PoolShape;
+use thawline_tensor::kernels::window::Padding;
 use thawline_tensor::nn::{Activation, Backward, Conv2D, Dense, MaxPooling2D, Method, Network};
 
 use crate::cases::{DIMS, dense_convolutions, general_convolutions, pick};

@@ -3,10 +3,10 @@
 
 use thawline_tensor::dispatch;
 use thawline_tensor::kernels::activation::{add_rows, add_to, relu, relu_gradient};
-use thawline_tensor::kernels::conv::Padding;
 use thawline_tensor::kernels::optimizer::{AdamStep, adam, sgd};
 use thawline_tensor::kernels::pool::{PoolShape, max_pool, max_pool_gradient};
-use thawline_tensor::simd::{LANES, Level, Simd};
+use thawline_tensor::kernels::window::Padding;
+use thawline_tensor::simd::{LANES, Level};
 
 use crate::compare::exact;
 use crate::data::{integers, levels, wide};
@@ -50,9 +50,9 @@ fn relu_and_its_gradient() {
     at_every_level_and_length(|level, len| {
         let [x, dy] = [integers("x", len), integers("dy", len)];
         let mut y = Guarded::new(&vec![f32::NAN; len]);
-        dispatch!(level, simd => simd.vectorize(#[inline(always)] || relu(simd, &x, y.inner())));
+        dispatch!(level, simd => relu(simd, &x, y.inner()));
         let mut dx = Guarded::new(&dy);
-        dispatch!(level, simd => simd.vectorize(#[inline(always)] || relu_gradient(simd, y.inner(), dx.inner())));
+        dispatch!(level, simd => relu_gradient(simd, y.inner(), dx.inner()));
         y.check(&format!("relu of {len} at {level}"), &oracle::relu(&wide(&x)));
         dx.check(&format!("gradient of {len} at {level}"), &oracle::relu_gradient(&wide(&x), &wide(&dy)));
     });
@@ -65,7 +65,7 @@ fn relu_keeps_nan() {
             let mut x = [-1.0f32; 20];
             x[position] = f32::NAN;
             let mut y = [0.0; 20];
-            dispatch!(level, simd => simd.vectorize(#[inline(always)] || relu(simd, &x, &mut y)));
+            dispatch!(level, simd => relu(simd, &x, &mut y));
             assert!(y[position].is_nan(), "at {level}");
         }
     }
@@ -76,7 +76,7 @@ fn sums() {
     at_every_level_and_length(|level, len| {
         let [a, b] = [integers("a", len), integers("b", len)];
         let mut sum = Guarded::new(&b);
-        dispatch!(level, simd => simd.vectorize(#[inline(always)] || add_to(simd, &a, sum.inner())));
+        dispatch!(level, simd => add_to(simd, &a, sum.inner()));
         let expected: Vec<f64> = wide(&a).iter().zip(wide(&b)).map(|(a, b)| a + b).collect();
         sum.check(&format!("sum of {len} at {level}"), &expected);
         if len == 0 {
@@ -84,7 +84,7 @@ fn sums() {
         }
         let rows = integers("rows", 5 * len);
         let mut sums = vec![[0.0; LANES]; len.div_ceil(LANES)];
-        dispatch!(level, simd => simd.vectorize(#[inline(always)] || add_rows(simd, &rows, len, &mut sums)));
+        dispatch!(level, simd => add_rows(simd, &rows, len, &mut sums));
         let column = |i| rows.iter().skip(i).step_by(len).map(|&x| f64::from(x)).sum::<f64>();
         let expected: Vec<f64> = (0..len).map(column).collect();
         exact(format!("sums of rows of {len} at {level}"), &sums.as_flattened()[..len], &expected);
@@ -101,12 +101,9 @@ fn pools_of_any_number_of_channels() {
         let s = PoolShape::new(image, [3, 2], [1, 2], Padding::Same).expect("the window fits");
         let [x, dy] = [integers("x", s.input_len()), integers("dy", s.output_len())];
         let mut y = Guarded::new(&vec![f32::NAN; s.output_len()]);
-        dispatch!(level, simd => simd.vectorize(#[inline(always)] || max_pool(simd, &s, &x, y.inner())));
+        dispatch!(level, simd => max_pool(simd, &s, &x, y.inner()));
         let mut dx = Guarded::new(&vec![f32::NAN; s.input_len()]);
-        dispatch!(level, simd => simd.vectorize(
-            #[inline(always)]
-            || max_pool_gradient(simd, &s, &x, y.inner(), &dy, dx.inner()),
-        ));
+        dispatch!(level, simd => max_pool_gradient(simd, &s, &x, y.inner(), &dy, dx.inner()));
         y.check(&format!("pool of {channels} channels at {level}"), &oracle::max_pool(&s, &wide(&x)));
         let expected = oracle::max_pool_gradient(&s, &wide(&x), &wide(&dy));
         dx.check(&format!("gradient of {channels} channels at {level}"), &expected);
@@ -125,7 +122,7 @@ fn a_pool_hides_no_nan() {
             x[broken] = f32::NAN;
             expected[broken % s.c] = f32::NAN;
             let (mut y, mut dx) = (vec![0.0; s.output_len()], vec![1.0; s.input_len()]);
-            dispatch!(level, simd => simd.vectorize(#[inline(always)] || max_pool(simd, &s, &x, &mut y)));
+            dispatch!(level, simd => max_pool(simd, &s, &x, &mut y));
             for (c, (&found, expected)) in y.iter().zip(expected).enumerate() {
                 assert!(
                     found == expected || found.is_nan() && expected.is_nan(),
@@ -133,10 +130,7 @@ fn a_pool_hides_no_nan() {
                 );
             }
             let dy = vec![1.0; s.output_len()];
-            dispatch!(level, simd => simd.vectorize(
-                #[inline(always)]
-                || max_pool_gradient(simd, &s, &x, &y, &dy, &mut dx),
-            ));
+            dispatch!(level, simd => max_pool_gradient(simd, &s, &x, &y, &dy, &mut dx));
             assert_eq!(dx.iter().sum::<f32>(), s.c as f32 - 1.0, "{level}: every other window has a winner");
         }
     }
@@ -149,7 +143,7 @@ fn optimizers_write_every_element_and_no_other() {
         // Without momentum and with a rate of one half, the step is half the gradient.
         let [mut new, mut velocity] = [Guarded::new(&value), Guarded::new(&vec![0.0; len])];
         let state = [new.inner(), velocity.inner()];
-        dispatch!(level, simd => simd.vectorize(#[inline(always)] || sgd(simd, 0.5, 0.0, state, &gradient)));
+        dispatch!(level, simd => sgd(simd, 0.5, 0.0, state, &gradient));
         let stepped =
             |rate: f64| wide(&value).iter().zip(wide(&gradient)).map(|(v, g)| v - rate * g).collect::<Vec<_>>();
         new.check(&format!("sgd of {len} at {level}"), &stepped(0.5));
@@ -160,7 +154,7 @@ fn optimizers_write_every_element_and_no_other() {
         let step = AdamStep { rate: big, mean_share: 1.0, square_share: 1.0, epsilon: big };
         let mut state = [&value, &vec![0.0; len], &vec![0.0; len]].map(|floats| Guarded::new(floats));
         let inner = state.each_mut().map(Guarded::inner);
-        dispatch!(level, simd => simd.vectorize(#[inline(always)] || adam(simd, step, inner, &gradient)));
+        dispatch!(level, simd => adam(simd, step, inner, &gradient));
         let [new, mean, square] = state;
         new.check(&format!("adam of {len} at {level}"), &stepped(1.0));
         mean.check("mean", &wide(&gradient));

@@ -27,7 +27,7 @@
 //! | [`compare`] | what "equal" means |
 //! | [`data`] | the numbers |
 //! | [`oracle`] | layers in `f64` |
-//! | [`rungs`] | the ladder behind one signature |
+//! | [`rungs`] | a rung of the ladder on one image, at any level |
 //! | [`small`] | a small training |
 
 mod bits;

@@ -1,22 +1,22 @@
 //! Layers in `f64`, put together from the engine's references: the measure of every `f32` layer. Their own gradients
 //! are measured in [`gradients`](crate::gradients).
 
-use thawline_tensor::kernels::conv::ConvShape;
+use thawline_tensor::kernels::conv::{ConvShape, naive};
 use thawline_tensor::kernels::pool::PoolShape;
-use thawline_tensor::kernels::reference::{self, matmul, max_pool_winners, transpose};
+use thawline_tensor::kernels::reference::{matmul, max_pool_winners, transpose};
 
 pub fn conv(s: &ConvShape, x: &[f64], kernel: &[f64], bias: &[f64]) -> Vec<f64> {
     let mut y = vec![f64::NAN; s.output_len()];
-    reference::conv(s, x, kernel, bias, &mut y);
+    naive::forward(s, x, kernel, bias, &mut y);
     y
 }
 
 /// The gradients for input, kernel and bias.
 pub fn conv_gradients(s: &ConvShape, x: &[f64], kernel: &[f64], dy: &[f64]) -> [Vec<f64>; 3] {
     let mut dx = vec![0.0; s.input_len()];
-    reference::conv_input_gradient(s, dy, kernel, &mut dx);
+    naive::input_gradient(s, dy, kernel, &mut dx);
     let mut dkernel = vec![0.0; s.kernel_len()];
-    reference::conv_kernel_gradient(s, x, dy, &mut dkernel);
+    naive::kernel_gradient(s, x, dy, &mut dkernel);
     [dx, dkernel, column_sums(dy, s.filters)]
 }
 

@@ -1,7 +1,7 @@
 //! Every vector operation at every level does to each lane what the scalar operation does, at the odd numbers too.
 
 use thawline_tensor::dispatch;
-use thawline_tensor::simd::{LANES, Lanes, Level, Simd, vectors};
+use thawline_tensor::simd::{LANES, Lanes, Level, Simd, Vector, vectors};
 
 use crate::data::{levels, reals};
 
@@ -30,32 +30,32 @@ enum Operation {
     Mul,
     Div,
     Sqrt,
-    Fma,
+    MulAdd,
     Max,
     Min,
-    KeepWhereGt,
-    SelectEq,
+    WhereGt,
+    WhereEq,
 }
 
 use Operation::*;
 
-const ALL: [Operation; 11] = [Splat, Add, Sub, Mul, Div, Sqrt, Fma, Max, Min, KeepWhereGt, SelectEq];
+const ALL: [Operation; 11] = [Splat, Add, Sub, Mul, Div, Sqrt, MulAdd, Max, Min, WhereGt, WhereEq];
 
 impl Operation {
     #[inline(always)]
-    fn on_vectors<S: Simd>(self, simd: S, [a, b, c]: [S::V; 3], first: f32) -> S::V {
+    fn on_vectors<S: Simd>(self, simd: S, [a, b, c]: [S::Vector; 3], first: f32) -> S::Vector {
         match self {
             Splat => simd.splat(first),
-            Add => simd.add(a, b),
-            Sub => simd.sub(a, b),
-            Mul => simd.mul(a, b),
-            Div => simd.div(a, b),
-            Sqrt => simd.sqrt(a),
-            Fma => simd.fma(a, b, c),
-            Max => simd.max(a, b),
-            Min => simd.min(a, b),
-            KeepWhereGt => simd.keep_where_gt(a, b, c),
-            SelectEq => simd.select_eq(a, b, c, a),
+            Add => a + b,
+            Sub => a - b,
+            Mul => a * b,
+            Div => a / b,
+            Sqrt => a.sqrt(),
+            MulAdd => a.mul_add(b, c),
+            Max => a.max(b),
+            Min => a.min(b),
+            WhereGt => c.where_gt(a, b),
+            WhereEq => c.where_eq(a, b, a),
         }
     }
 
@@ -67,8 +67,8 @@ impl Operation {
             Mul => a * b,
             Div => a / b,
             Sqrt => a.sqrt(),
-            Fma if level == Level::Portable => a * b + c,
-            Fma => a.mul_add(b, c),
+            MulAdd if level == Level::Portable => a * b + c,
+            MulAdd => a.mul_add(b, c),
             Max => {
                 if a > b {
                     a
@@ -83,14 +83,14 @@ impl Operation {
                     b
                 }
             }
-            KeepWhereGt => {
+            WhereGt => {
                 if a > b {
                     c
                 } else {
                     0.0
                 }
             }
-            SelectEq => {
+            WhereEq => {
                 if a == b {
                     c
                 } else {
@@ -103,13 +103,10 @@ impl Operation {
 
 fn compute(level: Level, operation: Operation, [a, b, c]: [&Lanes; 3]) -> Lanes {
     let mut result = [0.0; LANES];
-    dispatch!(level, simd => simd.vectorize(
-        #[inline(always)]
-        || {
-            let operands = [simd.load(a), simd.load(b), simd.load(c)];
-            simd.store(operation.on_vectors(simd, operands, a[0]), &mut result);
-        },
-    ));
+    dispatch!(level, simd => {
+        let operands = [simd.load(a), simd.load(b), simd.load(c)];
+        operation.on_vectors(simd, operands, a[0]).store(&mut result);
+    });
     result
 }
 
@@ -124,13 +121,13 @@ fn transposing_moves_every_element_to_its_mirror_place() {
         let transposed = simd.transpose(rows.map(|row| simd.load(&row)));
         transposed.map(|column| {
             let mut lanes = [0.0; LANES];
-            simd.store(column, &mut lanes);
+            column.store(&mut lanes);
             lanes
         })
     }
     let rows: [Lanes; LANES] = std::array::from_fn(|i| std::array::from_fn(|j| (i * LANES + j) as f32));
     for level in levels() {
-        let columns = dispatch!(level, simd => simd.vectorize(|| transpose(simd, &rows)));
+        let columns = dispatch!(level, simd => transpose(simd, &rows));
         for (i, j) in (0..LANES).flat_map(|i| (0..LANES).map(move |j| (i, j))) {
             assert_eq!(columns[j][i], rows[i][j], "{level}: row {i}, column {j}");
         }
@@ -169,14 +166,11 @@ fn bytes_become_floats_and_come_back() {
         for first in (0..=u8::MAX).step_by(LANES) {
             let bytes: [u8; LANES] = std::array::from_fn(|lane| first + lane as u8);
             let (mut floats, mut back) = ([0.0; LANES], [0; LANES]);
-            dispatch!(level, simd => simd.vectorize(
-                #[inline(always)]
-                || {
-                    let v = simd.load_bytes(&bytes);
-                    simd.store(v, &mut floats);
-                    simd.store_bytes(v, &mut back);
-                },
-            ));
+            dispatch!(level, simd => {
+                let v = simd.load_bytes(&bytes);
+                v.store(&mut floats);
+                v.store_bytes(&mut back);
+            });
             assert_eq!(floats, bytes.map(f32::from), "at {level}");
             assert_eq!(back, bytes, "at {level}");
         }
@@ -189,13 +183,10 @@ fn parts_of_vectors_are_read_and_written_to_the_element() {
     for level in levels() {
         for len in 0..=LANES {
             let (mut read, mut written) = ([f32::NAN; LANES], vec![f32::NAN; len]);
-            dispatch!(level, simd => simd.vectorize(
-                #[inline(always)]
-                || {
-                    simd.store(simd.load_first(&numbers[..len]), &mut read);
-                    simd.store_first(simd.load_first(&numbers), &mut written);
-                },
-            ));
+            dispatch!(level, simd => {
+                simd.load_first(&numbers[..len]).store(&mut read);
+                simd.load_first(&numbers).store_first(&mut written);
+            });
             assert_eq!(read[..len], numbers[..len], "at {level}");
             assert!(read[len..].iter().all(|&x| x == 0.0), "at {level}: lanes past the end are zero");
             assert_eq!(written, numbers[..len], "at {level}");
@@ -204,7 +195,7 @@ fn parts_of_vectors_are_read_and_written_to_the_element() {
 }
 
 #[test]
-#[should_panic(expected = "17 floats are no whole number of vectors")]
+#[should_panic(expected = "17 floats are not a whole number of vectors")]
 fn a_part_of_a_vector_is_not_vectors() {
     vectors(&[0.0; 17]);
 }

@@ -1,13 +1,14 @@
 //! The error of each rung of the ladder against `f64`, on the tutorial's second convolution and others: bounded, and
 //! printed as the table of docs/winograd.md.
 
-use thawline_tensor::kernels::conv::{ConvShape, Padding};
+use thawline_tensor::kernels::conv::{ConvShape, Method, OutputGradient};
+use thawline_tensor::kernels::window::Padding;
 use thawline_tensor::simd::Level;
 
 use crate::compare::relative_error;
 use crate::data::{bits, reals, wide};
 use crate::oracle;
-use crate::rungs::Rung;
+use crate::rungs::Conv;
 
 /// How the pictures and gradients of a case look.
 #[derive(Clone, Copy, Debug)]
@@ -31,15 +32,15 @@ fn winograds_method_stays_within_its_bound() {
     for (input, filters) in [([30, 30, 64], 64), ([30, 30, 16], 16), ([13, 13, 128], 64), ([8, 8, 256], 32)] {
         let s = ConvShape::new(input, [3, 3], filters, [1, 1], [1, 1], Padding::Valid).expect("the kernel fits");
         for values in [Values::Uniform, Values::Rectified] {
-            let errors = Rung::ALL.map(|rung| errors(&s, rung, values));
+            let errors = Method::LADDER.map(|method| errors(&s, method, values));
             for (pass, name) in ["forward", "input gradient", "kernel gradient"].into_iter().enumerate() {
-                let cells = errors.map(|of_rung| format!("{:.1e}", of_rung[pass])).join(" | ");
+                let cells = errors.map(|of_method| format!("{:.1e}", of_method[pass])).join(" | ");
                 let [h, w, c] = input;
                 println!("| {h} x {w} x {c} to {filters} | {} | {name} | {cells} |", values.name());
             }
-            for (rung, errors) in Rung::ALL.into_iter().zip(errors) {
-                let bound = if rung == Rung::Winograd { BOUND } else { DIRECT_BOUND };
-                assert!(errors.iter().all(|&error| error <= bound), "{rung:?}, {s:?}, {values:?}: {errors:?}");
+            for (method, errors) in Method::LADDER.into_iter().zip(errors) {
+                let bound = if method == Method::Winograd { BOUND } else { DIRECT_BOUND };
+                assert!(errors.iter().all(|&error| error <= bound), "{method}, {s:?}, {values:?}: {errors:?}");
             }
         }
     }
@@ -55,7 +56,7 @@ impl Values {
 }
 
 /// Of output, input gradient and kernel gradient.
-fn errors(s: &ConvShape, rung: Rung, values: Values) -> [f64; 3] {
+fn errors(s: &ConvShape, method: Method, values: Values) -> [f64; 3] {
     let mut random = bits("pictures");
     let mut normals = |len: usize, scale: f32| (0..len).map(|_| scale * random.normal()).collect::<Vec<f32>>();
     let [x, dy] = match values {
@@ -69,12 +70,12 @@ fn errors(s: &ConvShape, rung: Rung, values: Values) -> [f64; 3] {
     let limit = (6.0 / (9 * (s.c + s.filters)) as f32).sqrt();
     let kernel: Vec<f32> = reals("kernel", s.kernel_len()).into_iter().map(|w| limit * w).collect();
     let bias = vec![0.0; s.filters];
-    let level = Level::best();
     let [x64, kernel64, bias64, dy64] = [&x, &kernel, &bias, &dy].map(|floats| wide(floats));
     let [dx, dkernel, _] = oracle::conv_gradients(s, &x64, &kernel64, &dy64);
+    let (conv, dy) = (Conv::new(method, Level::best(), s, &kernel, &bias), OutputGradient::Full(&dy));
     [
-        relative_error(&rung.forward(level, s, &x, &kernel, &bias), &oracle::conv(s, &x64, &kernel64, &bias64)),
-        relative_error(&rung.input_gradient(level, s, &dy, &kernel), &dx),
-        relative_error(&rung.kernel_gradient(level, s, &x, &dy), &dkernel),
+        relative_error(&conv.y(&x), &oracle::conv(s, &x64, &kernel64, &bias64)),
+        relative_error(&conv.dx(dy), &dx),
+        relative_error(&conv.dkernel(&x, dy), &dkernel),
     ]
 }

@@ -6,11 +6,12 @@ use std::{fmt, sync::Arc};
 use thawline_tensor::{
     Buffer, Shape,
     kernels::{
-        conv::{ConvShape, Padding},
+        conv::{ConvShape, naive},
         pool::PoolShape,
-        reference::{self, max_pool_winners},
+        reference::max_pool_winners,
+        window::Padding,
     },
-    nn::{Activation, Backward, Conv2D, Layer, LayerSeed, MaxPooling2D, Method, Step},
+    nn::{Activation, Backward, Conv2D, GROUP, Layer, LayerSeed, MaxPooling2D, Method, Step},
     threads,
 };
 
@@ -43,14 +44,6 @@ impl fmt::Display for Pass {
     }
 }
 
-/// The rungs of the ladder of convolutions, from the definition to the fastest.
-pub const LADDER: [(Method, &str); 4] = [
-    (Method::Naive, "naive"),
-    (Method::Im2col, "im2col"),
-    (Method::Implicit, "implicit"),
-    (Method::Winograd, "winograd"),
-];
-
 /// What a layer is given and what must come out.
 ///
 /// A batch is one picture over and over: so the reference for one picture is a reference for all.
@@ -77,7 +70,7 @@ impl Case {
 
     /// The tutorial's second convolution, 64 channels to 64: where most of the time goes.
     pub fn conv2() -> Arc<Self> {
-        Self::convolution("conv2", CONV2_INPUT)
+        Self::convolution("conv2", [30, 30, 64])
     }
 
     /// A 3 x 3 convolution of an input to 64 channels, without padding.
@@ -91,9 +84,9 @@ impl Case {
         let passes = |x: &[f64], dy: &[f64], kernel: &[f64], bias: &[f64]| {
             let [mut y, mut dx, mut dkernel] =
                 [s.output_len(), s.input_len(), s.kernel_len()].map(|len| vec![0.0f64; len]);
-            reference::conv(s, x, kernel, bias, &mut y);
-            reference::conv_input_gradient(s, dy, kernel, &mut dx);
-            reference::conv_kernel_gradient(s, x, dy, &mut dkernel);
+            naive::forward(s, x, kernel, bias, &mut y);
+            naive::input_gradient(s, dy, kernel, &mut dx);
+            naive::kernel_gradient(s, x, dy, &mut dkernel);
             [y, dx, dkernel]
         };
         let expected = passes(&wide_x, &wide_dy, &wide_kernel, &wide_bias);
@@ -135,28 +128,10 @@ fn largest(passes: &[Vec<f64>; 3]) -> [f64; 3] {
     passes.each_ref().map(|elements| elements.iter().fold(0.0f64, |largest, element| largest.max(element.abs())))
 }
 
-/// What the tutorial's second convolution is given.
-const CONV2_INPUT: [usize; 3] = [30, 30, 64];
-
-/// Its sizes.
-pub fn conv2_shape() -> ConvShape {
-    shape(CONV2_INPUT)
-}
-
 /// A 3 x 3 convolution to 64 channels without padding.
 fn shape(input: [usize; 3]) -> ConvShape {
     ConvShape::new(input, [3, 3], 64, [1, 1], [1, 1], Padding::Valid).expect("the kernel fits")
 }
-
-/// What Winograd's products amount to for one image: 36 of them a tile of 4 x 4 outputs and pair of channels, where the
-/// direct method takes 9 an output. Tiles that hang over the border cost as much as others.
-pub fn winograd_flops(s: &ConvShape) -> u64 {
-    let tiles = s.out_h.div_ceil(4) * s.out_w.div_ceil(4);
-    2 * 36 * (tiles * s.c * s.filters) as u64
-}
-
-/// Pictures that one task sends through, as in training.
-const GROUP: usize = 8;
 
 /// The largest error, as a share of the case's scale.
 const TOLERANCE: f64 = 2e-5;
@@ -169,8 +144,6 @@ pub struct LayerPass {
     layer: Box<dyn Layer>,
     pass: Pass,
     images: usize,
-    /// The multiplications really done for one picture.
-    flops_done: u64,
     groups: Vec<Group>,
 }
 
@@ -191,42 +164,29 @@ const FIRST: LayerSeed = LayerSeed { seed: 0, position: 0 };
 const STEP: Step = Step { seed: 0, step: 0, example: 0 };
 
 impl LayerPass {
-    /// A convolution by a rung of the [`LADDER`].
+    /// A convolution by a method.
     ///
     /// # Panics
     /// If the case is no convolution, or one that the method cannot compute.
-    pub fn convolution(case: &Arc<Case>, (method, name): (Method, &str), pass: Pass, images: usize) -> Self {
+    pub fn convolution(case: &Arc<Case>, method: Method, pass: Pass, images: usize) -> Self {
+        let labels = [format!("{} {pass}", case.name), format!("{method}, {images} images")];
         let filters = case.params[1].len();
-        let flops_done = if method == Method::Winograd {
-            let [h, w, c] = case.input.as_image().expect("a convolution's input is an image");
-            winograd_flops(&shape([h, w, c]))
-        } else {
-            case.flops
-        };
-        let labels = [format!("{} {pass}", case.name), format!("{name}, {images} images")];
-        Self::new(case, Box::new(Conv2D::new(filters, [3, 3]).method(method)), pass, images, labels, flops_done)
+        Self::new(case, Box::new(Conv2D::new(filters, [3, 3]).method(method)), pass, images, labels)
     }
 
     /// The ReLU.
     pub fn relu(pass: Pass, images: usize) -> Self {
         let labels = ["light operation".to_owned(), format!("relu {pass}")];
-        Self::new(&Case::relu(), Box::new(Activation::Relu), pass, images, labels, 0)
+        Self::new(&Case::relu(), Box::new(Activation::Relu), pass, images, labels)
     }
 
     /// The pool.
     pub fn max_pool(pass: Pass, images: usize) -> Self {
         let labels = ["light operation".to_owned(), format!("max-pool {pass}")];
-        Self::new(&Case::max_pool(), Box::new(MaxPooling2D::new([2, 2])), pass, images, labels, 0)
+        Self::new(&Case::max_pool(), Box::new(MaxPooling2D::new([2, 2])), pass, images, labels)
     }
 
-    fn new(
-        case: &Arc<Case>,
-        mut layer: Box<dyn Layer>,
-        pass: Pass,
-        images: usize,
-        [group, name]: [String; 2],
-        flops_done: u64,
-    ) -> Self {
+    fn new(case: &Arc<Case>, mut layer: Box<dyn Layer>, pass: Pass, images: usize, [group, name]: [String; 2]) -> Self {
         layer.build(&case.input, 0).and_then(|_| layer.initialize(FIRST)).expect("the layer fits");
         for (param, value) in layer.params_mut().iter_mut().zip(&case.params) {
             param.value.copy_from_slice(value);
@@ -245,7 +205,7 @@ impl LayerPass {
             }
         });
         let groups = groups.collect();
-        let mut it = Self { group, name, case: Arc::clone(case), layer, pass, images, flops_done, groups };
+        let mut it = Self { group, name, case: Arc::clone(case), layer, pass, images, groups };
         // Backward passes want what the forward pass wrote.
         it.forward();
         it
@@ -253,12 +213,14 @@ impl LayerPass {
 
     fn forward(&mut self) {
         let layer = &*self.layer;
-        threads::for_each(&mut self.groups, |_, Group { x, y, memory, .. }| layer.forward_training(x, y, memory, STEP));
+        threads::for_each(&mut self.groups[..], |_, Group { x, y, memory, .. }| {
+            layer.forward_training(x, y, memory, STEP)
+        });
     }
 
     fn backward(&mut self) {
         let (layer, kernel) = (&*self.layer, self.pass == Pass::KernelGradient);
-        threads::for_each(&mut self.groups, |_, Group { x, y, memory, dy, dx, gradient }| {
+        threads::for_each(&mut self.groups[..], |_, Group { x, y, memory, dy, dx, gradient }| {
             let (dx, gradient) = if kernel { (None, Some(&mut **gradient)) } else { (Some(&mut **dx), None) };
             layer.backward(Backward { x, y, memory, dy, dx, gradient, accumulate: false, step: STEP });
         });
@@ -299,7 +261,7 @@ impl Workload for LayerPass {
             floats += self.images * (if *self.case.name == *"relu" { x.len() } else { x.len() + dy.len() });
         }
         let images = self.images as u64;
-        Work { flops: images * flops, flops_done: images * self.flops_done, bytes: 4 * floats as u64 }
+        Work { flops: images * flops, flops_done: images * self.layer.flops_done(), bytes: 4 * floats as u64 }
     }
 
     fn run(&mut self) {
@@ -357,9 +319,9 @@ mod tests {
     fn every_pass_of_every_layer_is_right() {
         let conv1 = Case::conv1();
         for pass in Pass::ALL {
-            for rung in LADDER {
-                let error = LayerPass::convolution(&conv1, rung, pass, 9).check();
-                assert!(error.as_ref().is_ok_and(|&error| error > 0.0), "{pass} by {}: {error:?}", rung.1);
+            for method in Method::LADDER {
+                let error = LayerPass::convolution(&conv1, method, pass, 9).check();
+                assert!(error.as_ref().is_ok_and(|&error| error > 0.0), "{pass} by {method}: {error:?}");
             }
         }
         for pass in [Pass::Forward, Pass::InputGradient] {
@@ -370,7 +332,7 @@ mod tests {
 
     #[test]
     fn the_result_of_another_computation_is_found_out() {
-        let mut pass = LayerPass::convolution(&Case::conv1(), LADDER[2], Pass::InputGradient, 2);
+        let mut pass = LayerPass::convolution(&Case::conv1(), Method::Implicit, Pass::InputGradient, 2);
         assert!(pass.check().is_ok());
         pass.layer.params_mut()[0].value[5] += 0.01;
         pass.layer.refresh();
@@ -379,7 +341,7 @@ mod tests {
 
     #[test]
     fn winograd_takes_a_quarter_of_the_products() {
-        let shape = conv2_shape();
-        assert_eq!(shape.flops(), 4 * winograd_flops(&shape));
+        let pass = LayerPass::convolution(&Case::conv2(), Method::Winograd, Pass::Forward, 1);
+        assert_eq!(pass.layer.flops(), 4 * pass.layer.flops_done());
     }
 }

@@ -30,7 +30,7 @@ use crate::system::{
     machine,
 };
 
-use layers::{Case, LADDER, LayerPass, Pass};
+use layers::{Case, LayerPass, Pass};
 use light::{Light, Operation};
 use product::Product;
 use record::{BenchRecord, FORMAT, MemoryBandwidth, Peak, Row, Scaling, StepMs, load_average};
@@ -215,9 +215,9 @@ impl Bench {
         };
         for case in [Case::conv1(), Case::conv2()] {
             for pass in Pass::ALL {
-                for rung in LADDER {
-                    let images = if rung.0 == Method::Naive { NAIVE_IMAGES } else { BATCH };
-                    kernel(&mut LayerPass::convolution(&case, rung, pass, images))?;
+                for method in Method::LADDER {
+                    let images = if method == Method::Naive { NAIVE_IMAGES } else { BATCH };
+                    kernel(&mut LayerPass::convolution(&case, method, pass, images))?;
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Matrix products to time: a large square one, a convolution written as one, and the three of a dense layer.
 
 use thawline_tensor::{
-    Buffer, dispatch,
+    Buffer,
     kernels::gemm::{Epilogue, Matrix, gemm},
     simd::Level,
 };
@@ -135,7 +135,7 @@ impl Workload for Product {
         // Borrowed apart from C.
         let mut c = std::mem::take(&mut self.c);
         let [a, b] = self.operands();
-        dispatch!(self.level, simd => gemm(simd, a, b, &mut c, Epilogue::None));
+        gemm(self.level, a, b, &mut c, Epilogue::None);
         self.c = c;
     }
 

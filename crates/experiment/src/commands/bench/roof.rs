@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use thawline_tensor::{
     Buffer, dispatch,
-    simd::{LANES, Level, Simd, vectors, vectors_mut},
+    simd::{LANES, Level, Simd, Vector, vectors, vectors_mut},
     threads::{self, PoolError, with_threads},
 };
 
@@ -54,7 +54,8 @@ pub fn peak(level: Level, threads: usize) -> Result<f64, PoolError> {
         let mut rate = 0.0f64;
         for _ in 0..MEASUREMENTS {
             let mut chains = vec![0; threads];
-            let seconds = clocked(|| threads::for_each(&mut chains, |_, chains| *chains = multiply_add(level, steps)));
+            let seconds =
+                clocked(|| threads::for_each(&mut chains[..], |_, chains| *chains = multiply_add(level, steps)));
             let flops = 2 * LANES as u64 * steps * chains.iter().sum::<u64>();
             rate = rate.max(flops as f64 / seconds);
             steps = ((steps as f64 * SECONDS / seconds) as u64).clamp(steps / 4, steps * 100).max(1000);
@@ -69,10 +70,7 @@ pub fn peak(level: Level, threads: usize) -> Result<f64, PoolError> {
 /// # Panics
 /// If the CPU lacks the level.
 pub fn multiply_add(level: Level, steps: u64) -> u64 {
-    dispatch!(level, simd => simd.vectorize(
-        #[inline(always)]
-        || chains_for_registers(simd, steps),
-    ))
+    dispatch!(level, simd => chains_for_registers(simd, steps))
 }
 
 /// Enough chains to hide the latency of a multiply-add, few enough for the registers.
@@ -96,12 +94,12 @@ fn chains<S: Simd, const CHAINS: usize>(simd: S, steps: u64) -> u64 {
     }
     for _ in 0..steps {
         for sum in &mut sums {
-            *sum = simd.fma(*sum, factor, addend);
+            *sum = sum.mul_add(factor, addend);
         }
     }
     for sum in sums {
         let mut lanes = [0.0; LANES];
-        simd.store(sum, &mut lanes);
+        sum.store(&mut lanes);
         black_box(lanes);
     }
     CHAINS as u64
@@ -142,7 +140,7 @@ pub fn bandwidth(threads: usize) -> Result<Bandwidth, PoolError> {
         let triad = rate(3 * array_bytes, &mut || {
             threads::for_chunks(&mut a, CHUNK, |i, a| {
                 let [b, c] = [&b, &c].map(|array| &array[i * CHUNK..][..CHUNK]);
-                dispatch!(simd => simd.vectorize(#[inline(always)] || triad(simd, a, b, c)));
+                dispatch!(simd => triad(simd, a, b, c));
             });
         });
         let copy = rate(2 * array_bytes, &mut || {
@@ -156,7 +154,7 @@ pub fn bandwidth(threads: usize) -> Result<Bandwidth, PoolError> {
 fn triad<S: Simd>(simd: S, a: &mut [f32], b: &[f32], c: &[f32]) {
     let scale = simd.splat(3.0);
     for ((a, b), c) in vectors_mut(a).iter_mut().zip(vectors(b)).zip(vectors(c)) {
-        simd.store(simd.fma(scale, simd.load(c), simd.load(b)), a);
+        scale.mul_add(simd.load(c), simd.load(b)).store(a);
     }
 }
 

@@ -13,10 +13,7 @@ use crate::{
     system::streams::Stream,
 };
 
-use super::{
-    layers::{conv2_shape, winograd_flops},
-    timing::{Work, Workload, clocked},
-};
+use super::timing::{Work, Workload, clocked};
 
 /// Pictures in a batch, as in the tutorial.
 pub const BATCH: usize = 128;
@@ -240,10 +237,8 @@ fn work(network: &Network, task: Task) -> Work {
         let products = u64::from(forward) + u64::from(learns) + u64::from(input_gradient);
         let parameters: usize = node.layer().params().iter().map(|param| param.value.len()).sum();
         let flops = node.layer().flops();
-        // The one layer of this network for which Winograd's method is chosen.
-        let done = if node.name() == "conv2d_2" { winograd_flops(&conv2_shape()) } else { flops };
         total.flops += BATCH as u64 * products * flops;
-        total.flops_done += BATCH as u64 * products * done;
+        total.flops_done += BATCH as u64 * products * node.layer().flops_done();
         let weights_read = u64::from(forward) + u64::from(input_gradient);
         total.bytes += parameters as u64 * (4 * weights_read + if learns { 32 } else { 0 });
     }

@@ -29,7 +29,7 @@ pub fn read_all<P: AsRef<std::path::Path> + Sync>(
     stop: impl Fn() -> bool + Send + Sync,
 ) -> Vec<Option<Result<Box<Pixels>>>> {
     let mut read: Vec<_> = paths.iter().map(|_| None).collect();
-    threads::for_each(&mut read, |index, slot| {
+    threads::for_each(&mut read[..], |index, slot| {
         if !stop() {
             *slot = Some(file::read(paths[index].as_ref()));
         }

@@ -1,39 +1,94 @@
-//! Implicit matrix product: convolution with stride 1 and no dilation, without building the matrix of patches.
+//! Rung 3, implicit matrix product: convolution with stride 1 and no dilation, without the matrix of patches.
 //!
-//! With channels last, the KW x C inputs under one row of the kernel lie side by side in memory, and the next output's
-//! begin C floats later. So a row of pixels, read as a matrix whose rows overlap, already is its own patch matrix; the
-//! convolution is a sum of KH products of such matrices with KW x C rows of the kernel.
+//! With channels last, the KW x C inputs under one kernel row are contiguous, and the next output's start C floats later. So a
+//! row of pixels, read as a matrix with overlapping rows, already is its patch matrix. The convolution is a sum of KH products
+//! of such matrices with KW x C rows of the kernel.
 //!
-//! An image with a padded border is first copied into scratch with its zeros around it.
+//! A padded image is first copied to scratch with zeros around it.
 
-use crate::simd::{LANES, Lanes, Simd, vectors, vectors_mut};
+use crate::dispatch;
+use crate::simd::{LANES, Lanes, Level, Simd, Vector, vectors, vectors_mut};
+use crate::threads::with_scratch;
 
-use super::super::tile::{Accumulators, Product, broadcast_rows, cover, multiply_accumulate, take, to_memory};
-use super::ConvShape;
+use super::super::activation::Fused;
+use super::super::tile::{
+    Accumulators, Product, broadcast_rows, cover, load_rows, multiply_accumulate, store_rows, take, to_memory,
+};
+use super::{ConvShape, OutputGradient, Rung, Weights};
 
-/// Whether this rung computes this convolution, with its gradients: on no side may the border be as wide as the kernel,
-/// or the transposed convolution would have to shrink its input.
-pub fn is_legal(s: &ConvShape) -> bool {
-    // With stride 1 there are h + top + bottom - (kh - 1) outputs, so the last conditions say bottom < kh, right < kw.
-    s.is_dense()
-        && (s.pad_top < s.kh && s.pad_left < s.kw)
-        && (s.out_h <= s.h + s.pad_top && s.out_w <= s.w + s.pad_left)
-}
+/// A matrix product on the pixels in place, for stride 1 without dilation.
+///
+/// Rows of the kernel are padded to whole vectors. The kernel for the input gradient follows a row of zeros, which is the bias
+/// of that convolution.
+#[derive(Debug)]
+pub struct Implicit;
 
-/// Vectors that hold a kernel with its rows filled up to whole vectors.
-pub fn kernel_vectors(s: &ConvShape) -> usize {
-    s.depth() * s.filters.div_ceil(LANES)
-}
+impl Rung for Implicit {
+    fn check(&self, s: &ConvShape) -> Result<(), &'static str> {
+        // A border as wide as the kernel would make the transposed convolution shrink its input. With stride 1 there are
+        // h + top + bottom - (kh - 1) outputs, so the last line says bottom < kh and right < kw.
+        let legal = s.is_dense()
+            && (s.pad_top < s.kh && s.pad_left < s.kw)
+            && (s.out_h <= s.h + s.pad_top && s.out_w <= s.w + s.pad_left);
+        legal.then_some(()).ok_or("the implicit method needs stride 1, no dilation and a padding below the kernel")
+    }
 
-/// Copies a kernel, or any matrix with `columns` columns, with its rows filled up to whole vectors.
-pub fn align_rows(matrix: &[f32], columns: usize, aligned: &mut [Lanes]) {
-    for (row, aligned) in matrix.chunks_exact(columns).zip(aligned.chunks_exact_mut(columns.div_ceil(LANES))) {
-        aligned.as_flattened_mut()[..columns].copy_from_slice(row);
+    fn kernel_lens(&self, s: &ConvShape) -> [usize; 2] {
+        let [columns, transposed] = [s.filters, s.c].map(|columns| columns.next_multiple_of(LANES));
+        [s.depth() * columns, (s.kh * s.kw * s.filters + 1) * transposed]
+    }
+
+    fn prepare(&self, _: Level, kernel: &[f32], weights: &mut Weights) {
+        let s = &weights.shape;
+        fill_rows(kernel, s.filters, vectors_mut(&mut weights.kernel));
+        flip(s, kernel, &mut vectors_mut(&mut weights.transposed)[s.c.div_ceil(LANES)..]);
+    }
+
+    fn scratch_len(&self, s: &ConvShape) -> usize {
+        scratch_len(s).max(scratch_len(&transposed(s)))
+    }
+
+    /// y = x * kernel + bias
+    fn forward(&self, level: Level, w: &Weights, x: &[f32], fused: Fused, y: &mut [f32], _: Option<&mut [u8]>) {
+        let (s, weights) = (&w.shape, [&w.kernel, &w.bias].map(|floats| vectors(floats)));
+        with_scratch(scratch_len(s), |scratch| {
+            dispatch!(level, simd => convolve(simd, s, x, weights, fused, y, scratch));
+        });
+    }
+
+    /// dx = dy * kernel', by another convolution
+    fn input_gradient(&self, level: Level, w: &Weights, dy: OutputGradient, dx: &mut [f32]) {
+        let s = &transposed(&w.shape);
+        let (zeros, kernel) = vectors(&w.transposed).split_at(s.filters.div_ceil(LANES));
+        with_scratch(scratch_len(s), |scratch| {
+            dispatch!(level, simd => convolve(simd, s, dy.full(), [kernel, zeros], Fused::None, dx, scratch));
+        });
+    }
+
+    /// dkernel += x' * dy
+    fn kernel_gradient(&self, level: Level, w: &Weights, x: &[f32], dy: OutputGradient, dkernel: &mut [f32]) {
+        let s = &w.shape;
+        with_scratch(scratch_len(s), |scratch| {
+            dispatch!(level, simd => correlate(simd, s, x, dy.full(), vectors_mut(dkernel), scratch));
+        });
+    }
+
+    fn finish(&self, _: Level, s: &ConvShape, sum: &[f32], dkernel: &mut [f32]) {
+        for (row, sum) in dkernel.chunks_exact_mut(s.filters).zip(sum.chunks_exact(s.filters.next_multiple_of(LANES))) {
+            row.copy_from_slice(&sum[..s.filters]);
+        }
     }
 }
 
-/// The convolution whose forward pass is this one's input gradient: of dy, with the kernel of [`flip_kernel`].
-pub fn transposed_shape(s: &ConvShape) -> ConvShape {
+/// Copies a matrix, its rows padded to whole vectors.
+fn fill_rows(matrix: &[f32], columns: usize, filled: &mut [Lanes]) {
+    for (row, filled) in matrix.chunks_exact(columns).zip(filled.chunks_exact_mut(columns.div_ceil(LANES))) {
+        filled.as_flattened_mut()[..columns].copy_from_slice(row);
+    }
+}
+
+/// The convolution that computes the input gradient: of dy, with the flipped kernel.
+fn transposed(s: &ConvShape) -> ConvShape {
     ConvShape {
         h: s.out_h,
         w: s.out_w,
@@ -48,7 +103,7 @@ pub fn transposed_shape(s: &ConvShape) -> ConvShape {
 }
 
 /// The kernel for the input gradient: both axes reversed, input and output channels exchanged.
-pub fn flip_kernel(s: &ConvShape, kernel: &[f32], flipped: &mut [Lanes]) {
+fn flip(s: &ConvShape, kernel: &[f32], flipped: &mut [Lanes]) {
     let per_row = s.c.div_ceil(LANES);
     for (row, elements) in kernel.chunks_exact(s.filters).enumerate() {
         let (tap, c) = (s.kh * s.kw - 1 - row / s.c, row % s.c);
@@ -58,20 +113,20 @@ pub fn flip_kernel(s: &ConvShape, kernel: &[f32], flipped: &mut [Lanes]) {
     }
 }
 
-/// Floats of scratch that the functions on an image need: for its border, and for rows of dy as whole vectors.
-pub fn scratch_len(s: &ConvShape) -> usize {
+/// Floats of scratch: for the padded image, and for dy with padded rows.
+fn scratch_len(s: &ConvShape) -> usize {
     let bordered = (s.out_h + s.kh - 1) * (s.out_w + s.kw - 1) * s.c;
     bordered.next_multiple_of(LANES) + s.out_h * s.out_w * s.filters.next_multiple_of(LANES)
 }
 
-/// Forward: y of one image, with bias and optionally ReLU. Kernel and bias have rows of whole vectors.
+/// y = x * kernel + bias
 #[inline(always)]
-pub fn forward<S: Simd>(
+fn convolve<S: Simd>(
     simd: S,
     s: &ConvShape,
     x: &[f32],
     [kernel, bias]: [&[Lanes]; 2],
-    relu: bool,
+    fused: Fused,
     y: &mut [f32],
     scratch: &mut [f32],
 ) {
@@ -79,7 +134,7 @@ pub fn forward<S: Simd>(
     let (x, _) = with_border(s, x, scratch);
     for (oh, y) in y.chunks_exact_mut(s.out_w * s.filters).enumerate() {
         let x = &x[oh * w * s.c..];
-        cover(simd, s.out_w, bias.len(), &mut OutputRow { s, x, w, kernel, bias, relu, y });
+        cover(simd, s.out_w, bias.len(), &mut OutputRow { s, x, w, kernel, bias, fused, y });
     }
 }
 
@@ -87,11 +142,11 @@ pub fn forward<S: Simd>(
 struct OutputRow<'a> {
     s: &'a ConvShape,
     x: &'a [f32],
-    /// Columns of the input with its border.
+    /// Columns of the padded input.
     w: usize,
     kernel: &'a [Lanes],
     bias: &'a [Lanes],
-    relu: bool,
+    fused: Fused,
     y: &'a mut [f32],
 }
 
@@ -110,27 +165,19 @@ impl<S: Simd> Product<S> for OutputRow<'_> {
                 multiply_accumulate(simd, &mut acc, |r| pixels[r][i], take(kernel, vector));
             }
         }
-        let floor = simd.splat(if self.relu { 0.0 } else { f32::NEG_INFINITY });
         let width = filters.min((vector + V) * LANES) - vector * LANES;
-        for (r, sums) in to_memory(simd, acc).iter().enumerate() {
+        for (r, sums) in to_memory::<S, R, V>(acc).iter().enumerate() {
             let y = &mut self.y[(row + r) * filters + vector * LANES..][..width];
             for (sum, y) in sums.iter().zip(y.chunks_mut(LANES)) {
-                simd.store_first(simd.max(floor, simd.load(sum)), y);
+                self.fused.apply(simd, simd.load(sum)).store_first(y);
             }
         }
     }
 }
 
-/// The gradient for the kernel of one image, added to `dkernel`, whose rows are whole vectors.
+/// dkernel += x' * dy
 #[inline(always)]
-pub fn kernel_gradient<S: Simd>(
-    simd: S,
-    s: &ConvShape,
-    x: &[f32],
-    dy: &[f32],
-    dkernel: &mut [Lanes],
-    scratch: &mut [f32],
-) {
+fn correlate<S: Simd>(simd: S, s: &ConvShape, x: &[f32], dy: &[f32], dkernel: &mut [Lanes], scratch: &mut [f32]) {
     let (w, per_row) = (s.out_w + s.kw - 1, s.filters.div_ceil(LANES));
     let (x, scratch) = with_border(s, x, scratch);
     let dy = with_whole_rows(dy, s.filters, scratch);
@@ -144,6 +191,7 @@ pub fn kernel_gradient<S: Simd>(
 struct KernelRow<'a> {
     s: &'a ConvShape,
     x: &'a [f32],
+    /// Columns of the padded input.
     w: usize,
     dy: &'a [Lanes],
     per_row: usize,
@@ -156,27 +204,19 @@ impl<S: Simd> Product<S> for KernelRow<'_> {
     #[inline(always)]
     fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
         let (c, per_row) = (self.s.c, self.per_row);
-        let mut acc: Accumulators<S, R, V> = [[simd.zero(); V]; R];
-        for r in 0..R {
-            for v in 0..V {
-                acc[r][v] = simd.load(&self.dkernel[(row + r) * per_row + vector + v]);
-            }
-        }
+        let start = row * per_row + vector;
+        let mut acc: Accumulators<S, R, V> = load_rows(simd, &self.dkernel[start..], per_row);
         for (x, dy) in self.x.chunks(self.w * c).zip(self.dy.chunks_exact(self.s.out_w * per_row)) {
-            let pixels = x[row..].windows(R).step_by(c);
-            for (pixel, dy) in pixels.zip(dy.chunks_exact(per_row)) {
-                multiply_accumulate(simd, &mut acc, |r| pixel[r], take(dy, vector));
+            for (col, dy) in dy.chunks_exact(per_row).enumerate() {
+                let pixels: &[f32; R] = x[col * c + row..].first_chunk().expect("a row of the padded image");
+                multiply_accumulate(simd, &mut acc, |r| pixels[r], take(dy, vector));
             }
         }
-        for r in 0..R {
-            for v in 0..V {
-                simd.store(acc[r][v], &mut self.dkernel[(row + r) * per_row + vector + v]);
-            }
-        }
+        store_rows::<S, R, V>(acc, &mut self.dkernel[start..], per_row);
     }
 }
 
-/// The image with its border of zeros, copied to scratch if it has one; and what is left of scratch.
+/// The image with its border of zeros, in scratch if it has one; and the rest of scratch.
 fn with_border<'a>(s: &ConvShape, x: &'a [f32], scratch: &'a mut [f32]) -> (&'a [f32], &'a mut [f32]) {
     let [h, w] = [s.out_h + s.kh - 1, s.out_w + s.kw - 1];
     let (padded, rest) = scratch.split_at_mut((h * w * s.c).next_multiple_of(LANES));
@@ -191,13 +231,13 @@ fn with_border<'a>(s: &ConvShape, x: &'a [f32], scratch: &'a mut [f32]) -> (&'a 
     (padded, rest)
 }
 
-/// A matrix with its rows filled up to whole vectors, copied to scratch if they are not.
+/// The matrix with rows of whole vectors, in scratch if it needs padding.
 fn with_whole_rows<'a>(matrix: &'a [f32], columns: usize, scratch: &'a mut [f32]) -> &'a [Lanes] {
     if columns.is_multiple_of(LANES) {
         return vectors(matrix);
     }
-    let aligned = &mut scratch[..matrix.len() / columns * columns.next_multiple_of(LANES)];
-    aligned.fill(0.0);
-    align_rows(matrix, columns, vectors_mut(aligned));
-    vectors(aligned)
+    let filled = &mut scratch[..matrix.len() / columns * columns.next_multiple_of(LANES)];
+    filled.fill(0.0);
+    fill_rows(matrix, columns, vectors_mut(filled));
+    vectors(filled)
 }

@@ -1,40 +1,203 @@
-//! The convolution of an image with a kernel, as a ladder that goes from the definition to the fastest way.
+//! The convolution of an image with a kernel, as a ladder from the definition to the fastest method.
 //!
-//! | rung | file | legal for | idea |
-//! |---|---|---|---|
-//! | naive | [`reference`](mod@super::reference) | anything | the definition, seven loops |
-//! | im2col | [`im2col`] | anything | every patch becomes a row of a matrix; then one matrix product |
-//! | implicit | [`implicit`] | stride 1, no dilation | in N H W C order a row of pixels already *is* its patch matrix |
-//! | Winograd | [`winograd`] | 3 x 3, stride 1, no dilation | F(4x4, 3x3): 36 products where the others take 144 |
+//! | rung | legal for | idea |
+//! |---|---|---|
+//! | [`naive`] | anything | the definition in seven loops |
+//! | [`im2col`] | anything | copy every patch to a row of a matrix; then one matrix product |
+//! | [`implicit`] | stride 1, no dilation | with channels last a row of pixels already *is* its patch matrix |
+//! | [`winograd`] | 3 x 3, stride 1, no dilation | F(4x4, 3x3): 36 products where the others need 144 |
 //!
-//! All take one image, channels last (H x W x C), and a kernel of KH x KW x C x filters, and give the output
-//! (`out_h` x `out_w` x filters), the gradient for the input and the gradient for the kernel.
+//! Each file implements the trait [`Rung`], in its order: y, then dx, then dkernel of one image.
 
 pub mod im2col;
 pub mod implicit;
+pub mod naive;
 pub mod winograd;
 
 use std::fmt;
 
-/// How far a convolution or pooling window may reach over the border.
+use crate::buffer::Buffer;
+use crate::simd::{LANES, Level};
+
+use super::activation::Fused;
+use super::window::{Padding, Windows, product};
+
+use im2col::Im2col;
+use implicit::Implicit;
+use naive::Naive;
+use winograd::Winograd;
+
+/// How a convolution is computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Padding {
-    /// Not at all: the output shrinks by the window minus one.
+pub enum Method {
+    /// The fastest that is legal.
     #[default]
-    Valid,
-    /// So far that the output is ceil(input / stride), with zeros; where the total is odd, the extra row or column
-    /// comes last, as in Keras.
-    Same,
-    /// By this many zeros: top, bottom, left, right.
-    Explicit([usize; 4]),
+    Auto,
+    /// Seven loops, for reading and testing.
+    Naive,
+    /// Patches in a matrix, one matrix product: any stride, padding and dilation.
+    Im2col,
+    /// A matrix product on the pixels in place: stride 1, no dilation.
+    Implicit,
+    /// F(4x4, 3x3): 3 x 3 kernels, stride 1, no dilation.
+    Winograd,
 }
 
-impl fmt::Display for Padding {
+impl Method {
+    /// From the definition to the fastest.
+    pub const LADDER: [Method; 4] = [Method::Naive, Method::Im2col, Method::Implicit, Method::Winograd];
+
+    /// The rung that computes a convolution by this method.
+    ///
+    /// # Errors
+    /// If the method cannot compute it; the sentence says what it needs.
+    pub fn rung(self, s: &ConvShape) -> Result<&'static dyn Rung, &'static str> {
+        let rung: &dyn Rung = match self {
+            // Below a vector of channels, Winograd's transforms cost more than its products save.
+            Method::Auto if Winograd.check(s).is_ok() && s.c.min(s.filters) >= LANES => &Winograd,
+            Method::Auto if Implicit.check(s).is_ok() => &Implicit,
+            Method::Auto | Method::Im2col => &Im2col,
+            Method::Naive => &Naive,
+            Method::Implicit => &Implicit,
+            Method::Winograd => &Winograd,
+        };
+        rung.check(s).map(|()| rung)
+    }
+}
+
+impl fmt::Display for Method {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Method::Auto => "auto",
+            Method::Naive => "naive",
+            Method::Im2col => "im2col",
+            Method::Implicit => "implicit",
+            Method::Winograd => "winograd",
+        })
+    }
+}
+
+/// One way to compute a convolution and its gradients.
+///
+/// Images are channels last: x and dx have H x W x C floats; y and dy have `out_h` x `out_w` x filters, a quarter of that if a
+/// pool is fused. Every rung overwrites `dx` and adds to `dkernel`, since all images of a batch share the kernel. The kernel and
+/// its gradient are in the rung's own form: [`prepare`](Rung::prepare) writes the one, [`finish`](Rung::finish) reads the
+/// other. A slice of another length panics.
+pub trait Rung: fmt::Debug + Sync {
+    /// Whether the rung can compute this convolution.
+    ///
+    /// # Errors
+    /// If not; the sentence says what it needs.
+    fn check(&self, s: &ConvShape) -> Result<(), &'static str> {
+        let _ = s;
+        Ok(())
+    }
+
+    /// Whether the rung supports [`Fused::ReluPool`].
+    fn fuses_pool(&self) -> bool {
+        false
+    }
+
+    /// Floating-point operations that the rung does for y (a multiply-add counts two).
+    fn flops(&self, s: &ConvShape) -> u64 {
+        s.flops()
+    }
+
+    /// Floats of the kernel for [`forward`](Rung::forward), equal to those of its gradient, and of the kernel for
+    /// [`input_gradient`](Rung::input_gradient).
+    fn kernel_lens(&self, s: &ConvShape) -> [usize; 2] {
+        [s.kernel_len(), 0]
+    }
+
+    /// Floats of scratch for a pass over one image.
+    fn scratch_len(&self, s: &ConvShape) -> usize {
+        let _ = s;
+        0
+    }
+
+    /// Writes a kernel (KH x KW x C x filters) in the rung's form.
+    fn prepare(&self, level: Level, kernel: &[f32], weights: &mut Weights) {
+        let _ = level;
+        weights.kernel.copy_from_slice(kernel);
+    }
+
+    /// y = x * kernel + bias, then what is fused. With a pool, `winners` gets the position of the maximum in each 2 x 2
+    /// window, 2 row + column.
+    fn forward(&self, level: Level, w: &Weights, x: &[f32], fused: Fused, y: &mut [f32], winners: Option<&mut [u8]>);
+
+    /// dx = dy * kernel'
+    fn input_gradient(&self, level: Level, w: &Weights, dy: OutputGradient, dx: &mut [f32]);
+
+    /// dkernel += x' * dy
+    fn kernel_gradient(&self, level: Level, w: &Weights, x: &[f32], dy: OutputGradient, dkernel: &mut [f32]);
+
+    /// Either gradient or both; the one for the kernel is `(x, dkernel)`.
+    fn gradients(
+        &self,
+        level: Level,
+        w: &Weights,
+        dy: OutputGradient,
+        dx: Option<&mut [f32]>,
+        dkernel: Option<(&[f32], &mut [f32])>,
+    ) {
+        if let Some(dx) = dx {
+            self.input_gradient(level, w, dy, dx);
+        }
+        if let Some((x, dkernel)) = dkernel {
+            self.kernel_gradient(level, w, x, dy, dkernel);
+        }
+    }
+
+    /// Reads a sum of [`kernel_gradient`](Rung::kernel_gradient)s; writes the gradient as KH x KW x C x filters.
+    fn finish(&self, level: Level, s: &ConvShape, sum: &[f32], dkernel: &mut [f32]) {
+        let _ = (level, s);
+        dkernel.copy_from_slice(sum);
+    }
+}
+
+/// The parameters of a convolution in the form that a rung reads.
+#[derive(Clone, Debug)]
+pub struct Weights {
+    /// The convolution.
+    pub shape: ConvShape,
+    /// The kernel for [`Rung::forward`].
+    pub kernel: Buffer,
+    /// The kernel for [`Rung::input_gradient`].
+    pub transposed: Buffer,
+    /// The bias, padded to whole vectors.
+    pub bias: Buffer,
+}
+
+impl Weights {
+    /// All zero.
+    pub fn new(rung: &dyn Rung, shape: ConvShape) -> Self {
+        let [kernel, transposed] = rung.kernel_lens(&shape).map(Buffer::zeros);
+        Self { shape, kernel, transposed, bias: Buffer::zeros(shape.filters.next_multiple_of(LANES)) }
+    }
+
+    /// Sets the kernel (KH x KW x C x filters) and the bias (filters).
+    pub fn set(&mut self, rung: &dyn Rung, level: Level, kernel: &[f32], bias: &[f32]) {
+        rung.prepare(level, kernel, self);
+        self.bias[..bias.len()].copy_from_slice(bias);
+    }
+}
+
+/// The gradient of the outputs.
+#[derive(Clone, Copy, Debug)]
+pub enum OutputGradient<'a> {
+    /// As it is.
+    Full(&'a [f32]),
+    /// Behind a fused pool: the pool's gradient, already zero where the ReLU was, and the windows' winners.
+    Pooled(&'a [f32], &'a [u8]),
+}
+
+impl<'a> OutputGradient<'a> {
+    /// # Panics
+    /// If a pool is fused.
+    fn full(self) -> &'a [f32] {
         match self {
-            Padding::Valid => f.write_str("valid"),
-            Padding::Same => f.write_str("same"),
-            Padding::Explicit([top, bottom, left, right]) => write!(f, "({top}, {bottom}), ({left}, {right})"),
+            OutputGradient::Full(dy) => dy,
+            OutputGradient::Pooled(..) => panic!("this rung fuses no pool"),
         }
     }
 }
@@ -68,7 +231,7 @@ pub struct ConvShape {
     pub out_w: usize,
 }
 
-/// The most products of one image, a year of a core's work. Below it no layer's floats, bytes or operations overflow.
+/// The most products of one image: a core needs a year for them. Below it no layer's floats, bytes or operations overflow.
 const MOST_PRODUCTS: usize = 1 << 56;
 
 impl ConvShape {
@@ -87,15 +250,15 @@ impl ConvShape {
         if [h, w, c, filters].contains(&0) {
             return Err(format!("it has a {h} x {w} x {c} input and {filters} filters; each must be at least 1"));
         }
-        let [top, bottom, left, right] = border([h, w], [kh, kw], stride, dilation, padding)?;
+        let windows = Windows { input: [h, w], size: [kh, kw], stride, dilation };
+        let zeros = windows.zeros(padding)?;
         let too_large = || format!("its {kh} x {kw} kernel is larger than the {h} x {w} input");
-        let out_h = windows(h, [top, bottom], kh, stride[0], dilation[0]).ok_or_else(too_large)?;
-        let out_w = windows(w, [left, right], kw, stride[1], dilation[1]).ok_or_else(too_large)?;
+        let [out_h, out_w] = windows.count(zeros).ok_or_else(too_large)?;
         let products = product(&[kh, kw, c, filters, out_h, out_w]);
         if product(&[h, w, c]).is_none() || products.is_none_or(|products| products > MOST_PRODUCTS) {
             return Err(format!("its number of products overflows: {out_h} x {out_w} x {kh} x {kw} x {c} x {filters}"));
         }
-        Ok(Self { h, w, c, kh, kw, filters, stride, dilation, pad_top: top, pad_left: left, out_h, out_w })
+        Ok(Self { h, w, c, kh, kw, filters, stride, dilation, pad_top: zeros[0], pad_left: zeros[2], out_h, out_w })
     }
 
     /// Floats of an input image.
@@ -108,7 +271,15 @@ impl ConvShape {
         self.out_h * self.out_w * self.filters
     }
 
-    /// Products that go into one output: K of the equivalent matrix product.
+    /// Floats of an output image after what is fused.
+    pub fn fused_len(&self, fused: Fused) -> usize {
+        match fused {
+            Fused::None | Fused::Relu => self.output_len(),
+            Fused::ReluPool => (self.out_h / 2) * (self.out_w / 2) * self.filters,
+        }
+    }
+
+    /// Products per output: K of the equivalent matrix product.
     pub fn depth(&self) -> usize {
         self.kh * self.kw * self.c
     }
@@ -123,66 +294,22 @@ impl ConvShape {
         2 * (self.out_h * self.out_w) as u64 * self.kernel_len() as u64
     }
 
-    /// Whether outputs and kernel elements are neighbours, which the implicit rung and Winograd's need.
+    /// Stride 1 and no dilation.
     pub fn is_dense(&self) -> bool {
         self.stride == [1, 1] && self.dilation == [1, 1]
     }
 
-    /// The row of the input under a row of the output and of the kernel, unless it lies on the border.
+    /// The input row under an output row and a kernel row; `None` on the padded border.
     #[inline(always)]
     pub fn input_row(&self, out_row: usize, kernel_row: usize) -> Option<usize> {
         (out_row * self.stride[0] + kernel_row * self.dilation[0]).checked_sub(self.pad_top).filter(|&row| row < self.h)
     }
 
-    /// The column of the input under a column of the output and of the kernel, unless it lies on the border.
+    /// The input column under an output column and a kernel column; `None` on the padded border.
     #[inline(always)]
     pub fn input_col(&self, out_col: usize, kernel_col: usize) -> Option<usize> {
         (out_col * self.stride[1] + kernel_col * self.dilation[1])
             .checked_sub(self.pad_left)
             .filter(|&col| col < self.w)
     }
-}
-
-/// The product of some sizes, or `None` where it overflows.
-pub(super) fn product(sizes: &[usize]) -> Option<usize> {
-    sizes.iter().try_fold(1usize, |product, &size| product.checked_mul(size))
-}
-
-/// How many windows fit in a length with zeros before and behind it, or `None` if not even one does.
-pub(super) fn windows(
-    len: usize,
-    [before, behind]: [usize; 2],
-    window: usize,
-    stride: usize,
-    dilation: usize,
-) -> Option<usize> {
-    let reach = (window - 1).checked_mul(dilation)?.checked_add(1)?;
-    Some(len.checked_add(before)?.checked_add(behind)?.checked_sub(reach)? / stride + 1)
-}
-
-/// Zeros at the top, bottom, left and right.
-pub(super) fn border(
-    input: [usize; 2],
-    window: [usize; 2],
-    stride: [usize; 2],
-    dilation: [usize; 2],
-    padding: Padding,
-) -> Result<[usize; 4], String> {
-    if window.contains(&0) || stride.contains(&0) || dilation.contains(&0) {
-        return Err(format!("its window {window:?}, stride {stride:?} and dilation {dilation:?} must be at least 1"));
-    }
-    Ok(match padding {
-        Padding::Valid => [0; 4],
-        Padding::Explicit(zeros) => zeros,
-        Padding::Same => {
-            let total = |axis: usize| {
-                let last = input[axis].saturating_sub(1) / stride[axis] * stride[axis];
-                let reach = (window[axis] - 1).checked_mul(dilation[axis])?.checked_add(1)?;
-                Some(last.checked_add(reach)?.saturating_sub(input[axis]))
-            };
-            let too_far = || format!("its window {window:?} with dilation {dilation:?} overflows");
-            let [rows, cols] = [total(0).ok_or_else(too_far)?, total(1).ok_or_else(too_far)?];
-            [rows / 2, rows - rows / 2, cols / 2, cols - cols / 2]
-        }
-    })
 }

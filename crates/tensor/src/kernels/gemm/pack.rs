@@ -1,24 +1,24 @@
-//! Packing: copies the operands of a matrix product into the order in which its inner loop reads them.
+//! Packing: copies operands to the order in which the innermost loop reads them.
 
 use std::ops::Range;
 
-use crate::simd::{LANES, Lanes, Simd};
+use crate::simd::{LANES, Lanes, Simd, Vector};
 
 use super::super::tile::ROWS;
 use super::Matrix;
 
-/// Floats of B that are asked for before they are read.
+/// Prefetch distance in B, in floats.
 const FLOATS_AHEAD: usize = 1024;
 
-/// Terms of A's sums that are asked for before they are read.
+/// Prefetch distance in A, in terms.
 const ROWS_AHEAD: usize = 16;
 
-/// Floats of packed B, in panels of that many vectors.
+/// Floats of packed B: K x N in panels of `panel` vectors.
 pub fn b_len(k: usize, n: usize, panel: usize) -> usize {
     k * n.next_multiple_of(panel * LANES)
 }
 
-/// Floats of a panel of packed A: for each k a whole vector, on a cache line, of which ROWS are used.
+/// Floats of a panel of packed A: for each k one vector, on one cache line, of which [`ROWS`] lanes are used.
 pub fn a_panel_len(k: usize) -> usize {
     k * LANES
 }
@@ -28,8 +28,8 @@ pub fn a_len(m: usize, k: usize) -> usize {
     m.div_ceil(ROWS) * a_panel_len(k)
 }
 
-/// Packs a panel of B, so many vectors of columns from column `col` on: for each k, the elements of a row. Columns that B
-/// lacks are zero.
+/// Packs a panel of B, `panel` vectors of columns from column `col` on: for each k, the elements of a row. Columns past the
+/// end of B are zero.
 #[inline(always)]
 pub fn pack_b<S: Simd>(simd: S, b: Matrix, col: usize, ks: Range<usize>, panel: usize, packed: &mut [f32]) {
     if b.col_stride == 1 {
@@ -46,14 +46,13 @@ pub fn pack_b<S: Simd>(simd: S, b: Matrix, col: usize, ks: Range<usize>, panel: 
             #[inline(always)]
             |k, column| {
                 let row = &mut packed[k * width + vector * LANES..];
-                simd.store(column, row.first_chunk_mut().expect("a row of whole vectors"));
+                column.store(row.first_chunk_mut().expect("a row of whole vectors"));
             },
         );
     }
 }
 
-/// Packs panels of B side by side, if its rows are contiguous. The longer the pieces that are read in one go, the better
-/// memory works.
+/// Packs panels of B side by side, if its rows are contiguous: memory is faster in longer pieces (1 % of a square product).
 #[inline(always)]
 pub fn pack_rows_of_b<S: Simd>(
     simd: S,
@@ -72,14 +71,14 @@ pub fn pack_rows_of_b<S: Simd>(
         let mut row = b.data[k * b.row_stride..][..b.cols][col..].chunks(LANES);
         for packed in &mut *panels {
             for lanes in packed[i * width..][..width].as_chunks_mut().0 {
-                simd.store(simd.load_first(row.next().unwrap_or_default()), lanes);
+                simd.load_first(row.next().unwrap_or_default()).store(lanes);
             }
         }
     }
 }
 
-/// Packs rows of A in panels of ROWS: for each k, the elements of the panel's rows side by side. Either the rows or the
-/// columns of A are contiguous. What fills up a vector is arbitrary; nobody reads its products.
+/// Packs rows of A in panels of [`ROWS`]: for each k, the elements of the panel's rows side by side. The rows or the columns of
+/// A are contiguous. Padding lanes are arbitrary, since their products are not stored.
 #[inline(always)]
 pub fn pack_a<S: Simd>(simd: S, a: Matrix, rows: Range<usize>, ks: Range<usize>, packed: &mut [f32]) {
     let panel_len = a_panel_len(ks.len());
@@ -101,7 +100,7 @@ pub fn pack_a<S: Simd>(simd: S, a: Matrix, rows: Range<usize>, ks: Range<usize>,
             from..rows.end.min(from + ROWS),
             ks.clone(),
             #[inline(always)]
-            |k, column| simd.store(column, panel[k * LANES..].first_chunk_mut().expect("room for a vector")),
+            |k, column| column.store(panel[k * LANES..].first_chunk_mut().expect("room for a vector")),
         );
     }
 }
@@ -113,15 +112,14 @@ fn prefetch<S: Simd>(simd: S, floats: &[f32]) {
     }
 }
 
-/// Transposes at most sixteen rows of a row-major matrix: for each k, their elements side by side, and zeros where there
-/// are fewer rows.
+/// Transposes at most sixteen rows of a row-major matrix: for each k, their elements side by side, then zeros.
 #[inline(always)]
 fn transpose_rows<S: Simd>(
     simd: S,
     matrix: Matrix,
     rows: Range<usize>,
     ks: Range<usize>,
-    mut put: impl FnMut(usize, S::V),
+    mut put: impl FnMut(usize, S::Vector),
 ) {
     for k in ks.clone().step_by(LANES) {
         let depth = LANES.min(ks.end - k);
@@ -132,7 +130,7 @@ fn transpose_rows<S: Simd>(
                 square[r] = simd.load(row(r).first_chunk().expect("a row of whole vectors"));
             }
         } else {
-            // Through memory: a loop with questions in it is not unrolled, and then these are no registers.
+            // Through memory: a loop that branches is not unrolled, and then `square` is never in registers.
             let mut lanes = [[0.0; LANES]; LANES];
             for (r, lanes) in lanes.iter_mut().enumerate().take(rows.len()) {
                 lanes[..depth].copy_from_slice(&row(r)[..depth]);
@@ -149,7 +147,7 @@ fn transpose_rows<S: Simd>(
         } else {
             let mut lanes = [[0.0; LANES]; LANES];
             for i in 0..LANES {
-                simd.store(columns[i], &mut lanes[i]);
+                columns[i].store(&mut lanes[i]);
             }
             for (i, column) in lanes.iter().enumerate().take(depth) {
                 put(k - ks.start + i, simd.load(column));
@@ -158,7 +156,7 @@ fn transpose_rows<S: Simd>(
     }
 }
 
-/// Copies up to sixteen floats; a whole vector at once where there is one.
+/// Copies up to sixteen floats; a whole vector at once if there is one.
 #[inline(always)]
 pub fn copy_lanes(source: &[f32], to: &mut Lanes) {
     match source.first_chunk() {

@@ -1,17 +1,25 @@
-//! A panel of B, some columns of it, times rows of A: the loops inside the blocks.
+//! A panel of B, kc terms of some columns, times rows of A: loop 1, over the register tiles of a panel of C.
 
-use crate::simd::{LANES, Lanes, Simd};
+use crate::simd::{LANES, Lanes, Simd, Vector};
 
 use super::super::tile::{Accumulators, Product, ROWS, cover, multiply_accumulate, take, to_memory};
+use super::ahead::Ahead;
 use super::pack::{a_panel_len, copy_lanes};
 
-/// A panel's vectors where A is read in place: few panels of B do not repay packing A.
+/// nr / 16 if A is read in place: tiles of 6 x 4 vectors.
 pub const IN_PLACE: usize = 4;
 
-/// A panel's vectors where A is packed.
-pub const PACKED_A: usize = 2;
+/// nr / 16 if A is packed: tiles of 14 x 2 vectors.
+pub const PACKED: usize = 2;
 
-/// M rows of packed A times a panel of B; `c` says where the product goes.
+/// Rows of floats, `stride` apart.
+#[derive(Clone, Copy, Default)]
+pub struct Strided<'a> {
+    pub data: &'a [f32],
+    pub stride: usize,
+}
+
+/// M rows of packed A times a panel of B.
 #[inline(always)]
 pub fn multiply_packed<S: Simd, C: Rows + ?Sized>(
     simd: S,
@@ -22,7 +30,8 @@ pub fn multiply_packed<S: Simd, C: Rows + ?Sized>(
     c: Corner<'_, C>,
 ) {
     let b = b.as_chunks().0;
-    let vectors = c.width.min(PACKED_A * LANES).div_ceil(LANES);
+    let vectors = c.vectors(PACKED);
+    // Loop 1
     for (panel, a) in packed_a.chunks_exact(a_panel_len(b.len())).enumerate() {
         let row = panel * ROWS;
         let c = Corner { c: &mut *c.c, row, ..c };
@@ -36,77 +45,71 @@ pub fn multiply_packed<S: Simd, C: Rows + ?Sized>(
     }
 }
 
-/// M rows of A, whose columns are contiguous and `stride` apart, times a panel of B. A is packed on the way, under cover of
-/// the multiplications.
+/// M rows of A, whose contiguous columns are `a.stride` apart, times a panel of B. Packs A at the same time: the
+/// multiplications hide the cost.
 #[inline(always)]
 pub fn multiply_and_pack<S: Simd, C: Rows + ?Sized>(
     simd: S,
     m: usize,
-    (a, stride): (&[f32], usize),
+    a: Strided<'_>,
     packed_a: &mut [f32],
     b: &[Lanes],
     c: Corner<'_, C>,
 ) {
     let b = b.as_chunks().0;
-    let vectors = c.width.min(PACKED_A * LANES).div_ceil(LANES);
+    let vectors = c.vectors(PACKED);
+    // Loop 1
     for (panel, packed) in packed_a.chunks_exact_mut(a_panel_len(b.len())).enumerate() {
         let row = panel * ROWS;
         let c = Corner { c: &mut *c.c, row, ..c };
+        let a = Strided { data: &a.data[row..], ..a };
         let packed = packed.as_chunks_mut().0;
-        cover(simd, ROWS.min(m - row), vectors, &mut Packing { a: &a[row..], stride, packed, b, c });
+        cover(simd, ROWS.min(m - row), vectors, &mut Packing { a, packed, b, c });
     }
 }
 
-/// M rows of A where they lie, to that depth, times a panel of B, packed or where it lies. A, B and what is read next, whose
-/// row r is asked for while A's is multiplied, come with their row strides.
+/// M rows of A in place times a panel of B, packed or in place; both have `depth` terms.
+///
+/// | argument | rows | floats of a row that are read |
+/// |---|---|---|
+/// | `a` | m | depth |
+/// | `b` | depth | the panel's, from the first |
+/// | `ahead` | up to m | depth: prefetched while that row of A is multiplied |
 #[inline(always)]
 pub fn multiply_in_place<S: Simd, C: Rows + ?Sized>(
     simd: S,
     [m, depth]: [usize; 2],
-    a: (&[f32], usize),
-    b: (&[f32], usize),
-    ahead: (&[f32], usize),
+    a: Strided<'_>,
+    b: Strided<'_>,
+    ahead: Strided<'_>,
     c: Corner<'_, C>,
 ) {
-    let vectors = c.width.min(IN_PLACE * LANES).div_ceil(LANES);
+    let vectors = c.vectors(IN_PLACE);
+    // Loop 1 is `cover`'s.
     cover(simd, m, vectors, &mut InPlace { a, b, ahead, depth, c });
 }
 
-/// What will be packed later. Tiles ask for it while they are computed, a cache line in each step of their inner loop: memory
-/// works while the multipliers do, and nobody waits for it.
-#[derive(Clone, Copy, Default)]
-pub struct Ahead<'a> {
-    pub data: &'a [f32],
-    /// Floats from what a panel of A asks for to what the next one does.
-    pub per_panel: usize,
-    /// Floats from what a step asks for to what the next one does.
-    pub per_step: usize,
-}
-
-/// A panel of packed A times a panel of B. Whether there is anything ahead to ask for is known at compile time: a tile of
-/// few registers would feel the question.
+/// A panel of packed A times a panel of B. `AHEAD` is known at compile time: a branch costs small tiles more than the prefetch.
 struct Packed<'a, C: ?Sized, const AHEAD: bool> {
     a: &'a [Lanes],
-    b: &'a [[Lanes; PACKED_A]],
+    b: &'a [[Lanes; PACKED]],
     ahead: Ahead<'a>,
     c: Corner<'a, C>,
 }
 
-/// Rows of A whose columns are contiguous, where they lie, times a panel of B; and a panel of packed A to fill.
+/// A panel's rows of A, whose columns are contiguous, times a panel of B; and the panel of packed A to fill.
 struct Packing<'a, C: ?Sized> {
-    a: &'a [f32],
-    stride: usize,
+    a: Strided<'a>,
     packed: &'a mut [Lanes],
-    b: &'a [[Lanes; PACKED_A]],
+    b: &'a [[Lanes; PACKED]],
     c: Corner<'a, C>,
 }
 
-/// Rows of A where they lie, times rows of B; each with its row stride.
+/// Rows of A in place times rows of B.
 struct InPlace<'a, C: ?Sized> {
-    a: (&'a [f32], usize),
-    b: (&'a [f32], usize),
-    /// What is read next: while a row of A is multiplied, the row of that number here is asked for.
-    ahead: (&'a [f32], usize),
+    a: Strided<'a>,
+    b: Strided<'a>,
+    ahead: Strided<'a>,
     depth: usize,
     c: Corner<'a, C>,
 }
@@ -116,9 +119,9 @@ pub struct Corner<'a, C: ?Sized> {
     pub c: &'a mut C,
     pub row: usize,
     pub column: usize,
-    /// Columns from there to the end of what is computed.
+    /// Columns from there to the end of the block.
     pub width: usize,
-    /// Whether the product is added to what is there.
+    /// Whether to add to C, or to overwrite it.
     pub accumulate: bool,
 }
 
@@ -174,10 +177,10 @@ impl<S: Simd, C: Rows + ?Sized> Product<S> for Packing<'_, C> {
         self.c.prefetch::<S, R, V>(simd, row, vector);
         let first = [row, vector] == [0, 0];
         for (k, (packed, b)) in self.packed.iter_mut().zip(self.b).enumerate() {
-            let column = &self.a[k * self.stride..];
+            let column = &self.a.data[k * self.a.stride..];
             let mut lanes = &*packed;
             if first {
-                // The last element of the next panel's; the others share its line or this one's.
+                // The last element of the next panel; the others are on the same cache line or this panel's.
                 if let Some(next) = column.get(2 * ROWS - 1..) {
                     simd.prefetch(next);
                 }
@@ -197,15 +200,15 @@ impl<S: Simd, C: Rows + ?Sized> Product<S> for InPlace<'_, C> {
     fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
         let mut acc: Accumulators<S, R, V> = [[simd.zero(); V]; R];
         self.c.prefetch::<S, R, V>(simd, row, vector);
-        let ((a, a_stride), (b, b_stride), (ahead, ahead_stride)) = (self.a, self.b, self.ahead);
-        let rows: [&[f32]; R] = std::array::from_fn(|r| &a[(row + r) * a_stride..][..self.depth]);
-        let b = |k: usize| take(b[k * b_stride..].as_chunks().0, vector);
+        let Self { a, b, ahead, .. } = *self;
+        let rows: [&[f32]; R] = std::array::from_fn(|r| &a.data[(row + r) * a.stride..][..self.depth]);
+        let b = |k: usize| take(b.data[k * b.stride..].as_chunks().0, vector);
         let whole = self.depth / LANES * LANES;
         for start in (0..whole).step_by(LANES) {
-            let [first, last] = [row, row + R - 1].map(|row| row * ahead_stride + start);
-            if let Some(next) = ahead.get(first..=last) {
+            let [first, last] = [row, row + R - 1].map(|row| row * ahead.stride + start);
+            if let Some(next) = ahead.data.get(first..=last) {
                 for r in 0..R {
-                    simd.prefetch(&next[r * ahead_stride..]);
+                    simd.prefetch(&next[r * ahead.stride..]);
                 }
             }
             let rows: [&Lanes; R] = rows.map(|row| row[start..].first_chunk().expect("as deep as B"));
@@ -221,6 +224,12 @@ impl<S: Simd, C: Rows + ?Sized> Product<S> for InPlace<'_, C> {
 }
 
 impl<C: Rows + ?Sized> Corner<'_, C> {
+    /// Vectors per row of the product with a panel of B that has `panel`.
+    #[inline(always)]
+    fn vectors(&self, panel: usize) -> usize {
+        self.width.min(panel * LANES).div_ceil(LANES)
+    }
+
     #[inline(always)]
     fn prefetch<S: Simd, const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
         for r in 0..R {
@@ -248,16 +257,16 @@ impl<C: Rows + ?Sized> Corner<'_, C> {
                 let c: &mut [Lanes; V] = c.as_chunks_mut().0.first_chunk_mut().expect("whole vectors");
                 for v in 0..V {
                     let sum = acc[r][v];
-                    simd.store(if self.accumulate { simd.add(simd.load(&c[v]), sum) } else { sum }, &mut c[v]);
+                    (if self.accumulate { simd.load(&c[v]) + sum } else { sum }).store(&mut c[v]);
                 }
             }
             return;
         }
-        for (r, sums) in to_memory(simd, acc).iter().enumerate() {
+        for (r, sums) in to_memory::<S, R, V>(acc).iter().enumerate() {
             let c = &mut self.c.from(self.row + row + r, self.column + from)[..width];
             for (sum, c) in sums.iter().zip(c.chunks_mut(LANES)) {
                 let sum = simd.load(sum);
-                simd.store_first(if self.accumulate { simd.add(simd.load_first(c), sum) } else { sum }, c);
+                (if self.accumulate { simd.load_first(c) + sum } else { sum }).store_first(c);
             }
         }
     }

@@ -1,42 +1,32 @@
-//! The transforms of Winograd's method in one dimension, each beside its transpose, with common terms taken out.
+//! The transforms of Winograd's method in one dimension, each beside its transpose, with common terms taken out; and the
+//! squares of vectors that they are applied to.
 
-use crate::simd::Simd;
+use crate::simd::{Lanes, Simd, Vector};
 
-/// A linear map of I vectors to O vectors. A type, not a closure: only so is it sure to be compiled with the
-/// instructions of its caller.
+/// A linear map of I vectors to O vectors. A type, not a closure: a closure is not always compiled with its caller's
+/// instructions.
 pub trait Transform<const I: usize, const O: usize> {
     /// T d
-    fn apply<S: Simd>(simd: S, d: [S::V; I]) -> [S::V; O];
+    fn apply<S: Simd>(simd: S, d: [S::Vector; I]) -> [S::Vector; O];
 }
 
-/// Where the vectors of a square tile are read.
+/// N x N vectors: sixteen channels of the pixels of a tile, of the positions of a transformed tile, or of a kernel.
+pub type Square<S, const N: usize> = [[<S as Simd>::Vector; N]; N];
+
+/// A square to read.
 pub trait Source<S: Simd> {
     /// The vector at row p, column q.
-    fn get(&self, simd: S, p: usize, q: usize) -> S::V;
+    fn get(&self, simd: S, p: usize, q: usize) -> S::Vector;
 }
 
-/// Where the vectors of a transformed tile go.
+/// A square to write.
 pub trait Sink<S: Simd> {
     /// Takes the vector at row p, column q.
-    fn put(&mut self, simd: S, p: usize, q: usize, v: S::V);
+    fn put(&mut self, simd: S, p: usize, q: usize, x: S::Vector);
 }
 
-impl<S: Simd, const N: usize> Source<S> for [[S::V; N]; N] {
-    #[inline(always)]
-    fn get(&self, _simd: S, p: usize, q: usize) -> S::V {
-        self[p][q]
-    }
-}
-
-impl<S: Simd, const N: usize> Sink<S> for [[S::V; N]; N] {
-    #[inline(always)]
-    fn put(&mut self, _simd: S, p: usize, q: usize, v: S::V) {
-        self[p][q] = v;
-    }
-}
-
-/// Applies a one-dimensional transform to the columns of a tile, then to its rows: T d T'. Reads and writes as it goes,
-/// since a tile of 6 x 6 vectors is more than the registers hold.
+/// T d T': the transform of a square's columns, then of its rows. Reads and writes as it goes, since the registers do not
+/// hold 6 x 6 vectors; squares as values made the passes of AVX2 12 % slower.
 #[inline(always)]
 pub fn both_ways<S: Simd, T: Transform<I, O>, const I: usize, const O: usize>(
     simd: S,
@@ -63,22 +53,78 @@ pub fn both_ways<S: Simd, T: Transform<I, O>, const I: usize, const O: usize>(
     }
 }
 
+impl<S: Simd, const N: usize> Source<S> for Square<S, N> {
+    #[inline(always)]
+    fn get(&self, _simd: S, p: usize, q: usize) -> S::Vector {
+        self[p][q]
+    }
+}
+
+impl<S: Simd, const N: usize> Sink<S> for Square<S, N> {
+    #[inline(always)]
+    fn put(&mut self, _simd: S, p: usize, q: usize, x: S::Vector) {
+        self[p][q] = x;
+    }
+}
+
+/// A square in memory.
+pub struct Stored<F> {
+    /// From its first vector on.
+    pub floats: F,
+    /// Floats from a row to the next, and from a vector of a row to the next.
+    pub pitch: [usize; 2],
+}
+
+/// A square in memory to add to.
+pub struct Sum<'a>(pub Stored<&'a mut [f32]>);
+
+impl<S: Simd> Source<S> for Stored<&[f32]> {
+    #[inline(always)]
+    fn get(&self, simd: S, p: usize, q: usize) -> S::Vector {
+        let vector = self.floats[p * self.pitch[0] + q * self.pitch[1]..].first_chunk();
+        simd.load(vector.expect("a whole vector"))
+    }
+}
+
+impl Stored<&mut [f32]> {
+    #[inline(always)]
+    fn vector(&mut self, p: usize, q: usize) -> &mut Lanes {
+        let vector = self.floats[p * self.pitch[0] + q * self.pitch[1]..].first_chunk_mut();
+        vector.expect("a whole vector")
+    }
+}
+
+impl<S: Simd> Sink<S> for Stored<&mut [f32]> {
+    #[inline(always)]
+    fn put(&mut self, _simd: S, p: usize, q: usize, x: S::Vector) {
+        x.store(self.vector(p, q));
+    }
+}
+
+impl<S: Simd> Sink<S> for Sum<'_> {
+    #[inline(always)]
+    fn put(&mut self, simd: S, p: usize, q: usize, x: S::Vector) {
+        let sum = self.0.vector(p, q);
+        (simd.load(sum) + x).store(sum);
+    }
+}
+
 /// B' d
 pub struct Input;
 
 impl Transform<6, 6> for Input {
     #[inline(always)]
-    fn apply<S: Simd>(simd: S, d: [S::V; 6]) -> [S::V; 6] {
+    fn apply<S: Simd>(simd: S, d: [S::Vector; 6]) -> [S::Vector; 6] {
         let k = |x| simd.splat(x);
-        let (even, odd) = (simd.fma(k(-4.0), d[2], d[4]), simd.fma(k(-4.0), d[1], d[3]));
-        let (outer, inner) = (simd.sub(d[4], d[2]), simd.sub(d[3], d[1]));
+        let (even, odd) = (k(-4.0).mul_add(d[2], d[4]), k(-4.0).mul_add(d[1], d[3]));
+        let (outer, inner) = (d[4] - d[2], d[3] - d[1]);
         [
-            simd.fma(k(4.0), d[0], simd.fma(k(-5.0), d[2], d[4])),
-            simd.add(even, odd),
-            simd.sub(even, odd),
-            simd.fma(k(2.0), inner, outer),
-            simd.fma(k(-2.0), inner, outer),
-            simd.fma(k(4.0), d[1], simd.fma(k(-5.0), d[3], d[5])),
+            k(4.0).mul_add(d[0], k(-5.0).mul_add(d[2], d[4])),
+            even + odd,
+            even - odd,
+            k(2.0).mul_add(inner, outer),
+            k(-2.0).mul_add(inner, outer),
+            k(4.0).mul_add(d[1], k(-5.0).mul_add(d[3], d[5])),
         ]
     }
 }
@@ -88,16 +134,16 @@ pub struct InputTransposed;
 
 impl Transform<6, 6> for InputTransposed {
     #[inline(always)]
-    fn apply<S: Simd>(simd: S, v: [S::V; 6]) -> [S::V; 6] {
+    fn apply<S: Simd>(simd: S, v: [S::Vector; 6]) -> [S::Vector; 6] {
         let k = |x| simd.splat(x);
-        let (sum_1, difference_1) = (simd.add(v[1], v[2]), simd.sub(v[1], v[2]));
-        let (sum_2, difference_2) = (simd.add(v[3], v[4]), simd.sub(v[3], v[4]));
+        let (sum_1, difference_1) = (v[1] + v[2], v[1] - v[2]);
+        let (sum_2, difference_2) = (v[3] + v[4], v[3] - v[4]);
         [
-            simd.mul(k(4.0), v[0]),
-            simd.fma(k(-4.0), difference_1, simd.fma(k(-2.0), difference_2, simd.mul(k(4.0), v[5]))),
-            simd.fma(k(-5.0), v[0], simd.fma(k(-4.0), sum_1, simd.sub(simd.zero(), sum_2))),
-            simd.fma(k(-5.0), v[5], simd.fma(k(2.0), difference_2, difference_1)),
-            simd.add(v[0], simd.add(sum_1, sum_2)),
+            k(4.0) * v[0],
+            k(-4.0).mul_add(difference_1, k(-2.0).mul_add(difference_2, k(4.0) * v[5])),
+            k(-5.0).mul_add(v[0], k(-4.0).mul_add(sum_1, simd.zero() - sum_2)),
+            k(-5.0).mul_add(v[5], k(2.0).mul_add(difference_2, difference_1)),
+            v[0] + (sum_1 + sum_2),
             v[5],
         ]
     }
@@ -108,15 +154,15 @@ pub struct Output;
 
 impl Transform<6, 4> for Output {
     #[inline(always)]
-    fn apply<S: Simd>(simd: S, m: [S::V; 6]) -> [S::V; 4] {
+    fn apply<S: Simd>(simd: S, m: [S::Vector; 6]) -> [S::Vector; 4] {
         let k = |x| simd.splat(x);
-        let (sum_1, difference_1) = (simd.add(m[1], m[2]), simd.sub(m[1], m[2]));
-        let (sum_2, difference_2) = (simd.add(m[3], m[4]), simd.sub(m[3], m[4]));
+        let (sum_1, difference_1) = (m[1] + m[2], m[1] - m[2]);
+        let (sum_2, difference_2) = (m[3] + m[4], m[3] - m[4]);
         [
-            simd.add(m[0], simd.add(sum_1, sum_2)),
-            simd.fma(k(2.0), difference_2, difference_1),
-            simd.fma(k(4.0), sum_2, sum_1),
-            simd.fma(k(8.0), difference_2, simd.add(difference_1, m[5])),
+            m[0] + (sum_1 + sum_2),
+            k(2.0).mul_add(difference_2, difference_1),
+            k(4.0).mul_add(sum_2, sum_1),
+            k(8.0).mul_add(difference_2, difference_1 + m[5]),
         ]
     }
 }
@@ -126,12 +172,11 @@ pub struct OutputTransposed;
 
 impl Transform<4, 6> for OutputTransposed {
     #[inline(always)]
-    fn apply<S: Simd>(simd: S, y: [S::V; 4]) -> [S::V; 6] {
+    fn apply<S: Simd>(simd: S, y: [S::Vector; 4]) -> [S::Vector; 6] {
         let k = |x| simd.splat(x);
-        let (even_1, odd_1) = (simd.add(y[0], y[2]), simd.add(y[1], y[3]));
-        let even_2 = simd.fma(k(4.0), y[2], y[0]);
-        let odd_2 = simd.fma(k(8.0), y[3], simd.mul(k(2.0), y[1]));
-        [y[0], simd.add(even_1, odd_1), simd.sub(even_1, odd_1), simd.add(even_2, odd_2), simd.sub(even_2, odd_2), y[3]]
+        let (even_1, odd_1) = (y[0] + y[2], y[1] + y[3]);
+        let (even_2, odd_2) = (k(4.0).mul_add(y[2], y[0]), k(8.0).mul_add(y[3], k(2.0) * y[1]));
+        [y[0], even_1 + odd_1, even_1 - odd_1, even_2 + odd_2, even_2 - odd_2, y[3]]
     }
 }
 
@@ -140,20 +185,11 @@ pub struct Kernel;
 
 impl Transform<3, 6> for Kernel {
     #[inline(always)]
-    fn apply<S: Simd>(simd: S, g: [S::V; 3]) -> [S::V; 6] {
+    fn apply<S: Simd>(simd: S, g: [S::Vector; 3]) -> [S::Vector; 6] {
         let k = |x| simd.splat(x);
-        let even_1 = simd.mul(k(-1.0 / 6.0), simd.add(g[0], g[2]));
-        let odd_1 = simd.mul(k(-1.0 / 6.0), g[1]);
-        let even_2 = simd.fma(k(1.0 / 24.0), g[0], simd.mul(k(1.0 / 6.0), g[2]));
-        let odd_2 = simd.mul(k(1.0 / 12.0), g[1]);
-        [
-            simd.mul(k(0.25), g[0]),
-            simd.add(even_1, odd_1),
-            simd.sub(even_1, odd_1),
-            simd.add(even_2, odd_2),
-            simd.sub(even_2, odd_2),
-            g[2],
-        ]
+        let (even_1, odd_1) = (k(-1.0 / 6.0) * (g[0] + g[2]), k(-1.0 / 6.0) * g[1]);
+        let (even_2, odd_2) = (k(1.0 / 24.0).mul_add(g[0], k(1.0 / 6.0) * g[2]), k(1.0 / 12.0) * g[1]);
+        [k(0.25) * g[0], even_1 + odd_1, even_1 - odd_1, even_2 + odd_2, even_2 - odd_2, g[2]]
     }
 }
 
@@ -162,15 +198,15 @@ pub struct KernelTransposed;
 
 impl Transform<6, 3> for KernelTransposed {
     #[inline(always)]
-    fn apply<S: Simd>(simd: S, u: [S::V; 6]) -> [S::V; 3] {
+    fn apply<S: Simd>(simd: S, u: [S::Vector; 6]) -> [S::Vector; 3] {
         let k = |x| simd.splat(x);
-        let (sum_1, difference_1) = (simd.add(u[1], u[2]), simd.sub(u[1], u[2]));
-        let (sum_2, difference_2) = (simd.add(u[3], u[4]), simd.sub(u[3], u[4]));
-        let outer = simd.mul(k(-1.0 / 6.0), sum_1);
+        let (sum_1, difference_1) = (u[1] + u[2], u[1] - u[2]);
+        let (sum_2, difference_2) = (u[3] + u[4], u[3] - u[4]);
+        let outer = k(-1.0 / 6.0) * sum_1;
         [
-            simd.fma(k(0.25), u[0], simd.fma(k(1.0 / 24.0), sum_2, outer)),
-            simd.fma(k(-1.0 / 6.0), difference_1, simd.mul(k(1.0 / 12.0), difference_2)),
-            simd.fma(k(1.0 / 6.0), sum_2, simd.add(outer, u[5])),
+            k(0.25).mul_add(u[0], k(1.0 / 24.0).mul_add(sum_2, outer)),
+            k(-1.0 / 6.0).mul_add(difference_1, k(1.0 / 12.0) * difference_2),
+            k(1.0 / 6.0).mul_add(sum_2, outer + u[5]),
         ]
     }
 }

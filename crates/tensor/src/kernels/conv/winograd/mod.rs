@@ -1,0 +1,322 @@
+//! Rung 4, Winograd's convolution F(4x4, 3x3): the fastest, for 3 x 3 kernels with stride 1.
+//!
+//! A 4 x 4 tile of outputs depends on a 6 x 6 tile d of inputs and the 3 x 3 kernel g. The definition takes 144 products per
+//! pair of channels; Winograd (1980) and, for networks, Lavin and Gray (2016) need 36:
+//!
+//! ```text
+//!     Y = A' [ (G g G') . (B' d B) ] A          (. is element-wise, ' transposes)
+//!
+//!          | 4  0 -5  0  1  0 |       |  1/4    0     0  |        | 1  1  1  1  1  0 |
+//!          | 0 -4 -4  1  1  0 |       | -1/6  -1/6  -1/6 |   A' = | 0  1 -1  2 -2  0 |
+//!     B' = | 0  4 -4 -1  1  0 |   G = | -1/6   1/6  -1/6 |        | 0  1  1  4  4  0 |
+//!          | 0 -2 -1  2  1  0 |       | 1/24   1/12  1/6 |        | 0  1 -1  8 -8  1 |
+//!          | 0  2 -1 -2  1  0 |       | 1/24  -1/12  1/6 |
+//!          | 0  4  0 -5  0  1 |       |   0     0     1  |
+//! ```
+//!
+//! The matrices come from interpolating the product of two polynomials at 0, 1, -1, 2, -2 and infinity. Summed over channels,
+//! the element-wise product becomes one matrix product M = V U of (tiles x C) with (C x filters) for each of the 36 positions.
+//! Most of the time goes there, in register [`tile`](crate::kernels::tile)s.
+//!
+//! **The backward pass is the transpose.** The output is linear in V for a fixed U and in U for a fixed V, and each transform is
+//! linear. The gradient of a linear map is its transpose, so with dM = A dY A':
+//!
+//! ```text
+//!     dx = overlap-add of B (dM U') B'          dg = G' (V' dM) G
+//! ```
+//!
+//! Both cost a quarter of the direct method, like the forward pass. Each block of tiles is transformed, multiplied and
+//! transformed back before the next, so V, M and U stay in the core's second-level cache.
+//!
+//! [`Fused::ReluPool`] fuses ReLU and a 2 x 2 max-pool into the output transform: a 4 x 4 tile holds four whole windows, so the
+//! large activation is never written. One byte per window keeps the winner.
+//!
+//! Next, read `transform` (the three maps and their transposes), `tiles` (the layout of V and M, and the products that read it),
+//! `edges` (tiles at the image's edges) and `pool` (the fused pool). docs/winograd.md derives the method.
+
+mod edges;
+mod pool;
+mod tiles;
+mod transform;
+
+use crate::dispatch;
+use crate::simd::{LANES, Lanes, Level, Simd, Vector, vectors, vectors_mut};
+use crate::threads::with_scratch;
+
+use super::super::activation::Fused;
+use super::{ConvShape, OutputGradient, Rung, Weights};
+use edges::Image;
+use pool::{prefetch_pooled, read_pooled, write_pooled};
+use tiles::{Tiles, Transformed, blocks_of_tiles, panels_len};
+use transform::{Input, InputTransposed, Kernel, KernelTransposed, Output, OutputTransposed, Stored, both_ways};
+
+/// Rows and columns of outputs in a tile.
+pub const TILE: usize = 4;
+
+/// Rows and columns of the inputs under a tile (TILE + 3 - 1), and of a transformed tile.
+const SIDE: usize = TILE + 2;
+
+/// Elements of a transformed tile, and products per tile and pair of channels.
+pub const POSITIONS: usize = SIDE * SIDE;
+
+/// Panels in a block of tiles: one is all that fits in the second-level cache beside U, 590 KB for 64 channels to 64.
+const PANELS: usize = 1;
+
+/// Panels in a block where dU is summed: it is read and written once per block, so one block takes 28 x 28 outputs.
+const GRADIENT_PANELS: usize = 4;
+
+/// F(4x4, 3x3), for 3 x 3 kernels with stride 1 and no dilation.
+///
+/// The kernel's form is U, a C x filters matrix for each position, both padded to whole vectors; for the input gradient it is
+/// U'.
+#[derive(Debug)]
+pub struct Winograd;
+
+impl Rung for Winograd {
+    fn check(&self, s: &ConvShape) -> Result<(), &'static str> {
+        let legal = s.is_dense() && [s.kh, s.kw] == [3, 3];
+        legal.then_some(()).ok_or("Winograd's method needs a 3 x 3 kernel, stride 1 and no dilation")
+    }
+
+    fn fuses_pool(&self) -> bool {
+        true
+    }
+
+    /// [`POSITIONS`] products per tile and pair of channels; a tile that reaches over the edge costs as much as any other.
+    fn flops(&self, s: &ConvShape) -> u64 {
+        let tiles = s.out_h.div_ceil(TILE) * s.out_w.div_ceil(TILE);
+        2 * (POSITIONS * tiles * s.c * s.filters) as u64
+    }
+
+    fn kernel_lens(&self, s: &ConvShape) -> [usize; 2] {
+        [POSITIONS * s.c.next_multiple_of(LANES) * s.filters.next_multiple_of(LANES); 2]
+    }
+
+    /// Two transformed tensors of a block of tiles.
+    fn scratch_len(&self, s: &ConvShape) -> usize {
+        let panels = PANELS.max(GRADIENT_PANELS);
+        blocks(s).iter().map(|&blocks| panels_len(panels, blocks)).sum()
+    }
+
+    /// U = G g G', and U'
+    fn prepare(&self, level: Level, kernel: &[f32], weights: &mut Weights) {
+        let Weights { shape, kernel: u, transposed, .. } = weights;
+        dispatch!(level, simd => transform_kernel(simd, shape, kernel, u));
+        transpose_kernel(shape, vectors(u), vectors_mut(transposed));
+    }
+
+    /// Y = A' [ U . (B' d B) ] A
+    fn forward(&self, level: Level, w: &Weights, x: &[f32], fused: Fused, y: &mut [f32], winners: Option<&mut [u8]>) {
+        with_scratch(self.scratch_len(&w.shape), |scratch| {
+            dispatch!(level, simd => forward(simd, w, x, fused, y, winners, scratch));
+        });
+    }
+
+    /// dx = overlap-add of B (dM U') B'
+    fn input_gradient(&self, level: Level, w: &Weights, dy: OutputGradient, dx: &mut [f32]) {
+        self.gradients(level, w, dy, Some(dx), None);
+    }
+
+    /// dU += V' dM
+    fn kernel_gradient(&self, level: Level, w: &Weights, x: &[f32], dy: OutputGradient, dkernel: &mut [f32]) {
+        self.gradients(level, w, dy, None, Some((x, dkernel)));
+    }
+
+    /// Both need dM = A dY A', computed once.
+    fn gradients(
+        &self,
+        level: Level,
+        w: &Weights,
+        dy: OutputGradient,
+        dx: Option<&mut [f32]>,
+        dkernel: Option<(&[f32], &mut [f32])>,
+    ) {
+        let dkernel = dkernel.map(|(x, du)| (x, vectors_mut(du)));
+        with_scratch(self.scratch_len(&w.shape), |scratch| {
+            dispatch!(level, simd => gradients(simd, w, dy, dx, dkernel, scratch));
+        });
+    }
+
+    /// dg = G' dU G
+    fn finish(&self, level: Level, s: &ConvShape, sum: &[f32], dkernel: &mut [f32]) {
+        dispatch!(level, simd => transform_kernel_gradient(simd, s, sum, dkernel));
+    }
+}
+
+/// Blocks of sixteen channels: of the input and of the output.
+fn blocks(s: &ConvShape) -> [usize; 2] {
+    [s.c.div_ceil(LANES), s.filters.div_ceil(LANES)]
+}
+
+/// U = G g G' for every pair of channels. Padding stays zero.
+#[inline(always)]
+fn transform_kernel<S: Simd>(simd: S, s: &ConvShape, kernel: &[f32], u: &mut [f32]) {
+    let [cb, fb] = blocks(s);
+    let pitch = cb * LANES * fb * LANES;
+    for c in 0..s.c {
+        for f in 0..fb {
+            let mut g = [[simd.zero(); 3]; 3];
+            for (tap, g) in g.as_flattened_mut().iter_mut().enumerate() {
+                *g = simd.load_first(&kernel[(tap * s.c + c) * s.filters..][..s.filters][f * LANES..]);
+            }
+            let mut u = Stored { floats: &mut u[(c * fb + f) * LANES..], pitch: [SIDE * pitch, pitch] };
+            both_ways::<S, Kernel, 3, SIDE>(simd, &g, &mut u);
+        }
+    }
+}
+
+/// U' at each position.
+fn transpose_kernel(s: &ConvShape, u: &[Lanes], transposed: &mut [Lanes]) {
+    let [cb, fb] = blocks(s);
+    let pairs = u.chunks_exact(cb * LANES * fb).zip(transposed.chunks_exact_mut(fb * LANES * cb));
+    for (u, transposed) in pairs {
+        for (c, row) in u.chunks_exact(fb).enumerate() {
+            for (f, &element) in row.as_flattened().iter().enumerate() {
+                transposed[f * cb + c / LANES][c % LANES] = element;
+            }
+        }
+    }
+}
+
+/// dg = G' dU G for every pair of channels.
+#[inline(always)]
+fn transform_kernel_gradient<S: Simd>(simd: S, s: &ConvShape, du: &[f32], dkernel: &mut [f32]) {
+    let [cb, fb] = blocks(s);
+    let pitch = cb * LANES * fb * LANES;
+    for c in 0..s.c {
+        for f in 0..fb {
+            let du = Stored { floats: &du[(c * fb + f) * LANES..], pitch: [SIDE * pitch, pitch] };
+            let mut dg = [[simd.zero(); 3]; 3];
+            both_ways::<S, KernelTransposed, SIDE, 3>(simd, &du, &mut dg);
+            for (tap, dg) in dg.as_flattened().iter().enumerate() {
+                let row = &mut dkernel[(tap * s.c + c) * s.filters..][..s.filters];
+                let end = s.filters.min((f + 1) * LANES);
+                dg.store_first(&mut row[f * LANES..end]);
+            }
+        }
+    }
+}
+
+/// V = B' d B, M = V U, Y = A' M A, block by block.
+#[inline(always)]
+fn forward<S: Simd>(
+    simd: S,
+    w: &Weights,
+    x: &[f32],
+    fused: Fused,
+    y: &mut [f32],
+    mut winners: Option<&mut [u8]>,
+    scratch: &mut [f32],
+) {
+    let s = &w.shape;
+    let (u, bias) = (vectors(&w.kernel), vectors(&w.bias));
+    for tiles in blocks_of_tiles(s, PANELS) {
+        let [mut v, mut m] = tiles.split(scratch, blocks(s));
+        transform_input(simd, s, x, tiles, &mut v);
+        v.multiply(simd, u, &mut m);
+        for (tile, at) in tiles.iter() {
+            for (f, bias) in bias.iter().enumerate() {
+                let bias = simd.load(bias);
+                let mut outputs = [[simd.zero(); TILE]; TILE];
+                both_ways::<S, Output, SIDE, TILE>(simd, &m.tile(tile, f), &mut outputs);
+                for output in outputs.as_flattened_mut() {
+                    *output = *output + bias;
+                    if fused == Fused::Relu {
+                        *output = simd.zero().max(*output);
+                    }
+                }
+                match fused {
+                    Fused::None | Fused::Relu => Image::outputs(s).write(outputs, at, f, y),
+                    Fused::ReluPool => write_pooled(simd, s, outputs, at, f, y, winners.as_deref_mut()),
+                }
+            }
+        }
+    }
+}
+
+/// dM = A dY A'; then dV = dM U' and dx = overlap-add of B dV B', or dU += V' dM, or both.
+#[inline(always)]
+fn gradients<S: Simd>(
+    simd: S,
+    w: &Weights,
+    dy: OutputGradient,
+    mut dx: Option<&mut [f32]>,
+    mut dkernel: Option<(&[f32], &mut [Lanes])>,
+    scratch: &mut [f32],
+) {
+    let (s, u_transposed) = (&w.shape, vectors(&w.transposed));
+    let [cb, fb] = blocks(s);
+    if let Some(dx) = &mut dx {
+        dx.fill(0.0);
+    }
+    let panels = if dkernel.is_some() { GRADIENT_PANELS } else { PANELS };
+    for tiles in blocks_of_tiles(s, panels) {
+        // First dV, then V.
+        let [mut dm, mut v] = tiles.split(scratch, [fb, cb]);
+        transform_output_gradient(simd, s, dy, tiles, &mut dm);
+        if let Some(dx) = &mut dx {
+            dm.multiply(simd, u_transposed, &mut v);
+            add_input_gradient(simd, s, &v, tiles, dx);
+        }
+        if let Some((x, du)) = &mut dkernel {
+            transform_input(simd, s, x, tiles, &mut v);
+            v.correlate(simd, &dm, du);
+        }
+    }
+}
+
+/// V = B' d B
+#[inline(always)]
+fn transform_input<S: Simd>(simd: S, s: &ConvShape, x: &[f32], tiles: Tiles, v: &mut Transformed) {
+    let image = Image::inputs(s);
+    for (tile, at) in tiles.iter() {
+        for c in 0..s.c.div_ceil(LANES) {
+            image.prefetch(simd, x, tiles.at(tile + 1), c);
+            let mut v = v.tile_mut(tile, c);
+            match image.whole(x, at, c) {
+                Some(d) => both_ways::<S, Input, SIDE, SIDE>(simd, &d, &mut v),
+                None => both_ways::<S, Input, SIDE, SIDE>(simd, &image.read(simd, x, at, c), &mut v),
+            }
+        }
+    }
+}
+
+/// dM = A dY A'
+#[inline(always)]
+fn transform_output_gradient<S: Simd>(simd: S, s: &ConvShape, dy: OutputGradient, tiles: Tiles, dm: &mut Transformed) {
+    type A = OutputTransposed;
+    let image = Image::outputs(s);
+    for (tile, at) in tiles.iter() {
+        for f in 0..s.filters.div_ceil(LANES) {
+            let mut dm = dm.tile_mut(tile, f);
+            match dy {
+                OutputGradient::Full(dy) => match image.whole(dy, at, f) {
+                    Some(dy) => both_ways::<S, A, TILE, SIDE>(simd, &dy, &mut dm),
+                    None => both_ways::<S, A, TILE, SIDE>(simd, &image.read(simd, dy, at, f), &mut dm),
+                },
+                OutputGradient::Pooled(dy, winners) => {
+                    prefetch_pooled(simd, s, dy, tiles.at(tile + 1), f);
+                    both_ways::<S, A, TILE, SIDE>(simd, &read_pooled(simd, s, dy, winners, at, f), &mut dm);
+                }
+            }
+        }
+    }
+}
+
+/// dx = overlap-add of B dV B'
+#[inline(always)]
+fn add_input_gradient<S: Simd>(simd: S, s: &ConvShape, dv: &Transformed, tiles: Tiles, dx: &mut [f32]) {
+    let image = Image::inputs(s);
+    for (tile, at) in tiles.iter() {
+        for c in 0..s.c.div_ceil(LANES) {
+            let dv = dv.tile(tile, c);
+            if let Some(mut dx) = image.whole_sum(dx, at, c) {
+                both_ways::<S, InputTransposed, SIDE, SIDE>(simd, &dv, &mut dx);
+            } else {
+                let mut dd = [[simd.zero(); SIDE]; SIDE];
+                both_ways::<S, InputTransposed, SIDE, SIDE>(simd, &dv, &mut dd);
+                image.add(simd, dd, at, c, dx);
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! A block of C: loops 4 and 2, and the choice between packed and in place.
+
+use std::ops::Range;
+
+use crate::simd::{LANES, Simd, vectors};
+
+use super::ahead::{self, Ahead};
+use super::pack::{a_len, b_len, pack_a};
+use super::panel::{
+    Corner, IN_PLACE, PACKED, RowMajor, Strided, multiply_and_pack, multiply_in_place, multiply_packed,
+};
+use super::{KC, Matrix};
+
+/// How the innermost loops read A and B.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operands {
+    /// Both are read in place: both have contiguous rows, those of B short and of whole vectors.
+    InPlace,
+    /// A is read in place: its rows are contiguous, and long or used by too few panels of B to repay packing.
+    PackedB,
+    /// Both are packed, A before the first panel of B is multiplied.
+    Packed,
+    /// Both are packed, A while the first panel of B is multiplied: A has contiguous columns, and tiles of [`MANY`] registers
+    /// have time for it.
+    PackedOnTheWay,
+}
+
+impl Operands {
+    /// The choice for C = A B with the given vector registers. It must not depend on M, or sums would.
+    pub fn of(registers: usize, a: Matrix, b: Matrix) -> Self {
+        if a.col_stride == 1 && (b.cols <= 8 * LANES || a.cols > KC) {
+            let short = b.cols <= 16 * LANES && b.cols.is_multiple_of(LANES);
+            if b.col_stride == 1 && short { Self::InPlace } else { Self::PackedB }
+        } else if registers >= MANY && a.row_stride == 1 {
+            Self::PackedOnTheWay
+        } else {
+            Self::Packed
+        }
+    }
+
+    /// Whether A is packed.
+    pub fn packs_a(self) -> bool {
+        matches!(self, Self::Packed | Self::PackedOnTheWay)
+    }
+
+    /// Vectors in a row of a panel of B, nr / 16: the width of the widest tile.
+    pub fn panel(self) -> usize {
+        if self.packs_a() { PACKED } else { IN_PLACE }
+    }
+
+    /// Floats of columns of B in panels; none if B is read in place.
+    pub fn b_len(self, k: usize, columns: usize) -> usize {
+        if self == Self::InPlace { 0 } else { b_len(k, columns, self.panel()) }
+    }
+}
+
+/// Registers of AVX-512. With fewer, a tile has no time to pack.
+const MANY: usize = 32;
+
+/// Loop 4: cuts ks into the fewest pieces of at most [`KC`] terms, nearly equal.
+#[inline(always)]
+pub fn terms(ks: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+    let depth = ks.len().div_ceil(ks.len().div_ceil(KC).max(1)).max(1);
+    ks.clone().step_by(depth).map(move |k| k..ks.end.min(k + depth))
+}
+
+/// A block of C: rows of A times columns of B, over some terms.
+pub struct Block<'a> {
+    pub a: Matrix<'a>,
+    pub b: Matrix<'a>,
+    pub operands: Operands,
+    pub rows: Range<usize>,
+    pub ks: Range<usize>,
+    pub columns: Range<usize>,
+    /// The columns in panels, if B is packed.
+    pub packed_b: &'a [f32],
+}
+
+impl Block<'_> {
+    /// Overwrites the block in `c`, which are whole rows. `packed_a` has room for kc terms of A.
+    #[inline(always)]
+    pub fn multiply<S: Simd>(&self, simd: S, packed_a: &mut [f32], c: &mut [f32]) {
+        let Self { a, b, operands, .. } = *self;
+        let (rows, columns) = (&self.rows, &self.columns);
+        let [m, depth] = [&self.rows, &self.ks].map(|range| range.len());
+        let nr = operands.panel() * LANES;
+        if depth == 0 {
+            c.fill(0.0);
+        }
+        // Loop 4
+        for ks in terms(self.ks.clone()) {
+            let a_here = &a.data[rows.start * a.row_stride + ks.start * a.col_stride..];
+            let [rows_of_a, columns_of_a] = [a.row_stride, a.col_stride].map(|stride| Strided { data: a_here, stride });
+            let packed_a = &mut packed_a[..a_len(m, ks.len())];
+            if operands == Operands::Packed {
+                pack_a(simd, a, rows.clone(), ks.clone(), packed_a);
+            }
+            // Loop 2
+            for (j, column) in columns.clone().step_by(nr).enumerate() {
+                let (width, accumulate) = (columns.end - column, ks.start > self.ks.start);
+                let mut rows_of_c = RowMajor { data: c, columns: b.cols };
+                let corner = Corner { c: &mut rows_of_c, row: 0, column, width, accumulate };
+                let rows_of_b = if operands == Operands::InPlace {
+                    Strided { data: &b.data[ks.start * b.row_stride + column..], stride: b.row_stride }
+                } else {
+                    let start = j * depth + ks.start - self.ks.start;
+                    Strided { data: &self.packed_b[start * nr..][..ks.len() * nr], stride: nr }
+                };
+                // The first panel of B reads A from memory; the second has time to prefetch for the next block.
+                match operands {
+                    Operands::InPlace | Operands::PackedB => {
+                        let ahead = match j {
+                            0 => ahead::next_tile_of_a(rows_of_a),
+                            1 if operands == Operands::InPlace => ahead::next_rows_of_b(b, ks.clone()),
+                            _ => Strided::default(),
+                        };
+                        multiply_in_place(simd, [m, ks.len()], rows_of_a, rows_of_b, ahead, corner);
+                    }
+                    Operands::PackedOnTheWay if const { S::REGISTERS >= MANY } && j == 0 => {
+                        multiply_and_pack(simd, m, columns_of_a, packed_a, vectors(rows_of_b.data), corner);
+                    }
+                    Operands::Packed | Operands::PackedOnTheWay => {
+                        let ahead = match j {
+                            1 if ks.end < self.ks.end => ahead::next_block_of_a(a, rows.start, ks.end),
+                            1 => ahead::next_block_of_a(a, rows.end, self.ks.start),
+                            _ => Ahead::default(),
+                        };
+                        multiply_packed(simd, m, packed_a, vectors(rows_of_b.data), ahead, corner);
+                    }
+                }
+            }
+        }
+    }
+}
