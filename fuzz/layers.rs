@@ -167,7 +167,7 @@ fn run(bytes: &[u8]) {
     let Ok(record) = RunRecord::from_json(bytes) else { return };
     let _ = record.to_json();
     report::plots(&record);
-    report::render(&record, &ReportPictures::default());
+    report::render(&record, &report::Grids::new(&record, &ReportPictures::default()));
 }
 
 /// The settings of a sweep and the record of one of its jobs, separated by an empty line, and the report on both.

@@ -122,7 +122,7 @@ mod unix {
                 "checkpoint-model_1-previous.safetensors",
                 "checkpoint-model_1.safetensors",
             ];
-            let others = ["config.toml", "environment.json", "metrics.csv", "metrics.jsonl"];
+            let others = ["config.toml", "environment.json", "metrics.csv", "metrics.jsonl", "report.html"];
             assert!(files.iter().eq(kept.iter().chain(&others)), "{files:?}");
             let metrics = fs::read_to_string(place.path("run/metrics.csv")).unwrap();
             assert!(metrics.lines().count() >= 2, "{metrics}");

@@ -9,6 +9,7 @@ fn a_run_writes_exactly_these_files() {
     let place = Place::new();
     let run = place.run("");
     let expected = [
+        "best-frozen-random.safetensors",
         "best-model_1.safetensors",
         "best-model_2.safetensors",
         "config.toml",
@@ -22,6 +23,7 @@ fn a_run_writes_exactly_these_files() {
         "plots/time.svg",
         "report.html",
         "summary.json",
+        "weights-frozen-random.safetensors",
         "weights-model_1.safetensors",
         "weights-model_2.safetensors",
     ];
@@ -42,7 +44,7 @@ fn the_summary_is_consistent() {
         assert_eq!(tensor["before"].as_str().unwrap().len(), 64);
         assert_eq!(tensor["before"], tensor["after"]);
     }
-    for (model, half) in [("model_1", "source"), ("model_2", "target")] {
+    for (model, half) in [("model_1", "source"), ("model_2", "target"), ("frozen_random", "target")] {
         let (record, task) = (&summary[model], &summary[half]);
         let history = record["history"].as_array().unwrap();
         assert_eq!(history.len(), 2);
@@ -73,7 +75,7 @@ fn the_summary_is_consistent() {
     if cfg!(target_os = "linux") {
         assert!(summary["peak_memory_bytes"].as_u64().unwrap() > 1 << 20);
     }
-    assert_eq!(run.metrics().len(), 4);
+    assert_eq!(run.metrics().len(), 6);
 }
 
 #[test]
@@ -122,7 +124,7 @@ fn output_to_a_file_is_plain_lines() {
     assert_eq!(call.stderr, "");
     assert!(!call.stdout.contains('\x1b') && !call.stdout.contains('\r'), "{}", call.stdout);
     let epochs = |epoch: &str| call.stdout.lines().filter(|line| line.trim_start().starts_with(epoch)).count();
-    assert_eq!([epochs("1/2 "), epochs("2/2 ")], [2, 2], "{}", call.stdout);
+    assert_eq!([epochs("1/2 "), epochs("2/2 ")], [3, 3], "{}", call.stdout);
     let plan = call.stdout.find("memory    up to").unwrap();
     let result = call.stdout.find("frozen weights: 4 tensors, bit-for-bit unchanged").unwrap();
     assert!(plan < call.stdout.find("epoch     loss").unwrap() && result < call.stdout.find("report: run").unwrap());
@@ -133,7 +135,7 @@ fn output_to_a_file_is_plain_lines() {
 fn quiet_prints_only_the_table() {
     let call = Place::new().run("--quiet").call;
     assert!(call.stdout.starts_with("validation accuracy "), "{}", call.stdout);
-    assert!(call.stdout.lines().count() < 10 && call.stderr.is_empty());
+    assert!(call.stdout.lines().count() < 11 && call.stderr.is_empty());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use thawline::{
     record::run::{EpochRow, ModelRecord, ReportPictures, RunRecord},
-    report,
+    report::{self, Grids},
 };
 
 use crate::invocation::{Call, Place, Run, names, small_run};
@@ -19,8 +19,7 @@ fn timeless(run: &Run) -> RunRecord {
         (model.total_seconds, model.features_seconds, model.images_per_second) = (1.0, 0.0, 1.0);
         model.history.iter_mut().for_each(|row: &mut EpochRow| row.seconds = 1.0);
     };
-    record.model_1.iter_mut().for_each(clear_times);
-    clear_times(&mut record.model_2);
+    record.model_1.iter_mut().chain([&mut record.model_2]).chain(&mut record.frozen_random).for_each(clear_times);
     record.environment.date.clear();
     record.peak_memory_bytes = None;
     record
@@ -33,7 +32,7 @@ pub fn assert_same(run: &Run, other: &Run, what: &str) {
     assert_eq!(run.metrics(), other.metrics(), "{what}: the metrics differ");
     let [first, second] = [run, other].map(timeless);
     assert_eq!(first, second, "{what}: the records differ");
-    let draw = |record: &RunRecord| report::render(record, &ReportPictures::default());
+    let draw = |record: &RunRecord| report::render(record, &Grids::new(record, &ReportPictures::default()));
     assert!(draw(&first) == draw(&second), "{what}: the reports differ");
     assert!(run.files.keys().eq(other.files.keys()), "{what}: {:?}", other.files.keys());
     for name in ["pictures/source.png", "pictures/target.png", "config.toml"] {

@@ -156,8 +156,15 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
     let options = Fit { epochs, batch_size, seed, rate, cached: cache.cached, ..Fit::default() };
     features.fill(&mut network, seed)?;
     let hashes = metadata::frozen_hashes(&network);
-    let mut watch =
-        Watch { model: "adapted", progress, folder: &mut folder, interrupts, cached: true, checkpoints: None };
+    let mut watch = Watch {
+        model: "adapted",
+        progress,
+        folder: &mut folder,
+        draft: None,
+        interrupts,
+        cached: true,
+        checkpoints: None,
+    };
     let trained = network.fit(&task.train, options.validate(&task.validation).watch(&mut watch));
     watch.progress.finish();
     let trained = trained.map_err(Failure::from).map_err(|failure| match failure.kind {

@@ -63,6 +63,14 @@ pub(crate) fn record() -> RunRecord {
             images_per_second: 28_407.0,
             confusion: confusion(5..10),
         },
+        frozen_random: Some(ModelRecord {
+            network: network(false),
+            history: history(20, 1.9, (0.741, 0.09, 0.30), (0.79, 0.25, 0.2)),
+            total_seconds: 24.1,
+            features_seconds: 5.5,
+            images_per_second: 28_610.0,
+            confusion: confusion(5..10),
+        }),
         frozen_unchanged: true,
         frozen: ["conv_1.weight", "conv_1.bias", "conv_2.weight", "conv_2.bias"]
             .iter()
@@ -73,6 +81,7 @@ pub(crate) fn record() -> RunRecord {
             })
             .collect(),
         peak_memory_bytes: Some(1_712_000_000),
+        unfinished: false,
     }
 }
 
@@ -84,6 +93,7 @@ pub(crate) fn built_in_record() -> RunRecord {
     record.data.sentence = "Ten classes of 32 × 32 drawings, generated from seed 7.".to_owned();
     record.model_1.as_mut().unwrap().history.truncate(3);
     record.model_2.history.truncate(3);
+    record.frozen_random.as_mut().unwrap().history.truncate(3);
     record
 }
 

@@ -18,6 +18,9 @@ use crate::system::{
 /// is added.
 pub const FORMAT: u32 = 1;
 
+/// The model that shows what the head does without trained features.
+pub const CONTROL: &str = "frozen-random";
+
 /// A run: two models, their data and the machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
@@ -47,12 +50,18 @@ pub struct RunRecord {
     pub from: Option<FeaturesRecord>,
     /// The network with frozen features and a head trained on the target classes.
     pub model_2: ModelRecord,
+    /// The control: the same head on untrained features; absent where nothing was frozen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen_random: Option<ModelRecord>,
     /// Whether all frozen tensors have the same bits after model_2's training as before.
     pub frozen_unchanged: bool,
     /// Hashes of the frozen tensors, in the network's order.
     pub frozen: Vec<FrozenTensor>,
     /// Peak resident set size of the process, if known.
     pub peak_memory_bytes: Option<u64>,
+    /// Set while the run goes on: its record has the epochs so far and no results.
+    #[serde(skip)]
+    pub unfinished: bool,
 }
 
 impl RunRecord {
@@ -73,7 +82,17 @@ impl RunRecord {
     /// The trained models in order: name, task and record.
     pub fn models(&self) -> impl Iterator<Item = (&'static str, &TaskRecord, &ModelRecord)> {
         let first = self.source.as_ref().zip(self.model_1.as_ref()).map(|(task, model)| ("model_1", task, model));
-        first.into_iter().chain([("model_2", &self.target, &self.model_2)])
+        let control = self.frozen_random.as_ref().map(|model| (CONTROL, &self.target, model));
+        first.into_iter().chain([("model_2", &self.target, &self.model_2)]).chain(control)
+    }
+
+    /// The model of a name; the control is added if it is not there.
+    pub(crate) fn model_mut(&mut self, name: &str) -> &mut ModelRecord {
+        match (name, &mut self.model_1) {
+            ("model_1", Some(model)) => model,
+            (CONTROL, _) => self.frozen_random.get_or_insert_default(),
+            _ => &mut self.model_2,
+        }
     }
 
     /// The record as indented JSON; the same record gives the same bytes. Fails if a loss, accuracy or time is NaN or
@@ -110,7 +129,7 @@ pub enum RecordError {
          try a lower learning rate"
     )]
     NotFinite {
-        /// `model_1` or `model_2`.
+        /// The name of the model.
         model: String,
         /// The row's epoch.
         epoch: u32,
@@ -165,7 +184,7 @@ impl EpochRow {
 }
 
 /// One model: its network, training history and confusion matrix.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ModelRecord {
     /// The layers as they were during training.
     pub network: NetworkRecord,
@@ -197,7 +216,7 @@ impl ModelRecord {
 }
 
 /// A network's summary.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct NetworkRecord {
     /// The layers from input to output.
     pub layers: Vec<LayerRecord>,
@@ -227,7 +246,7 @@ pub struct LayerRecord {
 }
 
 /// Counts of examples by true and predicted class.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfusionMatrix {
     /// Names of the classes, in the order of rows and columns.
     pub classes: Vec<String>,

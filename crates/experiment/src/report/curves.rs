@@ -117,6 +117,7 @@ pub(super) struct Chart {
 impl Chart {
     /// A chart over epochs.
     pub(super) fn by_epoch(title: String, measure: Measure, curves: Vec<Curve>) -> Self {
+        let curves: Vec<Curve> = curves.into_iter().filter(|curve| !curve.points.is_empty()).collect();
         Chart { title, measure, x: Axis::epochs(&curves), curves, marks: Vec::new() }
     }
 

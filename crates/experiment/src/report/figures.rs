@@ -7,7 +7,10 @@ use super::{
     published::{self, MODEL_1, MODEL_2, Published},
     svg::Plot,
 };
-use crate::{record::run::RunRecord, system::number};
+use crate::{
+    record::run::{CONTROL, RunRecord},
+    system::number,
+};
 
 /// The tutorial's figure.
 pub(super) fn accuracy(record: &RunRecord) -> Plot {
@@ -36,7 +39,11 @@ fn by_epoch(record: &RunRecord, title: &str, measure: Measure) -> Chart {
 }
 
 pub(super) fn ink(model: &str) -> Ink {
-    if model == "model_1" { Ink::Model1 } else { Ink::Model2 }
+    match model {
+        "model_1" => Ink::Model1,
+        CONTROL => Ink::Untrained,
+        _ => Ink::Model2,
+    }
 }
 
 /// Training time of both models, with the part that computed the frozen features.

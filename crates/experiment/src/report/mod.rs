@@ -22,10 +22,10 @@ mod table;
 mod tests;
 
 pub use adaptation::render as adaptation;
-pub use pictures::grid as sample_grid;
+pub use pictures::{Grids, grid as sample_grid};
 pub use run::render;
 
-use crate::record::run::{ReportPictures, RunRecord};
+use crate::record::run::RunRecord;
 
 /// The run's plots as files: name and SVG text of each.
 pub fn plots(record: &RunRecord) -> [(&'static str, String); 3] {
@@ -34,12 +34,4 @@ pub fn plots(record: &RunRecord) -> [(&'static str, String); 3] {
         ("loss.svg", figures::loss(record).standalone()),
         ("time.svg", figures::time(record).standalone()),
     ]
-}
-
-/// The run's picture grids as files: name and PNG bytes of each half that has pictures.
-pub fn picture_grids(record: &RunRecord, pictures: &ReportPictures) -> Vec<(&'static str, Vec<u8>)> {
-    [("source.png", &pictures.source), ("target.png", &pictures.target)]
-        .into_iter()
-        .filter_map(|(name, rows)| Some((name, sample_grid(rows, record.data.kind)?)))
-        .collect()
 }

@@ -4,14 +4,14 @@ use maud::{Markup, html};
 
 use super::table::{NOTHING, facts, table};
 use crate::{
-    record::run::{FeaturesRecord, FrozenTensor, LayerRecord, NetworkRecord, RunRecord},
+    record::run::{CONTROL, FeaturesRecord, FrozenTensor, LayerRecord, NetworkRecord, RunRecord},
     system::number,
 };
 
 pub(super) fn section(record: &RunRecord) -> Markup {
     html! {
         h2 { "The networks" }
-        @for (name, _, model) in record.models() {
+        @for (name, _, model) in record.models().filter(|model| model.0 != CONTROL) {
             h3 { (name) }
             (summary(&model.network))
         }

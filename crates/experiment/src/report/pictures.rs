@@ -4,7 +4,7 @@
 
 use crate::{
     data::png::Sheet,
-    record::run::{ClassPictures, DataKind},
+    record::run::{ClassPictures, DataKind, ReportPictures, RunRecord},
     system::number,
 };
 
@@ -16,7 +16,7 @@ const MARGIN: usize = 3;
 const CELL: usize = SIDE * ENLARGED + 2 * MARGIN;
 
 /// What the pictures are, for those who cannot see them and for the PNG's own text.
-pub(super) fn describe(rows: &[ClassPictures], kind: DataKind) -> String {
+fn describe(rows: &[ClassPictures], kind: DataKind) -> String {
     let classes = number::listed(rows.iter().map(|row| row.class.as_str()));
     format!("Sample pictures, from the top: {classes} ({})", kind.name())
 }
@@ -31,6 +31,38 @@ pub fn grid(rows: &[ClassPictures], kind: DataKind) -> Option<Vec<u8>> {
         }
     }
     Some(sheet.encode(&describe(rows, kind)))
+}
+
+/// The sample pictures of a run's halves, encoded once for its files and every version of its report.
+pub struct Grids(Vec<Grid>);
+
+pub(super) struct Grid {
+    pub file: &'static str,
+    pub classes: Vec<String>,
+    pub description: String,
+    pub png: Vec<u8>,
+}
+
+impl Grids {
+    /// Of each half that has pictures.
+    pub fn new(record: &RunRecord, pictures: &ReportPictures) -> Self {
+        let kind = record.data.kind;
+        let halves = [("source.png", &pictures.source), ("target.png", &pictures.target)];
+        let grid = |(file, rows): (_, &Vec<ClassPictures>)| {
+            let classes = rows.iter().map(|row| row.class.clone()).collect();
+            Some(Grid { file, classes, description: describe(rows, kind), png: grid(rows, kind)? })
+        };
+        Grids(halves.into_iter().filter_map(grid).collect())
+    }
+
+    /// Names and PNG bytes.
+    pub fn files(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
+        self.0.iter().map(|grid| (grid.file, &grid.png[..]))
+    }
+
+    pub(super) fn of(&self, file: &str) -> Option<&Grid> {
+        self.0.iter().find(|grid| grid.file == file)
+    }
 }
 
 #[cfg(test)]

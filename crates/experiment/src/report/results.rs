@@ -8,7 +8,7 @@ use super::{
     table::{self, NOTHING, Row},
 };
 use crate::{
-    record::run::{EpochRow, HeadStart, ModelRecord, RunRecord, TaskRecord},
+    record::run::{CONTROL, EpochRow, HeadStart, ModelRecord, RunRecord, TaskRecord},
     system::number,
 };
 
@@ -43,13 +43,32 @@ pub(super) fn lead(record: &RunRecord) -> Markup {
                     " and " (number::percent_briefly(last.val_accuracy)) " after " (number::counted(last.epoch as usize, "epoch"))
                 }
             }
-            ". Training took "
+            ". "
+            (control(record))
+            "Training took "
             @if let Some(one) = &record.model_1 { (number::duration(one.total_seconds)) " for model_1 and " }
             (number::duration(two.total_seconds)) " for model_2"
             @if let Some(times) = record.model_1.as_ref().and_then(|one| faster(one, two)) { ", " (times) " times faster" }
             ". "
             @if record.frozen_unchanged { "The frozen weights are bit-for-bit unchanged." }
             @else { strong { "The frozen weights have changed." } }
+        }
+    }
+}
+
+/// What the same head reaches without trained features, and so what these are worth.
+fn control(record: &RunRecord) -> Markup {
+    let last = |model: &ModelRecord| model.last().map(|row| row.val_accuracy);
+    let both = record.frozen_random.as_ref().and_then(last).zip(last(&record.model_2));
+    html! {
+        @if let Some((untrained, trained)) = both {
+            "The same head on untrained features reaches " (number::percent_briefly(untrained))
+            @if untrained < 1.25 / record.target.classes.len() as f64 {
+                ", hardly more than chance: it has not learned, so this run does not say what pretraining adds. "
+            } @else {
+                ", so with this seed pretraining " (if trained < untrained { "costs " } else { "adds " })
+                (format!("{:.1}\u{a0}points. ", 100.0 * (trained - untrained).abs()))
+            }
         }
     }
 }
@@ -74,10 +93,10 @@ pub(super) fn table(record: &RunRecord) -> Markup {
             of_row(model.best()),
             of_row(model.last()),
             number::duration(model.total_seconds),
-            number::count(model.images_per_second.round() as u64),
+            if record.unfinished { NOTHING.to_owned() } else { number::count(model.images_per_second.round() as u64) },
         ];
         rows.push((figures::ink(name).name(), cells));
-        if published::applies_to(record) {
+        if published::applies_to(record) && name != CONTROL {
             let theirs = if name == "model_1" { MODEL_1 } else { MODEL_2 };
             let cells = vec![
                 format!("{name}, published"),

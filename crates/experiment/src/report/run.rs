@@ -5,16 +5,17 @@ use maud::{Markup, html};
 use super::{
     figures, networks, page,
     palette::Ink,
-    pictures, published, results,
+    pictures::Grids,
+    published, results,
     table::{confusion, confusion_caption, facts},
 };
 use crate::{
-    record::run::{ClassPictures, DataKind, HeadStart, ReportPictures, RunRecord, TaskRecord},
+    record::run::{DataKind, HeadStart, RunRecord, TaskRecord},
     system::number,
 };
 
 /// The whole `report.html` of a run.
-pub fn render(record: &RunRecord, pictures: &ReportPictures) -> String {
+pub fn render(record: &RunRecord, grids: &Grids) -> String {
     let title = format!("Frozen-feature transfer on {}", record.data.kind.name());
     let published = published::applies_to(record);
     let caption = |always: &str, cases: &[(bool, &str)]| -> String {
@@ -22,15 +23,25 @@ pub fn render(record: &RunRecord, pictures: &ReportPictures) -> String {
     };
     let main = html! {
         @if record.data.kind == DataKind::BuiltIn { (page::built_in_notice(&record.data.sentence)) }
-        @if !record.frozen_unchanged {
-            (page::notice("The frozen weights have changed.",
-                "They must keep every bit; the hashes below show which did not. The results of model_2 are void."))
+        @if record.unfinished {
+            (page::notice("This run goes on.", "The report is rewritten after each epoch; reload the page to see the newest."))
+        } @else {
+            @if !record.frozen_unchanged {
+                (page::notice("The frozen weights have changed.",
+                    "They must keep every bit; the hashes below show which did not. The results of model_2 are void."))
+            }
+            (results::lead(record))
         }
-        (results::lead(record))
         (results::table(record))
-        (page::caveat("One seed, and no control.",
-            "Another seed gives somewhat different accuracies; small differences are within noise. How much of model_2's accuracy comes \
-             from pretraining is unknown: it would take the same network trained from scratch, and the same head on untrained features."))
+        (page::caveat("One seed.", html! {
+            "Another seed gives somewhat different accuracies; small differences are within noise. "
+            @if record.frozen_random.is_some() {
+                "The control, frozen-random, is the same head on untrained features. Those have another scale, so its head may only \
+                 learn more slowly; "
+            }
+            "whether transfer beats the same network trained from scratch is unknown. " code { "thawline sweep" } " trains such arms \
+             with many seeds."
+        }))
         (page::caveat("Validation on the test set.",
             "As in the tutorial, the validation pictures are the test set. The best epoch was picked by looking at them, so its \
              accuracy is optimistic; quote the last epoch."))
@@ -59,7 +70,7 @@ pub fn render(record: &RunRecord, pictures: &ReportPictures) -> String {
                 "As in the tutorial's code, model_2's head started from trained weights. It had classes to unlearn, which shows in its \
                  first epochs."))
         }
-        (samples(record, pictures))
+        (samples(record, grids))
         h2 { "Loss" }
         (page::figure(&figures::loss(record),
             "Mean cross-entropy by epoch: bold on the validation pictures, thin on the training pictures. Dropout makes training \
@@ -68,16 +79,18 @@ pub fn render(record: &RunRecord, pictures: &ReportPictures) -> String {
         h2 { "Training time" }
         (page::figure(&figures::time(record), &caption("Wall-clock time of training, validation after each epoch included.", &[
             (record.model_2.features_seconds > 0.0,
-                "The fainter part of model_2's bar computed the frozen features, once for all epochs."),
+                "The fainter part of a bar computed the frozen features, once for all epochs."),
             (published, "The published times were measured on another machine and say nothing about this one."),
         ])))
         (page::caveat("Pretraining not counted.", "model_2's time leaves out the training of its features."))
-        h2 { "Confusion matrix of model_2" }
-        figure {
-            (confusion(&record.model_2.confusion, Ink::Model2))
-            figcaption { (confusion_caption("Validation pictures after the last epoch,")) }
+        @if !record.unfinished {
+            h2 { "Confusion matrix of model_2" }
+            figure {
+                (confusion(&record.model_2.confusion, Ink::Model2))
+                figcaption { (confusion_caption("Validation pictures after the last epoch,")) }
+            }
+            (networks::section(record))
         }
-        (networks::section(record))
         (reproduction(record))
     };
     let kicker = page::kicker(&record.thawline, &record.environment, record.seed);
@@ -85,15 +98,15 @@ pub fn render(record: &RunRecord, pictures: &ReportPictures) -> String {
     page::document(&title, &kicker, &main, &footer)
 }
 
-fn samples(record: &RunRecord, pictures: &ReportPictures) -> Markup {
-    let half = |heading: &str, rows: &[ClassPictures], task: &TaskRecord| -> Markup {
+fn samples(record: &RunRecord, grids: &Grids) -> Markup {
+    let half = |heading: &str, file: &str, task: &TaskRecord| -> Markup {
         html! {
-            @if let Some(png) = pictures::grid(rows, record.data.kind) {
+            @if let Some(grid) = grids.of(file) {
                 h3 { (heading) }
                 figure {
                     div.pictures {
-                        ol.names { @for row in rows { li { (row.class) } } }
-                        img alt=(pictures::describe(rows, record.data.kind)) src=(page::image(&png));
+                        ol.names { @for class in &grid.classes { li { (class) } } }
+                        img alt=(grid.description) src=(page::image(&grid.png));
                     }
                     figcaption {
                         (number::count(task.train_examples)) " training and "
@@ -106,8 +119,8 @@ fn samples(record: &RunRecord, pictures: &ReportPictures) -> Markup {
     html! {
         h2 { "The pictures" }
         p { (record.data.sentence) }
-        @if let Some(source) = &record.source { (half("Source: the classes of model_1", &pictures.source, source)) }
-        (half("Target: the classes of model_2", &pictures.target, &record.target))
+        @if let Some(source) = &record.source { (half("Source: the classes of model_1", "source.png", source)) }
+        (half("Target: the classes of model_2", "target.png", &record.target))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::*;
 use crate::record::{
     fixture,
-    run::{ConfusionMatrix, RunRecord},
+    run::{ConfusionMatrix, ModelRecord, ReportPictures, RunRecord},
 };
 
 /// A page without tags: its words, as a reader finds them.
@@ -16,7 +16,7 @@ pub(super) fn words(html: &str) -> String {
 }
 
 fn page(record: &RunRecord) -> String {
-    render(record, &fixture::pictures())
+    render(record, &Grids::new(record, &fixture::pictures()))
 }
 
 #[test]
@@ -46,12 +46,18 @@ fn the_numbers_of_the_record_are_on_the_page() {
     let words = words(&page(&record));
     let best = record.model_1.as_ref().unwrap().best().unwrap();
     let last = record.model_2.last().unwrap();
+    let untrained = record.frozen_random.as_ref().unwrap().last().unwrap();
     for expected in [
         format!("{:.2} % ({})", best.val_accuracy * 100.0, best.epoch),
         format!("{:.2} % (20)", last.val_accuracy * 100.0),
         "38,720 weights, were then frozen".to_owned(),
         "24.8 s for model_2, 3.6 times faster".to_owned(),
         "1,606,405 trainable, 38,720 frozen".to_owned(),
+        format!("The same head on untrained features reaches {:.1} %", untrained.val_accuracy * 100.0),
+        format!(
+            "so with this seed pretraining adds {:.1} points.",
+            (last.val_accuracy - untrained.val_accuracy) * 100.0
+        ),
         "features 5.6 s, head 19.1 s".to_owned(),
         "thawline --data 'my pictures/cifar-10-binary.tar.gz' --seed 7".to_owned(),
         "training.learning_rate0.001".to_owned(),
@@ -104,7 +110,7 @@ fn built_in_pictures_are_named_wherever_they_are_shown() {
     for (name, svg) in plots(&record) {
         assert!(svg.contains("built-in pictures"), "{name} hides what it was measured on");
     }
-    for (name, png) in picture_grids(&record, &fixture::pictures()) {
+    for (name, png) in Grids::new(&record, &fixture::pictures()).files() {
         let text = png.windows(17).any(|bytes| bytes == b"built-in pictures");
         assert!(text, "{name} hides what it shows");
     }
@@ -123,7 +129,7 @@ fn names_cannot_break_the_page_or_a_plot() {
     record.environment.cpu = evil.to_owned();
     let mut pictures = fixture::pictures();
     pictures.target[0].class = evil.to_owned();
-    let html = render(&record, &pictures);
+    let html = render(&record, &Grids::new(&record, &pictures));
     assert!(!html.contains("<script"), "a name became an element");
     assert!(html.contains("&lt;script&gt;alert(&quot;cat &amp; dog&quot;)"));
 }
@@ -147,7 +153,7 @@ fn plots_are_well_formed_and_hold_every_epoch() {
     let document = roxmltree::Document::parse(&accuracy).unwrap();
     let polylines = document.descendants().filter(|node| node.has_tag_name("polyline"));
     let curves = polylines.filter(|node| node.attribute("points").unwrap().split_whitespace().count() == 20);
-    assert_eq!(curves.count(), 4, "two models, validation and training");
+    assert_eq!(curves.count(), 6, "two models and the control, validation and training");
 }
 
 #[test]
@@ -175,8 +181,15 @@ fn odd_runs_still_make_a_page() {
         }
     });
     let wild = changed(|record| record.model_1.as_mut().unwrap().history[0].loss = 3e38);
-    for record in [empty, short, flat, wild, fixture::record_from_file()] {
-        let html = render(&record, &ReportPictures::default());
+    let draft = changed(|record| {
+        record.unfinished = true;
+        record.frozen_random = None;
+        record.model_1.as_mut().unwrap().history.truncate(2);
+        record.model_2 = ModelRecord::default();
+    });
+    assert!(words(&page(&draft)).contains("This run goes on."));
+    for record in [draft, empty, short, flat, wild, fixture::record_from_file()] {
+        let html = render(&record, &Grids::new(&record, &ReportPictures::default()));
         assert!(html.ends_with("</html>"));
         for (name, svg) in plots(&record) {
             assert!(roxmltree::Document::parse(&svg).is_ok(), "{name}");

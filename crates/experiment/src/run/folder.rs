@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::lock::{LOCK, Lock};
 use crate::{
     record::run::{DataKind, EpochRow, ReportPictures, RunRecord},
-    report,
+    report::{self, Grids},
     system::{
         atomic_file,
         failure::{Failure, Kind, Result},
@@ -45,7 +45,7 @@ pub struct RunFolder {
 /// A row of `metrics.csv` and a line of `metrics.jsonl`: an [`EpochRow`] with its model and data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MetricsRow {
-    /// `model_1` or `model_2`.
+    /// The name of the model.
     pub model: String,
     /// See [`EpochRow::epoch`]; so for the rest.
     pub epoch: u32,
@@ -157,15 +157,17 @@ impl RunFolder {
         self.write_report(record, pictures)
     }
 
-    /// Writes what is drawn from the record: `pictures/`, `plots/` and `report.html`.
+    /// Writes what is drawn from the record: `report.html`, `pictures/` and, last, `plots/`.
     pub fn write_report(&self, record: &RunRecord, pictures: &ReportPictures) -> Result<()> {
-        for (name, png) in report::picture_grids(record, pictures) {
-            self.write(&format!("pictures/{name}"), &png)?;
+        let grids = Grids::new(record, pictures);
+        self.write("report.html", report::render(record, &grids).as_bytes())?;
+        for (name, png) in grids.files() {
+            self.write(&format!("pictures/{name}"), png)?;
         }
         for (name, svg) in report::plots(record) {
             self.write(&format!("plots/{name}"), svg.as_bytes())?;
         }
-        self.write("report.html", report::render(record, pictures).as_bytes())
+        Ok(())
     }
 
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
@@ -248,6 +250,7 @@ mod tests {
             "plots/time.svg",
             "report.html",
             "summary.json",
+            "weights-frozen-random.safetensors",
             "weights-model_1.safetensors",
             "weights-model_2.safetensors",
         ];

@@ -1,5 +1,6 @@
 //! One run: its story, its folder, its resumption.
 
+mod draft;
 pub mod folder;
 mod lock;
 pub mod plan;

@@ -7,7 +7,7 @@ use crate::{
     system::{console::Text, number},
 };
 
-/// Validation accuracies and times of both models, and whether the frozen weights are unchanged.
+/// Validation accuracies and times of all models, and whether the frozen weights are unchanged.
 pub fn table(record: &RunRecord, folder: &Path) -> Text {
     let mut text = Text::heading("validation accuracy     first epoch     best (epoch)    last epoch     seconds");
     for (name, _, model) in record.models() {
@@ -15,11 +15,9 @@ pub fn table(record: &RunRecord, folder: &Path) -> Text {
         text.push(row(&format!("{name}, {half}"), model));
     }
     text.push("");
-    for (name, _, model) in record.models().filter(|(_, _, model)| model.features_seconds > 0.0) {
-        text.push(format!(
-            "{name}'s time includes {} for its frozen features",
-            number::duration(model.features_seconds)
-        ));
+    if record.model_2.features_seconds > 0.0 {
+        let seconds = number::duration(record.model_2.features_seconds);
+        text.push(format!("model_2's time includes {seconds} for its frozen features"));
     }
     if let Some(from) = &record.from {
         text.push(Text::wrapped("features from ", format!("{}, SHA-256 {}", from.path, from.sha256)));

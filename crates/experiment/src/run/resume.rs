@@ -16,7 +16,7 @@ use crate::{
     models::file,
     record::{
         config::Config,
-        run::{DataKind, EpochRow, RunRecord},
+        run::{CONTROL, DataKind, EpochRow, RunRecord},
     },
     system::{
         atomic_file,
@@ -57,9 +57,9 @@ impl Interrupted {
         Ok(Interrupted { path: path.to_owned(), lock: Lock::take(path)?, config, start })
     }
 
-    /// Whether the report exists. A run writes it last.
+    /// Whether the report exists. A run writes the plots last.
     pub fn is_drawn(&self) -> bool {
-        ["report.html", "plots", "pictures"].iter().all(|name| self.path.join(name).exists())
+        ["report.html", "pictures", "plots/time.svg"].iter().all(|name| self.path.join(name).exists())
     }
 
     /// The record of the run, if its training is finished.
@@ -177,7 +177,7 @@ impl RunFolder {
 
     /// Removes all checkpoints but the best.
     pub fn remove_checkpoints(&self) -> Result<()> {
-        for name in ["model_1", "model_2"].into_iter().flat_map(checkpoints) {
+        for name in ["model_1", "model_2", CONTROL].into_iter().flat_map(checkpoints) {
             let path = self.path.join(name);
             match fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {

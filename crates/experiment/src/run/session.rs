@@ -3,6 +3,7 @@
 use thawline_tensor::nn::{Fit, Network, State};
 
 use super::{
+    draft::Draft,
     folder::{RunFolder, Start},
     prepare,
     watch::Watch,
@@ -11,7 +12,7 @@ use crate::{
     data::{open::Data, task::Task},
     record::{
         config::Config,
-        run::{HeadStart, ModelRecord, RunRecord},
+        run::{CONTROL, HeadStart, ModelRecord, RunRecord},
     },
     system::{
         console::{Console, Text, listed, shown},
@@ -33,6 +34,8 @@ pub struct Session<'a> {
     pub run_id: RunId,
     /// Estimates the time of the whole run from the first steps of the first training.
     pub stopwatch: Option<Stopwatch>,
+    /// The report so far.
+    pub draft: Option<Draft>,
 }
 
 impl Session<'_> {
@@ -55,6 +58,7 @@ impl Session<'_> {
             model: name,
             progress,
             folder: &mut self.folder,
+            draft: self.draft.as_mut(),
             interrupts: self.interrupts,
             cached: fit.cached,
             checkpoints: Some((&metadata, &self.run_id)),
@@ -90,6 +94,10 @@ impl Session<'_> {
             let cut = shown(&self.config.freeze);
             text.push(Text::wrapped("with ", format!("{head} on {whose} features, frozen up to {cut}")));
         }
+        if name == CONTROL {
+            text.push("with the same head on untrained features");
+            return text.and("");
+        }
         text.and("").and(Text::of_table(network.summary())).and("")
     }
 
@@ -101,6 +109,9 @@ impl Session<'_> {
         belongs.map_err(|failure| failure.within(&path.display().to_string()))?;
         damage.map_or(Ok(()), |sentence| self.console.say(sentence))?;
         self.folder.restore_epochs(name, &checkpoint.progress.history)?;
+        for row in &checkpoint.progress.history {
+            self.draft.iter_mut().for_each(|draft| draft.add(name, *row));
+        }
         Ok(checkpoint.restore(network, fit))
     }
 }

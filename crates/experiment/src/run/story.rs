@@ -2,23 +2,26 @@
 //!
 //! A network learns some classes, here called the source. Its convolutional layers are frozen: they turn a picture into
 //! features. A new dense head on top of these features learns the other classes, the target, and trains faster, because
-//! the features of each picture are computed only once.
+//! the features of each picture are computed only once. The same head on untrained features is the control.
 
 use thawline_tensor::nn::Network;
 
-use super::{folder::Start, prepare::Costs, session::Session};
+use super::{draft::Draft, folder::Start, prepare::Costs, session::Session};
 use crate::{
     data::{classes, open::Data, task::Task},
     models::INPUT,
     record::{
         config::Config,
-        run::{FORMAT, FeaturesRecord, FrozenTensor, ModelRecord, RunRecord},
+        run::{CONTROL, FORMAT, FeaturesRecord, FrozenTensor, ModelRecord, RunRecord},
     },
     system::{
         failure::{Failure, Kind, Result},
         machine,
     },
-    training::transfer::{self, Trained, Transfer},
+    training::{
+        train,
+        transfer::{self, Trained, Transfer},
+    },
     weights::{metadata, model::Model},
 };
 
@@ -70,6 +73,7 @@ impl<'a> Experiment<'a> {
     /// run has done already.
     pub fn perform(mut self, session: &mut Session) -> Result<RunRecord> {
         let (config, seed) = (self.config, self.config.seed);
+        session.draft = Some(self.draft(session)?);
 
         // Train all of model_1 on the source classes.
         let record_1 = match &mut self.source {
@@ -91,11 +95,31 @@ impl<'a> Experiment<'a> {
         let fit = config.fit(transfer::seed(seed), self.costs.cache.cached);
         let record_2 = session.train("model_2", model_2, &self.target, fit)?;
 
-        // Prove that nothing frozen has changed, and write the report.
+        // Prove that nothing frozen has changed.
         let frozen = metadata::compare_frozen(before, model_2);
-        let record = self.record(session.start.clone(), record_1, record_2, frozen)?;
+
+        // Train the control: the same head from the same initial weights, on features at theirs.
+        let control = if frozen.is_empty() {
+            None
+        } else {
+            model_2.initialize(transfer::seed(seed))?;
+            let fit = config.fit(transfer::seed(seed), self.costs.cache.cached);
+            Some(session.train(CONTROL, model_2, &self.target, fit)?)
+        };
+
+        // Write the report.
+        let record =
+            RunRecord { frozen_random: control, ..self.record(session.start.clone(), record_1, record_2, frozen)? };
         session.finish(&record, self.data)?;
         Ok(record)
+    }
+
+    /// The record before the first epoch.
+    fn draft(&self, session: &Session) -> Result<Draft> {
+        let outline = |network| ModelRecord { network: train::describe(network), ..ModelRecord::default() };
+        let model_1 = self.source.model_1().map(|(_, network)| outline(network));
+        let record = self.record(session.start.clone(), model_1, outline(&self.transfer.network), Vec::new())?;
+        Ok(Draft::new(RunRecord { unfinished: true, ..record }, self.data))
     }
 
     fn record(
@@ -129,9 +153,11 @@ impl<'a> Experiment<'a> {
                 }),
             },
             model_2,
+            frozen_random: None,
             frozen_unchanged: frozen.iter().all(|tensor| tensor.before == tensor.after),
             frozen,
             peak_memory_bytes: machine::peak_memory_bytes(),
+            unfinished: false,
         })
     }
 }

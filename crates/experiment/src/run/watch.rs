@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use thawline_tensor::nn::{EpochReport, Observer, Snapshot, StepReport, Stop};
 
-use super::folder::RunFolder;
+use super::{draft::Draft, folder::RunFolder};
 use crate::{
     record::run::EpochRow,
     system::{
@@ -23,6 +23,8 @@ pub struct Watch<'a> {
     pub model: &'a str,
     pub progress: Progress,
     pub folder: &'a mut RunFolder,
+    /// The report that is rewritten after each epoch, if any.
+    pub draft: Option<&'a mut Draft>,
     pub interrupts: &'a Interrupts,
     /// Whether the features of the frozen layers are computed before the first epoch.
     pub cached: bool,
@@ -46,6 +48,9 @@ impl Observer for Watch<'_> {
     fn epoch(&mut self, report: &EpochReport) -> Result<(), Stop> {
         let row = EpochRow::from(report);
         self.folder.append_epoch(self.model, &row)?;
+        if let Some(draft) = &mut self.draft {
+            draft.add(self.model, row);
+        }
         Ok(self.progress.epoch(&row)?)
     }
 
@@ -59,6 +64,8 @@ impl Observer for Watch<'_> {
         let bytes = checkpoint::to_bytes(&snapshot, metadata, run_id)?;
         let history = &snapshot.state.history;
         let best = snapshot.state.step == 0 && history.best_epoch() == history.epochs.len();
-        Ok(self.folder.save_checkpoint(self.model, &bytes, best)?)
+        self.folder.save_checkpoint(self.model, &bytes, best)?;
+        // Here rather than in `epoch`, whose time is part of the training's.
+        self.draft.as_ref().map_or(Ok(()), |draft| Ok(draft.write(self.folder)?))
     }
 }

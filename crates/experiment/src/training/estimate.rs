@@ -12,7 +12,8 @@ pub struct Work {
     /// One step of model_1.
     pub step: f64,
     pub model_1: f64,
-    pub model_2: f64,
+    /// All of model_2 and of its control, which is as much again.
+    pub heads: f64,
 }
 
 /// A training step is one forward pass and about twice that backward.
@@ -33,13 +34,15 @@ impl Work {
             let examples = PASSES * task.train.len() as f64 + task.validation.len() as f64;
             examples * flops + steps * parameters as f64 * UPDATE
         };
+        // Where nothing is frozen there is no control.
+        let heads = if summary.frozen() > 0 { 2.0 } else { 1.0 };
         let batch = config.batch_size.min(source.map_or(0, |source| source.train.len())) as f64;
         let features = (target.train.len() + target.validation.len()) as f64 * prefix;
         Work {
             step: batch * PASSES * all + summary.parameters() as f64 * UPDATE,
             model_1: source.map_or(0.0, |source| epochs * training(source, all, summary.parameters())),
-            model_2: epochs * training(target, head, summary.trainable())
-                + features * if cached { 1.0 } else { epochs },
+            heads: heads
+                * (epochs * training(target, head, summary.trainable()) + features * if cached { 1.0 } else { epochs }),
         }
     }
 }
@@ -74,13 +77,13 @@ impl Stopwatch {
             return None;
         }
         let rate = self.work.step * f64::from(self.laps) / elapsed.as_secs_f64();
-        let [model_1, model_2] = [self.work.model_1, self.work.model_2].map(|work| work / rate);
+        let [model_1, heads] = [self.work.model_1, self.work.heads].map(|work| work / rate);
         Some(format!(
-            "estimated total {}, from the first {} steps: model_1 {}, model_2 {}",
-            number::duration(model_1 + model_2),
+            "estimated total {}, from the first {} steps: model_1 {}, model_2 and its control {}",
+            number::duration(model_1 + heads),
             self.laps + 1,
             number::duration(model_1),
-            number::duration(model_2)
+            number::duration(heads)
         ))
     }
 }
@@ -104,17 +107,17 @@ mod tests {
         assert_eq!(work(true).model_1, 6.0 * work(true).step + 12.0 * flops);
         // Kept features are computed once, else in each of three epochs.
         let prefix = network.prefix().flops() as f64;
-        assert_eq!(work(false).model_2 - work(true).model_2, 2.0 * 14.0 * prefix);
-        assert_eq!(work(true), Work { model_2: work(true).model_2, ..work(false) });
+        assert_eq!(work(false).heads - work(true).heads, 2.0 * 2.0 * 14.0 * prefix);
+        assert_eq!(work(true), Work { heads: work(true).heads, ..work(false) });
     }
 
     #[test]
     fn an_estimate_comes_once_and_not_at_the_first_step() {
-        let mut stopwatch = Stopwatch::new(Work { step: 1.0, model_1: 100.0, model_2: 10.0 });
+        let mut stopwatch = Stopwatch::new(Work { step: 1.0, model_1: 100.0, heads: 10.0 });
         let estimates: Vec<bool> = (0..9).map(|_| stopwatch.lap(1000).is_some()).collect();
         assert_eq!(estimates, [false, false, false, false, false, false, false, false, true]);
         // A short epoch gives one at its end.
-        let mut stopwatch = Stopwatch::new(Work { step: 1.0, model_1: 100.0, model_2: 10.0 });
+        let mut stopwatch = Stopwatch::new(Work { step: 1.0, model_1: 100.0, heads: 10.0 });
         assert_eq!([stopwatch.lap(2).is_some(), stopwatch.lap(2).is_some()], [false, true]);
     }
 }
