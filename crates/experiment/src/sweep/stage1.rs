@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use thawline_tensor::{Buffer, nn::Network};
+use thawline_tensor::nn::Network;
 
 use super::{
     arms::Blocks,
@@ -11,40 +11,27 @@ use super::{
 use crate::{
     models::{Architecture, INPUT, Layer},
     system::failure::{Failure, Result},
-    weights::tensor_file::{Dtype, Header, TensorFile},
+    weights::model::Model,
 };
 
 /// Training pictures from which means and variances are taken.
 const MATCHED_ON: usize = 256;
 
-/// Reads the weights of a pretraining into a network that was built for it; `expected` is the file's SHA-256.
+/// Reads the network of a pretraining; `expected` is the SHA-256 of its file.
 ///
 /// # Errors
-/// A file that is missing, damaged, or not of this network.
-pub fn load(path: &Path, expected: &str, network: &mut Network) -> Result<()> {
+/// A file that is missing, damaged, or another one.
+pub fn load(path: &Path, expected: &str) -> Result<Network> {
     const REMEDY: &str = "remove it and its record in jobs/, and the same command trains it again";
     let wrong = |reason: String| Failure::usage(format!("{}: {reason}; {REMEDY}", path.display()));
-    let fits = |header: &Header| -> Result<()> {
-        let mut params = network.params();
-        params
-            .try_for_each(|(name, param)| header.require(&name, param.shape.dims(), &[Dtype::F32]).map(drop))
-            .map_err(Failure::usage)
-    };
     if !path.exists() {
         return Err(wrong("the weights are missing".to_owned()));
     }
-    let file = TensorFile::open(path, fits)
-        .map_err(|failure| Failure { message: format!("{failure}; {REMEDY}"), ..failure })?;
-    let found = file.sha256();
-    if found != expected {
-        return Err(wrong(format!("expected SHA-256 {expected}, found {found}")));
+    let model = Model::open(path).map_err(|failure| Failure { message: format!("{failure}; {REMEDY}"), ..failure })?;
+    if model.sha256 != expected {
+        return Err(wrong(format!("expected SHA-256 {expected}, found {}", model.sha256)));
     }
-    let mut fault = None;
-    network.update_params(|name, param| match file.values(name, param.shape.dims()) {
-        Ok(values) => param.value = Buffer::from(&values[..]),
-        Err(reason) => fault = Some(reason),
-    });
-    fault.map_or(Ok(()), |reason| Err(wrong(reason)))
+    Ok(model.network)
 }
 
 /// A network with the convolutions of `untrained`, each filter scaled and shifted so that its outputs before the ReLU have

@@ -263,9 +263,8 @@ impl<'a> Worker<'a> {
             }
         }
         let Some(record) = self.folder.record(&arm, seed)? else { return Ok(None) };
-        let mut network = self.assemble(&arm, seed, &pictures, None)?;
         let expected = record.weights.as_deref().unwrap_or_default();
-        stage1::load(&self.folder.weights(&arm, seed), expected, &mut network)?;
+        let network = stage1::load(&self.folder.weights(&arm, seed), expected)?;
         Ok(Some((network, record)))
     }
 

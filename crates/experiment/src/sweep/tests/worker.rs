@@ -17,6 +17,7 @@ use crate::{
         statistics::calibration_error,
     },
     system::{console::Console, interrupt::Interrupts},
+    weights::model::Model,
 };
 
 /// Does jobs in a folder and returns all records that are there then, without times, sorted by their names.
@@ -180,9 +181,10 @@ fn weights_of_stage_1_that_are_not_its_own_are_refused() {
     let place = tempfile::tempdir().unwrap();
     perform(place.path(), &data, plan::jobs(&arms(&["frozen"]), &[0]));
     let weights = place.path().join("weights/pretrain-source-seed-0.safetensors");
-    let mut bytes = fs::read(&weights).unwrap();
-    *bytes.last_mut().unwrap() ^= 1;
-    fs::write(&weights, bytes).unwrap();
+    // A sound file of another training.
+    let mut model = Model::open(&weights).unwrap();
+    model.network.update_params(|_, param| param.value[0] += 1.0);
+    fs::write(&weights, model.to_bytes().unwrap()).unwrap();
     let settings = settings(&data);
     let folder = SweepFolder::open(place.path(), &settings).unwrap();
     let mut progress = SweepProgress::new(Console { quiet: true, stdout_is_data: false }, 1, 1.0);
