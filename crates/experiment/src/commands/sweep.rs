@@ -1,9 +1,6 @@
 //! `thawline sweep`: trains every arm with every seed, and reports on them.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
 use clap::Args;
 use thawline_tensor::{nn::Network, simd::Level, threads};
@@ -24,13 +21,12 @@ use crate::{
     },
     report::sweep::Options,
     sweep::{
-        arms::{self, Arm, MOST_SPLITS, Preset, Pretraining},
-        cost,
+        arms::{self, Arm, MOST_SPLITS, Preset},
+        cost::{OpenJobs, Work},
         folder::SweepFolder,
         merge,
         plan::{self, Job, Shard},
         progress::SweepProgress,
-        protocol::Pictures,
         record::{self, JobRecord},
         settings::Settings,
         tuning,
@@ -176,7 +172,7 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
     interrupts.defer();
     let shard = args.shard.map_or_else(String::new, |shard| format!(" in shard {shard}"));
     let share = plan::share(plan::jobs(&arms, &seeds), args.shard);
-    let open = OpenJobs::find(&folder, &[&*trials, &*share].concat())?;
+    let open = OpenJobs::find(&folder, &[&*trials, &*share].concat());
     let plan_of_jobs = format!(
         "{} arms, {} seeds, {} epochs: {} jobs{}{}{shard}, {} done",
         arms.len(),
@@ -253,39 +249,6 @@ fn open_data(args: &SweepArgs, preset: Option<Preset>) -> Result<(Data, Option<D
     }
 }
 
-/// Jobs that have no record, and the pretrainings that they need.
-struct OpenJobs {
-    jobs: Vec<Job>,
-    stages: BTreeSet<(Pretraining, u64)>,
-}
-
-impl OpenJobs {
-    fn find(folder: &SweepFolder, jobs: &[Job]) -> Result<Self> {
-        let mut open = OpenJobs { jobs: Vec::new(), stages: BTreeSet::new() };
-        for job in jobs {
-            // Before the trials are done the recipe is unknown, so only the record's existence counts.
-            if folder.has_record(&job.arm, job.seed) {
-                continue;
-            }
-            open.jobs.push(job.clone());
-            if let Some(pretraining) = job.arm.features.pretraining()
-                && !folder.has_record(&pretraining.arm(), job.seed)
-            {
-                open.stages.insert((pretraining, job.seed));
-            }
-        }
-        Ok(open)
-    }
-
-    /// `` + 4 pretrainings``, if there are any.
-    fn pretrainings(&self) -> String {
-        match self.stages.len() {
-            0 => String::new(),
-            n => format!(" + {}", number::counted(n, "pretraining")),
-        }
-    }
-}
-
 /// The number of jobs without a record.
 fn undone(folder: &SweepFolder, jobs: &[Job]) -> Result<usize> {
     let mut undone = 0;
@@ -352,52 +315,11 @@ fn settings(
 /// Refuses networks that do not fit in memory. Shared features are kept only if they fit, so they do not count.
 fn require_memory(settings: &Settings, work: &Work) -> Result<()> {
     let network: Network = settings.network.outline(settings.source.len() + settings.target.len())?;
-    let examples = work.epoch_examples.values().copied().max().unwrap_or(0);
+    let examples = work.largest_epoch();
     let batch = settings.batch_size.min(examples);
     let training = Training { network: &network, batch, validation: examples, features: 0, checkpoints: false };
     let mut memory = Memory::of_trainings([training]);
     // Beside the trained network: the one that its features come from, and one with initial weights.
     memory.parameters += 3 * network.weight_bytes();
     memory.require("the sweep", "lower --batch-size or --filters")
-}
-
-/// The work of each arm. Finding it checks, before anything is written, that the data have what the arms need.
-struct Work<'a> {
-    settings: &'a Settings,
-    epoch_examples: BTreeMap<String, usize>,
-}
-
-impl<'a> Work<'a> {
-    fn new(data: &Data, source_data: Option<&Data>, settings: &'a Settings, arms: &[Arm]) -> Result<Self> {
-        let classes = settings.classes();
-        let stages = arms.iter().filter_map(|arm| arm.features.pretraining()).map(Pretraining::arm);
-        let mut epoch_examples = BTreeMap::new();
-        for arm in arms.iter().cloned().chain(stages) {
-            if epoch_examples.contains_key(&arm.name) {
-                continue;
-            }
-            let data = source_data.filter(|_| settings.is_of_source_data(arm.learns)).unwrap_or(data);
-            let pictures = classes
-                .of(arm.learns)
-                .and_then(|classes| Pictures::new(data, classes, arm.validation, arm.labels, settings.per_class))
-                .map_err(|failure| failure.within(&arm.name))?;
-            if let Some(pretraining) = arm.features.pretraining() {
-                let source = classes.of(pretraining.half).map_err(|failure| failure.within(&arm.name))?;
-                arms::require_fitting_head(&arm, pictures.classes.len(), source.len())?;
-            }
-            let epoch = pictures.epoch(arm.per_class, 0).map_err(|failure| failure.within(&arm.name))?;
-            epoch_examples.insert(arm.name, epoch.positions.len());
-        }
-        Ok(Work { settings, epoch_examples })
-    }
-
-    fn of(&self, arm: &Arm) -> f64 {
-        let examples = self.epoch_examples.get(&arm.name).copied().unwrap_or(0);
-        cost::of(arm, self.settings, examples, true)
-    }
-
-    fn of_all(&self, open: &OpenJobs) -> f64 {
-        let stages: f64 = open.stages.iter().map(|(pretraining, _)| self.of(&pretraining.arm())).sum();
-        stages + open.jobs.iter().map(|job| self.of(&job.arm)).sum::<f64>()
-    }
 }

@@ -1,8 +1,19 @@
 //! What jobs cost, in a common unit: one example in a step that trains all layers. Measured on the tutorial's network and
 //! rough for others; good enough to tell how much of a sweep is left.
 
-use super::arms::{Arm, Head, Training};
-use super::settings::Settings;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    arms::{Arm, Head, Pretraining, Training, require_fitting_head},
+    folder::SweepFolder,
+    plan::Job,
+    protocol::Pictures,
+    settings::Settings,
+};
+use crate::{
+    data::open::Data,
+    system::{failure::Result, number},
+};
 
 /// An example in a step that trains all layers.
 pub const EVERYTHING: f64 = 1.0;
@@ -14,7 +25,7 @@ pub const HEAD: f64 = 0.13;
 pub const FEATURES: f64 = 0.28;
 
 /// The work of a job's steps, which are counted as they are done.
-pub fn of(arm: &Arm, settings: &Settings, epoch_examples: usize, features_are_shared: bool) -> f64 {
+pub fn job(arm: &Arm, settings: &Settings, epoch_examples: usize, features_are_shared: bool) -> f64 {
     let head = HEAD + if features_are_shared || arm.head == Head::Pixels { 0.0 } else { FEATURES };
     let epochs = settings.epochs_of(arm);
     let first = epochs.div_ceil(2);
@@ -23,5 +34,91 @@ pub fn of(arm: &Arm, settings: &Settings, epoch_examples: usize, features_are_sh
         Training::Head => epochs as f64 * examples * head,
         Training::Everything(_) => epochs as f64 * examples * EVERYTHING,
         Training::HeadThenEverything(_) => examples * (first as f64 * head + (epochs - first) as f64 * EVERYTHING),
+    }
+}
+
+/// The work of each arm. Finding it checks, before anything is written, that the data have what the arms need.
+pub struct Work<'a> {
+    settings: &'a Settings,
+    epoch_examples: BTreeMap<String, usize>,
+}
+
+impl<'a> Work<'a> {
+    /// Of some arms and the stage 1 that they need.
+    ///
+    /// # Errors
+    /// Classes or pictures that the data lack.
+    pub fn new(data: &Data, source_data: Option<&Data>, settings: &'a Settings, arms: &[Arm]) -> Result<Self> {
+        let classes = settings.classes();
+        let stages = arms.iter().filter_map(|arm| arm.features.pretraining()).map(Pretraining::arm);
+        let mut epoch_examples = BTreeMap::new();
+        for arm in arms.iter().cloned().chain(stages) {
+            if epoch_examples.contains_key(&arm.name) {
+                continue;
+            }
+            let data = source_data.filter(|_| settings.is_of_source_data(arm.learns)).unwrap_or(data);
+            let pictures = classes
+                .of(arm.learns)
+                .and_then(|classes| Pictures::new(data, classes, arm.validation, arm.labels, settings.per_class))
+                .map_err(|failure| failure.within(&arm.name))?;
+            if let Some(pretraining) = arm.features.pretraining() {
+                let source = classes.of(pretraining.half).map_err(|failure| failure.within(&arm.name))?;
+                require_fitting_head(&arm, pictures.classes.len(), source.len())?;
+            }
+            let epoch = pictures.epoch(arm.per_class, 0).map_err(|failure| failure.within(&arm.name))?;
+            epoch_examples.insert(arm.name, epoch.positions.len());
+        }
+        Ok(Work { settings, epoch_examples })
+    }
+
+    /// Pictures of the longest epoch.
+    pub fn largest_epoch(&self) -> usize {
+        self.epoch_examples.values().copied().max().unwrap_or(0)
+    }
+
+    /// Of a job of an arm.
+    fn of(&self, arm: &Arm) -> f64 {
+        let examples = self.epoch_examples.get(&arm.name).copied().unwrap_or(0);
+        job(arm, self.settings, examples, true)
+    }
+
+    /// Of all jobs that are open.
+    pub fn of_all(&self, open: &OpenJobs) -> f64 {
+        let stages: f64 = open.stages.iter().map(|(pretraining, _)| self.of(&pretraining.arm())).sum();
+        stages + open.jobs.iter().map(|job| self.of(&job.arm)).sum::<f64>()
+    }
+}
+
+/// Jobs that have no record, and the pretrainings that they need.
+pub struct OpenJobs {
+    pub jobs: Vec<Job>,
+    pub stages: BTreeSet<(Pretraining, u64)>,
+}
+
+impl OpenJobs {
+    /// Those of a folder.
+    pub fn find(folder: &SweepFolder, jobs: &[Job]) -> Self {
+        let mut open = OpenJobs { jobs: Vec::new(), stages: BTreeSet::new() };
+        for job in jobs {
+            // Before the trials are done the recipe is unknown, so only the record's existence counts.
+            if folder.has_record(&job.arm, job.seed) {
+                continue;
+            }
+            open.jobs.push(job.clone());
+            if let Some(pretraining) = job.arm.features.pretraining()
+                && !folder.has_record(&pretraining.arm(), job.seed)
+            {
+                open.stages.insert((pretraining, job.seed));
+            }
+        }
+        open
+    }
+
+    /// `` + 4 pretrainings``, if there are any.
+    pub fn pretrainings(&self) -> String {
+        match self.stages.len() {
+            0 => String::new(),
+            n => format!(" + {}", number::counted(n, "pretraining")),
+        }
     }
 }

@@ -197,7 +197,7 @@ impl<'a> Worker<'a> {
         let epoch = pictures.epoch(arm.per_class, seed).map_err(|failure| failure.within(&arm.name))?;
         let mut network = self.assemble(arm, seed, pictures, source)?;
         let name = format!("{}, seed {seed}", arm.name);
-        self.progress.begin(&name, cost::of(arm, self.settings, epoch.positions.len(), features.is_some()));
+        self.progress.begin(&name, cost::job(arm, self.settings, epoch.positions.len(), features.is_some()));
         let trainer = Trainer { arm, seed, settings: self.settings, pictures, epoch: &epoch, features };
         let (interrupts, progress) = (self.interrupts, &mut *self.progress);
         let trained = trainer.train(&mut network, &mut |work| {

@@ -14,12 +14,12 @@ use crate::system::{
 pub(super) fn table(analysis: &Analysis) -> Text {
     let row = |name: &str, seeds: &str, accuracy: &str, first: &str, ece: &str, seconds: &str| {
         let times = if analysis.times { format!(" {seconds:>8}") } else { String::new() };
-        format!("{name:<30} {seeds:>5} {accuracy:>15} {first:>11} {ece:>7}{times}")
+        format!("{name:<29} {seeds:>5} {accuracy:>15} {first:>11} {ece:>7}{times}")
     };
     let mut text = Text::heading(row("", "seeds", "test accuracy", "first epoch", "ECE", "seconds"));
     for figures in &analysis.arms {
         text.push(row(
-            &fitted(figures.name, 30),
+            &fitted(figures.name, 29),
             &figures.accuracy.n.to_string(),
             &with_half_width(&figures.accuracy),
             &number::percent(figures.first_epoch.mean),
