@@ -1,13 +1,13 @@
 //! A data set: training and test pictures, class names, and where they came from.
 
-use std::{fmt, io::Read, path::Path};
+use std::fmt;
 
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Fault};
 use crate::format::{Format, Holds};
 use crate::images::Images;
-use crate::{names, records, strict};
+use crate::{names, records};
 
 /// Training and test pictures and the names of their classes: 184 MB for all 60,000 pictures.
 #[derive(Clone, Debug)]
@@ -49,36 +49,6 @@ pub enum Source {
 }
 
 impl Dataset {
-    /// Reads the CIFAR-10 or CIFAR-100 data at `path`, which is
-    ///
-    /// - a `.tar.gz` archive as downloaded, or a `.tar` that a browser has unpacked;
-    /// - a folder of the archive's files (`data_batch_1.bin`, ..., or `train.bin`, ...);
-    /// - or a folder that contains such an archive or folder. If it contains several under their official names, an
-    ///   archive is preferred to a folder, because it has a checksum, and CIFAR-10 to CIFAR-100. Of data under other names
-    ///   there must be only one.
-    ///
-    /// ```no_run
-    /// let dataset = thawline_cifar::Dataset::open("data/cifar-10-binary.tar.gz")?;
-    /// assert_eq!(dataset.train().len(), 50_000);
-    /// # Ok::<(), thawline_cifar::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// If anything differs from the release: a checksum, the set of files, a length, a label, a name. Files may have fewer
-    /// records than the release's, provided that all training files have the same number and that no file is full while
-    /// another is not.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
-        strict::open(path.as_ref())
-    }
-
-    /// Reads a `.tar.gz` archive from any source. `name` is its name in errors and in [`Dataset::source`].
-    ///
-    /// # Errors
-    /// As [`open`](Dataset::open).
-    pub fn from_archive(name: &str, source: impl Read) -> Result<Self, Error> {
-        strict::read_archive(name, source).map_err(|fault| fault.of(name))
-    }
-
     /// Creates a data set from pictures in memory.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-// Start here: `Dataset::open` (dataset.rs), the record format (records.rs), and how a record becomes a label and floats
+// Start here: what a data set is (dataset.rs), the record format (records.rs), and how a record becomes a label and floats
 // (`Images::get` and `Image::write_nhwc`, images.rs).
 mod dataset;
 mod format;
@@ -9,7 +9,7 @@ mod images;
 mod names;
 mod records;
 
-// Finds an archive or folder and refuses everything that deviates from the release.
+// `Dataset::open`: finds an archive or folder and refuses everything that deviates from the release.
 mod strict;
 
 mod error;

@@ -6,10 +6,9 @@ mod gzip;
 mod tar;
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-pub(crate) use self::archive::read as read_archive;
 use self::assembly::Assembly;
 use crate::dataset::{Dataset, Source};
 use crate::error::{Error, Fault, printable};
@@ -22,7 +21,39 @@ const EXPECTED: &str = "cifar-10-binary.tar.gz, cifar-10-batches-bin, test_batch
 /// The number of folder entries that are searched for data under other names.
 const MOST_ENTRIES: usize = 1000;
 
-pub(crate) fn open(path: &Path) -> Result<Dataset, Error> {
+impl Dataset {
+    /// Reads the CIFAR-10 or CIFAR-100 data at `path`, which is
+    ///
+    /// - a `.tar.gz` archive as downloaded, or a `.tar` that a browser has unpacked;
+    /// - a folder of the archive's files (`data_batch_1.bin`, ..., or `train.bin`, ...);
+    /// - or a folder that contains such an archive or folder. If it contains several under their official names, an
+    ///   archive is preferred to a folder, because it has a checksum, and CIFAR-10 to CIFAR-100. Of data under other names
+    ///   there must be only one.
+    ///
+    /// ```no_run
+    /// let dataset = thawline_cifar::Dataset::open("data/cifar-10-binary.tar.gz")?;
+    /// assert_eq!(dataset.train().len(), 50_000);
+    /// # Ok::<(), thawline_cifar::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If anything differs from the release: a checksum, the set of files, a length, a label, a name. Files may have fewer
+    /// records than the release's, provided that all training files have the same number and that no file is full while
+    /// another is not.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        open(path.as_ref())
+    }
+
+    /// Reads a `.tar.gz` archive from any source. `name` is its name in errors and in [`Dataset::source`].
+    ///
+    /// # Errors
+    /// As [`open`](Dataset::open).
+    pub fn from_archive(name: &str, source: impl Read) -> Result<Self, Error> {
+        archive::read(name, source).map_err(|fault| fault.of(name))
+    }
+}
+
+fn open(path: &Path) -> Result<Dataset, Error> {
     let kind = fs::metadata(path).map_err(|error| cannot_open("", path, error).of(path.display()))?;
     if kind.is_file() {
         Found::Archive(path.into()).read()
@@ -63,7 +94,7 @@ impl Found {
         let read = match self {
             Found::Archive(_) => File::open(path)
                 .map_err(|error| cannot_open("", path, error))
-                .and_then(|file| read_archive(&path.display().to_string(), file)),
+                .and_then(|file| archive::read(&path.display().to_string(), file)),
             &Found::Folder(_, format) => read_folder(path, format),
         };
         read.map_err(|fault| fault.of(path.display()))

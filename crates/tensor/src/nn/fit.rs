@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::random::{Address, Purpose};
 
-use super::evaluate::{Score, evaluate};
+use super::evaluate::evaluate;
 use super::examples::{Examples, NoMemory};
 use super::freeze::Prefix;
 use super::layer::Step;
@@ -15,6 +15,7 @@ use super::network::{Network, Node};
 use super::observer::{EpochReport, History, Observer, Snapshot, State, StepReport, Stop, StopEarly};
 use super::optimizer::{Optimizer, Rule};
 use super::schedule::Schedule;
+use super::score::Score;
 use super::trace::Trace;
 
 /// How to train: numbers with names and defaults. [`Fit::validate`], [`Fit::watch`] and [`Fit::resume`] add what else
@@ -102,6 +103,13 @@ impl<'a> Training<'a> {
     /// As [`Fit::resume`].
     pub fn resume(self, state: State) -> Self {
         Self { state: Some(state), ..self }
+    }
+}
+
+impl State {
+    /// Before the first step.
+    pub fn start(options: &Fit) -> Self {
+        Self::after(History::default(), Optimizer::new(options.rule, options.rate))
     }
 }
 

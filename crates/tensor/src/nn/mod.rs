@@ -44,6 +44,7 @@ mod optimizer;
 #[cfg(feature = "safetensors")]
 mod save;
 mod schedule;
+mod score;
 mod stage;
 mod summary;
 pub mod trace;
@@ -54,7 +55,7 @@ pub use batch_normalization::BatchNormalization;
 pub use conv2d::Conv2D;
 pub use dense::Dense;
 pub use dropout::Dropout;
-pub use evaluate::{Metrics, Predictions, Score};
+pub use evaluate::Predictions;
 pub use examples::{Examples, Inputs, NoMemory, cache_bytes};
 pub use fit::{Fit, FitError, Training};
 pub use flatten::Flatten;
@@ -72,6 +73,7 @@ pub use optimizer::{Optimizer, Rule};
 #[cfg(feature = "safetensors")]
 pub use save::WeightsError;
 pub use schedule::Schedule;
+pub use score::{Metrics, Score};
 pub use summary::{Summary, SummaryRow};
 
 pub use crate::kernels::{conv::Method, window::Padding};

@@ -3,12 +3,11 @@
 use std::error::Error;
 use std::time::Duration;
 
-use super::evaluate::{Metrics, Score};
-use super::fit::Fit;
 use super::freeze::Prefix;
 use super::layer::Param;
 use super::network::{Node, params};
 use super::optimizer::Optimizer;
+use super::score::{Metrics, Score};
 
 /// Watches a training, and ends it by returning an error: [`StopEarly`] to end it as if it had finished, any other to
 /// fail it with that cause, which [`FitError::Stopped`](super::FitError::Stopped) hands back.
@@ -138,11 +137,6 @@ pub struct State {
 }
 
 impl State {
-    /// Before the first step.
-    pub fn start(options: &Fit) -> Self {
-        Self::after(History::default(), Optimizer::new(options.rule, options.rate))
-    }
-
     /// Between two epochs.
     pub(super) fn after(history: History, optimizer: Optimizer) -> Self {
         State { step: 0, score: Score::default(), elapsed: Duration::ZERO, optimizer, history }

@@ -6,12 +6,12 @@
 use crate::kernels::softmax::{argmax, softmax_cross_entropy};
 use crate::threads;
 
-use super::evaluate::Score;
 use super::examples::Examples;
 use super::group::{Batch, Source};
 use super::layer::Step;
 use super::network::Node;
 use super::optimizer::Optimizer;
+use super::score::Score;
 use super::stage::{Stage, ranges};
 
 /// Buffers for batches of up to a number of examples, and what the last pass left in them.
