@@ -248,12 +248,7 @@ fn another_version_is_distinguished_from_damage() {
     });
     fs::write(place.path(CHECKPOINT), older).unwrap();
     let call = place.call(["run", "--resume", "run", "--quiet"]);
-    assert_eq!(call.code, Some(2), "{}", call.stderr);
-    assert!(
-        call.stderr.contains(&format!("{CHECKPOINT}: was written by version 0.0.9, but this is ")),
-        "{}",
-        call.stderr
-    );
+    call.assert_refused(&format!("{CHECKPOINT}: was written by version 0.0.9, but this is "));
     let flipped = |at: usize| {
         let mut bytes = whole.clone();
         bytes[at] ^= 1;

@@ -197,8 +197,7 @@ fn user_errors_with_models_are_named() {
         (format!("import torch --out x --like {MODEL} --filters 8"), "cannot be used with"),
     ] {
         let call = place.call(line.split_whitespace());
-        assert_eq!((call.code, call.stdout.as_str()), (Some(2), ""), "{line}: {}", call.stderr);
-        assert!(call.stderr.contains(words) && call.stderr.lines().count() == 1, "{line}: {}", call.stderr);
+        call.assert_refused(words);
         assert!(!place.path("x").exists(), "{line}");
     }
 }

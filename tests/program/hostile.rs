@@ -10,14 +10,9 @@ use serde_json::{Value, json};
 use thawline::weights::tensor_file;
 
 use crate::{
-    invocation::{Call, Place, archive},
+    invocation::{Place, archive},
     memory::{limited, loadable},
 };
-
-fn assert_refused(call: &Call, words: &str, what: &str) {
-    assert_eq!((call.code, &*call.stdout), (Some(2), ""), "{what}: {}", call.stderr);
-    assert!(call.stderr.contains(words) && call.stderr.lines().count() == 1, "{what}: {words}: {}", call.stderr);
-}
 
 #[test]
 fn every_command_refuses_pipes_devices_and_sparse_files() {
@@ -49,7 +44,7 @@ fn every_command_refuses_pipes_devices_and_sparse_files() {
         ] {
             let line = line.replace("FILE", path).replace("DATA", archive().to_str().unwrap());
             let call = place.call(line.split(' '));
-            assert_refused(&call, words, &format!("{line}: {path}"));
+            call.assert_refused(words);
         }
     }
 }
@@ -112,7 +107,7 @@ fn files_that_claim_to_be_huge_cost_little_memory() {
         ("predict --from wide picture.png --threads 1".to_owned(), "would take 1.23 GB for each picture"),
     ] {
         let line: Vec<String> = line.split(' ').map(str::to_owned).collect();
-        assert_refused(&limited(&place, kib, &line), words, &line.join(" "));
+        limited(&place, kib, &line).assert_refused(words);
     }
     // 32 MB of outputs for each picture; all hundred together would take 3 GB.
     fs::write(place.path("wide"), wide_model(8_000)).unwrap();
@@ -143,6 +138,6 @@ fn huge_headers_are_refused() {
         let bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat();
         fs::write(place.path("bad"), bytes).unwrap();
         let line = ["predict", "--from", "bad", "picture.png", "--threads", "1"].map(str::to_owned);
-        assert_refused(&limited(&place, kib, &line), words, words);
+        limited(&place, kib, &line).assert_refused(words);
     }
 }

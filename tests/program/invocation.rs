@@ -86,6 +86,23 @@ impl Place {
     }
 }
 
+impl Call {
+    /// Asserts that the call was refused: exit code 2, and one line, which contains `words`, as its only output.
+    #[track_caller]
+    pub fn assert_refused(&self, words: &str) {
+        self.assert_failed(2, words);
+        assert_eq!(self.stdout, "", "{words}");
+    }
+
+    /// Asserts that the call ended with this exit code and one line on standard error, which contains `words`.
+    #[track_caller]
+    pub fn assert_failed(&self, code: i32, words: &str) {
+        let is_one_line = self.stderr.starts_with("error: ") && self.stderr.lines().count() == 1;
+        let is_expected = self.code == Some(code) && is_one_line && self.stderr.contains(words);
+        assert!(is_expected, "expected {code}, {words}\n   found {:?}, {}{}", self.code, self.stderr, self.stdout);
+    }
+}
+
 impl From<Output> for Call {
     fn from(output: Output) -> Self {
         let text = |bytes| String::from_utf8(bytes).unwrap();

@@ -5,12 +5,7 @@ use std::fs;
 use crate::invocation::{Call, Place, archive};
 
 fn assert_refused(place: &Place, call: &Call, words: &str, what: &str) {
-    assert_eq!(call.code, Some(2), "{what}: {}{}", call.stdout, call.stderr);
-    assert_eq!(call.stdout, "", "{what}");
-    let mut lines = call.stderr.lines();
-    let line = lines.next().unwrap_or_default();
-    assert!(line.starts_with("error: ") && line.contains(words), "{what}: {}", call.stderr);
-    assert_eq!(lines.next(), None, "{what}: more than one line: {}", call.stderr);
+    call.assert_refused(words);
     assert!(!place.names().iter().any(|name| name.starts_with("run")), "{what}: something was written");
 }
 

@@ -102,9 +102,7 @@ fn errors_name_the_file_the_line_and_the_layer() {
     ] {
         fs::write(place.path("wrong.toml"), &text).unwrap();
         for call in [place.call_run("--model wrong.toml"), place.call(["summary", "--model", "wrong.toml"])] {
-            assert_eq!((call.code, call.stdout.as_str()), (Some(2), ""), "{text}: {}", call.stderr);
-            assert!(call.stderr.contains(words), "{text}: expected {words}: {}", call.stderr);
-            assert_eq!(call.stderr.lines().count(), 1, "{text}: {}", call.stderr);
+            call.assert_refused(words);
         }
     }
     let call = place.call(["summary", "--model", "nowhere.toml"]);

@@ -33,8 +33,7 @@ fn commands_replace_an_existing_file_only_with_force() {
         let call = |out: &str, force: &str| place.call(format!("{line} {out} {force}").split_whitespace());
         let refused = |out: &str, force: &str, words: &str| {
             let call = call(out, force);
-            assert_eq!((call.code, call.stdout.as_str()), (Some(2), ""), "{line} {out} {force}: {}", call.stderr);
-            assert!(call.stderr.contains(words) && call.stderr.lines().count() == 1, "{line} {out}: {}", call.stderr);
+            call.assert_refused(words);
         };
         let is_precious = |name: &str| fs::read(place.path(name)).unwrap() == b"precious";
         fs::write(place.path("file.tar.gz"), "precious").unwrap();
@@ -126,12 +125,7 @@ fn links_in_a_run_folder_are_refused() {
         let _ = fs::remove_dir_all(place.path("run").join(link));
         symlink("../elsewhere", place.path("run").join(link)).unwrap();
         let call = place.call(["run", "--resume", "run"]);
-        assert_eq!(call.code, Some(2), "{link}: {}{}", call.stdout, call.stderr);
-        assert!(
-            call.stderr.contains(&format!("run/{link}: it is a link, which may lead elsewhere")),
-            "{}",
-            call.stderr
-        );
+        call.assert_refused(&format!("run/{link}: it is a link, which may lead elsewhere"));
         assert_eq!(names(&place.path("elsewhere")), [".precious.partial"], "{link}");
     }
 }

@@ -165,8 +165,7 @@ fn features_come_from_any_model_of_the_program() {
     assert_eq!(fs::read(place.path("5.features")).unwrap(), fs::read(place.path("23.features")).unwrap());
     // But features alone cannot classify.
     let call = place.call(["predict", "--from", "features.safetensors", "pictures/dark/0.png"]);
-    assert_eq!(call.code, Some(2));
-    assert!(call.stderr.contains("features.safetensors: holds only features, no head"), "{}", call.stderr);
+    call.assert_refused("features.safetensors: holds only features, no head");
 }
 
 #[test]
@@ -315,9 +314,7 @@ fn user_errors_are_one_line_and_write_nothing() {
         ("features nowhere", "nowhere: no such file"),
     ] {
         let call = place.call(line.split_whitespace());
-        assert_eq!(call.code, Some(2), "{line}: {}{}", call.stdout, call.stderr);
-        assert_eq!(call.stderr.lines().count(), 1, "{line}: {}", call.stderr);
-        assert!(call.stderr.starts_with("error: ") && call.stderr.contains(words), "{line}: {}", call.stderr);
+        call.assert_failed(2, words);
         assert_eq!(place.names(), ["few", "pictures"], "{line}");
     }
 }

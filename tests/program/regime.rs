@@ -31,8 +31,7 @@ fn augmentation_turns_the_cache_off_and_says_so() {
     assert!(said.contains("seed 1; random augmentation: flip"), "{said}");
     assert!(said.contains("cache off: features of augmented pictures"), "{said}");
     let call = Place::new().call_run("--augment flip --cache on");
-    assert_eq!(call.code, Some(2));
-    assert!(call.stderr.contains("--cache on: the features of pictures that --augment changes"), "{}", call.stderr);
+    call.assert_refused("--cache on: the features of pictures that --augment changes");
     for (flags, words) in [
         ("--augment rotate", "'rotate' for '--augment <CHANGES>': expected flip, crop or flip,crop"),
         ("--schedule linear", "expected one of constant, cosine, one-cycle"),

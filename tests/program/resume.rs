@@ -69,8 +69,7 @@ fn resuming_a_finished_run_restores_a_missing_report() {
         let path = place.path("run").join(lost);
         fs::remove_file(&path).or_else(|_| fs::remove_dir_all(&path)).unwrap();
         let other = place.call(["run", "--resume", "run", "--data", "built-in"]);
-        assert_eq!(other.code, Some(2), "{}", other.stderr);
-        assert!(other.stderr.contains("--data: built-in: expected pictures of SHA-256 "), "{}", other.stderr);
+        other.assert_refused("--data: built-in: expected pictures of SHA-256 ");
         let call = resume(&place, "");
         assert_eq!(call.stdout, "this run has finished; its report was drawn again\nreport: run/report.html\n");
         let again = place.finished(call);
@@ -79,8 +78,7 @@ fn resuming_a_finished_run_restores_a_missing_report() {
     fs::remove_file(place.path("run/report.html")).unwrap();
     fs::write(place.path("run/summary.json"), "{").unwrap();
     let call = resume(&place, "");
-    assert_eq!(call.code, Some(2));
-    assert!(call.stderr.contains("run/summary.json: not a run record: "), "{}", call.stderr);
+    call.assert_refused("run/summary.json: not a run record: ");
 }
 
 #[test]
@@ -102,8 +100,7 @@ fn folders_that_cannot_be_resumed() {
         ("run --resume empty --out new", "cannot be used with"),
     ] {
         let call = place.call(line.split_whitespace());
-        assert_eq!((call.code, call.stdout.as_str()), (Some(2), ""), "{line}");
-        assert!(call.stderr.contains(words) && call.stderr.lines().count() == 1, "{line}: {}", call.stderr);
+        call.assert_refused(words);
     }
 }
 
@@ -155,12 +152,7 @@ fn invalid_settings_of_a_run_are_named_with_their_line() {
     fs::write(&path, &config).unwrap();
     fs::write(place.path("run/environment.json"), "{").unwrap();
     let call = place.prompt(&["run", "--resume", "run"]);
-    assert_eq!(call.code, Some(2));
-    assert!(
-        call.stderr.contains("environment.json: is not as this version of the program writes it"),
-        "{}",
-        call.stderr
-    );
+    call.assert_refused("environment.json: is not as this version of the program writes it");
 }
 
 #[cfg(unix)]
@@ -299,8 +291,7 @@ mod unix {
         fs::write(place.path("run/checkpoint-model_1.safetensors"), &bytes[..100]).unwrap();
         fs::remove_file(place.path("run/checkpoint-model_1-previous.safetensors")).unwrap();
         let call = resume(&place, "");
-        assert_eq!(call.code, Some(2));
-        assert!(call.stderr.contains("remove this file to train model_1 again from the start"), "{}", call.stderr);
+        call.assert_failed(2, "remove this file to train model_1 again from the start");
         fs::remove_file(place.path("run/checkpoint-model_1.safetensors")).unwrap();
         let restarted = resume(&place, "");
         assert_same(&torn, &place.finished(restarted), "from the previous checkpoint, and from the start");
@@ -322,11 +313,9 @@ mod unix {
         let synth = place.call(["data", "synth", "other.tar.gz", "--train", "200", "--test", "100", "--seed", "9"]);
         assert_eq!(synth.code, Some(0));
         let call = resume(&place, "--data other.tar.gz");
-        assert_eq!(call.code, Some(2));
-        assert!(call.stderr.contains("expected pictures of SHA-256 "), "{}", call.stderr);
+        call.assert_failed(2, "expected pictures of SHA-256 ");
         let call = resume(&place, "--data nowhere.tar.gz");
-        assert_eq!(call.code, Some(2));
-        assert!(call.stderr.contains("--data: nowhere.tar.gz: no such file"), "{}", call.stderr);
+        call.assert_refused("--data: nowhere.tar.gz: no such file");
         // The same pictures at another path are accepted.
         fs::copy(crate::invocation::archive(), place.path("moved.tar.gz")).unwrap();
         assert_eq!(resume(&place, "--data moved.tar.gz").code, Some(0));
@@ -342,8 +331,7 @@ mod unix {
         let call = resume(&place, "");
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(call.code, Some(2));
-        assert!(call.stderr.contains("--resume: run is in use by another process"), "{}", call.stderr);
+        call.assert_refused("--resume: run is in use by another process");
         thread::sleep(Duration::from_millis(10));
         // A dead process holds no lock.
         let child = place.command(["run", "--resume", "run"]).stdout(Stdio::null()).spawn().unwrap();

@@ -279,8 +279,7 @@ fn a_report_replaces_other_files_only_with_force() {
         fs::create_dir_all(place.path("linked")).unwrap();
         std::os::unix::fs::symlink("../run", place.path("linked/plots")).unwrap();
         let call = place.call(["report", "sweep", "--out", "linked"]);
-        assert_eq!(call.code, Some(2), "{}", call.stderr);
-        assert!(call.stderr.contains("linked/plots: it is a link"), "{}", call.stderr);
+        call.assert_refused("linked/plots: it is a link");
     }
 }
 
@@ -358,9 +357,7 @@ fn user_errors_are_one_line_and_leave_no_files() {
     ] {
         let line = format!("sweep --data {data} --out sweep {flags}");
         let call = place.call(line.split(' '));
-        assert_eq!(call.code, Some(2), "{flags}: {}{}", call.stdout, call.stderr);
-        assert!(call.stderr.starts_with("error: ") && call.stderr.contains(words), "{flags}: {}", call.stderr);
-        assert_eq!((call.stdout.as_str(), call.stderr.lines().count()), ("", 1), "{flags}: {}", call.stderr);
+        call.assert_refused(words);
         assert!(place.names().is_empty(), "{flags}: something was written");
     }
 }
@@ -371,14 +368,12 @@ fn folders_without_a_sweep_or_with_another_one_are_refused() {
     sweep(&place, "sweep", "--arms pixels");
     let refused = |line: &str, words: &str| {
         let call = place.call(line.split(' '));
-        assert_eq!(call.code, Some(2), "{line}: {}", call.stderr);
-        assert!(call.stderr.contains(words) && call.stderr.lines().count() == 1, "{line}: {}", call.stderr);
+        call.assert_refused(words);
     };
     refused("report .", ". is not a sweep folder: sweep.json is missing");
     refused("report nowhere", "nowhere is not a sweep folder");
     let longer = place.call(small_sweep("sweep", "--epochs 3"));
-    assert_eq!(longer.code, Some(2));
-    assert!(longer.stderr.contains("sweep holds a sweep of other settings: epochs is 3 and 2"), "{}", longer.stderr);
+    longer.assert_refused("sweep holds a sweep of other settings: epochs is 3 and 2");
     sweep(&place, "longer", "--arms pixels --epochs 3");
     refused(
         "report sweep longer",
@@ -413,7 +408,7 @@ fn folders_without_a_sweep_or_with_another_one_are_refused() {
     let words = "a sweep of format 2 by Thawline 0.1.0, and this program reads format 3: its protocol differs";
     refused("report sweep", words);
     let call = place.call(small_sweep("sweep", "--arms pixels"));
-    assert!(call.code == Some(2) && call.stderr.contains(words), "{}", call.stderr);
+    call.assert_refused(words);
 
     // An unknown setting.
     fs::write(place.path("sweep/sweep.json"), settings.replacen('{', "{\"rate\": 1,", 1)).unwrap();

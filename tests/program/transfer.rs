@@ -65,6 +65,5 @@ fn source_and_target_may_have_different_numbers_of_classes() {
     assert_eq!(tensor(model_1, "dense_2/bias").len(), 3 * 4);
     assert_eq!(tensor(model_2, "dense_2/bias").len(), 5 * 4);
     let call = Place::new().call_run("--source 0-2 --target 5-9 --head warm");
-    assert_eq!(call.code, Some(2));
-    assert!(call.stderr.contains("as many target classes as source classes: there are 5 and 3"), "{}", call.stderr);
+    call.assert_refused("as many target classes as source classes: there are 5 and 3");
 }
