@@ -1,5 +1,5 @@
-//! Layers to time, forward and both gradients: the tutorial's two convolutions by every method, its ReLU and its pool.
-//! They run as in training, groups of pictures in parallel, at the process's SIMD level.
+//! Layers to time, forward and both gradients: the tutorial's two convolutions by every method, its ReLU and its pooling.
+//! As in training, groups of pictures run in parallel at the process's SIMD level.
 
 use std::{fmt, sync::Arc};
 
@@ -44,21 +44,21 @@ impl fmt::Display for Pass {
     }
 }
 
-/// What a layer is given and what must come out.
+/// A layer's inputs and the expected results.
 ///
-/// A batch is one picture over and over: so the reference for one picture is a reference for all.
+/// A batch is the same picture repeated, so that the reference for one picture holds for all.
 pub struct Case {
     name: &'static str,
     input: Shape,
     x: Buffer,
     dy: Buffer,
-    /// Kernel and bias, if it has any.
+    /// Kernel and bias, if any.
     params: Vec<Buffer>,
-    /// y, dx and dkernel of one picture by the definition, in `f64`.
+    /// y, dx and dkernel of one picture, computed from the definition in `f64`.
     expected: [Vec<f64>; 3],
-    /// The largest of each, were all terms of its sum positive: what rounding errors are a share of.
+    /// For each, the largest sum of the terms' absolute values, to which rounding errors are relative.
     scale: [f64; 3],
-    /// Of a pass over one picture.
+    /// FLOPs of a pass over one picture.
     flops: u64,
 }
 
@@ -76,7 +76,7 @@ impl Case {
     /// A 3 x 3 convolution of an input to 64 channels, without padding.
     pub fn convolution(name: &'static str, input: [usize; 3]) -> Arc<Self> {
         let s = &shape(input);
-        // Pictures and gradients between -1 and 1, the kernel within Glorot's limit.
+        // Pictures and gradients between -1 and 1, kernels within Glorot's limit.
         let limit = (6.0 / (9 * (s.c + s.filters)) as f32).sqrt();
         let [kernel, bias] = [(2, s.kernel_len()), (3, s.filters)].map(|(index, len)| uniform(index, len, limit));
         let [x, dy] = [(0, s.input_len()), (1, s.output_len())].map(|(index, len)| uniform(index, len, 1.0));
@@ -97,7 +97,7 @@ impl Case {
         Arc::new(Self { name, input, x, dy, params: vec![kernel, bias], expected, scale, flops: s.flops() })
     }
 
-    /// The ReLU behind the second convolution.
+    /// The ReLU after the second convolution.
     pub fn relu() -> Arc<Self> {
         let [x, dy] = [0, 1].map(|index| uniform(index, 28 * 28 * 64, 1.0));
         let y = x.iter().map(|&x| f64::from(x.max(0.0))).collect();
@@ -108,7 +108,7 @@ impl Case {
         Arc::new(Self { name: "relu", input, x, dy, params: Vec::new(), expected, scale, flops: 0 })
     }
 
-    /// The pool behind that.
+    /// The pooling after that ReLU.
     pub fn max_pool() -> Arc<Self> {
         let s = PoolShape::new([28, 28, 64], [2, 2], [2, 2], Padding::Valid).expect("the window fits");
         let [x, dy] = [(0, s.input_len()), (1, s.output_len())].map(|(index, len)| uniform(index, len, 1.0));
@@ -123,7 +123,7 @@ impl Case {
     }
 }
 
-/// The largest element of each, by size.
+/// The largest absolute value of each.
 fn largest(passes: &[Vec<f64>; 3]) -> [f64; 3] {
     passes.each_ref().map(|elements| elements.iter().fold(0.0f64, |largest, element| largest.max(element.abs())))
 }
@@ -133,7 +133,7 @@ fn shape(input: [usize; 3]) -> ConvShape {
     ConvShape::new(input, [3, 3], 64, [1, 1], [1, 1], Padding::Valid).expect("the kernel fits")
 }
 
-/// The largest error, as a share of the case's scale.
+/// The largest permitted error, relative to the case's scale.
 const TOLERANCE: f64 = 2e-5;
 
 /// A pass of a layer over a batch.
@@ -147,7 +147,7 @@ pub struct LayerPass {
     groups: Vec<Group>,
 }
 
-/// A group's operands and results.
+/// The operands and results of a group of pictures.
 struct Group {
     x: Buffer,
     y: Buffer,
@@ -157,17 +157,17 @@ struct Group {
     gradient: Buffer,
 }
 
-/// The seed of the initial weights, which are then overwritten.
+/// The seed of the initial weights, which are overwritten later.
 const FIRST: LayerSeed = LayerSeed { seed: 0, position: 0 };
 
-/// All passes are those of the first step; nothing here is random.
+/// All passes belong to the first step; none of these layers is random.
 const STEP: Step = Step { seed: 0, step: 0, example: 0 };
 
 impl LayerPass {
     /// A convolution by a method.
     ///
     /// # Panics
-    /// If the case is no convolution, or one that the method cannot compute.
+    /// If the case is not a convolution, or the method cannot compute it.
     pub fn convolution(case: &Arc<Case>, method: Method, pass: Pass, images: usize) -> Self {
         let labels = [format!("{} {pass}", case.name), format!("{method}, {images} images")];
         let filters = case.params[1].len();
@@ -206,7 +206,7 @@ impl LayerPass {
         });
         let groups = groups.collect();
         let mut it = Self { group, name, case: Arc::clone(case), layer, pass, images, groups };
-        // Backward passes want what the forward pass wrote.
+        // Backward passes read what the forward pass wrote.
         it.forward();
         it
     }
@@ -233,7 +233,7 @@ impl LayerPass {
         }
     }
 
-    /// The result in pieces, and how many times too large it is.
+    /// The result in pieces, and the factor by which it exceeds the reference.
     fn results(&self) -> (Vec<&[f32]>, f64) {
         let groups = self.groups.iter();
         match self.pass {
@@ -255,7 +255,7 @@ impl Workload for LayerPass {
 
     fn work(&self) -> Work {
         let Case { x, dy, params, flops, .. } = &*self.case;
-        // Three of these are operands or results of a pass; a ReLU's or a pool's gradient reads x or y as well.
+        // A pass reads or writes three of these; the gradients of ReLU and pooling also read x or y.
         let mut floats = self.images * (x.len() + dy.len()) + params.iter().map(|param| param.len()).sum::<usize>();
         if params.is_empty() && self.pass == Pass::InputGradient {
             floats += self.images * (if *self.case.name == *"relu" { x.len() } else { x.len() + dy.len() });
@@ -303,7 +303,7 @@ fn wide(floats: &[f32]) -> Vec<f64> {
     floats.iter().map(|&x| f64::from(x)).collect()
 }
 
-/// Numbers between the negative limit and the limit.
+/// Random numbers between `-limit` and `limit`.
 fn uniform(index: u64, len: usize, limit: f32) -> Buffer {
     let mut bits = Stream::BenchLayer.bits(0, 0, index);
     let mut floats = Buffer::zeros(len);
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn the_result_of_another_computation_is_found_out() {
+    fn a_wrong_result_is_detected() {
         let mut pass = LayerPass::convolution(&Case::conv1(), Method::Implicit, Pass::InputGradient, 2);
         assert!(pass.check().is_ok());
         pass.layer.params_mut()[0].value[5] += 0.01;
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn winograd_takes_a_quarter_of_the_products() {
+    fn winograd_needs_a_quarter_of_the_multiplications() {
         let pass = LayerPass::convolution(&Case::conv2(), Method::Winograd, Pass::Forward, 1);
         assert_eq!(pass.layer.flops(), 4 * pass.layer.flops_done());
     }

@@ -1,4 +1,4 @@
-//! The other light operations to time, in the sizes that a training step has: dropout, the loss, the optimizer.
+//! Other memory-bound operations to time, in the sizes of a training step: dropout, the loss, the optimizer.
 
 use std::{fmt, hint::black_box};
 
@@ -12,24 +12,23 @@ use thawline_tensor::{
 use super::timing::{Work, Workload};
 use crate::system::streams::Stream;
 
-/// Examples in a batch.
+/// Batch size.
 const BATCH: usize = 128;
 
-/// Floats of the features behind the pool; classes; all parameters.
+/// Features after the pooling; classes; all parameters.
 const FEATURES: usize = 14 * 14 * 64;
 const CLASSES: usize = 5;
 const PARAMETERS: usize = 1_645_125;
 
-/// Dropped elements.
+/// Dropout rate.
 const RATE: f32 = 0.25;
 
 /// The first step.
 const STEP: Step = Step { seed: 0, step: 0, example: 0 };
 
-/// What is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// A quarter of a batch of features is dropped.
+    /// Dropout of a quarter of a batch of features.
     Dropout,
     /// The loss of a batch and its gradient.
     Softmax,
@@ -52,7 +51,7 @@ impl fmt::Display for Operation {
     }
 }
 
-/// A light operation with its operands: features, logits or a gradient, and what is made of them.
+/// An operation with its operands (features, logits or a gradient) and results.
 pub struct Light {
     operation: Operation,
     read: Buffer,
@@ -75,12 +74,12 @@ impl Light {
         Self { operation, read, written, dropout, optimizer: Optimizer::new(Rule::ADAM, 1e-3) }
     }
 
-    /// What the plainest loops give, in `f64`. `before` is what was there before the operation.
+    /// The result of simple loops in `f64`. `before` are the values before the operation.
     fn expected(&self, before: &[f32]) -> Vec<f64> {
         let wide = |floats: &[f32]| floats.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
         let read = wide(&self.read);
         match self.operation {
-            // Which elements stay is chance; those that do grow by a third.
+            // Dropout is random; the kept elements are scaled by 4/3.
             Operation::Dropout => {
                 read.iter().zip(&*self.written).map(|(x, &y)| if y == 0.0 { 0.0 } else { x / 0.75 }).collect()
             }
@@ -112,7 +111,7 @@ impl Workload for Light {
     fn work(&self) -> Work {
         let accesses = match self.operation {
             Operation::Dropout | Operation::Softmax => 2,
-            // The gradient is read, the value and both moments are read and written.
+            // Reads the gradient; reads and writes the value and both moments.
             Operation::Adam => 7,
         };
         Work::traffic(accesses * 4 * self.read.len() as u64)
@@ -174,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_operation_is_right_and_errors_are_found() {
+    fn every_operation_is_correct_and_errors_are_detected() {
         for operation in Operation::ALL {
             let mut light = Light::new(operation);
             let error = light.check().unwrap_or_else(|error| panic!("{operation}: {error}"));
@@ -184,7 +183,7 @@ mod tests {
         wrong.dropout = Dropout::new(0.5);
         wrong.dropout.build(&Shape::from([FEATURES]), 0).unwrap();
         assert!(wrong.check().is_err());
-        // The reference is for the first step, with moments of zero.
+        // The reference assumes the first step, with zero moments.
         let mut second = Light::new(Operation::Adam);
         second.run();
         assert!(second.check().is_err());

@@ -1,9 +1,8 @@
-//! `thawline bench`: how fast this machine is, and how much of it the kernels and the training steps use.
+//! `thawline bench`: measures how fast the machine is, and what share of that the kernels and training steps reach.
 //!
-//! It needs no data and no tools. Each result is compared with a reference before anything is timed. [`roof`] measures
-//! the machine; [`product`], [`layers`] and [`light`] are the kernels, [`steps`] the whole steps;
-//! [`timing`] takes the times; [`record`] and [`table`] tell them. The criterion benches in `benches/` and the speed
-//! test time the same workloads.
+//! It needs no data and no tools. Each result is compared with a reference before it is timed. [`roof`] measures the machine;
+//! [`product`], [`layers`] and [`light`] contain the kernels, [`steps`] the training steps; [`timing`] measures times;
+//! [`record`] and [`table`] print them. The criterion benches in `benches/` and the speed test time the same workloads.
 
 pub mod layers;
 pub mod light;
@@ -68,18 +67,14 @@ pub enum Section {
     Scaling,
 }
 
-/// A time for each kernel, for each step, and steps for the scaling: the whole takes half a minute.
+/// Time for each kernel and each step, and steps for the scaling. The whole benchmark takes half a minute.
 const KERNEL_BUDGET: Duration = Duration::from_millis(250);
 const STEP_BUDGET: Duration = Duration::from_millis(1500);
 const SCALING_ROUNDS: usize = 9;
 
-/// Pictures that the naive method convolves; it is slow.
+/// Batch size of the naive method, which is slow.
 pub const NAIVE_IMAGES: usize = 16;
 
-/// Measures, and prints what came out.
-///
-/// # Errors
-/// A level or number of threads that the machine does not have; a wrong result.
 pub fn bench(args: &BenchArgs) -> Result<()> {
     machine::choose_level(args.machine.simd)?;
     timing::require_a_clock(Instant::now)?;
@@ -119,7 +114,7 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
     }
 }
 
-/// How to measure.
+/// The benchmark's options.
 struct Bench {
     level: Level,
     threads: usize,
@@ -136,14 +131,14 @@ impl Bench {
         self.rounds.map_or(Rounds::Within(budget), Rounds::Exactly)
     }
 
-    /// One thread, two, and all: the numbers that say how a kernel scales.
+    /// The thread counts to measure: one, two and all.
     fn thread_counts(&self) -> Vec<usize> {
         let mut counts = vec![1, self.threads.min(2), self.threads];
         counts.dedup();
         counts
     }
 
-    /// The machine and its roof.
+    /// Measures the machine.
     fn machine(&self) -> Result<BenchRecord> {
         let load_average = load_average();
         let environment = with_threads(self.threads, || machine::environment(SystemTime::now()))?;
@@ -183,11 +178,11 @@ impl Bench {
         Ok(record)
     }
 
-    /// The roof over that many threads, which were measured.
+    /// The roofline for a measured number of threads.
     fn roof(&self, record: &BenchRecord, threads: usize) -> Roof {
         let peak = record.peaks.iter().find(|peak| peak.level == self.level && peak.threads == threads);
         let bandwidth = record.bandwidths.iter().find(|bandwidth| bandwidth.threads == threads);
-        let (peak, bandwidth) = peak.zip(bandwidth).expect("these threads were measured");
+        let (peak, bandwidth) = peak.zip(bandwidth).expect("this number of threads was measured");
         Roof {
             flops_per_second: 1e9 * peak.gflops,
             bytes_per_second: 1e9 * bandwidth.triad_gb_per_s.max(bandwidth.copy_gb_per_s),
@@ -224,7 +219,7 @@ impl Bench {
         light_operations().iter_mut().try_for_each(|operation| kernel(&mut **operation))
     }
 
-    /// Proves a workload, and times it.
+    /// Checks a workload and times it.
     fn row(&self, roof: &Roof, workload: &mut dyn Workload, threads: usize, budget: Duration) -> Result<Row> {
         let place = [workload.group(), workload.name()];
         let work = workload.work();
@@ -252,13 +247,13 @@ impl Bench {
         Ok(())
     }
 
-    /// Steps on one thread and on all, in alternation.
+    /// Times steps on one thread and on all, in alternation.
     fn scaling(&self) -> Result<Scaling> {
         let mut phases = [Vec::new(), Vec::new()];
         with_task(Task::Model1, |prepared| {
             for _ in 0..self.rounds.unwrap_or(SCALING_ROUNDS) {
                 for (threads, phases) in [1, self.threads].into_iter().zip(&mut phases) {
-                    // A new pool begins with cold buffers.
+                    // A new pool starts with cold buffers.
                     phases.push(with_threads(threads, || {
                         prepared.run();
                         prepared.step_in_phases()
@@ -271,7 +266,7 @@ impl Bench {
     }
 }
 
-/// All light operations over a batch.
+/// All memory-bound operations on a batch.
 pub fn light_operations() -> Vec<Box<dyn Workload>> {
     let mut operations: Vec<Box<dyn Workload>> = Vec::new();
     for pass in [Pass::Forward, Pass::InputGradient] {

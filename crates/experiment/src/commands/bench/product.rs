@@ -1,4 +1,4 @@
-//! Matrix products to time: a large square one, a convolution written as one, and the three of a dense layer.
+//! Matrix products to time: a large square one, that of a convolution, and the three of a dense layer.
 
 use thawline_tensor::{
     Buffer,
@@ -9,7 +9,7 @@ use thawline_tensor::{
 use super::timing::{Work, Workload};
 use crate::system::streams::Stream;
 
-/// Which operand lies transposed in memory.
+/// Which operand is stored transposed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// C = A B
@@ -20,21 +20,19 @@ pub enum Form {
     ABt,
 }
 
-/// A product to time: what it stands for, its form, and M, N, K.
+/// A product to time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Case {
-    /// What it stands for.
     pub name: &'static str,
-    /// Which operand lies transposed.
     pub form: Form,
     /// M, N, K: C (M x N) = A (M x K) B (K x N).
     pub shape: [usize; 3],
 }
 
-/// The square product by which libraries are compared.
+/// The square product that libraries are usually compared with.
 pub const SQUARE: Case = Case { name: "square", form: Form::AB, shape: [1024, 1024, 1024] };
 
-/// Every product to time: the square one; the tutorial's second convolution over a batch as one product; the three of
+/// All products: the square one; the tutorial's second convolution on a batch as one product; the three of
 /// its first dense layer, forward (y = x W) and backward (dx = dy W', dW = x' dy).
 pub const CASES: [Case; 5] = [
     SQUARE,
@@ -45,13 +43,13 @@ pub const CASES: [Case; 5] = [
 ];
 
 impl Case {
-    /// Floating-point operations, and bytes of the operands and the result.
+    /// FLOPs, and bytes of the operands and the result.
     pub fn work(&self) -> Work {
         let [m, n, k] = self.shape.map(|size| size as u64);
         Work::direct(2 * m * n * k, 4 * (m * k + k * n + m * n))
     }
 
-    /// How far it is in memory from row to row and from column to column, of A and of B.
+    /// Row and column strides of A and of B.
     pub fn strides(&self) -> [[usize; 2]; 2] {
         let [m, n, k] = self.shape;
         [if self.form == Form::AtB { [1, m] } else { [k, 1] }, if self.form == Form::ABt { [1, k] } else { [n, 1] }]
@@ -68,13 +66,13 @@ pub struct Product {
 }
 
 impl Product {
-    /// Operands of small whole numbers, so that every sum is exact.
+    /// The operands are small whole numbers, so that every sum is exact.
     pub fn new(case: Case, level: Level) -> Self {
         let [m, n, k] = case.shape;
         Self { case, level, a: whole_numbers(0, m * k), b: whole_numbers(1, k * n), c: Buffer::zeros(m * n) }
     }
 
-    /// The operands as the product takes them.
+    /// The operands as matrices.
     fn operands(&self) -> [Matrix<'_>; 2] {
         let [m, n, k] = self.case.shape;
         let a = match self.case.form {
@@ -88,16 +86,13 @@ impl Product {
         [a, b]
     }
 
-    /// The floats of A, B and C: what other libraries want to see.
+    /// The floats of A, B and C, for other libraries.
     pub fn floats(&mut self) -> ([&[f32]; 2], &mut [f32]) {
         ([&self.a, &self.b], &mut self.c)
     }
 
-    /// Compares C with A B without computing it: C r = A (B r) for a vector r of random whole numbers (Freivalds 1977).
-    /// All sums are exact; an error hides behind r with probability below 1/1000 a row.
-    ///
-    /// # Errors
-    /// Names the first row that differs.
+    /// Compares C with A B without computing A B: C r = A (B r) for a vector r of random whole numbers (Freivalds 1977).
+    /// All sums are exact; an error in a row goes undetected with a probability below 1/1000.
     pub fn verify(&self) -> Result<(), String> {
         let [m, n, k] = self.case.shape;
         let times = |matrix: &[f32], [down, across]: [usize; 2], rows: usize, r: &[f64]| -> Vec<f64> {
@@ -112,7 +107,7 @@ impl Product {
         let found = times(&self.c, [n, 1], m, &r);
         match expected.iter().zip(&found).position(|(expected, found)| expected != found) {
             None => Ok(()),
-            Some(row) => Err(format!("row {row} of C is not that of A B")),
+            Some(row) => Err(format!("row {row} of C differs from A B")),
         }
     }
 }
@@ -132,7 +127,7 @@ impl Workload for Product {
     }
 
     fn run(&mut self) {
-        // Borrowed apart from C.
+        // Borrowed separately from C.
         let mut c = std::mem::take(&mut self.c);
         let [a, b] = self.operands();
         gemm(self.level, a, b, &mut c, Epilogue::None);
@@ -162,12 +157,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn products_are_right_and_errors_are_found() {
+    fn products_are_correct_and_errors_are_detected() {
         for form in [Form::AB, Form::AtB, Form::ABt] {
             let mut product = Product::new(Case { name: "small", form, shape: [33, 20, 50] }, Level::best());
             assert_eq!(product.check(), Ok(0.0), "{form:?}");
             product.c[7 * 20 + 3] += 1.0;
-            assert_eq!(product.verify(), Err("row 7 of C is not that of A B".to_owned()));
+            assert_eq!(product.verify(), Err("row 7 of C differs from A B".to_owned()));
         }
     }
 }

@@ -13,49 +13,49 @@ use super::{
     timing::{Times, Work},
 };
 
-/// Raised when a field changes its meaning or goes; new fields may come at any time.
+/// Increased when a field changes its meaning or is removed, not when a field is added.
 pub const FORMAT: u32 = 1;
 
-/// Everything that was measured; what was not is absent.
+/// All measurements; those that were not made are absent.
 #[derive(Clone, Debug, Serialize)]
 pub struct BenchRecord {
     /// [`FORMAT`].
     pub format: u32,
-    /// The version of the program.
+    /// Version of the program.
     pub thawline: &'static str,
     /// The machine and the build.
     pub environment: Environment,
-    /// Programs that ran or waited in the last minute, before the start; absent where the system does not tell.
+    /// Load average of the last minute before the start, if known.
     pub load_average: Option<f64>,
-    /// How often each thing was timed; absent where time decided.
+    /// How often each thing was timed; absent if time decided.
     pub rounds: Option<usize>,
-    /// Pictures in a step.
+    /// Batch size of a step.
     pub batch: usize,
-    /// Multiply-adds of all threads at the level in use, in GFLOP/s.
+    /// Peak of all threads at the level in use, in GFLOP/s.
     pub peak_gflops: f64,
-    /// What the square product reaches of the peak, on one thread.
+    /// The square product's share of the peak, on one thread.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gemm_1024_share_1t: Option<f64>,
-    /// And on two.
+    /// The same on two threads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gemm_1024_share_2t: Option<f64>,
-    /// The frozen features of a batch.
+    /// Computation of the frozen features of a batch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub features_ms: Option<f64>,
     /// Training steps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<StepMs>,
-    /// The peak of every level that the CPU has.
+    /// The peak of every supported level.
     pub peaks: Vec<Peak>,
-    /// The bandwidth of memory.
+    /// Memory bandwidth.
     pub bandwidths: Vec<MemoryBandwidth>,
-    /// Every kernel.
+    /// All kernels.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kernels: Vec<Row>,
-    /// Every step, with more than its time.
+    /// All steps, in more detail than `steps_ms`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Row>,
-    /// How the step of model_1 gains from threads.
+    /// How the step of model_1 scales with threads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scaling: Option<Scaling>,
 }
@@ -63,15 +63,15 @@ pub struct BenchRecord {
 /// Median times of training steps, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub struct StepMs {
-    /// The whole network learns.
+    /// The whole network is trained.
     pub model_1_ms: f64,
-    /// The convolutions are frozen, and computed in every step.
+    /// The convolutions are frozen and computed in every step.
     pub model_2_ms: f64,
-    /// The convolutions are frozen, and their features were computed before.
+    /// The convolutions are frozen, and their features are cached.
     pub model_2_cached_ms: f64,
 }
 
-/// The multiply-adds that some threads do at a level.
+/// The peak of a number of threads at a level.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Peak {
     /// The SIMD level.
@@ -79,11 +79,11 @@ pub struct Peak {
     pub level: Level,
     /// Threads.
     pub threads: usize,
-    /// Operations, two a multiply-add.
+    /// A multiply-add counts as two operations.
     pub gflops: f64,
 }
 
-/// The bytes that some threads move.
+/// The memory bandwidth of a number of threads.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct MemoryBandwidth {
     /// Threads.
@@ -94,28 +94,28 @@ pub struct MemoryBandwidth {
     pub copy_gb_per_s: f64,
 }
 
-/// One thing that was timed.
+/// A timed workload.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
     /// What it computes.
     pub group: String,
-    /// What tells it from others in the group.
+    /// Distinguishes it within the group.
     pub name: String,
     /// Threads.
     pub threads: usize,
-    /// How often it was timed.
+    /// Number of times.
     pub samples: usize,
     /// The median time of a run.
     pub median_ms: f64,
-    /// A quarter of the times lie below the first, a quarter above the second.
+    /// The quartiles.
     pub quartiles_ms: [f64; 2],
     /// The shortest time.
     pub best_ms: f64,
-    /// Operations of a run by the direct method, in 1e9; 0 where memory is all that counts.
+    /// GFLOP of a run by the direct method; 0 for a memory-bound operation.
     pub gflop: f64,
-    /// What the multiplications really done amount to.
+    /// GFLOP actually performed.
     pub gflop_done: f64,
-    /// Bytes that must move, in 1e9.
+    /// Gigabytes that must be moved.
     pub gigabytes: f64,
     /// `gflop` over the median time.
     pub gflops: f64,
@@ -123,16 +123,16 @@ pub struct Row {
     pub gflops_done: f64,
     /// `gigabytes` over the median time.
     pub gb_per_s: f64,
-    /// `gflops` as a share of the peak of these threads: above 1 where Winograd's method saves multiplications.
+    /// `gflops` relative to the peak of these threads: above 1 if Winograd's method saves multiplications.
     pub share_of_peak: f64,
-    /// The least time that peak and bandwidth of these threads allow what is really done, as a share of the median time.
+    /// The shortest time that the roofline of these threads allows for the work actually performed, relative to the median.
     pub share_of_roofline: f64,
-    /// The largest difference from the reference, as a share of the size of the sums it arises in; 0 where all is exact.
+    /// The largest error relative to the sum of absolute values; 0 if all sums are exact.
     pub error: f64,
 }
 
 impl Row {
-    /// From the times of some work under a roof.
+    /// Computes the rates from times and a roofline.
     pub fn new([group, name]: [String; 2], threads: usize, work: Work, roof: &Roof, times: &Times, error: f64) -> Self {
         let seconds = times.median();
         let [gflop, gflop_done, gigabytes] =
@@ -157,21 +157,21 @@ impl Row {
         }
     }
 
-    /// Whether more multiplications were done than the peak allows: then it was measured while the machine was disturbed.
+    /// Whether it exceeds the measured peak: the peak was then measured while the machine was busy.
     pub fn beats_the_peak(&self) -> bool {
         self.share_of_peak * self.gflop_done > 1.02 * self.gflop
     }
 
-    /// The distance between the quartiles, as a share of the median.
+    /// The interquartile range relative to the median.
     pub fn spread(&self) -> f64 {
         (self.quartiles_ms[1] - self.quartiles_ms[0]) / self.median_ms
     }
 }
 
-/// How the step of model_1 gains from threads: both numbers of threads in alternation, medians.
+/// How the step of model_1 scales with threads: medians, measured in alternation.
 #[derive(Clone, Debug, Serialize)]
 pub struct Scaling {
-    /// The larger number of threads; the smaller is one.
+    /// The number of threads, compared with one.
     pub threads: usize,
     /// The whole step.
     pub step: Gain,
@@ -183,22 +183,22 @@ pub struct Scaling {
     pub update: Gain,
 }
 
-/// What threads gain.
+/// The gain from threads.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Gain {
-    /// The time on one thread.
+    /// Time on one thread.
     pub one_thread_ms: f64,
-    /// The time on all.
+    /// Time on all threads.
     pub all_threads_ms: f64,
-    /// How much of the threads' time is used as well as on one: 1 is ideal.
+    /// Parallel efficiency: 1 is ideal.
     pub efficiency: f64,
-    /// The share of the one-thread time that gains nothing from threads, if Amdahl's law (1967) explains the loss. What
-    /// waits for memory counts as serial, so this is an upper bound.
+    /// The serial share of the one-thread time, if Amdahl's law (1967) explains the loss. Waiting for memory counts as
+    /// serial, so this is an upper bound.
     pub serial_share: f64,
 }
 
 impl Scaling {
-    /// From the parts of steps on one thread and on several.
+    /// Compares the phases of steps on one thread and on several.
     pub fn new(threads: usize, [one, all]: [&[Phases]; 2]) -> Self {
         let gain = |part: fn(Phases) -> f64| {
             let [one, all] =
@@ -216,7 +216,7 @@ impl Scaling {
 }
 
 impl Gain {
-    /// From times in seconds. With one thread nothing can be gained or lost.
+    /// Compares times in seconds. With one thread, the gain is 1.
     fn new(threads: usize, one: f64, all: f64) -> Self {
         let threads = threads as f64;
         Gain {
@@ -228,7 +228,7 @@ impl Gain {
     }
 }
 
-/// How busy the machine was in the last minute.
+/// The load average of the last minute.
 pub fn load_average() -> Option<f64> {
     fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
 }
@@ -242,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn amdahls_law_is_read_backwards() {
+    fn the_serial_share_follows_from_amdahls_law() {
         // A tenth is serial: 1 + 9 becomes 1 + 9 / 3.
         let gain = Gain::new(3, 10.0, 4.0);
         assert!((gain.serial_share - 0.1).abs() < 1e-12 && (gain.efficiency - 10.0 / 12.0).abs() < 1e-12, "{gain:?}");
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_knows_its_shares() {
+    fn shares_of_the_roofline() {
         let roof = Roof { flops_per_second: 100e9, bytes_per_second: 10e9 };
         let work = Work { flops: 400_000_000, flops_done: 100_000_000, bytes: 1_000_000 };
         let times = Times::new(vec![2e-3, 2e-3, 2e-3]);
@@ -260,10 +260,10 @@ mod tests {
         assert_eq!((row.median_ms, row.samples, row.spread()), (2.0, 3, 0.0));
         assert!((row.gflops - 200.0).abs() < 1e-9 && (row.gflops_done - 50.0).abs() < 1e-9);
         assert!((row.share_of_peak - 2.0).abs() < 1e-12 && (row.share_of_roofline - 0.5).abs() < 1e-12);
-        assert!(!row.beats_the_peak(), "fewer multiplications than the direct method's are no miracle");
+        assert!(!row.beats_the_peak(), "the direct method's FLOPs may exceed the peak");
         let row = |flops| Row::new(["a".into(), "b".into()], 1, Work::direct(flops, 1), &roof, &times, 0.0);
         assert!(row(210_000_000).beats_the_peak() && !row(200_000_000).beats_the_peak());
         let traffic = Row::new(["a".into(), "b".into()], 1, Work::traffic(40_000_000), &roof, &times, 0.0);
-        assert!(!traffic.beats_the_peak(), "caches are faster than memory");
+        assert!(!traffic.beats_the_peak(), "a cached workload may exceed the memory bandwidth");
     }
 }

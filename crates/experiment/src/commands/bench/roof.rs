@@ -1,7 +1,7 @@
-//! What the machine can do at most: multiply-adds a second, bytes a second, and the roofline that they make.
+//! The machine's limits: multiply-adds per second, bytes per second, and the roofline that follows from them.
 //!
-//! The roofline model (Williams, Waterman and Patterson 2009) says that no work is done faster than its arithmetic at
-//! the peak, nor than its traffic at the bandwidth; whichever is slower is the roof.
+//! In the roofline model (Williams, Waterman and Patterson 2009), work takes at least as long as its arithmetic at peak rate,
+//! and at least as long as its memory traffic at full bandwidth.
 
 use std::hint::black_box;
 
@@ -13,38 +13,35 @@ use thawline_tensor::{
 
 use super::timing::{Times, Work, clocked};
 
-/// The roof over some threads.
+/// The roofline of a number of threads.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Roof {
-    /// Multiply-adds at the peak, two operations each.
+    /// Peak rate; a multiply-add counts as two operations.
     pub flops_per_second: f64,
     /// Bytes read and written.
     pub bytes_per_second: f64,
 }
 
 impl Roof {
-    /// Seconds that some work takes at least.
+    /// The shortest time that some work can take, in seconds.
     pub fn seconds(&self, work: Work) -> f64 {
         (work.flops_done as f64 / self.flops_per_second).max(work.bytes as f64 / self.bytes_per_second)
     }
 
-    /// How near to the roof a time came: 1 touches it.
+    /// The shortest possible time relative to the measured one: 1 reaches the roofline.
     pub fn share(&self, work: Work, seconds: f64) -> f64 {
         self.seconds(work) / seconds
     }
 }
 
-/// A measurement of the peak is short, so that some of them fall between two disturbances; the best counts.
+/// Measurements of the peak; the best counts. They are short, so that some are undisturbed.
 const SECONDS: f64 = 3e-3;
 const MEASUREMENTS: usize = 40;
 
-/// Passes over memory; the best counts.
+/// Measurements of the bandwidth; the best counts.
 const PASSES: usize = 12;
 
-/// The multiply-adds a second (two operations each) of that many threads at a level.
-///
-/// # Errors
-/// If the threads can't be started.
+/// Multiply-adds per second (two operations each) of a number of threads at a level.
 ///
 /// # Panics
 /// If the CPU lacks the level.
@@ -64,8 +61,8 @@ pub fn peak(level: Level, threads: usize) -> Result<f64, PoolError> {
     })
 }
 
-/// Runs that many steps of independent chains of multiply-adds in registers; gives the number of chains, each of which is
-/// [`LANES`] multiply-adds a step.
+/// Runs independent chains of multiply-adds in registers. Returns the number of chains, each with [`LANES`] multiply-adds per
+/// step.
 ///
 /// # Panics
 /// If the CPU lacks the level.
@@ -73,7 +70,7 @@ pub fn multiply_add(level: Level, steps: u64) -> u64 {
     dispatch!(level, simd => chains_for_registers(simd, steps))
 }
 
-/// Enough chains to hide the latency of a multiply-add, few enough for the registers.
+/// Enough chains to hide the latency of a multiply-add, and few enough for the registers.
 #[inline(always)]
 fn chains_for_registers<S: Simd>(simd: S, steps: u64) -> u64 {
     if const { S::REGISTERS >= 32 } {
@@ -105,13 +102,13 @@ fn chains<S: Simd, const CHAINS: usize>(simd: S, steps: u64) -> u64 {
     CHAINS as u64
 }
 
-/// Floats of one array: together they are far larger than most last-level caches.
+/// Floats per array: together the arrays are far larger than most last-level caches.
 const ARRAY: usize = 16 << 20;
 
-/// Floats that a task reads or writes at a time.
+/// Floats per task.
 const CHUNK: usize = 1 << 15;
 
-/// Bytes a second from and to memory.
+/// Memory bandwidth, in bytes per second.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bandwidth {
     /// Of a = b + s c, as in STREAM (McCalpin 1995): two arrays read, one written.
@@ -120,15 +117,12 @@ pub struct Bandwidth {
     pub copy: f64,
 }
 
-/// Measures the bandwidth of that many threads, at the process's SIMD level. What the caches read in order to overwrite
-/// it is not counted, as is the custom.
-///
-/// # Errors
-/// If the threads can't be started.
+/// Measures the bandwidth of a number of threads, at the process's SIMD level. As usual, reading a cache line before it is
+/// overwritten does not count.
 pub fn bandwidth(threads: usize) -> Result<Bandwidth, PoolError> {
     with_threads(threads, || {
         let [mut a, mut b, mut c] = [(); 3].map(|()| Buffer::zeros(ARRAY));
-        // Untouched memory is no memory yet.
+        // The system allocates memory only when it is written.
         for (array, value) in [(&mut a, 0.5), (&mut b, 1.0), (&mut c, 2.0)] {
             threads::for_chunks(array, CHUNK, |_, chunk| chunk.fill(value));
         }
@@ -163,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_roof_is_arithmetic_or_memory_whichever_is_slower() {
+    fn the_roofline_is_the_slower_of_arithmetic_and_memory() {
         let roof = Roof { flops_per_second: 100.0, bytes_per_second: 10.0 };
         assert_eq!(roof.seconds(Work::direct(200, 10)), 2.0);
         assert_eq!(roof.seconds(Work::direct(200, 30)), 3.0);
@@ -172,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_multiplies_and_moves() {
+    fn peak_and_bandwidth_are_positive() {
         for level in Level::ALL.into_iter().filter(|level| level.is_supported()) {
             assert!(peak(level, 1).unwrap() > 1e8, "{level}");
         }

@@ -1,4 +1,4 @@
-//! Whole steps to time: the tutorial's two models on batches of random pictures.
+//! Training steps to time: the tutorial's two models on batches of random pictures.
 
 use std::{fmt, sync::OnceLock};
 
@@ -15,25 +15,24 @@ use crate::{
 
 use super::timing::{Work, Workload, clocked};
 
-/// Pictures in a batch, as in the tutorial.
+/// Batch size, as in the tutorial.
 pub const BATCH: usize = 128;
 
-/// Batches of cached features that take turns: together they are larger than a cache.
+/// Number of batches of cached features: together they exceed the CPU's caches.
 const CACHED_BATCHES: usize = 8;
 
-/// Classes of each half.
+/// Classes of each model.
 const CLASSES: usize = 5;
 
-/// What is timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
     /// A training step of the whole network: forward, backward, update.
     Model1,
-    /// A training step with the convolutions frozen, their features computed in every step.
+    /// A training step with frozen convolutions, computed in every step.
     Model2,
-    /// A training step with the convolutions frozen, their features computed before: what the program does.
+    /// A training step with frozen convolutions and cached features, the program's default.
     Model2Cached,
-    /// The frozen features of a batch, without gradient.
+    /// The computation of a batch's frozen features.
     Features,
 }
 
@@ -53,7 +52,7 @@ impl fmt::Display for Task {
     }
 }
 
-/// A task, ready to be done.
+/// A task, ready to run.
 pub struct Prepared<'a> {
     task: Task,
     work: Work,
@@ -73,18 +72,18 @@ struct Training<'a> {
     examples: Examples<'a>,
     /// All examples, in the order of the batches.
     order: Vec<u32>,
-    /// Steps done.
+    /// Finished steps.
     steps: usize,
 }
 
-/// Seconds of the parts of a training step.
+/// Seconds of the phases of a training step.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Phases {
-    /// From the examples to the loss.
+    /// Forward: from the examples to the loss.
     pub forward: f64,
-    /// From the loss to the gradients.
+    /// Backward: from the loss to the gradients.
     pub backward: f64,
-    /// From the gradients to the new weights.
+    /// Update: from the gradients to the new weights.
     pub update: f64,
 }
 
@@ -95,7 +94,7 @@ impl Phases {
     }
 }
 
-/// Prepares a task for the threads of the current pool, and lends it.
+/// Prepares a task for the threads of the current pool and passes it to `then`.
 pub fn with_task<R>(task: Task, then: impl FnOnce(&mut Prepared) -> R) -> R {
     let mut network = tutorial(ConvMethod::Auto);
     if task != Task::Model1 {
@@ -111,7 +110,7 @@ pub fn with_task<R>(task: Task, then: impl FnOnce(&mut Prepared) -> R) -> R {
         return then(&mut prepared(Kind::Features { prefix, pictures: &pictures, features }));
     }
     let examples = Examples::new(pictures, labels(count));
-    let examples = examples.through(prefix, task == Task::Model2Cached).expect("there is memory for a few batches");
+    let examples = examples.through(prefix, task == Task::Model2Cached).expect("a few batches fit in memory");
     let training = Training::new(nodes, prefix.output().size(), examples, BATCH);
     then(&mut prepared(Kind::Training(Box::new(training))))
 }
@@ -132,7 +131,7 @@ impl Workload for Prepared<'_> {
     /// A step.
     ///
     /// # Panics
-    /// If the loss is no number any more.
+    /// If the loss becomes NaN or infinite.
     fn run(&mut self) {
         match &mut self.kind {
             Kind::Training(training) => training.step(),
@@ -145,7 +144,7 @@ impl Workload for Prepared<'_> {
         }
     }
 
-    /// One proof serves all tasks.
+    /// One check covers all tasks.
     fn check(&mut self) -> Result<f64, String> {
         static PROOF: OnceLock<Result<f64, String>> = OnceLock::new();
         PROOF.get_or_init(prove).clone()
@@ -153,7 +152,7 @@ impl Workload for Prepared<'_> {
 }
 
 impl Prepared<'_> {
-    /// Does a step with a clock between its parts. All of the features' time is forward.
+    /// Runs a step and times its phases. Computing the features counts as forward.
     pub fn step_in_phases(&mut self) -> Phases {
         match &mut self.kind {
             Kind::Training(training) => training.step_in_phases(),
@@ -176,7 +175,7 @@ impl<'a> Training<'a> {
         assert!(score.loss.is_finite(), "the loss is {} after {steps} steps", score.loss);
     }
 
-    /// As [`train_step`], with a clock.
+    /// Like [`train_step`], with times.
     fn step_in_phases(&mut self) -> Phases {
         let Self { nodes, trace, optimizer, examples, order, steps } = self;
         let (batch, step) = next_batch(order, trace.batch(), steps);
@@ -199,7 +198,7 @@ fn next_batch<'a>(order: &'a [u32], size: usize, steps: &mut usize) -> (&'a [u32
 
 fn tutorial(conv_method: ConvMethod) -> Network {
     let architecture = Tutorial { conv_method, ..Tutorial::default() };
-    architecture.build(CLASSES, 0).expect("the tutorial's network is sound")
+    architecture.build(CLASSES, 0).expect("the tutorial's network is valid")
 }
 
 fn random_pictures(count: usize) -> Tensor {
@@ -214,11 +213,11 @@ fn labels(count: usize) -> Vec<u32> {
     (0..count).map(|example| (example % CLASSES) as u32).collect()
 }
 
-/// What a step has to do: each layer's product once forward, once more for its kernel's gradient where it learns, and
-/// once for its input's gradient where something before it learns. Light operations are not counted.
+/// The work of a step: each layer's product once forward, once for its kernel's gradient if it is trainable, and once for its
+/// input's gradient if an earlier layer is trainable. Memory-bound operations are not counted.
 ///
-/// Of the bytes only those that no cache saves are counted: the inputs; each weight read in each product; of what learns
-/// the gradient, written, and Adam's 28 bytes.
+/// Only bytes that cannot stay in a cache are counted: the inputs; each weight, once per product; and for each trainable
+/// parameter the gradient and Adam's 28 bytes.
 fn work(network: &Network, task: Task) -> Work {
     let (nodes, thawline) = (network.nodes(), network.thawline());
     let first_trainable = nodes.iter().position(Node::is_trainable).unwrap_or(nodes.len());
@@ -245,14 +244,11 @@ fn work(network: &Network, task: Task) -> Work {
     total
 }
 
-/// Largest difference between the fast and the naive method, as a share of the largest element.
+/// The largest permitted difference between the fast and the naive method, relative to the largest element.
 const TOLERANCE: f64 = 1e-4;
 
-/// Proves the steps: on two pictures, every gradient of model_1 and the features agree with those of a network that
-/// convolves in seven loops. Gives the largest error.
-///
-/// # Errors
-/// Names what differs.
+/// Checks the steps: on two pictures, all gradients of model_1 and the features agree with those of a network with naive
+/// convolutions. Returns the largest error.
 fn prove() -> Result<f64, String> {
     let [fast, naive] = [ConvMethod::Auto, ConvMethod::Naive].map(gradients_and_features);
     let mut worst = 0.0f64;
@@ -261,14 +257,14 @@ fn prove() -> Result<f64, String> {
         let errors = fast.iter().zip(&naive).map(|(fast, naive)| f64::from((fast - naive).abs() / largest));
         let error = errors.fold(0.0f64, |worst, error| if error.is_nan() { f64::INFINITY } else { worst.max(error) });
         if error > TOLERANCE {
-            return Err(format!("the {name} are off by {error:.1e} of the largest"));
+            return Err(format!("the {name} differ by {error:.1e} of the largest"));
         }
         worst = worst.max(error);
     }
     Ok(worst)
 }
 
-/// What a step on two pictures gives by a method, by name.
+/// The gradients and features of a step on two pictures, by name.
 fn gradients_and_features(method: ConvMethod) -> Vec<(String, Vec<f32>)> {
     let mut network = tutorial(method);
     let pictures = random_pictures(2);
@@ -296,11 +292,11 @@ mod tests {
 
     #[test]
     fn the_fast_step_is_the_naive_one() {
-        assert!(prove().unwrap() > 0.0, "two methods that round in the same way are one method");
+        assert!(prove().unwrap() > 0.0, "two methods with the same rounding are the same method");
     }
 
     #[test]
-    fn every_task_can_be_done_and_knows_its_work() {
+    fn every_task_runs_and_declares_its_work() {
         for task in Task::ALL {
             with_task(task, |prepared| {
                 prepared.run();
@@ -312,8 +308,8 @@ mod tests {
     }
 
     #[test]
-    fn the_work_of_a_step_is_that_of_its_products() {
-        // Multiply-adds of one picture: the convolutions, the dense layers.
+    fn the_work_of_a_step_is_the_sum_of_its_products() {
+        // Multiply-adds per picture: the convolutions, the dense layers.
         let [conv1, conv2, dense1, dense2] = [30 * 30 * 27 * 64, 28 * 28 * 576 * 64, 12_544 * 128, 128 * 5];
         let batch = |products: u64| 2 * BATCH as u64 * products;
         let of = |task| with_task(task, |prepared| prepared.work);

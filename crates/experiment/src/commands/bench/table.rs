@@ -1,10 +1,10 @@
-//! The results of `thawline bench` for people.
+//! Prints the results of `thawline bench` as tables.
 
 use crate::system::console::Text;
 
 use super::record::{BenchRecord, Gain, Row, Scaling};
 
-/// The machine, and what must be known before any time is believed.
+/// The machine, with warnings if times are not reliable.
 pub fn heading(record: &BenchRecord) -> String {
     let environment = &record.environment;
     let machine = format!(
@@ -28,7 +28,7 @@ pub fn heading(record: &BenchRecord) -> String {
     text
 }
 
-/// Peaks and bandwidths, a column for each number of threads.
+/// Peaks and bandwidths, with a column for each number of threads.
 pub fn peaks(record: &BenchRecord) -> String {
     let threads: Vec<usize> = record.bandwidths.iter().map(|bandwidth| bandwidth.threads).collect();
     let line = |name: &str, cells: &mut dyn Iterator<Item = f64>, unit: &str| {
@@ -48,7 +48,7 @@ pub fn peaks(record: &BenchRecord) -> String {
     text
 }
 
-/// Rows under the names of their groups.
+/// Rows, grouped.
 pub fn rows(title: &str, rows: &[Row]) -> String {
     let mut text = format!(
         "{title:<35}{:>4}{:>8}{:>7}{:>8}{:>6}{:>6}{:>6}\n",
@@ -76,7 +76,7 @@ pub fn rows(title: &str, rows: &[Row]) -> String {
     text
 }
 
-/// What threads gain.
+/// The gain from threads.
 pub fn scaling(scaling: &Scaling) -> String {
     let mut text = format!(
         "{:<32}{:>11}{:>11}{:>12}{:>14}\n",
@@ -103,10 +103,11 @@ pub fn scaling(scaling: &Scaling) -> String {
     text
 }
 
-/// Said where something was faster than the peak.
-pub const DOUBT: &str = "note: kernels beat the measured peak: something disturbed its measurement; measure again\n";
+/// Printed if a kernel exceeded the measured peak.
+pub const DOUBT: &str =
+    "note: kernels exceed the measured peak, whose measurement must have been disturbed: measure again\n";
 
-/// What the columns mean.
+/// The legend of the columns.
 pub const LEGEND: &str = "\
 Times are medians; spread: distance between the quartiles, as a share of the
 median. GFLOP/s: operations of the direct method; done: multiplications actually
@@ -116,7 +117,7 @@ performed, as a share of the measured time; above 100 % where a cache served
 what was expected to come from memory.
 ";
 
-/// Three digits that count.
+/// Three significant digits.
 fn milliseconds(ms: f64) -> String {
     match ms {
         ..0.1 => format!("{ms:.4}"),

@@ -1,4 +1,4 @@
-//! How long something takes: the work that it declares, the times that it took, and what they say together.
+//! Times workloads: their declared work, their times, and statistics.
 
 use std::{
     thread,
@@ -7,12 +7,12 @@ use std::{
 
 use crate::system::failure::{Failure, Kind};
 
-/// Something that can be timed, and proven before.
+/// Something that can be checked and timed.
 pub trait Workload: Send {
     /// What it computes.
     fn group(&self) -> String;
 
-    /// What tells it from others that compute the same, or the like.
+    /// Distinguishes it within its group.
     fn name(&self) -> String;
 
     /// What one run has to do.
@@ -21,58 +21,55 @@ pub trait Workload: Send {
     /// One run.
     fn run(&mut self);
 
-    /// Compares the result of a run with the reference's; gives the largest error, as a share of the largest element.
-    ///
-    /// # Errors
-    /// A sentence, if the result is wrong.
+    /// Compares the result of a run with a reference. Returns the largest error relative to the largest element, or a
+    /// sentence if the result is wrong.
     fn check(&mut self) -> Result<f64, String>;
 }
 
-/// What one run has to do.
+/// The work of one run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Work {
-    /// Floating-point operations by the direct method, where a multiply-add counts two; none where memory is all that
-    /// counts.
+    /// FLOPs by the direct method, a multiply-add counted as two; 0 for a memory-bound operation.
     pub flops: u64,
-    /// The multiply-adds really done, counted in the same way: Winograd's method needs fewer. Its transforms, which
-    /// mostly add, are not counted.
+    /// FLOPs of the multiply-adds actually performed: Winograd's method needs fewer. Its transforms, mostly additions, are
+    /// not counted.
     pub flops_done: u64,
-    /// Bytes that must come from memory or go there at least: each operand read once, each result written once.
+    /// Minimum memory traffic in bytes: each operand read once, each result written once.
     pub bytes: u64,
 }
 
 impl Work {
-    /// Work by the direct method.
+    /// The work of the direct method.
     pub fn direct(flops: u64, bytes: u64) -> Self {
         Self { flops, flops_done: flops, bytes }
     }
 
-    /// Work that memory alone limits.
+    /// The work of a memory-bound operation.
     pub fn traffic(bytes: u64) -> Self {
         Self { flops: 0, flops_done: 0, bytes }
     }
 }
 
-/// How often a thing is timed.
+/// How often a workload is timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rounds {
-    /// So many times.
+    /// A fixed number of times.
     Exactly(usize),
-    /// As often as it can be done in this time, at least once.
+    /// As often as possible within this time, at least once.
     Within(Duration),
 }
 
-/// A time stands for at least this long, so that the clock's grain does not matter: short runs are timed several at once.
+/// The shortest measured time. Shorter runs are repeated, so that the clock's resolution does not matter.
 const SAMPLE: Duration = Duration::from_millis(2);
 
-/// Runs that fill caches and buffers, and are not timed.
+/// Warm-up runs, which are not timed.
 const WARM_UP_RUNS: usize = 3;
 
-/// More would say nothing new.
+/// The most runs: more would add nothing.
 const MOST_SAMPLES: usize = 99;
 
 impl Rounds {
-    /// Times some work, after runs that only warm up.
+    /// Times some work, after warm-up runs.
     pub fn time(self, mut run: impl FnMut()) -> Times {
         let first = clocked(&mut run);
         if let Self::Within(budget) = self
@@ -100,10 +97,7 @@ impl Rounds {
     }
 }
 
-/// Refuses to time by a clock that stands still, as some emulators' does: nothing would ever take long enough.
-///
-/// # Errors
-/// If the clock does not move while the process sleeps.
+/// Refuses a clock that stands still, as in some emulators: timing loops would never end.
 pub fn require_a_clock(now: impl Fn() -> Instant) -> Result<(), Failure> {
     let began = now();
     for _ in 0..20 {
@@ -129,22 +123,22 @@ pub struct Times {
 }
 
 impl Times {
-    /// From times in any order.
+    /// From times in seconds, in any order.
     ///
     /// # Panics
-    /// If there is none.
+    /// If there are none.
     pub fn new(mut seconds: Vec<f64>) -> Self {
-        assert!(!seconds.is_empty(), "something was timed");
+        assert!(!seconds.is_empty(), "nothing was timed");
         seconds.sort_by(f64::total_cmp);
         Self { ascending: seconds }
     }
 
-    /// The time in the middle.
+    /// The median time.
     pub fn median(&self) -> f64 {
         self.quantile(0.5)
     }
 
-    /// A quarter of the times lies below the first of these two, a quarter above the second.
+    /// The first and the third quartile.
     pub fn quartiles(&self) -> [f64; 2] {
         [0.25, 0.75].map(|share| self.quantile(share))
     }
@@ -154,12 +148,12 @@ impl Times {
         self.ascending[0]
     }
 
-    /// How many there are.
+    /// The number of times.
     pub fn count(&self) -> usize {
         self.ascending.len()
     }
 
-    /// The time below which this share of them lies, between two of them where necessary.
+    /// A quantile of the times, interpolated.
     fn quantile(&self, share: f64) -> f64 {
         let place = share * (self.ascending.len() - 1) as f64;
         let [below, above] = [place.floor(), place.ceil()].map(|place| self.ascending[place as usize]);
@@ -172,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_are_those_of_the_textbook() {
+    fn quantiles_are_interpolated() {
         let times = Times::new(vec![4.0, 1.0, 3.0, 2.0, 10.0]);
         assert_eq!((times.best(), times.median(), times.quartiles()), (1.0, 3.0, [2.0, 4.0]));
         let times = Times::new(vec![1.0, 2.0]);
@@ -181,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_stands_still_is_refused() {
+    fn a_stopped_clock_is_refused() {
         let stopped = Instant::now();
         let failure = require_a_clock(|| stopped).unwrap_err();
         assert_eq!((failure.kind, failure.message.contains("stands still")), (Kind::Environment, true));
@@ -189,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn rounds_are_counted_or_end_in_time() {
+    fn rounds_end_by_count_or_by_time() {
         assert_eq!(Rounds::Exactly(4).time(|| {}).count(), 4);
         let mut runs = 0;
         let times = Rounds::Within(Duration::ZERO).time(|| {
