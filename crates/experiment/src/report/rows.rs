@@ -17,7 +17,7 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// So many rows below a title; wide ones have so many pixels for names and for values.
+    /// A chart of this many rows below a title; wide charts have this many pixels for names and for values.
     pub(super) fn new(layout: Layout, rows: usize, names: f64, values: f64) -> Self {
         let (across, row) = match layout {
             Layout::Wide => (names..layout.width() - values, 34.0),

@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// One class in so many training pictures is held out.
+/// One of this many training pictures of each class is held out.
 const HELD_OUT: usize = 10;
 
 /// The pictures of some classes, divided by what they are for.

@@ -338,7 +338,7 @@ impl JobRecord {
     }
 
     /// Whether training has begun to work: the training accuracy of the last epoch is above that of guessing, by more than
-    /// chance explains at 5 % for so many pictures. A control that has not learned says nothing about features.
+    /// chance explains at 5 % for this many pictures. A control that has not learned says nothing about features.
     pub fn has_learned(&self) -> bool {
         let guessing = 1.0 / self.classes.len().max(1) as f64;
         let deviation = (guessing * (1.0 - guessing) / self.train_examples.max(1) as f64).sqrt();

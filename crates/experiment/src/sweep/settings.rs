@@ -86,7 +86,7 @@ impl Settings {
         }
     }
 
-    /// What decides which arms there are, with so many random splits.
+    /// What decides which arms there are, with this many random splits.
     ///
     /// # Errors
     /// A network without features.

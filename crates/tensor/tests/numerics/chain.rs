@@ -4,7 +4,7 @@
 use thawline_tensor::kernels::softmax::softmax_cross_entropy;
 use thawline_tensor::nn::{Backward, Network, Step};
 
-/// The step that tests take: a place in the training that is none of the usual zeros.
+/// The step that tests use: not the first one of a training.
 pub const STEP: Step = Step { seed: 3, step: 4, example: 0 };
 
 /// What a pass over a batch gave.

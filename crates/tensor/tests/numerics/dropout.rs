@@ -69,7 +69,7 @@ fn a_mask_does_not_depend_on_how_the_batch_is_grouped() {
 
 #[test]
 fn a_mask_is_the_same_at_every_level_and_whatever_follows() {
-    // A multiple of 1/256, and a rate that is none.
+    // A rate that is a multiple of 1/256, and one that is not.
     for rate in [0.25, 0.3] {
         let x = reals("x", 3000);
         let apply = |level: Level, len: usize| {

@@ -194,7 +194,7 @@ fn gradients_of_examples_one_by_one_add_up() {
             let (x, dy, noted) = (reals("x", N * inputs), reals("dy", N * outputs), layer.memory_len(1));
             let (mut y, mut memory) = (vec![f32::NAN; N * outputs], vec![0.0; N * noted]);
             layer.forward_training(&x, &mut y, &mut memory, STEP);
-            // The gradient of a batch, given so many examples at a time.
+            // The gradient of a batch, with this many examples at a time.
             let gradient = |at_once: usize| {
                 let mut gradient = vec![f32::NAN; layer.gradient_len()];
                 for first in (0..N).step_by(at_once) {

@@ -16,7 +16,7 @@
 //! | [`normalization`] | batch normalization does what its `f64` reference and PyTorch do, trained and frozen |
 //! | [`optimizer`] | Adam and gradient descent follow their `f64` twins, and stay finite |
 //! | [`softmax`] | the loss is right to a few units in the last place, also at logits of 3e38 |
-//! | [`training`] | the training loop sees every example once an epoch, and stops on a loss that is no number |
+//! | [`training`] | the training loop sees every example once an epoch, and stops if the loss is not finite |
 //! | [`vectors`] | vector operations do to each lane what the scalar ones do, at the odd numbers too |
 //! | [`winograd_error`] | the error of Winograd's method, as a table and with a bound |
 //!

@@ -176,7 +176,7 @@ fn the_prefix_ends_before_the_first_random_or_trainable_layer() {
     assert_eq!(network.prefix().output().dims(), [30, 30, 64]);
     network.freeze_through("dense_2").expect("there is such a layer");
     network.set_trainable("conv2d_1", true).expect("there is such a layer");
-    assert!(network.prefix().is_empty(), "frozen layers behind a trainable one are no prefix");
+    assert!(network.prefix().is_empty(), "frozen layers after a trainable one do not belong to the prefix");
 }
 
 #[test]

@@ -33,7 +33,7 @@ pub fn network() -> Network {
         .expect("the network fits together")
 }
 
-/// So many random images with random labels.
+/// Random images with random labels.
 pub fn examples(n: usize) -> Examples<'static> {
     let mut random = bits("labels");
     let labels = (0..n).map(|_| random.below(CLASSES as u64) as u32).collect();

@@ -5,7 +5,7 @@ use thawline_tensor::simd::{LANES, Lanes, Level, Simd, Vector, vectors};
 
 use crate::data::{levels, reals};
 
-/// Numbers at which operations differ: zeros of both signs, the smallest, the largest, and what is no number.
+/// Numbers at which operations differ: zeros of both signs, the smallest, the largest, and NaN.
 const ODD: [f32; 12] = [
     0.0,
     -0.0,

@@ -129,7 +129,7 @@ impl<'a> Analysis<'a> {
         self.arms.iter().find(|figures| figures.name == name)
     }
 
-    /// The arms that learn from few pictures, each with the name of the arm that learns from all.
+    /// The arms trained on few pictures, each with the name of the arm trained on all.
     pub fn sampled(&self) -> impl Iterator<Item = (&str, &ArmFigures<'a>)> {
         self.arms.iter().filter_map(|figures| Some((figures.name.split_once('@')?.0, figures)))
     }

@@ -44,7 +44,7 @@ fn settings() -> Settings {
     }
 }
 
-/// A job that was right about so many of a thousand test pictures; the first epochs are 10 and 2 points below.
+/// A job with this many of a thousand test pictures correct; the first epochs are 10 and 2 points below.
 fn record(arm: &Arm, seed: u64, right: u64) -> JobRecord {
     let accuracy = right as f64 / 1000.0;
     let epoch = |below: f64| Epoch { loss: 0.5, accuracy, val_loss: 0.6, val_accuracy: accuracy - below };

@@ -8,7 +8,7 @@ use super::sample::CONFIDENCE;
 /// The chance with which a [detectable](Difference::detectable) difference is found.
 const POWER: f64 = 0.8;
 
-/// A difference of two means, with what decides how sure it is.
+/// A difference of two means, with what decides its uncertainty.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Difference {
     pub mean: f64,

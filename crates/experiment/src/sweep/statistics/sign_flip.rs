@@ -3,7 +3,7 @@
 /// With fewer pairs no outcome of the two-sided test reaches 5 %: 2 / 2^5 is 6.25 %.
 pub const FEWEST_FOR_A_CLAIM: usize = 6;
 
-/// Above so many pairs the enumeration would take too long.
+/// With more pairs the enumeration would take too long.
 const MOST: usize = 24;
 
 /// The two-sided p-value of paired differences: if neither arm were better, each difference could as well have the other

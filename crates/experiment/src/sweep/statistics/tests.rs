@@ -270,7 +270,7 @@ fn learning_curves_have_an_area_and_thresholds() {
     assert_eq!(first_reaching(&[0.5, 0.7], 0.8), None);
 }
 
-/// So many experiments are performed below. A share of them that has probability q then lies within four standard
+/// The number of simulated experiments. A share of them that has probability q then lies within four standard
 /// deviations of q, which is a false alarm of 1 in 16,000, if the bits were not the same each time anyway.
 const EXPERIMENTS: usize = 20_000;
 

@@ -8,7 +8,7 @@ use crate::sweep::{
     splits::Splits,
 };
 
-/// Records of an arm, a seed each, with so many of 1,000 test pictures right, the first ones.
+/// Records of an arm, one per seed, with this many of 1,000 test pictures correct, the first ones.
 fn records(name: &str, right: &[usize]) -> Vec<JobRecord> {
     let of_seed = |(seed, &right): (usize, &usize)| {
         let bits = Evaluation::pack((0..1000).map(|at| at < right));

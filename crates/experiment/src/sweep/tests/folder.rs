@@ -52,7 +52,7 @@ fn a_folder_belongs_to_one_sweep() {
     assert_eq!(failure.kind, Kind::Usage);
     let words = "holds a sweep of other settings: batch-size is 8 and 16, epochs is 3 and 2";
     assert!(failure.message.contains(words), "{failure}");
-    // Where the data lie is no part of the settings.
+    // The path of the data is not part of the settings.
     let mut moved = ours.clone();
     moved.data.path = Some("elsewhere/cifar-10-binary.tar.gz".to_owned());
     SweepFolder::open(&path, &moved).unwrap();

@@ -1,4 +1,4 @@
-//! Which pictures an arm learns from, which validate it, which test it.
+//! An arm's training, validation and test pictures.
 
 use std::collections::{BTreeMap, BTreeSet};
 
