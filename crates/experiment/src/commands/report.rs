@@ -1,4 +1,4 @@
-//! `thawline report`: the report of a sweep, from one folder or several.
+//! `thawline report`: the report of a sweep, from one folder or several, or a comparison of runs.
 
 use std::{
     fs,
@@ -11,7 +11,11 @@ use clap::Args;
 
 use super::flags::ForceArg;
 use crate::{
-    report::sweep::{self as report, Options},
+    report::{
+        comparison,
+        sweep::{self as report, Options},
+    },
+    run::resume::read_record,
     sweep::{
         merge::{self, Results},
         settings::Settings,
@@ -21,14 +25,14 @@ use crate::{
         console::Console,
         failure::{Failure, Kind, Result},
         interrupt::Interrupts,
-        output,
+        output, path_text,
     },
 };
 
 /// Flags of `report`.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// Folders of one sweep
+    /// Folders of one sweep, or of several runs to compare
     #[arg(required = true, value_name = "DIR")]
     pub folders: Vec<PathBuf>,
     /// Where the report goes [default: the first folder]
@@ -46,10 +50,34 @@ pub struct ReportArgs {
 
 pub fn report(args: &ReportArgs) -> Result<()> {
     Interrupts::listen()?;
+    if args.folders.iter().all(|folder| folder.join("summary.json").exists()) {
+        return compare(args);
+    }
     let results = merge::read(&args.folders)?;
     let out = args.out.as_deref().unwrap_or(&args.folders[0]);
     let options = Options { no_times: args.no_times, note: args.note.clone() };
     write(&results, out, &options, args.force.force, Console::default())
+}
+
+/// Writes `comparison.html` on finished runs.
+fn compare(args: &ReportArgs) -> Result<()> {
+    let run = |folder: &PathBuf| Ok((path_text::printable(folder), read_record(&folder.join("summary.json"))?));
+    let runs = args.folders.iter().map(run).collect::<Result<Vec<_>>>()?;
+    let out = args.out.as_deref().unwrap_or(&args.folders[0]);
+    let path = out.join("comparison.html");
+    if !args.force.force && fs::symlink_metadata(&path).is_ok() {
+        let what = "exists; name another folder with --out, or replace it with --force";
+        return Err(Failure::usage(format!("{}: {what}", path.display())));
+    }
+    make_folder(out)?;
+    let page = comparison(&runs, args.note.as_deref(), !args.no_times);
+    atomic_file::write(&output::inside(out, "comparison.html")?, page.as_bytes())?;
+    Console::default().result(format!("report: {}", path.display()))
+}
+
+fn make_folder(path: &Path) -> Result<()> {
+    fs::create_dir_all(path)
+        .map_err(|error| Failure::new(Kind::Environment, format!("cannot make the folder {}: {error}", path.display())))
 }
 
 /// Writes `report.html` and the same as JSON, CSV and SVG, and prints the table. Replaces existing files only if they are a
@@ -63,9 +91,7 @@ pub(super) fn write(results: &Results, out: &Path, options: &Options, force: boo
             path.display()
         )));
     }
-    fs::create_dir_all(out).map_err(|error| {
-        Failure::new(Kind::Environment, format!("cannot make the folder {}: {error}", out.display()))
-    })?;
+    make_folder(out)?;
     for (name, bytes) in files {
         atomic_file::write(&output::inside(out, &name)?, &bytes)?;
     }

@@ -5,6 +5,7 @@
 
 mod adaptation;
 mod bars;
+mod comparison;
 mod curves;
 mod figures;
 mod networks;
@@ -22,6 +23,7 @@ mod table;
 mod tests;
 
 pub use adaptation::render as adaptation;
+pub use comparison::comparison;
 pub use pictures::{Grids, grid as sample_grid};
 pub use run::render;
 

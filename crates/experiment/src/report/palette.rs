@@ -40,6 +40,9 @@ const INKS: [(Ink, &str, u32, u32); 10] = [
     (Ink::Other, "other", 0x1F2328, 0xE4E6EA),
 ];
 
+/// The inks of curves.
+pub(super) const CURVES: [Ink; 6] = [Ink::Model2, Ink::Model1, Ink::FineTuned, Ink::Untrained, Ink::Warm, Ink::Other];
+
 /// Dashes for curves, so that they differ without colour, too: a curve takes that of its ink, or the next if another curve of
 /// this ink has taken it.
 const DASHES: [&str; 6] = ["none", "7 4", "2 4", "9 3 2 3", "12 6", "4 2"];

@@ -65,13 +65,7 @@ impl Interrupted {
     /// The record of the run, if its training is finished.
     pub fn record(&self) -> Result<Option<RunRecord>> {
         let path = self.path.join("summary.json");
-        if !path.exists() {
-            return Ok(None);
-        }
-        read(&path, |path, text| match RunRecord::from_json(text.as_bytes()) {
-            Ok(record) => Ok(Some(record)),
-            Err(error) => Err(Failure::usage(format!("{}: {error}; remove it to continue without it", path.display()))),
-        })
+        path.exists().then(|| read_record(&path)).transpose()
     }
 
     /// The folder to continue in, without unfinished files.
@@ -80,6 +74,14 @@ impl Interrupted {
         atomic_file::remove_partial(&path, &["pictures", "plots"]).map_err(|error| refused("clean", &path, &error))?;
         Ok(RunFolder { path, data, metrics: Vec::new(), _lock: lock })
     }
+}
+
+/// The record of a finished run.
+pub fn read_record(path: &Path) -> Result<RunRecord> {
+    read(path, |path, text| {
+        RunRecord::from_json(text.as_bytes())
+            .map_err(|error| Failure::usage(format!("{}: {error}; remove it to continue without it", path.display())))
+    })
 }
 
 fn read<T>(path: &Path, parse: impl Fn(&Path, &str) -> Result<T>) -> Result<T> {

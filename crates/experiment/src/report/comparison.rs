@@ -1,0 +1,108 @@
+//! Runs laid over each other: their curves, their results, and the settings in which they differ.
+
+use maud::html;
+
+use super::{
+    curves::{Chart, Measure},
+    page,
+    palette::CURVES,
+    svg::Plot,
+    table::{NOTHING, Row, table},
+};
+use crate::{
+    record::run::{CONTROL, EpochRow, ModelRecord, RunRecord},
+    system::number,
+};
+
+/// The whole page on these runs, each with its name.
+pub fn comparison(runs: &[(String, RunRecord)], note: Option<&str>, times: bool) -> String {
+    let kinds: Vec<&str> = runs.iter().map(|(_, run)| run.data.kind.name()).collect();
+    let same = |of: &dyn Fn(&RunRecord) -> String| runs.windows(2).all(|pair| of(&pair[0].1) == of(&pair[1].1));
+    let same_data = same(&|run| format!("{:?}{:?}", run.data.sha256, run.target.classes));
+    let figure = |name: &str, measure, title: &str, caption: &str| {
+        let plot = chart(runs, name, measure, title);
+        html! { @if let Some(plot) = plot { (page::figure(&plot, caption)) } }
+    };
+    let main = html! {
+        @if !same_data {
+            (page::notice("Different pictures or target classes.", "The accuracies of these runs cannot be compared."))
+        }
+        @if let Some(note) = note { p { (note) } }
+        (results(runs, times))
+        (page::caveat("One seed each.", html! {
+            "Another seed gives somewhat different accuracies: small differences are within noise. " code { "thawline sweep" }
+            " trains arms with many seeds."
+        }))
+        h2 { "Settings that differ" }
+        (settings(runs))
+        h2 { "model_2" }
+        (figure("model_2", Measure::Accuracy, "validation accuracy of model_2 in %", "Validation accuracy of model_2 by epoch."))
+        (figure("model_2", Measure::Loss, "validation loss of model_2", "Mean cross-entropy of model_2 on the validation pictures."))
+        (figure("model_1", Measure::Accuracy, "validation accuracy of model_1 in %", "Validation accuracy of model_1 by epoch."))
+    };
+    let versions = format!("{} on {}", number::counted(runs.len(), "run"), number::listed(distinct(kinds)));
+    let footer = format!("Written by Thawline {} from the runs' summary.json.", env!("CARGO_PKG_VERSION"));
+    page::document("Runs compared", &versions, &main, &footer)
+}
+
+fn distinct(mut names: Vec<&str>) -> Vec<&str> {
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn model<'a>(run: &'a RunRecord, name: &str) -> Option<&'a ModelRecord> {
+    run.models().find(|model| model.0 == name).map(|(_, _, model)| model)
+}
+
+/// The validation curves of a model of every run that has it.
+fn chart(runs: &[(String, RunRecord)], name: &str, measure: Measure, title: &str) -> Option<Plot> {
+    let value = |row: &EpochRow| match measure {
+        Measure::Accuracy => row.val_accuracy,
+        Measure::Loss => row.val_loss,
+    };
+    let curves: Vec<_> = runs
+        .iter()
+        .zip(CURVES.iter().cycle())
+        .filter_map(|((run_name, run), &ink)| {
+            let history = &model(run, name)?.history;
+            let points = history.iter().map(|row| (f64::from(row.epoch), value(row))).collect();
+            Some(measure.curve(run_name, ink, true, points))
+        })
+        .collect();
+    (!curves.is_empty()).then(|| Chart::by_epoch(title.to_owned(), measure, curves).draw())
+}
+
+fn results(runs: &[(String, RunRecord)], times: bool) -> maud::Markup {
+    let mut head = vec!["validation accuracy", "model_1", "model_2, first epoch", "model_2, last epoch", CONTROL];
+    head.extend(times.then_some("training time of model_2"));
+    let percent = |row: Option<&EpochRow>| {
+        row.map_or_else(|| NOTHING.to_owned(), |row| format!("{} ({})", number::percent(row.val_accuracy), row.epoch))
+    };
+    let rows = runs.iter().zip(CURVES.iter().cycle()).map(|((name, run), ink)| -> Row {
+        let last = |name: &str| percent(model(run, name).and_then(ModelRecord::last));
+        let mut cells =
+            vec![name.clone(), last("model_1"), percent(run.model_2.first()), last("model_2"), last(CONTROL)];
+        cells.extend(times.then(|| number::duration(run.model_2.total_seconds)));
+        (ink.name(), cells)
+    });
+    table(1, &head, rows)
+}
+
+/// The settings whose values are not the same in all runs.
+fn settings(runs: &[(String, RunRecord)]) -> maud::Markup {
+    let of_runs: Vec<Vec<(String, String)>> = runs.iter().map(|(_, run)| page::settings("", &run.config)).collect();
+    let mut names: Vec<&str> = of_runs.iter().flatten().map(|(name, _)| name.as_str()).collect();
+    names = distinct(names);
+    let value = |of_run: &Vec<(String, String)>, name: &str| {
+        of_run.iter().find(|setting| setting.0 == name).map_or_else(|| NOTHING.to_owned(), |(_, value)| value.clone())
+    };
+    let rows = names.into_iter().filter_map(|name| -> Option<Row> {
+        let values: Vec<String> = of_runs.iter().map(|of_run| value(of_run, name)).collect();
+        let differ = values.windows(2).any(|pair| pair[0] != pair[1]);
+        differ.then(|| ("", std::iter::once(name.to_owned()).chain(values).collect()))
+    });
+    let rows: Vec<Row> = rows.collect();
+    let head: Vec<&str> = std::iter::once("setting").chain(runs.iter().map(|(name, _)| name.as_str())).collect();
+    html! { @if rows.is_empty() { p { "None." } } @else { (table(1, &head, rows)) } }
+}
