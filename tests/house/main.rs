@@ -1,6 +1,7 @@
 //! Rules of the whole workspace that no compiler checks: where `unsafe` may be, what builds the program, which versions of
 //! other people's crates are too old to be trusted, and which are too new for the Rust that is promised.
 
+mod path;
 mod rooms;
 
 use std::{
