@@ -29,7 +29,7 @@ enum Memory {
 }
 
 impl Buffer {
-    /// Prefix of the out-of-memory panic's message, which tells it from a defect.
+    /// Prefix of the out-of-memory panic's message, which distinguishes it from a bug.
     pub const NO_MEMORY: &str = "no memory for a buffer";
 
     /// Bytes of memory that a buffer of `len` floats takes once it is used; a large one takes whole huge pages.
@@ -42,8 +42,8 @@ impl Buffer {
     /// `len` zeros.
     ///
     /// # Panics
-    /// If memory runs out, with a message that starts with [`Buffer::NO_MEMORY`]. Use [`Buffer::try_zeros`] for a size that
-    /// comes from outside.
+    /// If memory runs out, with a message that starts with [`Buffer::NO_MEMORY`]. Use [`Buffer::try_zeros`] for a size
+    /// that comes from outside.
     pub fn zeros(len: usize) -> Self {
         Self::try_zeros(len)
             .unwrap_or_else(|error| panic!("{} of {} bytes: {error}", Self::NO_MEMORY, size_of::<f32>() * len))

@@ -1,7 +1,7 @@
 //! Threads: the only file that names rayon.
 //!
-//! Work is cut by shape, never by the number of threads, and threads share no sum: each task writes its own part, and parts are
-//! added in index order afterwards. So results have the same bits for any number of threads.
+//! Work is cut by shape, never by the number of threads, and threads share no sum: each task writes its own part, and
+//! parts are added in index order afterwards. So results have the same bits for any number of threads.
 
 use std::cell::RefCell;
 
@@ -160,8 +160,8 @@ pub fn for_strips(matrix: &mut [f32], columns: usize, width: usize, task: impl F
 /// Most rows of a matrix that [`for_strips`] takes.
 pub const STRIP_ROWS: usize = 128;
 
-/// Splits all rows at the same column, until one strip is left. Rows stay where they are: as [`Parts`] they would be moved,
-/// 36,000 instructions a product.
+/// Splits all rows at the same column, until one strip is left. Rows stay where they are: as [`Parts`] they would be
+/// moved, 36,000 instructions a product.
 fn split_rows(rows: &mut [&mut [f32]], column: usize, width: usize, task: &(impl Fn(usize, &mut [&mut [f32]]) + Sync)) {
     let columns = rows.first().map_or(0, |row| row.len());
     if columns <= width {
@@ -180,9 +180,9 @@ thread_local! {
     static SCRATCH: RefCell<Vec<Buffer>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Lends `work` a scratch buffer of this thread, with arbitrary content: NaN in debug builds, so that tests find a kernel that
-/// reads before it writes. The thread keeps the buffer for the next call, so a training step allocates nothing and scratch
-/// stays in the core's cache. Calls may be nested.
+/// Lends `work` a scratch buffer of this thread, with arbitrary content: NaN in debug builds, so that tests find a
+/// kernel that reads before it writes. The thread keeps the buffer for the next call, so a training step allocates
+/// nothing and scratch stays in the core's cache. Calls may be nested.
 #[inline(always)]
 pub fn with_scratch<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
     let mut buffer = take_scratch(len);

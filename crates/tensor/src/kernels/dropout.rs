@@ -1,6 +1,7 @@
 //! Inverted dropout (Srivastava et al. 2014): training scales up the elements that stay, so inference does nothing.
 //!
-//! The mask is not stored. One or two random bytes decide for each element, and the backward pass draws the same bytes again.
+//! The mask is not stored. One or two random bytes decide for each element, and the backward pass draws the same bytes
+//! again.
 
 use crate::random::Address;
 use crate::simd::Simd;
@@ -10,8 +11,8 @@ const BLOCK: usize = 512;
 
 /// y = x / (1 - rate) where the element stays, else zero. In place. The gradient is the same map, of dy.
 ///
-/// The rate is rounded to a multiple of 1/65536; 0 keeps everything and 1 drops everything. A multiple of 1/256 costs one
-/// random byte per element, any other rate two.
+/// The rate is rounded to a multiple of 1/65536; 0 keeps everything and 1 drops everything. A multiple of 1/256 costs
+/// one random byte per element, any other rate two.
 #[inline(always)]
 pub fn dropout<S: Simd>(_simd: S, rate: f32, mask: Address, x: &mut [f32]) {
     let dropped = (f64::from(rate) * 65536.0).round() as u32;

@@ -1,7 +1,7 @@
 //! Max-pooling, for any window and stride.
 //!
-//! **Ties.** The first of several equal elements in row order wins and gets the whole gradient. The winner is not stored: the
-//! backward pass finds it again, as the first element equal to the maximum.
+//! **Ties.** The first of several equal elements in row order wins and gets the whole gradient. The winner is not
+//! stored: the backward pass finds it again, as the first element equal to the maximum.
 //!
 //! **NaN.** The maximum of a window that holds a NaN is NaN, and nothing wins.
 

@@ -1,8 +1,8 @@
 //! Softmax and the cross-entropy loss, fused and stable.
 //!
-//! With z the logits, p = softmax(z) and t the label, loss = -ln `p_t` = ln sum exp(z - max) - (`z_t` - max), which does not
-//! overflow for any finite logits; its gradient is p - onehot(t). All in `f64`: a row has few classes, and the loss is exact
-//! to the last bit of an `f32` even at logits of +-3e38.
+//! With z the logits, p = softmax(z) and t the label, loss = -ln `p_t` = ln sum exp(z - max) - (`z_t` - max), which
+//! does not overflow for any finite logits; its gradient is p - onehot(t). All in `f64`: a row has few classes, and the
+//! loss is exact to the last bit of an `f32` even at logits of +-3e38.
 
 /// Probabilities of one example from its logits.
 pub fn softmax(logits: &[f32], probabilities: &mut [f32]) {
@@ -14,8 +14,8 @@ pub fn softmax(logits: &[f32], probabilities: &mut [f32]) {
 
 /// The loss of one example, and its gradient for the logits times `scale` (1 / N for a mean over N examples).
 ///
-/// A logit that is NaN or positive infinity gives NaN. A logit of negative infinity rules a class out: the loss is infinite
-/// if it is the label, else as if the class did not exist.
+/// A logit that is NaN or positive infinity gives NaN. A logit of negative infinity rules a class out: the loss is
+/// infinite if it is the label, else as if the class did not exist.
 ///
 /// # Panics
 /// If the label is not a class.

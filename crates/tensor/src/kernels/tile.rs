@@ -1,15 +1,16 @@
 //! The one building block: C += A B on a tile of C that lives in registers.
 //!
-//! For each k, it broadcasts R scalars of A and multiplies each with V vectors of B: R x V fused multiply-adds for R + V loads.
+//! For each k, it broadcasts R scalars of A and multiplies each with NV vectors of B. R + NV loads feed R x NV fused
+//! multiply-adds.
 //!
 //! | tile | registers of 32 | suits |
 //! |---|---|---|
 //! | 14 x 2 vectors | 28 sums, 2 of B, a scalar | rows packed side by side: B is read twice for 14 rows |
 //! | 6 x 4 vectors | 24 sums, 4 of B, a scalar | rows read in place: six pointers are enough |
 //!
-//! AVX2 has room for eight vectors: six sums, one of B, a scalar. The products of this crate differ only in where scalars and
-//! vectors come from: packed panels in a matrix product, pixels in place in an implicit convolution, transformed tiles in
-//! Winograd's.
+//! AVX2 has room for eight vectors: six sums, one of B, a scalar. The products of this crate differ only in where
+//! scalars and vectors come from: packed panels in a matrix product, pixels in place in an implicit convolution,
+//! transformed tiles in Winograd's.
 
 use crate::simd::{LANES, Lanes, Simd, Vector};
 
@@ -19,28 +20,25 @@ pub const ROWS: usize = 14;
 /// Rows of the widest register tile, and of AVX2's tallest.
 pub const WIDE_ROWS: usize = 6;
 
-/// Vectors in a row of the widest register tile.
-pub const VECTORS: usize = 4;
-
-/// A tile of accumulators: R rows of V vectors.
-pub type Accumulators<S, const R: usize, const V: usize> = [[<S as Simd>::Vector; V]; R];
+/// A tile of accumulators: R rows of NV vectors.
+pub type Accumulators<S, const R: usize, const NV: usize> = [[<S as Simd>::Vector; NV]; R];
 
 /// One k: `acc[r][v] += a(r) * b[v]`. Plain loops of constant length are always unrolled, so the accumulators stay in
 /// registers.
 #[inline(always)]
-pub fn multiply_accumulate<S: Simd, const R: usize, const V: usize>(
+pub fn multiply_accumulate<S: Simd, const R: usize, const NV: usize>(
     simd: S,
-    acc: &mut Accumulators<S, R, V>,
+    acc: &mut Accumulators<S, R, NV>,
     a: impl Fn(usize) -> f32,
-    b: &[Lanes; V],
+    b: &[Lanes; NV],
 ) {
-    let mut vectors = [simd.zero(); V];
-    for v in 0..V {
+    let mut vectors = [simd.zero(); NV];
+    for v in 0..NV {
         vectors[v] = simd.load(&b[v]);
     }
     for r in 0..R {
         let a = simd.splat(a(r));
-        for v in 0..V {
+        for v in 0..NV {
             acc[r][v] = a.mul_add(vectors[v], acc[r][v]);
         }
     }
@@ -48,10 +46,10 @@ pub fn multiply_accumulate<S: Simd, const R: usize, const V: usize>(
 
 /// Accumulators that start with the same vectors in every row.
 #[inline(always)]
-pub fn broadcast_rows<S: Simd, const R: usize, const V: usize>(simd: S, row: &[Lanes; V]) -> Accumulators<S, R, V> {
-    let mut acc = [[simd.zero(); V]; R];
+pub fn broadcast_rows<S: Simd, const R: usize, const NV: usize>(simd: S, row: &[Lanes; NV]) -> Accumulators<S, R, NV> {
+    let mut acc = [[simd.zero(); NV]; R];
     for r in 0..R {
-        for v in 0..V {
+        for v in 0..NV {
             acc[r][v] = simd.load(&row[v]);
         }
     }
@@ -60,14 +58,14 @@ pub fn broadcast_rows<S: Simd, const R: usize, const V: usize>(simd: S, row: &[L
 
 /// Accumulators that start with sums in memory, whose rows are `stride` vectors apart.
 #[inline(always)]
-pub fn load_rows<S: Simd, const R: usize, const V: usize>(
+pub fn load_rows<S: Simd, const R: usize, const NV: usize>(
     simd: S,
     sums: &[Lanes],
     stride: usize,
-) -> Accumulators<S, R, V> {
-    let mut acc = [[simd.zero(); V]; R];
+) -> Accumulators<S, R, NV> {
+    let mut acc = [[simd.zero(); NV]; R];
     for r in 0..R {
-        for v in 0..V {
+        for v in 0..NV {
             acc[r][v] = simd.load(&sums[r * stride + v]);
         }
     }
@@ -76,37 +74,37 @@ pub fn load_rows<S: Simd, const R: usize, const V: usize>(
 
 /// Writes accumulators to rows that are `stride` vectors apart.
 #[inline(always)]
-pub fn store_rows<S: Simd, const R: usize, const V: usize>(
-    acc: Accumulators<S, R, V>,
+pub fn store_rows<S: Simd, const R: usize, const NV: usize>(
+    acc: Accumulators<S, R, NV>,
     to: &mut [Lanes],
     stride: usize,
 ) {
     for r in 0..R {
-        for v in 0..V {
+        for v in 0..NV {
             acc[r][v].store(&mut to[r * stride + v]);
         }
     }
 }
 
-/// The accumulators in memory, for results with edges. A loop over accumulators that branches is not unrolled, so they would
-/// never be in registers: three times slower. Branches come after this copy.
+/// The accumulators in memory, for results with edges. A loop over accumulators that branches is not unrolled, so they
+/// would never be in registers: three times slower. Branches come after this copy.
 #[inline(always)]
-pub fn to_memory<S: Simd, const R: usize, const V: usize>(acc: Accumulators<S, R, V>) -> [[Lanes; V]; R] {
-    let mut memory = [[[0.0; LANES]; V]; R];
+pub fn to_memory<S: Simd, const R: usize, const NV: usize>(acc: Accumulators<S, R, NV>) -> [[Lanes; NV]; R] {
+    let mut memory = [[[0.0; LANES]; NV]; R];
     for r in 0..R {
-        for v in 0..V {
+        for v in 0..NV {
             acc[r][v].store(&mut memory[r][v]);
         }
     }
     memory
 }
 
-/// V vectors of a row, from the given one on.
+/// NV vectors of a row, from the given one on.
 ///
 /// # Panics
 /// If the row has fewer.
 #[inline(always)]
-pub fn take<const V: usize>(row: &[Lanes], vector: usize) -> &[Lanes; V] {
+pub fn take<const NV: usize>(row: &[Lanes], vector: usize) -> &[Lanes; NV] {
     row[vector..].first_chunk().expect("a product covers only its result")
 }
 
@@ -115,12 +113,12 @@ pub trait Product<S: Simd> {
     /// Whether wide tiles (6 x 4) suit it better than tall ones (14 x 2).
     const WIDE: bool;
 
-    /// Computes the R rows from `row` on, and the V vectors from `vector` on.
-    fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize);
+    /// Computes the R rows from `row` on, and the NV vectors from `vector` on.
+    fn tile<const R: usize, const NV: usize>(&mut self, simd: S, row: usize, vector: usize);
 }
 
-/// Covers `rows` x `vectors` of a result with tiles that fit the level's registers. Every element is the same sum in the same
-/// order in any tile.
+/// Covers `rows` x `vectors` of a result with tiles that fit the level's registers. Every element is the same sum in
+/// the same order in any tile.
 #[inline(always)]
 pub fn cover<S: Simd, P: Product<S>>(simd: S, rows: usize, vectors: usize, product: &mut P) {
     let mut vector = 0;
@@ -143,7 +141,7 @@ pub fn cover<S: Simd, P: Product<S>>(simd: S, rows: usize, vectors: usize, produ
 }
 
 #[inline(always)]
-fn cover_column<S: Simd, P: Product<S>, const V: usize>(simd: S, rows: usize, vector: usize, product: &mut P) {
+fn cover_column<S: Simd, P: Product<S>, const NV: usize>(simd: S, rows: usize, vector: usize, product: &mut P) {
     let mut row = 0;
     while row < rows {
         let left = rows - row;
@@ -151,39 +149,39 @@ fn cover_column<S: Simd, P: Product<S>, const V: usize>(simd: S, rows: usize, ve
         let height = |tallest: usize| left.div_ceil(left.div_ceil(tallest));
         row += if const { S::REGISTERS >= 32 && !P::WIDE } {
             match height(ROWS) {
-                14.. => step::<S, 14, V>(simd, row, vector, product),
-                10.. => step::<S, 10, V>(simd, row, vector, product),
-                8.. => step::<S, 8, V>(simd, row, vector, product),
-                7 => step::<S, 7, V>(simd, row, vector, product),
-                5.. => step::<S, 5, V>(simd, row, vector, product),
-                3.. => step::<S, 3, V>(simd, row, vector, product),
-                2 => step::<S, 2, V>(simd, row, vector, product),
-                _ => step::<S, 1, V>(simd, row, vector, product),
+                14.. => step::<S, 14, NV>(simd, row, vector, product),
+                10.. => step::<S, 10, NV>(simd, row, vector, product),
+                8.. => step::<S, 8, NV>(simd, row, vector, product),
+                7 => step::<S, 7, NV>(simd, row, vector, product),
+                5.. => step::<S, 5, NV>(simd, row, vector, product),
+                3.. => step::<S, 3, NV>(simd, row, vector, product),
+                2 => step::<S, 2, NV>(simd, row, vector, product),
+                _ => step::<S, 1, NV>(simd, row, vector, product),
             }
         } else if const { S::REGISTERS >= 8 } {
             match height(WIDE_ROWS) {
-                6.. => step::<S, 6, V>(simd, row, vector, product),
-                4.. => step::<S, 4, V>(simd, row, vector, product),
-                3 => step::<S, 3, V>(simd, row, vector, product),
-                2 => step::<S, 2, V>(simd, row, vector, product),
-                _ => step::<S, 1, V>(simd, row, vector, product),
+                6.. => step::<S, 6, NV>(simd, row, vector, product),
+                4.. => step::<S, 4, NV>(simd, row, vector, product),
+                3 => step::<S, 3, NV>(simd, row, vector, product),
+                2 => step::<S, 2, NV>(simd, row, vector, product),
+                _ => step::<S, 1, NV>(simd, row, vector, product),
             }
         } else {
             match left {
-                2.. => step::<S, 2, V>(simd, row, vector, product),
-                _ => step::<S, 1, V>(simd, row, vector, product),
+                2.. => step::<S, 2, NV>(simd, row, vector, product),
+                _ => step::<S, 1, NV>(simd, row, vector, product),
             }
         };
     }
 }
 
 #[inline(always)]
-fn step<S: Simd, const R: usize, const V: usize>(
+fn step<S: Simd, const R: usize, const NV: usize>(
     simd: S,
     row: usize,
     vector: usize,
     product: &mut impl Product<S>,
 ) -> usize {
-    product.tile::<R, V>(simd, row, vector);
+    product.tile::<R, NV>(simd, row, vector);
     R
 }

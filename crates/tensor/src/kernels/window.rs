@@ -8,8 +8,8 @@ pub enum Padding {
     /// Not at all: the output shrinks by the window minus one.
     #[default]
     Valid,
-    /// As far as needed for an output of ceil(input / stride). If the number of zeros is odd, the extra row or column comes
-    /// last, as in Keras.
+    /// As far as needed for an output of ceil(input / stride). If the number of zeros is odd, the extra row or column
+    /// comes last, as in Keras.
     Same,
     /// By this many zeros: top, bottom, left, right.
     Explicit([usize; 4]),

@@ -1,4 +1,4 @@
-//! `Activation`: a function of each element. ReLU is usually folded into the layer before it.
+//! `Activation`: a function of each element. ReLU is usually fused into the layer before it.
 
 use crate::dispatch;
 use crate::kernels::activation::{relu, relu_gradient};
@@ -15,18 +15,23 @@ pub enum Activation {
 impl Layer for Activation {
     /// y = max(x, 0)
     fn forward(&self, x: &[f32], y: &mut [f32]) {
-        dispatch!(simd => relu(simd, x, y));
+        match self {
+            Activation::Relu => dispatch!(simd => relu(simd, x, y)),
+        }
     }
 
     /// dx = dy where y > 0, else 0
     fn backward(&self, pass: Backward<'_>) {
-        if let Some(dx) = pass.dx {
-            dx.copy_from_slice(pass.dy);
-            dispatch!(simd => relu_gradient(simd, pass.y, dx));
+        let Some(dx) = pass.dx else { return };
+        dx.copy_from_slice(pass.dy);
+        match self {
+            Activation::Relu => dispatch!(simd => relu_gradient(simd, pass.y, dx)),
         }
     }
 
     fn role(&self) -> Role {
-        Role::Relu
+        match self {
+            Activation::Relu => Role::Relu,
+        }
     }
 }

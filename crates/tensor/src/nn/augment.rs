@@ -1,4 +1,4 @@
-//! Augmentation: pictures that training sees changed at random, each time in another way.
+//! Augmentation: random changes of the pictures, new ones each time that training reads them.
 
 use crate::random::Purpose;
 use crate::shape::Shape;
@@ -7,19 +7,19 @@ use crate::threads;
 use super::examples::{Examples, Inputs};
 use super::layer::Step;
 
-/// Random changes of pictures. They depend on the seed, the step and the example's place in it, and on nothing else.
+/// Random changes of pictures. They depend only on the seed, the step and the example's position in the batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Augment {
-    /// Half of the pictures are mirrored: left becomes right.
+    /// Mirror half of the pictures, left to right.
     pub flip: bool,
-    /// Pictures are moved by up to so many pixels in each direction; what moves in is zero. The same as padding with
-    /// zeros and cropping at random.
+    /// Shift pictures by up to this many pixels in each direction and fill with zeros. The same as padding with zeros
+    /// and cropping at random.
     pub crop: usize,
 }
 
 impl<'a> Examples<'a> {
-    /// The same examples, changed at random whenever training reads them, and as they are when they are scored. Their
-    /// features cannot be computed once, and are not.
+    /// The same examples, randomly changed whenever training reads them, and unchanged in evaluation. Their features
+    /// are never cached.
     ///
     /// # Panics
     /// If the inputs are not images.
@@ -68,7 +68,7 @@ impl Inputs for Augmented<'_> {
     }
 }
 
-/// Writes a picture moved down and right, then mirrored.
+/// Writes a picture shifted down and right, then mirrored.
 fn change([h, w, c]: [usize; 3], picture: &[f32], mirrored: bool, [down, right]: [isize; 2], into: &mut [f32]) {
     let from = |place: usize, shift: isize, len: usize| place.checked_add_signed(-shift).filter(|&from| from < len);
     for (row, into) in into.chunks_exact_mut(w * c).enumerate() {

@@ -1,8 +1,8 @@
-//! `BatchNormalization`: each channel gets mean 0 and variance 1 over the batch, then a scale and a shift that are learned.
-//! (Ioffe and Szegedy 2015.)
+//! `BatchNormalization`: each channel gets mean 0 and variance 1 over the batch, then a scale and a shift that are
+//! learned. (Ioffe and Szegedy 2015.)
 //!
-//! While training, mean and variance are those of the batch, over examples, rows and columns; moving averages of them
-//! are kept for inference. A frozen layer uses the moving averages while training, too, and leaves them as they are.
+//! In training, mean and variance are those of the batch, over examples, rows and columns; their moving averages serve
+//! in inference. A frozen layer uses the moving averages in training, too, and does not change them.
 
 use crate::buffer::Buffer;
 use crate::dispatch;
@@ -52,12 +52,12 @@ impl BatchNormalization {
         }
     }
 
-    /// How much of the moving averages stays in a step.
+    /// The share of the moving averages that a step keeps.
     pub fn momentum(self, momentum: f64) -> Self {
         Self { momentum, ..self }
     }
 
-    /// What is added to the variance.
+    /// Added to the variance, so that the quotient stays finite.
     pub fn epsilon(self, epsilon: f64) -> Self {
         Self { epsilon, ..self }
     }
@@ -66,7 +66,7 @@ impl BatchNormalization {
         !self.params[0].trainable
     }
 
-    /// C, filled up to whole vectors.
+    /// C, padded to whole vectors.
     fn width(&self) -> usize {
         self.channels.next_multiple_of(LANES)
     }
@@ -90,7 +90,7 @@ impl BatchNormalization {
         });
     }
 
-    /// Means over all rows of what `add` sums up, `N` numbers a column.
+    /// Means over all rows of what `add` sums up, `N` numbers per column.
     fn means<const N: usize>(
         &self,
         rows: usize,
@@ -175,7 +175,7 @@ impl Layer for BatchNormalization {
 
     /// With u = (x - mean) / sqrt(variance + epsilon), and means over the batch:
     /// dbeta = sum dy, dgamma = sum dy u, dx = gamma / sqrt(variance + epsilon) (dy - mean(dy) - u mean(dy u));
-    /// where the layer is frozen, dx = gamma / sqrt(`moving_variance` + epsilon) dy
+    /// if the layer is frozen, dx = gamma / sqrt(`moving_variance` + epsilon) dy
     fn backward(&self, pass: Backward<'_>) {
         let Backward { x, y, memory, dy, dx, gradient, .. } = pass;
         let (columns, width, rows) = (self.channels, self.width(), x.len() / self.channels);

@@ -1,5 +1,5 @@
-//! `Conv2D`: a convolution by the fastest legal rung of the ladder, with the ReLU and the 2 x 2 max-pool after it fused
-//! where that saves memory traffic.
+//! `Conv2D`: a convolution by the fastest legal rung of the ladder. The ReLU and the 2 x 2 max-pooling after it are
+//! fused if the rung can.
 
 use bytemuck::{cast_slice, cast_slice_mut};
 
@@ -14,7 +14,7 @@ use crate::threads::with_scratch;
 use super::init::Init;
 use super::layer::{Backward, BuildError, Layer, LayerSeed, Param, Role, Step};
 
-/// A convolution over H x W x C images. The kernel is KH x KW x C x filters, the bias has an element a filter.
+/// A convolution of H x W x C images. The kernel is KH x KW x C x filters; the bias has one element per filter.
 #[derive(Clone, Debug)]
 pub struct Conv2D {
     filters: usize,
@@ -70,7 +70,7 @@ impl Conv2D {
         Self { init, ..self }
     }
 
-    /// With the given method; building fails where it is not legal.
+    /// With the given method; building fails if that cannot compute the convolution.
     pub fn method(self, method: Method) -> Self {
         Self { method, ..self }
     }
@@ -133,7 +133,7 @@ impl Layer for Conv2D {
     fn backward(&self, pass: Backward<'_>) {
         let Backward { x, y, memory, dy, mut dx, gradient, accumulate, .. } = pass;
         let (rung, s) = self.built();
-        let (input_len, output_len, noted) = (s.input_len(), s.fused_len(self.fused), self.memory_len(1));
+        let (input_len, output_len, memory_len) = (s.input_len(), s.fused_len(self.fused), self.memory_len(1));
         if self.fused != Fused::None {
             dispatch!(simd => relu_gradient(simd, y, dy));
         }
@@ -148,7 +148,10 @@ impl Layer for Conv2D {
         for (n, dy) in dy.chunks_exact(output_len).enumerate() {
             let dy = match self.fused {
                 Fused::None | Fused::Relu => OutputGradient::Full(dy),
-                Fused::ReluPool => OutputGradient::Pooled(dy, &cast_slice(&memory[n * noted..][..noted])[..output_len]),
+                Fused::ReluPool => {
+                    let winners = cast_slice(&memory[n * memory_len..][..memory_len]);
+                    OutputGradient::Pooled(dy, &winners[..output_len])
+                }
             };
             let image = n * input_len..(n + 1) * input_len;
             let dx = dx.as_deref_mut().map(|dx| &mut dx[image.clone()]);
@@ -195,7 +198,7 @@ impl Layer for Conv2D {
         });
     }
 
-    /// A byte for each output of the pool: which element of its window won.
+    /// One byte per output of the pool: the position of the maximum in its window.
     fn memory_len(&self, examples: usize) -> usize {
         let len = self.built().1.fused_len(self.fused).div_ceil(size_of::<f32>());
         if self.fused == Fused::ReluPool { examples * len } else { 0 }

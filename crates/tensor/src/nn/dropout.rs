@@ -1,4 +1,4 @@
-//! `Dropout`: while training, each element is dropped with a given probability and the others are scaled up.
+//! `Dropout`: training drops each element with a given probability and scales up the others.
 
 use crate::dispatch;
 use crate::kernels::dropout::dropout;
@@ -7,7 +7,7 @@ use crate::shape::Shape;
 
 use super::layer::{Backward, BuildError, Layer, Step};
 
-/// Inverted dropout. Its masks depend on the seed, the layer's position, the step and the example, and on nothing else.
+/// Inverted dropout. Its masks depend only on the seed, the layer's position, the step and the example.
 #[derive(Clone, Copy, Debug)]
 pub struct Dropout {
     rate: f32,

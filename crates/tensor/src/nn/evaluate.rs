@@ -9,7 +9,7 @@ use super::network::{Network, Node};
 use super::score::{Metrics, Score};
 use super::trace::Trace;
 
-/// What a network says about some examples.
+/// What a network predicts for some examples.
 #[derive(Clone, Debug)]
 pub struct Predictions(Tensor);
 
@@ -28,7 +28,7 @@ impl Predictions {
         probabilities
     }
 
-    /// The likeliest class of each example, the first of equals.
+    /// The most likely class of each example; the first if several are equal.
     pub fn classes(&self) -> Vec<u32> {
         self.0.data().chunks_exact(self.0.example_shape().size()).map(|logits| argmax(logits) as u32).collect()
     }
@@ -73,7 +73,7 @@ impl Network {
         Predictions(logits)
     }
 
-    /// All nodes for inputs, those of the head for features.
+    /// All nodes for inputs, the head's for features.
     fn nodes_for(&self, examples: &Examples) -> &[Node] {
         let fits = examples.features_of().is_none_or(|of| of == self.prefix().fingerprint());
         assert!(fits, "the examples are features of another frozen prefix than this network's");
@@ -81,7 +81,7 @@ impl Network {
     }
 }
 
-/// Loss and accuracy, with a trace of the nodes at hand.
+/// Loss and accuracy, with an existing trace of the nodes.
 pub(super) fn evaluate(nodes: &[Node], trace: &mut Trace, examples: &Examples) -> Metrics {
     let all: Vec<u32> = (0..examples.len() as u32).collect();
     let mut sum = Score::default();

@@ -24,13 +24,13 @@ pub trait Inputs: Send + Sync {
     /// Writes one input as floats.
     fn read(&self, index: usize, into: &mut [f32]);
 
-    /// Writes one input as training sees it at a step: changed at random, if these inputs are.
+    /// Writes one input as training sees it at a step: randomly changed, if these inputs are augmented.
     fn read_for_training(&self, index: usize, step: Step, into: &mut [f32]) {
         let _ = step;
         self.read(index, into);
     }
 
-    /// Whether training sees them changed at random. What follows from such inputs is never kept.
+    /// Whether training sees them randomly changed. Features of such inputs are never cached.
     fn is_random(&self) -> bool {
         false
     }
@@ -54,7 +54,7 @@ pub struct Examples<'a> {
 }
 
 impl<'a> Examples<'a> {
-    /// Examples with a label each.
+    /// Examples with one label each.
     ///
     /// # Panics
     /// If there are not as many labels as inputs.
@@ -93,7 +93,7 @@ impl<'a> Examples<'a> {
         self.labels.is_empty()
     }
 
-    /// The examples at some indices, in that order; an index may come several times.
+    /// The examples at some indices, in that order; an index may occur several times.
     ///
     /// # Panics
     /// If there is no example at an index.
@@ -104,9 +104,9 @@ impl<'a> Examples<'a> {
         Examples { inputs, labels, features_of: self.features_of }
     }
 
-    /// The same examples as a frozen prefix shows them to the layers after it: their features, of the prefix's output
-    /// shape. They are computed once, here, if `cached` and never changed at random; else whenever an example is read.
-    /// Both ways give the same bits.
+    /// The features of the examples: what the layers after a frozen prefix get, in the prefix's output shape. With
+    /// `cached` they are computed once, here, unless the inputs are augmented; else whenever an example is read. Both
+    /// ways give the same bits.
     ///
     /// [`Network::fit`](super::Network::fit), `predict` and `evaluate` take features in place of the examples, so
     /// several heads can share them.
@@ -136,15 +136,15 @@ impl<'a> Examples<'a> {
     }
 }
 
-/// There is no memory for so many bytes.
+/// There is no memory for the feature cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no memory for {bytes} bytes of cached features; turn the cache off to compute them for each batch")]
 pub struct NoMemory {
-    /// Bytes asked for.
+    /// Its size.
     pub bytes: u64,
 }
 
-/// Bytes that the cached features of so many examples take.
+/// Bytes that the cached features of this many examples take.
 pub fn cache_bytes(examples: usize, prefix: &Prefix) -> u64 {
     examples as u64 * prefix.output().size() as u64 * size_of::<f32>() as u64
 }
@@ -160,7 +160,7 @@ fn features(inputs: &dyn Inputs, prefix: Prefix) -> Result<Tensor, NoMemory> {
     Ok(features)
 }
 
-/// Reads an input and sends it through a prefix.
+/// Reads an input and runs it through a prefix.
 fn read_through(inputs: &dyn Inputs, index: usize, prefix: &Prefix, features: &mut [f32]) {
     threads::with_scratch(prefix.input().size(), |x| {
         inputs.read(index, x);
@@ -233,7 +233,7 @@ impl Inputs for Selected<'_> {
     }
 }
 
-/// Inputs that go through a frozen prefix whenever they are read.
+/// Inputs that pass through a frozen prefix whenever they are read.
 struct Through<'a> {
     inputs: &'a dyn Inputs,
     prefix: Prefix<'a>,

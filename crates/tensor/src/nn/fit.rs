@@ -1,7 +1,7 @@
 //! Training: one loop for every case.
 //!
-//! The examples are sent through the frozen prefix (with nothing frozen, that is the examples themselves), and the
-//! layers after the thawline are trained on the result.
+//! The examples pass through the frozen prefix (if nothing is frozen, they stay as they are), and the layers after the
+//! thawline are trained on the result.
 
 use std::time::{Duration, Instant};
 
@@ -18,8 +18,8 @@ use super::schedule::Schedule;
 use super::score::Score;
 use super::trace::Trace;
 
-/// How to train: numbers with names and defaults. [`Fit::validate`], [`Fit::watch`] and [`Fit::resume`] add what else
-/// goes into a training.
+/// The options of a training, with defaults. [`Fit::validate`], [`Fit::watch`] and [`Fit::resume`] add what is not a
+/// number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fit {
     /// Passes over the examples.
@@ -37,7 +37,7 @@ pub struct Fit {
     /// Whether the features of the frozen prefix are computed once and kept, rather than for each batch. The bits are
     /// the same.
     pub cached: bool,
-    /// Ends the training when the validation accuracy has not risen for so many epochs.
+    /// Stops early when the validation accuracy has not risen for this many epochs.
     pub patience: Option<usize>,
 }
 
@@ -57,7 +57,7 @@ impl Default for Fit {
     }
 }
 
-/// A [`Fit`] with what else goes into a training.
+/// A [`Fit`] with its validation examples, observer and state.
 pub struct Training<'a> {
     options: Fit,
     validation: Option<&'a Examples<'a>>,
@@ -82,8 +82,8 @@ impl Fit {
         Training::from(self).watch(observer)
     }
 
-    /// Continues an earlier training: with its parameters, examples and options the result has the bits that it would
-    /// have had.
+    /// Resumes an earlier training: with the same parameters, examples and options, the result has the same bits as
+    /// without the interruption.
     pub fn resume<'a>(self, state: State) -> Training<'a> {
         Training::from(self).resume(state)
     }
@@ -134,7 +134,7 @@ pub enum FitError {
     /// The feature cache does not fit.
     #[error(transparent)]
     NoMemory(#[from] NoMemory),
-    /// The network, the examples and the numbers do not go together.
+    /// The network, the examples and the options do not fit each other.
     #[error("{0}")]
     Invalid(String),
     /// The observer ended it, for this reason.
@@ -159,7 +159,7 @@ impl Network {
     ///
     /// # Errors
     /// If the loss stops being finite, the feature cache does not fit, the observer ends the training, or the network,
-    /// the examples and the numbers don't go together.
+    /// the examples and the options do not fit each other.
     pub fn fit<'a>(&mut self, examples: &Examples, training: impl Into<Training<'a>>) -> Result<History, FitError> {
         fit(self, examples, training.into())
     }
@@ -194,16 +194,16 @@ fn fit(network: &mut Network, training: &Examples, plan: Training) -> Result<His
     }
 }
 
-/// A training under way.
+/// A running training.
 struct Run<'a> {
     options: Fit,
     prefix: Prefix<'a>,
     nodes: &'a mut [Node],
     observer: &'a mut dyn Observer,
     start: Instant,
-    /// The time that it had taken before `start`.
+    /// Its time before `start`, if it was resumed.
     before: Duration,
-    /// The observer's time with snapshots.
+    /// The observer's time for snapshots.
     saving: Duration,
 }
 
@@ -255,7 +255,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Shows the observer the training, which goes on unless `result` or the observer ends it.
+    /// Shows the observer a snapshot. The training continues unless `result` or the observer ends it.
     fn snapshot(&mut self, state: &mut State, result: Result<(), Stop>) -> Result<(), FitError> {
         state.history.total = self.total();
         let began = Instant::now();

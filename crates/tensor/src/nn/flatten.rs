@@ -1,10 +1,10 @@
-//! `Flatten`: an image becomes a vector. Channels are last and together, so nothing moves.
+//! `Flatten`: an image becomes a vector. The order of the floats stays the same.
 
 use crate::shape::Shape;
 
 use super::layer::{Backward, BuildError, Layer, Role};
 
-/// Forgets rows, columns and channels.
+/// Turns an image, H x W x C, into a vector.
 #[derive(Clone, Copy, Debug)]
 pub struct Flatten;
 

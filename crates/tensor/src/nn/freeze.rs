@@ -1,7 +1,7 @@
-//! Freezing, and the thawline: the place that divides a network into a frozen prefix and the head that is trained.
+//! Freezing, and the thawline: where a network is cut into a frozen prefix and the head that is trained.
 //!
-//! A frozen layer keeps every bit of its parameters, and gets no gradient and no moments. The frozen layers before the
-//! thawline are a pure function of one example, so their outputs, the features, can be computed once and kept.
+//! A frozen layer keeps every bit of its parameters, and has no gradient and no moments. The frozen layers before the
+//! thawline are a pure function of one example, so their outputs, the features, can be computed once and cached.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -47,27 +47,27 @@ impl Network {
         Ok(())
     }
 
-    /// The node of the named layer, unless that is folded into an earlier one, whose parameters are not its own.
+    /// The node of the named layer, unless the layer is fused into an earlier one and so has no parameters.
     fn own_node(&mut self, name: &str) -> Result<Option<&mut Node>, NetworkError> {
         let node = self.layers[self.position(name)?].node;
         Ok(node.map(|node| &mut self.nodes[node]).filter(|node| node.name == name))
     }
 
-    /// The thawline: how many nodes at the front are neither trainable nor random, before the first that is.
+    /// The thawline: the number of nodes before the first that is trainable or random.
     pub fn thawline(&self) -> usize {
         let is_pure = |node: &&Node| !node.is_trainable() && !node.layer.is_random();
         self.nodes.iter().take_while(is_pure).count()
     }
 
-    /// The network cut at the thawline: the frozen prefix to share, the head's nodes to train. So the borrow checker
-    /// knows that the prefix is frozen.
+    /// The network cut at the thawline: the frozen prefix, shared, and the head's nodes, to train. So the borrow
+    /// checker guarantees that the prefix stays frozen.
     pub fn split(&mut self) -> (Prefix<'_>, &mut [Node]) {
         let thawline = self.thawline();
         let (frozen, head) = self.nodes.split_at_mut(thawline);
         (Prefix { input: &self.input, nodes: frozen }, head)
     }
 
-    /// The frozen prefix alone.
+    /// The frozen prefix.
     pub fn prefix(&self) -> Prefix<'_> {
         Prefix { input: &self.input, nodes: &self.nodes[..self.thawline()] }
     }
@@ -96,7 +96,7 @@ impl<'a> Prefix<'a> {
         self.nodes
     }
 
-    /// Whether there is nothing in it.
+    /// Whether it has no node.
     pub fn is_empty(&self) -> bool {
         self.nodes.is_empty()
     }
@@ -137,7 +137,7 @@ impl<'a> Prefix<'a> {
         });
     }
 
-    /// What tells this prefix's features from another's.
+    /// A hash that identifies this prefix's features.
     pub fn fingerprint(&self) -> Fingerprint {
         let mut hasher = DefaultHasher::new();
         self.input.hash(&mut hasher);

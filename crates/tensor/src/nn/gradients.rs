@@ -1,8 +1,8 @@
 //! Checks a layer's backward pass against finite differences of its forward pass.
 //!
 //! With random weights w, f = sum w y is a number, and for dy = w the backward pass must give its gradient. So each
-//! element of the input and of the parameters is moved by +-h, and the weighted differences of the outputs, which are
-//! `f32`, are summed in `f64`.
+//! element of the input and of the parameters is changed by +-h. The outputs are `f32`; their weighted differences are
+//! summed in `f64`.
 
 use crate::random::{Address, Bits, Purpose};
 use crate::shape::Shape;
@@ -15,13 +15,13 @@ const EXAMPLES: usize = 3;
 /// The largest error, as a share of the largest element of a gradient.
 const TOLERANCE: f64 = 0.01;
 
-/// Elements of an operand that are moved, at most.
+/// The most elements of an operand that are checked.
 const ELEMENTS: usize = 64;
 
-/// Half the distance over which a difference is taken: long enough for the outputs' rounding, 1e-7, not to matter.
+/// The step of a difference: large enough for the outputs' rounding, 1e-7, not to matter.
 const H: f32 = 1.0 / 128.0;
 
-/// All passes are those of one step, so that a random layer makes the same choices in each.
+/// All passes use the same step, so a random layer makes the same choices in each.
 const STEP: Step = Step { seed: 1, step: 2, example: 0 };
 
 /// What [`check_gradients`] finds wrong with a layer.
@@ -49,15 +49,15 @@ pub enum GradientError {
         operand: String,
         /// Elements without a slope.
         rough: usize,
-        /// Elements looked at.
+        /// Checked elements.
         checked: usize,
     },
 }
 
 /// Builds a layer for inputs of a shape, and compares its gradients for the input and for each parameter with central
-/// differences of its training pass, over a batch of three examples. At most 64 elements of each are compared, to 1 % of
-/// the largest. The inputs are spread evenly between -1 and 1, in random order; elements at a kink, such as that of a
-/// ReLU, are passed over.
+/// differences of its training pass, over a batch of three examples. At most 64 elements of each are compared, to 1 %
+/// of the largest. The inputs are spread evenly between -1 and 1, in random order; elements at a kink, such as that of
+/// a ReLU, are skipped.
 ///
 /// ```
 /// use thawline_tensor::nn::{Dense, check_gradients};
@@ -82,7 +82,7 @@ pub fn check_gradients(layer: impl Into<Box<dyn Layer>>, shape: impl Into<Shape>
     let mut batch = Batch { layer, x, w, sizes: [input.size(), output.size()] };
 
     let (dx, gradient) = batch.backward([true, true]);
-    // Either may be absent in training, and then there is nowhere to write it.
+    // In training either may be `None`.
     batch.backward([true, false]);
     batch.backward([false, true]);
     batch.compare("x", None, &dx)?;
@@ -112,7 +112,7 @@ impl Batch {
         if self.layer.whole_batch() { EXAMPLES } else { 1 }
     }
 
-    /// y, and the memory. The layer must write what it reads, so both are NaN before.
+    /// y and the memory. The layer must write what it reads later, so both start as NaN.
     fn forward(&self) -> (Vec<f32>, Vec<f32>) {
         let (group, [input, output]) = (self.group(), self.sizes);
         let memory_len = self.layer.memory_len(group);
@@ -125,7 +125,7 @@ impl Batch {
         (y, memory)
     }
 
-    /// dx and the parameters' gradients, as far as they are wanted.
+    /// dx and the parameters' gradients, if wanted.
     fn backward(&self, [wants_dx, wants_gradient]: [bool; 2]) -> (Vec<f32>, Vec<f32>) {
         let (y, memory) = self.forward();
         let (group, [input, output]) = (self.group(), self.sizes);

@@ -1,4 +1,4 @@
-//! A group of examples on its way through a stage, depth first: each example passes all layers before the next one does.
+//! A group of examples that passes a stage depth first: each example passes all layers before the next one starts.
 
 use crate::buffer::Buffer;
 
@@ -6,12 +6,12 @@ use super::examples::Examples;
 use super::layer::{Backward, Step};
 use super::network::Node;
 
-/// Examples of a group. More of them mean fewer partial gradients to add, fewer of them more tasks.
+/// Examples in a group. A larger group means fewer partial gradients to add, a smaller one more tasks.
 pub const GROUP: usize = 8;
 
 /// The buffers of a group.
 pub(super) struct Group {
-    /// The examples, in a stage that reads them itself.
+    /// The examples, if the stage reads them itself.
     input: Buffer,
     /// Outputs of all nodes but the last, whose output is the stage's.
     pub activations: Vec<Buffer>,
@@ -25,7 +25,7 @@ pub(super) struct Group {
 /// Where a stage's input comes from.
 #[derive(Clone, Copy)]
 pub(super) enum Source<'a> {
-    /// Examples, to be read, at these indices.
+    /// Read from the examples at these indices.
     Examples(&'a Examples<'a>, &'a [u32]),
     /// The previous stage's output.
     Batch(Batch<'a>),
@@ -64,7 +64,7 @@ impl Source<'_> {
     }
 }
 
-/// Reads an example, as training sees it where there is a step.
+/// Reads an example; as training sees it if there is a step.
 fn read(examples: &Examples, index: u32, step: Option<Step>, into: &mut [f32]) {
     match step {
         Some(step) => examples.inputs().read_for_training(index as usize, step, into),
@@ -72,19 +72,19 @@ fn read(examples: &Examples, index: u32, step: Option<Step>, into: &mut [f32]) {
     }
 }
 
-/// `len` where it is wanted, else 0.
+/// `len` if wanted, else 0.
 pub(super) fn len_if(wanted: bool, len: usize) -> usize {
     if wanted { len } else { 0 }
 }
 
 impl Group {
-    /// Buffers for so many examples, each of `input_len` floats where the stage reads them itself, else 0.
+    /// Buffers for this many examples, each of `input_len` floats if the stage reads them itself, else 0.
     pub fn new(nodes: &[Node], input_len: usize, examples: usize, first_trainable: usize) -> Self {
         let inner = &nodes[..nodes.len().saturating_sub(1)];
         let widest = inner.iter().map(|node| node.output.size()).max().unwrap_or(0);
         let partial = |(position, node): (usize, &Node)| {
-            let learns = position >= first_trainable && node.is_trainable();
-            Buffer::zeros(len_if(learns, node.layer.gradient_len()))
+            let trains = position >= first_trainable && node.is_trainable();
+            Buffer::zeros(len_if(trains, node.layer.gradient_len()))
         };
         Self {
             input: Buffer::zeros(len_if(!nodes.is_empty(), examples * input_len)),
@@ -95,7 +95,7 @@ impl Group {
         }
     }
 
-    /// Sends each example through all nodes; `y`, `y_len` floats an example, is the last one's output.
+    /// Runs each example through all nodes; `y` is the last one's output, `y_len` floats per example.
     pub fn forward(&mut self, nodes: &[Node], source: Source, step: Option<Step>, y: &mut [f32], y_len: usize) {
         for (example, y) in y.chunks_exact_mut(y_len).enumerate() {
             let step = step.map(|step| step.later(example));
@@ -128,8 +128,8 @@ impl Group {
         }
     }
 
-    /// Sends each example's gradient back through the nodes reversed, as far as the first trainable one, and on to `dx`,
-    /// which belongs to the previous stage. `x` is that stage's output, unless this one read the examples itself.
+    /// Runs each example's gradient back through the nodes, down to the first trainable one, and to `dx`, which belongs
+    /// to the previous stage. `x` is that stage's output; `None` if this stage read the examples itself.
     pub fn backward(
         &mut self,
         nodes: &[Node],

@@ -13,7 +13,7 @@ use crate::shape::Shape;
 /// [`params_mut`](Layer::params_mut) and [`initialize`](Layer::initialize). Everything else has a default.
 ///
 /// Inputs and outputs are slices of one or more examples, one after the other, each in row-major order (an image as
-/// H W C). All passes take `&self`: what a training pass must remember it writes to the memory it is lent. So many
+/// H W C). All passes take `&self`; a training pass writes what it must remember to the memory it is lent. So several
 /// examples can pass at the same time, and a frozen layer cannot change.
 ///
 /// ```
@@ -41,9 +41,9 @@ use crate::shape::Shape;
 /// # Ok::<(), thawline_tensor::nn::GradientError>(())
 /// ```
 pub trait Layer: CloneLayer + fmt::Debug + Send + Sync {
-    /// Checks the shape of one input example and gives that of one output, and those of the parameters, which have no
-    /// values yet, so nothing large is allocated. Called once, when the layer joins a network, with its position there. By
-    /// default the output has the input's shape.
+    /// Checks the shape of one input example, sets the shapes of the parameters, and returns the shape of one output.
+    /// The parameters get no values yet, so nothing large is allocated. Called once, when the layer is added to a
+    /// network, with its position there. By default the output has the input's shape.
     ///
     /// # Errors
     /// If the input does not fit.
@@ -52,7 +52,7 @@ pub trait Layer: CloneLayer + fmt::Debug + Send + Sync {
         Ok(input.clone())
     }
 
-    /// y from x, in inference: a pure function of each example.
+    /// y from x in inference: a pure function of each example.
     fn forward(&self, x: &[f32], y: &mut [f32]);
 
     /// The gradients of the last [`forward_training`](Layer::forward_training) pass over the same examples.
@@ -84,45 +84,45 @@ pub trait Layer: CloneLayer + fmt::Debug + Send + Sync {
         name.rsplit_once("::").map_or(name, |(_, name)| name)
     }
 
-    /// y from x, in training, where it differs from inference: it may be random, depend on the whole batch, or write
-    /// to `memory` what [`backward`](Layer::backward) needs beside x and y.
+    /// y from x in training, if that differs from inference: it may be random, depend on the whole batch, or write to
+    /// `memory` what [`backward`](Layer::backward) needs besides x and y.
     fn forward_training(&self, x: &[f32], y: &mut [f32], memory: &mut [f32], step: Step) {
         let _ = (memory, step);
         self.forward(x, y);
     }
 
-    /// Floats of memory for a training pass over so many examples.
+    /// Floats of memory for a training pass over this many examples.
     fn memory_len(&self, examples: usize) -> usize {
         let _ = examples;
         0
     }
 
-    /// Floats of a gradient while it is summed over examples; by default those of the parameters.
+    /// Floats of the gradient while it is summed over examples; by default one per float of the parameters.
     fn gradient_len(&self) -> usize {
         self.params().iter().filter(|param| !param.statistic).map(|param| param.shape.size()).sum()
     }
 
-    /// Turns a summed gradient, in place, into the parameters' gradients one after the other, where
-    /// [`backward`](Layer::backward) gives another form.
+    /// Turns a summed gradient, in place, into the parameters' gradients one after the other, if
+    /// [`backward`](Layer::backward) sums them in another form.
     fn finish_gradient(&self, gradient: &mut [f32]) {
         let _ = gradient;
     }
 
-    /// Updates the statistics from the memory of the last training pass; once a step, unless the layer is frozen. Only
-    /// for a whole-batch layer.
+    /// Updates the statistics from the memory of the last training pass; called once per step, unless the layer is
+    /// frozen. Only for a whole-batch layer.
     fn update_statistics(&mut self, memory: &[f32]) {
         let _ = memory;
     }
 
-    /// Derives again what the layer derives from its parameters, once these have values.
+    /// Recomputes what the layer derives from its parameters; called after they change.
     fn refresh(&mut self) {}
 
-    /// Floats of each buffer that the layer derives from its parameters and keeps.
+    /// Floats of each buffer that the layer derives from its parameters.
     fn derived_lens(&self) -> Vec<usize> {
         Vec::new()
     }
 
-    /// Floats of scratch that a pass over so many examples takes: of the thread that calls, and of each thread at work.
+    /// Floats of scratch for a pass over this many examples: on the calling thread, and on each working thread.
     fn scratch_lens(&self, examples: usize) -> [usize; 2] {
         let _ = examples;
         [0; 2]
@@ -144,12 +144,12 @@ pub trait Layer: CloneLayer + fmt::Debug + Send + Sync {
         0
     }
 
-    /// The same as they are really done: Winograd's method takes a quarter.
+    /// Floating-point operations of one example forward as executed: Winograd's method needs about a quarter.
     fn flops_done(&self) -> u64 {
         self.flops()
     }
 
-    /// What the layer before this one may do in passing.
+    /// What the layer before this one may do in its place.
     fn role(&self) -> Role {
         Role::Other
     }
@@ -161,7 +161,7 @@ pub trait Layer: CloneLayer + fmt::Debug + Send + Sync {
     }
 }
 
-/// Every layer that is `Clone` can be cloned in its box.
+/// Clones a boxed layer. Every layer that is `Clone` has it.
 pub trait CloneLayer {
     /// A copy, parameters included.
     fn clone_layer(&self) -> Box<dyn Layer>;
@@ -229,13 +229,13 @@ pub struct LayerSeed {
 /// Why a layer cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
-    /// Its input or its own numbers do not fit, in a sentence.
+    /// The input or a setting does not fit; the sentence says why.
     #[error("{0}")]
     Misfit(String),
-    /// There is no memory for its weights; on another machine, or later, there may be.
+    /// There is no memory for its weights; later, or on another machine, there may be.
     #[error("there is no memory for its {weights} weights")]
     NoMemory {
-        /// How many there would be.
+        /// How many there are.
         weights: usize,
     },
 }
@@ -252,19 +252,19 @@ impl From<&str> for BuildError {
     }
 }
 
-/// A place in the training: all that random layers and augmentation depend on.
+/// A point of the training: all that random layers and augmentation depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
     /// The seed of the training.
     pub seed: u64,
     /// Steps done before.
     pub step: u64,
-    /// The position in the batch of the first example at hand.
+    /// The position in the batch of the first example.
     pub example: u64,
 }
 
 impl Step {
-    /// The same step, for examples that begin this much later in the batch.
+    /// The same step, for examples that start this much later in the batch.
     pub fn later(self, examples: usize) -> Self {
         Self { example: self.example + examples as u64, ..self }
     }
@@ -285,9 +285,9 @@ pub struct Backward<'a> {
     pub memory: &'a [f32],
     /// The gradient of the loss for the output; the layer may overwrite it.
     pub dy: &'a mut [f32],
-    /// The gradient for the input, to be overwritten; absent where no layer before this one is trainable.
+    /// The gradient for the input, to overwrite; `None` if no layer before this one is trainable.
     pub dx: Option<&'a mut [f32]>,
-    /// The gradient of the parameters, [`Layer::gradient_len`] floats; absent where none is trainable.
+    /// The gradient of the parameters, [`Layer::gradient_len`] floats; `None` if none is trainable.
     pub gradient: Option<&'a mut [f32]>,
     /// Whether to add to the gradient of earlier examples, or to overwrite it. Always false for a whole-batch layer.
     pub accumulate: bool,
@@ -295,7 +295,7 @@ pub struct Backward<'a> {
     pub step: Step,
 }
 
-/// What a layer does, as far as the layer before it may do it in passing.
+/// What a layer does, if the layer before it can do the same in its own pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// max(x, 0).

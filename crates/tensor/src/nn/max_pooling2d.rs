@@ -17,7 +17,7 @@ pub struct MaxPooling2D {
 }
 
 impl MaxPooling2D {
-    /// Windows that do not overlap.
+    /// Windows of this many rows and columns that do not overlap, without padding.
     pub fn new(window: [usize; 2]) -> Self {
         Self { window, stride: window, padding: Padding::Valid, shape: None }
     }
@@ -27,7 +27,7 @@ impl MaxPooling2D {
         Self { stride, ..self }
     }
 
-    /// With windows that reach over the border.
+    /// With windows that may reach over the border.
     pub fn padding(self, padding: Padding) -> Self {
         Self { padding, ..self }
     }

@@ -1,7 +1,7 @@
 //! The memory that a network takes, known from its [outline](super::Builder::outline) before any of it is allocated.
 //!
-//! Each count follows what allocates: parameters, then the buffers of a [trace](super::trace), then the scratch that each
-//! thread keeps. A count is of resident bytes, so a large buffer counts whole huge pages.
+//! It counts what is allocated: parameters, then the buffers of a [trace](super::trace), then the scratch that each
+//! thread keeps. Counts are resident bytes, so a large buffer counts as whole huge pages.
 
 use crate::buffer::Buffer;
 
@@ -9,11 +9,11 @@ use super::group::GROUP;
 use super::layer::Param;
 use super::network::{Network, Node};
 
-/// Examples that pass forward together, and the bytes of outputs that they may take.
+/// The most examples that pass forward together, and the most bytes of outputs that they take.
 const EVALUATION_BATCH: usize = 128;
 const EVALUATION_BYTES: usize = 512 << 20;
 
-/// How many examples pass forward together where nothing is trained: fewer where a network's outputs are huge.
+/// How many examples pass forward together in inference: fewer if a network's outputs are huge.
 pub(super) fn evaluation_batch(nodes: &[Node]) -> usize {
     let floats = nodes.iter().fold(1usize, |sum, node| sum.saturating_add(node.output.size()));
     (EVALUATION_BYTES / size_of::<f32>() / floats).clamp(1, EVALUATION_BATCH)
@@ -36,14 +36,14 @@ impl Network {
         learned.map(|(_, Param { shape, .. })| Buffer::resident_bytes(shape.size())).sum()
     }
 
-    /// Bytes beside the parameters and their moments while the network is trained on batches of so many examples: activations
-    /// and gradients, and the scratch of so many threads, which keep what they needed before.
+    /// Bytes besides the parameters and their moments while the network is trained on batches of this many examples:
+    /// activations, gradients, and the threads' scratch, which they keep from earlier passes.
     pub fn training_bytes(&self, batch: usize, threads: usize, scratch: &mut Scratch) -> u64 {
         let (prefix, head) = self.nodes.split_at(self.thawline());
         let input = prefix.last().map_or(&self.input, |last| &last.output).size();
         let first_trainable = head.iter().position(Node::is_trainable).unwrap_or(head.len());
         if let Some(widest) = prefix.iter().map(|node| node.output.size()).max() {
-            // The example and what passes between the layers are in use while these run.
+            // The example and the layers' inputs and outputs are in use while these run.
             let lent = [self.input.size(), 2 * widest].map(|len| scratch.each.lend(len));
             scratch.pass(prefix, batch);
             scratch.each.0.extend(lent);
@@ -52,7 +52,7 @@ impl Network {
         trace_bytes(head, input, batch, first_trainable) + scratch.bytes(threads)
     }
 
-    /// The same where so many examples only pass forward.
+    /// The same for inference on this many examples.
     pub fn inference_bytes(&self, examples: usize, threads: usize, scratch: &mut Scratch) -> u64 {
         let batch = evaluation_batch(&self.nodes).min(examples);
         scratch.pass(&self.nodes, batch);
@@ -63,7 +63,7 @@ impl Network {
 /// The scratch that threads have needed so far, and keep.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
-    /// Of the thread that calls.
+    /// Of the calling thread.
     caller: Spare,
     /// Of each thread.
     each: Spare,
@@ -93,7 +93,8 @@ impl Scratch {
 struct Spare(Vec<usize>);
 
 impl Spare {
-    /// The smallest that is large enough, else a new one: as [`threads::with_scratch`](crate::threads::with_scratch) does.
+    /// Takes the smallest that is large enough, or a new one, as
+    /// [`threads::with_scratch`](crate::threads::with_scratch) does.
     fn lend(&mut self, len: usize) -> usize {
         let fits = (0..self.0.len()).filter(|&i| self.0[i] >= len).min_by_key(|&i| self.0[i]);
         fits.map_or(len, |i| self.0.swap_remove(i))
@@ -102,9 +103,9 @@ impl Spare {
 
 /// Bytes of the buffers of a [`Trace`](super::trace::Trace).
 fn trace_bytes(nodes: &[Node], input: usize, batch: usize, first_trainable: usize) -> u64 {
-    let learns = first_trainable < nodes.len();
+    let trains = first_trainable < nodes.len();
     let gradient = |index: usize| match &nodes[index] {
-        node if learns && index >= first_trainable && node.is_trainable() => node.layer.gradient_len(),
+        node if trains && index >= first_trainable && node.is_trainable() => node.layer.gradient_len(),
         _ => 0,
     };
     let outputs = |end: usize, len: usize| match end > first_trainable {
@@ -115,12 +116,12 @@ fn trace_bytes(nodes: &[Node], input: usize, batch: usize, first_trainable: usiz
     let mut start = 0;
     let mut reads = input;
     while start <= nodes.len() {
-        // A stage that passes group by group, up to the next layer that wants the whole batch.
+        // A depth-first stage, up to the next layer that needs the whole batch.
         let len = nodes[start..].iter().take_while(|node| !node.layer.whole_batch()).count();
         if len > 0 || start == 0 {
             let here = &nodes[start..start + len];
             let inner = &here[..len.saturating_sub(1)];
-            let widest = inner.iter().map(|node| node.output.size()).max().filter(|_| learns).unwrap_or(0);
+            let widest = inner.iter().map(|node| node.output.size()).max().filter(|_| trains).unwrap_or(0);
             let of_group = |examples: usize| {
                 let activations = inner.iter().map(|node| examples * node.output.size());
                 let partials = (start..start + len).map(gradient);

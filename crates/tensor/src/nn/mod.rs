@@ -1,8 +1,9 @@
 //! Floor 2, the network: layers with explicit backward passes, and training.
 //!
-//! There is no automatic differentiation. A network is a list; its backward pass is the list reversed; each layer's file
-//! holds `y =` and `dx =` side by side. To follow one batch from images to updated weights, read [`fit::train_step`],
-//! then [`trace::Trace`], then a layer such as [`Conv2D`]. What makes this project is [`Network::freeze_through`].
+//! There is no automatic differentiation. A network is a list; its backward pass is the list reversed; each layer's
+//! file holds `y =` and `dx =` side by side. To follow one batch from images to updated weights, read
+//! [`fit::train_step`], then [`trace::Trace`], then a layer such as [`Conv2D`]. To freeze layers, call
+//! [`Network::freeze_through`].
 //!
 //! ```
 //! use thawline_tensor::Tensor;

@@ -6,7 +6,8 @@ use crate::shape::Shape;
 
 use super::layer::{BuildError, Layer, LayerSeed, Param, Role};
 
-/// The most parameters of a layer, more than any machine holds. Below it no layer's floats, bytes or operations overflow.
+/// The most parameters of a layer, more than any machine holds. Below it no layer's floats, bytes or operations
+/// overflow.
 const MOST_PARAMETERS: usize = 1 << 56;
 
 /// The most layers that an error names.
@@ -14,8 +15,8 @@ const MOST_NAMES: usize = 30;
 
 /// A list of named layers, built once with all shapes checked.
 ///
-/// A layer that can be done in passing is folded into the one before it ([`Layer::absorb`]), so a network executes fewer
-/// [`Node`]s than it has layers; names, freezing and the summary speak of the layers as they were listed.
+/// A layer is fused into the one before it if that one can do its work ([`Layer::absorb`]), so a network executes fewer
+/// [`Node`]s than it has layers. Names, freezing and the summary still refer to the layers as listed.
 ///
 /// ```
 /// use thawline_tensor::nn::{Activation, Conv2D, Dense, Flatten, MaxPooling2D, Network};
@@ -41,7 +42,7 @@ pub struct Network {
     pub(super) nodes: Vec<Node>,
 }
 
-/// A layer as it was listed.
+/// A layer as listed.
 #[derive(Clone, Debug)]
 pub(super) struct Listed {
     pub name: String,
@@ -49,11 +50,11 @@ pub(super) struct Listed {
     pub output: Shape,
     pub parameters: usize,
     pub flops: u64,
-    /// The node that does its work; none where it only changes the shape of the network's input.
+    /// The node that does its work; `None` if it only changes the shape of the network's input.
     pub node: Option<usize>,
 }
 
-/// A layer as it is executed, with what was folded into it.
+/// A layer as executed, with the layers fused into it.
 #[derive(Clone, Debug)]
 pub struct Node {
     pub(super) name: String,
@@ -65,7 +66,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// The name of the layer, or of the first where several were folded together.
+    /// The name of the layer, or of the first of several fused ones.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -98,12 +99,12 @@ pub enum NetworkError {
         name: String,
         /// The layer's type.
         kind: &'static str,
-        /// The shape that the layers before it give.
+        /// The output shape of the layers before it.
         input: Shape,
         /// What does not fit, or that memory ran out.
         reason: BuildError,
     },
-    /// Two layers have one name.
+    /// Two layers have the same name.
     #[error("layer {position} is called '{name}' like an earlier one; every layer needs a name of its own")]
     DuplicateName {
         /// Counted from 1.
@@ -114,12 +115,12 @@ pub enum NetworkError {
     /// There is no such layer.
     #[error("there is no layer '{name}'; the layers are {known}")]
     UnknownLayer {
-        /// The name asked for.
+        /// The requested name.
         name: String,
-        /// The names there are.
+        /// The existing names.
         known: String,
     },
-    /// A head cannot begin at a layer that the layer before it has taken over.
+    /// A head cannot start at a layer that is fused into the one before it.
     #[error("layer '{name}' is folded into the layer before it and cannot be replaced without it")]
     Folded {
         /// The layer's name.
@@ -128,7 +129,7 @@ pub enum NetworkError {
 }
 
 impl NetworkError {
-    /// Whether nothing is wrong but that memory ran out: the same network may be built later, or elsewhere.
+    /// Whether only memory ran out: later, or on another machine, the same network may be built.
     pub fn is_lack_of_memory(&self) -> bool {
         matches!(self, NetworkError::Build { reason: BuildError::NoMemory { .. }, .. })
     }
@@ -148,7 +149,7 @@ impl Builder {
         self
     }
 
-    /// Checks every shape and gives the new layers' parameters their initial values, which depend on the seed alone.
+    /// Checks every shape and gives the new layers' parameters their initial values, which depend only on the seed.
     ///
     /// # Errors
     /// Names the first layer that does not fit, its input and the reason.
@@ -159,8 +160,8 @@ impl Builder {
         Ok(network)
     }
 
-    /// Checks every shape, and allocates nothing large: the network's shapes and costs are known, and its parameters have
-    /// no values until [`Network::initialize`] or [`Network::update_params`] gives them some.
+    /// Checks every shape and allocates nothing large: the network's shapes and costs are known, but its parameters
+    /// have no values until [`Network::initialize`] or [`Network::update_params`] sets them.
     ///
     /// # Errors
     /// Names the first layer that does not fit, its input and the reason.
@@ -180,30 +181,30 @@ impl Builder {
 /// What became of a parameter in [`Network::copy_params`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Copied {
-    /// It has the values of its namesake.
+    /// It got the values of the parameter with the same name.
     Yes,
-    /// It has none, or one without values.
+    /// There is none with the same name, or it has no values.
     Missing,
-    /// Its namesake has another shape.
+    /// The parameter with the same name has another shape.
     Mismatched,
 }
 
 impl Network {
-    /// A network for inputs of a shape (an image: H, W, C), with no layer yet.
+    /// A network without layers, for inputs of a shape (an image: H, W, C).
     pub fn builder(input: impl Into<Shape>) -> Builder {
         Builder { network: Self { input: input.into(), layers: Vec::new(), nodes: Vec::new() }, layers: Vec::new() }
     }
 
-    /// Takes away the layers from the named one on, the head, and lets others be added in their place. Clone the network
-    /// first to keep it.
+    /// Removes the head, which is the named layer and those after it, so that others can be added in their place. To
+    /// keep the network, clone it first.
     ///
     /// # Errors
-    /// If there is no such layer, or it is folded into an earlier one that would stay.
+    /// If there is no such layer, or it is fused into an earlier one that stays.
     pub fn replace_head(mut self, from: &str) -> Result<Builder, NetworkError> {
         let position = self.position(from)?;
         let (kept, head) = self.layers.split_at(position);
         let nodes = kept.iter().filter_map(|listed| listed.node).max().map_or(0, |node| node + 1);
-        // A layer that only changes the shape leaves nothing behind in the node it is folded into.
+        // A layer that only changes the shape can be removed from the node it is fused into.
         if head.iter().any(|listed| listed.kind != "Flatten" && listed.node.is_some_and(|node| node < nodes)) {
             return Err(NetworkError::Folded { name: from.to_owned() });
         }
@@ -215,7 +216,7 @@ impl Network {
         Ok(Builder { network: self, layers: Vec::new() })
     }
 
-    /// Gives all parameters their initial values, which depend on the seed alone.
+    /// Gives all parameters their initial values, which depend only on the seed.
     ///
     /// # Errors
     /// Names the first layer that there is no memory for.
@@ -226,7 +227,7 @@ impl Network {
     fn initialize_from(&mut self, first: usize, seed: u64) -> Result<(), NetworkError> {
         for (index, Listed { name, kind, node, .. }) in self.layers.iter().enumerate().skip(first) {
             let position = index + 1;
-            // What is folded into another layer has no parameters.
+            // A layer that is fused into another has no parameters.
             if let Some(node) = node.map(|node| &mut self.nodes[node]).filter(|node| node.name == *name) {
                 node.layer.initialize(LayerSeed { seed, position }).map_err(|reason| {
                     let (name, input) = (name.clone(), node.input.clone());
@@ -237,7 +238,7 @@ impl Network {
         Ok(())
     }
 
-    /// Appends a layer of a new name, without values for its parameters.
+    /// Appends a layer with a new name; its parameters get no values.
     fn append(&mut self, name: String, mut layer: Box<dyn Layer>) -> Result<(), NetworkError> {
         let position = self.layers.len() + 1;
         let (input, kind) = (self.output().clone(), layer.kind());
@@ -294,12 +295,12 @@ impl Network {
         self.layers.last().map_or(&self.input, |last| &last.output)
     }
 
-    /// The layers as they are executed.
+    /// The layers as executed.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 
-    /// The names of the layers as they were listed.
+    /// The names of the layers as listed.
     pub fn layer_names(&self) -> impl Iterator<Item = &str> {
         self.layers.iter().map(|listed| listed.name.as_str())
     }
@@ -315,15 +316,15 @@ impl Network {
             for param in node.layer.params_mut() {
                 change(&format!("{}/{}", node.name, param.name), param);
             }
-            // An outline's layers have nothing to derive anything from.
+            // In an outline, parameters have no values to derive anything from.
             if node.layer.params().iter().all(|param| param.value.len() == param.shape.size()) {
                 node.layer.refresh();
             }
         }
     }
 
-    /// Gives each parameter the values of its namesake among others, such as another network's [`Network::params`], if
-    /// there is one of the same shape. Returns what became of each of this network's parameters.
+    /// Copies to each parameter the values of the given one with the same name and shape, if there is one; `from` may
+    /// be another network's [`Network::params`]. Returns what became of each of this network's parameters.
     pub fn copy_params<'a>(&mut self, from: impl IntoIterator<Item = (String, &'a Param)>) -> Vec<(String, Copied)> {
         let from: HashMap<String, &Param> = from.into_iter().collect();
         let mut report = Vec::new();

@@ -1,4 +1,4 @@
-//! What a training tells of itself: reports and snapshots to an [`Observer`] while it runs, a [`History`] at its end.
+//! What a training reports: to an [`Observer`] while it runs, and a [`History`] at its end.
 
 use std::error::Error;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::score::{Metrics, Score};
 /// Watches a training, and ends it by returning an error: [`StopEarly`] to end it as if it had finished, any other to
 /// fail it with that cause, which [`FitError::Stopped`](super::FitError::Stopped) hands back.
 pub trait Observer {
-    /// The features of the frozen prefix were computed, in this time; called before the first epoch, even if nothing is
+    /// The features of the frozen prefix took this long to compute. Called before the first epoch, even if nothing is
     /// frozen or cached.
     ///
     /// # Errors
@@ -90,14 +90,14 @@ pub struct EpochReport {
     pub validation: Option<Metrics>,
 }
 
-/// What a training came to.
+/// The result of a training.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
     /// The finished epochs.
     pub epochs: Vec<EpochReport>,
-    /// The time in which the frozen prefix's features were computed before the first epoch.
+    /// The time to compute the frozen prefix's features before the first epoch.
     pub features: Duration,
-    /// The time of the whole training, without what its observer did with snapshots.
+    /// The time of the whole training, without the observer's time for snapshots.
     pub total: Duration,
 }
 
@@ -114,14 +114,14 @@ impl History {
         self.epochs.iter().position(|report| accuracy(report) == highest).map_or(0, |best| best + 1)
     }
 
-    /// Whether the validation accuracy has not risen for so many epochs.
+    /// Whether the validation accuracy has not risen for this many epochs.
     pub fn has_stalled(&self, patience: Option<usize>) -> bool {
         let waited = self.epochs.len() - self.best_epoch();
         !self.epochs.is_empty() && patience.is_some_and(|patience| waited >= patience)
     }
 }
 
-/// Where a training stands: all that it needs, beside the parameters and its [`Fit`], to continue with the same bits.
+/// The state of a training: all that it needs, besides the parameters and its [`Fit`], to resume with the same bits.
 #[derive(Clone, Debug)]
 pub struct State {
     /// Finished steps of the unfinished epoch.
@@ -130,7 +130,7 @@ pub struct State {
     pub score: Score,
     /// The time of these steps.
     pub elapsed: Duration,
-    /// What the rule remembers of each trainable parameter, in the network's order.
+    /// The rule's moments of each trainable parameter, in the network's order.
     pub optimizer: Optimizer,
     /// The finished epochs.
     pub history: History,
@@ -148,10 +148,10 @@ impl State {
     }
 }
 
-/// A training while it pauses, to be looked at or saved.
+/// A paused training, to look at or save.
 #[derive(Clone, Copy)]
 pub struct Snapshot<'a> {
-    /// Where it stands.
+    /// Its state.
     pub state: &'a State,
     /// Why the observer ends it here, if it does.
     pub stop: Option<&'a (dyn Error + Send + Sync + 'static)>,

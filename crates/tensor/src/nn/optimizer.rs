@@ -17,12 +17,12 @@ pub enum Rule {
         beta_1: f64,
         /// The decay of the mean of squared gradients.
         beta_2: f64,
-        /// Beside the root of the uncorrected second moment, as in Keras.
+        /// Added to the root of the uncorrected second moment, as in Keras.
         epsilon: f64,
     },
     /// Stochastic gradient descent with momentum.
     Sgd {
-        /// The part of the last change that is repeated.
+        /// The share of the last change that is repeated.
         momentum: f64,
     },
 }
@@ -32,15 +32,15 @@ impl Rule {
     pub const ADAM: Rule = Rule::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 };
 }
 
-/// A rule, a learning rate, and what the rule remembers of each trainable parameter.
+/// A rule, a learning rate, and the rule's moments of each trainable parameter.
 #[derive(Clone, Debug)]
 pub struct Optimizer {
     rule: Rule,
     rate: f64,
     /// Steps begun.
     step: u64,
-    /// Two moments (Adam) or one velocity a parameter, in the order of the updates; made at its first update, so what
-    /// is frozen never has any.
+    /// Two moments (Adam) or one velocity per parameter, in the order of the updates; allocated at its first update, so
+    /// a frozen parameter never has any.
     moments: Vec<[Buffer; 2]>,
     next: usize,
 }
@@ -65,7 +65,7 @@ impl Optimizer {
     /// Updates the next parameter by its gradient. `factor` scales the learning rate.
     ///
     /// # Panics
-    /// If the parameter at this place of the order had another length before.
+    /// If the parameter at this place in the order had another length before.
     pub fn update(&mut self, value: &mut [f32], gradient: &[f32], factor: f64) {
         if self.next == self.moments.len() {
             let second = if matches!(self.rule, Rule::Adam { .. }) { value.len() } else { 0 };

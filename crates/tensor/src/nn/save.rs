@@ -13,14 +13,14 @@ use super::network::Network;
 /// Why weights cannot be saved or loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
-    /// The system refuses.
+    /// The file system fails.
     #[error("cannot {action} {path}: {source}")]
     Io {
         /// `read` or `write`.
         action: &'static str,
         /// The file.
         path: String,
-        /// What the system says.
+        /// The system's reason.
         source: io::Error,
     },
     /// The file is not a whole safetensors file.
@@ -31,7 +31,7 @@ pub enum WeightsError {
         /// What is wrong with it.
         source: SafeTensorError,
     },
-    /// A parameter is not in the file as the network has it.
+    /// A parameter is missing from the file, or has another shape or type there.
     #[error("{path}: tensor {name}: expected {expected}, found {found}")]
     Tensor {
         /// The file.
@@ -49,7 +49,7 @@ impl Network {
     /// Writes all parameters to a safetensors file, which appears whole or not at all.
     ///
     /// # Errors
-    /// If the system refuses.
+    /// If writing fails.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), WeightsError> {
         let path = path.as_ref();
         let refused = |source| WeightsError::Io { action: "write", path: path.display().to_string(), source };
@@ -73,11 +73,11 @@ impl Network {
         })
     }
 
-    /// Reads all parameters from a safetensors file. Nothing changes if one is missing or has another shape; tensors that
-    /// the network has no parameter for are passed over.
+    /// Reads all parameters from a safetensors file. Nothing changes if one is missing or has another shape; other
+    /// tensors in the file are ignored.
     ///
     /// # Errors
-    /// If the file cannot be read, or names the first parameter that is not there with the network's shape.
+    /// If the file cannot be read; or names the first parameter that it lacks or that has another shape.
     pub fn load(&mut self, path: impl AsRef<Path>) -> Result<(), WeightsError> {
         let file = path.as_ref();
         let path = file.display().to_string();

@@ -1,21 +1,21 @@
-//! Learning-rate schedules: how the rate goes from the first step to the last.
+//! Learning-rate schedules: how the rate changes from the first step to the last.
 
 use core::f64::consts::PI;
 
-/// A course of the learning rate.
+/// A learning-rate schedule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Schedule {
-    /// Always the same.
+    /// The same rate in every step.
     #[default]
     Constant,
     /// From the rate down to zero along half a cosine (Loshchilov and Hutter 2017).
     Cosine,
-    /// From a 25th of the rate up to it in three tenths of the steps, then down to a 250,000th, both along half a cosine
-    /// (Smith 2018, with PyTorch's numbers).
+    /// From a 25th of the rate up to it in three tenths of the steps, then down to a 250,000th, both along half a
+    /// cosine (Smith 2018, with PyTorch's numbers).
     OneCycle,
 }
 
-/// The part of one cycle in which the rate goes up.
+/// The share of one cycle in which the rate rises.
 const RISE: f64 = 0.3;
 /// The rate is divided by this at the start of one cycle.
 const START: f64 = 25.0;
@@ -23,7 +23,7 @@ const START: f64 = 25.0;
 const END: f64 = 1e4;
 
 impl Schedule {
-    /// The rate of a step, counted from 0, of so many.
+    /// The rate of a step, counted from 0, in a training of `steps` steps.
     pub fn rate(self, rate: f64, step: u64, steps: u64) -> f64 {
         let half_cosine = |from: f64, to: f64, part: f64| to + (from - to) * (1.0 + libm::cos(PI * part)) / 2.0;
         match self {

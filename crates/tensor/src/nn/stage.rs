@@ -1,8 +1,8 @@
-//! A stage: consecutive nodes that a batch passes in one way, with their output and its gradient.
+//! A stage: consecutive nodes that a batch passes in the same way, with their output and its gradient.
 //!
-//! A layer that wants the whole batch is a stage of its own, parallel inside. The layers between two such layers are one
-//! stage together, which the batch passes depth first: a task takes a group of examples, and each example runs through
-//! all layers of the stage while it is in the core's cache.
+//! A layer that needs the whole batch is a stage of its own, parallel inside. The layers between two such layers form
+//! one stage, which the batch passes depth first: a task takes a group of examples, and each example passes all layers
+//! of the stage while it is in the core's cache.
 
 use std::ops::Range;
 
@@ -26,7 +26,7 @@ pub(super) struct Stage {
     pub len: usize,
     /// The outputs.
     pub y: Buffer,
-    /// The gradient of the loss for them; empty where nothing up to here is trainable.
+    /// The gradient of the loss for them; empty if nothing up to here is trainable.
     pub dy: Buffer,
     pass: Pass,
 }
@@ -61,10 +61,10 @@ impl Stage {
         let own = &nodes[range.clone()];
         let pass = match own {
             [node] if node.layer.whole_batch() => {
-                let learns = first_trainable < nodes.len() && node.is_trainable();
+                let trains = first_trainable < nodes.len() && node.is_trainable();
                 Pass::WholeBatch {
                     memory: Buffer::zeros(node.layer.memory_len(batch)),
-                    gradient: Buffer::zeros(len_if(learns, node.layer.gradient_len())),
+                    gradient: Buffer::zeros(len_if(trains, node.layer.gradient_len())),
                 }
             }
             _ => {
@@ -84,7 +84,7 @@ impl Stage {
         Batch { floats: &self.y[..n * self.len], len: self.len }
     }
 
-    /// y of `n` examples, in training where there is a step.
+    /// y of `n` examples; in training if there is a step.
     pub fn forward(&mut self, nodes: &[Node], source: Source, n: usize, step: Option<Step>) {
         let (nodes, len) = (&nodes[self.nodes.clone()], self.len);
         let y = &mut self.y[..n * len];
@@ -103,8 +103,8 @@ impl Stage {
         }
     }
 
-    /// The gradients of the parameters, and of the input if `dx` is wanted, from dy of `n` examples. `x` is the previous
-    /// stage's output; the first stage has its own.
+    /// The gradients of the parameters, and of the input if `dx` is wanted, from dy of `n` examples. `x` is the
+    /// previous stage's output; the first stage has its own.
     pub fn backward(
         &mut self,
         nodes: &[Node],
@@ -143,8 +143,8 @@ impl Stage {
         }
     }
 
-    /// The gradient of a node's parameters over `n` examples, not yet [finished](super::Layer::finish_gradient), and what
-    /// its layer noted of the whole batch.
+    /// The gradient of a node's parameters over `n` examples, not yet [finished](super::Layer::finish_gradient), and
+    /// the memory of a whole-batch layer.
     pub fn summed_gradient(&mut self, node: usize, n: usize) -> (&mut [f32], &[f32]) {
         match &mut self.pass {
             Pass::DepthFirst(groups) => (sum_in_order(&mut groups[..n.div_ceil(GROUP)], node - self.nodes.start), &[]),

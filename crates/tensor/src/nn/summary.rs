@@ -1,4 +1,4 @@
-//! What a network consists of, in Keras's columns and with what each layer costs.
+//! The layers of a network in Keras's columns, with the cost of each.
 
 use std::fmt;
 
@@ -17,9 +17,9 @@ pub struct SummaryRow {
     pub output: Shape,
     /// Its parameters.
     pub parameters: usize,
-    /// Those of them that training changes by gradients.
+    /// How many of them training changes by gradients.
     pub trainable: usize,
-    /// Those of them that training takes from the examples that pass.
+    /// How many of them are statistics of the examples.
     pub statistics: usize,
     /// Floating-point operations of one example forward, by the direct method.
     pub flops: u64,
@@ -41,7 +41,7 @@ impl Network {
     pub fn summary(&self) -> Summary {
         let mut counted = vec![false; self.nodes.len()];
         let rows = self.layers.iter().map(|listed| {
-            // The parameters belong to the first of the layers that were folded together.
+            // The parameters belong to the first of the fused layers.
             let own = listed.node.filter(|&node| !std::mem::replace(&mut counted[node], true));
             let params = own.map_or(&[][..], |node| self.nodes[node].layer.params());
             let count = |statistic: bool| {
@@ -74,12 +74,12 @@ impl Summary {
         self.rows.iter().fold(0, |sum, row| sum.saturating_add(row.trainable))
     }
 
-    /// The parameters that training takes from the examples that pass.
+    /// The parameters that are statistics of the examples.
     pub fn statistics(&self) -> usize {
         self.rows.iter().map(|row| row.statistics).sum()
     }
 
-    /// The parameters that it does not change.
+    /// The parameters that training does not change.
     pub fn frozen(&self) -> usize {
         self.parameters().saturating_sub(self.trainable()).saturating_sub(self.statistics())
     }

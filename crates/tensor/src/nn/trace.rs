@@ -1,6 +1,6 @@
-//! The trace of a batch: every activation and gradient of a training step, in buffers sized once and used for every step.
+//! The trace of a batch: all activations and gradients of a training step, in buffers that every step reuses.
 //!
-//! Forward is the list of stages, backward is the list reversed. Groups are cut by number of examples alone, and their
+//! Forward is the list of stages; backward is the list reversed. Groups are cut by number of examples only, and their
 //! gradients are added in order, so the bits do not depend on the threads.
 
 use crate::kernels::softmax::{argmax, softmax_cross_entropy};
@@ -14,7 +14,7 @@ use super::optimizer::Optimizer;
 use super::score::Score;
 use super::stage::{Stage, ranges};
 
-/// Buffers for batches of up to a number of examples, and what the last pass left in them.
+/// Buffers for batches of up to a given number of examples, and what the last pass wrote to them.
 pub struct Trace {
     /// The largest number of examples.
     batch: usize,
@@ -27,13 +27,13 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// Buffers for training on batches of up to `batch` examples of `input_len` floats. Nothing that only backward needs
-    /// is made where no node is trainable.
+    /// Buffers for training on batches of up to `batch` examples of `input_len` floats. If no node is trainable, those
+    /// that only backward needs are left out.
     pub fn new(nodes: &[Node], input_len: usize, batch: usize) -> Self {
         Self::with_gradients(nodes, input_len, batch, nodes.iter().position(Node::is_trainable).unwrap_or(nodes.len()))
     }
 
-    /// Buffers for forward passes alone.
+    /// Buffers for forward passes only.
     pub fn for_inference(nodes: &[Node], input_len: usize, batch: usize) -> Self {
         Self::with_gradients(nodes, input_len, batch, nodes.len())
     }
@@ -44,11 +44,11 @@ impl Trace {
         Self { batch, first_trainable, stages, n: 0, step: None }
     }
 
-    /// Sends the examples at the given indices forward; the logits are then in [`Trace::logits`]. With a step it is a
-    /// training pass, which can be followed by [`Trace::backward`]; without, it is inference.
+    /// Runs the examples at the given indices forward; the logits are then in [`Trace::logits`]. With a step it is a
+    /// training pass, which can be followed by [`Trace::backward`]; without one it is inference.
     ///
     /// # Panics
-    /// If `nodes` are not those that the trace was made for, there are more indices than its batch, or one of no example.
+    /// If `nodes` are not those that the trace was made for, there are more indices than fit, or one is out of range.
     pub fn forward(&mut self, nodes: &[Node], examples: &Examples, indices: &[u32], step: Option<Step>) {
         (self.n, self.step) = (indices.len(), step);
         for index in 0..self.stages.len() {
@@ -70,10 +70,10 @@ impl Trace {
         self.last().floats
     }
 
-    /// Loss and hits of the last forward pass.
+    /// Loss and number of correct predictions of the last forward pass.
     ///
     /// # Panics
-    /// If there is not a label for each example, or one is no class.
+    /// If there is not one label per example, or a label is not a class.
     pub fn score(&self, labels: impl ExactSizeIterator<Item = u32>) -> Score {
         score(self.last(), labels, &mut [])
     }
@@ -81,13 +81,13 @@ impl Trace {
     /// As [`Trace::score`], and writes dlogits, the gradient of the mean loss for the logits, where backward begins.
     ///
     /// # Panics
-    /// If there is not a label for each example, or one is no class.
+    /// If there is not one label per example, or a label is not a class.
     pub fn loss_and_dlogits(&mut self, labels: impl ExactSizeIterator<Item = u32>) -> Score {
         let Stage { y, dy, len, .. } = self.stages.last_mut().expect("there is always a stage");
         score(Batch { floats: &y[..self.n * *len], len: *len }, labels, dy)
     }
 
-    /// Sends dlogits back, as far as the first trainable node.
+    /// Runs dlogits backward, down to the first trainable node.
     ///
     /// # Panics
     /// If `nodes` are not those that the trace was made for, or the last forward pass was not in training.
@@ -111,8 +111,8 @@ impl Trace {
         }
     }
 
-    /// Lets the optimizer change every trainable parameter by the gradients of the last backward pass, and layers update
-    /// their statistics from the last forward pass.
+    /// Updates every trainable parameter by the gradients of the last backward pass, and every statistic from the last
+    /// forward pass.
     ///
     /// # Panics
     /// If `nodes` are not those that the trace was made for.
@@ -161,7 +161,7 @@ impl Trace {
     }
 }
 
-/// Loss and hits, and the gradient of the mean loss for the logits where there is room for it.
+/// Loss and correct predictions; and the gradient of the mean loss for the logits, unless `dlogits` is empty.
 fn score(logits: Batch, labels: impl ExactSizeIterator<Item = u32>, dlogits: &mut [f32]) -> Score {
     let (classes, scale) = (logits.len, 1.0 / labels.len() as f32);
     let mut score = Score::default();

@@ -1,9 +1,9 @@
 //! Floor 0, the vector: sixteen `f32` lanes at every SIMD level.
 //!
-//! A kernel is a plain safe function `fn f<S: Simd>(simd: S, ...)`. The value `simd` is a *token*: it exists only on a CPU that
-//! has the level's instructions, so holding it proves that they may run. Vectors come from a token, prove the same, and have
-//! operators: `value - rate * mean / (square.sqrt() + epsilon)`. This is the design of the crates
-//! `pulp` and `fearless_simd`, cut down to the dozen operations that a neural network needs.
+//! A kernel is a plain safe function `fn f<S: Simd>(simd: S, ...)`. The value `simd` is a *token*: it exists only on a
+//! CPU that has the level's instructions, so holding it proves that they may run. Vectors come from a token, prove the
+//! same, and have operators: `value - rate * mean / (square.sqrt() + epsilon)`. This is the design of the crates `pulp`
+//! and `fearless_simd`, cut down to the dozen operations that a neural network needs.
 //!
 //! A vector is sixteen lanes everywhere; a level decides how many registers carry it: one on AVX-512, two on AVX2,
 //! four on baseline x86-64. Layouts, loop counts and the order of every sum are therefore the same at every level, and
@@ -151,8 +151,8 @@ impl Level {
         *Self::ALL.iter().rfind(|level| level.is_supported()).unwrap_or(&Level::Portable)
     }
 
-    /// The level of this process, chosen once: by [`Level::force`], else by the environment variable `THAWLINE_SIMD` (an
-    /// unknown or unsupported value is ignored here; the program refuses it), else the best.
+    /// The level of this process, chosen once: by [`Level::force`], else by the environment variable `THAWLINE_SIMD`
+    /// (an unknown or unsupported value is ignored here; the program refuses it), else the best.
     pub fn current() -> Level {
         *CURRENT.get_or_init(|| {
             std::env::var("THAWLINE_SIMD")
@@ -225,7 +225,8 @@ impl fmt::Display for Level {
 }
 
 /// Calls a kernel with the token of a level, and with the level's instructions switched on:
-/// `dispatch!(simd => relu(simd, x, y))` for the process's level, `dispatch!(level, simd => relu(simd, x, y))` for another.
+/// `dispatch!(simd => relu(simd, x, y))` for the process's level, `dispatch!(level, simd => relu(simd, x, y))` for
+/// another.
 ///
 /// # Panics
 /// If the CPU lacks the level; [`Level::current`] never returns such a level.
@@ -254,8 +255,8 @@ macro_rules! dispatch {
     };
 }
 
-/// Calls a kernel, which must be `#[inline(always)]`, with a token's instructions switched on. Needed in a task that another
-/// thread runs: its code is not inlined into the caller's.
+/// Calls a kernel, which must be `#[inline(always)]`, with a token's instructions switched on. Needed in a task that
+/// another thread runs: its code is not inlined into the caller's.
 #[macro_export]
 macro_rules! vectorize {
     ($simd:ident => $call:expr) => {

@@ -3,11 +3,11 @@
 //! Two kinds of unsafe operation occur, and each kind has one argument:
 //!
 //! 1. *Instructions.* An intrinsic may only run on a CPU that has its target feature. A token proves that: its field is
-//!    private to this file, and only `detect` makes one, after it has checked the CPU. A vector proves it as well: its field is
-//!    private too, and only a token or another vector makes one. Code that is not inlined into [`Simd::vectorize`] is slow, not
-//!    unsound.
-//! 2. *Memory.* Loads and stores go through references to arrays of exactly the size that the instruction touches, and are
-//!    unaligned, so the borrow checker has already proven that the bytes exist and are ours.
+//!    private to this file, and only `detect` makes one, after it has checked the CPU. A vector proves it as well: its
+//!    field is private too, and only a token or another vector makes one. Code that is not inlined into
+//!    [`Simd::vectorize`] is slow, not unsound.
+//! 2. *Memory.* Loads and stores go through references to arrays of exactly the size that the instruction touches, and
+//!    are unaligned, so the borrow checker has already proven that the bytes exist and are ours.
 #![allow(unsafe_code)]
 
 use core::arch::x86_64::*;

@@ -1,5 +1,5 @@
-//! A network's training pass, one layer after the other over the whole batch, with every activation and every gradient in
-//! the open: the plain counterpart of the engine's `Trace`, which it is also compared with.
+//! A network's training pass, one layer after the other over the whole batch, with every activation and every gradient
+//! in the open: the plain counterpart of the engine's `Trace`, which it is also compared with.
 
 use thawline_tensor::kernels::softmax::softmax_cross_entropy;
 use thawline_tensor::nn::{Backward, Network, Step};

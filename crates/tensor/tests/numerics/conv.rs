@@ -32,8 +32,8 @@ fn along(input: usize, kernel: usize, stride: usize, dilation: usize, padding: P
 
 #[test]
 fn the_reference_is_the_definition() {
-    // Written a second time, along signed positions and with nothing in common with the engine's; rows and columns differ
-    // in every option.
+    // Written a second time, along signed positions and with nothing in common with the engine's; rows and columns
+    // differ in every option.
     let mut random = bits("definition");
     let mut legal = 0;
     for _ in 0..600 {

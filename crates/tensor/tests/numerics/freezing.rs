@@ -163,8 +163,8 @@ fn nothing_is_kept_for_what_is_frozen() {
     }
 }
 
-/// A layer that adds a constant it can learn, and counts calls: of inference, forward, backward, and of the latter those
-/// with an input gradient and those with a parameter gradient.
+/// A layer that adds a constant it can learn, and counts calls: of inference, forward, backward, and of the latter
+/// those with an input gradient and those with a parameter gradient.
 #[derive(Clone, Debug)]
 struct Probe {
     params: Vec<Param>,

@@ -133,8 +133,8 @@ fn ten_steps_of_training_agree() {
             let expected = golden.f64s(&format!("{name}/losses"));
             assert_eq!(history.epochs.len(), expected.len());
             for (step, (epoch, expected)) in history.epochs.iter().zip(&expected).enumerate() {
-                // A wrong gradient shows in the second loss. Later, Winograd's rounding, ten times the others', may push
-                // an activation over the kink of a ReLU or a pool, from where on the losses part.
+                // A wrong gradient shows in the second loss. Later, Winograd's rounding, ten times the others', may
+                // push an activation over the kink of a ReLU or a pool, from where on the losses part.
                 let tolerance = if step > 5 && method == Method::Winograd { 5e-4 } else { 5e-7 };
                 let loss = epoch.training.loss;
                 assert!(

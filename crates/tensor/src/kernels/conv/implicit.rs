@@ -1,8 +1,8 @@
 //! Rung 3, implicit matrix product: convolution with stride 1 and no dilation, without the matrix of patches.
 //!
-//! With channels last, the KW x C inputs under one kernel row are contiguous, and the next output's start C floats later. So a
-//! row of pixels, read as a matrix with overlapping rows, already is its patch matrix. The convolution is a sum of KH products
-//! of such matrices with KW x C rows of the kernel.
+//! With channels last, the KW x C inputs under one kernel row are contiguous, and the next output's start C floats
+//! later. So a row of pixels, read as a matrix with overlapping rows, already is its patch matrix. The convolution is a
+//! sum of KH products of such matrices with KW x C rows of the kernel.
 //!
 //! A padded image is first copied to scratch with zeros around it.
 
@@ -18,15 +18,15 @@ use super::{ConvShape, OutputGradient, Rung, Weights};
 
 /// A matrix product on the pixels in place, for stride 1 without dilation.
 ///
-/// Rows of the kernel are padded to whole vectors. The kernel for the input gradient follows a row of zeros, which is the bias
-/// of that convolution.
+/// Rows of the kernel are padded to whole vectors. The kernel for the input gradient follows a row of zeros, which is
+/// the bias of that convolution.
 #[derive(Debug)]
 pub struct Implicit;
 
 impl Rung for Implicit {
     fn check(&self, s: &ConvShape) -> Result<(), &'static str> {
-        // A border as wide as the kernel would make the transposed convolution shrink its input. With stride 1 there are
-        // h + top + bottom - (kh - 1) outputs, so the last line says bottom < kh and right < kw.
+        // A border as wide as the kernel would make the transposed convolution shrink its input. With stride 1 there
+        // are h + top + bottom - (kh - 1) outputs, so the last line says bottom < kh and right < kw.
         let legal = s.is_dense()
             && (s.pad_top < s.kh && s.pad_left < s.kw)
             && (s.out_h <= s.h + s.pad_top && s.out_w <= s.w + s.pad_left);
@@ -154,10 +154,10 @@ impl<S: Simd> Product<S> for OutputRow<'_> {
     const WIDE: bool = true;
 
     #[inline(always)]
-    fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
+    fn tile<const R: usize, const NV: usize>(&mut self, simd: S, row: usize, vector: usize) {
         let ConvShape { kw, c, filters, .. } = *self.s;
         let per_row = self.bias.len();
-        let mut acc: Accumulators<S, R, V> = broadcast_rows(simd, take(self.bias, vector));
+        let mut acc: Accumulators<S, R, NV> = broadcast_rows(simd, take(self.bias, vector));
         for (kh, kernel) in self.kernel.chunks_exact(kw * c * per_row).enumerate() {
             let first = (kh * self.w + row) * c;
             let pixels: [&[f32]; R] = std::array::from_fn(|r| &self.x[first + r * c..][..kw * c]);
@@ -165,8 +165,8 @@ impl<S: Simd> Product<S> for OutputRow<'_> {
                 multiply_accumulate(simd, &mut acc, |r| pixels[r][i], take(kernel, vector));
             }
         }
-        let width = filters.min((vector + V) * LANES) - vector * LANES;
-        for (r, sums) in to_memory::<S, R, V>(acc).iter().enumerate() {
+        let width = filters.min((vector + NV) * LANES) - vector * LANES;
+        for (r, sums) in to_memory::<S, R, NV>(acc).iter().enumerate() {
             let y = &mut self.y[(row + r) * filters + vector * LANES..][..width];
             for (sum, y) in sums.iter().zip(y.chunks_mut(LANES)) {
                 self.fused.apply(simd, simd.load(sum)).store_first(y);
@@ -202,17 +202,17 @@ impl<S: Simd> Product<S> for KernelRow<'_> {
     const WIDE: bool = true;
 
     #[inline(always)]
-    fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
+    fn tile<const R: usize, const NV: usize>(&mut self, simd: S, row: usize, vector: usize) {
         let (c, per_row) = (self.s.c, self.per_row);
         let start = row * per_row + vector;
-        let mut acc: Accumulators<S, R, V> = load_rows(simd, &self.dkernel[start..], per_row);
+        let mut acc: Accumulators<S, R, NV> = load_rows(simd, &self.dkernel[start..], per_row);
         for (x, dy) in self.x.chunks(self.w * c).zip(self.dy.chunks_exact(self.s.out_w * per_row)) {
             for (col, dy) in dy.chunks_exact(per_row).enumerate() {
                 let pixels: &[f32; R] = x[col * c + row..].first_chunk().expect("a row of the padded image");
                 multiply_accumulate(simd, &mut acc, |r| pixels[r], take(dy, vector));
             }
         }
-        store_rows::<S, R, V>(acc, &mut self.dkernel[start..], per_row);
+        store_rows::<S, R, NV>(acc, &mut self.dkernel[start..], per_row);
     }
 }
 

@@ -79,10 +79,10 @@ impl fmt::Display for Method {
 
 /// One way to compute a convolution and its gradients.
 ///
-/// Images are channels last: x and dx have H x W x C floats; y and dy have `out_h` x `out_w` x filters, a quarter of that if a
-/// pool is fused. Every rung overwrites `dx` and adds to `dkernel`, since all images of a batch share the kernel. The kernel and
-/// its gradient are in the rung's own form: [`prepare`](Rung::prepare) writes the one, [`finish`](Rung::finish) reads the
-/// other. A slice of another length panics.
+/// Images are channels last: x and dx have H x W x C floats; y and dy have `out_h` x `out_w` x filters, a quarter of
+/// that if a pool is fused. Every rung overwrites `dx` and adds to `dkernel`, since all images of a batch share the
+/// kernel. The kernel and its gradient are in the rung's own form: [`prepare`](Rung::prepare) writes the one,
+/// [`finish`](Rung::finish) reads the other. A slice of another length panics.
 pub trait Rung: fmt::Debug + Sync {
     /// Whether the rung can compute this convolution.
     ///
@@ -187,7 +187,7 @@ impl Weights {
 pub enum OutputGradient<'a> {
     /// As it is.
     Full(&'a [f32]),
-    /// Behind a fused pool: the pool's gradient, already zero where the ReLU was, and the windows' winners.
+    /// After a fused pool: the gradient of the pool's outputs, already zero where ReLU is, and each window's winner.
     Pooled(&'a [f32], &'a [u8]),
 }
 
@@ -197,7 +197,7 @@ impl<'a> OutputGradient<'a> {
     fn full(self) -> &'a [f32] {
         match self {
             OutputGradient::Full(dy) => dy,
-            OutputGradient::Pooled(..) => panic!("this rung fuses no pool"),
+            OutputGradient::Pooled(..) => panic!("this rung cannot fuse a pool"),
         }
     }
 }
@@ -231,7 +231,7 @@ pub struct ConvShape {
     pub out_w: usize,
 }
 
-/// The most products of one image: a core needs a year for them. Below it no layer's floats, bytes or operations overflow.
+/// The most products of one image: a year's work for a core. Below it no layer's floats, bytes or operations overflow.
 const MOST_PRODUCTS: usize = 1 << 56;
 
 impl ConvShape {

@@ -20,8 +20,8 @@ pub enum Operands {
     PackedB,
     /// Both are packed, A before the first panel of B is multiplied.
     Packed,
-    /// Both are packed, A while the first panel of B is multiplied: A has contiguous columns, and tiles of [`MANY`] registers
-    /// have time for it.
+    /// Both are packed, A while the first panel of B is multiplied: A has contiguous columns, and tiles of [`MANY`]
+    /// registers have time for it.
     PackedOnTheWay,
 }
 

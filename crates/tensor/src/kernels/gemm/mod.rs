@@ -1,7 +1,7 @@
 //! The matrix product C = A B, in the three forms that dense layers need: A B, A' B and A B'.
 //!
-//! Goto and van de Geijn (2008) put five loops around a register tile, so that each operand stays in the cache that suits it.
-//! The numbers are those of BLIS (Van Zee and van de Geijn 2015):
+//! Goto and van de Geijn (2008) put five loops around a register tile, so that each operand stays in the cache that
+//! suits it. The numbers are those of BLIS (Van Zee and van de Geijn 2015):
 //!
 //! | loop | cuts | into pieces of | so that |
 //! |---|---|---|---|
@@ -11,13 +11,13 @@
 //! | 2 | columns of B | nr, a panel | the panel stays there for all rows of the block |
 //! | 1 | rows of A | mr = 14 or 6 | the tile of C, mr x nr, stays in registers: a register [`tile`](super::tile) |
 //!
-//! Loop 3 is outside loop 4: a task completes its rows of C, so threads write to nothing that they share. The enum `Operands`
-//! says which operand is packed, and when. Packing makes every access of the innermost loop sequential, and hides whether an
-//! operand is transposed.
+//! Loop 3 is outside loop 4: a task completes its rows of C, so threads write to nothing that they share. The enum
+//! `Operands` says which operand is packed, and when. Packing makes every access of the innermost loop sequential, and
+//! hides whether an operand is transposed.
 //!
-//! Two shapes give loop 3 too few tasks. A wide C with few rows (a dense layer's input gradient) is cut along N instead, and each
-//! strip packs its own columns of B. A narrow C with long sums (a dense layer on a flattened image) is cut along K, and the
-//! partial results are added in order. All cuts depend only on the shapes.
+//! Two shapes give loop 3 too few tasks. A wide C with few rows (a dense layer's input gradient) is cut along N
+//! instead, and each strip packs its own columns of B. A narrow C with long sums (a dense layer on a flattened image)
+//! is cut along K, and the partial results are added in order. All cuts depend only on the shapes.
 
 use crate::simd::{LANES, Level, Simd, Vector, vectors};
 use crate::threads::{self, STRIP_ROWS};
@@ -96,8 +96,8 @@ pub enum Epilogue<'a> {
     Bias(&'a [f32], Fused),
 }
 
-/// C = A B, then the epilogue. A is M x K, B is K x N, C is M x N and row-major. Parallel, with the same bits for any number
-/// of threads; a row of C has the same bits whatever rows are computed with it.
+/// C = A B, then the epilogue. A is M x K, B is K x N, C is M x N and row-major. Parallel, with the same bits for any
+/// number of threads; a row of C has the same bits whatever rows are computed with it.
 ///
 /// # Panics
 /// If the shapes do not fit each other, or the CPU lacks the level.
@@ -198,8 +198,8 @@ fn pack_in_parallel<S: Simd>(simd: S, b: Matrix, col: usize, panel: usize, packe
     }
 }
 
-/// mc. A block takes half the room if its packed copy and the next block are in the cache as well. More than eight blocks are
-/// rounded up to a multiple of sixteen, so that the threads end together.
+/// mc. A block takes half the room if its packed copy and the next block are in the cache as well. More than eight
+/// blocks are rounded up to a multiple of sixteen, so that the threads end together.
 fn block_rows(m: usize, k: usize, operands: Operands) -> usize {
     let floats = if operands.packs_a() { BLOCK_OF_A / 2 } else { BLOCK_OF_A };
     let most = (floats / k.clamp(1, KC)).next_multiple_of(ROWS);
@@ -221,7 +221,8 @@ fn cut_along_n<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: 
                 vectorize!(simd => {
                     // Loop 4
                     for (ks, packed_a) in terms(0..k).zip(packed_a.chunks_exact(block)) {
-                        let (packed_a, packed_b) = (&packed_a[..a_len(m, ks.len())], &mut packed_b[..b_len(ks.len(), 1, PACKED)]);
+                        let packed_a = &packed_a[..a_len(m, ks.len())];
+                        let packed_b = &mut packed_b[..b_len(ks.len(), 1, PACKED)];
                         // Loop 2
                         for j in (0..rows[0].len()).step_by(PACKED * LANES) {
                             pack_b(simd, b, column + j, ks.clone(), PACKED, packed_b);

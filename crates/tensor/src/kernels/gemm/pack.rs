@@ -28,8 +28,8 @@ pub fn a_len(m: usize, k: usize) -> usize {
     m.div_ceil(ROWS) * a_panel_len(k)
 }
 
-/// Packs a panel of B, `panel` vectors of columns from column `col` on: for each k, the elements of a row. Columns past the
-/// end of B are zero.
+/// Packs a panel of B, `panel` vectors of columns from column `col` on: for each k, the elements of a row. Columns past
+/// the end of B are zero.
 #[inline(always)]
 pub fn pack_b<S: Simd>(simd: S, b: Matrix, col: usize, ks: Range<usize>, panel: usize, packed: &mut [f32]) {
     if b.col_stride == 1 {
@@ -52,7 +52,8 @@ pub fn pack_b<S: Simd>(simd: S, b: Matrix, col: usize, ks: Range<usize>, panel: 
     }
 }
 
-/// Packs panels of B side by side, if its rows are contiguous: memory is faster in longer pieces (1 % of a square product).
+/// Packs panels of B side by side, if its rows are contiguous: memory is faster in longer pieces (1 % of a square
+/// product).
 #[inline(always)]
 pub fn pack_rows_of_b<S: Simd>(
     simd: S,
@@ -77,8 +78,8 @@ pub fn pack_rows_of_b<S: Simd>(
     }
 }
 
-/// Packs rows of A in panels of [`ROWS`]: for each k, the elements of the panel's rows side by side. The rows or the columns of
-/// A are contiguous. Padding lanes are arbitrary, since their products are not stored.
+/// Packs rows of A in panels of [`ROWS`]: for each k, the elements of the panel's rows side by side. The rows or the
+/// columns of A are contiguous. Padding lanes are arbitrary, since their products are not stored.
 #[inline(always)]
 pub fn pack_a<S: Simd>(simd: S, a: Matrix, rows: Range<usize>, ks: Range<usize>, packed: &mut [f32]) {
     let panel_len = a_panel_len(ks.len());

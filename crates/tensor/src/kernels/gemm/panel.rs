@@ -89,7 +89,8 @@ pub fn multiply_in_place<S: Simd, C: Rows + ?Sized>(
     cover(simd, m, vectors, &mut InPlace { a, b, ahead, depth, c });
 }
 
-/// A panel of packed A times a panel of B. `AHEAD` is known at compile time: a branch costs small tiles more than the prefetch.
+/// A panel of packed A times a panel of B. `AHEAD` is known at compile time: a branch costs small tiles more than the
+/// prefetch.
 struct Packed<'a, C: ?Sized, const AHEAD: bool> {
     a: &'a [Lanes],
     b: &'a [[Lanes; PACKED]],
@@ -155,9 +156,9 @@ impl<S: Simd, C: Rows + ?Sized, const AHEAD: bool> Product<S> for Packed<'_, C, 
     const WIDE: bool = false;
 
     #[inline(always)]
-    fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
-        let mut acc: Accumulators<S, R, V> = [[simd.zero(); V]; R];
-        self.c.prefetch::<S, R, V>(simd, row, vector);
+    fn tile<const R: usize, const NV: usize>(&mut self, simd: S, row: usize, vector: usize) {
+        let mut acc: Accumulators<S, R, NV> = [[simd.zero(); NV]; R];
+        self.c.prefetch::<S, R, NV>(simd, row, vector);
         for (step, (a, b)) in self.a.iter().zip(self.b).enumerate() {
             if AHEAD && let Some(line) = self.ahead.data.get(step * self.ahead.per_step..) {
                 simd.prefetch(line);
@@ -172,9 +173,9 @@ impl<S: Simd, C: Rows + ?Sized> Product<S> for Packing<'_, C> {
     const WIDE: bool = false;
 
     #[inline(always)]
-    fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
-        let mut acc: Accumulators<S, R, V> = [[simd.zero(); V]; R];
-        self.c.prefetch::<S, R, V>(simd, row, vector);
+    fn tile<const R: usize, const NV: usize>(&mut self, simd: S, row: usize, vector: usize) {
+        let mut acc: Accumulators<S, R, NV> = [[simd.zero(); NV]; R];
+        self.c.prefetch::<S, R, NV>(simd, row, vector);
         let first = [row, vector] == [0, 0];
         for (k, (packed, b)) in self.packed.iter_mut().zip(self.b).enumerate() {
             let column = &self.a.data[k * self.a.stride..];
@@ -197,9 +198,9 @@ impl<S: Simd, C: Rows + ?Sized> Product<S> for InPlace<'_, C> {
     const WIDE: bool = true;
 
     #[inline(always)]
-    fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
-        let mut acc: Accumulators<S, R, V> = [[simd.zero(); V]; R];
-        self.c.prefetch::<S, R, V>(simd, row, vector);
+    fn tile<const R: usize, const NV: usize>(&mut self, simd: S, row: usize, vector: usize) {
+        let mut acc: Accumulators<S, R, NV> = [[simd.zero(); NV]; R];
+        self.c.prefetch::<S, R, NV>(simd, row, vector);
         let Self { a, b, ahead, .. } = *self;
         let rows: [&[f32]; R] = std::array::from_fn(|r| &a.data[(row + r) * a.stride..][..self.depth]);
         let b = |k: usize| take(b.data[k * b.stride..].as_chunks().0, vector);
@@ -231,38 +232,38 @@ impl<C: Rows + ?Sized> Corner<'_, C> {
     }
 
     #[inline(always)]
-    fn prefetch<S: Simd, const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
+    fn prefetch<S: Simd, const R: usize, const NV: usize>(&mut self, simd: S, row: usize, vector: usize) {
         for r in 0..R {
             let c = self.c.from(self.row + row + r, self.column + vector * LANES);
-            for lanes in c.chunks(LANES).take(V) {
+            for lanes in c.chunks(LANES).take(NV) {
                 simd.prefetch(lanes);
             }
         }
     }
 
     #[inline(always)]
-    fn store<S: Simd, const R: usize, const V: usize>(
+    fn store<S: Simd, const R: usize, const NV: usize>(
         &mut self,
         simd: S,
-        acc: Accumulators<S, R, V>,
+        acc: Accumulators<S, R, NV>,
         row: usize,
         vector: usize,
     ) {
         let from = vector * LANES;
-        let width = self.width.min(from + V * LANES) - from;
-        if width == V * LANES {
+        let width = self.width.min(from + NV * LANES) - from;
+        if width == NV * LANES {
             // Straight from the registers.
             for r in 0..R {
                 let c = self.c.from(self.row + row + r, self.column + from);
-                let c: &mut [Lanes; V] = c.as_chunks_mut().0.first_chunk_mut().expect("whole vectors");
-                for v in 0..V {
+                let c: &mut [Lanes; NV] = c.as_chunks_mut().0.first_chunk_mut().expect("whole vectors");
+                for v in 0..NV {
                     let sum = acc[r][v];
                     (if self.accumulate { simd.load(&c[v]) + sum } else { sum }).store(&mut c[v]);
                 }
             }
             return;
         }
-        for (r, sums) in to_memory::<S, R, V>(acc).iter().enumerate() {
+        for (r, sums) in to_memory::<S, R, NV>(acc).iter().enumerate() {
             let c = &mut self.c.from(self.row + row + r, self.column + from)[..width];
             for (sum, c) in sums.iter().zip(c.chunks_mut(LANES)) {
                 let sum = simd.load(sum);

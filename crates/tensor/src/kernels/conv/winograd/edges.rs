@@ -50,7 +50,7 @@ impl<const N: usize> Image<N> {
 
     /// Writes the pixels of a tile that exist.
     #[inline(always)]
-    pub fn write<V: Vector>(&self, tile: [[V; N]; N], at: At, block: usize, y: &mut [f32]) {
+    pub fn write<S: Simd>(&self, _simd: S, tile: Square<S, N>, at: At, block: usize, y: &mut [f32]) {
         for (p, row) in tile.into_iter().enumerate() {
             for (q, d) in row.into_iter().enumerate() {
                 if let Some(pixel) = self.pixel(at, p, q, block) {

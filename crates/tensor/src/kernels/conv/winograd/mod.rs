@@ -1,7 +1,7 @@
 //! Rung 4, Winograd's convolution F(4x4, 3x3): the fastest, for 3 x 3 kernels with stride 1.
 //!
-//! A 4 x 4 tile of outputs depends on a 6 x 6 tile d of inputs and the 3 x 3 kernel g. The definition takes 144 products per
-//! pair of channels; Winograd (1980) and, for networks, Lavin and Gray (2016) need 36:
+//! A 4 x 4 tile of outputs depends on a 6 x 6 tile d of inputs and the 3 x 3 kernel g. The definition takes 144
+//! products per pair of channels; Winograd (1980) and, for networks, Lavin and Gray (2016) need 36:
 //!
 //! ```text
 //!     Y = A' [ (G g G') . (B' d B) ] A          (. is element-wise, ' transposes)
@@ -14,12 +14,12 @@
 //!          | 0  4  0 -5  0  1 |       |   0     0     1  |
 //! ```
 //!
-//! The matrices come from interpolating the product of two polynomials at 0, 1, -1, 2, -2 and infinity. Summed over channels,
-//! the element-wise product becomes one matrix product M = V U of (tiles x C) with (C x filters) for each of the 36 positions.
-//! Most of the time goes there, in register [`tile`](crate::kernels::tile)s.
+//! The matrices come from interpolating the product of two polynomials at 0, 1, -1, 2, -2 and infinity. Summed over
+//! channels, the element-wise product becomes one matrix product M = V U of (tiles x C) with (C x filters) for each of
+//! the 36 positions. Most of the time goes there, in register [`tile`](crate::kernels::tile)s.
 //!
-//! **The backward pass is the transpose.** The output is linear in V for a fixed U and in U for a fixed V, and each transform is
-//! linear. The gradient of a linear map is its transpose, so with dM = A dY A':
+//! **The backward pass is the transpose.** The output is linear in V for a fixed U and in U for a fixed V, and each
+//! transform is linear. The gradient of a linear map is its transpose, so with dM = A dY A':
 //!
 //! ```text
 //!     dx = overlap-add of B (dM U') B'          dg = G' (V' dM) G
@@ -28,11 +28,11 @@
 //! Both cost a quarter of the direct method, like the forward pass. Each block of tiles is transformed, multiplied and
 //! transformed back before the next, so V, M and U stay in the core's second-level cache.
 //!
-//! [`Fused::ReluPool`] fuses ReLU and a 2 x 2 max-pool into the output transform: a 4 x 4 tile holds four whole windows, so the
-//! large activation is never written. One byte per window keeps the winner.
+//! [`Fused::ReluPool`] fuses ReLU and a 2 x 2 max-pool into the output transform: a 4 x 4 tile holds four whole
+//! windows, so the large activation is never written. One byte per window keeps the winner.
 //!
-//! Next, read `transform` (the three maps and their transposes), `tiles` (the layout of V and M, and the products that read it),
-//! `edges` (tiles at the image's edges) and `pool` (the fused pool). docs/winograd.md derives the method.
+//! Next, read `transform` (the three maps and their transposes), `tiles` (the layout of V and M, and the products that
+//! read it), `edges` (tiles at the image's edges) and `pool` (the fused pool). docs/winograd.md derives the method.
 
 mod edges;
 mod pool;
@@ -67,8 +67,8 @@ const GRADIENT_PANELS: usize = 4;
 
 /// F(4x4, 3x3), for 3 x 3 kernels with stride 1 and no dilation.
 ///
-/// The kernel's form is U, a C x filters matrix for each position, both padded to whole vectors; for the input gradient it is
-/// U'.
+/// The kernel's form is U, a C x filters matrix for each position, both padded to whole vectors; for the input gradient
+/// it is U'.
 #[derive(Debug)]
 pub struct Winograd;
 
@@ -82,7 +82,8 @@ impl Rung for Winograd {
         true
     }
 
-    /// [`POSITIONS`] products per tile and pair of channels; a tile that reaches over the edge costs as much as any other.
+    /// [`POSITIONS`] products per tile and pair of channels; a tile that reaches over the edge costs as much as any
+    /// other.
     fn flops(&self, s: &ConvShape) -> u64 {
         let tiles = s.out_h.div_ceil(TILE) * s.out_w.div_ceil(TILE);
         2 * (POSITIONS * tiles * s.c * s.filters) as u64
@@ -226,7 +227,7 @@ fn forward<S: Simd>(
                     }
                 }
                 match fused {
-                    Fused::None | Fused::Relu => Image::outputs(s).write(outputs, at, f, y),
+                    Fused::None | Fused::Relu => Image::outputs(s).write(simd, outputs, at, f, y),
                     Fused::ReluPool => write_pooled(simd, s, outputs, at, f, y, winners.as_deref_mut()),
                 }
             }

@@ -20,7 +20,8 @@ fn window(s: &ConvShape, at: At, [p, q]: [usize; 2], block: usize) -> Option<Ran
         .then_some(first + block * LANES..first + s.filters.min((block + 1) * LANES))
 }
 
-/// Writes ReLU of the maximum of each window, and its position if `winners` is given; the first wins if several are equal.
+/// Writes ReLU of the maximum of each window, and its position if `winners` is given; the first wins if several are
+/// equal.
 #[inline(always)]
 pub fn write_pooled<S: Simd>(
     simd: S,

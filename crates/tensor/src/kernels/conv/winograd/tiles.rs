@@ -1,6 +1,7 @@
 //! The layout of transformed tiles, and the matrix products that read it: one for each of the 36 positions.
 //!
-//! Tiles are numbered in row order. A panel is fourteen consecutive tiles (the rows of a register tile) by sixteen channels:
+//! Tiles are numbered in row order. A panel is fourteen consecutive tiles (the rows of a register tile) by sixteen
+//! channels:
 //!
 //! ```text
 //!     position 0                                          | room | position 1 ...
@@ -72,9 +73,9 @@ impl Tiles {
     }
 }
 
-/// Panels from a position to the next, an odd number: a transform touches all 36 positions, and a panel is 7 x 128 bytes, so at
-/// an odd distance they spread over half of the first-level cache's 64 sets. Four panels apart they share eight sets, which
-/// makes the gradients 4 % slower.
+/// Panels from a position to the next, an odd number: a transform touches all 36 positions, and a panel is 7 x 128
+/// bytes, so at an odd distance they spread over half of the first-level cache's 64 sets. Four panels apart they share
+/// eight sets, which makes the gradients 4 % slower.
 fn pitch(panels: usize, blocks: usize) -> usize {
     (panels * blocks) | 1
 }
@@ -162,15 +163,15 @@ impl<S: Simd> Product<S> for PanelProduct<'_> {
     const WIDE: bool = false;
 
     #[inline(always)]
-    fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
+    fn tile<const R: usize, const NV: usize>(&mut self, simd: S, row: usize, vector: usize) {
         let columns = self.c.len();
-        let mut acc: Accumulators<S, R, V> = [[simd.zero(); V]; R];
+        let mut acc: Accumulators<S, R, NV> = [[simd.zero(); NV]; R];
         for (a, b) in self.a.iter().zip(self.b.chunks_exact(LANES * columns)) {
             for (channel, b) in b.chunks_exact(columns).enumerate() {
                 multiply_accumulate(simd, &mut acc, |r| a[row + r][channel % LANES], take(b, vector));
             }
         }
-        for v in 0..V {
+        for v in 0..NV {
             let c = &mut self.c[vector + v];
             for r in 0..R {
                 acc[r][v].store(&mut c[row + r]);
@@ -195,19 +196,19 @@ impl<S: Simd> Product<S> for Correlation<'_> {
     const WIDE: bool = true;
 
     #[inline(always)]
-    fn tile<const R: usize, const V: usize>(&mut self, simd: S, row: usize, vector: usize) {
+    fn tile<const R: usize, const NV: usize>(&mut self, simd: S, row: usize, vector: usize) {
         let start = row * self.columns + vector;
-        let mut acc: Accumulators<S, R, V> = load_rows(simd, &self.c[start..], self.columns);
+        let mut acc: Accumulators<S, R, NV> = load_rows(simd, &self.c[start..], self.columns);
         for (panel, (a, b)) in self.a.chunks_exact(self.blocks).zip(self.b.chunks_exact(self.columns)).enumerate() {
-            let (a, b) = (&a[self.block], &b[vector..vector + V]);
+            let (a, b) = (&a[self.block], &b[vector..vector + NV]);
             for tile in 0..self.tiles.height(panel) {
-                let mut of_tile = [[0.0; LANES]; V];
-                for v in 0..V {
+                let mut of_tile = [[0.0; LANES]; NV];
+                for v in 0..NV {
                     of_tile[v] = b[v][tile];
                 }
                 multiply_accumulate(simd, &mut acc, |r| a[tile][row + r], &of_tile);
             }
         }
-        store_rows::<S, R, V>(acc, &mut self.c[start..], self.columns);
+        store_rows::<S, R, NV>(acc, &mut self.c[start..], self.columns);
     }
 }

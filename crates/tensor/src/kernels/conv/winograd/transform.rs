@@ -1,5 +1,5 @@
-//! The transforms of Winograd's method in one dimension, each beside its transpose, with common terms taken out; and the
-//! squares of vectors that they are applied to.
+//! The transforms of Winograd's method in one dimension, each beside its transpose, with common terms taken out; and
+//! the squares of vectors that they are applied to.
 
 use crate::simd::{Lanes, Simd, Vector};
 
@@ -25,8 +25,8 @@ pub trait Sink<S: Simd> {
     fn put(&mut self, simd: S, p: usize, q: usize, x: S::Vector);
 }
 
-/// T d T': the transform of a square's columns, then of its rows. Reads and writes as it goes, since the registers do not
-/// hold 6 x 6 vectors; squares as values made the passes of AVX2 12 % slower.
+/// T d T': the transform of a square's columns, then of its rows. Reads and writes as it goes, since the registers do
+/// not hold 6 x 6 vectors; squares as values made the passes of AVX2 12 % slower.
 #[inline(always)]
 pub fn both_ways<S: Simd, T: Transform<I, O>, const I: usize, const O: usize>(
     simd: S,
