@@ -88,9 +88,9 @@ pub struct SweepArgs {
     /// Passes of the pretraining [default: as --epochs]
     #[arg(long, value_name = "N", value_parser = count, help_heading = "Training")]
     pub source_epochs: Option<usize>,
-    /// Pictures per step
-    #[arg(long, value_name = "N", default_value = "128", value_parser = count, help_heading = "Training")]
-    pub batch_size: usize,
+    /// Pictures per step [default: 128; quick: 32]
+    #[arg(long, value_name = "N", value_parser = count, help_heading = "Training")]
+    pub batch_size: Option<usize>,
     /// Adam's learning rate
     #[arg(long, value_name = "RATE", default_value = "0.001", value_parser = learning_rate, help_heading = "Training")]
     pub learning_rate: f64,
@@ -307,7 +307,7 @@ fn settings(
         schedule: args.schedule,
         augment: args.augment.unwrap_or_default(),
         tuning_seed: seeds.first().copied().filter(|_| args.tune),
-        batch_size: args.batch_size,
+        batch_size: args.batch_size.unwrap_or_else(|| preset.map_or(128, Preset::batch_size)),
         arithmetic: if Level::current() == Level::Portable { "portable" } else { "fma" }.to_owned(),
     })
 }

@@ -332,7 +332,7 @@ impl JobRecord {
         JobRecord { times, machine, ..self.clone() }
     }
 
-    /// Validation accuracy after the first epoch; 0 where there is none.
+    /// Validation accuracy after the first epoch; 0 without epochs.
     pub fn first_epoch(&self) -> f64 {
         self.history.first().map_or(0.0, |epoch| epoch.val_accuracy)
     }

@@ -110,7 +110,7 @@ pub fn named(name: &str, scope: Scope) -> Option<Arm> {
     catalogue(scope).into_iter().find(|arm| arm.name == name)
 }
 
-/// The names that a group stands for; nothing if it is not a group.
+/// The names of a group's arms; `None` if there is no such group.
 pub(super) fn group(name: &str, scope: Scope) -> Option<Vec<String>> {
     let having = |part: &str| {
         let names = catalogue(scope).into_iter().map(|arm| arm.name);

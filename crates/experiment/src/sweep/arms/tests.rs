@@ -113,7 +113,7 @@ fn arms_learn_what_they_say_from_what_they_say() {
     assert_eq!(rates("fine-tune"), Training::Everything(1.0));
     assert_eq!(rates("fine-tune-1e-4"), Training::Everything(0.1));
     assert_eq!(rates("head-then-all"), Training::HeadThenEverything(0.1));
-    // Labels lie to stage 1 alone, and only the tutorial looks at the test set along the way.
+    // Only stage 1 has shuffled labels, and only the tutorial looks at the test set along the way.
     for arm in catalogue(SCOPE) {
         let pretraining = arm.features.pretraining();
         let labels = pretraining.map_or(Labels::True, |pretraining| pretraining.labels);
@@ -266,6 +266,7 @@ fn groups_and_presets_have_their_arms() {
     let drawings = thawline_drawings::CLASSES;
     let quick = Preset::Quick.arms(&classes(&drawings), SCOPE);
     assert_eq!(quick.len(), 10);
+    assert_eq!([Preset::Quick, Preset::Controls, Preset::Full].map(Preset::seeds), ["0..6", "0..10", "0..10"]);
     assert!(names(quick).iter().any(|name| name == "scratch@10"));
     let controls = names(Preset::Controls.arms(&classes(&cifar), SCOPE));
     let asked = "tutorial frozen frozen-warm scratch scratch-long frozen-random frozen-random-matched fine-tune fine-tune-1e-4 \
