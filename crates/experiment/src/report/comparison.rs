@@ -35,7 +35,7 @@ pub fn comparison(runs: &[(String, RunRecord)], note: Option<&str>, times: bool)
         }))
         h2 { "Settings that differ" }
         (settings(runs))
-        h2 { "model_2" }
+        h2 { "Curves" }
         (figure("model_2", Measure::Accuracy, "validation accuracy of model_2 in %", "Validation accuracy of model_2 by epoch."))
         (figure("model_2", Measure::Loss, "validation loss of model_2", "Mean cross-entropy of model_2 on the validation pictures."))
         (figure("model_1", Measure::Accuracy, "validation accuracy of model_1 in %", "Validation accuracy of model_1 by epoch."))

@@ -24,7 +24,7 @@ pub fn render(record: &RunRecord, grids: &Grids) -> String {
     let main = html! {
         @if record.data.kind == DataKind::BuiltIn { (page::built_in_notice(&record.data.sentence)) }
         @if record.unfinished {
-            (page::notice("This run goes on.", "The report is rewritten after each epoch; reload the page to see the newest."))
+            (page::notice("This run has not finished.", "The report is rewritten after each epoch; reload the page to see the newest."))
         } @else {
             @if !record.frozen_unchanged {
                 (page::notice("The frozen weights have changed.",
@@ -37,9 +37,9 @@ pub fn render(record: &RunRecord, grids: &Grids) -> String {
             "Another seed gives somewhat different accuracies; small differences are within noise. "
             @if record.frozen_random.is_some() {
                 "The control, frozen-random, is the same head on untrained features. Those have another scale, so its head may only \
-                 learn more slowly; "
+                 learn more slowly. "
             }
-            "whether transfer beats the same network trained from scratch is unknown. " code { "thawline sweep" } " trains such arms \
+            "Whether transfer beats the same network trained from scratch is unknown: " code { "thawline sweep" } " trains such arms \
              with many seeds."
         }))
         (page::caveat("Validation on the test set.",

@@ -187,7 +187,7 @@ fn odd_runs_still_make_a_page() {
         record.model_1.as_mut().unwrap().history.truncate(2);
         record.model_2 = ModelRecord::default();
     });
-    assert!(words(&page(&draft)).contains("This run goes on."));
+    assert!(words(&page(&draft)).contains("This run has not finished."));
     for record in [draft, empty, short, flat, wild, fixture::record_from_file()] {
         let html = render(&record, &Grids::new(&record, &ReportPictures::default()));
         assert!(html.ends_with("</html>"));
