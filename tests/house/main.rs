@@ -2,6 +2,7 @@
 //! other people's crates are too old to be trusted, and which are too new for the Rust that is promised.
 
 mod path;
+mod phrases;
 mod rooms;
 
 use std::{
