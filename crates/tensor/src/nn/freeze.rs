@@ -142,8 +142,9 @@ impl<'a> Prefix<'a> {
         let mut hasher = DefaultHasher::new();
         self.input.hash(&mut hasher);
         for node in self.nodes {
-            // A flattened output holds the same floats.
-            (node.layer.kind(), node.output.size()).hash(&mut hasher);
+            // With `Debug`, a layer's settings count: its activation, stride and what is fused into it. The size, not the
+            // shape, because a flattened output holds the same floats.
+            (format!("{:?}", node.layer), node.output.size()).hash(&mut hasher);
             for param in node.layer.params() {
                 hasher.write(bytemuck::cast_slice(&param.value));
             }

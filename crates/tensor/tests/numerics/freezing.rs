@@ -124,6 +124,21 @@ impl Inputs for Unseen {
 }
 
 #[test]
+fn a_prefix_with_the_same_weights_but_no_relu_is_another() {
+    let fingerprint = |has_relu: bool| {
+        let mut builder = Network::builder([6, 5, 2]).layer("conv", Conv2D::new(3, [3, 3]));
+        if has_relu {
+            builder = builder.layer("relu", Activation::Relu);
+        }
+        let mut network = builder.layer("flatten", Flatten).layer("head", Dense::new(2)).build(1).expect("it fits");
+        network.freeze_through("flatten").expect("there is such a layer");
+        network.prefix().fingerprint()
+    };
+    assert_eq!(fingerprint(true), fingerprint(true));
+    assert_ne!(fingerprint(true), fingerprint(false));
+}
+
+#[test]
 fn a_cache_that_no_memory_holds_is_an_error_with_its_size() {
     let side = 1 << 14;
     let mut network = Network::builder([side, side, 1])
