@@ -1,6 +1,6 @@
 //! Other memory-bound operations to time, in the sizes of a training step: dropout, the loss, the optimizer.
 
-use std::{fmt, hint::black_box};
+use std::hint::black_box;
 
 use thawline_tensor::{
     Buffer, Shape,
@@ -26,76 +26,84 @@ const RATE: f32 = 0.25;
 /// The first step.
 const STEP: Step = Step { seed: 0, step: 0, example: 0 };
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    /// Dropout of a quarter of a batch of features.
-    Dropout,
-    /// The loss of a batch and its gradient.
-    Softmax,
-    /// One update of all parameters.
-    Adam,
-}
-
-impl Operation {
-    /// In the order of a training step.
-    pub const ALL: [Operation; 3] = [Operation::Dropout, Operation::Softmax, Operation::Adam];
-}
-
-impl fmt::Display for Operation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Operation::Dropout => "dropout forward",
-            Operation::Softmax => "softmax cross-entropy",
-            Operation::Adam => "adam",
-        })
-    }
-}
-
 /// An operation with its operands (features, logits or a gradient) and results.
 pub struct Light {
-    operation: Operation,
+    name: &'static str,
+    /// How often each element is read or written.
+    accesses: u64,
     read: Buffer,
     written: Buffer,
-    dropout: Dropout,
-    optimizer: Optimizer,
+    run: Box<Run>,
+    expected: Expected,
+}
+
+/// The operation: reads the first, writes the second.
+type Run = dyn FnMut(&[f32], &mut [f32]) + Send;
+
+/// The reference result in `f64`, from what is read, what was there before, and what was found.
+type Expected = fn(&[f64], &[f64], &[f32]) -> Result<Vec<f64>, String>;
+
+/// All operations, in the order of a training step.
+pub fn operations() -> [Light; 3] {
+    [dropout(RATE), softmax(), adam()]
+}
+
+fn dropout(rate: f32) -> Light {
+    let mut layer = Dropout::new(rate);
+    layer.build(&Shape::from([FEATURES]), 0).expect("any shape fits");
+    let run = move |read: &[f32], written: &mut [f32]| {
+        threads::for_chunks(written, FEATURES, |example, y| {
+            let x = &read[example * FEATURES..][..FEATURES];
+            layer.forward_training(x, y, &mut [], Step { example: example as u64, ..STEP });
+        });
+    };
+    Light::new("dropout forward", 2, BATCH * FEATURES, run, |read, _, found| {
+        let dropped = found.iter().filter(|&&x| x == 0.0).count() as f64 / found.len() as f64;
+        if (dropped - f64::from(RATE)).abs() > 0.01 {
+            return Err(format!("{dropped:.3} of the elements were dropped instead of {RATE}"));
+        }
+        // Which elements stay is random; those that do grow by a third.
+        Ok(read.iter().zip(found).map(|(x, &y)| if y == 0.0 { 0.0 } else { x / 0.75 }).collect())
+    })
+}
+
+fn softmax() -> Light {
+    let run = |read: &[f32], written: &mut [f32]| {
+        let rows = written.chunks_exact_mut(CLASSES).zip(read.chunks_exact(CLASSES)).enumerate();
+        for (example, (gradient, logits)) in rows {
+            black_box(softmax_cross_entropy(logits, label(example), 1.0 / BATCH as f32, gradient));
+        }
+    };
+    Light::new("softmax cross-entropy", 2, BATCH * CLASSES, run, |read, _, _| {
+        let rows = read.chunks_exact(CLASSES).enumerate();
+        let gradients = rows.map(|(example, logits)| reference::softmax_cross_entropy(logits, label(example)).1);
+        Ok(gradients.flatten().map(|g| g / BATCH as f64).collect())
+    })
+}
+
+fn adam() -> Light {
+    let mut optimizer = Optimizer::new(Rule::ADAM, 1e-3);
+    let run = move |read: &[f32], written: &mut [f32]| {
+        optimizer.begin_step();
+        optimizer.update(written, read, 1.0);
+    };
+    // The gradient is read; the value and both moments are read and written.
+    Light::new("adam", 7, PARAMETERS, run, |read, before, _| {
+        let update = |(&value, &g): (&f64, &f64)| reference::adam([value, 0.0, 0.0], g, 1, [1e-3, 0.9, 0.999, 1e-7])[0];
+        Ok(before.iter().zip(read).map(update).collect())
+    })
 }
 
 impl Light {
-    /// Prepares an operation on random numbers.
-    pub fn new(operation: Operation) -> Self {
-        let len = match operation {
-            Operation::Dropout => BATCH * FEATURES,
-            Operation::Softmax => BATCH * CLASSES,
-            Operation::Adam => PARAMETERS,
-        };
-        let mut dropout = Dropout::new(RATE);
-        dropout.build(&Shape::from([FEATURES]), 0).expect("any shape fits");
+    fn new(
+        name: &'static str,
+        accesses: u64,
+        len: usize,
+        run: impl FnMut(&[f32], &mut [f32]) + Send + 'static,
+        expected: Expected,
+    ) -> Self {
         let [read, written] = [0, 1].map(|index| uniform(index, len));
-        Self { operation, read, written, dropout, optimizer: Optimizer::new(Rule::ADAM, 1e-3) }
-    }
-
-    /// The result of simple loops in `f64`. `before` are the values before the operation.
-    fn expected(&self, before: &[f32]) -> Vec<f64> {
-        let wide = |floats: &[f32]| floats.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
-        let read = wide(&self.read);
-        match self.operation {
-            // Dropout is random; the kept elements are scaled by 4/3.
-            Operation::Dropout => {
-                read.iter().zip(&*self.written).map(|(x, &y)| if y == 0.0 { 0.0 } else { x / 0.75 }).collect()
-            }
-            Operation::Softmax => {
-                let gradients = read
-                    .chunks_exact(CLASSES)
-                    .enumerate()
-                    .map(|(example, logits)| reference::softmax_cross_entropy(logits, label(example)).1);
-                gradients.flatten().map(|g| g / BATCH as f64).collect()
-            }
-            Operation::Adam => {
-                let update =
-                    |(&value, &g): (&f64, &f64)| reference::adam([value, 0.0, 0.0], g, 1, [1e-3, 0.9, 0.999, 1e-7])[0];
-                wide(before).iter().zip(&read).map(update).collect()
-            }
-        }
+        Self { name, accesses, read, written, run: Box::new(run), expected }
     }
 }
 
@@ -105,52 +113,28 @@ impl Workload for Light {
     }
 
     fn name(&self) -> String {
-        self.operation.to_string()
+        self.name.to_owned()
     }
 
     fn work(&self) -> Work {
-        let accesses = match self.operation {
-            Operation::Dropout | Operation::Softmax => 2,
-            // Reads the gradient; reads and writes the value and both moments.
-            Operation::Adam => 7,
-        };
-        Work::traffic(accesses * 4 * self.read.len() as u64)
+        Work::traffic(self.accesses * 4 * self.read.len() as u64)
     }
 
     fn run(&mut self) {
-        let Self { operation, read, written, dropout, optimizer } = self;
-        match operation {
-            Operation::Dropout => threads::for_chunks(written, FEATURES, |example, y| {
-                let x = &read[example * FEATURES..][..FEATURES];
-                dropout.forward_training(x, y, &mut [], Step { example: example as u64, ..STEP });
-            }),
-            Operation::Softmax => {
-                let rows = written.chunks_exact_mut(CLASSES).zip(read.chunks_exact(CLASSES)).enumerate();
-                for (example, (gradient, logits)) in rows {
-                    black_box(softmax_cross_entropy(logits, label(example), 1.0 / BATCH as f32, gradient));
-                }
-            }
-            Operation::Adam => {
-                optimizer.begin_step();
-                optimizer.update(written, read, 1.0);
-            }
-        }
+        (self.run)(&self.read, &mut self.written);
     }
 
     fn check(&mut self) -> Result<f64, String> {
-        let before = self.written.clone();
+        let wide = |floats: &[f32]| floats.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
+        let before = wide(&self.written);
         self.run();
         let mut worst = 0.0f64;
-        for (&found, expected) in self.written.iter().zip(self.expected(&before)) {
+        for (&found, expected) in self.written.iter().zip((self.expected)(&wide(&self.read), &before, &self.written)?) {
             let error = (f64::from(found) - expected).abs();
             if error.is_nan() || error > 1e-6 {
                 return Err(format!("an element is {found} instead of {expected:.6}"));
             }
             worst = worst.max(error);
-        }
-        let dropped = self.written.iter().filter(|&&x| x == 0.0).count() as f64 / self.written.len() as f64;
-        if self.operation == Operation::Dropout && (dropped - f64::from(RATE)).abs() > 0.01 {
-            return Err(format!("{dropped:.3} of the elements were dropped instead of {RATE}"));
         }
         Ok(worst)
     }
@@ -173,18 +157,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_operation_is_correct_and_errors_are_detected() {
-        for operation in Operation::ALL {
-            let mut light = Light::new(operation);
-            let error = light.check().unwrap_or_else(|error| panic!("{operation}: {error}"));
-            assert!(error <= 1e-6, "{operation}: {error:.1e}");
+    fn every_operation_is_right_and_errors_are_found() {
+        for mut light in operations() {
+            let error = light.check().unwrap_or_else(|error| panic!("{}: {error}", light.name));
+            assert!(error <= 1e-6, "{}: {error:.1e}", light.name);
         }
-        let mut wrong = Light::new(Operation::Dropout);
-        wrong.dropout = Dropout::new(0.5);
-        wrong.dropout.build(&Shape::from([FEATURES]), 0).unwrap();
-        assert!(wrong.check().is_err());
-        // The reference assumes the first step, with zero moments.
-        let mut second = Light::new(Operation::Adam);
+        assert!(dropout(0.5).check().is_err());
+        // The reference is for the first step, with moments of zero.
+        let mut second = adam();
         second.run();
         assert!(second.check().is_err());
     }

@@ -30,7 +30,6 @@ use crate::system::{
 };
 
 use layers::{Case, LayerPass, Pass};
-use light::{Light, Operation};
 use product::Product;
 use record::{BenchRecord, FORMAT, MemoryBandwidth, Peak, Row, Scaling, StepMs, load_average};
 use roof::Roof;
@@ -273,7 +272,7 @@ pub fn light_operations() -> Vec<Box<dyn Workload>> {
         operations.push(Box::new(LayerPass::relu(pass, BATCH)));
         operations.push(Box::new(LayerPass::max_pool(pass, BATCH)));
     }
-    operations.extend(Operation::ALL.map(|operation| Box::new(Light::new(operation)) as Box<dyn Workload>));
+    operations.extend(light::operations().map(|operation| Box::new(operation) as Box<dyn Workload>));
     operations
 }
 
