@@ -10,17 +10,7 @@ use crate::simd::LANES;
 
 use super::super::tile::{ROWS, WIDE_ROWS};
 use super::Matrix;
-use super::panel::{PACKED, Strided};
-
-/// Memory that will be packed later.
-#[derive(Clone, Copy, Default)]
-pub struct Ahead<'a> {
-    pub data: &'a [f32],
-    /// Floats from the first prefetch of one panel of A to that of the next.
-    pub per_panel: usize,
-    /// Floats from the prefetch of one step to that of the next.
-    pub per_step: usize,
-}
+use super::panel::{Ahead, PACKED, Strided};
 
 /// The source of a panel of B from a column and a k on, if columns are contiguous: step i prefetches column i, panel p
 /// of A its p-th sixteen terms.

@@ -4,10 +4,10 @@ use std::ops::Range;
 
 use crate::simd::{LANES, Simd, vectors};
 
-use super::ahead::{self, Ahead};
+use super::ahead;
 use super::pack::{a_len, b_len, pack_a};
 use super::panel::{
-    Corner, IN_PLACE, PACKED, RowMajor, Strided, multiply_and_pack, multiply_in_place, multiply_packed,
+    Ahead, Corner, IN_PLACE, PACKED, RowMajor, Strided, multiply_and_pack, multiply_in_place, multiply_packed,
 };
 use super::{KC, Matrix};
 

@@ -3,7 +3,6 @@
 use crate::simd::{LANES, Lanes, Simd, Vector};
 
 use super::super::tile::{Accumulators, Product, ROWS, cover, multiply_accumulate, take, to_memory};
-use super::ahead::Ahead;
 use super::pack::{a_panel_len, copy_lanes};
 
 /// nr / 16 if A is read in place: tiles of 6 x 4 vectors.
@@ -17,6 +16,16 @@ pub const PACKED: usize = 2;
 pub struct Strided<'a> {
     pub data: &'a [f32],
     pub stride: usize,
+}
+
+/// Memory that will be packed later.
+#[derive(Clone, Copy, Default)]
+pub struct Ahead<'a> {
+    pub data: &'a [f32],
+    /// Floats from the first prefetch of one panel of A to that of the next.
+    pub per_panel: usize,
+    /// Floats from the prefetch of one step to that of the next.
+    pub per_step: usize,
 }
 
 /// M rows of packed A times a panel of B.
