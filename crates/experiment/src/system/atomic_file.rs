@@ -43,7 +43,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), AtomicWriteError> {
     write_with(path, Existing::Replaced, |file| file.write_all(bytes))
 }
 
-/// Like [`write`], but `fill` writes the content, and `existing` says whether an existing file is replaced.
+/// Like [`write()`], but `fill` writes the content, and `existing` says whether an existing file is replaced.
 pub fn write_with(
     path: &Path,
     existing: Existing,

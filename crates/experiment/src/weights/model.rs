@@ -34,7 +34,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// Reads a file written by [`metadata::to_safetensors`], a [checkpoint], or the [`MODEL_FILE`] of a folder.
+    /// Reads a file written by [`metadata::to_safetensors`], a [checkpoint](super::checkpoint), or the [`MODEL_FILE`] of a folder.
     pub fn open(path: &Path) -> Result<Self> {
         open(path, Model::whole).map(|(model, _)| model)
     }

@@ -41,7 +41,7 @@ pub trait Observer {
     }
 
     /// The training pauses: after each epoch, and after the step that ended it. What is saved now can be resumed by
-    /// [`Fit::resume`].
+    /// [`Fit::resume`](super::Fit::resume).
     ///
     /// # Errors
     /// To end the training; of two errors the earlier counts.
@@ -121,7 +121,7 @@ impl History {
     }
 }
 
-/// The state of a training: all that it needs, besides the parameters and its [`Fit`], to resume with the same bits.
+/// The state of a training: all that it needs, besides the parameters and its [`Fit`](super::Fit), to resume with the same bits.
 #[derive(Clone, Debug)]
 pub struct State {
     /// Finished steps of the unfinished epoch.
