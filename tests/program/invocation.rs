@@ -18,7 +18,7 @@ pub struct Place {
     folder: TempDir,
 }
 
-/// The result of a call of the program.
+/// The result of running the program.
 pub struct Call {
     /// The exit code; `None` if a signal ended the process.
     pub code: Option<i32>,

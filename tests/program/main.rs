@@ -34,7 +34,7 @@ mod regime;
 /// Settings files.
 mod settings;
 
-/// The same seed gives the same bits, regardless of threads, cache and SIMD level.
+/// The same seed gives the same bits, regardless of thread count and cache, and on both AVX2 and AVX-512.
 mod reproducibility;
 
 /// Finding pictures, and the `data` subcommands.

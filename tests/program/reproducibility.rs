@@ -1,4 +1,4 @@
-//! The same seed gives the same bits, regardless of threads, cache and SIMD level.
+//! The same seed gives the same bits, regardless of thread count and cache, and on both AVX2 and AVX-512.
 
 use thawline_tensor::simd::Level;
 

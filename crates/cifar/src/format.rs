@@ -101,7 +101,7 @@ impl Format {
         }
     }
 
-    /// The number of classes, in CIFAR-100 of fine classes: 10 or 100.
+    /// The number of classes (in CIFAR-100, fine classes): 10 or 100.
     pub const fn classes(self) -> usize {
         match self {
             Format::Cifar10 => 10,

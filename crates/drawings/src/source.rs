@@ -58,7 +58,7 @@ pub fn house(pen: &mut Pen, chance: &mut Chance) {
     }
 }
 
-/// A kite: a lozenge with its cross of spars, and a tail with bows.
+/// A kite: a diamond with crossed spars, and a tail with bows.
 pub fn kite(pen: &mut Pen, chance: &mut Chance) {
     let pixel = pen.pixel();
     let cross = chance.within(-0.55, -0.4);
@@ -88,7 +88,7 @@ pub fn kite(pen: &mut Pen, chance: &mut Chance) {
     pen.mark(stroke(left, right, 0.8 * pixel));
 }
 
-/// A sun: a disc in a wreath of rays, with or without a smile.
+/// A sun: a disc ringed with rays, with or without a smile.
 pub fn sun(pen: &mut Pen, chance: &mut Chance) {
     let pixel = pen.pixel();
     let radius = chance.within(0.42, 0.55);

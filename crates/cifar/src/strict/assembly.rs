@@ -19,7 +19,7 @@ impl Assembly {
         Assembly { format, files: vec![None; format.release().files.len()] }
     }
 
-    /// Reads the release's file `index` of `bytes` bytes directly into its final memory.
+    /// Reads file `index` of the release, `bytes` bytes long, directly into its final buffer.
     pub fn add(&mut self, index: usize, bytes: u64, from: impl Read) -> Result<(), Fault> {
         let (format, file) = (self.format, &self.format.release().files[index]);
         let name = file.name;

@@ -16,7 +16,7 @@ fn black(format: Format) -> Files {
     files
 }
 
-/// Asserts that a damaged archive is refused or has the data of the whole one. Returns whether it was accepted.
+/// Asserts that a damaged archive is refused or yields the intact archive's data. Returns whether it was accepted.
 fn assert_no_harm(damaged: &[u8], whole: &Dataset, what: impl Fn() -> String) -> bool {
     match catch_unwind(AssertUnwindSafe(|| read(damaged))).unwrap_or_else(|_| panic!("panic at {}", what())) {
         Ok(dataset) => {

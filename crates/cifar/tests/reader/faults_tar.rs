@@ -140,7 +140,7 @@ fn duplicates() {
 }
 
 #[test]
-fn archives_of_other_tar_programs_are_read() {
+fn archives_from_other_tar_programs_are_read() {
     let mut bytes = entry("./", b'5', b"");
     bytes.extend(entry("./cifar-10-batches-bin/", b'5', b""));
     for (index, (name, contents)) in files(Format::Cifar10, 1).iter().enumerate() {

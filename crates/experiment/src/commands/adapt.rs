@@ -47,10 +47,10 @@ use crate::{
     },
 };
 
-/// Classes that are listed on the terminal; the report lists all.
+/// The most classes listed on the terminal; the report lists all.
 const MOST_CLASSES: usize = 40;
 
-/// Unreadable pictures that are named on the terminal; `pictures.csv` names all.
+/// The most unreadable pictures named on the terminal; `pictures.csv` names all.
 const NAMED: usize = 20;
 
 /// Flags of `adapt`.
@@ -89,7 +89,7 @@ pub struct AdaptArgs {
     /// Print only the result
     #[arg(long, help_heading = "Output")]
     pub quiet: bool,
-    /// Print summary.json on standard output, all else on standard error
+    /// Print summary.json to standard output, everything else to standard error
     #[arg(long, help_heading = "Output")]
     pub json: bool,
 }
@@ -240,7 +240,7 @@ fn describe(config: &Settings, origin: &Origin, pictures: &Collection, found: &F
     }
     if pictures.duplicates() > 0 {
         let duplicates = format!(
-            "{} held-out pictures also occur in the training set: the accuracy is flattered",
+            "{} held-out pictures also occur in the training set, which inflates the accuracy",
             number::count(pictures.duplicates() as u64)
         );
         text.push(Text::wrapped("          ", duplicates));

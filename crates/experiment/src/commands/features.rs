@@ -1,4 +1,4 @@
-//! `thawline features`: saves a model's layers up to its head, for `adapt --from`.
+//! `thawline features`: saves a model's layers without the head, for `adapt --from`.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::{
 /// Flags of `features`.
 #[derive(Debug, Args)]
 pub struct FeaturesArgs {
-    /// A model file, such as weights-model_1.safetensors of a run folder
+    /// A model file, such as weights-model_1.safetensors from a run folder
     pub model: PathBuf,
     /// The file to write
     #[arg(long, value_name = "FILE", default_value = "features.safetensors")]

@@ -1,4 +1,4 @@
-//! Flags that several subcommands share, and those of `run`, in Keras's words where it has some.
+//! Flags that several subcommands share, and those of `run`, with Keras's names where Keras has them.
 
 use std::path::PathBuf;
 
@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)] // so that -1 is a bad value, not an unknown flag
 pub struct RunArgs {
-    /// A TOML file of settings, such as a run's config.toml; flags override it
+    /// A TOML settings file, such as a run's config.toml; flags override it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     #[command(flatten)]
@@ -30,7 +30,7 @@ pub struct RunArgs {
     pub resume: Option<PathBuf>,
 }
 
-/// What flags of `run` or a file of settings say; the default says nothing.
+/// Settings given by the flags of `run` or by a settings file; by default none is set.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Settings {
     /// Ready-made settings; fast: near the tutorial's accuracies in a fifth of its epochs
@@ -51,7 +51,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// These settings, and where they say nothing, those of `other`, unless the two exclude each other.
+    /// These settings, with unset ones taken from `other` unless the two conflict.
     pub fn or(self, mut other: Self) -> Self {
         if self.transfer.from.is_some() {
             other.data.source = None;
@@ -72,7 +72,7 @@ impl Settings {
 }
 
 impl NetworkArgs {
-    /// Whether they describe the tutorial's network, rather than how it is computed.
+    /// Whether any flag describes the tutorial's network, rather than how it is computed.
     pub fn has_numbers(&self) -> bool {
         NetworkArgs { conv_method: None, ..self.clone() } != NetworkArgs::default()
     }
@@ -145,7 +145,7 @@ pub struct ModelArgs {
     pub model: Option<PathBuf>,
     #[command(flatten)]
     pub tutorial: NetworkArgs,
-    /// The layers listed in a file of settings.
+    /// The layers listed in a settings file.
     #[arg(skip)]
     pub layers: Option<Listed>,
 }
@@ -205,16 +205,16 @@ pub struct TransferArgs {
     /// Start model_2's head fresh, or warm: from model_1's head [default: fresh]
     #[arg(long, value_name = "START", value_enum, hide_possible_values = true)]
     pub head: Option<HeadStart>,
-    /// Take the features from this file of weights or features; model_1 is not trained
+    /// Take the features from this model or features file; model_1 is not trained
     #[arg(long, value_name = "FILE", conflicts_with = "source")]
     pub from: Option<PathBuf>,
-    /// SHA-256 that this file must have, from a file of settings.
+    /// Expected SHA-256 of the `from` file, given in a settings file.
     #[arg(skip)]
     pub from_sha256: Option<String>,
     /// Reinitialise layers that do not match the file
     #[arg(long, num_args = 0, default_missing_value = "true", requires = "from")]
     pub partial: Option<bool>,
-    /// Last layer that model_2 takes over frozen [default: the one before the first Dense]
+    /// Last layer to freeze in model_2 [default: the one before the first Dense]
     #[arg(long, value_name = "LAYER")]
     pub freeze: Option<String>,
     /// Keep the frozen features in memory: on, off or auto (if they fit) [default: auto]
@@ -242,7 +242,7 @@ pub struct OutputArgs {
     /// Print only the final table
     #[arg(long, num_args = 0, default_missing_value = "true")]
     pub quiet: Option<bool>,
-    /// Print summary.json on standard output, all else on standard error
+    /// Print summary.json to standard output, everything else to standard error
     #[arg(long, num_args = 0, default_missing_value = "true")]
     pub json: Option<bool>,
 }
@@ -278,7 +278,7 @@ pub struct InfoArgs {
 /// Subcommands of `data`.
 #[derive(Debug, Subcommand)]
 pub enum DataCommand {
-    /// Show what a path holds: the set, its classes, how many pictures of each
+    /// Show the data set at a path: its classes and how many pictures each has
     #[command(after_help = "Example:
   thawline data info built-in")]
     Info(DataPath),
@@ -306,7 +306,7 @@ pub struct DataPath {
 /// Flags of `data synth`.
 #[derive(Debug, Args)]
 pub struct SynthArgs {
-    /// The archive to write if it ends in .tar.gz or .tgz, else the folder, new or empty
+    /// Output: an archive if it ends in .tar.gz or .tgz, else a folder, new or empty
     pub out: PathBuf,
     /// Whether the archive may replace a file.
     #[command(flatten)]

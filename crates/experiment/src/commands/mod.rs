@@ -1,4 +1,4 @@
-//! The command line: the subcommands, a file each.
+//! The command line: one file per subcommand.
 
 pub mod flags;
 pub mod run_settings;
@@ -72,7 +72,7 @@ pub enum Command {
   thawline run --from runs/first/weights-model_1.safetensors --epochs 1
   thawline run --resume runs/first")]
     Run(Box<RunArgs>),
-    /// Train a classifier for your own pictures: a folder of class folders
+    /// Train a classifier on your own pictures: a folder with one folder per class
     #[command(after_help = "Example:
   thawline adapt my-pictures --out my-model")]
     Adapt(AdaptArgs),

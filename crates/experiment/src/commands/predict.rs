@@ -24,10 +24,10 @@ use crate::{
     weights::model::Model,
 };
 
-/// Pictures that are read and predicted together.
+/// How many pictures are read and classified together.
 const BLOCK: usize = 64;
 
-/// The longest path of any system, in bytes.
+/// The longest path on Linux (`PATH_MAX`), in bytes.
 const LONGEST_PATH: u64 = 4096;
 
 /// Flags of `predict`.
@@ -111,14 +111,14 @@ fn paths(argument: &Path) -> Box<dyn Iterator<Item = Result<PathBuf>> + '_> {
     Box::new(paths.filter(|path| !path.as_ref().is_ok_and(|path| path.as_os_str().is_empty())))
 }
 
-/// Predicts picture after picture, and collects those that cannot be read.
+/// Classifies pictures block by block, and collects the failures of those that cannot be read.
 struct Predictor {
     model: Model,
     from: PathBuf,
     top: usize,
     format: Format,
     pictures: usize,
-    /// Of the pictures that could not be read.
+    /// One per picture that could not be read.
     faults: Vec<Kind>,
 }
 

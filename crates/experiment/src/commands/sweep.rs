@@ -61,7 +61,7 @@ pub struct SweepArgs {
     /// Seeds: numbers and half-open ranges [default: the preset's, else 0..6]
     #[arg(long, value_name = "SEEDS", help_heading = "Sweep")]
     pub seeds: Option<String>,
-    /// Random splits of the classes in the group splits, each in both directions
+    /// Number of random class splits for the group splits, each run in both directions
     #[arg(long, value_name = "N", default_value = "3", value_parser = splits, help_heading = "Sweep")]
     pub splits: u32,
     /// Choose learning rate and schedule of scratch and fine-tune by trials on held-out pictures
@@ -76,7 +76,7 @@ pub struct SweepArgs {
     /// Leave times and machines out of the report: equal results give equal bytes
     #[arg(long, help_heading = "Sweep")]
     pub no_times: bool,
-    /// Print the jobs and do nothing
+    /// Print the jobs without running them
     #[arg(long, help_heading = "Sweep")]
     pub dry_run: bool,
     /// Print only the results
@@ -85,7 +85,7 @@ pub struct SweepArgs {
     /// Passes over the training pictures; the test set is scored after the last [default: the preset's, else 10]
     #[arg(long, value_name = "N", value_parser = count, help_heading = "Training")]
     pub epochs: Option<usize>,
-    /// Passes of the pretraining [default: as --epochs]
+    /// Passes over the pretraining pictures [default: as --epochs]
     #[arg(long, value_name = "N", value_parser = count, help_heading = "Training")]
     pub source_epochs: Option<usize>,
     /// Pictures per step [default: 128; quick: 32]
@@ -128,7 +128,7 @@ pub struct SweepArgs {
     pub machine: MachineArgs,
 }
 
-/// At most as many random splits as ten classes have.
+/// Parses the number of random splits, at most as many as ten classes allow.
 fn splits(text: &str) -> Result<u32, String> {
     let parsed = text.parse().ok().filter(|splits| (1..=MOST_SPLITS).contains(splits));
     parsed.ok_or_else(|| format!("expected a whole number from 1 to {MOST_SPLITS}"))
@@ -204,7 +204,7 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
         }
         _ => failure,
     };
-    // Which recipes the plan has is known when all trials are done.
+    // The plan's recipes are known only when all trials are done.
     worker.complete(&trials).map_err(|failure| interrupted(failure, &trials))?;
     let mut records = Vec::new();
     for job in &trials {
@@ -234,7 +234,7 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
     report::write(&results, &out, &options, false, console)
 }
 
-/// The pictures, and those of the source classes if they are of another data set.
+/// The pictures, and those of the source classes if they come from another data set.
 fn open_data(args: &SweepArgs, preset: Option<Preset>) -> Result<(Data, Option<Data>)> {
     let data = match (&args.data, preset) {
         (None, Some(Preset::Quick)) => open::named(BUILT_IN.as_ref())?,
@@ -319,7 +319,7 @@ fn require_memory(settings: &Settings, work: &Work) -> Result<()> {
     let batch = settings.batch_size.min(examples);
     let training = Training { network: &network, batch, validation: examples, features: 0, checkpoints: false };
     let mut memory = Memory::of_trainings([training]);
-    // Beside the trained network: the one that its features come from, and one with initial weights.
+    // In addition to the trained network: the one that its features come from, and one with initial weights.
     memory.parameters += 3 * network.weight_bytes();
     memory.require("the sweep", "lower --batch-size or --filters")
 }

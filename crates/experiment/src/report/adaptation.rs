@@ -30,7 +30,7 @@ pub fn render(record: &Adaptation, mistakes: &[Mistake]) -> String {
     };
     let main = html! {
         @if !record.frozen_unchanged {
-            (page::notice("The frozen weights have changed.", "They must keep every bit: this model is void."))
+            (page::notice("The frozen weights have changed.", "They must stay identical bit for bit: this model is invalid."))
         }
         (lead(record))
         (classes(record))
@@ -73,11 +73,11 @@ fn lead(record: &Adaptation) -> Markup {
         }
         @if all < 200 {
             (page::caveat("Few pictures.", format!(
-                "Each held-out picture counts {:.1}\u{a0}points: another --seed gives another accuracy.", 100.0 * share(1, all))))
+                "Each held-out picture counts {:.1}\u{a0}points: a different --seed gives a different accuracy.", 100.0 * share(1, all))))
         }
         @if record.duplicates > 0 {
             (page::caveat("The same picture twice.", format!(
-                "{} of the held-out pictures are among the training pictures too, which flatters the accuracy.",
+                "{} of the held-out pictures are also in the training set, which inflates the accuracy.",
                 number::count(record.duplicates))))
         }
     }

@@ -28,7 +28,7 @@ pub fn render(record: &RunRecord, grids: &Grids) -> String {
         } @else {
             @if !record.frozen_unchanged {
                 (page::notice("The frozen weights have changed.",
-                    "They must keep every bit; the hashes below show which did not. The results of model_2 are void."))
+                    "They must stay identical bit for bit; the hashes below show which did not. The results of model_2 are invalid."))
             }
             (results::lead(record))
         }
@@ -36,7 +36,7 @@ pub fn render(record: &RunRecord, grids: &Grids) -> String {
         (page::caveat("One seed.", html! {
             "Another seed gives somewhat different accuracies; small differences are within noise. "
             @if record.frozen_random.is_some() {
-                "The control, frozen-random, is the same head on untrained features. Those have another scale, so its head may only \
+                "The control, frozen-random, is the same head on untrained features. Those have a different scale, so its head may simply \
                  learn more slowly. "
             }
             "Whether transfer beats the same network trained from scratch is unknown: " code { "thawline sweep" } " trains such arms \
@@ -77,9 +77,9 @@ pub fn render(record: &RunRecord, grids: &Grids) -> String {
              harder than validation. Where the bold curve turns upwards, the model begins to overfit."))
         (page::data_files(&["metrics.csv", "metrics.jsonl"]))
         h2 { "Training time" }
-        (page::figure(&figures::time(record), &caption("Wall-clock time of training, validation after each epoch included.", &[
+        (page::figure(&figures::time(record), &caption("Wall-clock time of training, including validation after each epoch.", &[
             (record.model_2.features_seconds > 0.0,
-                "The fainter part of a bar computed the frozen features, once for all epochs."),
+                "The fainter part of a bar is the time to compute the frozen features, once for all epochs."),
             (published, "The published times were measured on another machine and say nothing about this one."),
         ])))
         (page::caveat("Pretraining not counted.", "model_2's time leaves out the training of its features."))

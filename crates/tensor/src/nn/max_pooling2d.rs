@@ -17,12 +17,12 @@ pub struct MaxPooling2D {
 }
 
 impl MaxPooling2D {
-    /// Windows of this many rows and columns that do not overlap, without padding.
+    /// Non-overlapping windows of this many rows and columns, without padding.
     pub fn new(window: [usize; 2]) -> Self {
         Self { window, stride: window, padding: Padding::Valid, shape: None }
     }
 
-    /// With another stride.
+    /// Sets the stride, which by default is the window's size.
     pub fn stride(self, stride: [usize; 2]) -> Self {
         Self { stride, ..self }
     }

@@ -1,4 +1,4 @@
-//! Floor 2, the network: layers with explicit backward passes, and training.
+//! The network: layers with explicit backward passes, and training.
 //!
 //! There is no automatic differentiation. A network is a list; its backward pass is the list reversed; each layer's
 //! file holds `y =` and `dx =` side by side. To follow one batch from images to updated weights, read

@@ -1,4 +1,4 @@
-//! What a training reports: to an [`Observer`] while it runs, and a [`History`] at its end.
+//! What training reports: to an [`Observer`] while it runs, and a [`History`] at its end.
 
 use std::error::Error;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use super::network::{Node, params};
 use super::optimizer::Optimizer;
 use super::score::{Metrics, Score};
 
-/// Watches a training, and ends it by returning an error: [`StopEarly`] to end it as if it had finished, any other to
-/// fail it with that cause, which [`FitError::Stopped`](super::FitError::Stopped) hands back.
+/// Watches training, and can stop it by returning an error. [`StopEarly`] ends it as if it had finished; any other
+/// error makes it fail with [`FitError::Stopped`](super::FitError::Stopped), which holds that error.
 pub trait Observer {
     /// The features of the frozen prefix took this long to compute. Called before the first epoch, even if nothing is
     /// frozen or cached.
     ///
     /// # Errors
-    /// To end the training.
+    /// Return one to stop training.
     fn features(&mut self, duration: Duration) -> Result<(), Stop> {
         let _ = duration;
         Ok(())
@@ -25,26 +25,26 @@ pub trait Observer {
     /// A step is done.
     ///
     /// # Errors
-    /// To end the training.
+    /// Return one to stop training.
     fn step(&mut self, report: &StepReport) -> Result<(), Stop> {
         let _ = report;
         Ok(())
     }
 
-    /// An epoch is done, with its validation.
+    /// An epoch and its validation are done.
     ///
     /// # Errors
-    /// To end the training.
+    /// Return one to stop training.
     fn epoch(&mut self, report: &EpochReport) -> Result<(), Stop> {
         let _ = report;
         Ok(())
     }
 
-    /// The training pauses: after each epoch, and after the step that ended it. What is saved now can be resumed by
+    /// Called after each epoch, and after a step that stops training. What is saved here can be resumed with
     /// [`Fit::resume`](super::Fit::resume).
     ///
     /// # Errors
-    /// To end the training; of two errors the earlier counts.
+    /// Return one to stop training; if the step or epoch already did, that one counts.
     fn snapshot(&mut self, snapshot: Snapshot<'_>) -> Result<(), Stop> {
         let _ = snapshot;
         Ok(())
@@ -54,12 +54,12 @@ pub trait Observer {
 /// Watches nothing.
 impl Observer for () {}
 
-/// Why an [`Observer`] ends a training.
+/// Why an [`Observer`] stops training.
 pub type Stop = Box<dyn Error + Send + Sync>;
 
-/// Ends a training without failing it.
+/// Stops training without making it fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the training was ended early")]
+#[error("training was stopped early")]
 pub struct StopEarly;
 
 /// A finished step.
@@ -82,7 +82,7 @@ pub struct StepReport {
 pub struct EpochReport {
     /// Counted from 1.
     pub epoch: usize,
-    /// The time it took, with validation.
+    /// The time it took, including validation.
     pub duration: Duration,
     /// The means over the epoch's steps.
     pub training: Metrics,
@@ -90,7 +90,7 @@ pub struct EpochReport {
     pub validation: Option<Metrics>,
 }
 
-/// The result of a training.
+/// The result of training.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
     /// The finished epochs.
@@ -121,7 +121,7 @@ impl History {
     }
 }
 
-/// The state of a training: all that it needs, besides the parameters and its [`Fit`](super::Fit), to resume with the same bits.
+/// The state of training: with the parameters and the [`Fit`](super::Fit), all it needs to resume bit for bit.
 #[derive(Clone, Debug)]
 pub struct State {
     /// Finished steps of the unfinished epoch.
@@ -148,12 +148,12 @@ impl State {
     }
 }
 
-/// A paused training, to look at or save.
+/// Training between two steps, to inspect or save.
 #[derive(Clone, Copy)]
 pub struct Snapshot<'a> {
     /// Its state.
     pub state: &'a State,
-    /// Why the observer ends it here, if it does.
+    /// Why the observer stops training here, if it does.
     pub stop: Option<&'a (dyn Error + Send + Sync + 'static)>,
     pub(super) prefix: Prefix<'a>,
     pub(super) head: &'a [Node],
@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_training_stalls_where_the_accuracy_no_longer_rises() {
+    fn training_stalls_when_the_accuracy_stops_rising() {
         let report = |(index, &accuracy): (usize, &f64)| {
             let metrics = Metrics { loss: 1.0, accuracy };
             EpochReport { epoch: index + 1, duration: Duration::ZERO, training: metrics, validation: Some(metrics) }

@@ -13,7 +13,7 @@ use super::network::Network;
 /// Why weights cannot be saved or loaded.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
-    /// The file system fails.
+    /// The file cannot be read or written.
     #[error("cannot {action} {path}: {source}")]
     Io {
         /// `read` or `write`.
@@ -23,7 +23,7 @@ pub enum WeightsError {
         /// The system's reason.
         source: io::Error,
     },
-    /// The file is not a whole safetensors file.
+    /// The file is not a valid safetensors file.
     #[error("{path} is not a safetensors file: {source}")]
     Format {
         /// The file.
@@ -40,7 +40,7 @@ pub enum WeightsError {
         name: String,
         /// The network's shape and type.
         expected: String,
-        /// The file's.
+        /// The file's shape and type, or `none`.
         found: String,
     },
 }
@@ -77,7 +77,7 @@ impl Network {
     /// tensors in the file are ignored.
     ///
     /// # Errors
-    /// If the file cannot be read; or names the first parameter that it lacks or that has another shape.
+    /// If the file cannot be read, or a parameter is missing or has another shape or type; the error names the first.
     pub fn load(&mut self, path: impl AsRef<Path>) -> Result<(), WeightsError> {
         let file = path.as_ref();
         let path = file.display().to_string();

@@ -1,6 +1,6 @@
-//! Loss and hits over some examples, and their means.
+//! Summed loss and correct predictions over some examples, and their means.
 
-/// The sums over some examples.
+/// Sums over some examples.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Score {
     /// The sum of the examples' losses, in nats.
@@ -14,7 +14,7 @@ pub struct Score {
 pub struct Metrics {
     /// Mean softmax cross-entropy, in nats.
     pub loss: f64,
-    /// The share that was classified correctly, from 0 to 1.
+    /// The fraction that was classified correctly, from 0 to 1.
     pub accuracy: f64,
 }
 

@@ -17,11 +17,11 @@ pub struct SummaryRow {
     pub output: Shape,
     /// Its parameters.
     pub parameters: usize,
-    /// How many of them training changes by gradients.
+    /// How many of them gradient descent updates.
     pub trainable: usize,
     /// How many of them are statistics of the examples.
     pub statistics: usize,
-    /// Floating-point operations of one example forward, by the direct method.
+    /// Floating-point operations of the forward pass for one example, by the direct method.
     pub flops: u64,
     /// Bytes of its output for one example.
     pub activation_bytes: u64,
@@ -69,7 +69,7 @@ impl Summary {
         self.rows.iter().fold(0, |sum, row| sum.saturating_add(row.parameters))
     }
 
-    /// The parameters that training changes by gradients.
+    /// The parameters that gradient descent updates.
     pub fn trainable(&self) -> usize {
         self.rows.iter().fold(0, |sum, row| sum.saturating_add(row.trainable))
     }
@@ -84,7 +84,7 @@ impl Summary {
         self.parameters().saturating_sub(self.trainable()).saturating_sub(self.statistics())
     }
 
-    /// Floating-point operations of one example forward, by the direct method.
+    /// Floating-point operations of the forward pass for one example, by the direct method.
     pub fn flops(&self) -> u64 {
         self.rows.iter().fold(0, |sum, row| sum.saturating_add(row.flops))
     }
@@ -95,7 +95,7 @@ impl Summary {
     }
 }
 
-/// Columns of a layer's name and type; with them the table is 80 wide.
+/// Width of the name-and-type column; it makes the table 80 columns wide.
 const LAYER: usize = 30;
 
 /// A layer's name, and its type if there is room for both.

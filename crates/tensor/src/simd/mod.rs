@@ -201,7 +201,7 @@ pub enum LevelError {
     },
 }
 
-/// The name of no level.
+/// A name that is not a SIMD level.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown SIMD level '{0}': expected portable, avx2 or avx512")]
 pub struct UnknownLevel(String);
@@ -279,7 +279,7 @@ pub fn vectors(floats: &[f32]) -> &[Lanes] {
     vectors
 }
 
-/// As [`vectors`], to write.
+/// The mutable form of [`vectors`].
 ///
 /// # Panics
 /// As [`vectors`] does.

@@ -220,7 +220,7 @@ fn an_observer_ends_the_training_early_or_with_a_cause() {
             let result = network().fit(&examples(70), FIT.watch(&mut stop));
             assert_eq!(stop.seen, seen);
             let told = stop.kept.and_then(|(_, _, told)| told);
-            let expected = reason.unwrap_or("the training was ended early");
+            let expected = reason.unwrap_or("training was stopped early");
             assert_eq!(told.as_deref(), (!ends_in_snapshot).then_some(expected));
             match (result, reason) {
                 (Ok(history), None) => assert_eq!(history.epochs.len(), seen[1]),

@@ -29,7 +29,7 @@ pub struct Case {
     pub shape: [usize; 3],
 }
 
-/// The square product that libraries are usually compared with.
+/// The square product commonly used to compare libraries.
 pub const SQUARE: Case = Case { name: "square", form: Form::AB, shape: [1024, 1024, 1024] };
 
 /// All products: the square one; the tutorial's second convolution on a batch as one product; the three of
@@ -127,7 +127,7 @@ impl Workload for Product {
     }
 
     fn run(&mut self) {
-        // Borrowed separately from C.
+        // C is taken out so that it can be written while A and B are borrowed.
         let mut c = std::mem::take(&mut self.c);
         let [a, b] = self.operands();
         gemm(self.level, a, b, &mut c, Epilogue::None);

@@ -50,22 +50,22 @@ impl Work {
     }
 }
 
-/// How often a workload is timed.
+/// How many times a workload is timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rounds {
     /// A fixed number of times.
     Exactly(usize),
-    /// As often as possible within this time, at least once.
+    /// As many times as fit in this duration, at least once.
     Within(Duration),
 }
 
-/// The shortest measured time. Shorter runs are repeated, so that the clock's resolution does not matter.
+/// The minimum duration of a sample. Shorter runs are repeated, so that the clock's resolution does not matter.
 const SAMPLE: Duration = Duration::from_millis(2);
 
 /// Warm-up runs, which are not timed.
 const WARM_UP_RUNS: usize = 3;
 
-/// The most runs: more would add nothing.
+/// The maximum number of samples: more would not change the statistics.
 const MOST_SAMPLES: usize = 99;
 
 impl Rounds {
@@ -97,7 +97,7 @@ impl Rounds {
     }
 }
 
-/// Refuses a clock that stands still, as in some emulators: timing loops would never end.
+/// Fails if the clock does not advance, as in some emulators: timing loops would never end.
 pub fn require_a_clock(now: impl Fn() -> Instant) -> Result<(), Failure> {
     let began = now();
     for _ in 0..20 {
@@ -106,10 +106,10 @@ pub fn require_a_clock(now: impl Fn() -> Instant) -> Result<(), Failure> {
             return Ok(());
         }
     }
-    Err(Failure::new(Kind::Environment, "the system's clock stands still, so nothing can be timed"))
+    Err(Failure::new(Kind::Environment, "the system clock does not advance, so nothing can be timed"))
 }
 
-/// Seconds that something takes.
+/// Runs something and returns how many seconds it took.
 pub fn clocked(run: impl FnOnce()) -> f64 {
     let began = Instant::now();
     run();
@@ -178,7 +178,7 @@ mod tests {
     fn a_stopped_clock_is_refused() {
         let stopped = Instant::now();
         let failure = require_a_clock(|| stopped).unwrap_err();
-        assert_eq!((failure.kind, failure.message.contains("stands still")), (Kind::Environment, true));
+        assert_eq!((failure.kind, failure.message.contains("does not advance")), (Kind::Environment, true));
         assert!(require_a_clock(Instant::now).is_ok());
     }
 

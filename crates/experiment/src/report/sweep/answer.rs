@@ -31,19 +31,22 @@ pub(super) fn lead(analysis: &Analysis) -> Markup {
     }
 }
 
-/// How it ends, as a sentence for a terminal.
+/// The final accuracies, as a sentence for a terminal.
 pub(super) fn sentence(analysis: &Analysis) -> String {
     end(analysis).into_iter().map(|(_, text)| text).collect()
 }
 
-/// How it ends: texts, and whether they stand out.
+/// The final accuracies: pieces of text, and whether each is bold.
 fn end(analysis: &Analysis) -> Vec<(bool, String)> {
     let settings = &analysis.results.settings;
     let Some(frozen) = analysis.arm("frozen") else {
         if analysis.splits.is_some() {
             return vec![(false, comparisons::splits_sentence(analysis))];
         }
-        return vec![(false, "This sweep has no arm frozen, so it does not say what transfer is worth.".to_owned())];
+        return vec![(
+            false,
+            "This sweep does not include the arm frozen, so it does not say what transfer is worth.".to_owned(),
+        )];
     };
     let epochs = number::counted(settings.epochs, "epoch");
     let mut parts = vec![
@@ -65,7 +68,7 @@ fn end(analysis: &Analysis) -> Vec<(bool, String)> {
     parts
 }
 
-/// How it starts, and what the features are worth.
+/// The accuracies after one epoch, and what the pretrained features are worth.
 fn start(analysis: &Analysis) -> Markup {
     let with_scratch = analysis.pair("frozen", "scratch").zip(analysis.arm("frozen")).zip(analysis.arm("scratch"));
     html! {
@@ -94,7 +97,7 @@ fn untrained(analysis: &Analysis) -> Markup {
             ", but its training accuracy is not above guessing (" (number::percent_briefly(guessing)) "): it has not learned, so this \
              sweep does not say what pretraining adds."
         } @else if pair.comparison.is_shown() {
-            ", so pretraining " (if pair.difference.mean > 0.0 { "adds " } else { "costs " }) (points(&pair.difference)) "."
+            ", so pretraining " (if pair.difference.mean > 0.0 { "adds " } else { "lowers accuracy by " }) (points(&pair.difference)) "."
         } @else if pair.comparison.has_enough_seeds() {
             ", so the data do not show that pretraining adds anything (difference " (signed(&pair.difference)) " points; "
             (could_have_shown(pair)) ")."
@@ -107,7 +110,7 @@ fn untrained(analysis: &Analysis) -> Markup {
     }
 }
 
-/// What it costs, and when it pays.
+/// How long transfer takes, and with how many pictures it pays off.
 fn price(analysis: &Analysis) -> Markup {
     let seconds = |name: &str| analysis.arm(name)?.seconds;
     let is_few = |pair: &&Pair| pair.arm.starts_with("frozen@") && pair.baseline.starts_with("scratch@");
@@ -130,7 +133,7 @@ fn price(analysis: &Analysis) -> Markup {
 /// `1.4 ± 0.2 points ahead of`.
 fn ahead(pair: &Pair) -> String {
     match pair.difference.mean {
-        // Nothing in the digit that is shown.
+        // Rounds to 0.0 points.
         mean if mean.abs() < 0.000_5 => "level with".to_owned(),
         mean if mean > 0.0 => format!("{} ahead of", points(&pair.difference)),
         _ => format!("{} behind", points(&pair.difference)),
@@ -153,10 +156,10 @@ fn verdict(pair: &Pair) -> String {
     }
 }
 
-/// The smallest difference that the test of a pair would probably have found, and whether it shows that there is hardly any.
+/// The smallest difference that the test of a pair would probably have found, and whether the test shows that the difference is negligible.
 fn could_have_shown(pair: &Pair) -> String {
     let detectable = 100.0 * pair.comparison.detectable.unwrap_or_default();
-    let equivalence = if pair.comparison.is_equivalent() { "and they show" } else { "but they do not show" };
+    let equivalence = if pair.comparison.is_equivalent() { "and the data show" } else { "but the data do not show" };
     format!("{detectable:.1}\u{a0}points would probably have been seen, {equivalence} that it is less than one point")
 }
 

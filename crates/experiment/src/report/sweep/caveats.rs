@@ -1,4 +1,4 @@
-//! What limits the whole sweep; caveats of single claims are beside them.
+//! Caveats about the whole sweep; a caveat about a single claim appears next to it.
 
 use maud::Markup;
 
