@@ -156,11 +156,15 @@ fn verdict(pair: &Pair) -> String {
     }
 }
 
-/// The smallest difference that the test of a pair would probably have found, and whether the test shows that the difference is negligible.
+/// The smallest difference that the test of a pair would probably have found, and whether the test shows that the
+/// difference is negligible.
 fn could_have_shown(pair: &Pair) -> String {
     let detectable = 100.0 * pair.comparison.detectable.unwrap_or_default();
     let equivalence = if pair.comparison.is_equivalent() { "and the data show" } else { "but the data do not show" };
-    format!("{detectable:.1}\u{a0}points would probably have been seen, {equivalence} that it is less than one point")
+    format!(
+        "a difference of {detectable:.1}\u{a0}points would probably have been detected, {equivalence} that the true one is \
+         less than one point"
+    )
 }
 
 /// `3 seeds are too few for a claim`, or for one seed what its pictures say.

@@ -155,7 +155,8 @@ fn what_is_not_shown_is_not_claimed() {
         ),
         "{end}"
     );
-    let words = "0.2 points would probably have been seen, and they show that it is less than one point.";
+    let words = "a difference of 0.2 points would probably have been detected, and the data show that the true one is less than \
+                 one point.";
     assert!(end.ends_with(words), "{end}");
     let few = results(&[("frozen", &[838, 840, 842]), ("scratch", &[858, 861, 863])]);
     let end = &answer(&few)[0];
@@ -188,7 +189,7 @@ fn what_is_not_shown_is_not_claimed() {
     let matched = results(&[SIX[0], SIX[2], ("frozen-random-matched", &[800, 801, 802, 803, 804, 805])]);
     assert!(answer(&matched)[1].contains("On untrained features of the same scale a head reaches 80.25 ± 0.20 %"));
     let none = results(&[("pixels", &[520])]);
-    assert!(answer(&none)[0].contains("has no arm frozen, so it does not say"));
+    assert!(answer(&none)[0].contains("does not include the arm frozen, so it does not say"));
 }
 
 #[test]
