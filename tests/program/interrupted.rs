@@ -169,7 +169,7 @@ fn an_adaptation_finishes_its_step_says_so_and_leaves_no_model() {
         assert_eq!(call.code, Some(code), "{}", call.stderr);
         let words = "error: interrupted in epoch ";
         assert!(call.stderr.starts_with(words) && call.stderr.lines().count() == 1, "{}", call.stderr);
-        assert!(call.stderr.contains("; run holds the metrics so far, and no model"), "{}", call.stderr);
+        assert!(call.stderr.contains("; run holds the metrics so far, but no model"), "{}", call.stderr);
         let files = names(&place.path("run"));
         assert_eq!(files, ["config.toml", "environment.json", "metrics.csv", "metrics.jsonl"]);
         let metrics = fs::read_to_string(place.path("run/metrics.csv")).unwrap();

@@ -40,7 +40,7 @@ impl Contents {
             return match Format::ALL.into_iter().find(|format| format.release().folder == name) {
                 Some(format) => self.once(name).and_then(|()| self.assembly(format)).map(|_| ()),
                 None if matches!(name, "" | ".") => self.once(name),
-                None => Err(unknown(name, "a folder that is in no release")),
+                None => Err(unknown(name, "a folder that is in neither release")),
             };
         }
         let (folder, file) = name.rsplit_once('/').map_or((None, name), |(folder, file)| (Some(folder), file));
@@ -55,7 +55,7 @@ impl Contents {
                 let skipped = io::copy(&mut contents.take(entry.bytes), &mut io::sink());
                 skipped.map(|_| ()).map_err(|error| Fault::io("read", error))
             }
-            _ => Err(unknown(name, "a file that is in no release")),
+            _ => Err(unknown(name, "a file that is in neither release")),
         }
     }
 

@@ -45,8 +45,8 @@ impl Entry {
         };
         let what = match str::from_utf8(&header.name) {
             Err(_) => "a name that is not UTF-8",
-            Ok(name) if name.starts_with('/') => "an absolute name",
-            Ok(name) if name.split('/').any(|part| part == "..") => "a name that leaves its folder",
+            Ok(name) if name.starts_with('/') => "an absolute path",
+            Ok(name) if name.split('/').any(|part| part == "..") => "a path that leaves its folder",
             Ok(name) => return Ok(Some(Entry { name: name.into(), is_folder, bytes: header.bytes })),
         };
         Err(header.forbidden(what))

@@ -46,18 +46,18 @@ fn absurd_sizes() {
 #[test]
 fn names_that_lead_elsewhere() {
     for (name, kind, words) in [
-        ("../data_batch_1.bin", b'0', "contains a name that leaves its folder, \"../data_batch_1.bin\""),
-        ("cifar-10-batches-bin/../data_batch_1.bin", b'0', "a name that leaves its folder"),
-        ("..", b'0', "a name that leaves its folder"),
-        ("/etc/passwd", b'0', "contains an absolute name, \"/etc/passwd\""),
-        ("other/data_batch_1.bin", b'0', "contains a file that is in no release, \"other/data_batch_1.bin\""),
-        ("cifar-10-batches-bin/more/data_batch_1.bin", b'0', "a file that is in no release"),
-        ("cifar-100-binary/data_batch_1.bin", b'0', "a file that is in no release"),
-        ("cifar-10-batches-bin/data_batch_6.bin", b'0', "a file that is in no release"),
-        ("cifar-10-batches-bin/data_batch_1.bin/", b'0', "a file that is in no release"),
-        ("cifar-10-batches-bin/.hidden", b'0', "a file that is in no release"),
-        ("", b'0', "a file that is in no release"),
-        ("elsewhere/", b'5', "contains a folder that is in no release, \"elsewhere\""),
+        ("../data_batch_1.bin", b'0', "contains a path that leaves its folder, \"../data_batch_1.bin\""),
+        ("cifar-10-batches-bin/../data_batch_1.bin", b'0', "a path that leaves its folder"),
+        ("..", b'0', "a path that leaves its folder"),
+        ("/etc/passwd", b'0', "contains an absolute path, \"/etc/passwd\""),
+        ("other/data_batch_1.bin", b'0', "contains a file that is in neither release, \"other/data_batch_1.bin\""),
+        ("cifar-10-batches-bin/more/data_batch_1.bin", b'0', "a file that is in neither release"),
+        ("cifar-100-binary/data_batch_1.bin", b'0', "a file that is in neither release"),
+        ("cifar-10-batches-bin/data_batch_6.bin", b'0', "a file that is in neither release"),
+        ("cifar-10-batches-bin/data_batch_1.bin/", b'0', "a file that is in neither release"),
+        ("cifar-10-batches-bin/.hidden", b'0', "a file that is in neither release"),
+        ("", b'0', "a file that is in neither release"),
+        ("elsewhere/", b'5', "contains a folder that is in neither release, \"elsewhere\""),
         // Control characters are escaped.
         ("a\x1b[2Jb\nc", b'0', r#""a\u{1b}[2Jb\nc""#),
     ] {

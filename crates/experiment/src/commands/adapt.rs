@@ -170,7 +170,7 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
     let trained = trained.map_err(Failure::from).map_err(|failure| match failure.kind {
         Kind::Signal(_) => {
             let folder = folder.path().display();
-            Failure { message: format!("{failure}; {folder} holds the metrics so far, and no model"), ..failure }
+            Failure { message: format!("{failure}; {folder} holds the metrics so far, but no model"), ..failure }
         }
         _ => failure,
     })?;

@@ -153,10 +153,8 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
         (Some(list), _) => arms::select(list, scope)?,
         (None, preset) => preset.unwrap_or(Preset::Quick).arms(&settings.classes(), scope),
     };
-    if settings.source_epochs != settings.epochs && arms.iter().any(|arm| arm.name.starts_with("split-")) {
-        return Err(Failure::usage(
-            "--source-epochs: splits are compared with stage 1, which must have as many epochs",
-        ));
+    if settings.source_epochs != settings.epochs && arms.iter().any(|arm| arm.learns.split().is_some()) {
+        return Err(Failure::usage("--source-epochs: must equal --epochs, because splits are compared with stage 1"));
     }
     let trials = settings.tuning_seed.map_or_else(Vec::new, |seed| tuning::trials(&arms, seed));
     let trial_arms: Vec<Arm> = trials.iter().map(|job| job.arm.clone()).collect();

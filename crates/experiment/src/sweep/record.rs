@@ -147,22 +147,9 @@ impl FirstLayer {
     pub fn of(network: &Network) -> Option<Self> {
         let (_, kernel) = network.params().find(|(name, _)| name == "conv2d_1/kernel")?;
         let &[side, _, 3, filters] = kernel.shape.dims() else { return None };
-        let bytes: Vec<u8> = kernel.value.iter().flat_map(|weight| weight.to_le_bytes()).collect();
+        let mut bytes = vec![0; size_of_val(&kernel.value[..])];
+        LittleEndian::write_f32_into(&kernel.value, &mut bytes);
         Some(FirstLayer { side, filters, weights: BASE64_STANDARD.encode(bytes) })
-    }
-
-    /// The filters one by one, each side x side pixels of 3 channels; `None` if the record is damaged.
-    pub fn decoded(&self) -> Option<Vec<Vec<f32>>> {
-        let bytes = BASE64_STANDARD.decode(&self.weights).ok()?;
-        let mut weights = vec![0.0; bytes.len() / 4];
-        LittleEndian::read_f32_into(&bytes[..4 * weights.len()], &mut weights);
-        let expected = self.side.checked_mul(self.side)?.checked_mul(3)?.checked_mul(self.filters)?;
-        // A filter without a weight could be there any number of times.
-        if bytes.len() != weights.len() * 4 || weights.len() != expected || expected == 0 {
-            return None;
-        }
-        let filter = |index: usize| weights.iter().skip(index).step_by(self.filters).copied().collect();
-        Some((0..self.filters).map(filter).collect())
     }
 }
 

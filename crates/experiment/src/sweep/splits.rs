@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::{
-    arms::{Features, Half},
+    arms::{Features, Half, Stage},
     record::JobRecord,
     statistics::{Difference, Line, Sample},
 };
@@ -44,8 +44,8 @@ impl Splits {
     /// Of a sweep's records; `None` if it has no splits.
     pub fn of(records: &[JobRecord], is_vehicle: impl Fn(&str) -> Option<bool>) -> Option<Self> {
         let mut splits: Vec<Split> = Vec::new();
-        for record in records.iter().filter(|record| record.arm.name.starts_with("split-")) {
-            let (Half::SplitSource(number) | Half::SplitTarget(number)) = record.arm.learns else { continue };
+        let transfers = records.iter().filter(|record| record.arm.stage == Stage::Transfer);
+        for number in transfers.filter_map(|record| record.arm.learns.split()) {
             if !splits.iter().any(|split| split.number == number) {
                 splits.extend(split(records, number, &is_vehicle));
             }

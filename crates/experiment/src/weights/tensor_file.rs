@@ -10,6 +10,7 @@ use std::{
     path::Path,
 };
 
+use byteorder::{ByteOrder, LittleEndian};
 pub use safetensors::tensor::Dtype;
 use safetensors::{
     SafeTensorError, View,
@@ -100,8 +101,9 @@ impl View for Floats<'_> {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        let bytes: Vec<[u8; 4]> = self.values.iter().map(|value| value.to_le_bytes()).collect();
-        bytes.into_flattened().into()
+        let mut bytes = vec![0; self.data_len()];
+        LittleEndian::write_f32_into(self.values, &mut bytes);
+        bytes.into()
     }
 
     fn data_len(&self) -> usize {
@@ -312,12 +314,14 @@ impl<'a> TensorFile<'a> {
         let &TensorInfo { data_offsets: (start, end), dtype, .. } = self.header.require(name, shape, &FLOATS)?;
         let bytes = &self.bytes[self.header.end..][start..end];
         let values: Vec<f32> = match dtype {
-            Dtype::F64 => bytes.as_chunks().0.iter().map(|&bytes| f64::from_le_bytes(bytes) as f32).collect(),
-            Dtype::F16 => bytes.as_chunks().0.iter().map(|&bytes| half(u16::from_le_bytes(bytes))).collect(),
-            Dtype::BF16 => {
-                bytes.as_chunks().0.iter().map(|&[low, high]| f32::from_le_bytes([0, 0, low, high])).collect()
-            }
-            _ => bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect(),
+            Dtype::F64 => bytes.chunks_exact(8).map(|bytes| LittleEndian::read_f64(bytes) as f32).collect(),
+            Dtype::F16 => bytes.chunks_exact(2).map(|bytes| half(LittleEndian::read_u16(bytes))).collect(),
+            // The upper half of an f32.
+            Dtype::BF16 => bytes
+                .chunks_exact(2)
+                .map(|bytes| f32::from_bits(u32::from(LittleEndian::read_u16(bytes)) << 16))
+                .collect(),
+            _ => bytes.chunks_exact(4).map(LittleEndian::read_f32).collect(),
         };
         match values.iter().position(|value| !value.is_finite()) {
             None => Ok(values),

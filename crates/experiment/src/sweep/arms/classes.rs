@@ -61,7 +61,7 @@ impl Classes {
     fn all(&self) -> Result<Vec<ClassRecord>> {
         if self.two_data_sets {
             return Err(Failure::usage(
-                "with --source-data, arms on source and target classes together are impossible",
+                "with --source-data, arms on source and target classes together cannot be trained",
             ));
         }
         Ok(self.source.iter().chain(&self.target).cloned().collect())

@@ -177,6 +177,16 @@ pub enum Stage {
     Trial,
 }
 
+impl Half {
+    /// The number of the random split that it belongs to.
+    pub fn split(self) -> Option<u32> {
+        match self {
+            Half::SplitSource(split) | Half::SplitTarget(split) => Some(split),
+            _ => None,
+        }
+    }
+}
+
 impl Budget {
     fn is_of_stage(&self) -> bool {
         *self == Budget::Stage

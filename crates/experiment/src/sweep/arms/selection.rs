@@ -48,11 +48,10 @@ impl Preset {
             Preset::Full => Vec::new(),
         };
         let is_possible = |arm: &Arm| {
-            let name = arm.name.as_str();
             let half = arm.features.pretraining().map(|pretraining| pretraining.half);
-            (classes.has_vehicles_and_animals() || !VEHICLES_AND_ANIMALS.contains(&name))
+            (classes.has_vehicles_and_animals() || !VEHICLES_AND_ANIMALS.contains(&arm.name.as_str()))
                 && (arm.head != Head::Warm || classes.source.len() == classes.target.len())
-                && !(classes.two_data_sets && (half == Some(Half::All) || name.starts_with("split-")))
+                && !(classes.two_data_sets && (half == Some(Half::All) || arm.learns.split().is_some()))
         };
         let wanted = |arm: &Arm| self == Preset::Full || names.contains(&arm.name.as_str());
         catalogue(scope).into_iter().filter(|arm| wanted(arm) && is_possible(arm)).collect()

@@ -1,6 +1,9 @@
-//! The worker: what it computes, what it shares, and where it goes on.
+//! The worker: what it computes, what it shares, and where it resumes.
 
 use std::{fs, path::Path};
+
+use base64::{Engine, prelude::BASE64_STANDARD};
+use byteorder::{ByteOrder, LittleEndian};
 
 use super::*;
 use crate::sweep::{
@@ -101,7 +104,13 @@ fn frozen_features_are_those_of_stage_1_and_do_not_move() {
     let initial = settings(&data).network.build(5, 2).unwrap();
     assert_eq!(Some(layer("frozen-random")), FirstLayer::of(&initial));
     // A matched filter is the initial one but for its scale.
-    let decoded = |name: &str| layer(name).decoded().unwrap();
+    // Side x side x 3 weights for each filter, filters innermost.
+    let decoded = |name: &str| -> Vec<Vec<f32>> {
+        let layer = layer(name);
+        let mut weights = vec![0.0; layer.side * layer.side * 3 * layer.filters];
+        LittleEndian::read_f32_into(&BASE64_STANDARD.decode(&layer.weights).unwrap(), &mut weights);
+        (0..layer.filters).map(|filter| weights[filter..].iter().step_by(layer.filters).copied().collect()).collect()
+    };
     let (initial, matched) = (decoded("frozen-random"), decoded("frozen-random-matched"));
     assert_eq!((initial.len(), initial[0].len()), (3, 27));
     for (initial, matched) in initial.iter().zip(&matched) {
