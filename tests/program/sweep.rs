@@ -300,8 +300,20 @@ fn a_report_on_runs_lays_their_curves_over_each_other() {
     assert!(page.matches("<polyline").count() > 2 && !page.contains("cannot be compared"));
     let call = place.call(["report", "first", "second", "--out", "new"]);
     assert!(call.code == Some(2) && call.stderr.contains("new/comparison.html: exists"), "{}", call.stderr);
-    let call = place.call(["report", "first", "missing"]);
-    assert_eq!(call.code, Some(2), "{}", call.stderr);
+    // A folder that is missing, one of a sweep, one of an adaptation.
+    fs::create_dir(place.path("swept")).unwrap();
+    fs::write(place.path("swept/sweep.json"), "{}").unwrap();
+    fs::create_dir(place.path("adapted")).unwrap();
+    fs::write(place.path("adapted/summary.json"), "{\"format\": 1}").unwrap();
+    for (folder, expected) in [
+        ("missing", "missing: holds neither a finished run (summary.json) nor a sweep (sweep.json)"),
+        ("swept", "a run and a sweep cannot be compared"),
+        ("adapted", "only folders of `thawline run` can be compared"),
+    ] {
+        let call = place.call(["report", "first", folder]);
+        assert!(call.code == Some(2) && call.stderr.contains(expected), "{folder}: {}", call.stderr);
+        assert!(!call.stderr.contains("remove it"), "{}", call.stderr);
+    }
 }
 
 #[test]
@@ -368,7 +380,7 @@ fn user_errors_are_one_line_and_leave_no_files() {
         ("--arms frozen@500", "frozen@500: boat has 18 training pictures left after holding out, and this arm needs"),
         ("--arms vehicles-to-animals", "the data have no class"),
         ("--arms frozen-warm --target 5-8", "a warm head needs as many target classes as source classes"),
-        ("--arms splits --source-epochs 3", "splits are compared with stage 1, which must have as many epochs"),
+        ("--arms splits --source-epochs 3", "must equal --epochs, because splits are compared with stage 1"),
         ("--arms splits --splits 127", "'--splits <N>': expected a whole number from 1 to 126"),
         (
             "--source-data built-in --arms joint",
@@ -391,8 +403,8 @@ fn folders_without_a_sweep_or_with_another_one_are_refused() {
         let call = place.call(line.split(' '));
         call.assert_refused(words);
     };
-    refused("report .", ". is not a sweep folder: sweep.json is missing");
-    refused("report nowhere", "nowhere is not a sweep folder");
+    refused("report .", ".: holds neither a finished run (summary.json) nor a sweep (sweep.json)");
+    refused("report nowhere", "nowhere: holds neither a finished run (summary.json) nor a sweep (sweep.json)");
     let longer = place.call(small_sweep("sweep", "--epochs 3"));
     longer.assert_refused("sweep holds a sweep of other settings: epochs is 3 and 2");
     sweep(&place, "longer", "--arms pixels --epochs 3");

@@ -50,8 +50,19 @@ pub struct ReportArgs {
 
 pub fn report(args: &ReportArgs) -> Result<()> {
     Interrupts::listen()?;
-    if args.folders.iter().all(|folder| folder.join("summary.json").exists()) {
-        return compare(args);
+    let is_run = |folder: &&PathBuf| folder.join("summary.json").exists();
+    let neither = args.folders.iter().find(|folder| !is_run(folder) && !folder.join("sweep.json").exists());
+    if let Some(folder) = neither {
+        let what = "holds neither a finished run (summary.json) nor a sweep (sweep.json)";
+        return Err(Failure::usage(format!(
+            "{}: {what}; give the folder of a sweep, or of a finished run",
+            folder.display()
+        )));
+    }
+    match args.folders.iter().filter(is_run).count() {
+        0 => {}
+        runs if runs == args.folders.len() => return compare(args),
+        _ => return Err(Failure::usage("a run and a sweep cannot be compared; give folders of one sweep, or of runs")),
     }
     let results = merge::read(&args.folders)?;
     let out = args.out.as_deref().unwrap_or(&args.folders[0]);
@@ -61,7 +72,12 @@ pub fn report(args: &ReportArgs) -> Result<()> {
 
 /// Writes `comparison.html` on finished runs.
 fn compare(args: &ReportArgs) -> Result<()> {
-    let run = |folder: &PathBuf| Ok((path_text::printable(folder), read_record(&folder.join("summary.json"))?));
+    let run = |folder: &PathBuf| match read_record(&folder.join("summary.json")) {
+        Ok(record) => Ok((path_text::printable(folder), record)),
+        Err(failure) => {
+            Err(Failure { message: format!("{failure}; only folders of `thawline run` can be compared"), ..failure })
+        }
+    };
     let runs = args.folders.iter().map(run).collect::<Result<Vec<_>>>()?;
     let out = args.out.as_deref().unwrap_or(&args.folders[0]);
     let path = out.join("comparison.html");

@@ -35,12 +35,8 @@ pub fn render(record: &RunRecord, grids: &Grids) -> String {
         (results::table(record))
         (page::caveat("One seed.", html! {
             "Another seed gives somewhat different accuracies; small differences are within noise. "
-            @if record.frozen_random.is_some() {
-                "The control, frozen-random, is the same head on untrained features. Those have a different scale, so its head may simply \
-                 learn more slowly. "
-            }
-            "Whether transfer beats the same network trained from scratch is unknown: " code { "thawline sweep" } " trains such arms \
-             with many seeds."
+            "Whether transfer beats the same network trained from scratch, or untrained features of the same scale, is unknown: "
+            code { "thawline sweep" } " trains such arms with many seeds."
         }))
         (page::caveat("Validation on the test set.",
             "As in the tutorial, the validation pictures are the test set. The best epoch was picked by looking at them, so its \

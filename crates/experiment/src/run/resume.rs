@@ -65,7 +65,10 @@ impl Interrupted {
     /// The record of the run, if its training is finished.
     pub fn record(&self) -> Result<Option<RunRecord>> {
         let path = self.path.join("summary.json");
-        path.exists().then(|| read_record(&path)).transpose()
+        path.exists().then(|| read_record(&path)).transpose().map_err(|failure| match failure.kind {
+            Kind::Usage => Failure { message: format!("{failure}; remove it to continue without it"), ..failure },
+            _ => failure,
+        })
     }
 
     /// The folder to continue in, without unfinished files.
@@ -79,8 +82,7 @@ impl Interrupted {
 /// The record of a finished run.
 pub fn read_record(path: &Path) -> Result<RunRecord> {
     read(path, |path, text| {
-        RunRecord::from_json(text.as_bytes())
-            .map_err(|error| Failure::usage(format!("{}: {error}; remove it to continue without it", path.display())))
+        RunRecord::from_json(text.as_bytes()).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
     })
 }
 

@@ -81,21 +81,24 @@ fn start(analysis: &Analysis) -> Markup {
     }
 }
 
-/// What pretraining adds to untrained features: to those of the same scale, if the sweep has them. Without it, a head may
-/// only learn more slowly.
+/// How much better pretrained features are than untrained ones. Only untrained features of the same scale tell what
+/// pretraining adds: on others, a head may simply learn more slowly.
 fn untrained(analysis: &Analysis) -> Markup {
     let control = ["frozen-random-matched", "frozen-random"]
         .into_iter()
         .find_map(|arm| Some((analysis.pair("frozen", arm)?, analysis.arm(arm)?)));
     let Some((pair, control)) = control else { return Markup::default() };
+    let is_matched = control.name == "frozen-random-matched";
     let guessing = 1.0 / analysis.results.settings.target.len() as f64;
     let have_learned = control.records.iter().all(|record| record.has_learned());
     let reach = format!("reaches {}", with_half_width(&control.accuracy));
     html! {
-        "On untrained features" @if control.name == "frozen-random-matched" { " of the same scale" } " a head " (reach)
+        "On untrained features" @if is_matched { " of the same scale" } " a head " (reach)
         @if !have_learned {
             ", but its training accuracy is not above guessing (" (number::percent_briefly(guessing)) "): it has not learned, so this \
              sweep does not say what pretraining adds."
+        } @else if pair.comparison.is_shown() && !is_matched {
+            ", " (points(&pair.difference)) (if pair.difference.mean > 0.0 { " less." } else { " more." })
         } @else if pair.comparison.is_shown() {
             ", so pretraining " (if pair.difference.mean > 0.0 { "adds " } else { "lowers accuracy by " }) (points(&pair.difference)) "."
         } @else if pair.comparison.has_enough_seeds() {
@@ -104,8 +107,8 @@ fn untrained(analysis: &Analysis) -> Markup {
         } @else {
             ": a difference of " (signed(&pair.difference)) " points; " (too_few(pair)) "."
         }
-        @if have_learned && control.name == "frozen-random" {
-            " Part of this is scale: the arm frozen-random-matched, which is not in this sweep, would tell."
+        @if have_learned && !is_matched {
+            " How much of this is due to their scale, the arm frozen-random-matched would show; it is not in this sweep."
         }
     }
 }

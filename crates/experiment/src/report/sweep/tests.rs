@@ -136,8 +136,8 @@ fn the_answer_is_three_sentences_with_the_numbers_in_them() {
     assert_eq!(
         start,
         "After one epoch the new head reaches 73.9 % validation accuracy, 2.1 ± 0.1 points below scratch (76.0 %). On untrained \
-         features a head reaches 74.03 ± 0.29 %, so pretraining adds 9.9 ± 0.1 points. Part of this is scale: the arm \
-         frozen-random-matched, which is not in this sweep, would tell."
+         features a head reaches 74.03 ± 0.29 %, 9.9 ± 0.1 points less. How much of this is due to their scale, the arm \
+         frozen-random-matched would show; it is not in this sweep."
     );
     assert_eq!(
         price,
