@@ -64,6 +64,9 @@ mod memory;
 /// Failing system calls, one at a time: the run reports it, leaves no torn file, and resumes to the same result.
 mod faults;
 
+/// `thawline report` on folders of runs.
+mod comparison;
+
 /// Sweeps: in one process, in shards, interrupted and merged, with the same report.
 mod sweep;
 

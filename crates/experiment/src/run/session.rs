@@ -95,7 +95,7 @@ impl Session<'_> {
             text.push(Text::wrapped("with ", format!("{head} on {whose} features, frozen up to {cut}")));
         }
         if name == CONTROL {
-            text.push("with the same head on untrained features");
+            text.push("with a fresh head on untrained features");
             return text.and("");
         }
         text.and("").and(Text::of_table(network.summary())).and("")

@@ -2,7 +2,7 @@
 //!
 //! A network learns some classes, here called the source. Its convolutional layers are frozen: they turn a picture into
 //! features. A new dense head on top of these features learns the other classes, the target, and trains faster, because
-//! the features of each picture are computed only once. The same head on untrained features is the control.
+//! the features of each picture are computed only once. The same layers, with untrained features, are the control.
 
 use thawline_tensor::nn::Network;
 
@@ -98,12 +98,11 @@ impl<'a> Experiment<'a> {
         // Prove that nothing frozen has changed.
         let frozen = metadata::compare_frozen(before, model_2);
 
-        // Train the control: the same head from the same initial weights, on features at theirs.
+        // Train the control: the same layers from fresh weights, with the same ones frozen.
         let control = if frozen.is_empty() {
             None
         } else {
             model_2.initialize(transfer::seed(seed))?;
-            let fit = config.fit(transfer::seed(seed), self.costs.cache.cached);
             Some(session.train(CONTROL, model_2, &self.target, fit)?)
         };
 
