@@ -3,12 +3,12 @@
 
 mod measure;
 
-use thawline::commands::bench::steps::{Task, with_task};
+use thawline::commands::bench::steps::{StepCase, with_step};
 
 fn main() {
     let mut bench = measure::Bench::new();
-    for task in Task::ALL {
-        with_task(task, |prepared| bench.workload(prepared));
+    for case in StepCase::ALL {
+        with_step(case, |workload| bench.workload(workload));
     }
     bench.finish();
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use thawline::commands::bench::{
     roof::{Roof, bandwidth, peak},
-    timing::{Times, Work, Workload, clocked},
+    timing::{Times, Work, Workload, measure_seconds},
 };
 use thawline_tensor::{simd::Level, threads::with_threads};
 
@@ -59,7 +59,7 @@ impl Bench {
                     let seconds = with_threads(threads, || {
                         // A new pool starts with cold buffers.
                         workload.run();
-                        clocked(|| (0..iterations).for_each(|_| workload.run()))
+                        measure_seconds(|| (0..iterations).for_each(|_| workload.run()))
                     });
                     let seconds = seconds.expect("threads can be started");
                     samples.push(seconds / iterations as f64);

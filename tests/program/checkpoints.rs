@@ -97,7 +97,7 @@ fn offsets(header: &Value, name: &str) -> [usize; 2] {
 }
 
 #[test]
-fn invalid_headers() {
+fn invalid_headers_are_refused() {
     let (place, whole) = resumable();
     let claiming = |length: u64| [&length.to_le_bytes(), &whole[8..]].concat();
     for length in [0, 1, 7] {
@@ -125,7 +125,7 @@ fn invalid_headers() {
 }
 
 #[test]
-fn invalid_layouts_of_tensors() {
+fn invalid_tensor_layouts_are_refused() {
     let (place, whole) = resumable();
     let many = changed(&whole, |header, data| {
         for number in 0..100_000 {
@@ -174,7 +174,7 @@ fn invalid_layouts_of_tensors() {
 }
 
 #[test]
-fn tensors_that_do_not_match_the_network() {
+fn tensors_that_do_not_match_the_network_are_refused() {
     let (place, whole) = resumable();
     let kind = changed(&whole, |header, _| header["conv2d_1/bias"]["dtype"] = "I32".into());
     assert_refused(&place, &kind, "tensor conv2d_1/bias: expected F32, found I32");

@@ -5,7 +5,7 @@ use std::fs;
 use crate::invocation::{Place, files, small_run};
 
 #[test]
-fn runs_are_laid_over_each_other() {
+fn the_curves_of_several_runs_are_compared() {
     let place = Place::new();
     for out in ["first", "second"] {
         let call = place.call(small_run(&format!("--out {out} --seed {}", out.len())));

@@ -21,7 +21,7 @@ fn pictures(place: &Place, variable: Option<&str>, flags: &[&str]) -> String {
 }
 
 #[test]
-fn pictures_are_searched_in_order() {
+fn the_data_set_is_looked_for_in_order() {
     let place = Place::new();
     let small = archive().to_str().unwrap();
     // No data: the built-in pictures, with advice on how to get others.
@@ -48,7 +48,7 @@ fn pictures_are_searched_in_order() {
 }
 
 #[test]
-fn damaged_data_in_the_folder_data_are_an_error() {
+fn damaged_data_in_the_default_folder_is_an_error() {
     let whole = fs::read(archive()).unwrap();
     for (name, bytes, words) in [
         ("cifar-10-binary.tar.gz", &whole[..whole.len() - 20], "data/cifar-10-binary.tar.gz: ends too early"),

@@ -171,7 +171,7 @@ fn files_of_other_tools_are_imported() {
 }
 
 #[test]
-fn user_errors_with_models_are_named() {
+fn user_errors_with_models_are_one_line() {
     let (place, run) = trained();
     fs::write(place.path("cut"), &run.weights()[0][..2000]).unwrap();
     assert_eq!(place.call(["export", "--format", "torch", "--from", MODEL, "--out", "torch"]).code, Some(0));

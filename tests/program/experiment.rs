@@ -162,7 +162,7 @@ fn the_default_run_folder_is_named_by_date() {
 }
 
 #[test]
-fn uneven_sizes_work() {
+fn sizes_that_do_not_divide_evenly_work() {
     // A last batch of one picture; a batch larger than the data; kernels and pools that do not divide the input.
     for flags in ["--limit 33", "--batch-size 500", "--kernel 5 --pool 3", "--kernel 1 --pool 32", "--limit 1"] {
         let run = Place::new().run(flags);

@@ -60,7 +60,7 @@ fn the_files_features_are_frozen_and_a_new_head_is_trained() {
 }
 
 #[test]
-fn other_classes_and_an_earlier_last_frozen_layer() {
+fn features_from_a_file_can_be_frozen_up_to_an_earlier_layer() {
     let (place, run) = trained();
     let call = from(&place, FILE, "--target 1-3 --freeze conv2d_1");
     assert_eq!(call.code, Some(0), "{}", call.stderr);
@@ -83,7 +83,7 @@ fn a_warm_head_starts_from_the_files() {
 }
 
 #[test]
-fn features_of_another_shape_are_a_mismatch_and_another_head_is_not() {
+fn features_of_other_shapes_are_refused_and_another_head_is_accepted() {
     let (place, run) = trained();
     // The same features and a wider head.
     let call = from(&place, FILE, "--filters 8 --dense 24");
@@ -135,7 +135,7 @@ fn a_file_of_only_features_gives_the_same_model_as_a_whole_one() {
 }
 
 #[test]
-fn invalid_feature_files() {
+fn invalid_feature_files_are_refused() {
     let (place, run) = trained();
     fs::write(place.path("cut"), &run.weights()[0][..2000]).unwrap();
     let mut flipped = run.weights()[0].to_vec();
@@ -158,7 +158,7 @@ fn invalid_feature_files() {
 }
 
 #[test]
-fn flags_that_conflict_with_a_file() {
+fn flags_that_conflict_with_a_feature_file_are_refused() {
     let (place, _) = trained();
     for (flags, words) in [
         ("--source 0-4", "the argument '--from <FILE>' cannot be used with '--source <CLASSES>'"),

@@ -90,7 +90,7 @@ fn goes_on_to_the_same_end(flags: &str, interruptions: &[Interruption]) -> Run {
 }
 
 #[test]
-fn with_batch_normalization() {
+fn batch_normalization_resumes_with_the_same_bits() {
     let stops =
         [(" 2/15", "-INT"), (" 6/15", "-KILL"), ("model_2 learns", "-TERM"), (" 4/15", "-INT"), (" 9/15", "-KILL")];
     goes_on_to_the_same_end("--model normalized.toml --epochs 15", &stops);
@@ -99,7 +99,7 @@ fn with_batch_normalization() {
 }
 
 #[test]
-fn with_a_schedule_and_changed_pictures() {
+fn a_schedule_and_augmentation_resume_with_the_same_bits() {
     let stops = [(" 2/15", "-INT"), (" 8/15", "-KILL"), ("model_2 learns", "-TERM"), (" 5/15", "-INT")];
     for schedule in ["one-cycle", "cosine"] {
         goes_on_to_the_same_end(&format!("--schedule {schedule} --augment flip,crop --epochs 15"), &stops);
@@ -107,7 +107,7 @@ fn with_a_schedule_and_changed_pictures() {
 }
 
 #[test]
-fn with_early_stopping() {
+fn early_stopping_resumes_with_the_same_bits() {
     let flags = "--early-stopping 3 --epochs 60 --learning-rate 0.02";
     let stops = [
         (" 2/60", "-INT"),
@@ -122,7 +122,7 @@ fn with_early_stopping() {
 }
 
 #[test]
-fn with_all_of_these_and_features_from_a_file() {
+fn all_of_these_with_features_from_a_file_resume_with_the_same_bits() {
     let other = place();
     let whole = other.call(small_run("--model normalized.toml --out run"));
     let from = other.finished(whole);

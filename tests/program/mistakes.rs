@@ -10,7 +10,7 @@ fn assert_refused(place: &Place, call: &Call, words: &str, what: &str) {
 }
 
 #[test]
-fn wrong_flags() {
+fn wrong_flags_are_refused() {
     let place = Place::new();
     for (flags, words) in [
         ("--epochs 0", "'0' for '--epochs <N>': expected a whole number, at least 1"),
@@ -44,7 +44,7 @@ fn wrong_flags() {
 }
 
 #[test]
-fn inconsistent_flags() {
+fn inconsistent_flags_are_refused() {
     let place = Place::new();
     for (flags, words) in [
         ("--source 0-12", "--source 0-12: unknown class 12; expected 0 to 9"),
@@ -68,7 +68,7 @@ fn inconsistent_flags() {
 }
 
 #[test]
-fn wrong_subcommands() {
+fn wrong_subcommands_are_refused() {
     let place = Place::new();
     assert_refused(&place, &place.call(["train"]), "unknown command 'train'", "train");
     assert_refused(&place, &place.call(["summary", "--classes", "0"]), "'--classes <N>'", "summary");
@@ -81,7 +81,7 @@ fn wrong_subcommands() {
 }
 
 #[test]
-fn wrong_data() {
+fn wrong_data_are_refused() {
     let place = Place::new();
     fs::write(place.path("empty.tar.gz"), "").unwrap();
     fs::write(place.path("page.tar.gz"), "<!DOCTYPE html>").unwrap();
@@ -115,14 +115,14 @@ fn wrong_data() {
 }
 
 #[test]
-fn a_wrong_environment_variable() {
+fn a_wrong_environment_variable_is_refused() {
     let place = Place::new();
     let output = place.command(["info"]).env("THAWLINE_SIMD", "mmx").output().unwrap();
     assert_refused(&place, &output.into(), "THAWLINE_SIMD: unknown SIMD level 'mmx'", "THAWLINE_SIMD");
 }
 
 #[test]
-fn a_run_folder_that_is_in_use_or_a_file() {
+fn a_run_folder_that_is_in_use_or_a_file_is_refused() {
     let place = Place::new();
     fs::create_dir(place.path("full")).unwrap();
     fs::write(place.path("full/precious"), "1").unwrap();

@@ -82,7 +82,7 @@ fn resuming_a_finished_run_restores_a_missing_report() {
 }
 
 #[test]
-fn folders_that_cannot_be_resumed() {
+fn folders_that_cannot_be_resumed_are_refused() {
     let place = Place::new();
     fs::create_dir(place.path("empty")).unwrap();
     fs::write(place.path("file"), "").unwrap();

@@ -141,7 +141,7 @@ fn concurrent_shards_give_the_same_report() {
 }
 
 #[test]
-fn shards_in_folders_of_their_own_are_merged_to_the_straight_report() {
+fn shards_in_separate_folders_are_merged_into_the_same_report() {
     let place = Place::new();
     for shard in 1..=3 {
         sweep(&place, &format!("part-{shard}"), &format!("--shard {shard}/3"));

@@ -5,7 +5,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Fault};
-use crate::format::{Format, Holds};
+use crate::format::{FileContents, Format};
 use crate::images::Images;
 use crate::{names, records};
 
@@ -84,9 +84,9 @@ impl Dataset {
         counts.push(self.test.len());
         records::check_counts(self.format, &counts)?;
         let release = self.format.release();
-        let file = |holds| release.files.iter().find(|file| file.holds == holds).map_or("", |file| file.name);
-        names::check(file(Holds::Classes), self.format.classes(), &self.classes)?;
-        names::check(file(Holds::CoarseClasses), self.format.coarse_classes(), &self.coarse_classes)
+        let file = |contents| release.files.iter().find(|file| file.contents == contents).map_or("", |file| file.name);
+        names::check(file(FileContents::Classes), self.format.classes(), &self.classes)?;
+        names::check(file(FileContents::CoarseClasses), self.format.coarse_classes(), &self.coarse_classes)
     }
 
     /// The data set's format: CIFAR-10's or CIFAR-100's.
@@ -117,7 +117,7 @@ impl Dataset {
     /// Switches to CIFAR-100's coarse classes: [`Image::label`](crate::Image::label) becomes the coarse label, and
     /// [`Dataset::classes`] returns the coarse names. Writing and hashing are not affected. Returns `None` for CIFAR-10,
     /// which has no coarse labels.
-    pub fn by_coarse_label(mut self) -> Option<Dataset> {
+    pub fn with_coarse_labels(mut self) -> Option<Dataset> {
         let has_two = self.format.coarse_classes() > 0;
         (self.train.coarsely_labelled, self.test.coarsely_labelled) = (has_two, has_two);
         has_two.then_some(self)

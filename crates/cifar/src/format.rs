@@ -29,19 +29,19 @@ pub(crate) struct Release {
 
 pub(crate) struct ReleaseFile {
     pub name: &'static str,
-    pub holds: Holds,
+    pub contents: FileContents,
     /// Number of records or names in the release's file.
     pub count: usize,
 }
 
 impl ReleaseFile {
     pub fn has_pictures(&self) -> bool {
-        matches!(self.holds, Holds::Training | Holds::Test)
+        matches!(self.contents, FileContents::Training | FileContents::Test)
     }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Holds {
+pub(crate) enum FileContents {
     Training,
     Test,
     /// In CIFAR-100, the names of the fine classes.
@@ -49,8 +49,8 @@ pub(crate) enum Holds {
     CoarseClasses,
 }
 
-const fn file(name: &'static str, holds: Holds, count: usize) -> ReleaseFile {
-    ReleaseFile { name, holds, count }
+const fn file(name: &'static str, contents: FileContents, count: usize) -> ReleaseFile {
+    ReleaseFile { name, contents, count }
 }
 
 const CIFAR10: Release = Release {
@@ -59,13 +59,13 @@ const CIFAR10: Release = Release {
     archive_bytes: 170_052_171,
     archive_sha256: "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
     files: &[
-        file("data_batch_1.bin", Holds::Training, 10_000),
-        file("data_batch_2.bin", Holds::Training, 10_000),
-        file("data_batch_3.bin", Holds::Training, 10_000),
-        file("data_batch_4.bin", Holds::Training, 10_000),
-        file("data_batch_5.bin", Holds::Training, 10_000),
-        file("test_batch.bin", Holds::Test, 10_000),
-        file("batches.meta.txt", Holds::Classes, 10),
+        file("data_batch_1.bin", FileContents::Training, 10_000),
+        file("data_batch_2.bin", FileContents::Training, 10_000),
+        file("data_batch_3.bin", FileContents::Training, 10_000),
+        file("data_batch_4.bin", FileContents::Training, 10_000),
+        file("data_batch_5.bin", FileContents::Training, 10_000),
+        file("test_batch.bin", FileContents::Test, 10_000),
+        file("batches.meta.txt", FileContents::Classes, 10),
     ],
 };
 
@@ -75,10 +75,10 @@ const CIFAR100: Release = Release {
     archive_bytes: 168_513_733,
     archive_sha256: "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
     files: &[
-        file("train.bin", Holds::Training, 50_000),
-        file("test.bin", Holds::Test, 10_000),
-        file("fine_label_names.txt", Holds::Classes, 100),
-        file("coarse_label_names.txt", Holds::CoarseClasses, 20),
+        file("train.bin", FileContents::Training, 50_000),
+        file("test.bin", FileContents::Test, 10_000),
+        file("fine_label_names.txt", FileContents::Classes, 100),
+        file("coarse_label_names.txt", FileContents::CoarseClasses, 20),
     ],
 };
 

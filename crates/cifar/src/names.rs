@@ -3,10 +3,10 @@
 use crate::error::Fault;
 
 /// The longest file of names, far longer than a hundred names need.
-pub(crate) const MOST_BYTES: u64 = 16 * 1024;
+pub(crate) const MAX_BYTES: u64 = 16 * 1024;
 
 /// The longest name: names appear in tables and file names.
-const MOST_NAME_BYTES: usize = 64;
+const MAX_NAME_BYTES: usize = 64;
 
 /// Parses a file of exactly `count` names. Empty lines at the end, Windows line ends and a byte order mark are allowed.
 pub(crate) fn parse(file: &str, count: usize, contents: Vec<u8>) -> Result<Vec<String>, Fault> {
@@ -24,8 +24,8 @@ pub(crate) fn check(file: &str, count: usize, names: &[String]) -> Result<(), Fa
     for (index, name) in names.iter().enumerate() {
         let problem = if name.is_empty() {
             "is empty".into()
-        } else if name.len() > MOST_NAME_BYTES {
-            format!("is longer than {MOST_NAME_BYTES} bytes")
+        } else if name.len() > MAX_NAME_BYTES {
+            format!("is longer than {MAX_NAME_BYTES} bytes")
         } else if name.contains(char::is_control) {
             format!("contains a control character, {name:?}")
         } else if name.trim() != name {

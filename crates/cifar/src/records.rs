@@ -2,7 +2,7 @@
 //! CIFAR-100 two, coarse and fine) and 3,072 pixel bytes. So only the length and the labels can be checked.
 
 use crate::error::Fault;
-use crate::format::{Format, Holds, ReleaseFile};
+use crate::format::{FileContents, Format, ReleaseFile};
 
 /// The number of records in `bytes` bytes.
 pub(crate) fn count(format: Format, file: &str, bytes: u64) -> Result<u64, Fault> {
@@ -63,7 +63,7 @@ pub(crate) fn check_counts(format: Format, counts: &[usize]) -> Result<(), Fault
             Some((other, _)) => {
                 (file.count, format!("as in the {} release, since {} is full", format.name(), other.name))
             }
-            None if file.holds == Holds::Test => continue,
+            None if file.contents == FileContents::Test => continue,
             None => (counts[0], format!("as {} has", files[0].0.name)),
         };
         if found != expected {

@@ -9,7 +9,7 @@ use tar::{EntryType, Header};
 
 use crate::dataset::Dataset;
 use crate::error::{Error, Fault};
-use crate::format::Holds;
+use crate::format::FileContents;
 
 /// The time stamp of every entry, 2009-06-04 00:00 UTC: fixed, so that the bytes are reproducible.
 const TIME: u64 = 1_244_073_600;
@@ -66,13 +66,13 @@ impl Dataset {
     fn files(&self) -> impl Iterator<Item = (&'static str, Vec<&[u8]>)> {
         let per_file = self.train.len() / self.format.training_files();
         self.format.release().files.iter().enumerate().map(move |(index, file)| {
-            let pieces = match file.holds {
-                Holds::Training => {
+            let pieces = match file.contents {
+                FileContents::Training => {
                     (index * per_file..(index + 1) * per_file).map(|index| self.train.record(index)).collect()
                 }
-                Holds::Test => (0..self.test.len()).map(|index| self.test.record(index)).collect(),
-                Holds::Classes => lines(&self.classes),
-                Holds::CoarseClasses => lines(&self.coarse_classes),
+                FileContents::Test => (0..self.test.len()).map(|index| self.test.record(index)).collect(),
+                FileContents::Classes => lines(&self.classes),
+                FileContents::CoarseClasses => lines(&self.coarse_classes),
             };
             (file.name, pieces)
         })

@@ -3,7 +3,7 @@
 use thawline_tensor::Tensor;
 use thawline_tensor::nn::{
     Activation, BatchNormalization, Conv2D, Dense, Dropout, EpochReport, Examples, Fit, Flatten, MaxPooling2D, Network,
-    Observer, Stop, StopEarly,
+    Observer, StopEarly, StopReason,
 };
 use thawline_tensor::random::{Address, Purpose};
 
@@ -29,7 +29,7 @@ fn pictures(count: usize, seed: u64) -> Examples<'static> {
 struct Print;
 
 impl Observer for Print {
-    fn epoch(&mut self, report: &EpochReport) -> Result<(), Stop> {
+    fn epoch(&mut self, report: &EpochReport) -> Result<(), StopReason> {
         let validation = report.validation.unwrap_or_default();
         println!("epoch {}: loss {:.3}, right {:.1} %", report.epoch, validation.loss, 100.0 * validation.accuracy);
         if validation.accuracy > 0.99 { Err(StopEarly.into()) } else { Ok(()) }

@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn starts_on_a_cache_line_even_when_cloned() {
+    fn buffers_start_on_a_cache_line_even_when_cloned() {
         for len in [0, 1, 5, 16, 1000, 1 << 17, (1 << 17) + 1, 3 << 20] {
             let mut buffer = Buffer::zeros(len);
             assert_eq!(buffer.len(), len);
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_cannot_be() {
+    fn sizes_that_cannot_be_allocated_are_refused() {
         assert!(Buffer::try_zeros(usize::MAX / 8).is_err());
         assert!(Buffer::try_zeros(usize::MAX).is_err());
         let panic = std::panic::catch_unwind(|| Buffer::zeros(1 << 59)).unwrap_err();

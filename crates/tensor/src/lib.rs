@@ -1,8 +1,8 @@
 //! A small tensor engine for the CPU: SIMD kernels, layers with explicit backward passes, and a network you can freeze.
 //!
-//! Three floors, each using only the ones below it: [`simd`] (sixteen lanes at every level), [`kernels`] (plain
-//! functions on slices), [`nn`] (layers, the network, training). The ground they stand on: [`Tensor`], [`Shape`],
-//! [`random`] and [`threads`].
+//! Three modules, each of which uses only those before it: [`simd`] (vectors of sixteen lanes at every level),
+//! [`kernels`] (plain functions on slices), [`nn`] (layers, the network, training). All of them use [`Tensor`],
+//! [`Shape`], [`random`] and [`threads`].
 
 #![deny(unsafe_code)]
 

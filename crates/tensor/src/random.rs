@@ -112,7 +112,7 @@ mod tests {
     const HERE: Address = Address { seed: 7, purpose: Purpose::Shuffle, step: 3, index: 11 };
 
     #[test]
-    fn the_same_address_gives_the_same_bits_and_another_gives_others() {
+    fn equal_addresses_give_equal_bits_and_different_ones_different_bits() {
         let draw = |address: Address| {
             let mut bytes = [0; 32];
             address.bits().fill(&mut bytes);

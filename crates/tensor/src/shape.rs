@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_and_words() {
+    fn shapes_have_sizes_and_a_text_form() {
         let image = Shape::from([32, 30, 3]);
         assert_eq!((image.size(), image.as_image(), image.as_vector()), (2880, Some([32, 30, 3]), None));
         assert_eq!((Shape::from([7]).as_vector(), Shape::from([7]).as_image()), (Some(7), None));

@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_memory_holds_is_none() {
+    fn a_tensor_larger_than_memory_is_none() {
         assert!(Tensor::try_zeros([usize::MAX, 2]).is_none());
         assert!(Tensor::try_zeros([usize::MAX / 8]).is_none());
         assert_eq!(Tensor::try_zeros([2, 2]).expect("four floats").data(), [0.0; 4]);
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "a tensor of shape 2 x 3 was given 5 elements")]
-    fn another_number_of_elements_is_refused() {
+    fn a_wrong_number_of_elements_is_refused() {
         Tensor::from_slice([2, 3], &[0.0; 5]);
     }
 }

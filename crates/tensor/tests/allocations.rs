@@ -8,7 +8,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use thawline_tensor::Tensor;
 use thawline_tensor::nn::{
     Activation, Conv2D, Dense, Dropout, Examples, Fit, Flatten, MaxPooling2D, Network, Observer, Padding, Rule,
-    StepReport, Stop,
+    StepReport, StopReason,
 };
 use thawline_tensor::threads::with_threads;
 
@@ -21,7 +21,7 @@ const STEPS: usize = 40;
 struct Allocations(Vec<usize>);
 
 impl Observer for Allocations {
-    fn step(&mut self, report: &StepReport) -> Result<(), Stop> {
+    fn step(&mut self, report: &StepReport) -> Result<(), StopReason> {
         assert_eq!((report.epoch, report.steps), (1, STEPS));
         let stats = ALLOCATOR.stats();
         // There is room for all, so noting allocates nothing.

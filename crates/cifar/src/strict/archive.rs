@@ -11,11 +11,11 @@ use crate::format::{self, Format};
 
 /// A file in the official CIFAR-10 archive with a link to a web page; it is skipped.
 const README: &str = "readme.html";
-const MOST_README: u64 = 64 << 10;
+const MAX_README: u64 = 64 << 10;
 
 pub(crate) fn read(name: &str, source: impl Read) -> Result<Dataset, Fault> {
     let mut unpacked = Unpacked::new(source)?;
-    let mut contents = Contents { assembly: None, seen: Vec::new() };
+    let mut contents = FilesRead { assembly: None, seen: Vec::new() };
     while let Some(entry) = Entry::read(&mut unpacked)? {
         contents.add(&entry, &mut unpacked)?;
         tar::read_padding(&mut unpacked, entry.bytes)?;
@@ -27,19 +27,19 @@ pub(crate) fn read(name: &str, source: impl Read) -> Result<Dataset, Fault> {
 }
 
 /// The files of an archive read so far.
-struct Contents {
+struct FilesRead {
     assembly: Option<Assembly>,
     seen: Vec<String>,
 }
 
-impl Contents {
+impl FilesRead {
     fn add(&mut self, entry: &Entry, contents: impl Read) -> Result<(), Fault> {
         let name = entry.name.strip_prefix("./").unwrap_or(&entry.name);
         let name = name.strip_suffix('/').filter(|_| entry.is_folder).unwrap_or(name);
         if entry.is_folder {
             return match Format::ALL.into_iter().find(|format| format.release().folder == name) {
-                Some(format) => self.once(name).and_then(|()| self.assembly(format)).map(|_| ()),
-                None if matches!(name, "" | ".") => self.once(name),
+                Some(format) => self.refuse_repeated(name).and_then(|()| self.assembly(format)).map(|_| ()),
+                None if matches!(name, "" | ".") => self.refuse_repeated(name),
                 None => Err(unknown(name, "a folder that is in neither release")),
             };
         }
@@ -47,11 +47,11 @@ impl Contents {
         let fits = |format: Format| folder.is_none_or(|folder| folder == format.release().folder);
         match format::identify(file) {
             Some((format, index)) if fits(format) => {
-                self.once(file)?;
+                self.refuse_repeated(file)?;
                 self.assembly(format)?.add(index, entry.bytes, contents)
             }
-            None if file == README && Format::ALL.into_iter().any(fits) && entry.bytes <= MOST_README => {
-                self.once(file)?;
+            None if file == README && Format::ALL.into_iter().any(fits) && entry.bytes <= MAX_README => {
+                self.refuse_repeated(file)?;
                 let skipped = io::copy(&mut contents.take(entry.bytes), &mut io::sink());
                 skipped.map(|_| ()).map_err(|error| Fault::io("read", error))
             }
@@ -60,7 +60,7 @@ impl Contents {
     }
 
     /// Refuses a repeated name. Only names of the releases get here, so `seen` stays short.
-    fn once(&mut self, name: &str) -> Result<(), Fault> {
+    fn refuse_repeated(&mut self, name: &str) -> Result<(), Fault> {
         if self.seen.iter().any(|seen| seen == name) {
             return Err(Fault::Files(format!("contains \"{name}\" twice; expected each file once")));
         }

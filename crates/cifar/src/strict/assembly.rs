@@ -4,7 +4,7 @@ use std::io::Read;
 
 use crate::dataset::{Dataset, Source};
 use crate::error::Fault;
-use crate::format::{Format, Holds};
+use crate::format::{FileContents, Format};
 use crate::images::Images;
 use crate::{names, records};
 
@@ -25,8 +25,8 @@ impl Assembly {
         let name = file.name;
         if file.has_pictures() {
             records::check_limit(format, file, records::count(format, name, bytes)?)?;
-        } else if bytes > names::MOST_BYTES {
-            let most = names::MOST_BYTES;
+        } else if bytes > names::MAX_BYTES {
+            let most = names::MAX_BYTES;
             return Err(Fault::Names(format!("{name} has {bytes} bytes; expected at most {most}")));
         }
         // At most 154 MB, as checked above.
@@ -57,10 +57,10 @@ impl Assembly {
         }
         let (mut pictures, mut classes, mut coarse_classes) = (Vec::new(), Vec::new(), Vec::new());
         for (file, contents) in files.iter().zip(self.files.into_iter().flatten()) {
-            match file.holds {
-                Holds::Training | Holds::Test => pictures.push(contents),
-                Holds::Classes => classes = names::parse(file.name, file.count, contents)?,
-                Holds::CoarseClasses => coarse_classes = names::parse(file.name, file.count, contents)?,
+            match file.contents {
+                FileContents::Training | FileContents::Test => pictures.push(contents),
+                FileContents::Classes => classes = names::parse(file.name, file.count, contents)?,
+                FileContents::CoarseClasses => coarse_classes = names::parse(file.name, file.count, contents)?,
             }
         }
         let counts: Vec<usize> = pictures.iter().map(|records| records.len() / format.record_bytes()).collect();

@@ -13,10 +13,10 @@ use crate::error::Fault;
 use crate::format::Release;
 
 /// The longest archive: a release's pictures take 185 MB if they are incompressible.
-const MOST_BYTES: u64 = 256 << 20;
+const MAX_BYTES: u64 = 256 << 20;
 
 /// The most gzip members: bgzip, which makes the smallest ones in use, makes 2,900 from a release.
-const MOST_MEMBERS: u32 = 1 << 14;
+const MAX_MEMBERS: u32 = 1 << 14;
 
 /// Bytes read from the file at once.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -77,7 +77,7 @@ impl<'a> Unpacked<'a> {
             // This member has ended, and its checksum and length were correct.
             let what = match member.get_mut().fill_buf()?.first() {
                 None => return Ok(0),
-                Some(0x1f) if self.members < MOST_MEMBERS => {
+                Some(0x1f) if self.members < MAX_MEMBERS => {
                     // The decoder gives its reader back only in exchange for another.
                     let rest = member.reset(BufReader::with_capacity(0, Compressed::new(io::empty())));
                     member.reset(rest);
@@ -175,9 +175,9 @@ impl Read for Compressed<'_> {
         };
         self.sha256.update(&out[..count]);
         self.bytes += count as u64;
-        if self.bytes > MOST_BYTES {
+        if self.bytes > MAX_BYTES {
             return Err(io::Error::other(Fault::Gzip(format!(
-                "is longer than {MOST_BYTES} bytes, more than any CIFAR archive needs; check the path"
+                "is longer than {MAX_BYTES} bytes, more than any CIFAR archive needs; check the path"
             ))));
         }
         Ok(count)

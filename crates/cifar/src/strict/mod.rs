@@ -19,7 +19,7 @@ const EXPECTED: &str = "cifar-10-binary.tar.gz, cifar-10-batches-bin, test_batch
                         cifar-100-binary, test.bin";
 
 /// The number of folder entries that are searched for data under other names.
-const MOST_ENTRIES: usize = 1000;
+const MAX_ENTRIES: usize = 1000;
 
 impl Dataset {
     /// Reads the CIFAR-10 or CIFAR-100 data at `path`, which is
@@ -134,7 +134,7 @@ fn search(folder: &Path) -> Result<Found, Fault> {
     let entries = entries.map_err(|error| Fault::io("list the folder", error))?;
     let mut entries: Vec<PathBuf> = entries.iter().map(|entry| entry.path()).collect();
     entries.sort();
-    let mut found: Vec<Found> = entries.iter().take(MOST_ENTRIES).filter_map(|entry| find_similar(entry)).collect();
+    let mut found: Vec<Found> = entries.iter().take(MAX_ENTRIES).filter_map(|entry| find_similar(entry)).collect();
     match (found.pop(), &found[..]) {
         (None, _) => Err(nothing_in(&entries)),
         (Some(only), []) => Ok(only),

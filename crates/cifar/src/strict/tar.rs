@@ -14,13 +14,13 @@ use crate::error::{Fault, printable};
 const BLOCK: usize = 512;
 
 /// The longest PAX header that is skipped; Python's, with one time, has 28 bytes.
-const MOST_PAX: u64 = 4 << 10;
+const MAX_PAX: u64 = 4 << 10;
 
 /// What a PAX header may set: nothing that changes a file's contents or name.
 const HARMLESS_PAX: [&str; 8] = ["atime", "ctime", "mtime", "uid", "gid", "uname", "gname", "comment"];
 
 /// The most zeros after the last entry. GNU tar and Python pad to a multiple of 10 KiB.
-const MOST_PADDING: u64 = 1 << 20;
+const MAX_PADDING: u64 = 1 << 20;
 
 /// A plain file or a folder with a checked header.
 pub(super) struct Entry {
@@ -96,7 +96,7 @@ impl RawHeader {
     /// Skips an extended header if it sets only times, owners and comments. (Python's `tarfile` writes one for every file
     /// with a fractional time.)
     fn skip_harmless_pax(&self, archive: &mut Unpacked<'_>) -> Result<(), Fault> {
-        if self.bytes > MOST_PAX {
+        if self.bytes > MAX_PAX {
             return Err(self.forbidden(format!("an extended header of {} bytes", self.bytes)));
         }
         let mut records = vec![0; self.bytes as usize];
@@ -163,8 +163,8 @@ pub(super) fn read_end(archive: &mut Unpacked<'_>) -> Result<(), Fault> {
             return Ok(());
         } else if let Some(at) = chunk[..count].iter().position(|&byte| byte != 0) {
             return Err(after_end("data", offset + at as u64));
-        } else if padding > MOST_PADDING {
-            return Err(after_end(&format!("more than {MOST_PADDING} zeros"), start));
+        } else if padding > MAX_PADDING {
+            return Err(after_end(&format!("more than {MAX_PADDING} zeros"), start));
         }
     }
 }

@@ -44,7 +44,7 @@ fn assert_no_flip_harms(archive: &[u8]) -> usize {
 }
 
 #[test]
-fn every_truncation_of_an_archive() {
+fn every_truncated_archive_is_refused() {
     for archive in Format::ALL.into_iter().flat_map(|format| [archive(&black(format)), archive(&files(format, 1))]) {
         for length in 0..archive.len() {
             assert!(read(&archive[..length]).is_err(), "{length} of {} bytes were accepted", archive.len());
@@ -53,7 +53,7 @@ fn every_truncation_of_an_archive() {
 }
 
 #[test]
-fn every_flipped_bit_of_an_archive() {
+fn no_flipped_bit_of_an_archive_changes_the_data() {
     for format in Format::ALL {
         // The accepted flips are in gzip's header: the time, the system, and flags that do not concern the data.
         assert!((1..=80).contains(&assert_no_flip_harms(&archive(&black(format)))));
@@ -66,7 +66,7 @@ fn every_flipped_bit_of_an_archive() {
 }
 
 #[test]
-fn every_flipped_bit_of_a_tar_header_or_of_padding() {
+fn no_flipped_bit_of_a_tar_header_or_padding_changes_the_data() {
     // Damage from before compression: gzip's checksum is correct, so tar's must detect it.
     let files = black(Format::Cifar10);
     let mut bytes = tar([entry("cifar-10-batches-bin/", b'5', b""), entries(&files)].concat());
@@ -89,7 +89,7 @@ fn every_flipped_bit_of_a_tar_header_or_of_padding() {
 }
 
 #[test]
-fn every_truncation_of_the_tar_archive() {
+fn every_truncated_tar_archive_is_refused() {
     let bytes = tar(entries(&black(Format::Cifar100)));
     for length in 0..bytes.len() {
         assert!(read(&gzip_stored(&bytes[..length])).is_err(), "{length} unpacked bytes were accepted");
@@ -107,7 +107,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn random_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
+    fn random_bytes_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..600)) {
         prop_assert!(read(&bytes).is_err());
         prop_assert!(read(&gzip_stored(&bytes)).is_err());
         let start = [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff], &bytes[..]].concat();
@@ -116,7 +116,7 @@ proptest! {
 
     /// Blocks of an archive reordered, repeated, omitted or overwritten.
     #[test]
-    fn shuffled_archives(edits in proptest::collection::vec((any::<u16>(), any::<u16>(), 1u16..1024), 1..8)) {
+    fn shuffled_archives_do_not_panic(edits in proptest::collection::vec((any::<u16>(), any::<u16>(), 1u16..1024), 1..8)) {
         let mut bytes = tar(entries(&black(Format::Cifar100)));
         for (from, to, length) in edits {
             let block = |at: u16| usize::from(at) % (bytes.len() / 64) * 64;
@@ -129,7 +129,7 @@ proptest! {
 
     /// Several changed bytes in the compressed archive.
     #[test]
-    fn several_changed_bytes(edits in proptest::collection::vec((any::<u16>(), any::<u8>()), 1..6)) {
+    fn random_edits_do_not_change_the_data(edits in proptest::collection::vec((any::<u16>(), any::<u8>()), 1..6)) {
         let mut bytes = archive(&black(Format::Cifar10));
         let whole = read(&bytes).unwrap();
         for (at, value) in edits {

@@ -48,7 +48,7 @@ fn another_version_of_the_data_is_recognized() {
 }
 
 #[test]
-fn a_length_that_is_not_a_whole_number_of_records() {
+fn a_partial_record_is_refused() {
     let words = "batch_3.bin has 6145 bytes, which is 1 records of 3073 and 3072 extra bytes; expected whole records";
     assert_broken(Format::Cifar10, 2, "data_batch_3.bin", |file| file.truncate(6145), words);
     assert_broken(Format::Cifar100, 1, "train.bin", |file| file.push(0), "train.bin has 3075 bytes");
@@ -56,7 +56,7 @@ fn a_length_that_is_not_a_whole_number_of_records() {
 }
 
 #[test]
-fn training_files_of_different_lengths() {
+fn training_files_of_different_lengths_are_refused() {
     let words = "data_batch_4.bin has 2 records; expected 3, as data_batch_1.bin has";
     assert_broken(Format::Cifar10, 3, "data_batch_4.bin", |file| file.truncate(2 * 3073), words);
     // The test set may be longer.
@@ -67,7 +67,7 @@ fn training_files_of_different_lengths() {
 }
 
 #[test]
-fn labels_out_of_range() {
+fn labels_out_of_range_are_refused() {
     for value in [10, 11, 127, 255] {
         let words = format!("data_batch_2.bin, record 3 (byte 9219): label {value}, expected 0 to 9");
         assert_broken(Format::Cifar10, 4, "data_batch_2.bin", |file| file[9219] = value, &words);
@@ -82,7 +82,7 @@ fn labels_out_of_range() {
 }
 
 #[test]
-fn class_names() {
+fn invalid_class_names_are_refused() {
     let long = |length| String::from_utf8(vec![b'a'; length]).unwrap();
     for (text, words) in [
         (&b""[..], "batches.meta.txt: 0 class names, expected 10"),

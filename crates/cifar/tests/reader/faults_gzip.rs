@@ -28,7 +28,7 @@ fn other_formats_are_recognized() {
 }
 
 #[test]
-fn gzip_of_something_else() {
+fn gzip_without_a_tar_archive_is_refused() {
     assert_says(&gzip(b"no tar archive"), "no end marker at byte 14 of the decompressed data");
     assert_says(&gzip(&[b'x'; 2048]), "unreadable header checksum at byte 0 of the decompressed data");
     assert_says(&gzip(&[]), "no end marker at byte 0");
@@ -36,7 +36,7 @@ fn gzip_of_something_else() {
 }
 
 #[test]
-fn a_wrong_checksum_or_length() {
+fn a_wrong_gzip_checksum_or_length_is_refused() {
     let whole = small();
     for back in 1..=8 {
         let mut damaged = whole.clone();
@@ -48,7 +48,7 @@ fn a_wrong_checksum_or_length() {
 }
 
 #[test]
-fn trailing_data() {
+fn data_after_the_archive_is_refused() {
     let whole = small();
     let end = whole.len();
     let trailing =
@@ -101,7 +101,7 @@ fn every_part_of_a_gzip_header_is_skipped() {
 }
 
 #[test]
-fn an_archive_that_a_browser_unpacked() {
+fn a_tar_archive_without_gzip_is_read() {
     let tar = tar(entries(&files(Format::Cifar10, 1)));
     let dataset = read(&tar).unwrap();
     assert_eq!(dataset.sha256(), read(&gzip(&tar)).unwrap().sha256());
@@ -119,7 +119,7 @@ fn zeros(before: &[u8], count: u64) -> Vec<u8> {
 }
 
 #[test]
-fn a_decompression_bomb() {
+fn a_decompression_bomb_is_refused() {
     assert_says(&zeros(&[], 1 << 28), "more than 1048576 zeros after the end of its tar archive, at byte 512");
     // The header claims 8 GiB - 1, the most that its octal digits can hold.
     let header = header(b"cifar-10-batches-bin/data_batch_1.bin", b'0', 0o77777777777);
@@ -127,7 +127,7 @@ fn a_decompression_bomb() {
 }
 
 #[test]
-fn huge_padding_after_the_last_member() {
+fn more_than_a_megabyte_of_padding_is_refused() {
     let entries = entries(&files(Format::Cifar10, 1));
     for padding in [1024, 10240, 1 << 20] {
         assert!(read(&zeros(&entries, padding)).is_ok());
@@ -136,7 +136,7 @@ fn huge_padding_after_the_last_member() {
 }
 
 #[test]
-fn an_endless_archive() {
+fn an_endless_gzip_stream_is_refused() {
     // A deflate stream of empty stored blocks: it never yields a byte, and never ends.
     let header = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
     struct Endless(u64);
@@ -183,7 +183,7 @@ fn a_read_error_at_any_offset_is_an_environment_fault() {
 }
 
 #[test]
-fn single_bytes_and_interrupted_reads_are_fine() {
+fn short_and_interrupted_reads_make_no_difference() {
     struct Trickle<'a>(&'a [u8], bool);
     impl Read for Trickle<'_> {
         fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {

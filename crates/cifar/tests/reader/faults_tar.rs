@@ -7,7 +7,7 @@ use crate::archives::{
 const BATCH_1: &str = "cifar-10-batches-bin/data_batch_1.bin";
 
 #[test]
-fn a_wrong_header_checksum() {
+fn a_wrong_tar_header_checksum_is_refused() {
     for (byte, header) in [(0, 0), (4096 + 100, 4096)] {
         let mut bytes = tar(entries(&files(Format::Cifar10, 1)));
         bytes[byte] ^= 1;
@@ -16,7 +16,7 @@ fn a_wrong_header_checksum() {
 }
 
 #[test]
-fn no_end_marker_or_half_of_one_or_data_after_it() {
+fn a_missing_or_partial_end_marker_is_refused() {
     let entries = entries(&files(Format::Cifar10, 1));
     let end = entries.len();
     assert_says(&gzip(&entries), &format!("no end marker at byte {end} of the decompressed data"));
@@ -27,7 +27,7 @@ fn no_end_marker_or_half_of_one_or_data_after_it() {
 }
 
 #[test]
-fn absurd_sizes() {
+fn entries_larger_than_in_the_release_are_refused() {
     let claiming = |name: &str, bytes| gzip(&tar(header(name.as_bytes(), b'0', bytes).as_bytes().to_vec()));
     for bytes in [1 << 40, u64::MAX / 2, u64::MAX] {
         assert_says(&claiming(BATCH_1, bytes), &format!("data_batch_1.bin has {bytes} bytes"));
@@ -44,7 +44,7 @@ fn absurd_sizes() {
 }
 
 #[test]
-fn names_that_lead_elsewhere() {
+fn entry_names_outside_the_release_are_refused() {
     for (name, kind, words) in [
         ("../data_batch_1.bin", b'0', "contains a path that leaves its folder, \"../data_batch_1.bin\""),
         ("cifar-10-batches-bin/../data_batch_1.bin", b'0', "a path that leaves its folder"),
@@ -67,7 +67,7 @@ fn names_that_lead_elsewhere() {
 }
 
 #[test]
-fn kinds_other_than_plain_files_and_folders() {
+fn links_devices_and_unknown_entry_kinds_are_refused() {
     for (kinds, what) in [
         (&b"12"[..], "a link"),
         (b"346", "a device or pipe"),
@@ -89,7 +89,7 @@ fn pax(records: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn extended_headers() {
+fn extended_headers_may_set_only_harmless_keys() {
     for records in
         [&b""[..], b"28 mtime=1795515750.1234567\n", b"12 uid=1000\n12 gid=1000\n14 uname=\xc3\xa9\xc3\xa9\n"]
     {
@@ -129,7 +129,7 @@ fn extended_headers() {
 }
 
 #[test]
-fn duplicates() {
+fn repeated_files_and_folders_are_refused() {
     let black = black_record(Format::Cifar10);
     for name in [BATCH_1, "data_batch_1.bin", "./data_batch_1.bin"] {
         assert_says(&archive_with(entry(name, b'0', &black)), "contains \"data_batch_1.bin\" twice");

@@ -28,7 +28,7 @@ fn message(path: &Path) -> String {
 }
 
 #[test]
-fn a_folder_and_its_parent() {
+fn a_folder_and_its_parent_can_be_opened() {
     for (format, name) in [(Format::Cifar10, "cifar-10-batches-bin"), (Format::Cifar100, "cifar-100-binary")] {
         let parent = unpacked(format, 2);
         let folder = parent.path().join(name);
@@ -88,7 +88,7 @@ fn data_under_similar_names_are_found() {
 }
 
 #[test]
-fn a_path_without_data() {
+fn a_path_without_data_is_refused() {
     let folder = tempdir().unwrap();
     for (name, words) in [("none", "none: cannot open: No such file"), ("a\nb\x1b[2J", r"a\nb\u{1b}[2J: cannot open")] {
         let line = message(&folder.path().join(name));
@@ -120,7 +120,7 @@ fn a_path_without_data() {
 
 #[cfg(unix)]
 #[test]
-fn a_dangling_link_is_reported_as_such() {
+fn a_dangling_link_is_named() {
     let link = |folder: &TempDir, name: &str| {
         let path = folder.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -136,7 +136,7 @@ fn a_dangling_link_is_reported_as_such() {
 }
 
 #[test]
-fn an_incomplete_folder() {
+fn an_incomplete_folder_is_refused() {
     let parent = unpacked(Format::Cifar10, 1);
     let folder = parent.path().join("cifar-10-batches-bin");
     fs::remove_file(folder.join("data_batch_2.bin")).unwrap();

@@ -75,7 +75,7 @@ fn cifar_100_can_be_labelled_coarsely() {
         archive
     };
     let fine = read(&archive(&files(Format::Cifar100, 3))).unwrap();
-    let coarse = fine.clone().by_coarse_label().unwrap();
+    let coarse = fine.clone().with_coarse_labels().unwrap();
     assert_eq!(coarse.classes(), names("coarse", 20));
     for (n, image) in coarse.train().iter().enumerate() {
         assert_eq!((usize::from(image.label), image.coarse_label), (n, Some(n as u8)));
@@ -84,5 +84,5 @@ fn cifar_100_can_be_labelled_coarsely() {
     // The data are the same.
     assert_eq!(coarse.sha256(), fine.sha256());
     assert!(written(&coarse) == written(&fine), "the archives differ");
-    assert!(read(&archive(&files(Format::Cifar10, 3))).unwrap().by_coarse_label().is_none());
+    assert!(read(&archive(&files(Format::Cifar10, 3))).unwrap().with_coarse_labels().is_none());
 }

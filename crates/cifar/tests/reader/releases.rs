@@ -60,7 +60,7 @@ fn files_in_the_official_order_are_sorted() {
 }
 
 #[test]
-fn one_record_less_or_more() {
+fn one_record_too_few_or_too_many_is_refused() {
     for (file, full) in [
         ("data_batch_3.bin", "data_batch_1.bin"),
         ("data_batch_1.bin", "data_batch_2.bin"),
@@ -77,7 +77,7 @@ fn one_record_less_or_more() {
 }
 
 #[test]
-fn cifar_100_at_full_size() {
+fn a_full_size_cifar_100_archive_is_read() {
     let mut bytes = GzEncoder::new(Vec::new(), Compression::fast());
     let lines = |prefix, count| names(prefix, count).join("\n").into_bytes();
     for (name, contents) in [

@@ -73,7 +73,7 @@ fn a_folder_is_written_only_if_new_or_empty() {
 }
 
 #[test]
-fn a_full_sink_is_an_error() {
+fn a_writer_that_runs_out_of_space_is_an_error() {
     struct Full(usize);
     impl Write for Full {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -98,7 +98,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn round_trip(
+    fn a_written_archive_is_read_back(
         hundred in any::<bool>(),
         (train, test) in (1usize..4, 1usize..9),
         noise in proptest::collection::vec(any::<u8>(), 7919),

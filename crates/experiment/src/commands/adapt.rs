@@ -48,10 +48,10 @@ use crate::{
 };
 
 /// The most classes listed on the terminal; the report lists all.
-const MOST_CLASSES: usize = 40;
+const MAX_CLASSES: usize = 40;
 
 /// The most unreadable pictures named on the terminal; `pictures.csv` names all.
-const NAMED: usize = 20;
+const MAX_LISTED: usize = 20;
 
 /// Flags of `adapt`.
 #[derive(Debug, Args)]
@@ -104,7 +104,7 @@ pub fn adapt(args: &AdaptArgs) -> Result<()> {
     let threads = machine::choose_threads(args.machine.threads);
     let interrupts = Interrupts::listen()?;
     interrupts.defer();
-    threads::with_threads(threads, || perform(args, &interrupts))?.map_err(Failure::of_unfinished_work)
+    threads::with_threads(threads, || perform(args, &interrupts))?.map_err(Failure::while_unfinished)
 }
 
 fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
@@ -221,13 +221,13 @@ fn describe(config: &Settings, origin: &Origin, pictures: &Collection, found: &F
     let mut text = Text::wrapped("features  ", features).and(Text::wrapped("pictures  ", &config.folder));
     let counts = pictures.counts();
     let width = counts.iter().map(|class| class.name.chars().count()).max().unwrap_or(0).min(24);
-    for class in counts.iter().take(MOST_CLASSES) {
+    for class in counts.iter().take(MAX_CLASSES) {
         let skipped = if class.skipped > 0 { format!(", {} skipped", class.skipped) } else { String::new() };
         let (name, training, validation) = (fitted(&class.name, width), class.training, class.validation);
         text.push(format!("          {name:<width$}  {training:>5} for training, {validation:>4} held out{skipped}"));
     }
-    if counts.len() > MOST_CLASSES {
-        text.push(format!("          and {} more classes", counts.len() - MOST_CLASSES));
+    if counts.len() > MAX_CLASSES {
+        text.push(format!("          and {} more classes", counts.len() - MAX_CLASSES));
     }
     if found.stray_files > 0 {
         let files =
@@ -255,11 +255,12 @@ fn describe(config: &Settings, origin: &Origin, pictures: &Collection, found: &F
 /// Lists the unreadable pictures.
 fn list_skipped(console: Console, pictures: &Collection, strict: bool) -> Result<()> {
     let skipped: Vec<_> = pictures.skipped().collect();
-    for (entry, reason) in skipped.iter().take(NAMED) {
+    for (entry, reason) in skipped.iter().take(MAX_LISTED) {
         console.say(format!("skipped   {}: {reason}", path_text::printable(&entry.path)))?;
     }
-    if skipped.len() > NAMED {
-        console.say(format!("skipped   {} more, listed in the run folder's pictures.csv", skipped.len() - NAMED))?;
+    if skipped.len() > MAX_LISTED {
+        console
+            .say(format!("skipped   {} more, listed in the run folder's pictures.csv", skipped.len() - MAX_LISTED))?;
     }
     match skipped.first() {
         Some((entry, reason)) if strict => Err(Failure::usage(format!(

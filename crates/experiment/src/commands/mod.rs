@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn one_number_stands_for_two() {
+    fn one_number_sets_both_layers() {
         let filters = |text| {
             Cli::try_parse_from(["thawline", "--filters", text]).map(|cli| cli.run.settings.network.tutorial.filters)
         };

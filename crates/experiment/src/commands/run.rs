@@ -51,7 +51,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
             threads::with_threads(threads, || resume(args, interrupted, &interrupts))?
         }
     };
-    result.map_err(Failure::of_unfinished_work)
+    result.map_err(Failure::while_unfinished)
 }
 
 /// A new run.

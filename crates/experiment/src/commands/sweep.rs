@@ -21,7 +21,7 @@ use crate::{
     },
     report::sweep::Options,
     sweep::{
-        arms::{self, Arm, MOST_SPLITS, Preset},
+        arms::{self, Arm, MAX_SPLITS, Preset},
         cost::{OpenJobs, Work},
         folder::SweepFolder,
         merge,
@@ -130,8 +130,8 @@ pub struct SweepArgs {
 
 /// Parses the number of random splits, at most as many as ten classes allow.
 fn splits(text: &str) -> Result<u32, String> {
-    let parsed = text.parse().ok().filter(|splits| (1..=MOST_SPLITS).contains(splits));
-    parsed.ok_or_else(|| format!("expected a whole number from 1 to {MOST_SPLITS}"))
+    let parsed = text.parse().ok().filter(|splits| (1..=MAX_SPLITS).contains(splits));
+    parsed.ok_or_else(|| format!("expected a whole number from 1 to {MAX_SPLITS}"))
 }
 
 /// Performs or resumes the sweep.
@@ -194,7 +194,7 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
     };
     let interrupted = |failure: Failure, jobs: &[Job]| match failure.kind {
         Kind::Signal(_) => {
-            let (done, all) = (jobs.len() - undone(&folder, jobs).unwrap_or(jobs.len()), jobs.len());
+            let (done, all) = (jobs.len() - count_unfinished(&folder, jobs).unwrap_or(jobs.len()), jobs.len());
             let out = out.display();
             let message =
                 format!("interrupted: {done} of {all} jobs are done in {out}; the same command resumes there");
@@ -217,7 +217,7 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
     // All jobs are done: from here one signal ends the program.
     interrupts.end_at_once()?;
     let _claim = folder.claim_report()?;
-    let left = undone(&folder, &plan)?;
+    let left = count_unfinished(&folder, &plan)?;
     if left > 0 {
         let text = format!(
             "{left} of {} jobs are not done in {}; the process that finishes last writes the report; \
@@ -248,12 +248,12 @@ fn open_data(args: &SweepArgs, preset: Option<Preset>) -> Result<(Data, Option<D
 }
 
 /// The number of jobs without a record.
-fn undone(folder: &SweepFolder, jobs: &[Job]) -> Result<usize> {
-    let mut undone = 0;
+fn count_unfinished(folder: &SweepFolder, jobs: &[Job]) -> Result<usize> {
+    let mut count = 0;
     for job in jobs {
-        undone += usize::from(folder.record(&job.arm, job.seed)?.is_none());
+        count += usize::from(folder.record(&job.arm, job.seed)?.is_none());
     }
-    Ok(undone)
+    Ok(count)
 }
 
 fn default_folder(preset: Option<Preset>) -> PathBuf {

@@ -4,17 +4,17 @@ type Parsed<T> = Result<T, String>;
 
 pub(crate) fn count(text: &str) -> Parsed<usize> {
     // More of anything would not fit in memory, and products of a few such numbers do not overflow.
-    const MOST: usize = 1 << 31;
+    const MAX: usize = 1 << 31;
     match text.parse() {
-        Ok(number @ 1..=MOST) => Ok(number),
+        Ok(number @ 1..=MAX) => Ok(number),
         _ => Err("expected a whole number, at least 1".to_owned()),
     }
 }
 
 /// TOML, which stores a run's settings, has no larger integers.
 pub(crate) fn seed(text: &str) -> Parsed<u64> {
-    const MOST: u64 = i64::MAX as u64;
-    text.parse().ok().filter(|&seed| seed <= MOST).ok_or_else(|| format!("expected a whole number from 0 to {MOST}"))
+    const MAX: u64 = i64::MAX as u64;
+    text.parse().ok().filter(|&seed| seed <= MAX).ok_or_else(|| format!("expected a whole number from 0 to {MAX}"))
 }
 
 pub(super) fn thread_count(text: &str) -> Parsed<usize> {

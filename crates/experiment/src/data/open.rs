@@ -121,7 +121,7 @@ impl Data {
         }
         let place = self.path.as_deref().unwrap_or(BUILT_IN).to_owned();
         let format = self.dataset.format().name();
-        let dataset = self.dataset.by_coarse_label().ok_or_else(|| {
+        let dataset = self.dataset.with_coarse_labels().ok_or_else(|| {
             Failure::usage(format!(
                 "--labels coarse: {place} is in {format}'s format, which has no coarse labels; leave it out"
             ))

@@ -21,7 +21,7 @@ pub enum Layer {
         filters: usize,
         #[serde(deserialize_with = "one_or_two")]
         kernel_size: [usize; 2],
-        #[serde(default = "ones", deserialize_with = "one_or_two")]
+        #[serde(default = "one_by_one", deserialize_with = "one_or_two")]
         strides: [usize; 2],
         #[serde(default)]
         padding: Padding,
@@ -44,7 +44,7 @@ pub enum Layer {
     MaxPooling2D {
         #[serde(default)]
         name: String,
-        #[serde(default = "twos", deserialize_with = "one_or_two")]
+        #[serde(default = "two_by_two", deserialize_with = "one_or_two")]
         pool_size: [usize; 2],
         /// `None` for the pool size.
         #[serde(default, deserialize_with = "some_one_or_two", skip_serializing_if = "Option::is_none")]
@@ -176,7 +176,7 @@ impl Layer {
     }
 }
 
-fn ones() -> [usize; 2] {
+fn one_by_one() -> [usize; 2] {
     [1; 2]
 }
 
@@ -188,7 +188,7 @@ fn keras_epsilon() -> f64 {
     0.001
 }
 
-fn twos() -> [usize; 2] {
+fn two_by_two() -> [usize; 2] {
     [2; 2]
 }
 

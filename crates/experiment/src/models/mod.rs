@@ -22,11 +22,11 @@ use crate::system::{
 pub use {layers::Layer, tutorial::Tutorial};
 
 /// Far more than a network for 32 x 32 pictures can use: 30 GB to train, and 250 times the tutorial's activations.
-const MOST_PARAMETERS: u64 = 1_000_000_000;
-const MOST_ACTIVATIONS: u64 = 256_000_000;
+const MAX_PARAMETERS: u64 = 1_000_000_000;
+const MAX_ACTIVATIONS: u64 = 256_000_000;
 
 /// The longest name of a layer, in bytes.
-const MOST_NAME: usize = 255;
+const MAX_NAME: usize = 255;
 
 /// The shape of a picture: height, width, channels.
 pub const INPUT: [usize; 3] = [32, 32, 3];
@@ -143,8 +143,8 @@ impl Architecture {
         for (index, layer) in self.layers().iter().enumerate() {
             let position = index + 1;
             let wrong = |reason| self.at_line(position, format!("layer {position} '{}': {reason}", layer.name()));
-            if layer.name().len() > MOST_NAME || layer.name().contains(char::is_control) {
-                let reason = format!("its name has control characters or more than {MOST_NAME} bytes");
+            if layer.name().len() > MAX_NAME || layer.name().contains(char::is_control) {
+                let reason = format!("its name has control characters or more than {MAX_NAME} bytes");
                 return Err(self.at_line(position, format!("layer {position}: {reason}; choose another one")));
             }
             // A rate of 1 would leave nothing to train on.
@@ -168,19 +168,19 @@ impl Architecture {
         }
         let summary = network.summary();
         let (parameters, activations) = (summary.parameters() as u64, summary.activation_bytes());
-        if parameters > MOST_PARAMETERS {
+        if parameters > MAX_PARAMETERS {
             return Err(Failure::usage(format!(
                 "this network would have {} parameters; expected at most {}: use fewer filters or units, or larger pools",
                 number::count(parameters),
-                number::count(MOST_PARAMETERS)
+                number::count(MAX_PARAMETERS)
             )));
         }
-        if activations > MOST_ACTIVATIONS {
+        if activations > MAX_ACTIVATIONS {
             return Err(Failure::usage(format!(
                 "the outputs of this network's layers would take {} for each picture; expected at most {}: \
                  use fewer filters or units",
                 number::bytes(activations),
-                number::bytes(MOST_ACTIVATIONS)
+                number::bytes(MAX_ACTIVATIONS)
             )));
         }
         Ok(network)

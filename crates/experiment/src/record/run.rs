@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn of_equally_good_epochs_the_first_is_best() {
+    fn the_first_of_equally_good_epochs_is_best() {
         let mut model = fixture::record().model_2;
         for row in &mut model.history {
             row.val_accuracy = if [4, 9].contains(&row.epoch) { 0.8 } else { 0.7 };

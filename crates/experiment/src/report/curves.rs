@@ -122,10 +122,10 @@ impl Chart {
     }
 
     pub(super) fn draw(&self) -> Plot {
-        Plot::of(|layout| self.laid_out(layout))
+        Plot::of(|layout| self.render(layout))
     }
 
-    fn laid_out(&self, layout: Layout) -> Svg {
+    fn render(&self, layout: Layout) -> Svg {
         let Range { start, end } = self.x.limits;
         // A single place still has a width.
         let margin = if end > start { (end - start) * 0.025 } else { 0.025 };
@@ -298,7 +298,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_keep_their_distance_and_their_order() {
+    fn labels_do_not_overlap_and_keep_their_order() {
         let heights = spread(&[40.0, 100.0, 101.0, 104.0], 18.0, 0.0..400.0);
         assert_eq!(heights[0], 40.0, "a name with room stays where its curve ends");
         assert!(heights[1..].windows(2).all(|pair| pair[0] + 18.0 <= pair[1] + 1e-9), "{heights:?}");

@@ -142,7 +142,7 @@ mod tests {
     ];
 
     #[test]
-    fn curves_stay_apart_for_every_kind_of_eye() {
+    fn curves_differ_for_every_kind_of_colour_vision() {
         let curves = &INKS[Ink::Model1 as usize..];
         for (eye, matrix) in EYES {
             for (index, a) in curves.iter().enumerate() {
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn contrasts_to_the_page_are_those_of_the_guidelines() {
+    fn contrasts_meet_the_accessibility_guidelines() {
         let luminance = |color| xyz(linear(color))[1] + 0.05;
         assert!(INKS.iter().enumerate().all(|(index, row)| row.0 as usize == index));
         let (_, _, light_page, dark_page) = INKS[Ink::Page as usize];

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn no_pictures_no_file() {
+    fn no_file_is_written_without_pictures() {
         assert_eq!(grid(&[], DataKind::Cifar10), None);
         assert_eq!(grid(&[ClassPictures { class: "cat".to_owned(), pictures: Vec::new() }], DataKind::Cifar10), None);
     }

@@ -30,7 +30,7 @@ fn the_same_record_gives_the_same_bytes_also_when_read_back() {
 }
 
 #[test]
-fn the_page_needs_nothing_but_itself() {
+fn the_page_is_self_contained() {
     let html = page(&fixture::record());
     for foreign in ["<script", "<link", "@import", "src=\"http", "href=\"http", "url("] {
         assert!(!html.contains(foreign), "the page contains {foreign}");
@@ -66,7 +66,7 @@ fn the_numbers_of_the_record_are_on_the_page() {
 }
 
 #[test]
-fn published_results_stand_only_beside_the_same_experiment() {
+fn published_results_are_shown_only_for_the_same_experiment() {
     let published = |record: &RunRecord| {
         let on_page = words(&page(record)).contains("77.42 %");
         assert_eq!(on_page, plots(record)[0].1.contains(">77.42<"), "page and plot differ");
@@ -80,7 +80,7 @@ fn published_results_stand_only_beside_the_same_experiment() {
 }
 
 #[test]
-fn features_from_a_file_are_told_from_those_of_a_model_1() {
+fn features_from_a_file_are_not_called_model_1s() {
     let record = fixture::record_from_file();
     let from = record.from.as_ref().unwrap();
     let words = words(&page(&record));
@@ -154,7 +154,7 @@ fn plots_are_well_formed_and_hold_every_epoch() {
 }
 
 #[test]
-fn odd_runs_still_make_a_page() {
+fn unusual_runs_have_a_report() {
     let changed = |change: fn(&mut RunRecord)| {
         let mut record = fixture::record();
         change(&mut record);

@@ -123,12 +123,12 @@ impl RunFolder {
 
     /// Writes the resolved settings as `config.toml`.
     pub fn write_config(&self, config: &impl Serialize) -> Result<()> {
-        let text = toml::to_string(config).map_err(express("config.toml"))?;
+        let text = toml::to_string(config).map_err(cannot_write("config.toml"))?;
         self.write("config.toml", text.as_bytes())
     }
 
     pub fn write_start(&self, start: &Start) -> Result<()> {
-        let mut bytes = serde_json::to_vec_pretty(start).map_err(express("environment.json"))?;
+        let mut bytes = serde_json::to_vec_pretty(start).map_err(cannot_write("environment.json"))?;
         bytes.push(b'\n');
         self.write("environment.json", &bytes)
     }
@@ -142,7 +142,7 @@ impl RunFolder {
 
     pub(super) fn write_metrics(&self) -> Result<()> {
         // A few kilobytes: rewritten each time, they are never torn, as an appended line could be.
-        self.write("metrics.csv", &spreadsheet::table(&self.metrics).map_err(express("metrics.csv"))?)?;
+        self.write("metrics.csv", &spreadsheet::table(&self.metrics).map_err(cannot_write("metrics.csv"))?)?;
         self.write("metrics.jsonl", &json_lines(&self.metrics)?)
     }
 
@@ -179,14 +179,14 @@ pub(super) fn refused(action: &str, path: &Path, error: &io::Error) -> Failure {
     Failure::new(Kind::Environment, format!("cannot {action} the folder {}: {error}", path.display()))
 }
 
-fn express<E: std::fmt::Display>(file: &'static str) -> impl Fn(E) -> Failure {
+fn cannot_write<E: std::fmt::Display>(file: &'static str) -> impl Fn(E) -> Failure {
     move |error| Failure::new(Kind::Other, format!("cannot write {file}: {error}"))
 }
 
 fn json_lines(rows: &[MetricsRow]) -> Result<Vec<u8>> {
     let mut lines = Vec::new();
     for row in rows {
-        serde_json::to_writer(&mut lines, row).map_err(express("metrics.jsonl"))?;
+        serde_json::to_writer(&mut lines, row).map_err(cannot_write("metrics.jsonl"))?;
         lines.push(b'\n');
     }
     Ok(lines)
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_with_anything_in_it_is_refused_and_left_alone() {
+    fn a_folder_that_is_not_empty_is_refused_and_left_unchanged() {
         let parent = tempfile::tempdir().unwrap();
         let before = fill(parent.path());
         let error = RunFolder::create(parent.path(), DataKind::BuiltIn).unwrap_err();
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_run_has_left_that_could_not_begin_is_in_nobodys_way() {
+    fn leftovers_of_a_failed_start_do_not_block_the_next_run() {
         let parent = tempfile::tempdir().unwrap();
         for name in ["environment.json", ".x7Gq2.partial", ".lock"] {
             fs::write(parent.path().join(name), "half").unwrap();
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_wrong_by_centuries_leaves_the_date_out() {
+    fn a_wrong_clock_leaves_out_the_date() {
         let parent = tempfile::tempdir().unwrap();
         for (seconds, ahead) in [(1, false), (253_402_300_800, true), (9_000_000_000_000, true)] {
             let length = Duration::from_secs(seconds);

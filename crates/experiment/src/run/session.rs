@@ -1,6 +1,6 @@
 //! What surrounds the two trainings of a run: the terminal, the folder, checkpoints to resume from, and signals.
 
-use thawline_tensor::nn::{Fit, Network, State};
+use thawline_tensor::nn::{Fit, Network, TrainingState};
 
 use super::{
     draft::Draft,
@@ -102,9 +102,11 @@ impl Session<'_> {
     }
 
     /// The state of a training at its last checkpoint, or at its start.
-    fn restore(&mut self, network: &mut Network, metadata: &Metadata, fit: &Fit) -> Result<State> {
+    fn restore(&mut self, network: &mut Network, metadata: &Metadata, fit: &Fit) -> Result<TrainingState> {
         let name = &metadata.model;
-        let Some((checkpoint, path, damage)) = self.folder.load_checkpoint(name)? else { return Ok(State::start(fit)) };
+        let Some((checkpoint, path, damage)) = self.folder.load_checkpoint(name)? else {
+            return Ok(TrainingState::start(fit));
+        };
         let belongs = checkpoint.require_belongs(metadata, &self.run_id, fit.epochs);
         belongs.map_err(|failure| failure.within(&path.display().to_string()))?;
         damage.map_or(Ok(()), |sentence| self.console.say(sentence))?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use thawline_tensor::nn::{EpochReport, Observer, Snapshot, StepReport, Stop};
+use thawline_tensor::nn::{EpochReport, Observer, Snapshot, StepReport, StopReason};
 
 use super::{draft::Draft, folder::RunFolder};
 use crate::{
@@ -33,11 +33,11 @@ pub struct Watch<'a> {
 }
 
 impl Observer for Watch<'_> {
-    fn features(&mut self, duration: Duration) -> Result<(), Stop> {
+    fn features(&mut self, duration: Duration) -> Result<(), StopReason> {
         Ok(self.progress.begin(self.cached.then_some(duration.as_secs_f64()))?)
     }
 
-    fn step(&mut self, report: &StepReport) -> Result<(), Stop> {
+    fn step(&mut self, report: &StepReport) -> Result<(), StopReason> {
         self.progress.step(report)?;
         let Some(signal) = self.interrupts.signal() else { return Ok(()) };
         let StepReport { epoch, step, steps, .. } = report;
@@ -45,7 +45,7 @@ impl Observer for Watch<'_> {
         Err(Failure::new(Kind::Signal(signal), what).into())
     }
 
-    fn epoch(&mut self, report: &EpochReport) -> Result<(), Stop> {
+    fn epoch(&mut self, report: &EpochReport) -> Result<(), StopReason> {
         let row = EpochRow::from(report);
         self.folder.append_epoch(self.model, &row)?;
         if let Some(draft) = &mut self.draft {
@@ -54,7 +54,7 @@ impl Observer for Watch<'_> {
         Ok(self.progress.epoch(&row)?)
     }
 
-    fn snapshot(&mut self, snapshot: Snapshot<'_>) -> Result<(), Stop> {
+    fn snapshot(&mut self, snapshot: Snapshot<'_>) -> Result<(), StopReason> {
         let Some((metadata, run_id)) = self.checkpoints else { return Ok(()) };
         // A training that a signal ended, or whose output nobody reads any more, is sound and worth keeping.
         let is_sound = |failure: &Failure| matches!(failure.kind, Kind::Signal(_) | Kind::OutputClosed);

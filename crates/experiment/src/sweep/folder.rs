@@ -176,7 +176,7 @@ pub fn read_settings(folder: &Path) -> Result<Settings> {
 }
 
 /// Bytes of all records together, enough for thousands of jobs. In memory they take several times as much.
-const MOST_RECORDS: usize = 256_000_000;
+const MAX_RECORDS: usize = 256_000_000;
 
 /// Reads every record of a sweep's folder, in the order of their names.
 ///
@@ -200,8 +200,8 @@ pub fn read_records(folder: &Path, settings: &Settings) -> Result<Vec<JobRecord>
     let mut read = |path: &PathBuf| {
         let bytes = input::read(path, RECORD)?;
         total += bytes.len();
-        if total > MOST_RECORDS {
-            let most = number::bytes(MOST_RECORDS as u64);
+        if total > MAX_RECORDS {
+            let most = number::bytes(MAX_RECORDS as u64);
             return Err(Failure::usage(format!("{}: the records take more than {most} together", jobs.display())));
         }
         let record = parse(path, &bytes)?;

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::arms::{MOST_SPLITS, catalogue};
+use super::arms::{MAX_SPLITS, catalogue};
 use super::{
     folder::{read_records, read_settings},
     record::JobRecord,
@@ -30,7 +30,7 @@ pub fn read(folders: &[PathBuf]) -> Result<Results> {
     let Some(first) = folders.first() else { return Err(Failure::usage("no folder to report on")) };
     let mut settings = read_settings(first)?;
     let mut records: BTreeMap<(usize, String, u64), (JobRecord, &Path)> = BTreeMap::new();
-    let order: Vec<String> = catalogue(settings.scope(MOST_SPLITS)?).into_iter().map(|arm| arm.name).collect();
+    let order: Vec<String> = catalogue(settings.scope(MAX_SPLITS)?).into_iter().map(|arm| arm.name).collect();
     for folder in folders {
         let theirs = read_settings(folder)?;
         if let Some(difference) = settings.difference(&theirs) {
@@ -58,7 +58,7 @@ pub fn read(folders: &[PathBuf]) -> Result<Results> {
                     )));
                 }
                 // One job, done twice: the record that was finished first counts.
-                Some((other, _)) if sooner(other, &record) => {}
+                Some((other, _)) if finished_first(other, &record) => {}
                 _ => {
                     records.insert(key, (record, folder));
                 }
@@ -69,6 +69,6 @@ pub fn read(folders: &[PathBuf]) -> Result<Results> {
 }
 
 /// Which of two executions of one job counts.
-fn sooner(a: &JobRecord, b: &JobRecord) -> bool {
+fn finished_first(a: &JobRecord, b: &JobRecord) -> bool {
     (&a.machine.date, a.to_json()) <= (&b.machine.date, b.to_json())
 }

@@ -3,7 +3,7 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use thawline_tensor::{
     kernels::softmax::{argmax, softmax, softmax_cross_entropy},
-    nn::{EpochReport, Examples, Fit, History, Metrics, Network, Observer, Rule, StepReport, Stop},
+    nn::{EpochReport, Examples, Fit, History, Metrics, Network, Observer, Rule, StepReport, StopReason},
 };
 
 use super::{
@@ -209,12 +209,12 @@ struct CostWatch<'a, 'b> {
 }
 
 impl Observer for CostWatch<'_, '_> {
-    fn step(&mut self, report: &StepReport) -> Result<(), Stop> {
+    fn step(&mut self, report: &StepReport) -> Result<(), StopReason> {
         let examples = report.examples - std::mem::replace(&mut self.seen, report.examples);
         Ok((self.watch)(examples as f64 * self.cost)?)
     }
 
-    fn epoch(&mut self, _: &EpochReport) -> Result<(), Stop> {
+    fn epoch(&mut self, _: &EpochReport) -> Result<(), StopReason> {
         self.seen = 0;
         Ok(())
     }

@@ -238,12 +238,12 @@ pub fn fitted(name: &str, width: usize) -> String {
     cut(&escaped(name, escape), width, 0).into_owned()
 }
 
-const MOST_NAMES: usize = 20;
+const MAX_NAMES: usize = 20;
 
 /// Names separated by commas; a long list is cut, with the total at its end.
 pub fn listed<S: AsRef<str>>(names: &[S]) -> String {
-    let mut list: Vec<_> = names.iter().take(MOST_NAMES).map(|name| shown(name.as_ref())).collect();
-    if names.len() > MOST_NAMES {
+    let mut list: Vec<_> = names.iter().take(MAX_NAMES).map(|name| shown(name.as_ref())).collect();
+    if names.len() > MAX_NAMES {
         list.push(format!("... ({} in all)", names.len()));
     }
     list.join(", ")

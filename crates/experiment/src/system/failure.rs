@@ -53,7 +53,7 @@ impl Failure {
     }
 
     /// The failure of work that was interrupted: if its output was closed, the exit code is SIGPIPE's instead of 0.
-    pub fn of_unfinished_work(self) -> Self {
+    pub fn while_unfinished(self) -> Self {
         match self.kind {
             Kind::OutputClosed => Failure::new(Kind::Signal(13), ""),
             _ => self,

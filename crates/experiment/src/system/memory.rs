@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn needing_more_than_the_free_memory_is_refused_and_held_memory_is_not_counted_again() {
+    fn more_than_the_free_memory_is_refused_and_memory_in_use_is_not_counted_twice() {
         let memory = Memory { held: 100, parameters: 20, batch: 30, features: 45, file: 5 };
         assert!(memory.require_of(Some(100), "it", "").is_ok() && memory.require_of(None, "it", "").is_ok());
         let failure = memory.require_of(Some(99), "it", "wait").unwrap_err();

@@ -5,14 +5,14 @@ use std::collections::HashSet;
 use super::console::shown;
 
 /// The longest name, as on most file systems.
-const MOST_BYTES: usize = 255;
+const MAX_BYTES: usize = 255;
 
 /// Says what is wrong with a name, worded to follow it.
 pub fn check_name(name: &str) -> Result<(), &'static str> {
     match name {
         "" => Err("is empty"),
         _ if name.contains(char::is_control) => Err("has a control character"),
-        _ if name.len() > MOST_BYTES => Err("is longer than 255 bytes"),
+        _ if name.len() > MAX_BYTES => Err("is longer than 255 bytes"),
         _ if name.trim() != name => Err("starts or ends with a space"),
         _ => Ok(()),
     }

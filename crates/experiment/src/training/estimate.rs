@@ -53,7 +53,7 @@ pub struct Stopwatch {
     work: Work,
     /// The end of the first step, which warms up.
     started: Option<Instant>,
-    laps: u32,
+    steps_timed: u32,
 }
 
 /// An estimate needs this many steps or this much time.
@@ -61,27 +61,27 @@ const ENOUGH: (u32, Duration) = (8, Duration::from_secs(2));
 
 impl Stopwatch {
     pub fn new(work: Work) -> Self {
-        Stopwatch { work, started: None, laps: 0 }
+        Stopwatch { work, started: None, steps_timed: 0 }
     }
 
     /// Called after each of an epoch's `steps`. Returns the estimate as a sentence, once enough steps were measured.
-    pub fn lap(&mut self, steps: usize) -> Option<String> {
+    pub fn after_step(&mut self, steps: usize) -> Option<String> {
         let Some(started) = self.started else {
             self.started = Some(Instant::now());
             return None;
         };
-        self.laps += 1;
+        self.steps_timed += 1;
         let elapsed = started.elapsed();
-        let whole_epoch = self.laps as usize + 1 >= steps;
-        if self.laps < ENOUGH.0 && elapsed < ENOUGH.1 && !whole_epoch {
+        let whole_epoch = self.steps_timed as usize + 1 >= steps;
+        if self.steps_timed < ENOUGH.0 && elapsed < ENOUGH.1 && !whole_epoch {
             return None;
         }
-        let rate = self.work.step * f64::from(self.laps) / elapsed.as_secs_f64();
+        let rate = self.work.step * f64::from(self.steps_timed) / elapsed.as_secs_f64();
         let [model_1, heads] = [self.work.model_1, self.work.heads].map(|work| work / rate);
         Some(format!(
             "estimated total {}, from the first {} steps: model_1 {}, model_2 and its control {}",
             number::duration(model_1 + heads),
-            self.laps + 1,
+            self.steps_timed + 1,
             number::duration(model_1),
             number::duration(heads)
         ))
@@ -114,10 +114,10 @@ mod tests {
     #[test]
     fn an_estimate_comes_once_and_not_at_the_first_step() {
         let mut stopwatch = Stopwatch::new(Work { step: 1.0, model_1: 100.0, heads: 10.0 });
-        let estimates: Vec<bool> = (0..9).map(|_| stopwatch.lap(1000).is_some()).collect();
+        let estimates: Vec<bool> = (0..9).map(|_| stopwatch.after_step(1000).is_some()).collect();
         assert_eq!(estimates, [false, false, false, false, false, false, false, false, true]);
         // A short epoch gives one at its end.
         let mut stopwatch = Stopwatch::new(Work { step: 1.0, model_1: 100.0, heads: 10.0 });
-        assert_eq!([stopwatch.lap(2).is_some(), stopwatch.lap(2).is_some()], [false, true]);
+        assert_eq!([stopwatch.after_step(2).is_some(), stopwatch.after_step(2).is_some()], [false, true]);
     }
 }

@@ -71,7 +71,7 @@ impl Progress {
     }
 
     pub fn step(&mut self, report: &StepReport) -> Result<()> {
-        if let Some(estimate) = self.stopwatch.as_mut().and_then(|stopwatch| stopwatch.lap(report.steps)) {
+        if let Some(estimate) = self.stopwatch.as_mut().and_then(|stopwatch| stopwatch.after_step(report.steps)) {
             self.stopwatch = None;
             self.line(Text::wrapped("time      ", estimate).and(""))?;
         }

@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fresh_head_takes_the_frozen_layers_over_and_a_warm_one_all() {
+    fn a_fresh_head_copies_only_the_frozen_layers_and_a_warm_one_all_layers() {
         let features = ["conv2d_1/kernel", "conv2d_2/kernel"];
         assert_eq!(taken_over(HeadStart::Fresh, "flatten_1"), features);
         assert_eq!(taken_over(HeadStart::Fresh, "conv2d_1"), features[..1]);
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_frozen_is_what_comes_up_to_the_cut() {
+    fn layers_up_to_the_cut_are_frozen() {
         let config = config(HeadStart::Fresh, "conv2d_1");
         let model_1 = config.network.build(2, 1).unwrap();
         let network = model_2(whole(&model_1), 5, &config).unwrap().network;
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused_or_begins_anew() {
+    fn mismatched_layers_are_refused_or_reinitialised() {
         let config = config(HeadStart::Fresh, "flatten_1");
         let numbers = || Tutorial { filters: [4, 4], dense: 6, ..Tutorial::default() };
         let from = |other: Tutorial| {
@@ -312,13 +312,13 @@ mod tests {
     }
 
     #[test]
-    fn the_second_seed_is_another_one_each_time() {
+    fn second_seeds_are_distinct() {
         let seeds: BTreeSet<u64> = (0..100).flat_map(|n| [n, seed(n)]).collect();
         assert_eq!(seeds.len(), 200);
     }
 
     #[test]
-    fn features_are_kept_where_they_fit() {
+    fn features_are_cached_if_they_fit_in_memory() {
         let config = config(HeadStart::Fresh, "flatten_1");
         let model_1 = config.network.build(2, 1).unwrap();
         let network = model_2(whole(&model_1), 2, &config).unwrap().network;

@@ -8,7 +8,7 @@ use std::{path::Path, time::Duration};
 
 use thawline_tensor::{
     Buffer,
-    nn::{EpochReport, Fit, Network, Score, Snapshot, State},
+    nn::{EpochReport, Fit, Network, Score, Snapshot, TrainingState},
 };
 
 use super::{
@@ -144,12 +144,12 @@ impl Checkpoint {
     }
 
     /// Moves the weights into a network and returns the state to resume from.
-    pub fn restore(self, network: &mut Network, options: &Fit) -> State {
+    pub fn restore(self, network: &mut Network, options: &Fit) -> TrainingState {
         metadata::move_values(self.model.network, network);
         let TrainingProgress { step, loss, correct, seconds, optimizer_steps, total_seconds, history, .. } =
             self.progress;
         let duration = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default();
-        let mut state = State { step, score: Score { loss, correct }, ..State::start(options) };
+        let mut state = TrainingState { step, score: Score { loss, correct }, ..TrainingState::start(options) };
         state.elapsed = duration(seconds);
         state.history.total = duration(total_seconds);
         state.history.epochs = history.iter().map(EpochReport::from).collect();

@@ -110,7 +110,7 @@ pub(crate) fn open<T>(path: &Path, read: impl FnOnce(&TensorFile) -> Result<T>) 
 }
 
 /// The most parameters of a head that a file of features describes but does not hold.
-const MOST_NOT_HELD: u64 = 32_000_000;
+const MAX_NOT_HELD: u64 = 32_000_000;
 
 /// The network that the metadata describe, without weights. Fails unless the header lists exactly its tensors.
 fn outline(metadata: &Metadata, header: &Header) -> Result<Network> {
@@ -155,12 +155,12 @@ fn outline(metadata: &Metadata, header: &Header) -> Result<Network> {
 
     let (held, others): (Vec<_>, Vec<_>) = network.params().partition(|(name, _)| holds(metadata, name));
     let not_held: u64 = others.iter().map(|(_, param)| param.shape.size() as u64).sum();
-    if not_held > MOST_NOT_HELD {
+    if not_held > MAX_NOT_HELD {
         return Err(Failure::usage(format!(
             "holds only features, and the head would have {} parameters; expected at most {}: \
              use the whole model's file",
             number::count(not_held),
-            number::count(MOST_NOT_HELD)
+            number::count(MAX_NOT_HELD)
         )));
     }
     let tensors = held.iter().map(|(name, param)| (name.clone(), param.shape.dims()));

@@ -37,7 +37,7 @@ pub const DIGITS: usize = 64;
 /// The file starts with the length of its header, in this many bytes.
 const LENGTH: usize = 8;
 /// The longest header: enough for 100,000 tensors. Parsing it takes about twenty times its size.
-const MOST_HEADER: u64 = 16_000_000;
+const MAX_HEADER: u64 = 16_000_000;
 
 /// Up to this length a file is read before its metadata are checked, so that damage is reported as such.
 const SMALL: u64 = 64 << 20;
@@ -77,9 +77,9 @@ pub fn to_foreign_bytes<'a>(
     let tensors = tensors.into_iter().map(|(name, shape, values)| (name, Floats { shape, values }));
     let bytes = safetensors::serialize(tensors, metadata).map_err(|error| inexpressible(&error))?;
     let header = bytes.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
-    if header > MOST_HEADER {
+    if header > MAX_HEADER {
         return Err(inexpressible(&format!(
-            "the header takes {header} bytes, more than the {MOST_HEADER} that can be read back"
+            "the header takes {header} bytes, more than the {MAX_HEADER} that can be read back"
         )));
     }
     Ok(bytes)
@@ -147,7 +147,7 @@ impl Header {
         let fault = |error| Failure::usage(describe(&error, start, length));
         let first = start.first_chunk().ok_or_else(|| fault(SafeTensorError::HeaderTooSmall))?;
         let header = u64::from_le_bytes(*first);
-        if header > MOST_HEADER {
+        if header > MAX_HEADER {
             return Err(fault(SafeTensorError::HeaderTooLarge));
         }
         let end = LENGTH + header as usize;
@@ -232,7 +232,7 @@ impl<'a> TensorFile<'a> {
         let mut input = Input::open(path, WEIGHTS)?;
         input.read_to(LENGTH as u64)?;
         let header = input.bytes.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
-        input.read_to(LENGTH as u64 + header.min(MOST_HEADER))?;
+        input.read_to(LENGTH as u64 + header.min(MAX_HEADER))?;
         let refused = |failure: Failure| failure.within(&path.display().to_string());
         let header = Header::parse(&input.bytes, input.length).map_err(refused)?;
         let length = input.length;
@@ -411,7 +411,7 @@ fn describe(error: &SafeTensorError, bytes: &[u8], length: u64) -> String {
         SafeTensorError::HeaderTooLarge | SafeTensorError::InvalidHeaderLength => match guess(bytes) {
             Some(what) => format!("is not a safetensors file; it looks like {what}"),
             None if matches!(error, SafeTensorError::HeaderTooLarge) => {
-                format!("is not a safetensors file: {}; expected at most {}", announced(), number::count(MOST_HEADER))
+                format!("is not a safetensors file: {}; expected at most {}", announced(), number::count(MAX_HEADER))
             }
             None => format!("is not a safetensors file, or is truncated: {}, but it has {length} bytes", announced()),
         },

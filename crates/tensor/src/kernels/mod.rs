@@ -1,14 +1,15 @@
-//! Floor 1, the kernels: plain functions on slices.
+//! The kernels: plain functions on slices.
 //!
-//! Every heavy operation is the same building block, a product of small matrices in registers ([`tile`]), inside
-//! different loops: [`gemm`] for dense layers, and a ladder of convolutions in [`conv`]. The rest is light: [`pool`],
-//! [`activation`], [`batch_norm`], [`dropout`], [`softmax`], [`optimizer`]. Convolution and pooling share [`window`].
-//! [`mod@reference`] computes the same in plain loops; in `f64` it is the oracle of the tests.
+//! All operations that dominate the running time share one building block, a product of small matrices in registers
+//! ([`tile`]), inside different loops: [`gemm`] for dense layers, and a ladder of convolution methods in [`conv`]. The
+//! other operations are limited by memory: [`pool`], [`activation`], [`batch_norm`], [`dropout`], [`softmax`],
+//! [`optimizer`]. Convolution and pooling share [`window`]. [`mod@reference`] computes the same results in plain
+//! loops; in `f64` it is the reference for the tests.
 //!
-//! A function that takes a [`Simd`](crate::simd::Simd) token runs at that level, and is called through
-//! [`dispatch!`](crate::dispatch). Slices hold `f32` in row-major order, images as H x W x C; one of the wrong length
-//! makes a kernel panic. [`gemm`] is parallel; a convolution computes one image and leaves it to the caller to run
-//! many.
+//! A function that takes a [`Simd`](crate::simd::Simd) token runs at the token's level, and is called through
+//! [`dispatch!`](crate::dispatch). Slices hold `f32` in row-major order, images as H x W x C; a slice of the wrong
+//! length makes a kernel panic. [`gemm`] is parallel; a convolution computes one image, and its caller runs many in
+//! parallel.
 
 // A register tile is indexed in plain loops: only they are sure to be unrolled.
 #![allow(clippy::needless_range_loop)]

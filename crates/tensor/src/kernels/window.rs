@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// How far a convolution or pooling window may reach over the border.
+/// How far a convolution or pooling window may extent over the border.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Padding {
     /// Not at all: the output shrinks by the window minus one.
@@ -44,7 +44,7 @@ impl Windows {
         }
         let same = |axis: usize| {
             let last = self.input[axis].saturating_sub(1) / stride[axis] * stride[axis];
-            let zeros = last.checked_add(self.reach(axis)?)?.saturating_sub(self.input[axis]);
+            let zeros = last.checked_add(self.extent(axis)?)?.saturating_sub(self.input[axis]);
             Some([zeros / 2, zeros - zeros / 2])
         };
         match padding {
@@ -61,13 +61,13 @@ impl Windows {
     pub fn count(&self, [top, bottom, left, right]: [usize; 4]) -> Option<[usize; 2]> {
         let along = |axis: usize, zeros: [usize; 2]| {
             let padded = self.input[axis].checked_add(zeros[0])?.checked_add(zeros[1])?;
-            Some(padded.checked_sub(self.reach(axis)?)? / self.stride[axis] + 1)
+            Some(padded.checked_sub(self.extent(axis)?)? / self.stride[axis] + 1)
         };
         Some([along(0, [top, bottom])?, along(1, [left, right])?])
     }
 
     /// Elements of the input from the first to the last of a window.
-    fn reach(&self, axis: usize) -> Option<usize> {
+    fn extent(&self, axis: usize) -> Option<usize> {
         (self.size[axis] - 1).checked_mul(self.dilation[axis])?.checked_add(1)
     }
 }

@@ -89,7 +89,7 @@ mod tests {
     use crate::tensor::Tensor;
 
     #[test]
-    fn pictures_are_moved_and_mirrored_and_what_moves_in_is_zero() {
+    fn pictures_are_shifted_and_mirrored_with_zero_padding() {
         // 2 x 3 pixels of two channels, in which the second is the tenfold of the first.
         let picture: Vec<f32> = (1..=6).flat_map(|x| [x as f32, 10.0 * x as f32]).collect();
         let changed = |mirrored, shifts| {
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn every_change_is_as_frequent_as_another_and_scoring_sees_none() {
+    fn changes_are_uniform_and_absent_in_evaluation() {
         let [h, w] = [3, 5];
         let pixels: Vec<f32> = (1..=h * w).map(|x| x as f32).collect();
         let plain = Examples::new(Tensor::from_slice([1, h, w, 1], &pixels), vec![0]);

@@ -12,7 +12,7 @@ use super::examples::{Examples, NoMemory};
 use super::freeze::Prefix;
 use super::layer::Step;
 use super::network::{Network, Node};
-use super::observer::{EpochReport, History, Observer, Snapshot, State, StepReport, Stop, StopEarly};
+use super::observer::{EpochReport, History, Observer, Snapshot, StepReport, StopEarly, StopReason, TrainingState};
 use super::optimizer::{Optimizer, Rule};
 use super::schedule::Schedule;
 use super::score::Score;
@@ -62,7 +62,7 @@ pub struct Training<'a> {
     options: Fit,
     validation: Option<&'a Examples<'a>>,
     observer: Option<&'a mut dyn Observer>,
-    state: Option<State>,
+    state: Option<TrainingState>,
 }
 
 impl From<Fit> for Training<'_> {
@@ -84,7 +84,7 @@ impl Fit {
 
     /// Resumes an earlier training: with the same parameters, examples and options, the result has the same bits as
     /// without the interruption.
-    pub fn resume<'a>(self, state: State) -> Training<'a> {
+    pub fn resume<'a>(self, state: TrainingState) -> Training<'a> {
         Training::from(self).resume(state)
     }
 }
@@ -101,12 +101,12 @@ impl<'a> Training<'a> {
     }
 
     /// As [`Fit::resume`].
-    pub fn resume(self, state: State) -> Self {
+    pub fn resume(self, state: TrainingState) -> Self {
         Self { state: Some(state), ..self }
     }
 }
 
-impl State {
+impl TrainingState {
     /// Before the first step.
     pub fn start(options: &Fit) -> Self {
         Self::after(History::default(), Optimizer::new(options.rule, options.rate))
@@ -139,7 +139,7 @@ pub enum FitError {
     Invalid(String),
     /// The observer ended it, for this reason.
     #[error("{0}")]
-    Stopped(#[from] Stop),
+    Stopped(#[from] StopReason),
 }
 
 impl Network {
@@ -167,7 +167,7 @@ impl Network {
 
 fn fit(network: &mut Network, training: &Examples, plan: Training) -> Result<History, FitError> {
     let Training { options, validation, observer, state } = plan;
-    let mut state = state.unwrap_or_else(|| State::start(&options));
+    let mut state = state.unwrap_or_else(|| TrainingState::start(&options));
     check(network, &options, validation.is_some())?;
     check_examples(network, training, "training")?;
     validation.map_or(Ok(()), |validation| check_examples(network, validation, "validation"))?;
@@ -210,7 +210,7 @@ struct Run<'a> {
 impl Run<'_> {
     fn epochs(
         &mut self,
-        state: &mut State,
+        state: &mut TrainingState,
         training: &Examples,
         validation: Option<&Examples>,
     ) -> Result<(), FitError> {
@@ -256,7 +256,7 @@ impl Run<'_> {
     }
 
     /// Shows the observer a snapshot. The training continues unless `result` or the observer ends it.
-    fn snapshot(&mut self, state: &mut State, result: Result<(), Stop>) -> Result<(), FitError> {
+    fn snapshot(&mut self, state: &mut TrainingState, result: Result<(), StopReason>) -> Result<(), FitError> {
         state.history.total = self.total();
         let began = Instant::now();
         let stop = result.as_ref().err().map(|stop| &**stop);

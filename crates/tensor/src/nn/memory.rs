@@ -44,9 +44,9 @@ impl Network {
         let first_trainable = head.iter().position(Node::is_trainable).unwrap_or(head.len());
         if let Some(widest) = prefix.iter().map(|node| node.output.size()).max() {
             // The example and the layers' inputs and outputs are in use while these run.
-            let lent = [self.input.size(), 2 * widest].map(|len| scratch.each.lend(len));
+            let taken = [self.input.size(), 2 * widest].map(|len| scratch.each.take(len));
             scratch.pass(prefix, batch);
-            scratch.each.0.extend(lent);
+            scratch.each.0.extend(taken);
         }
         scratch.pass(head, batch);
         trace_bytes(head, input, batch, first_trainable) + scratch.bytes(threads)
@@ -76,8 +76,8 @@ impl Scratch {
             let examples = if node.layer.whole_batch() { batch } else { 1 };
             let [caller, each] = node.layer.scratch_lens(examples);
             for (spare, len) in [(&mut self.caller, caller), (&mut self.each, each)] {
-                let lent = spare.lend(len);
-                spare.0.push(lent);
+                let taken = spare.take(len);
+                spare.0.push(taken);
             }
         }
     }
@@ -95,7 +95,7 @@ struct Spare(Vec<usize>);
 impl Spare {
     /// Takes the smallest that is large enough, or a new one, as
     /// [`threads::with_scratch`](crate::threads::with_scratch) does.
-    fn lend(&mut self, len: usize) -> usize {
+    fn take(&mut self, len: usize) -> usize {
         let fits = (0..self.0.len()).filter(|&i| self.0[i] >= len).min_by_key(|&i| self.0[i]);
         fits.map_or(len, |i| self.0.swap_remove(i))
     }

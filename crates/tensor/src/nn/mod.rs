@@ -69,7 +69,7 @@ pub use layer::{Backward, BuildError, CloneLayer, Layer, LayerSeed, Param, Role,
 pub use max_pooling2d::MaxPooling2D;
 pub use memory::Scratch;
 pub use network::{Builder, Copied, Network, NetworkError, Node};
-pub use observer::{EpochReport, History, Observer, Snapshot, State, StepReport, Stop, StopEarly};
+pub use observer::{EpochReport, History, Observer, Snapshot, StepReport, StopEarly, StopReason, TrainingState};
 pub use optimizer::{Optimizer, Rule};
 #[cfg(feature = "safetensors")]
 pub use save::WeightsError;

@@ -8,10 +8,10 @@ use super::layer::{BuildError, Layer, LayerSeed, Param, Role};
 
 /// The most parameters of a layer, more than any machine holds. Below it no layer's floats, bytes or operations
 /// overflow.
-const MOST_PARAMETERS: usize = 1 << 56;
+const MAX_PARAMETERS: usize = 1 << 56;
 
 /// The most layers that an error names.
-const MOST_NAMES: usize = 30;
+const MAX_NAMES: usize = 30;
 
 /// A list of named layers, built once with all shapes checked.
 ///
@@ -251,7 +251,7 @@ impl Network {
             return Err(misfit(format!("it would give an output of {output}").into()));
         }
         let add = |sum: usize, param: &Param| sum.checked_add(param.shape.checked_size()?);
-        let parameters = layer.params().iter().try_fold(0, add).filter(|&parameters| parameters <= MOST_PARAMETERS);
+        let parameters = layer.params().iter().try_fold(0, add).filter(|&parameters| parameters <= MAX_PARAMETERS);
         let parameters = parameters.ok_or_else(|| misfit("its number of weights overflows".into()))?;
         let folded = match (layer.role(), self.nodes.last_mut()) {
             (Role::Reshape, _) => true,
@@ -278,7 +278,7 @@ impl Network {
         self.layers.iter().position(|listed| listed.name == name).ok_or_else(|| NetworkError::UnknownLayer {
             name: name.to_owned(),
             known: {
-                let (shown, hidden) = self.layers.split_at(self.layers.len().min(MOST_NAMES));
+                let (shown, hidden) = self.layers.split_at(self.layers.len().min(MAX_NAMES));
                 let known = shown.iter().map(|listed| listed.name.as_str()).collect::<Vec<_>>().join(", ");
                 if hidden.is_empty() { known } else { format!("{known} and {} more", hidden.len()) }
             },

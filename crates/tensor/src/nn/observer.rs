@@ -17,7 +17,7 @@ pub trait Observer {
     ///
     /// # Errors
     /// Return one to stop training.
-    fn features(&mut self, duration: Duration) -> Result<(), Stop> {
+    fn features(&mut self, duration: Duration) -> Result<(), StopReason> {
         let _ = duration;
         Ok(())
     }
@@ -26,7 +26,7 @@ pub trait Observer {
     ///
     /// # Errors
     /// Return one to stop training.
-    fn step(&mut self, report: &StepReport) -> Result<(), Stop> {
+    fn step(&mut self, report: &StepReport) -> Result<(), StopReason> {
         let _ = report;
         Ok(())
     }
@@ -35,7 +35,7 @@ pub trait Observer {
     ///
     /// # Errors
     /// Return one to stop training.
-    fn epoch(&mut self, report: &EpochReport) -> Result<(), Stop> {
+    fn epoch(&mut self, report: &EpochReport) -> Result<(), StopReason> {
         let _ = report;
         Ok(())
     }
@@ -45,7 +45,7 @@ pub trait Observer {
     ///
     /// # Errors
     /// Return one to stop training; if the step or epoch already did, that one counts.
-    fn snapshot(&mut self, snapshot: Snapshot<'_>) -> Result<(), Stop> {
+    fn snapshot(&mut self, snapshot: Snapshot<'_>) -> Result<(), StopReason> {
         let _ = snapshot;
         Ok(())
     }
@@ -55,7 +55,7 @@ pub trait Observer {
 impl Observer for () {}
 
 /// Why an [`Observer`] stops training.
-pub type Stop = Box<dyn Error + Send + Sync>;
+pub type StopReason = Box<dyn Error + Send + Sync>;
 
 /// Stops training without making it fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -123,7 +123,7 @@ impl History {
 
 /// The state of training: with the parameters and the [`Fit`](super::Fit), all it needs to resume bit for bit.
 #[derive(Clone, Debug)]
-pub struct State {
+pub struct TrainingState {
     /// Finished steps of the unfinished epoch.
     pub step: usize,
     /// The sums over these steps.
@@ -136,10 +136,10 @@ pub struct State {
     pub history: History,
 }
 
-impl State {
+impl TrainingState {
     /// Between two epochs.
     pub(super) fn after(history: History, optimizer: Optimizer) -> Self {
-        State { step: 0, score: Score::default(), elapsed: Duration::ZERO, optimizer, history }
+        TrainingState { step: 0, score: Score::default(), elapsed: Duration::ZERO, optimizer, history }
     }
 
     /// Finished epochs.
@@ -152,7 +152,7 @@ impl State {
 #[derive(Clone, Copy)]
 pub struct Snapshot<'a> {
     /// Its state.
-    pub state: &'a State,
+    pub state: &'a TrainingState,
     /// Why the observer stops training here, if it does.
     pub stop: Option<&'a (dyn Error + Send + Sync + 'static)>,
     pub(super) prefix: Prefix<'a>,

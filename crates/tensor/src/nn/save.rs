@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_saved_is_loaded_bit_for_bit_and_what_does_not_fit_is_refused() {
+    fn saved_weights_load_bit_for_bit_and_mismatches_are_refused() {
         let folder = std::env::temp_dir().join(format!("thawline-tensor-{}", std::process::id()));
         fs::create_dir_all(&folder).expect("a folder for the test");
         let path = folder.join("weights.safetensors");

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn constant_stays_and_cosine_falls_to_nothing() {
+    fn constant_stays_and_cosine_falls_to_zero() {
         assert_eq!(Schedule::Constant.rate(0.1, 7, 10), 0.1);
         let cosine: Vec<f64> = (0..4).map(|step| Schedule::Cosine.rate(2.0, step, 4)).collect();
         let expected = [2.0, 1.0 + core::f64::consts::FRAC_1_SQRT_2, 1.0, 1.0 - core::f64::consts::FRAC_1_SQRT_2];
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn one_cycle_has_the_rates_of_pytorchs() {
+    fn one_cycle_agrees_with_pytorch() {
         // torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.1, total_steps=20)
         #[rustfmt::skip]
         const PYTORCH: [f64; 20] = [0.004, 0.013167184270002533, 0.037167184270002526, 0.06683281572999747, 0.09083281572999748, 0.1, 0.09874640062350874, 0.09504846320134738, 0.089091617757105, 0.0811745653949763, 0.07169430017913009, 0.06112620219362893, 0.0500002, 0.03887419780637107, 0.028306099820869922, 0.0188258346050237, 0.010908782242895003, 0.004951936798652629, 0.0012539993764912555, 4e-07];

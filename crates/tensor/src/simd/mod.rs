@@ -1,11 +1,11 @@
-//! Floor 0, the vector: sixteen `f32` lanes at every SIMD level.
+//! Vectors of sixteen `f32` lanes at every SIMD level.
 //!
 //! A kernel is a plain safe function `fn f<S: Simd>(simd: S, ...)`. The value `simd` is a *token*: it exists only on a
-//! CPU that has the level's instructions, so holding it proves that they may run. Vectors come from a token, prove the
+//! CPU that has the level's instructions, so holding it proves that they may run. Vectors are made by a token, prove the
 //! same, and have operators: `value - rate * mean / (square.sqrt() + epsilon)`. This is the design of the crates `pulp`
 //! and `fearless_simd`, cut down to the dozen operations that a neural network needs.
 //!
-//! A vector is sixteen lanes everywhere; a level decides how many registers carry it: one on AVX-512, two on AVX2,
+//! A vector always has sixteen lanes; the level decides how many registers hold it: one on AVX-512, two on AVX2,
 //! four on baseline x86-64. Layouts, loop counts and the order of every sum are therefore the same at every level, and
 //! AVX2 and AVX-512, which both have fused multiply-add, give the same bits.
 

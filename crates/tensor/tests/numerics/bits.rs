@@ -60,7 +60,7 @@ fn products_have_the_same_bits_for_any_number_of_threads() {
 }
 
 #[test]
-fn a_training_has_the_same_bits_for_any_number_of_threads() {
+fn training_has_the_same_bits_for_any_number_of_threads() {
     let train = || {
         let mut network = small::network();
         let log = small::train(&mut network, &small::FIT);
@@ -70,7 +70,7 @@ fn a_training_has_the_same_bits_for_any_number_of_threads() {
 }
 
 #[test]
-fn a_row_alone_has_the_bits_that_it_has_in_a_product() {
+fn a_row_has_the_same_bits_alone_and_in_a_product() {
     // Both ways to cut, and more rows than a block, a task or the partial results have.
     for shape in [[600, 70, 300], [600, 5, 4100], [113, 64, 576], [130, 256, 4096], [30, 257, 4096], [40, 4200, 30]] {
         let [m, n, k] = shape;
@@ -92,7 +92,7 @@ fn a_row_alone_has_the_bits_that_it_has_in_a_product() {
 }
 
 #[test]
-fn an_example_alone_has_the_bits_that_it_has_in_a_batch() {
+fn an_example_has_the_same_bits_alone_and_in_a_batch() {
     let n = 150;
     let examples = small::examples(n);
     for network in [small::network(), normalization::trained()] {
@@ -197,13 +197,13 @@ fn optimizers_have_the_same_bits_on_avx2_and_avx512() {
     same_bits("sgd", &a, &b);
 }
 
-/// A line of the output of [`digest_of_a_training`].
+/// A line of the output of [`digest_of_a_training_run`].
 const DIGEST: &str = "digest of the training: ";
 
 /// Not a test by itself: other processes run it, each at a level of its own.
 #[test]
 #[ignore = "run by another test"]
-fn digest_of_a_training() {
+fn digest_of_a_training_run() {
     let mut network = small::network();
     let log = small::train(&mut network, &small::FIT);
     println!("\n{DIGEST}{} {} {}", Level::current(), small::digest(&network), log.epochs[1][0]);
@@ -212,7 +212,7 @@ fn digest_of_a_training() {
 /// The weights' digest and the last loss of the small training, in a process of its own at a level.
 fn trained_at(level: Level) -> (String, f64) {
     let output = Command::new(std::env::current_exe().expect("a running test has a file"))
-        .args(["bits::digest_of_a_training", "--exact", "--ignored", "--nocapture"])
+        .args(["bits::digest_of_a_training_run", "--exact", "--ignored", "--nocapture"])
         .env("THAWLINE_SIMD", level.to_string())
         .output()
         .expect("the test program starts");
@@ -225,7 +225,7 @@ fn trained_at(level: Level) -> (String, f64) {
 }
 
 #[test]
-fn a_training_has_the_same_bits_on_avx2_and_avx512_and_nearly_so_without_fused_multiply_add() {
+fn training_has_the_same_bits_on_avx2_and_avx512_and_nearly_the_same_without_fma() {
     let all: Vec<_> = levels().map(trained_at).collect();
     let (_, portable) = &all[0];
     if let Some([a, b]) = fused_levels().map(|_| [&all[1], &all[2]]) {

@@ -31,7 +31,7 @@ fn along(input: usize, kernel: usize, stride: usize, dilation: usize, padding: P
 }
 
 #[test]
-fn the_reference_is_the_definition() {
+fn the_reference_agrees_with_the_definition() {
     // Written a second time, along signed positions and with nothing in common with the engine's; rows and columns
     // differ in every option.
     let mut random = bits("definition");
@@ -93,7 +93,7 @@ fn any_stride_padding_and_dilation_is_exact_on_whole_numbers() {
 }
 
 #[test]
-fn real_numbers_stay_within_the_bound_of_a_sum_of_products() {
+fn real_numbers_stay_within_the_error_bound() {
     for s in [dense_convolutions(), general_convolutions()].concat().iter().step_by(2) {
         let [x, kernel] = [reals("x", s.input_len()), reals("kernel", s.kernel_len())];
         let [bias, dy] = [reals("bias", s.filters), reals("dy", s.output_len())];
@@ -116,7 +116,7 @@ fn real_numbers_stay_within_the_bound_of_a_sum_of_products() {
 }
 
 #[test]
-fn the_first_of_equal_outputs_wins_a_pool_folded_into_winograds_method() {
+fn the_first_of_equal_outputs_wins_winograds_fused_pool() {
     for s in dense_convolutions().into_iter().filter(|s| Method::Winograd.rung(s).is_ok() && s.out_h.min(s.out_w) > 1) {
         for level in levels() {
             // Of a black picture all outputs are the bias: four equal ones in every window.

@@ -68,7 +68,7 @@ fn a_mask_does_not_depend_on_how_the_batch_is_grouped() {
 }
 
 #[test]
-fn a_mask_is_the_same_at_every_level_and_whatever_follows() {
+fn a_mask_does_not_depend_on_level_or_length() {
     // A rate that is a multiple of 1/256, and one that is not.
     for rate in [0.25, 0.3] {
         let x = reals("x", 3000);
@@ -87,7 +87,7 @@ fn a_mask_is_the_same_at_every_level_and_whatever_follows() {
 }
 
 #[test]
-fn as_many_stay_as_should() {
+fn the_expected_share_of_elements_is_kept() {
     let mut x = vec![1.0f32; 10_000_000];
     for rate in [0.1, 0.25, 0.5] {
         x.fill(1.0);

@@ -36,7 +36,7 @@ fn frozen_stands_still(what: &str, options: Fit, freeze: impl Fn(&mut Network)) 
 }
 
 #[test]
-fn training_changes_every_bit_that_it_may_and_no_other() {
+fn training_changes_all_trainable_weights_and_no_others() {
     for through in ["conv_1", "relu_2", "pool", "conv_3", "flatten", "dense_1"] {
         for cached in [true, false] {
             frozen_stands_still(through, Fit { cached, ..small::FIT }, |network| {
@@ -58,7 +58,7 @@ fn training_changes_every_bit_that_it_may_and_no_other() {
 }
 
 #[test]
-fn features_computed_once_train_the_same_bits() {
+fn cached_features_train_the_same_bits() {
     for through in ["conv_1", "pool", "conv_3", "dense_1"] {
         let train = |cached| {
             let mut network = small::network();
@@ -71,7 +71,7 @@ fn features_computed_once_train_the_same_bits() {
 }
 
 #[test]
-fn several_heads_share_features_that_remember_their_prefix() {
+fn several_heads_share_features_of_one_prefix() {
     let frozen = |through: &str| {
         let mut network = small::network();
         network.freeze_through(through).expect("there is such a layer");
@@ -124,7 +124,7 @@ impl Inputs for Unseen {
 }
 
 #[test]
-fn a_prefix_with_the_same_weights_but_no_relu_is_another() {
+fn a_prefix_without_relu_is_another_prefix() {
     let fingerprint = |has_relu: bool| {
         let mut builder = Network::builder([6, 5, 2]).layer("conv", Conv2D::new(3, [3, 3]));
         if has_relu {
@@ -139,7 +139,7 @@ fn a_prefix_with_the_same_weights_but_no_relu_is_another() {
 }
 
 #[test]
-fn a_cache_that_no_memory_holds_is_an_error_with_its_size() {
+fn a_cache_larger_than_memory_is_an_error_with_its_size() {
     let side = 1 << 14;
     let mut network = Network::builder([side, side, 1])
         .layer("conv", Conv2D::new(1, [1, 1]))
@@ -157,7 +157,7 @@ fn a_cache_that_no_memory_holds_is_an_error_with_its_size() {
 }
 
 #[test]
-fn nothing_is_kept_for_what_is_frozen() {
+fn frozen_parameters_have_no_gradients_and_no_moments() {
     let mut network = small::network();
     network.freeze_through("pool").expect("there is such a layer");
     network.set_trainable("dense_1", false).expect("there is such a layer");
@@ -254,7 +254,7 @@ fn step_with_probes(frozen: &[&str]) -> [[usize; 5]; 4] {
 }
 
 #[test]
-fn backward_ends_at_the_first_layer_that_learns() {
+fn backward_stops_at_the_first_trainable_layer() {
     // An example a call, in front of the first dense layer and behind it.
     let all = step_with_probes(&[]);
     assert_eq!(all, [[0, 10, 10, 0, 10], [0, 10, 10, 10, 10], [0, 10, 10, 10, 10], [0, 10, 10, 10, 10]]);

@@ -87,7 +87,7 @@ fn whole_numbers_are_exact_in_every_form_with_every_epilogue() {
 }
 
 #[test]
-fn real_numbers_stay_within_the_bound_of_a_sum_of_products() {
+fn real_numbers_stay_within_the_error_bound() {
     // Every fifth shape; 5 and 16 have no common divisor, so every dimension still occurs everywhere.
     for shape in products().step_by(5).chain([[300, 64, 576], [16, 128, 12_544], [65, 100, 1000]]) {
         let product = Product::new(shape, reals);
@@ -103,13 +103,13 @@ fn real_numbers_stay_within_the_bound_of_a_sum_of_products() {
 
 #[test]
 #[should_panic(expected = "the product of 2 x 3 and 4 x 5 matrices")]
-fn operands_that_do_not_fit_are_refused() {
+fn operands_of_mismatched_shapes_are_refused() {
     let zeros = [0.0; 20];
     gemm(Level::current(), Matrix::new(&zeros[..6], 2, 3), Matrix::new(&zeros, 4, 5), &mut [0.0; 10], Epilogue::None);
 }
 
 #[test]
 #[should_panic(expected = "a 2 x 3 matrix was given 5 elements")]
-fn a_matrix_of_another_size_is_refused() {
+fn a_matrix_of_the_wrong_size_is_refused() {
     Matrix::new(&[0.0; 5], 2, 3);
 }

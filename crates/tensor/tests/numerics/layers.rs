@@ -137,7 +137,7 @@ impl Stack {
 }
 
 #[test]
-fn convolutions_with_all_that_is_folded_in_are_exact_on_whole_numbers() {
+fn fused_convolutions_are_exact_on_whole_numbers() {
     for conv in quick([dense_convolutions(), general_convolutions()].concat()).into_iter().step_by(2) {
         for stack in Stack::all(conv) {
             let [x, kernel] = [integers("x", N * conv.input_len()), integers("kernel", conv.kernel_len())];
@@ -157,7 +157,7 @@ fn convolutions_with_all_that_is_folded_in_are_exact_on_whole_numbers() {
 }
 
 #[test]
-fn convolutions_with_all_that_is_folded_in_agree_on_real_numbers() {
+fn fused_convolutions_agree_on_real_numbers() {
     let mut winograd = 0;
     for conv in quick([dense_convolutions(), general_convolutions()].concat()) {
         for stack in Stack::all(conv) {
@@ -180,7 +180,7 @@ fn convolutions_with_all_that_is_folded_in_agree_on_real_numbers() {
 }
 
 #[test]
-fn gradients_of_examples_one_by_one_add_up() {
+fn gradients_of_single_examples_add_up_to_the_batchs() {
     let image = [9, 8, 5];
     for method in [Method::Naive, Method::Im2col, Method::Implicit, Method::Winograd] {
         for pooled in [false, true] {

@@ -22,7 +22,7 @@ fn layers_and_golden_values_hold_at_every_level() {
 }
 
 #[test]
-fn a_level_is_fixed_once_and_named_by_word() {
+fn the_level_is_chosen_once_and_by_name() {
     let current = Level::current();
     assert_eq!(current.force(), Ok(()));
     for other in Level::ALL.into_iter().filter(|&level| level != current) {

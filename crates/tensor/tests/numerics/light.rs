@@ -72,7 +72,7 @@ fn relu_keeps_nan() {
 }
 
 #[test]
-fn sums() {
+fn vectors_and_rows_are_added_exactly() {
     at_every_level_and_length(|level, len| {
         let [a, b] = [integers("a", len), integers("b", len)];
         let mut sum = Guarded::new(&b);
@@ -111,7 +111,7 @@ fn pools_of_any_number_of_channels() {
 }
 
 #[test]
-fn a_pool_hides_no_nan() {
+fn a_pool_does_not_hide_nan() {
     // One window of two rows and three columns, for every place in it and in the vectors.
     let s = PoolShape::new([2, 3, 20], [2, 3], [2, 3], Padding::Valid).expect("the window fits");
     for level in levels() {
@@ -137,7 +137,7 @@ fn a_pool_hides_no_nan() {
 }
 
 #[test]
-fn optimizers_write_every_element_and_no_other() {
+fn optimizers_write_their_elements_and_no_others() {
     at_every_level_and_length(|level, len| {
         let [value, gradient] = [integers("value", len), integers("gradient", len)];
         // Without momentum and with a rate of one half, the step is half the gradient.

@@ -36,7 +36,7 @@ fn refused<const D: usize>(input: [usize; D], layer: impl Into<Box<dyn Layer>>, 
 }
 
 #[test]
-fn what_does_not_fit_is_refused_with_layer_shapes_and_reason() {
+fn layers_that_do_not_fit_are_refused_with_shapes_and_reason() {
     let (conv, pool) = (|| Conv2D::new(3, [3, 3]), || MaxPooling2D::new([2, 2]));
     refused([5, 4, 2], Dense::new(3), "it takes a vector and was given 5 x 4 x 2: put a Flatten before it");
     refused([5], conv(), "it takes an image (H x W x C) and was given 5");
@@ -63,7 +63,7 @@ fn what_does_not_fit_is_refused_with_layer_shapes_and_reason() {
 }
 
 #[test]
-fn sizes_beyond_all_memory_are_refused_and_not_tried() {
+fn sizes_beyond_all_memory_are_refused_before_allocating() {
     let (image, conv) = ([5, 4, 2], || Conv2D::new(3, [3, 3]));
     let huge = usize::MAX / 2;
     refused(image, Conv2D::new(huge, [3, 3]), "overflows");
@@ -82,7 +82,7 @@ fn sizes_beyond_all_memory_are_refused_and_not_tried() {
 }
 
 #[test]
-fn an_input_of_no_size_is_refused_by_every_layer() {
+fn every_layer_refuses_an_empty_input() {
     let refused = |input: &[usize], layer: Box<dyn Layer>, reason: &str| {
         let error = Network::builder(Shape::new(input)).layer("layer", layer).build(0).expect_err("zero is refused");
         assert!(error.to_string().contains(reason), "{error}");
@@ -102,7 +102,7 @@ fn an_input_of_no_size_is_refused_by_every_layer() {
 }
 
 #[test]
-fn names_are_unique_and_asked_for_by_name() {
+fn duplicate_and_unknown_layer_names_are_refused() {
     let twice =
         Network::builder([4]).layer("a", Dense::new(2)).layer("a", Activation::Relu).build(0).expect_err("refused");
     assert_eq!(twice, NetworkError::DuplicateName { position: 2, name: "a".into() });
@@ -180,7 +180,7 @@ fn the_prefix_ends_before_the_first_random_or_trainable_layer() {
 }
 
 #[test]
-fn a_head_is_replaced_in_a_clone_and_the_first_model_stays() {
+fn replacing_the_head_of_a_clone_leaves_the_original_unchanged() {
     let model_1 = tutorial(5);
     let values = |network: &Network| network.params().map(|(_, param)| param.value.to_vec()).collect::<Vec<_>>();
     let before = values(&model_1);
@@ -236,7 +236,7 @@ fn seeds_and_positions_decide_the_initial_weights() {
 }
 
 #[test]
-fn an_outline_has_the_shapes_and_costs_of_the_network_and_becomes_it() {
+fn an_outline_has_the_networks_shapes_and_costs() {
     // Ten times the memory of any machine, for the weights of one layer.
     let layers = |units| {
         Network::builder([32, 32, 3])

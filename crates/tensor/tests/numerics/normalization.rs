@@ -91,7 +91,7 @@ fn agrees_with_pytorch_and_keras() {
 }
 
 #[test]
-fn a_training_step_moves_the_statistics_as_in_keras() {
+fn a_training_step_updates_the_statistics_like_keras() {
     let Some(bytes) = golden("normalization.safetensors") else { return };
     let golden = Golden::new(&bytes);
     let case = |tensor: &str| golden.f32s(&format!("batch_norm_vector/{tensor}"));
@@ -142,7 +142,7 @@ pub fn trained() -> Network {
 }
 
 #[test]
-fn a_frozen_normalization_stands_still_and_is_part_of_the_prefix() {
+fn a_frozen_normalization_is_constant_and_part_of_the_prefix() {
     let mut network = trained();
     network.freeze_through("pool").expect("there is such a layer");
     let kept = |network: &Network| -> Vec<f32> {
@@ -163,7 +163,7 @@ fn a_frozen_normalization_stands_still_and_is_part_of_the_prefix() {
 }
 
 #[test]
-fn statistics_are_not_counted_as_learned() {
+fn statistics_are_not_counted_as_trainable() {
     let mut network = network();
     let summary = network.summary();
     let row = summary.rows.iter().find(|row| row.name == "norm_1").expect("a row");
@@ -179,7 +179,7 @@ fn statistics_are_not_counted_as_learned() {
 }
 
 #[test]
-fn what_cannot_be_is_refused() {
+fn an_invalid_momentum_or_epsilon_is_refused() {
     for (layer, words) in [
         (BatchNormalization::new().momentum(1.5), "its momentum is 1.5; it must lie between 0 and 1"),
         (BatchNormalization::new().epsilon(0.0), "its epsilon is 0; it must be a positive number"),

@@ -28,7 +28,7 @@ fn start() -> Vec<f32> {
 }
 
 #[test]
-fn adam_follows_its_twin_for_a_thousand_steps() {
+fn adam_agrees_with_its_f64_reference_for_a_thousand_steps() {
     let mut optimizer = Optimizer::new(Rule::ADAM, 0.001);
     let mut value = start();
     let mut twin: Vec<[f64; 3]> = value.iter().map(|&v| [f64::from(v), 0.0, 0.0]).collect();
@@ -54,7 +54,7 @@ fn adam_follows_its_twin_for_a_thousand_steps() {
 }
 
 #[test]
-fn gradient_descent_follows_its_twin_for_a_thousand_steps() {
+fn gradient_descent_agrees_with_its_f64_reference_for_a_thousand_steps() {
     let (rate, momentum) = (0.01, 0.9);
     let mut optimizer = Optimizer::new(Rule::Sgd { momentum }, rate);
     let mut value = start();
@@ -72,7 +72,7 @@ fn gradient_descent_follows_its_twin_for_a_thousand_steps() {
 }
 
 #[test]
-fn the_first_step_of_adam_is_the_rate_itself() {
+fn adams_first_step_is_the_learning_rate() {
     // With t = 1 both corrections cancel the decays: the step is rate * g / (|g| + epsilon / sqrt(1 - beta_2)).
     let mut optimizer = Optimizer::new(Rule::ADAM, 0.001);
     let mut value = [0.0f32; 3];
@@ -101,7 +101,7 @@ fn a_rate_factor_scales_the_step() {
 }
 
 #[test]
-fn extreme_gradients_leave_everything_finite() {
+fn extreme_gradients_leave_all_values_finite() {
     for rule in [Rule::ADAM, Rule::Sgd { momentum: 0.9 }] {
         for g in [0.0, 1e-45, 1e-38, 1.0, 1e19, 1e38, -1e38] {
             // A gradient this large times any usual rate is beyond gradient descent; Adam divides it out.
@@ -124,7 +124,7 @@ fn extreme_gradients_leave_everything_finite() {
 }
 
 #[test]
-fn a_gradient_that_is_not_a_number_is_not_hidden() {
+fn a_nan_gradient_is_not_hidden() {
     for rule in [Rule::ADAM, Rule::Sgd { momentum: 0.9 }] {
         let mut optimizer = Optimizer::new(rule, 1e-3);
         let mut value = [1.0f32; 20];
@@ -138,7 +138,7 @@ fn a_gradient_that_is_not_a_number_is_not_hidden() {
 }
 
 #[test]
-fn what_was_saved_goes_on_as_if_never_stopped() {
+fn a_restored_optimizer_continues_with_the_same_bits() {
     let mut whole = Optimizer::new(Rule::ADAM, 0.001);
     let (mut expected, mut value) = (start(), start());
     let mut resumed = Optimizer::new(Rule::ADAM, 0.001);
@@ -159,7 +159,7 @@ fn what_was_saved_goes_on_as_if_never_stopped() {
 }
 
 #[test]
-fn long_parameters_are_updated_in_every_task() {
+fn every_chunk_of_a_long_parameter_is_updated() {
     // More elements than several tasks take.
     let len = 50_021;
     for rule in [Rule::ADAM, Rule::Sgd { momentum: 0.9 }] {

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use thawline_tensor::Tensor;
 use thawline_tensor::nn::{
     Activation, Conv2D, Dense, Dropout, EpochReport, Examples, Fit, Flatten, History, MaxPooling2D, Network, Observer,
-    Padding, Rule, Schedule, StepReport, Stop,
+    Padding, Rule, Schedule, StepReport, StopReason,
 };
 
 use crate::data::{bits, reals};
@@ -63,7 +63,7 @@ pub struct Log {
 }
 
 impl Observer for Log {
-    fn step(&mut self, report: &StepReport) -> Result<(), Stop> {
+    fn step(&mut self, report: &StepReport) -> Result<(), StopReason> {
         self.steps.push((report.examples, report.running.loss, report.running.accuracy));
         Ok(())
     }

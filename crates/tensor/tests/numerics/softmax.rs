@@ -12,7 +12,7 @@ fn loss(logits: &[f32], label: usize, scale: f32) -> (f64, Vec<f32>) {
 }
 
 #[test]
-fn loss_gradient_and_probabilities_are_right_to_a_few_units() {
+fn loss_gradient_and_probabilities_are_accurate_to_a_few_ulps() {
     let eps = f64::from(f32::EPSILON);
     let mut random = bits("logits");
     for case in 0..2000 {
@@ -53,7 +53,7 @@ fn huge_logits_give_the_exact_loss() {
 }
 
 #[test]
-fn what_is_not_finite_is_not_hidden() {
+fn nan_and_infinite_logits_are_not_hidden() {
     for position in 0..4 {
         for label in 0..4 {
             for broken in [f32::NAN, f32::INFINITY] {
@@ -72,7 +72,7 @@ fn what_is_not_finite_is_not_hidden() {
 }
 
 #[test]
-fn the_first_of_equal_logits_is_the_answer() {
+fn the_first_of_equal_logits_is_predicted() {
     assert_eq!(argmax(&[1.0, 3.0, 3.0, 2.0]), 1);
     assert_eq!(argmax(&[0.0; 5]), 0);
     assert_eq!(argmax(&[-2.0, -1.0]), 1);

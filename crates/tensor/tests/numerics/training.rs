@@ -7,7 +7,7 @@ use thawline_tensor::nn::fit::{shuffled, train_step};
 use thawline_tensor::nn::trace::Trace;
 use thawline_tensor::nn::{
     Augment, EpochReport, Examples, Fit, FitError, Inputs, Network, Observer, Optimizer, Rule, Schedule, Snapshot,
-    State, StepReport, Stop, StopEarly, Training,
+    StepReport, StopEarly, StopReason, Training, TrainingState,
 };
 use thawline_tensor::threads::with_threads;
 use thawline_tensor::{Shape, Tensor};
@@ -68,7 +68,7 @@ impl Inputs for Noted<'_> {
 }
 
 #[test]
-fn every_epoch_has_an_order_of_its_own() {
+fn every_epoch_is_shuffled_differently() {
     let read = Mutex::new(Vec::new());
     let mut network = network();
     let inputs = Noted { shape: network.input().clone(), read: &read };
@@ -87,7 +87,7 @@ fn every_epoch_has_an_order_of_its_own() {
 }
 
 #[test]
-fn every_example_is_seen_once_an_epoch_whatever_the_batch_size() {
+fn every_example_is_seen_once_per_epoch_for_any_batch_size() {
     for (batch_size, seen) in [
         (32, vec![32, 64, 70]),
         (70, vec![70]),
@@ -111,7 +111,7 @@ fn every_example_is_seen_once_an_epoch_whatever_the_batch_size() {
 }
 
 #[test]
-fn a_smaller_batch_in_a_larger_trace_updates_by_its_own_examples() {
+fn a_smaller_batch_uses_only_its_own_examples() {
     let update = |trace_batch: usize, warm_up: bool| {
         let mut network = network();
         let examples = examples(40);
@@ -130,7 +130,7 @@ fn a_smaller_batch_in_a_larger_trace_updates_by_its_own_examples() {
 }
 
 #[test]
-fn a_loss_that_is_not_finite_stops_the_training_before_it_changes_a_weight_and_is_named() {
+fn a_nan_or_infinite_loss_stops_training_before_the_update() {
     // One weight is broken from the beginning: named is the first layer whose output shows it.
     for (param, broken, layer) in [
         ("conv_2/kernel", f32::NAN, "conv_2"),
@@ -157,7 +157,7 @@ fn a_loss_that_is_not_finite_stops_the_training_before_it_changes_a_weight_and_i
 }
 
 #[test]
-fn a_training_that_diverges_stops_within_a_step() {
+fn a_diverging_training_run_stops_within_a_step() {
     let mut log = Log::default();
     // So high a rate that the first update overflows the next step's activations.
     let options = Fit { rate: 1e30, epochs: 5, ..FIT };
@@ -176,11 +176,11 @@ struct StopAt {
     /// Why it ends, unless early.
     reason: Option<&'static str>,
     seen: [usize; 2],
-    kept: Option<(State, Vec<Vec<f32>>, Option<String>)>,
+    kept: Option<(TrainingState, Vec<Vec<f32>>, Option<String>)>,
 }
 
 impl StopAt {
-    fn stop_if(&self, here: bool) -> Result<(), Stop> {
+    fn stop_if(&self, here: bool) -> Result<(), StopReason> {
         match self.reason {
             _ if !here => Ok(()),
             None => Err(StopEarly.into()),
@@ -190,17 +190,17 @@ impl StopAt {
 }
 
 impl Observer for StopAt {
-    fn step(&mut self, _report: &StepReport) -> Result<(), Stop> {
+    fn step(&mut self, _report: &StepReport) -> Result<(), StopReason> {
         self.seen[0] += 1;
         self.stop_if(self.seen[0] == self.step)
     }
 
-    fn epoch(&mut self, _report: &EpochReport) -> Result<(), Stop> {
+    fn epoch(&mut self, _report: &EpochReport) -> Result<(), StopReason> {
         self.seen[1] += 1;
         self.stop_if(self.seen[1] == self.epoch)
     }
 
-    fn snapshot(&mut self, snapshot: Snapshot<'_>) -> Result<(), Stop> {
+    fn snapshot(&mut self, snapshot: Snapshot<'_>) -> Result<(), StopReason> {
         let values = snapshot.params().map(|(_, param)| param.value.to_vec()).collect();
         self.kept = Some((snapshot.state.clone(), values, snapshot.stop.map(ToString::to_string)));
         self.stop_if(self.snapshot)
@@ -208,7 +208,7 @@ impl Observer for StopAt {
 }
 
 #[test]
-fn an_observer_ends_the_training_early_or_with_a_cause() {
+fn an_observer_can_stop_training_early_or_with_an_error() {
     for reason in [None, Some("the disk is full")] {
         for (mut stop, seen) in [
             (StopAt { step: 4, reason, ..StopAt::default() }, [4, 1]),
@@ -232,7 +232,7 @@ fn an_observer_ends_the_training_early_or_with_a_cause() {
 }
 
 #[test]
-fn an_interrupted_training_goes_on_with_the_same_bits() {
+fn interrupted_training_resumes_with_the_same_bits() {
     // Two epochs of three steps; with a frozen layer there are no moments for it, and the kept features are made again.
     for frozen in [None, Some("conv_2")] {
         let prepared = || {
@@ -241,16 +241,16 @@ fn an_interrupted_training_goes_on_with_the_same_bits() {
             network
         };
         let (training, validation) = (examples(70), examples(20));
-        let run = |network: &mut Network, state: State, step: usize| {
+        let run = |network: &mut Network, state: TrainingState, step: usize| {
             let mut observer = StopAt { step, ..StopAt::default() };
             let plan = FIT.validate(&validation).watch(&mut observer).resume(state);
             let history = network.fit(&training, plan).expect("it trains");
             (metrics(&history), observer.kept.expect("it paused"))
         };
         let mut whole = prepared();
-        let (uninterrupted, _) = run(&mut whole, State::start(&FIT), usize::MAX);
+        let (uninterrupted, _) = run(&mut whole, TrainingState::start(&FIT), usize::MAX);
         for after in 1..=6 {
-            let (_, (state, values, _)) = run(&mut prepared(), State::start(&FIT), after);
+            let (_, (state, values, _)) = run(&mut prepared(), TrainingState::start(&FIT), after);
             assert_eq!((state.epoch() * 3 + state.step, state.optimizer.state().0), (after, after as u64));
             let mut network = prepared();
             let mut values = values.into_iter();
@@ -263,18 +263,18 @@ fn an_interrupted_training_goes_on_with_the_same_bits() {
 }
 
 #[test]
-fn patience_ends_where_the_accuracy_no_longer_rises() {
+fn early_stopping_ends_when_the_accuracy_stops_rising() {
     // At so low a rate nothing changes, so the first epoch stays the best.
     let (validation, options) = (examples(41), Fit { rate: 1e-30, epochs: 9, patience: Some(2), ..FIT });
     let history = network().fit(&examples(70), options.validate(&validation)).expect("it trains");
     assert_eq!((history.epochs.len(), history.best_epoch()), (3, 1));
-    let state = State { history: history.clone(), ..State::start(&options) };
+    let state = TrainingState { history: history.clone(), ..TrainingState::start(&options) };
     let resumed = network().fit(&examples(70), options.validate(&validation).resume(state)).expect("it is done");
     assert_eq!(resumed, history);
 }
 
 #[test]
-fn what_cannot_be_trained_is_refused() {
+fn invalid_training_options_are_refused() {
     let message = |network: &mut Network, training: &Examples, validation: Option<&Examples>, options: &Fit| {
         let before = digest(network);
         let plan = Training::from(*options);
@@ -312,7 +312,7 @@ fn what_cannot_be_trained_is_refused() {
 }
 
 #[test]
-fn a_rate_factor_slows_one_layer_down() {
+fn a_rate_factor_scales_the_steps_of_one_layer() {
     // How far kernel and bias of conv_2 move, and those of conv_3, whose factor it is.
     let moved = |factor: f64| {
         let [before, mut network] = [network(), network()];
@@ -356,7 +356,7 @@ fn metrics_are_the_means_over_all_predictions() {
 }
 
 #[test]
-fn nothing_to_score_gives_nothing() {
+fn a_data_set_without_examples_can_be_evaluated() {
     let network = network();
     let none = examples(0);
     assert_eq!(network.predict(&none).logits().shape().dims(), [0, CLASSES]);
@@ -381,7 +381,7 @@ fn a_schedule_sets_the_rate_of_every_step() {
 }
 
 #[test]
-fn what_is_changed_at_random_is_never_kept_and_has_an_address() {
+fn augmented_examples_are_never_cached_and_depend_on_the_seed() {
     let trained = |cached: bool, seed: u64, augment: Augment| {
         let mut network = network();
         network.freeze_through("pool").expect("there is such a layer");

@@ -116,7 +116,7 @@ fn same(a: f32, b: f32) -> bool {
 }
 
 #[test]
-fn transposing_moves_every_element_to_its_mirror_place() {
+fn transposing_swaps_rows_and_columns() {
     fn transpose<S: Simd>(simd: S, rows: &[Lanes; LANES]) -> [Lanes; LANES] {
         let transposed = simd.transpose(rows.map(|row| simd.load(&row)));
         transposed.map(|column| {
@@ -135,7 +135,7 @@ fn transposing_moves_every_element_to_its_mirror_place() {
 }
 
 #[test]
-fn operations_do_to_lanes_what_they_do_to_numbers() {
+fn vector_operations_agree_with_scalar_operations() {
     // Every triple of odd numbers, and as many usual ones.
     let triples = ODD.into_iter().flat_map(|a| ODD.into_iter().flat_map(move |b| ODD.map(|c| [a, b, c])));
     let usual = reals("usual", 3 * 1024);
@@ -161,7 +161,7 @@ fn operations_do_to_lanes_what_they_do_to_numbers() {
 }
 
 #[test]
-fn bytes_become_floats_and_come_back() {
+fn bytes_are_converted_to_floats_and_back() {
     for level in levels() {
         for first in (0..=u8::MAX).step_by(LANES) {
             let bytes: [u8; LANES] = std::array::from_fn(|lane| first + lane as u8);
@@ -178,7 +178,7 @@ fn bytes_become_floats_and_come_back() {
 }
 
 #[test]
-fn parts_of_vectors_are_read_and_written_to_the_element() {
+fn partial_loads_and_stores_touch_only_their_elements() {
     let numbers = reals("numbers", LANES);
     for level in levels() {
         for len in 0..=LANES {
@@ -196,6 +196,6 @@ fn parts_of_vectors_are_read_and_written_to_the_element() {
 
 #[test]
 #[should_panic(expected = "17 floats are not a whole number of vectors")]
-fn a_part_of_a_vector_is_not_vectors() {
+fn a_partial_vector_is_refused() {
     vectors(&[0.0; 17]);
 }

@@ -26,7 +26,7 @@ const BOUND: f64 = 2e-5;
 const DIRECT_BOUND: f64 = BOUND / 4.0;
 
 #[test]
-fn winograds_method_stays_within_its_bound() {
+fn winograds_method_stays_within_its_error_bound() {
     println!("| {} | values | pass | naive | im2col | implicit | winograd |", Level::best());
     println!("|---|---|---|---:|---:|---:|---:|");
     for (input, filters) in [([30, 30, 64], 64), ([30, 30, 16], 16), ([13, 13, 128], 64), ([8, 8, 256], 32)] {

@@ -316,7 +316,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_pass_of_every_layer_is_right() {
+    fn every_pass_of_every_layer_is_correct() {
         let conv1 = Case::conv1();
         for pass in Pass::ALL {
             for method in Method::LADDER {

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_operation_is_right_and_errors_are_found() {
+    fn every_operation_is_correct_and_errors_are_detected() {
         for mut light in operations() {
             let error = light.check().unwrap_or_else(|error| panic!("{}: {error}", light.name));
             assert!(error <= 1e-6, "{}: {error:.1e}", light.name);

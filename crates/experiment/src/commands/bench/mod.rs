@@ -33,7 +33,7 @@ use layers::{Case, LayerPass, Pass};
 use product::Product;
 use record::{BenchRecord, FORMAT, MemoryBandwidth, Peak, Row, Scaling, StepMs, load_average};
 use roof::Roof;
-use steps::{BATCH, Task, with_task};
+use steps::{BATCH, StepCase, with_step};
 use timing::{Rounds, Workload};
 
 /// Flags of `bench`.
@@ -76,7 +76,7 @@ pub const NAIVE_IMAGES: usize = 16;
 
 pub fn bench(args: &BenchArgs) -> Result<()> {
     machine::choose_level(args.machine.simd)?;
-    timing::require_a_clock(Instant::now)?;
+    timing::require_running_clock(Instant::now)?;
     let bench = Bench {
         level: Level::current(),
         threads: machine::choose_threads(args.machine.threads),
@@ -103,8 +103,8 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
         let json = serde_json::to_string_pretty(&record).expect("numbers and texts can be written");
         return console::print_data(&(json + "\n"));
     }
-    if record.kernels.iter().chain(&record.steps).any(Row::beats_the_peak) {
-        console::print(Text::of_lines(table::DOUBT))?;
+    if record.kernels.iter().chain(&record.steps).any(Row::exceeds_peak) {
+        console::print(Text::of_lines(table::ABOVE_PEAK_NOTE))?;
     }
     if record.kernels.is_empty() && record.steps.is_empty() {
         Ok(())
@@ -232,13 +232,13 @@ impl Bench {
     fn steps(&self, record: &mut BenchRecord) -> Result<()> {
         let roof = self.roof(record, self.threads);
         let mut step = StepMs::default();
-        for task in Task::ALL {
-            let row = with_task(task, |prepared| self.row(&roof, prepared, self.threads, STEP_BUDGET))?;
-            match task {
-                Task::Model1 => step.model_1_ms = row.median_ms,
-                Task::Model2 => step.model_2_ms = row.median_ms,
-                Task::Model2Cached => step.model_2_cached_ms = row.median_ms,
-                Task::Features => record.features_ms = Some(row.median_ms),
+        for case in StepCase::ALL {
+            let row = with_step(case, |workload| self.row(&roof, workload, self.threads, STEP_BUDGET))?;
+            match case {
+                StepCase::Model1 => step.model_1_ms = row.median_ms,
+                StepCase::Model2 => step.model_2_ms = row.median_ms,
+                StepCase::Model2Cached => step.model_2_cached_ms = row.median_ms,
+                StepCase::Features => record.features_ms = Some(row.median_ms),
             }
             record.steps.push(row);
         }
@@ -249,13 +249,13 @@ impl Bench {
     /// Times steps on one thread and on all, in alternation.
     fn scaling(&self) -> Result<Scaling> {
         let mut phases = [Vec::new(), Vec::new()];
-        with_task(Task::Model1, |prepared| {
+        with_step(StepCase::Model1, |workload| {
             for _ in 0..self.rounds.unwrap_or(SCALING_ROUNDS) {
                 for (threads, phases) in [1, self.threads].into_iter().zip(&mut phases) {
                     // A new pool starts with cold buffers.
                     phases.push(with_threads(threads, || {
-                        prepared.run();
-                        prepared.step_in_phases()
+                        workload.run();
+                        workload.step_in_phases()
                     })?);
                 }
             }

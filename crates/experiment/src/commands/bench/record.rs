@@ -158,7 +158,7 @@ impl Row {
     }
 
     /// Whether it exceeds the measured peak: the peak was then measured while the machine was busy.
-    pub fn beats_the_peak(&self) -> bool {
+    pub fn exceeds_peak(&self) -> bool {
         self.share_of_peak * self.gflop_done > 1.02 * self.gflop
     }
 
@@ -260,10 +260,10 @@ mod tests {
         assert_eq!((row.median_ms, row.samples, row.spread()), (2.0, 3, 0.0));
         assert!((row.gflops - 200.0).abs() < 1e-9 && (row.gflops_done - 50.0).abs() < 1e-9);
         assert!((row.share_of_peak - 2.0).abs() < 1e-12 && (row.share_of_roofline - 0.5).abs() < 1e-12);
-        assert!(!row.beats_the_peak(), "the direct method's FLOPs may exceed the peak");
+        assert!(!row.exceeds_peak(), "the direct method's FLOPs may exceed the peak");
         let row = |flops| Row::new(["a".into(), "b".into()], 1, Work::direct(flops, 1), &roof, &times, 0.0);
-        assert!(row(210_000_000).beats_the_peak() && !row(200_000_000).beats_the_peak());
+        assert!(row(210_000_000).exceeds_peak() && !row(200_000_000).exceeds_peak());
         let traffic = Row::new(["a".into(), "b".into()], 1, Work::traffic(40_000_000), &roof, &times, 0.0);
-        assert!(!traffic.beats_the_peak(), "a cached workload may exceed the memory bandwidth");
+        assert!(!traffic.exceeds_peak(), "a cached workload may exceed the memory bandwidth");
     }
 }

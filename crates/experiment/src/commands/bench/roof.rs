@@ -11,7 +11,7 @@ use thawline_tensor::{
     threads::{self, PoolError, with_threads},
 };
 
-use super::timing::{Times, Work, clocked};
+use super::timing::{Times, Work, measure_seconds};
 
 /// The roofline of a number of threads.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,8 +51,9 @@ pub fn peak(level: Level, threads: usize) -> Result<f64, PoolError> {
         let mut rate = 0.0f64;
         for _ in 0..MEASUREMENTS {
             let mut chains = vec![0; threads];
-            let seconds =
-                clocked(|| threads::for_each(&mut chains[..], |_, chains| *chains = multiply_add(level, steps)));
+            let seconds = measure_seconds(|| {
+                threads::for_each(&mut chains[..], |_, chains| *chains = multiply_add(level, steps))
+            });
             let flops = 2 * LANES as u64 * steps * chains.iter().sum::<u64>();
             rate = rate.max(flops as f64 / seconds);
             steps = ((steps as f64 * SECONDS / seconds) as u64).clamp(steps / 4, steps * 100).max(1000);
@@ -127,7 +128,7 @@ pub fn bandwidth(threads: usize) -> Result<Bandwidth, PoolError> {
             threads::for_chunks(array, CHUNK, |_, chunk| chunk.fill(value));
         }
         let rate = |bytes: usize, pass: &mut dyn FnMut()| {
-            let times = Times::new((0..PASSES).map(|_| clocked(&mut *pass)).collect());
+            let times = Times::new((0..PASSES).map(|_| measure_seconds(&mut *pass)).collect());
             bytes as f64 / times.best()
         };
         let array_bytes = ARRAY * size_of::<f32>();

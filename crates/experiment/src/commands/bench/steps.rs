@@ -13,7 +13,7 @@ use crate::{
     system::streams::Stream,
 };
 
-use super::timing::{Work, Workload, clocked};
+use super::timing::{Work, Workload, measure_seconds};
 
 /// Batch size, as in the tutorial.
 pub const BATCH: usize = 128;
@@ -25,7 +25,7 @@ const CACHED_BATCHES: usize = 8;
 const CLASSES: usize = 5;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Task {
+pub enum StepCase {
     /// A training step of the whole network: forward, backward, update.
     Model1,
     /// A training step with frozen convolutions, computed in every step.
@@ -36,30 +36,30 @@ pub enum Task {
     Features,
 }
 
-impl Task {
-    /// Every task.
-    pub const ALL: [Task; 4] = [Task::Model1, Task::Model2, Task::Model2Cached, Task::Features];
+impl StepCase {
+    /// Every case.
+    pub const ALL: [StepCase; 4] = [StepCase::Model1, StepCase::Model2, StepCase::Model2Cached, StepCase::Features];
 }
 
-impl fmt::Display for Task {
+impl fmt::Display for StepCase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
-            Task::Model1 => "model_1",
-            Task::Model2 => "model_2",
-            Task::Model2Cached => "model_2 cached",
-            Task::Features => "features",
+            StepCase::Model1 => "model_1",
+            StepCase::Model2 => "model_2",
+            StepCase::Model2Cached => "model_2 cached",
+            StepCase::Features => "features",
         })
     }
 }
 
-/// A task, ready to run.
-pub struct Prepared<'a> {
-    task: Task,
+/// A case, ready to run.
+pub struct StepWorkload<'a> {
+    case: StepCase,
     work: Work,
-    kind: Kind<'a>,
+    operation: Operation<'a>,
 }
 
-enum Kind<'a> {
+enum Operation<'a> {
     Training(Box<Training<'a>>),
     Features { prefix: Prefix<'a>, pictures: &'a Tensor, features: Tensor },
 }
@@ -94,34 +94,34 @@ impl Phases {
     }
 }
 
-/// Prepares a task for the threads of the current pool and passes it to `then`.
-pub fn with_task<R>(task: Task, then: impl FnOnce(&mut Prepared) -> R) -> R {
+/// Prepares a case for the threads of the current pool and passes it to `then`.
+pub fn with_step<R>(case: StepCase, then: impl FnOnce(&mut StepWorkload) -> R) -> R {
     let mut network = tutorial(ConvMethod::Auto);
-    if task != Task::Model1 {
+    if case != StepCase::Model1 {
         network.freeze_through(FEATURES_END).expect("the tutorial's network has such a layer");
     }
-    let work = work(&network, task);
-    let prepared = |kind| Prepared { task, work, kind };
-    let count = if task == Task::Model2Cached { CACHED_BATCHES * BATCH } else { BATCH };
+    let work = work(&network, case);
+    let step = |operation| StepWorkload { case, work, operation };
+    let count = if case == StepCase::Model2Cached { CACHED_BATCHES * BATCH } else { BATCH };
     let pictures = random_pictures(count);
     let (prefix, nodes) = network.split();
-    if task == Task::Features {
+    if case == StepCase::Features {
         let features = Tensor::zeros([BATCH, prefix.output().size()]);
-        return then(&mut prepared(Kind::Features { prefix, pictures: &pictures, features }));
+        return then(&mut step(Operation::Features { prefix, pictures: &pictures, features }));
     }
     let examples = Examples::new(pictures, labels(count));
-    let examples = examples.through(prefix, task == Task::Model2Cached).expect("a few batches fit in memory");
+    let examples = examples.through(prefix, case == StepCase::Model2Cached).expect("a few batches fit in memory");
     let training = Training::new(nodes, prefix.output().size(), examples, BATCH);
-    then(&mut prepared(Kind::Training(Box::new(training))))
+    then(&mut step(Operation::Training(Box::new(training))))
 }
 
-impl Workload for Prepared<'_> {
+impl Workload for StepWorkload<'_> {
     fn group(&self) -> String {
         "step".to_owned()
     }
 
     fn name(&self) -> String {
-        self.task.to_string()
+        self.case.to_string()
     }
 
     fn work(&self) -> Work {
@@ -133,9 +133,9 @@ impl Workload for Prepared<'_> {
     /// # Panics
     /// If the loss becomes NaN or infinite.
     fn run(&mut self) {
-        match &mut self.kind {
-            Kind::Training(training) => training.step(),
-            Kind::Features { prefix, pictures, features } => {
+        match &mut self.operation {
+            Operation::Training(training) => training.step(),
+            Operation::Features { prefix, pictures, features } => {
                 let len = pictures.example_shape().size();
                 threads::for_chunks(features.data_mut(), prefix.output().size(), |example, features| {
                     prefix.forward(&pictures.data()[example * len..][..len], features);
@@ -146,17 +146,17 @@ impl Workload for Prepared<'_> {
 
     /// One check covers all tasks.
     fn check(&mut self) -> Result<f64, String> {
-        static PROOF: OnceLock<Result<f64, String>> = OnceLock::new();
-        PROOF.get_or_init(prove).clone()
+        static CHECKED: OnceLock<Result<f64, String>> = OnceLock::new();
+        CHECKED.get_or_init(compare_with_naive).clone()
     }
 }
 
-impl Prepared<'_> {
+impl StepWorkload<'_> {
     /// Runs a step and times its phases. Computing the features counts as forward.
     pub fn step_in_phases(&mut self) -> Phases {
-        match &mut self.kind {
-            Kind::Training(training) => training.step_in_phases(),
-            Kind::Features { .. } => Phases { forward: clocked(|| self.run()), ..Phases::default() },
+        match &mut self.operation {
+            Operation::Training(training) => training.step_in_phases(),
+            Operation::Features { .. } => Phases { forward: measure_seconds(|| self.run()), ..Phases::default() },
         }
     }
 }
@@ -179,12 +179,12 @@ impl<'a> Training<'a> {
     fn step_in_phases(&mut self) -> Phases {
         let Self { nodes, trace, optimizer, examples, order, steps } = self;
         let (batch, step) = next_batch(order, trace.batch(), steps);
-        let forward = clocked(|| {
+        let forward = measure_seconds(|| {
             trace.forward(nodes, examples, batch, Some(step));
             trace.loss_and_dlogits(batch.iter().map(|&index| examples.labels()[index as usize]));
         });
-        let backward = clocked(|| trace.backward(nodes));
-        let update = clocked(|| trace.update(nodes, optimizer));
+        let backward = measure_seconds(|| trace.backward(nodes));
+        let update = measure_seconds(|| trace.update(nodes, optimizer));
         Phases { forward, backward, update }
     }
 }
@@ -218,28 +218,28 @@ fn labels(count: usize) -> Vec<u32> {
 ///
 /// Only bytes that cannot stay in a cache are counted: the inputs; each weight, once per product; and for each trainable
 /// parameter the gradient and Adam's 28 bytes.
-fn work(network: &Network, task: Task) -> Work {
+fn work(network: &Network, case: StepCase) -> Work {
     let (nodes, thawline) = (network.nodes(), network.thawline());
     let first_trainable = nodes.iter().position(Node::is_trainable).unwrap_or(nodes.len());
     let features = network.prefix().output().size();
-    let input = if task == Task::Model2Cached { features } else { network.input().size() };
-    let output = if task == Task::Features { features } else { 0 };
+    let input = if case == StepCase::Model2Cached { features } else { network.input().size() };
+    let output = if case == StepCase::Features { features } else { 0 };
     let mut total = Work::traffic((4 * BATCH * (input + output)) as u64);
     for (index, node) in nodes.iter().enumerate() {
-        let forward = match task {
-            Task::Features => index < thawline,
-            Task::Model2Cached => index >= thawline,
-            Task::Model1 | Task::Model2 => true,
+        let forward = match case {
+            StepCase::Features => index < thawline,
+            StepCase::Model2Cached => index >= thawline,
+            StepCase::Model1 | StepCase::Model2 => true,
         };
-        let learns = task != Task::Features && node.is_trainable();
-        let input_gradient = task != Task::Features && index > first_trainable;
-        let products = u64::from(forward) + u64::from(learns) + u64::from(input_gradient);
+        let is_trained = case != StepCase::Features && node.is_trainable();
+        let input_gradient = case != StepCase::Features && index > first_trainable;
+        let products = u64::from(forward) + u64::from(is_trained) + u64::from(input_gradient);
         let parameters: usize = node.layer().params().iter().map(|param| param.value.len()).sum();
         let flops = node.layer().flops();
         total.flops += BATCH as u64 * products * flops;
         total.flops_done += BATCH as u64 * products * node.layer().flops_done();
         let weights_read = u64::from(forward) + u64::from(input_gradient);
-        total.bytes += parameters as u64 * (4 * weights_read + if learns { 32 } else { 0 });
+        total.bytes += parameters as u64 * (4 * weights_read + if is_trained { 32 } else { 0 });
     }
     total
 }
@@ -249,7 +249,7 @@ const TOLERANCE: f64 = 1e-4;
 
 /// Checks the steps: on two pictures, all gradients of model_1 and the features agree with those of a network with naive
 /// convolutions. Returns the largest error.
-fn prove() -> Result<f64, String> {
+fn compare_with_naive() -> Result<f64, String> {
     let [fast, naive] = [ConvMethod::Auto, ConvMethod::Naive].map(gradients_and_features);
     let mut worst = 0.0f64;
     for ((name, fast), (_, naive)) in fast.into_iter().zip(naive) {
@@ -291,18 +291,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_fast_step_is_the_naive_one() {
-        assert!(prove().unwrap() > 0.0, "two methods with the same rounding are the same method");
+    fn the_fast_step_agrees_with_the_naive_one() {
+        assert!(compare_with_naive().unwrap() > 0.0, "two methods with the same rounding are the same method");
     }
 
     #[test]
-    fn every_task_runs_and_declares_its_work() {
-        for task in Task::ALL {
-            with_task(task, |prepared| {
-                prepared.run();
-                let phases = prepared.step_in_phases();
+    fn every_step_runs_and_has_its_phases() {
+        for case in StepCase::ALL {
+            with_step(case, |step| {
+                step.run();
+                let phases = step.step_in_phases();
                 assert!(phases.forward > 0.0);
-                assert_eq!(phases.backward > 0.0 && phases.update > 0.0, task != Task::Features, "{task}");
+                assert_eq!(phases.backward > 0.0 && phases.update > 0.0, case != StepCase::Features, "{case}");
             });
         }
     }
@@ -312,16 +312,16 @@ mod tests {
         // Multiply-adds per picture: the convolutions, the dense layers.
         let [conv1, conv2, dense1, dense2] = [30 * 30 * 27 * 64, 28 * 28 * 576 * 64, 12_544 * 128, 128 * 5];
         let batch = |products: u64| 2 * BATCH as u64 * products;
-        let of = |task| with_task(task, |prepared| prepared.work);
+        let of = |case| with_step(case, |step| step.work);
         // No gradient for the pictures.
-        let model_1 = of(Task::Model1);
+        let model_1 = of(StepCase::Model1);
         assert_eq!(model_1.flops, batch(2 * conv1 + 3 * (conv2 + dense1 + dense2)));
         assert_eq!(model_1.flops_done, batch(2 * conv1 + 3 * (conv2 / 4 + dense1 + dense2)));
         // No gradient for the features.
         let head = 2 * dense1 + 3 * dense2;
-        assert_eq!(of(Task::Model2).flops, batch(conv1 + conv2 + head));
-        assert_eq!(of(Task::Model2Cached).flops, batch(head));
-        assert_eq!(of(Task::Features).flops, batch(conv1 + conv2));
+        assert_eq!(of(StepCase::Model2).flops, batch(conv1 + conv2 + head));
+        assert_eq!(of(StepCase::Model2Cached).flops, batch(head));
+        assert_eq!(of(StepCase::Features).flops, batch(conv1 + conv2));
         let bytes = 4 * BATCH as u64 * 3072 + 1_792 * (4 + 32) + (36_928 + 1_605_760 + 645) * (8 + 32);
         assert_eq!(model_1.bytes, bytes);
     }

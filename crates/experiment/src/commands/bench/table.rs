@@ -104,7 +104,7 @@ pub fn scaling(scaling: &Scaling) -> String {
 }
 
 /// Printed if a kernel exceeded the measured peak.
-pub const DOUBT: &str =
+pub const ABOVE_PEAK_NOTE: &str =
     "note: kernels exceed the measured peak, whose measurement must have been disturbed: measure again\n";
 
 /// The legend of the columns.

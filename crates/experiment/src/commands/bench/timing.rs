@@ -60,18 +60,18 @@ pub enum Rounds {
 }
 
 /// The minimum duration of a sample. Shorter runs are repeated, so that the clock's resolution does not matter.
-const SAMPLE: Duration = Duration::from_millis(2);
+const MIN_SAMPLE: Duration = Duration::from_millis(2);
 
 /// Warm-up runs, which are not timed.
 const WARM_UP_RUNS: usize = 3;
 
 /// The maximum number of samples: more would not change the statistics.
-const MOST_SAMPLES: usize = 99;
+const MAX_SAMPLES: usize = 99;
 
 impl Rounds {
     /// Times some work, after warm-up runs.
     pub fn time(self, mut run: impl FnMut()) -> Times {
-        let first = clocked(&mut run);
+        let first = measure_seconds(&mut run);
         if let Self::Within(budget) = self
             && first > budget.as_secs_f64()
         {
@@ -79,16 +79,16 @@ impl Rounds {
         }
         let mut last = first;
         for _ in 1..WARM_UP_RUNS {
-            last = clocked(&mut run);
+            last = measure_seconds(&mut run);
         }
-        let runs = (SAMPLE.as_secs_f64() / last).ceil().clamp(1.0, 1e6) as usize;
+        let runs = (MIN_SAMPLE.as_secs_f64() / last).ceil().clamp(1.0, 1e6) as usize;
         let began = Instant::now();
         let mut samples = Vec::new();
         loop {
-            samples.push(clocked(|| (0..runs).for_each(|_| run())) / runs as f64);
+            samples.push(measure_seconds(|| (0..runs).for_each(|_| run())) / runs as f64);
             let done = match self {
                 Self::Exactly(rounds) => samples.len() >= rounds,
-                Self::Within(budget) => began.elapsed() >= budget || samples.len() == MOST_SAMPLES,
+                Self::Within(budget) => began.elapsed() >= budget || samples.len() == MAX_SAMPLES,
             };
             if done {
                 return Times::new(samples);
@@ -98,10 +98,10 @@ impl Rounds {
 }
 
 /// Fails if the clock does not advance, as in some emulators: timing loops would never end.
-pub fn require_a_clock(now: impl Fn() -> Instant) -> Result<(), Failure> {
+pub fn require_running_clock(now: impl Fn() -> Instant) -> Result<(), Failure> {
     let began = now();
     for _ in 0..20 {
-        thread::sleep(5 * SAMPLE);
+        thread::sleep(5 * MIN_SAMPLE);
         if now() > began {
             return Ok(());
         }
@@ -110,7 +110,7 @@ pub fn require_a_clock(now: impl Fn() -> Instant) -> Result<(), Failure> {
 }
 
 /// Runs something and returns how many seconds it took.
-pub fn clocked(run: impl FnOnce()) -> f64 {
+pub fn measure_seconds(run: impl FnOnce()) -> f64 {
     let began = Instant::now();
     run();
     began.elapsed().as_secs_f64()
@@ -177,9 +177,9 @@ mod tests {
     #[test]
     fn a_stopped_clock_is_refused() {
         let stopped = Instant::now();
-        let failure = require_a_clock(|| stopped).unwrap_err();
+        let failure = require_running_clock(|| stopped).unwrap_err();
         assert_eq!((failure.kind, failure.message.contains("does not advance")), (Kind::Environment, true));
-        assert!(require_a_clock(Instant::now).is_ok());
+        assert!(require_running_clock(Instant::now).is_ok());
     }
 
     #[test]

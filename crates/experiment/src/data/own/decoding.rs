@@ -9,7 +9,7 @@ use crate::system::{
 };
 
 /// The most pixels of a picture, as many as the largest cameras have. A header may claim more to exhaust the memory.
-const MOST_PIXELS: u64 = 150_000_000;
+const MAX_PIXELS: u64 = 150_000_000;
 
 /// Reserves the memory to decode a picture, waiting until it is free.
 pub(super) fn reserve(size: [u32; 2], memory: u64) -> Result<Reserved> {
@@ -18,8 +18,8 @@ pub(super) fn reserve(size: [u32; 2], memory: u64) -> Result<Reserved> {
     if size.contains(&0) {
         return Err(Failure::usage(format!("{found}; expected at least one")));
     }
-    if u64::from(width) * u64::from(height) > MOST_PIXELS {
-        let most = MOST_PIXELS / 1_000_000;
+    if u64::from(width) * u64::from(height) > MAX_PIXELS {
+        let most = MAX_PIXELS / 1_000_000;
         return Err(Failure::usage(format!("{found}; expected at most {most} million; scale the picture down")));
     }
     budget::reserve(memory).ok_or_else(|| {

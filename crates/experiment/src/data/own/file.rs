@@ -103,7 +103,7 @@ fn decoder<'a>(source: impl BufRead + Seek + 'a, format: ImageFormat) -> Result<
     let mut reader = ImageReader::with_format(source, format);
     // Limits what a decoder allocates in addition to the picture; the budget covers both.
     let mut limits = Limits::no_limits();
-    limits.max_alloc = Some(kinds::MOST_FRAME_BYTES);
+    limits.max_alloc = Some(kinds::MAX_FRAME_BYTES);
     reader.limits(limits);
     reader.into_decoder().map_err(undecodable)
 }
@@ -190,7 +190,7 @@ fn undecodable(error: ImageError) -> Failure {
         ImageError::IoError(error) => unreadable(error),
         ImageError::Limits(_) => Failure::usage(format!(
             "has a frame that needs more than {} to decode; scale the picture down",
-            number::bytes(kinds::MOST_FRAME_BYTES)
+            number::bytes(kinds::MAX_FRAME_BYTES)
         )),
         error => damaged(&error.to_string()),
     }

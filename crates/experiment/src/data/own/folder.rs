@@ -16,7 +16,7 @@ use crate::system::{
 };
 
 /// The most classes: a confusion matrix of 1000 classes still fits a page.
-const MOST_CLASSES: usize = 1000;
+const MAX_CLASSES: usize = 1000;
 
 /// Files and folders that systems and programs leave behind, in addition to dotfiles.
 const LEFT_BY_SYSTEMS: [&str; 12] = [
@@ -83,8 +83,8 @@ pub fn open(folder: &Path) -> Result<Folder> {
             };
             return Err(wrong(format!("has one class folder, {only}; expected at least two{hint}")));
         }
-        2..=MOST_CLASSES => {}
-        more => return Err(wrong(format!("has {more} class folders; expected at most {MOST_CLASSES}"))),
+        2..=MAX_CLASSES => {}
+        more => return Err(wrong(format!("has {more} class folders; expected at most {MAX_CLASSES}"))),
     }
     let mut classes: Vec<Class> = Vec::new();
     for path in &folders {

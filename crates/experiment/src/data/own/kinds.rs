@@ -12,7 +12,7 @@ const FORMATS: [ImageFormat; 5] =
     [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP, ImageFormat::Bmp, ImageFormat::Gif];
 
 /// The most memory for a GIF frame that is smaller than its canvas.
-pub const MOST_FRAME_BYTES: u64 = 100_000_000;
+pub const MAX_FRAME_BYTES: u64 = 100_000_000;
 
 const CONVERT: &str = "which is not supported; convert it to JPEG or PNG";
 const NOT_A_PICTURE: &str = "not a picture";
@@ -118,7 +118,7 @@ fn gif(source: &mut (impl BufRead + Seek)) -> io::Result<()> {
 pub fn more_memory(format: ImageFormat, first: &[u8], [width, height]: [u32; 2], length: u64) -> u64 {
     let pixels = u64::from(width) * u64::from(height);
     match (format, first.get(12..16), first.get(20)) {
-        (ImageFormat::Gif, ..) => MOST_FRAME_BYTES,
+        (ImageFormat::Gif, ..) => MAX_FRAME_BYTES,
         // VP8: luma and chroma planes. VP8L: RGBA. Extended: planes, RGBA and alpha; animated also a canvas and frames.
         (ImageFormat::WebP, Some(b"VP8 "), _) => length.saturating_mul(2) + 2 * pixels,
         (ImageFormat::WebP, Some(b"VP8L"), _) => length.saturating_mul(2) + 5 * pixels,

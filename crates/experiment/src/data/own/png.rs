@@ -10,11 +10,11 @@ use super::decoding::{damaged, on_white, reserve, unreadable};
 use crate::system::failure::{Failure, Result};
 
 /// The most memory for one row, and for chunks other than pixels.
-const MOST_BYTES: usize = 64 << 20;
+const MAX_BYTES: usize = 64 << 20;
 
 /// Decodes a picture up to its end marker.
 pub fn decode(source: impl BufRead + Seek) -> Result<(RgbImage, Orientation)> {
-    let mut decoder = Decoder::new_with_limits(source, Limits { bytes: MOST_BYTES });
+    let mut decoder = Decoder::new_with_limits(source, Limits { bytes: MAX_BYTES });
     decoder.ignore_checksums(false);
     decoder.set_ignore_text_chunk(true);
     decoder.set_ignore_iccp_chunk(true);

@@ -27,7 +27,7 @@ pub(super) fn headline<'a>(analysis: &'a Analysis) -> Vec<&'a Pair> {
 pub(super) fn lead(analysis: &Analysis) -> Markup {
     html! {
         p.lead { @for (is_strong, text) in end(analysis) { @if is_strong { strong { (text) } } @else { (text) } } }
-        @for sentence in [start(analysis), price(analysis)].iter().filter(|sentence| !sentence.0.is_empty()) { p.lead { (sentence) } }
+        @for sentence in [start(analysis), pretraining_cost(analysis)].iter().filter(|sentence| !sentence.0.is_empty()) { p.lead { (sentence) } }
     }
 }
 
@@ -103,7 +103,7 @@ fn untrained(analysis: &Analysis) -> Markup {
             ", so pretraining " (if pair.difference.mean > 0.0 { "adds " } else { "lowers accuracy by " }) (points(&pair.difference)) "."
         } @else if pair.comparison.has_enough_seeds() {
             ", so the data do not show that pretraining adds anything (difference " (signed(&pair.difference)) " points; "
-            (could_have_shown(pair)) ")."
+            (detectable_difference(pair)) ")."
         } @else {
             ": a difference of " (signed(&pair.difference)) " points; " (too_few(pair)) "."
         }
@@ -114,7 +114,7 @@ fn untrained(analysis: &Analysis) -> Markup {
 }
 
 /// How long transfer takes, and with how many pictures it pays off.
-fn price(analysis: &Analysis) -> Markup {
+fn pretraining_cost(analysis: &Analysis) -> Markup {
     let seconds = |name: &str| analysis.arm(name)?.seconds;
     let is_few = |pair: &&Pair| pair.arm.starts_with("frozen@") && pair.baseline.starts_with("scratch@");
     let few: Vec<&Pair> = analysis.sampled_pairs.iter().filter(is_few).collect();
@@ -126,15 +126,15 @@ fn price(analysis: &Analysis) -> Markup {
             (number::duration(frozen.with_stage_1())) ". "
         }
         @if let (Some(fewest), Some(most)) = (few.first(), few.last()) {
-            "With " (size(fewest)) " pictures of each class transfer is " (ahead(fewest)) " training from scratch"
-            @if fewest.arm != most.arm { ", with " (size(most)) " it is " (ahead(most)) " it" }
+            "With " (size(fewest)) " pictures of each class transfer is " (ahead_or_behind(fewest)) " training from scratch"
+            @if fewest.arm != most.arm { ", with " (size(most)) " it is " (ahead_or_behind(most)) " it" }
             " (" (number::counted(fewest.comparison.differences.len(), "seed")) ")."
         }
     }
 }
 
 /// `1.4 ± 0.2 points ahead of`.
-fn ahead(pair: &Pair) -> String {
+fn ahead_or_behind(pair: &Pair) -> String {
     match pair.difference.mean {
         // Rounds to 0.0 points.
         mean if mean.abs() < 0.000_5 => "level with".to_owned(),
@@ -152,7 +152,7 @@ fn verdict(pair: &Pair) -> String {
     } else if pair.comparison.has_enough_seeds() {
         let (low, high) = pair.difference.interval().unwrap_or_default();
         let [low, high] = [low, high].map(|end| format!("{:+.1}", end * 100.0).replace('-', "−"));
-        let could = could_have_shown(pair);
+        let could = detectable_difference(pair);
         format!("the data do not show a difference, which could be {low} to {high} points ({test}); {could}")
     } else {
         format!("a difference of {} points; {}", signed(&pair.difference), too_few(pair))
@@ -161,7 +161,7 @@ fn verdict(pair: &Pair) -> String {
 
 /// The smallest difference that the test of a pair would probably have found, and whether the test shows that the
 /// difference is negligible.
-fn could_have_shown(pair: &Pair) -> String {
+fn detectable_difference(pair: &Pair) -> String {
     let detectable = 100.0 * pair.comparison.detectable.unwrap_or_default();
     let equivalence = if pair.comparison.is_equivalent() { "and the data show" } else { "but the data do not show" };
     format!(

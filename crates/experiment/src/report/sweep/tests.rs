@@ -146,7 +146,7 @@ fn the_answer_is_three_sentences_with_the_numbers_in_them() {
 }
 
 #[test]
-fn what_is_not_shown_is_not_claimed() {
+fn differences_that_are_not_significant_are_not_claimed() {
     let equal = results(&[("frozen", &[838, 840, 842, 836, 839, 841]), ("scratch", &[840, 838, 841, 838, 838, 842])]);
     let end = &answer(&equal)[0];
     assert!(
@@ -269,7 +269,7 @@ fn the_page_has_the_note_the_caveats_and_the_commands() {
 }
 
 #[test]
-fn drawings_and_foreign_pictures_are_never_taken_for_cifar_10() {
+fn other_pictures_are_never_called_cifar_10() {
     let mut drawn = results(&SIX);
     drawn.settings.data.kind = DataKind::BuiltIn;
     let page = file(&drawn, "report.html", &Options::default());

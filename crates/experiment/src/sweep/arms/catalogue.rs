@@ -6,7 +6,7 @@ use super::{Arm, Budget, Features, Half, Head, Labels, Pretraining, Stage, Train
 pub const SAMPLES: [usize; 8] = [10, 25, 50, 100, 250, 500, 1_000, 2_500];
 
 /// The most random splits of the classes: ten classes have 126 that differ.
-pub const MOST_SPLITS: u32 = 126;
+pub const MAX_SPLITS: u32 = 126;
 
 /// What decides which arms there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -25,7 +25,7 @@ pub struct Classes {
 }
 
 /// Random splits that are drawn until enough of them differ: ten classes have 126.
-const MOST_DRAWS: u64 = 2_000;
+const MAX_DRAWS: u64 = 2_000;
 
 const VEHICLES: [&str; 4] = ["airplane", "automobile", "ship", "truck"];
 const ANIMALS: [&str; 6] = ["bird", "cat", "deer", "dog", "frog", "horse"];
@@ -73,7 +73,7 @@ impl Classes {
         let mut all = self.all()?;
         all.sort_by_key(|class| class.label);
         let mut seen: BTreeSet<Vec<u16>> = BTreeSet::new();
-        for draw in 1..=MOST_DRAWS {
+        for draw in 1..=MAX_DRAWS {
             let mut source = all.clone();
             Stream::ClassSplit.bits(draw, 0, 0).shuffle(&mut source);
             let mut target = source.split_off(self.source.len());

@@ -72,12 +72,12 @@ pub fn assemble(
     let stage_seed = if arm.stage == Stage::Pretraining { seed } else { transfer::seed(seed) };
     let mut network = with_head(arm.head, architecture, &blocks).build(classes, stage_seed)?;
     // In both stages the features' initial weights are those of the seed itself.
-    take_over(&mut network, &architecture.build(classes, seed)?, blocks.feature_layers());
+    copy_weights(&mut network, &architecture.build(classes, seed)?, blocks.feature_layers());
     if let Some(features) = features {
-        take_over(&mut network, features, blocks.first(arm.blocks));
+        copy_weights(&mut network, features, blocks.first(arm.blocks));
         if arm.head == Head::Warm {
             require_fitting_head(arm, classes, features.output().size())?;
-            take_over(&mut network, features, &blocks.layers[blocks.feature_layers().len()..]);
+            copy_weights(&mut network, features, &blocks.layers[blocks.feature_layers().len()..]);
         }
     }
     if !matches!(arm.training, Training::Everything(_))
@@ -119,7 +119,7 @@ fn with_head(head: Head, architecture: &Architecture, blocks: &Blocks) -> Archit
 }
 
 /// Copies the parameters of some layers, as far as both networks have them.
-fn take_over(network: &mut Network, from: &Network, layers: &[Layer]) {
+fn copy_weights(network: &mut Network, from: &Network, layers: &[Layer]) {
     let names: BTreeSet<&str> = layers.iter().map(Layer::name).collect();
     let is_of = |name: &str| name.split_once('/').is_some_and(|(layer, _)| names.contains(layer));
     network.copy_params(from.params().filter(|(name, _)| is_of(name)));

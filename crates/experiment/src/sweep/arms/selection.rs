@@ -107,7 +107,7 @@ pub fn select(list: &str, scope: Scope) -> Result<Vec<Arm>> {
 /// # Errors
 /// Names the part that is neither, or a seed that is listed twice.
 pub fn parse_seeds(list: &str) -> std::result::Result<Vec<u64>, String> {
-    const MOST: usize = 10_000;
+    const MAX: usize = 10_000;
     let mut seeds = Vec::new();
     for part in list.split(',').map(str::trim) {
         let number = |text: &str| {
@@ -121,9 +121,9 @@ pub fn parse_seeds(list: &str) -> std::result::Result<Vec<u64>, String> {
         if range.is_empty() {
             return Err(format!("the range {part} is empty; its end is not part of it"));
         }
-        seeds.extend(range.take(MOST + 1));
-        if seeds.len() > MOST {
-            return Err(format!("expected at most {MOST} seeds"));
+        seeds.extend(range.take(MAX + 1));
+        if seeds.len() > MAX {
+            return Err(format!("expected at most {MAX} seeds"));
         }
     }
     let mut sorted = seeds.clone();

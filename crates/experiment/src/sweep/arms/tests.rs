@@ -47,7 +47,7 @@ fn describe(arm: &Arm, seed: u64) -> String {
 }
 
 #[test]
-fn arms_take_over_and_train_what_they_say() {
+fn arms_copy_and_train_the_layers_they_declare() {
     let frozen = "conv2d_1 stage-1, conv2d_2 stage-1, dense_1 derived +, dense_2 derived +";
     let warm = "conv2d_1 stage-1, conv2d_2 stage-1, dense_1 stage-1 +, dense_2 stage-1 +";
     let scratch = "conv2d_1 seed +, conv2d_2 seed +, dense_1 derived +, dense_2 derived +";
@@ -88,7 +88,7 @@ fn arms_take_over_and_train_what_they_say() {
 }
 
 #[test]
-fn arms_learn_what_they_say_from_what_they_say() {
+fn arms_use_the_classes_and_features_they_declare() {
     let pretrained = |half| Features::Pretrained(Pretraining::of(half));
     let source = pretrained(Half::Source);
     for (name, learns, features) in [
@@ -190,7 +190,7 @@ fn a_listed_network_is_cut_into_blocks() {
 }
 
 #[test]
-fn a_warm_head_needs_as_many_classes() {
+fn a_warm_head_needs_the_same_number_of_classes() {
     let warm = named("frozen-warm").unwrap();
     let failure = assemble(&warm, &architecture(), 4, SEED, Some(&network(99))).unwrap_err();
     assert!(failure.message.contains("as many target classes as source classes: there are 4 and"), "{failure}");
@@ -288,11 +288,11 @@ fn classes(names: &[&str; 10]) -> Classes {
 }
 
 #[test]
-fn splits_are_halves_that_only_their_number_decides() {
+fn the_number_of_a_split_decides_its_halves() {
     let classes = classes(&thawline_drawings::CLASSES);
     let labels = |half| classes.of(half).unwrap().iter().map(|class| class.label).collect::<Vec<_>>();
     let mut seen = BTreeSet::new();
-    for split in 1..=MOST_SPLITS {
+    for split in 1..=MAX_SPLITS {
         let (source, target) = (labels(Half::SplitSource(split)), labels(Half::SplitTarget(split)));
         let mut both = [source.clone(), target.clone()].concat();
         assert_eq!((source.len(), target.len()), (5, 5));
@@ -301,7 +301,7 @@ fn splits_are_halves_that_only_their_number_decides() {
         assert_eq!(both, (0..10).collect::<Vec<_>>(), "no class is in both halves");
         assert!(!seen.contains(&target) && seen.insert(source), "split {split} differs from those before");
     }
-    let one_too_many = classes.of(Half::SplitSource(MOST_SPLITS + 1)).unwrap_err();
+    let one_too_many = classes.of(Half::SplitSource(MAX_SPLITS + 1)).unwrap_err();
     assert!(one_too_many.message.contains("10 classes have fewer than 127 different splits"), "{one_too_many}");
     let same = Classes { source: classes.target.clone(), target: classes.source.clone(), ..classes.clone() };
     assert_eq!(same.of(Half::SplitSource(1)).unwrap(), classes.of(Half::SplitSource(1)).unwrap());

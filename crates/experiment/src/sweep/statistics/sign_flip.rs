@@ -4,14 +4,14 @@
 pub const FEWEST_FOR_A_CLAIM: usize = 6;
 
 /// With more pairs the enumeration would take too long.
-const MOST: usize = 24;
+const MAX: usize = 24;
 
 /// The two-sided p-value of paired differences: if neither arm were better, each difference could as well have the other
 /// sign; of all 2^n choices of signs, the share whose mean is at least as far from zero as the one observed. Nothing for
 /// no pairs, or more than 24.
 pub fn sign_flip_p(differences: &[f64]) -> Option<f64> {
     let n = differences.len();
-    if n == 0 || n > MOST {
+    if n == 0 || n > MAX {
         return None;
     }
     let magnitudes = differences.iter().map(|difference| difference.abs());

@@ -108,14 +108,14 @@ fn assert_close(ours: f64, scipys: f64, tolerance: f64) {
 }
 
 #[test]
-fn quantiles_are_scipys() {
+fn quantiles_agree_with_scipy() {
     let golden = golden().t_quantiles;
     assert_eq!(golden.len(), 10);
     golden.iter().for_each(|t| assert_close(t_quantile(t.freedom), t.quantile, 1e-9));
 }
 
 #[test]
-fn intervals_are_scipys() {
+fn intervals_agree_with_scipy() {
     for Interval { values, mean, deviation, low, high } in golden().intervals {
         let sample = Sample::of(&values).unwrap();
         assert_close(sample.mean, mean, 1e-12);
@@ -127,7 +127,7 @@ fn intervals_are_scipys() {
 }
 
 #[test]
-fn sign_flips_are_scipys() {
+fn sign_flip_tests_agree_with_scipy() {
     let golden = golden().sign_flips;
     assert!(golden.iter().any(|case| case.p == 1.0) && golden.iter().any(|case| case.p < 0.05));
     for SignFlip { differences, p } in golden {
@@ -136,7 +136,7 @@ fn sign_flips_are_scipys() {
 }
 
 #[test]
-fn differences_are_scipys() {
+fn differences_agree_with_scipy() {
     let golden = golden().differences;
     assert!(golden.iter().any(|case| case.paired) && golden.iter().any(|case| !case.paired));
     for Compared { one, other, paired, mean, low, high, p, equivalence } in golden {
@@ -164,7 +164,7 @@ fn detectable_differences_are_within_one_percent_of_statsmodels() {
 }
 
 #[test]
-fn adjusted_p_values_are_statsmodels() {
+fn adjusted_p_values_agree_with_statsmodels() {
     for Family { p, adjusted } in golden().holm {
         holm(&p).into_iter().zip(adjusted).for_each(|(ours, theirs)| assert_close(ours, theirs, 1e-12));
     }
@@ -172,7 +172,7 @@ fn adjusted_p_values_are_statsmodels() {
 }
 
 #[test]
-fn disagreements_on_pictures_are_statsmodels() {
+fn mcnemar_tests_agree_with_statsmodels() {
     for Disagreement { one, other, p } in golden().mcnemar {
         assert_close(mcnemar_p(one, other), p, 1e-9);
     }
@@ -180,7 +180,7 @@ fn disagreements_on_pictures_are_statsmodels() {
 }
 
 #[test]
-fn variance_components_are_statsmodels() {
+fn variance_components_agree_with_statsmodels() {
     for MeanSquares { table, seed, picture, residual } in golden().components {
         let ours = Components::of(&table).unwrap();
         let (s, p) = (table.len() as f64, table[0].len() as f64);
@@ -195,7 +195,7 @@ fn variance_components_are_statsmodels() {
 }
 
 #[test]
-fn the_error_over_pictures_is_that_of_a_bootstrap() {
+fn the_error_over_pictures_agrees_with_a_bootstrap() {
     let mut bits = Address { seed: 5, purpose: Purpose::Other(1), step: 0, index: 0 }.bits();
     let table: Vec<Vec<f64>> = (0..3).map(|_| (0..50).map(|_| f64::from(bits.normal()).round()).collect()).collect();
     let means: Vec<f64> = (0..50).map(|at| table.iter().map(|row| row[at]).sum::<f64>() / 3.0).collect();
@@ -207,7 +207,7 @@ fn the_error_over_pictures_is_that_of_a_bootstrap() {
 }
 
 #[test]
-fn lines_are_scipys() {
+fn fitted_lines_agree_with_scipy() {
     for Regression { x, y, slope, intercept, r, error, p } in golden().regressions {
         let line = Line::fit(&x, &y).unwrap();
         assert_close(line.slope.mean, slope, 1e-9);
@@ -225,7 +225,7 @@ fn error_of(predictions: &[(f64, bool)]) -> f64 {
 }
 
 #[test]
-fn a_confidence_is_in_the_bin_that_ends_at_or_above_it() {
+fn a_confidence_on_an_edge_belongs_to_the_lower_bin() {
     for (confidence, bin) in [(0.0, 0), (0.01, 0), (0.07, 1), (0.2, 2), (0.2001, 3), (0.5, 7), (0.94, 14), (1.0, 14)] {
         let bins = CalibrationBin::sort(&[(confidence, true)]);
         let found: Vec<usize> = (0..bins.len()).filter(|&bin| bins[bin].predictions > 0).collect();
@@ -235,7 +235,7 @@ fn a_confidence_is_in_the_bin_that_ends_at_or_above_it() {
 }
 
 #[test]
-fn calibration_errors_are_scipys() {
+fn calibration_errors_agree_with_scipy() {
     for Calibration { outcomes, error } in golden().calibrations {
         assert_close(error_of(&outcomes), error, 1e-9);
     }
@@ -291,7 +291,7 @@ fn share(seeds: usize, draw: impl Fn(&mut Bits) -> f64, has: impl Fn(&[f64]) -> 
 }
 
 #[test]
-fn the_interval_covers_the_truth_as_often_as_it_says() {
+fn the_interval_has_its_nominal_coverage() {
     let accuracy = |bits: &mut Bits| 0.84 + 0.005 * f64::from(bits.normal());
     for seeds in [2, 3, 6, 10] {
         let covers = |values: &[f64]| {
@@ -303,7 +303,7 @@ fn the_interval_covers_the_truth_as_often_as_it_says() {
 }
 
 #[test]
-fn the_test_keeps_its_level() {
+fn the_test_has_its_nominal_false_positive_rate() {
     // Differences are symmetric around zero if no arm is better; nothing else is assumed: here most are small, some large.
     let difference = |bits: &mut Bits| {
         let normal = f64::from(bits.normal());
@@ -320,7 +320,7 @@ fn the_test_keeps_its_level() {
 }
 
 #[test]
-fn the_test_finds_what_is_there() {
+fn the_test_detects_a_real_difference() {
     let difference = |bits: &mut Bits| 0.01 + 0.004 * f64::from(bits.normal());
     assert!(share(6, difference, |values| sign_flip_p(values).unwrap() <= 0.05) > 0.95);
 }

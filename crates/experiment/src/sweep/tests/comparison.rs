@@ -26,7 +26,7 @@ fn compare(arm: &[JobRecord], baseline: &[JobRecord], twin: &[JobRecord]) -> Com
 const FROZEN: [usize; 6] = [838, 840, 842, 836, 839, 841];
 
 #[test]
-fn seeds_are_compared_in_pairs_if_that_helps_and_in_groups_if_not() {
+fn seeds_are_paired_only_if_pairing_helps() {
     let frozen = records("frozen", &FROZEN);
     let together = records("scratch", &[858, 861, 863, 856, 859, 863]);
     let apart = records("scratch", &[861, 859, 858, 863, 862, 857]);
@@ -51,7 +51,7 @@ fn seeds_are_compared_in_pairs_if_that_helps_and_in_groups_if_not() {
 }
 
 #[test]
-fn claims_are_corrected_and_absence_is_tested() {
+fn p_values_are_adjusted_and_equivalence_is_tested() {
     let frozen = records("frozen", &FROZEN);
     let mut far = compare(&frozen, &records("scratch", &[858, 861, 863, 856, 859, 863]), &[]);
     let mut near = compare(&frozen, &records("scratch", &[840, 838, 841, 838, 838, 842]), &[]);
@@ -79,7 +79,7 @@ fn seeds_and_pictures_are_sources_of_chance() {
 }
 
 #[test]
-fn a_training_that_guesses_has_not_learned() {
+fn a_model_at_chance_level_has_not_learned() {
     let with = |accuracy: f64| {
         let mut record = JobRecord { train_examples: 3000, ..record() };
         record.history[0].accuracy = accuracy;
@@ -90,7 +90,7 @@ fn a_training_that_guesses_has_not_learned() {
 }
 
 #[test]
-fn a_split_is_one_number() {
+fn a_split_counts_as_one_value() {
     let named = |name: &str, half: Half, right: &[usize], classes: [&str; 2]| {
         let arm = if name.starts_with("split") { arm(name) } else { Pretraining::of(half).arm() };
         let classes = classes.map(str::to_owned).to_vec();

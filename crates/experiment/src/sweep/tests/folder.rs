@@ -14,7 +14,7 @@ use crate::sweep::folder::SweepFolder;
 use crate::system::failure::Kind;
 
 #[test]
-fn of_many_claimants_one_gets_the_job_and_the_next_when_it_is_over() {
+fn only_one_process_at_a_time_claims_a_job() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("sweep");
     let settings = settings(&data(2));
@@ -66,7 +66,7 @@ fn a_folder_belongs_to_one_sweep() {
 }
 
 #[test]
-fn half_written_files_of_a_killed_process_are_removed_unless_someone_is_writing() {
+fn half_written_files_of_a_killed_process_are_removed_unless_another_is_writing() {
     let place = tempfile::tempdir().unwrap();
     let settings = settings(&data(2));
     let first = SweepFolder::open(place.path(), &settings).unwrap();
@@ -81,7 +81,7 @@ fn half_written_files_of_a_killed_process_are_removed_unless_someone_is_writing(
 
 #[cfg(unix)]
 #[test]
-fn links_lead_nowhere() {
+fn links_in_a_sweep_folder_are_refused() {
     let settings = settings(&data(2));
     let arm = arm("frozen");
     for link in ["jobs", "weights", "claims", "claims/presence.lock", "claims/frozen-seed-3.lock", "claims/report.lock"]

@@ -41,7 +41,7 @@ fn shards_do_every_job_once() {
 }
 
 #[test]
-fn what_shares_stage_1_and_features_is_done_together() {
+fn jobs_that_share_features_are_done_together() {
     let names_of =
         ["frozen", "frozen-warm", "scratch", "fine-tune", "linear", "depth-1-frozen", "frozen@10", "reversed"];
     let groups = groups(jobs(&arms(&names_of), &[0, 1]));

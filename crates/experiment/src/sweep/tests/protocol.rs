@@ -45,7 +45,7 @@ fn the_tutorial_holds_nothing_out_and_validates_on_the_test_set() {
 }
 
 #[test]
-fn at_most_so_many_of_a_class_are_there_to_be_divided() {
+fn the_limit_per_class_applies_before_the_split() {
     let data = data(20);
     let classes = settings(&data).target;
     let pictures = Pictures::new(&data, classes.clone(), Validation::HeldOut, Labels::True, Some(10)).unwrap();
@@ -55,7 +55,7 @@ fn at_most_so_many_of_a_class_are_there_to_be_divided() {
 }
 
 #[test]
-fn shuffled_labels_are_as_many_of_each_class_on_the_wrong_pictures() {
+fn shuffling_the_labels_keeps_the_class_counts() {
     let data = data(20);
     let (honest, shuffled) = (target(&data), pictures(&data, Half::Target, Validation::HeldOut, Labels::Shuffled));
     assert_eq!(honest.train.indices, shuffled.train.indices);
@@ -99,7 +99,7 @@ fn small_sets_are_stratified_lie_within_larger_ones_and_differ_by_seed() {
 }
 
 #[test]
-fn an_epoch_of_few_pictures_has_as_many_steps_as_one_of_all() {
+fn an_epoch_of_a_small_set_repeats_its_pictures() {
     let data = data(20);
     let pictures = target(&data);
     for (per_class, repeats) in [(None, 1..=1), (Some(1), 18..=18), (Some(7), 2..=3), (Some(18), 1..=1)] {

@@ -42,7 +42,7 @@ fn one_changed_digit_is_refused() {
 }
 
 #[test]
-fn a_record_that_contradicts_itself_is_refused_under_a_seal_that_fits() {
+fn a_contradictory_record_is_refused_even_if_its_seal_is_valid() {
     let forgeries: [Forgery; 16] = [
         (
             |record| record.test.accuracy = 0.9,

@@ -69,7 +69,7 @@ fn an_arm_on_untrained_features_is_its_control_bit_for_bit() {
 }
 
 #[test]
-fn a_record_does_not_depend_on_what_else_is_done() {
+fn a_record_does_not_depend_on_other_jobs() {
     let data = data(8);
     let names =
         ["frozen", "frozen-warm", "fine-tune", "frozen@2", "linear", "depth-3-frozen", "head-then-all", "scratch"];
@@ -86,7 +86,7 @@ fn a_record_does_not_depend_on_what_else_is_done() {
 }
 
 #[test]
-fn frozen_features_are_those_of_stage_1_and_do_not_move() {
+fn frozen_features_stay_those_of_stage_1() {
     let data = data(8);
     let names = ["frozen", "frozen-warm", "fine-tune", "linear", "frozen-random", "frozen-random-matched", "reversed"];
     let records = sweep(&data, &arms(&names), &[2]);
@@ -147,7 +147,7 @@ fn a_listed_network_and_augmented_pictures_go_through_every_kind_of_arm() {
 }
 
 #[test]
-fn the_test_set_decides_nothing_but_the_score() {
+fn the_test_set_affects_only_the_score() {
     let data = data(8);
     let other = with_another_test_set(&data);
     let names = ["tutorial", "frozen", "scratch", "fine-tune", "head-then-all", "pixels"];
@@ -167,7 +167,7 @@ fn the_test_set_decides_nothing_but_the_score() {
 }
 
 #[test]
-fn a_sweep_goes_on_where_it_stopped() {
+fn an_interrupted_sweep_resumes() {
     let data = data(8);
     let plan = plan::jobs(&arms(&["frozen", "scratch", "frozen@2", "fine-tune"]), &[0, 1]);
     let straight = tempfile::tempdir().unwrap();
@@ -185,7 +185,7 @@ fn a_sweep_goes_on_where_it_stopped() {
 }
 
 #[test]
-fn weights_of_stage_1_that_are_not_its_own_are_refused() {
+fn weights_of_another_stage_1_are_refused() {
     let data = data(8);
     let place = tempfile::tempdir().unwrap();
     perform(place.path(), &data, plan::jobs(&arms(&["frozen"]), &[0]));
@@ -211,7 +211,7 @@ fn weights_of_stage_1_that_are_not_its_own_are_refused() {
 }
 
 #[test]
-fn a_record_holds_together() {
+fn a_record_is_consistent() {
     let data = data(8);
     let records = sweep(&data, &arms(&["frozen", "pixels", "joint"]), &[5]);
     for record in &records {

@@ -232,7 +232,7 @@ pub struct ConvShape {
 }
 
 /// The most products of one image: a year's work for a core. Below it no layer's floats, bytes or operations overflow.
-const MOST_PRODUCTS: usize = 1 << 56;
+const MAX_PRODUCTS: usize = 1 << 56;
 
 impl ConvShape {
     /// Derives the output's size and the zeros on the border.
@@ -255,7 +255,7 @@ impl ConvShape {
         let too_large = || format!("its {kh} x {kw} kernel is larger than the {h} x {w} input");
         let [out_h, out_w] = windows.count(zeros).ok_or_else(too_large)?;
         let products = product(&[kh, kw, c, filters, out_h, out_w]);
-        if product(&[h, w, c]).is_none() || products.is_none_or(|products| products > MOST_PRODUCTS) {
+        if product(&[h, w, c]).is_none() || products.is_none_or(|products| products > MAX_PRODUCTS) {
             return Err(format!("its number of products overflows: {out_h} x {out_w} x {kh} x {kw} x {c} x {filters}"));
         }
         Ok(Self { h, w, c, kh, kw, filters, stride, dilation, pad_top: zeros[0], pad_left: zeros[2], out_h, out_w })

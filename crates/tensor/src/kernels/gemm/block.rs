@@ -4,11 +4,11 @@ use std::ops::Range;
 
 use crate::simd::{LANES, Simd, vectors};
 
-use super::ahead;
 use super::pack::{a_len, b_len, pack_a};
 use super::panel::{
-    Ahead, Corner, IN_PLACE, PACKED, RowMajor, Strided, multiply_and_pack, multiply_in_place, multiply_packed,
+    Corner, IN_PLACE, PACKED, Prefetch, RowMajor, Strided, multiply_and_pack, multiply_in_place, multiply_packed,
 };
+use super::prefetch;
 use super::{KC, Matrix};
 
 /// How the innermost loops read A and B.
@@ -109,23 +109,23 @@ impl Block<'_> {
                 // The first panel of B reads A from memory; the second has time to prefetch for the next block.
                 match operands {
                     Operands::InPlace | Operands::PackedB => {
-                        let ahead = match j {
-                            0 => ahead::next_tile_of_a(rows_of_a),
-                            1 if operands == Operands::InPlace => ahead::next_rows_of_b(b, ks.clone()),
+                        let next = match j {
+                            0 => prefetch::next_tile_of_a(rows_of_a),
+                            1 if operands == Operands::InPlace => prefetch::next_rows_of_b(b, ks.clone()),
                             _ => Strided::default(),
                         };
-                        multiply_in_place(simd, [m, ks.len()], rows_of_a, rows_of_b, ahead, corner);
+                        multiply_in_place(simd, [m, ks.len()], rows_of_a, rows_of_b, next, corner);
                     }
                     Operands::PackedOnTheWay if const { S::REGISTERS >= MANY } && j == 0 => {
                         multiply_and_pack(simd, m, columns_of_a, packed_a, vectors(rows_of_b.data), corner);
                     }
                     Operands::Packed | Operands::PackedOnTheWay => {
-                        let ahead = match j {
-                            1 if ks.end < self.ks.end => ahead::next_block_of_a(a, rows.start, ks.end),
-                            1 => ahead::next_block_of_a(a, rows.end, self.ks.start),
-                            _ => Ahead::default(),
+                        let next = match j {
+                            1 if ks.end < self.ks.end => prefetch::next_block_of_a(a, rows.start, ks.end),
+                            1 => prefetch::next_block_of_a(a, rows.end, self.ks.start),
+                            _ => Prefetch::default(),
                         };
-                        multiply_packed(simd, m, packed_a, vectors(rows_of_b.data), ahead, corner);
+                        multiply_packed(simd, m, packed_a, vectors(rows_of_b.data), next, corner);
                     }
                 }
             }

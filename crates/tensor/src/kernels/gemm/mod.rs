@@ -29,10 +29,10 @@ use block::{Block, Operands, terms};
 use pack::{a_len, b_len, pack_a, pack_b, pack_rows_of_b};
 use panel::{Corner, PACKED, multiply_packed};
 
-mod ahead;
 mod block;
 mod pack;
 mod panel;
+mod prefetch;
 
 /// kc: a panel of B of 64 columns is then 200 KB, a fifth of the second-level cache.
 const KC: usize = 800;
@@ -226,10 +226,10 @@ fn cut_along_n<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: 
                         // Loop 2
                         for j in (0..rows[0].len()).step_by(PACKED * LANES) {
                             pack_b(simd, b, column + j, ks.clone(), PACKED, packed_b);
-                            let ahead = ahead::next_panel_of_b(b, column + j + PACKED * LANES, ks.start);
+                            let next = prefetch::next_panel_of_b(b, column + j + PACKED * LANES, ks.start);
                             let (width, accumulate) = (rows[0].len() - j, ks.start > 0);
                             let corner = Corner { c: rows, row: 0, column: j, width, accumulate };
-                            multiply_packed(simd, m, packed_a, vectors(packed_b), ahead, corner);
+                            multiply_packed(simd, m, packed_a, vectors(packed_b), next, corner);
                         }
                     }
                     for row in rows {

@@ -20,7 +20,7 @@ pub struct Strided<'a> {
 
 /// Memory that will be packed later.
 #[derive(Clone, Copy, Default)]
-pub struct Ahead<'a> {
+pub struct Prefetch<'a> {
     pub data: &'a [f32],
     /// Floats from the first prefetch of one panel of A to that of the next.
     pub per_panel: usize,
@@ -35,7 +35,7 @@ pub fn multiply_packed<S: Simd, C: Rows + ?Sized>(
     m: usize,
     packed_a: &[f32],
     b: &[Lanes],
-    ahead: Ahead,
+    next: Prefetch,
     c: Corner<'_, C>,
 ) {
     let b = b.as_chunks().0;
@@ -45,11 +45,11 @@ pub fn multiply_packed<S: Simd, C: Rows + ?Sized>(
         let row = panel * ROWS;
         let c = Corner { c: &mut *c.c, row, ..c };
         let (rows, a) = (ROWS.min(m - row), a.as_chunks().0);
-        match ahead.data.get(panel * ahead.per_panel..) {
+        match next.data.get(panel * next.per_panel..) {
             Some(data) if !data.is_empty() => {
-                cover(simd, rows, vectors, &mut Packed::<C, true> { a, b, ahead: Ahead { data, ..ahead }, c });
+                cover(simd, rows, vectors, &mut Packed::<C, true> { a, b, next: Prefetch { data, ..next }, c });
             }
-            _ => cover(simd, rows, vectors, &mut Packed::<C, false> { a, b, ahead, c }),
+            _ => cover(simd, rows, vectors, &mut Packed::<C, false> { a, b, next, c }),
         }
     }
 }
@@ -83,27 +83,27 @@ pub fn multiply_and_pack<S: Simd, C: Rows + ?Sized>(
 /// |---|---|---|
 /// | `a` | m | depth |
 /// | `b` | depth | the panel's, from the first |
-/// | `ahead` | up to m | depth: prefetched while that row of A is multiplied |
+/// | `next` | up to m | depth: prefetched while that row of A is multiplied |
 #[inline(always)]
 pub fn multiply_in_place<S: Simd, C: Rows + ?Sized>(
     simd: S,
     [m, depth]: [usize; 2],
     a: Strided<'_>,
     b: Strided<'_>,
-    ahead: Strided<'_>,
+    next: Strided<'_>,
     c: Corner<'_, C>,
 ) {
     let vectors = c.vectors(IN_PLACE);
     // Loop 1 is `cover`'s.
-    cover(simd, m, vectors, &mut InPlace { a, b, ahead, depth, c });
+    cover(simd, m, vectors, &mut InPlace { a, b, next, depth, c });
 }
 
-/// A panel of packed A times a panel of B. `AHEAD` is known at compile time: a branch costs small tiles more than the
+/// A panel of packed A times a panel of B. `PREFETCH` is known at compile time: a branch costs small tiles more than the
 /// prefetch.
-struct Packed<'a, C: ?Sized, const AHEAD: bool> {
+struct Packed<'a, C: ?Sized, const PREFETCH: bool> {
     a: &'a [Lanes],
     b: &'a [[Lanes; PACKED]],
-    ahead: Ahead<'a>,
+    next: Prefetch<'a>,
     c: Corner<'a, C>,
 }
 
@@ -119,7 +119,7 @@ struct Packing<'a, C: ?Sized> {
 struct InPlace<'a, C: ?Sized> {
     a: Strided<'a>,
     b: Strided<'a>,
-    ahead: Strided<'a>,
+    next: Strided<'a>,
     depth: usize,
     c: Corner<'a, C>,
 }
@@ -161,7 +161,7 @@ impl Rows for [&mut [f32]] {
     }
 }
 
-impl<S: Simd, C: Rows + ?Sized, const AHEAD: bool> Product<S> for Packed<'_, C, AHEAD> {
+impl<S: Simd, C: Rows + ?Sized, const PREFETCH: bool> Product<S> for Packed<'_, C, PREFETCH> {
     const WIDE: bool = false;
 
     #[inline(always)]
@@ -169,7 +169,7 @@ impl<S: Simd, C: Rows + ?Sized, const AHEAD: bool> Product<S> for Packed<'_, C, 
         let mut acc: Accumulators<S, R, NV> = [[simd.zero(); NV]; R];
         self.c.prefetch::<S, R, NV>(simd, row, vector);
         for (step, (a, b)) in self.a.iter().zip(self.b).enumerate() {
-            if AHEAD && let Some(line) = self.ahead.data.get(step * self.ahead.per_step..) {
+            if PREFETCH && let Some(line) = self.next.data.get(step * self.next.per_step..) {
                 simd.prefetch(line);
             }
             multiply_accumulate(simd, &mut acc, |r| a[row + r], take(b, vector));
@@ -210,15 +210,15 @@ impl<S: Simd, C: Rows + ?Sized> Product<S> for InPlace<'_, C> {
     fn tile<const R: usize, const NV: usize>(&mut self, simd: S, row: usize, vector: usize) {
         let mut acc: Accumulators<S, R, NV> = [[simd.zero(); NV]; R];
         self.c.prefetch::<S, R, NV>(simd, row, vector);
-        let Self { a, b, ahead, .. } = *self;
+        let Self { a, b, next, .. } = *self;
         let rows: [&[f32]; R] = std::array::from_fn(|r| &a.data[(row + r) * a.stride..][..self.depth]);
         let b = |k: usize| take(b.data[k * b.stride..].as_chunks().0, vector);
         let whole = self.depth / LANES * LANES;
         for start in (0..whole).step_by(LANES) {
-            let [first, last] = [row, row + R - 1].map(|row| row * ahead.stride + start);
-            if let Some(next) = ahead.data.get(first..=last) {
+            let [first, last] = [row, row + R - 1].map(|row| row * next.stride + start);
+            if let Some(rows) = next.data.get(first..=last) {
                 for r in 0..R {
-                    simd.prefetch(&next[r * ahead.stride..]);
+                    simd.prefetch(&rows[r * next.stride..]);
                 }
             }
             let rows: [&Lanes; R] = rows.map(|row| row[start..].first_chunk().expect("as deep as B"));

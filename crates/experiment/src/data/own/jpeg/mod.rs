@@ -8,7 +8,7 @@ use crate::system::failure::{Failure, Result};
 use huffman::{Bits, Table, define};
 
 /// More scans than any encoder writes, and the decoder's own limit.
-const MOST_SCANS: usize = 100;
+const MAX_SCANS: usize = 100;
 
 const EOI: u8 = 0xd9;
 const SOS: u8 = 0xda;
@@ -127,8 +127,8 @@ impl Frame {
                 0xdd => restart_interval = payload.first_chunk().map_or(0, |&two| u16::from_be_bytes(two)).into(),
                 SOS => {
                     scans += 1;
-                    if scans > MOST_SCANS {
-                        return Err(damaged(&format!("it has more than {MOST_SCANS} scans")));
+                    if scans > MAX_SCANS {
+                        return Err(damaged(&format!("it has more than {MAX_SCANS} scans")));
                     }
                     let mut bits = Bits::new(&bytes[segments.at..]);
                     let (read, blocks) = self.scan(payload, &tables, restart_interval, &mut bits)?;

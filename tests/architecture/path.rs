@@ -5,7 +5,7 @@ use std::{fs, path::Path};
 use super::ROOT;
 
 /// Lines that the path has at most.
-const MOST: usize = 2500;
+const MAX: usize = 2500;
 
 /// What one budget is for: files, each with the items to read in it.
 struct Stop {
@@ -139,7 +139,7 @@ fn the_reading_path_fits_in_one_sitting() {
     let path = &tours[0].1;
     assert!(path.len() > 20, "this test no longer sees the stops");
     let total: usize = path.iter().map(|stop| stop.budget).sum();
-    assert!(total <= MOST, "the path has {total} lines");
+    assert!(total <= MAX, "the path has {total} lines");
 }
 
 #[test]

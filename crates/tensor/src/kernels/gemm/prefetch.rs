@@ -10,28 +10,28 @@ use crate::simd::LANES;
 
 use super::super::tile::{ROWS, WIDE_ROWS};
 use super::Matrix;
-use super::panel::{Ahead, PACKED, Strided};
+use super::panel::{PACKED, Prefetch, Strided};
 
 /// The source of a panel of B from a column and a k on, if columns are contiguous: step i prefetches column i, panel p
 /// of A its p-th sixteen terms.
 #[inline(always)]
-pub fn next_panel_of_b(b: Matrix<'_>, column: usize, k: usize) -> Ahead<'_> {
+pub fn next_panel_of_b(b: Matrix<'_>, column: usize, k: usize) -> Prefetch<'_> {
     let columns = (PACKED * LANES).min(b.cols.saturating_sub(column));
     if b.row_stride > 1 || columns == 0 {
-        return Ahead::default();
+        return Prefetch::default();
     }
     let data = &b.data[column * b.col_stride..][..columns * b.col_stride];
-    Ahead { data: &data[k..], per_panel: LANES, per_step: b.col_stride }
+    Prefetch { data: &data[k..], per_panel: LANES, per_step: b.col_stride }
 }
 
 /// The source of a block of A from a row and a k on, if columns are contiguous: step i prefetches term i of a panel's
 /// rows.
 #[inline(always)]
-pub fn next_block_of_a(a: Matrix<'_>, row: usize, k: usize) -> Ahead<'_> {
+pub fn next_block_of_a(a: Matrix<'_>, row: usize, k: usize) -> Prefetch<'_> {
     if a.row_stride > 1 || row >= a.rows {
-        return Ahead::default();
+        return Prefetch::default();
     }
-    Ahead { data: &a.data[k * a.col_stride + row..], per_panel: ROWS, per_step: a.col_stride }
+    Prefetch { data: &a.data[k * a.col_stride + row..], per_panel: ROWS, per_step: a.col_stride }
 }
 
 /// The rows of A after those of a tile, if A is read in place.

@@ -1,4 +1,4 @@
-//! The program's rooms: imports between them run one way, and no files import each other in a circle.
+//! The program's modules: imports between them run one way, and no files import each other in a circle.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,8 +6,8 @@ use super::{code, sources};
 
 const SRC: &str = "crates/experiment/src/";
 
-/// Each room of the program, with the rooms that it may name. What a room may name stands below it.
-const ROOMS: [(&str, &[&str]); 10] = [
+/// Each top-level module of the program, and the modules that it may import.
+const MODULES: [(&str, &[&str]); 10] = [
     ("commands", &["run", "report", "sweep", "training", "weights", "data", "models", "record", "system"]),
     ("run", &["report", "sweep", "training", "weights", "data", "models", "record", "system"]),
     ("report", &["sweep", "training", "weights", "data", "models", "record", "system"]),
@@ -21,12 +21,12 @@ const ROOMS: [(&str, &[&str]); 10] = [
 ];
 
 /// A module, as the path from the crate's root.
-type Module = Vec<String>;
+type ModulePath = Vec<String>;
 
 /// The module that a file is, or nothing for tests and `main.rs`.
-fn module(file: &str) -> Option<Module> {
+fn module(file: &str) -> Option<ModulePath> {
     let path = file.strip_prefix(SRC)?.strip_suffix(".rs")?;
-    let mut parts: Module = path.split('/').map(str::to_owned).collect();
+    let mut parts: ModulePath = path.split('/').map(str::to_owned).collect();
     if parts.last().is_some_and(|last| last == "mod" || last == "lib") {
         parts.pop();
     }
@@ -35,14 +35,14 @@ fn module(file: &str) -> Option<Module> {
 }
 
 /// The paths of a `use` tree: `a::{b, c::{self, d}}` are `a::b`, `a::c` and `a::c::d`.
-fn leaves(tree: &str, prefix: &[String], found: &mut Vec<Module>) {
+fn leaves(tree: &str, prefix: &[String], found: &mut Vec<ModulePath>) {
     let (head, group) = match tree.split_once('{') {
         Some((head, rest)) => (head, Some(&rest[..rest.rfind('}').unwrap_or(rest.len())])),
         None => (tree, None),
     };
     let names = head.split("::").map(|name| name.split(" as ").next().unwrap_or_default().trim());
     let names = names.filter(|name| !name.is_empty() && *name != "self").map(str::to_owned);
-    let path: Module = prefix.iter().cloned().chain(names).collect();
+    let path: ModulePath = prefix.iter().cloned().chain(names).collect();
     let Some(group) = group else { return found.push(path) };
     let (mut depth, mut start) = (0, 0);
     for (at, letter) in group.char_indices().chain([(group.len(), ',')]) {
@@ -61,7 +61,7 @@ fn leaves(tree: &str, prefix: &[String], found: &mut Vec<Module>) {
 }
 
 /// The paths that a file names, from the crate's root: in `use` items, and where code says `crate::`.
-fn named(source: &str, here: &Module, is_room: bool) -> Vec<Module> {
+fn named(source: &str, here: &ModulePath, is_folder: bool) -> Vec<ModulePath> {
     let text = source.split("#[cfg(test)]\nmod tests {").chain([source]).next().unwrap_or_default();
     let text = code(text).collect::<Vec<_>>().join("\n");
     let mut found = Vec::new();
@@ -78,11 +78,11 @@ fn named(source: &str, here: &Module, is_room: bool) -> Vec<Module> {
         let names = path.split("::").filter(|name| !name.is_empty()).map(str::to_owned);
         found.push(["crate".to_owned()].into_iter().chain(names).collect());
     }
-    found.into_iter().filter_map(|path| absolute(path, here, is_room)).collect()
+    found.into_iter().filter_map(|path| absolute(path, here, is_folder)).collect()
 }
 
 /// A path from the crate's root, or nothing for another crate's.
-fn absolute(path: Module, here: &Module, is_room: bool) -> Option<Module> {
+fn absolute(path: ModulePath, here: &ModulePath, is_folder: bool) -> Option<ModulePath> {
     let ups = path.iter().take_while(|name| *name == "super").count();
     if ups > 0 {
         return Some([&here[..here.len() - ups], &path[ups..]].concat());
@@ -90,19 +90,20 @@ fn absolute(path: Module, here: &Module, is_room: bool) -> Option<Module> {
     match path.first()?.as_str() {
         "crate" => Some(path[1..].to_vec()),
         // `mod.rs` names its files without a prefix.
-        _ if is_room => Some([here, &path[..]].concat()),
+        _ if is_folder => Some([here, &path[..]].concat()),
         _ => None,
     }
 }
 
 /// Each file with the files that it imports.
-fn imports() -> BTreeMap<Module, BTreeSet<Module>> {
-    let files: BTreeMap<Module, (String, String)> =
+fn imports() -> BTreeMap<ModulePath, BTreeSet<ModulePath>> {
+    let files: BTreeMap<ModulePath, (String, String)> =
         sources(".rs").into_iter().filter_map(|(file, source)| Some((module(&file)?, (file, source)))).collect();
-    let import = |(here, (file, source)): (&Module, &(String, String))| {
+    let import = |(here, (file, source)): (&ModulePath, &(String, String))| {
         let paths = named(source, here, file.ends_with("mod.rs"));
         // The longest prefix that is a file; what is left of the path is an item in it.
-        let target = |path: &Module| (1..=path.len()).rev().map(|n| path[..n].to_vec()).find(|m| files.contains_key(m));
+        let target =
+            |path: &ModulePath| (1..=path.len()).rev().map(|n| path[..n].to_vec()).find(|m| files.contains_key(m));
         let targets = paths.iter().filter_map(target).filter(|other| other != here).collect();
         (here.clone(), targets)
     };
@@ -110,27 +111,29 @@ fn imports() -> BTreeMap<Module, BTreeSet<Module>> {
 }
 
 #[test]
-fn the_program_has_twelve_entries() {
+fn the_program_has_ten_modules() {
     let entries: BTreeSet<String> = sources(".rs")
         .into_keys()
         .filter_map(|file| Some(file.strip_prefix(SRC)?.split('/').next()?.to_owned()))
         .collect();
-    let rooms = ROOMS.iter().map(|(room, _)| (*room).to_owned());
-    assert_eq!(entries, rooms.chain(["lib.rs".to_owned(), "main.rs".to_owned()]).collect());
+    let modules = MODULES.iter().map(|(module, _)| (*module).to_owned());
+    assert_eq!(entries, modules.chain(["lib.rs".to_owned(), "main.rs".to_owned()]).collect());
 }
 
 #[test]
-fn rooms_name_only_rooms_below_them() {
+fn modules_import_only_modules_below_them() {
     let mut checked = 0;
     for (file, targets) in imports() {
-        let Some((room, may)) = ROOMS.iter().find(|(room, _)| file.first().is_some_and(|first| first == room)) else {
+        let Some((module, allowed)) =
+            MODULES.iter().find(|(module, _)| file.first().is_some_and(|first| first == module))
+        else {
             continue;
         };
         for target in targets {
             let other = target[0].as_str();
             assert!(
-                other == *room || may.contains(&other),
-                "{} imports {}: {room} may name {may:?}",
+                other == *module || allowed.contains(&other),
+                "{} imports {}: {module} may import {allowed:?}",
                 file.join("/"),
                 target.join("/")
             );
@@ -143,13 +146,13 @@ fn rooms_name_only_rooms_below_them() {
 #[test]
 fn no_files_import_each_other_in_a_circle() {
     let mut graph = imports();
-    // A folder's own file names its parts, and they name what it defines: one room, no circle.
+    // A folder's own file names its parts, and they name what it defines; that is not a circle.
     for (file, targets) in &mut graph {
         targets.retain(|other| !other.starts_with(file) && !file.starts_with(other));
     }
     // Take away what imports nothing, again and again; what is left imports in circles.
     loop {
-        let done: Vec<Module> =
+        let done: Vec<ModulePath> =
             graph.iter().filter(|(_, targets)| targets.is_empty()).map(|(file, _)| file.clone()).collect();
         if done.is_empty() {
             break;
