@@ -115,6 +115,17 @@ def max_pool(x, window, stride):
     return F.max_pool2d(x.permute(0, 3, 1, 2), window, stride).permute(0, 2, 3, 1)
 
 
+def average_pool(x, window, stride, padding):
+    """The mean of each window over the pixels that it has: padding does not count."""
+    import torch
+    import torch.nn.functional as F
+
+    (top, bottom), (left, right) = padding
+    sums = lambda planes: F.avg_pool2d(F.pad(planes, (left, right, top, bottom)), window, stride)
+    planes = x.permute(0, 3, 1, 2)
+    return (sums(planes) / sums(torch.ones_like(planes))).permute(0, 2, 3, 1)
+
+
 def logits_of(weights, x, activations=None):
     """The tutorial's network without dropout, because the engine draws its masks from its own generator."""
     conv_1 = conv2d(x, weights["conv2d_1/kernel"], weights["conv2d_1/bias"])
@@ -244,7 +255,7 @@ def refuse_edges(activations):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# 5. The second file: the options of Conv2D and MaxPool, on tiny tensors
+# 5. The second file: the options of convolutions and pools, on tiny tensors
 # ---------------------------------------------------------------------------------------------------------------------
 
 # name: input shape, kernel [KH, KW], filters, stride, dilation, padding. No height equals its width.
@@ -257,6 +268,11 @@ CONVOLUTIONS = {
     "conv_dilation_2_same": ((2, 7, 6, 3), (3, 3), 4, (1, 1), (2, 2), "same"),
     "conv_5x3": ((2, 9, 7, 3), (5, 3), 4, (1, 1), (1, 1), "valid"),
     "conv_5x3_stride_2_dilation_2_same": ((2, 11, 8, 3), (5, 3), 4, (2, 2), (2, 2), "same"),  # more than Keras offers
+}
+# name: input shape, window, stride, padding
+AVERAGES = {
+    "average_pool_2x3_stride_3x1": ((2, 9, 7, 3), (2, 3), (3, 1), "valid"),
+    "average_pool_3x2_stride_2_same": ((2, 8, 9, 3), (3, 2), (2, 2), "same"),
 }
 # name: input shape, window, stride
 POOLS = {
@@ -296,6 +312,10 @@ def option_goldens():
     for case, (shape, window, stride) in POOLS.items():
         record(case, {"input": draw(*shape)}, {"window": window, "stride": stride},
                lambda input: max_pool(input, window, stride))
+    for case, (shape, window, stride, mode) in AVERAGES.items():
+        padding = [same_padding(*axis, 1) if mode == "same" else (0, 0) for axis in zip(shape[1:3], window, stride)]
+        record(case, {"input": draw(*shape)}, {"window": window, "stride": stride, "padding": padding},
+               lambda input: average_pool(input, window, stride, padding))
     return tensors, {"seed": str(SEED + 1)}
 
 
@@ -421,6 +441,8 @@ def check_keras():
         compare_layer(worst, golden, case, layer, {"kernel": 0, "bias": 1})
     for case, (_, window, stride) in POOLS.items():
         compare_layer(worst, golden, case, layers.MaxPooling2D(window, strides=stride), {})
+    for case, (_, window, stride, mode) in AVERAGES.items():
+        compare_layer(worst, golden, case, layers.AveragePooling2D(window, strides=stride, padding=mode), {})
 
     golden = load_file(NORMALIZATION_FILE)
     compare_layer(worst, golden, AVERAGE, layers.GlobalAveragePooling2D(), {})

@@ -54,6 +54,17 @@ class Torch:
                     border += [total // 2, total - total // 2]
                 return nn.functional.pad(x, border, value=self.value)
 
+        class Average(nn.Module):
+            """Averages the pixels of each window; the border does not count."""
+
+            def __init__(self, window, stride, same):
+                super().__init__()
+                self.pad = Same(window, stride, 0.0) if same else nn.Identity()
+                self.pool = nn.AvgPool2d(window, stride)
+
+            def forward(self, x):
+                return self.pool(self.pad(x)) / self.pool(self.pad(torch.ones_like(x)))
+
         self.torch, modules, is_image = torch, OrderedDict(), True
         for layer in layers:
             kind, name, same = layer["type"], layer["name"], layer.get("padding") == "same"
@@ -67,6 +78,8 @@ class Torch:
                     if same:
                         modules[f"{name}/same"] = Same(layer["pool_size"], stride, -np.inf)
                     modules[name] = nn.MaxPool2d(layer["pool_size"], stride)
+                case "AveragePooling2D":
+                    modules[name] = Average(layer["pool_size"], layer.get("strides") or layer["pool_size"], same)
                 case "BatchNormalization":
                     batch_norm = nn.LazyBatchNorm2d if is_image else nn.LazyBatchNorm1d
                     modules[name] = batch_norm(layer["epsilon"], 1 - layer["momentum"])
@@ -167,8 +180,8 @@ def random_layers(dice):
         return [dice.randint(1, 4), dice.randint(1, 4)]
 
     for _ in range(dice.randint(0, 5)):
-        kind = dice.choice(["Conv2D", "Conv2D", "MaxPooling2D", "BatchNormalization", "Activation", "Dropout"])
-        if kind in ("Conv2D", "MaxPooling2D"):
+        kind = dice.choice(["Conv2D", "Conv2D", "MaxPooling2D", "AveragePooling2D", "BatchNormalization", "Activation", "Dropout"])
+        if kind in ("Conv2D", "MaxPooling2D", "AveragePooling2D"):
             sizes, strides, padding = window(), window(), dice.choice(["valid", "same"])
             if padding == "valid" and any(one > of for one, of in zip(sizes, size)):
                 continue

@@ -8,7 +8,10 @@ use serde::{
 };
 use thawline_tensor::{
     Shape,
-    nn::{self, BatchNormalization, Conv2D, Dense, Dropout, Flatten, GlobalAveragePooling2D, MaxPooling2D, Method},
+    nn::{
+        self, AveragePooling2D, BatchNormalization, Conv2D, Dense, Dropout, Flatten, GlobalAveragePooling2D,
+        MaxPooling2D, Method,
+    },
 };
 
 /// A layer's type and arguments. An empty name has not been assigned yet.
@@ -45,6 +48,17 @@ pub enum Layer {
         #[serde(default)]
         name: String,
         #[serde(default = "two_by_two", deserialize_with = "one_or_two")]
+        pool_size: [usize; 2],
+        /// `None` for the pool size.
+        #[serde(default, deserialize_with = "some_one_or_two", skip_serializing_if = "Option::is_none")]
+        strides: Option<[usize; 2]>,
+        #[serde(default)]
+        padding: Padding,
+    },
+    AveragePooling2D {
+        #[serde(default)]
+        name: String,
+        #[serde(default = "twos", deserialize_with = "one_or_two")]
         pool_size: [usize; 2],
         /// `None` for the pool size.
         #[serde(default, deserialize_with = "some_one_or_two", skip_serializing_if = "Option::is_none")]
@@ -111,6 +125,7 @@ impl Layer {
         | Layer::BatchNormalization { name, .. }
         | Layer::GlobalAveragePooling2D { name }
         | Layer::MaxPooling2D { name, .. }
+        | Layer::AveragePooling2D { name, .. }
         | Layer::Activation { name, .. }
         | Layer::Dropout { name, .. }
         | Layer::Flatten { name }
@@ -123,6 +138,7 @@ impl Layer {
         | Layer::BatchNormalization { name, .. }
         | Layer::GlobalAveragePooling2D { name }
         | Layer::MaxPooling2D { name, .. }
+        | Layer::AveragePooling2D { name, .. }
         | Layer::Activation { name, .. }
         | Layer::Dropout { name, .. }
         | Layer::Flatten { name }
@@ -137,6 +153,7 @@ impl Layer {
             Layer::BatchNormalization { .. } => "batch_normalization",
             Layer::GlobalAveragePooling2D { .. } => "global_average_pooling2d",
             Layer::MaxPooling2D { .. } => "max_pooling2d",
+            Layer::AveragePooling2D { .. } => "average_pooling2d",
             Layer::Activation { .. } => "activation",
             Layer::Dropout { .. } => "dropout",
             Layer::Flatten { .. } => "flatten",
@@ -160,6 +177,9 @@ impl Layer {
             }
             Layer::MaxPooling2D { pool_size, strides, padding, .. } => {
                 Box::new(MaxPooling2D::new(pool_size).stride(strides.unwrap_or(pool_size)).padding(padding.into()))
+            }
+            Layer::AveragePooling2D { pool_size, strides, padding, .. } => {
+                Box::new(AveragePooling2D::new(pool_size).stride(strides.unwrap_or(pool_size)).padding(padding.into()))
             }
             Layer::BatchNormalization { momentum, epsilon, .. } => {
                 Box::new(BatchNormalization::new().momentum(momentum).epsilon(epsilon))

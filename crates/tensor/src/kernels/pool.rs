@@ -1,4 +1,6 @@
-//! Max-pooling, for any window and stride.
+//! Max-pooling and average pooling, for any window and stride.
+//!
+//! **Border.** Windows may reach over it, but only pixels count: the mean is over those that a window has, as in Keras.
 //!
 //! **Ties.** The first of several equal elements in row order wins and gets the whole gradient. The winner is not
 //! stored: the backward pass finds it again, as the first element equal to the maximum.
@@ -24,7 +26,7 @@ pub struct PoolShape {
     pub window: [usize; 2],
     /// Rows and columns from one window to the next.
     pub stride: [usize; 2],
-    /// Rows of padding above the first, which count as minus infinity.
+    /// Rows of padding above the first.
     pub pad_top: usize,
     /// Columns of padding left of the first.
     pub pad_left: usize,
@@ -123,6 +125,39 @@ pub fn max_pool_gradient<S: Simd>(simd: S, s: &PoolShape, x: &[f32], y: &[f32], 
                 let taken = left.where_eq(here, best, simd.zero());
                 left = simd.zero().where_eq(here, best, left);
                 (simd.load_first(dx) + taken).store_first(dx);
+            }
+        }
+    }
+}
+
+/// y = the mean of each window's pixels, for one image.
+#[inline(always)]
+pub fn average_pool<S: Simd>(simd: S, s: &PoolShape, x: &[f32], y: &mut [f32]) {
+    for (out, pixels) in s.windows() {
+        let share = simd.splat(1.0 / pixels.clone().count() as f32);
+        for c in (0..s.c).step_by(LANES) {
+            let lanes = c..s.c.min(c + LANES);
+            let mut sum = simd.zero();
+            for pixel in pixels.clone() {
+                sum = sum + simd.load_first(&x[pixel * s.c..][lanes.clone()]);
+            }
+            (sum * share).store_first(&mut y[out * s.c..][lanes]);
+        }
+    }
+}
+
+/// dx = the sum over the windows of a pixel of dy / the window's number of pixels, for one image.
+#[inline(always)]
+pub fn average_pool_gradient<S: Simd>(simd: S, s: &PoolShape, dy: &[f32], dx: &mut [f32]) {
+    dx.fill(0.0);
+    for (out, pixels) in s.windows() {
+        let share = simd.splat(1.0 / pixels.clone().count() as f32);
+        for c in (0..s.c).step_by(LANES) {
+            let lanes = c..s.c.min(c + LANES);
+            let part = simd.load_first(&dy[out * s.c..][lanes.clone()]) * share;
+            for pixel in pixels.clone() {
+                let dx = &mut dx[pixel * s.c..][lanes.clone()];
+                (simd.load_first(dx) + part).store_first(dx);
             }
         }
     }

@@ -210,15 +210,15 @@ fn spread_evenly(len: usize, bits: &mut Bits) -> Vec<f32> {
 mod tests {
     use super::*;
     use crate::nn::{
-        Activation, BatchNormalization, Conv2D, Dense, Dropout, Flatten, GlobalAveragePooling2D, MaxPooling2D, Method,
-        Padding,
+        Activation, AveragePooling2D, BatchNormalization, Conv2D, Dense, Dropout, Flatten, GlobalAveragePooling2D,
+        MaxPooling2D, Method, Padding,
     };
 
     #[test]
     fn every_layer_passes() {
         let image = [7, 6, 5];
         let conv = || Conv2D::new(18, [3, 3]);
-        let boxed: [(&str, Box<dyn Layer>); 12] = [
+        let boxed: [(&str, Box<dyn Layer>); 13] = [
             ("activation", Activation::Relu.into()),
             ("naive", conv().method(Method::Naive).into()),
             ("im2col", conv().stride([2, 1]).dilation([1, 2]).padding(Padding::Same).into()),
@@ -230,6 +230,7 @@ mod tests {
             ("global average pooling", GlobalAveragePooling2D::new().into()),
             ("max pooling", MaxPooling2D::new([2, 2]).into()),
             ("overlapping max pooling", MaxPooling2D::new([3, 2]).stride([2, 1]).padding(Padding::Same).into()),
+            ("average pooling", AveragePooling2D::new([3, 2]).stride([2, 1]).padding(Padding::Same).into()),
             ("dense", Dense::new(3).into()),
         ];
         for (name, layer) in boxed {

@@ -23,6 +23,7 @@
 
 mod activation;
 mod augment;
+mod average_pooling2d;
 mod batch_normalization;
 mod conv2d;
 mod dense;
@@ -52,6 +53,7 @@ pub mod trace;
 
 pub use activation::Activation;
 pub use augment::Augment;
+pub use average_pooling2d::AveragePooling2D;
 pub use batch_normalization::BatchNormalization;
 pub use conv2d::Conv2D;
 pub use dense::Dense;

@@ -7,7 +7,7 @@ use byteorder::{ByteOrder, LittleEndian};
 use safetensors::SafeTensors;
 use thawline_tensor::Tensor;
 use thawline_tensor::nn::{
-    Activation, Conv2D, Dense, Examples, Fit, Flatten, MaxPooling2D, Method, Network, Padding, Rule,
+    Activation, AveragePooling2D, Conv2D, Dense, Examples, Fit, Flatten, MaxPooling2D, Method, Network, Padding, Rule,
 };
 
 use crate::chain::{self, STEP, loss_and_dlogits};
@@ -160,7 +160,7 @@ fn every_option_of_convolution_and_pool_agrees() {
     let names = golden.0.names();
     let mut cases: Vec<&str> = names.iter().filter_map(|name| name.strip_suffix("/output")).collect();
     cases.retain(|case| !case.ends_with("/gradient"));
-    assert_eq!(cases.len(), 10, "{cases:?}");
+    assert_eq!(cases.len(), 12, "{cases:?}");
     for case in cases {
         for method in METHODS {
             agrees(&golden, case, method, false);
@@ -176,17 +176,21 @@ fn agrees(golden: &Golden, case: &str, method: Method, same: bool) {
     let of = |tensor: &str| format!("{case}/{tensor}");
     let values = |tensor: &str| golden.f32s(&of(tensor));
     let (stride, image) = (golden.sizes::<2>(&of("stride")), golden.example(&of("input")));
-    let is_pool = case.starts_with("max_pool");
+    let padding = |same| if same { Padding::Same } else { Padding::Explicit(golden.sizes(&of("padding"))) };
+    let is_pool = case.contains("pool");
     let builder = Network::builder(image);
-    let network = if is_pool {
+    let network = if case.starts_with("max_pool") {
         let pool = MaxPooling2D::new(golden.sizes(&of("window"))).stride(stride);
+        builder.layer("pool", pool).build(0).expect("the pool fits")
+    } else if case.starts_with("average_pool") {
+        let pool = AveragePooling2D::new(golden.sizes(&of("window"))).stride(stride).padding(padding(same));
         builder.layer("pool", pool).build(0).expect("the pool fits")
     } else {
         let shape = golden.0.tensor(&of("kernel")).expect("a kernel").shape().to_vec();
         let layer = Conv2D::new(shape[3], [shape[0], shape[1]])
             .stride(stride)
             .dilation(golden.sizes(&of("dilation")))
-            .padding(if same { Padding::Same } else { Padding::Explicit(golden.sizes(&of("padding"))) })
+            .padding(padding(same))
             .method(method);
         match builder.layer("conv", layer).build(0) {
             Ok(mut network) => {

@@ -112,6 +112,14 @@ proptest! {
     }
 
     #[test]
+    fn of_average_pooling(s in pool_shapes(), seed: u64) {
+        let mut bits = numbers(seed);
+        let [x, dy] = [s.input_len(), s.output_len()].map(|len| draw(&mut bits, len));
+        let dx = oracle::average_pool_gradient(&s, &dy);
+        check("x", &mut bits, &x, &dx, |x| dot(&dy, &oracle::average_pool(&s, x)));
+    }
+
+    #[test]
     fn of_relu(len in 1..200usize, seed: u64) {
         let mut bits = numbers(seed);
         let away_from_zero = |x: f64| if x < 0.0 { x - 0.1 } else { x + 0.1 };

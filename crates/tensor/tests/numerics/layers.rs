@@ -4,7 +4,7 @@
 use thawline_tensor::kernels::conv::ConvShape;
 use thawline_tensor::kernels::pool::PoolShape;
 use thawline_tensor::kernels::window::Padding;
-use thawline_tensor::nn::{Activation, Backward, Conv2D, Dense, MaxPooling2D, Method, Network};
+use thawline_tensor::nn::{Activation, AveragePooling2D, Backward, Conv2D, Dense, MaxPooling2D, Method, Network};
 
 use crate::cases::{DIMS, dense_convolutions, general_convolutions, pick};
 use crate::chain::{self, STEP};
@@ -250,7 +250,7 @@ fn dense_is_exact(network: &mut Network, [n, inputs, units]: [usize; 3], relu: b
 }
 
 #[test]
-fn max_pooling_is_exact_with_any_window_stride_and_padding() {
+fn pooling_is_right_with_any_window_stride_and_padding() {
     let mut random = bits("pools");
     let mut cases = 0;
     while cases < 200 {
@@ -260,15 +260,24 @@ fn max_pooling_is_exact_with_any_window_stride_and_padding() {
         let padding = pick(&mut random, &[Padding::Valid, Padding::Same, Padding::Explicit([1, 0, 2, 1])]);
         let Ok(s) = PoolShape::new(image, window, stride, padding) else { continue };
         cases += 1;
-        let pool = MaxPooling2D::new(window).stride(stride).padding(padding);
-        let network = Network::builder(image).layer("pool", pool).build(0).expect("the pool fits");
         // Whole numbers, so that many windows have equal elements.
         let [x, dy] = [integers("x", N * s.input_len()), integers("dy", N * s.output_len())];
-        let pass = chain::pass(&network, &x, N, &dy);
         let images = || x.chunks_exact(s.input_len()).map(wide).zip(dy.chunks_exact(s.output_len()).map(wide));
+
+        let pool = MaxPooling2D::new(window).stride(stride).padding(padding);
+        let network = Network::builder(image).layer("pool", pool).build(0).expect("the pool fits");
+        let pass = chain::pass(&network, &x, N, &dy);
         let y: Vec<f64> = images().flat_map(|(x, _)| oracle::max_pool(&s, &x)).collect();
         let dx: Vec<f64> = images().flat_map(|(x, dy)| oracle::max_pool_gradient(&s, &x, &dy)).collect();
-        exact(format!("y of {s:?}"), &pass.logits, &y);
-        exact(format!("dx of {s:?}"), &pass.dx, &dx);
+        exact(format!("y of the maximum, {s:?}"), &pass.logits, &y);
+        exact(format!("dx of the maximum, {s:?}"), &pass.dx, &dx);
+
+        let pool = AveragePooling2D::new(window).stride(stride).padding(padding);
+        let network = Network::builder(image).layer("pool", pool).build(0).expect("the pool fits");
+        let pass = chain::pass(&network, &x, N, &dy);
+        let y: Vec<f64> = images().flat_map(|(x, _)| oracle::average_pool(&s, &x)).collect();
+        let dx: Vec<f64> = images().flat_map(|(_, dy)| oracle::average_pool_gradient(&s, &dy)).collect();
+        close(format!("y of the mean, {s:?}"), &pass.logits, &y, DIRECT);
+        close(format!("dx of the mean, {s:?}"), &pass.dx, &dx, DIRECT);
     }
 }

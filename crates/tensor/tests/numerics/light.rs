@@ -4,7 +4,7 @@
 use thawline_tensor::dispatch;
 use thawline_tensor::kernels::activation::{add_rows, add_to, relu, relu_gradient};
 use thawline_tensor::kernels::optimizer::{AdamStep, adam, sgd};
-use thawline_tensor::kernels::pool::{PoolShape, max_pool, max_pool_gradient};
+use thawline_tensor::kernels::pool::{PoolShape, average_pool, average_pool_gradient, max_pool, max_pool_gradient};
 use thawline_tensor::kernels::window::Padding;
 use thawline_tensor::simd::{LANES, Level};
 
@@ -107,6 +107,17 @@ fn pools_of_any_number_of_channels() {
         y.check(&format!("pool of {channels} channels at {level}"), &oracle::max_pool(&s, &wide(&x)));
         let expected = oracle::max_pool_gradient(&s, &wide(&x), &wide(&dy));
         dx.check(&format!("gradient of {channels} channels at {level}"), &expected);
+
+        // Windows of 2 x 2 pixels, so that the means of whole numbers are exact.
+        let s = PoolShape::new(image, [2, 2], [1, 2], Padding::Valid).expect("the window fits");
+        let dy = integers("dy", s.output_len());
+        let mut y = Guarded::new(&vec![f32::NAN; s.output_len()]);
+        dispatch!(level, simd => average_pool(simd, &s, &x, y.inner()));
+        let mut dx = Guarded::new(&vec![f32::NAN; s.input_len()]);
+        dispatch!(level, simd => average_pool_gradient(simd, &s, &dy, dx.inner()));
+        y.check(&format!("means of {channels} channels at {level}"), &oracle::average_pool(&s, &wide(&x)));
+        let expected = oracle::average_pool_gradient(&s, &wide(&dy));
+        dx.check(&format!("gradient of means of {channels} channels at {level}"), &expected);
     });
 }
 

@@ -38,6 +38,28 @@ pub fn max_pool_gradient(s: &PoolShape, x: &[f64], dy: &[f64]) -> Vec<f64> {
     dx
 }
 
+/// The mean of the pixels of each window.
+pub fn average_pool(s: &PoolShape, x: &[f64]) -> Vec<f64> {
+    windows(s).map(|pixels| pixels.iter().map(|&i| x[i]).sum::<f64>() / pixels.len() as f64).collect()
+}
+
+pub fn average_pool_gradient(s: &PoolShape, dy: &[f64]) -> Vec<f64> {
+    let mut dx = vec![0.0; s.input_len()];
+    for (pixels, dy) in windows(s).zip(dy) {
+        pixels.iter().for_each(|&i| dx[i] += dy / pixels.len() as f64);
+    }
+    dx
+}
+
+/// For each output, the inputs in its window.
+fn windows(s: &PoolShape) -> impl Iterator<Item = Vec<usize>> {
+    (0..s.output_len()).map(move |out| {
+        let (pixel, c) = (out / s.c, out % s.c);
+        let rows = s.rows(pixel / s.out_w);
+        rows.flat_map(move |h| s.cols(pixel % s.out_w).map(move |w| (h * s.w + w) * s.c + c)).collect()
+    })
+}
+
 /// x (N x K) times w (K x M) plus bias.
 pub fn dense(x: &[f64], w: &[f64], bias: &[f64], [n, k]: [usize; 2]) -> Vec<f64> {
     let mut y = matmul(x, w, [n, bias.len(), k]);

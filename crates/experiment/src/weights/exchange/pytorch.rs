@@ -66,6 +66,24 @@ fn modules(layer: &Layer, input: &Shape, classes: usize) -> Vec<(String, String)
                 border => format!("nn.Sequential(nn.ConstantPad2d({border:?}, float(\"-inf\")), {pool})"),
             }
         }
+        Layer::AveragePooling2D { pool_size, strides, padding, .. } => {
+            let strides = strides.unwrap_or(pool_size);
+            let [left, right, top, bottom] = border(input, pool_size, strides, padding);
+            let pool = format!("nn.AvgPool2d({pool_size:?}, stride={strides:?}");
+            // PyTorch's padding is symmetric. An odd row or column at the end is reached by rounding the number of
+            // windows up; at stride 1 by one more row or column at the start, whose window is cut off.
+            let cut = [(top, bottom, strides[0]), (left, right, strides[1])]
+                .map(|(before, after, stride)| if stride == 1 { after - before } else { 0 });
+            let pads = [top + cut[0], left + cut[1]];
+            match cut {
+                _ if [left, right, top, bottom] == [0; 4] => pool + ")",
+                [0, 0] => format!("{pool}, padding={pads:?}, ceil_mode=True, count_include_pad=False)"),
+                [rows, columns] => format!(
+                    "nn.Sequential({pool}, padding={pads:?}, ceil_mode=True, count_include_pad=False), \
+                     nn.ZeroPad2d([-{columns}, 0, -{rows}, 0]))"
+                ),
+            }
+        }
         Layer::BatchNormalization { momentum, epsilon, .. } => {
             let dimensions = if input.as_image().is_some() { "2d" } else { "1d" };
             format!("nn.BatchNorm{dimensions}({channels}, eps={epsilon:?}, momentum=1 - {momentum:?})")

@@ -33,10 +33,11 @@ fn random_layers(dice: &mut Dice) -> (Vec<Layer>, usize) {
     while layers.len() < length || shape.as_vector().is_none() {
         let name = format!("layer_{}", layers.len());
         let padding = if dice.below(2) == 0 { Padding::Valid } else { Padding::Same };
-        let layer = match dice.below(if layers.len() < length { 12 } else { 2 }) {
+        let layer = match dice.below(if layers.len() < length { 13 } else { 2 }) {
             0 => Layer::GlobalAveragePooling2D { name },
             1 | 2 => Layer::Flatten { name },
             3 => Layer::MaxPooling2D { name, pool_size: dice.size(), strides: Some(dice.size()), padding },
+            12 => Layer::AveragePooling2D { name, pool_size: dice.size(), strides: Some(dice.size()), padding },
             4 | 5 => Layer::Conv2D {
                 name,
                 filters: 1 + dice.below(5),
@@ -133,6 +134,16 @@ fn reference(layers: &[Layer], file: &TensorFile, framework: Framework, pixels: 
                         *y = y.max(x[at(image, r, c, channel)]);
                     }
                 });
+            }
+            Layer::AveragePooling2D { pool_size, strides, padding, .. } => {
+                let (to, mut counts) = (output.as_image().unwrap(), vec![0.0; y.len()]);
+                windows(pool_size, strides.unwrap(), padding, &mut |[row, column], _, [r, c]| {
+                    for channel in 0..image[2] {
+                        y[at(to, row, column, channel)] += x[at(image, r, c, channel)];
+                        counts[at(to, row, column, channel)] += 1.0;
+                    }
+                });
+                y.iter_mut().zip(counts).for_each(|(y, count)| *y /= count);
             }
             Layer::GlobalAveragePooling2D { .. } => {
                 let pixels = image[0] * image[1];
@@ -252,6 +263,14 @@ fn pytorch_code_pads_like_keras() {
         (
             "type = \"MaxPooling2D\"\npool_size = 3\npadding = \"same\"",
             "nn.Sequential(nn.ConstantPad2d([0, 1, 0, 1], float(\"-inf\")), nn.MaxPool2d([3, 3], stride=[3, 3]))",
+        ),
+        (
+            "type = \"AveragePooling2D\"\npool_size = 3\nstrides = [2, 1]\npadding = \"same\"",
+            "nn.AvgPool2d([3, 3], stride=[2, 1], padding=[0, 1], ceil_mode=True, count_include_pad=False)),",
+        ),
+        (
+            "type = \"AveragePooling2D\"\nstrides = 1\npadding = \"same\"",
+            "padding=[1, 1], ceil_mode=True, count_include_pad=False), nn.ZeroPad2d([-1, 0, -1, 0])",
         ),
         ("type = \"BatchNormalization\"", "(\"a\", nn.BatchNorm2d(3, eps=0.001, momentum=1 - 0.99)),"),
         ("type = \"Dropout\"\nrate = 0.5", "load_file(\"a \\\"file\\\".safetensors\")"),
