@@ -58,7 +58,7 @@ pub enum Layer {
     AveragePooling2D {
         #[serde(default)]
         name: String,
-        #[serde(default = "twos", deserialize_with = "one_or_two")]
+        #[serde(default = "two_by_two", deserialize_with = "one_or_two")]
         pool_size: [usize; 2],
         /// `None` for the pool size.
         #[serde(default, deserialize_with = "some_one_or_two", skip_serializing_if = "Option::is_none")]
