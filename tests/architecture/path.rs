@@ -1,6 +1,6 @@
 //! The reading path in ARCHITECTURE.md: every stop exists, is as long as it says, and all of them fit in one sitting.
 
-use std::{fs, path::Path};
+use std::{fs, ops::Range, path::Path};
 
 use super::ROOT;
 
@@ -47,13 +47,14 @@ fn length(source: &str, items: &[String]) -> Result<usize, String> {
     if items.is_empty() {
         return Ok(lines.iter().take_while(|line| **line != "#[cfg(test)]").count());
     }
-    items.iter().map(|item| find(&lines, item).ok_or(format!("no `{item}`"))).sum()
+    items.iter().map(|item| find(&lines, item).map(|range| range.len()).ok_or(format!("no `{item}`"))).sum()
 }
 
 /// The lines of an item: `//!`, `name`, `Type::name`, or `impl Trait for Type`.
-fn find(lines: &[&str], item: &str) -> Option<usize> {
+pub fn find(lines: &[&str], item: &str) -> Option<Range<usize>> {
     if item == "//!" {
-        return Some(lines.iter().take_while(|line| line.starts_with("//!")).count()).filter(|&len| len > 0);
+        return Some(0..lines.iter().take_while(|line| line.starts_with("//!")).count())
+            .filter(|range| !range.is_empty());
     }
     let starts = |indent: &str, at: usize| lines[at].strip_prefix(indent).filter(|rest| !rest.starts_with(' '));
     if let Some(header) = item.strip_prefix("impl ") {
@@ -113,10 +114,10 @@ fn end(lines: &[&str], start: usize, indent: &str) -> usize {
 }
 
 /// The lines of an item with its docs and attributes.
-fn whole(lines: &[&str], start: usize, indent: &str) -> usize {
+fn whole(lines: &[&str], start: usize, indent: &str) -> Range<usize> {
     let is_part = |line: &&&str| line.trim_start().starts_with("///") || line.trim_start().starts_with("#[");
     let above = lines[..start].iter().rev().take_while(is_part).count();
-    above + end(lines, start, indent) + 1 - start
+    start - above..end(lines, start, indent) + 1
 }
 
 #[test]

@@ -29,3 +29,18 @@ pub mod sweep;
 pub mod system;
 pub mod training;
 pub mod weights;
+
+/// The Rust examples in the documentation are tests.
+#[cfg(doctest)]
+mod documentation {
+    macro_rules! pages {
+        ($($name:ident: $page:literal)*) => {
+            $(#[doc = include_str!(concat!("../../../docs/", $page))] mod $name {})*
+        };
+    }
+
+    pages! {}
+
+    #[doc = include_str!("../../../README.md")]
+    mod readme {}
+}

@@ -1,0 +1,31 @@
+#!/usr/bin/env python3
+"""Preprocessor of mdBook: links that leave docs/ point to the repository. docs/book.toml calls it."""
+
+import json
+import posixpath
+import re
+import sys
+
+REPOSITORY = "https://github.com/thawline/thawline/blob/main/"
+
+
+def rewritten(text, folder):
+    def target(link):
+        path, hash, fragment = link[1].partition("#")
+        path = posixpath.normpath(posixpath.join("docs", folder, path))
+        return link[0] if path.startswith("docs/") else f"]({REPOSITORY}{path}{hash}{fragment})"
+
+    return re.sub(r"\]\((?!\w+:|#)([^)\s]+)\)", target, text)
+
+
+def visit(items):
+    for chapter in (item["Chapter"] for item in items if isinstance(item, dict) and "Chapter" in item):
+        chapter["content"] = rewritten(chapter["content"], posixpath.dirname(chapter["path"] or ""))
+        visit(chapter["sub_items"])
+
+
+if sys.argv[1:2] == ["supports"]:
+    sys.exit(0)
+_, book = json.load(sys.stdin)
+visit(book["items"])
+json.dump(book, sys.stdout)
