@@ -33,7 +33,7 @@ fn wrong_flags_are_refused() {
         ("--seed -1", "'-1' for '--seed <N>': expected a whole number from 0"),
         ("--head lukewarm", "'lukewarm' for '--head <START>'; expected one of fresh, warm"),
         ("--cache maybe", "expected one of auto, on, off"),
-        ("--simd avx1024", "unknown SIMD level 'avx1024': expected portable, avx2 or avx512"),
+        ("--simd avx1024", "unknown SIMD level 'avx1024': expected portable, neon, avx2 or avx512"),
         ("--conv-method magic", "expected one of auto, naive, im2col, implicit, winograd"),
         ("--epoch 3", "unknown argument '--epoch'; did you mean '--epochs'?"),
         ("--json --json", "'--json' is given twice"),

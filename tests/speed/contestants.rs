@@ -33,11 +33,16 @@ impl Contestants {
         let levels = Level::ALL.into_iter().filter(|level| level.is_supported());
         let runs = levels.map(|level| workload(format!("product at {level}"), Product::new(PRODUCT, level))).collect();
         let mut floors = Vec::new();
-        if Level::Avx2.is_supported() {
-            floors.push(Floor { faster: "product at avx2", slower: "product at portable", at_least: 2.0 });
+        for (level, faster, at_least) in [
+            (Level::Neon, "product at neon", 1.5),
+            (Level::Avx2, "product at avx2", 2.0),
+            (Level::Avx512, "product at avx512", 2.0),
+        ] {
+            if level.is_supported() {
+                floors.push(Floor { faster, slower: "product at portable", at_least });
+            }
         }
         if Level::Avx512.is_supported() {
-            floors.push(Floor { faster: "product at avx512", slower: "product at portable", at_least: 2.0 });
             // They are equally fast on CPUs that execute 512-bit operations as two halves.
             floors.push(Floor { faster: "product at avx512", slower: "product at avx2", at_least: 0.9 });
         }
@@ -66,7 +71,7 @@ fn floors(level: Level) -> Vec<Floor> {
     // With fewer registers, more loads stall. The compiler vectorises the naive loops for baseline x86-64.
     let [of_peak, winograd_of_peak, of_naive] = match level {
         Level::Avx512 => [0.6, 1.4, 4.0],
-        Level::Avx2 => [0.5, 1.2, 4.0],
+        Level::Avx2 | Level::Neon => [0.5, 1.2, 4.0],
         Level::Portable => [0.25, 0.5, 1.2],
     };
     vec![

@@ -228,7 +228,7 @@ pub struct MachineArgs {
     /// Threads; no effect on results [default: one per core]
     #[arg(long, value_name = "N", value_parser = thread_count)]
     pub threads: Option<usize>,
-    /// SIMD level: portable, avx2 or avx512 [default: THAWLINE_SIMD, else the CPU's best]
+    /// SIMD level: portable, neon, avx2 or avx512 [default: THAWLINE_SIMD, else the CPU's best]
     #[arg(long, value_name = "LEVEL")]
     pub simd: Option<Level>,
 }

@@ -166,14 +166,12 @@ fn resume_command(folder: &Path) -> String {
     format!("{} run --resume {}", path_text::argument(&program), path_text::argument(folder))
 }
 
-/// The SIMD level of an interrupted run.
+/// The SIMD level of an interrupted run, or one of this machine that gives the same bits.
 fn level(config: &Config) -> Result<Level> {
-    match config.simd.parse() {
-        // AVX2 gives the same bits.
-        Ok(Level::Avx512) if !Level::Avx512.is_supported() => Ok(Level::Avx2),
-        Ok(level) => Ok(level),
-        Err(error) => Err(Failure::usage(format!("--resume: config.toml: {error}"))),
-    }
+    let level: Level =
+        config.simd.parse().map_err(|error| Failure::usage(format!("--resume: config.toml: {error}")))?;
+    let best = Level::best();
+    Ok(if !level.is_supported() && level.is_fused() && best.is_fused() { best } else { level })
 }
 
 fn defect(error: impl std::error::Error) -> Failure {

@@ -60,7 +60,7 @@ pub struct Config {
     pub seed: u64,
     /// Changes only the time.
     pub threads: usize,
-    /// The SIMD level; `avx2` and `avx512` give the same results.
+    /// The SIMD level; all but `portable` give the same results.
     pub simd: String,
 }
 

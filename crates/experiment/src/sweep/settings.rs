@@ -55,7 +55,7 @@ pub struct Settings {
     pub tuning_seed: Option<u64>,
     /// Pictures in a step.
     pub batch_size: usize,
-    /// The kind of arithmetic: `fma`, the same bits on AVX2 and AVX-512, or `portable`.
+    /// The kind of arithmetic: `fma`, the same bits on AVX2, AVX-512 and NEON, or `portable`.
     pub arithmetic: String,
 }
 

@@ -6,8 +6,8 @@
 //! and `fearless_simd`, cut down to the dozen operations that a neural network needs.
 //!
 //! A vector always has sixteen lanes; the level decides how many registers hold it: one on AVX-512, two on AVX2,
-//! four on baseline x86-64. Layouts, loop counts and the order of every sum are therefore the same at every level, and
-//! AVX2 and AVX-512, which both have fused multiply-add, give the same bits.
+//! four on NEON and baseline x86-64. Layouts, loop counts and the order of every sum are therefore the same at every
+//! level, and the levels with fused multiply-add (AVX2, AVX-512 and NEON) give the same bits.
 
 mod portable;
 #[cfg(target_arch = "x86_64")]
@@ -18,6 +18,8 @@ use std::ops::{Add, Div, Mul, Sub};
 use std::str::FromStr;
 use std::sync::OnceLock;
 
+#[cfg(target_arch = "aarch64")]
+pub use portable::Neon;
 pub use portable::Portable;
 #[cfg(target_arch = "x86_64")]
 pub use x86::{Avx2, Avx512};
@@ -121,8 +123,10 @@ pub trait Vector: Copy + Add<Output = Self> + Sub<Output = Self> + Mul<Output = 
 /// A set of vector instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Whatever the build's target guarantees (SSE2 on x86-64), through the crate `wide`. No fused multiply-add.
+    /// Whatever the build's target guarantees (SSE2 on x86-64), through the crate `wide`, without fused multiply-add.
     Portable,
+    /// NEON: 64-bit ARM.
+    Neon,
     /// AVX2 and FMA: x86-64 since 2013.
     Avx2,
     /// AVX-512 F, BW, DQ and VL: servers since 2017, desktops since 2022.
@@ -131,7 +135,12 @@ pub enum Level {
 
 impl Level {
     /// Every level, from the lowest to the highest.
-    pub const ALL: [Level; 3] = [Level::Portable, Level::Avx2, Level::Avx512];
+    pub const ALL: [Level; 4] = [Level::Portable, Level::Neon, Level::Avx2, Level::Avx512];
+
+    /// Whether the level has fused multiply-add. All levels that have it give the same bits, on any machine.
+    pub fn is_fused(self) -> bool {
+        self != Level::Portable
+    }
 
     /// Whether this CPU (and operating system) can run the level.
     pub fn is_supported(self) -> bool {
@@ -141,8 +150,9 @@ impl Level {
             Level::Avx2 => Avx2::detect().is_some(),
             #[cfg(target_arch = "x86_64")]
             Level::Avx512 => Avx512::detect().is_some(),
+            Level::Neon => cfg!(target_arch = "aarch64"),
             #[cfg(not(target_arch = "x86_64"))]
-            _ => false,
+            Level::Avx2 | Level::Avx512 => false,
         }
     }
 
@@ -203,7 +213,7 @@ pub enum LevelError {
 
 /// A name that is not a SIMD level.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown SIMD level '{0}': expected portable, avx2 or avx512")]
+#[error("unknown SIMD level '{0}': expected portable, neon, avx2 or avx512")]
 pub struct UnknownLevel(String);
 
 impl FromStr for Level {
@@ -218,6 +228,7 @@ impl fmt::Display for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Level::Portable => "portable",
+            Level::Neon => "neon",
             Level::Avx2 => "avx2",
             Level::Avx512 => "avx512",
         })
@@ -247,10 +258,16 @@ macro_rules! dispatch {
                 let $simd = $crate::simd::Avx2::detect().expect("the level was checked against the CPU");
                 $crate::vectorize!($simd => $call)
             }
-            _ => {
-                let $simd = $crate::simd::Portable;
+            #[cfg(target_arch = "aarch64")]
+            $crate::simd::Level::Neon => {
+                let $simd = $crate::simd::Neon::default();
                 $crate::vectorize!($simd => $call)
             }
+            $crate::simd::Level::Portable => {
+                let $simd = $crate::simd::Portable::default();
+                $crate::vectorize!($simd => $call)
+            }
+            level => panic!("this CPU has no {level}"),
         }
     };
 }

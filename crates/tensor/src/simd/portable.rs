@@ -1,29 +1,43 @@
-//! The portable level, on the crate `wide`: correct on every target, and vectorised as far as the build target allows.
+//! What the build's target guarantees, through the crate `wide`: the portable level, and NEON.
+
+use std::ops::{Add, Div, Mul, Sub};
 
 use wide::f32x16;
 
 use super::{LANES, Lanes, Level, Simd, Vector};
 
 /// The token of [`Level::Portable`]; every CPU has it.
-#[derive(Clone, Copy, Debug)]
-pub struct Portable;
+pub type Portable = Baseline<false>;
 
-impl Simd for Portable {
-    type Vector = f32x16;
-    const LEVEL: Level = Level::Portable;
-    const REGISTERS: usize = 4;
+/// The token of [`Level::Neon`]; every 64-bit ARM has it.
+#[cfg(target_arch = "aarch64")]
+pub type Neon = Baseline<true>;
+
+/// The instructions of the build's target, with fused multiply-add or without.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Baseline<const FUSED: bool>;
+
+/// The vector of [`Baseline`]: four registers on x86-64 and ARM.
+#[derive(Clone, Copy)]
+pub struct Floats<const FUSED: bool>(f32x16);
+
+impl<const FUSED: bool> Simd for Baseline<FUSED> {
+    type Vector = Floats<FUSED>;
+    const LEVEL: Level = if FUSED { Level::Neon } else { Level::Portable };
+    // SSE2 has sixteen registers of four floats, NEON 32.
+    const REGISTERS: usize = if FUSED { 8 } else { 4 };
 
     #[inline(always)]
-    fn splat(self, x: f32) -> f32x16 {
-        f32x16::splat(x)
+    fn splat(self, x: f32) -> Floats<FUSED> {
+        Floats(f32x16::splat(x))
     }
     #[inline(always)]
-    fn load(self, from: &Lanes) -> f32x16 {
-        f32x16::new(*from)
+    fn load(self, from: &Lanes) -> Floats<FUSED> {
+        Floats(f32x16::new(*from))
     }
     #[inline(always)]
-    fn load_bytes(self, from: &[u8; LANES]) -> f32x16 {
-        f32x16::new(from.map(f32::from))
+    fn load_bytes(self, from: &[u8; LANES]) -> Floats<FUSED> {
+        Floats(f32x16::new(from.map(f32::from)))
     }
     #[inline(always)]
     fn vectorize<R>(self, f: impl FnOnce() -> R) -> R {
@@ -31,37 +45,52 @@ impl Simd for Portable {
     }
 }
 
-impl Vector for f32x16 {
+macro_rules! operators {
+    ($($operator:ident $name:ident;)*) => {$(
+        impl<const FUSED: bool> $operator for Floats<FUSED> {
+            type Output = Self;
+            #[inline(always)]
+            fn $name(self, b: Self) -> Self {
+                Self($operator::$name(self.0, b.0))
+            }
+        }
+    )*};
+}
+
+operators! { Add add; Sub sub; Mul mul; Div div; }
+
+impl<const FUSED: bool> Vector for Floats<FUSED> {
     #[inline(always)]
     fn mul_add(self, b: Self, c: Self) -> Self {
-        self * b + c
+        // On other targets `wide` may round its `mul_add` twice.
+        Self(if FUSED { self.0.mul_add(b.0, c.0) } else { self.0 * b.0 + c.0 })
     }
     #[inline(always)]
     fn sqrt(self) -> Self {
-        self.sqrt()
+        Self(self.0.sqrt())
     }
     #[inline(always)]
     fn max(self, b: Self) -> Self {
-        self.simd_gt(b).bitselect(self, b)
+        Self(self.0.simd_gt(b.0).bitselect(self.0, b.0))
     }
     #[inline(always)]
     fn min(self, b: Self) -> Self {
-        b.simd_gt(self).bitselect(self, b)
+        Self(b.0.simd_gt(self.0).bitselect(self.0, b.0))
     }
     #[inline(always)]
     fn store(self, to: &mut Lanes) {
-        *to = self.to_array();
+        *to = self.0.to_array();
     }
     #[inline(always)]
     fn store_bytes(self, to: &mut [u8; LANES]) {
-        *to = self.to_array().map(|lane| lane as u8);
+        *to = self.0.to_array().map(|lane| lane as u8);
     }
     #[inline(always)]
     fn where_gt(self, a: Self, b: Self) -> Self {
-        a.simd_gt(b) & self
+        Self(a.0.simd_gt(b.0) & self.0)
     }
     #[inline(always)]
     fn where_eq(self, a: Self, b: Self, other: Self) -> Self {
-        a.simd_eq(b).bitselect(self, other)
+        Self(a.0.simd_eq(b.0).bitselect(self.0, other.0))
     }
 }

@@ -39,5 +39,5 @@ fn the_level_is_chosen_once_and_by_name() {
         assert_eq!(level.to_string().parse(), Ok(level));
     }
     let error = "avx1024".parse::<Level>().expect_err("there is no such level");
-    assert_eq!(error.to_string(), "unknown SIMD level 'avx1024': expected portable, avx2 or avx512");
+    assert_eq!(error.to_string(), "unknown SIMD level 'avx1024': expected portable, neon, avx2 or avx512");
 }

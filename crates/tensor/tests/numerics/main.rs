@@ -2,7 +2,7 @@
 //!
 //! | module | what it shows |
 //! |---|---|
-//! | [`bits`] | the same bits for any number of threads, alone or in a batch, and on AVX2 and AVX-512 |
+//! | [`bits`] | the same bits for any number of threads, alone or in a batch, and at every level with fused multiply-add |
 //! | [`conv`] | each rung of the ladder gives the exact result on whole numbers, at every SIMD level |
 //! | [`dropout`] | dropout drops as often as it should, and the same elements whenever it is asked |
 //! | [`freezing`] | frozen weights keep every bit, cost nothing, and their features can be computed once |

@@ -67,7 +67,7 @@ impl Operation {
             Mul => a * b,
             Div => a / b,
             Sqrt => a.sqrt(),
-            MulAdd if level == Level::Portable => a * b + c,
+            MulAdd if !level.is_fused() => a * b + c,
             MulAdd => a.mul_add(b, c),
             Max => {
                 if a > b {

@@ -32,7 +32,7 @@ pub(super) fn section(analysis: &Analysis) -> Markup {
         ("SHA-256 of the settings", Some(settings.hash())),
     ];
     let same = "With the same data, seeds and version, every accuracy and loss comes out the same to the last bit, for any number \
-                of threads or processes, on AVX2 and AVX-512 alike.";
+                of threads or processes, on AVX2, AVX-512 and NEON alike.";
     html! {
         (page::reproduction(&commands(analysis), same))
         (facts(all.into_iter().filter_map(|(name, fact)| Some((name, fact?)))))
