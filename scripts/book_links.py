@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Preprocessor of mdBook: links that leave docs/ point to the repository. docs/book.toml calls it."""
+"""Preprocessor of mdBook, called by docs/book.toml: links that leave docs/ point to the repository. It also removes the TeX
+source from the MathML of mdbook-katex, whose underscores Markdown would read as emphasis."""
 
 import json
 import posixpath
@@ -15,6 +16,7 @@ def rewritten(text, folder):
         path = posixpath.normpath(posixpath.join("docs", folder, path))
         return link[0] if path.startswith("docs/") else f"]({REPOSITORY}{path}{hash}{fragment})"
 
+    text = re.sub(r"<annotation.*?</annotation>", "", text, flags=re.DOTALL)
     return re.sub(r"\]\((?!\w+:|#)([^)\s]+)\)", target, text)
 
 

@@ -63,7 +63,7 @@ fn wrong_lines(source: &str, text: &str, lines: &str) -> Option<String> {
         return Some(format!("there are no lines {lines}"));
     };
     let item = text.strip_prefix('`')?.strip_suffix('`')?;
-    let name = item.rsplit("::").next()?;
+    let name = item.trim_end_matches('!').rsplit("::").next()?;
     if shown.iter().any(|line| has_word(line, name)) {
         return None;
     }

@@ -39,7 +39,13 @@ mod documentation {
         };
     }
 
-    pages! {}
+    pages! {
+        backpropagation: "book/backpropagation.md"
+        convolution: "book/convolution.md"
+        matrix_product: "book/matrix-product.md"
+        simd: "book/simd.md"
+        winograd: "winograd.md"
+    }
 
     #[doc = include_str!("../../../README.md")]
     mod readme {}
