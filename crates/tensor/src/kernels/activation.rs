@@ -49,12 +49,38 @@ pub fn relu_gradient<S: Simd>(simd: S, y: &[f32], dy: &mut [f32]) {
     }
 }
 
+/// More rows than this are summed in parts. One after the other, rounding errors grow with the sum: over eight images of
+/// 224 x 224 equal pixels to as much as 4e-3 of it; in parts they stay below 2e-5.
+const PART: usize = 1024;
+
 /// Adds every row of a matrix to `sums`, which is padded to whole vectors.
 #[inline(always)]
 pub fn add_rows<S: Simd>(simd: S, matrix: &[f32], columns: usize, sums: &mut [Lanes]) {
-    for row in matrix.chunks_exact(columns) {
-        for (sum, row) in sums.iter_mut().zip(row.chunks(LANES)) {
-            (simd.load(sum) + simd.load_first(row)).store(sum);
+    let (fours, others) = sums[..columns.div_ceil(LANES)].as_chunks_mut::<4>();
+    let first_other = fours.len() * 4 * LANES;
+    for (index, sums) in fours.iter_mut().enumerate() {
+        add_columns(simd, matrix, columns, index * 4 * LANES, sums);
+    }
+    for (index, sum) in others.iter_mut().enumerate() {
+        add_columns(simd, matrix, columns, first_other + index * LANES, std::array::from_mut(sum));
+    }
+}
+
+/// Adds the columns from `first` on of every row.
+#[inline(always)]
+fn add_columns<S: Simd, const V: usize>(simd: S, matrix: &[f32], columns: usize, first: usize, sums: &mut [Lanes; V]) {
+    let last = columns.min(first + V * LANES);
+    let in_parts = matrix.len() > PART * columns;
+    for rows in matrix.chunks(PART * columns) {
+        let before = sums.each_ref().map(|sum| simd.load(sum));
+        let mut added = if in_parts { [simd.zero(); V] } else { before };
+        for row in rows.chunks_exact(columns) {
+            for (sum, row) in added.iter_mut().zip(row[first..last].chunks(LANES)) {
+                *sum = *sum + simd.load_first(row);
+            }
+        }
+        for ((sum, before), added) in sums.iter_mut().zip(before).zip(added) {
+            (if in_parts { before + added } else { added }).store(sum);
         }
     }
 }

@@ -92,6 +92,24 @@ fn vectors_and_rows_are_added_exactly() {
 }
 
 #[test]
+fn sums_of_many_equal_rows_stay_accurate() {
+    // The gradients behind a global mean are equal at all pixels, here of eight images.
+    let columns: usize = 20;
+    let image = vec![0.1f32; 224 * 224 * columns];
+    for level in levels() {
+        let mut sums = vec![[0.0; LANES]; columns.div_ceil(LANES)];
+        for _ in 0..8 {
+            dispatch!(level, simd => add_rows(simd, &image, columns, &mut sums));
+        }
+        let expected = 8.0 * 224.0 * 224.0 * f64::from(0.1f32);
+        for &sum in &sums.as_flattened()[..columns] {
+            let error = (f64::from(sum) / expected - 1.0).abs();
+            assert!(error < 2e-5, "{level}: {error:.1e}");
+        }
+    }
+}
+
+#[test]
 fn pools_of_any_number_of_channels() {
     at_every_level_and_length(|level, channels| {
         if channels == 0 {
