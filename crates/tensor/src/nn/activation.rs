@@ -5,7 +5,15 @@ use crate::kernels::activation::{relu, relu_gradient};
 
 use super::layer::{Backward, Layer, Role};
 
-/// An activation function.
+/// An activation function, applied to each element.
+///
+/// ```
+/// use thawline_tensor::nn::{Activation, Layer};
+///
+/// let mut y = [0.0; 3];
+/// Activation::Relu.forward(&[-1.0, 0.0, 2.0], &mut y);
+/// assert_eq!(y, [0.0, 0.0, 2.0]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
     /// The rectified linear unit, max(x, 0).

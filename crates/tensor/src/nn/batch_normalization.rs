@@ -17,8 +17,17 @@ use super::layer::{Backward, BuildError, Layer, LayerSeed, Param, Role, Step};
 /// Rows that one task works on; sums over more rows are added in order.
 const ROWS: usize = 256;
 
-/// Normalizes the last dimension of images or vectors. The parameters are `gamma`, `beta`, `moving_mean` and
-/// `moving_variance`, C floats each.
+/// Normalizes the last dimension, C, of images or vectors: y = gamma (x - mean) / sqrt(variance + epsilon) + beta, channel
+/// by channel. The parameters are `gamma`, `beta`, `moving_mean` and `moving_variance`, C floats each.
+///
+/// ```
+/// use thawline_tensor::nn::{BatchNormalization, Network};
+///
+/// let network = Network::builder([30, 30, 64]).layer("normalize", BatchNormalization::new().momentum(0.9)).build(1)?;
+/// assert_eq!(network.output().dims(), [30, 30, 64]);
+/// assert_eq!(network.summary().parameters(), 4 * 64);
+/// # Ok::<(), thawline_tensor::nn::NetworkError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct BatchNormalization {
     momentum: f64,

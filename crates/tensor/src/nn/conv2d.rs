@@ -14,7 +14,8 @@ use crate::threads::with_scratch;
 use super::init::Init;
 use super::layer::{Backward, BuildError, Layer, LayerSeed, Param, Role, Step};
 
-/// A convolution of H x W x C images. The kernel is KH x KW x C x filters; the bias has one element per filter.
+/// A convolution of H x W x C images: `y[h, w, k] = b[k] + sum of x[h + i, w + j, c] W[i, j, c, k]` over i < KH, j < KW and
+/// c < C. The kernel W is KH x KW x C x filters; the bias b has one element per filter.
 #[derive(Clone, Debug)]
 pub struct Conv2D {
     filters: usize,
@@ -34,6 +35,17 @@ pub struct Conv2D {
 
 impl Conv2D {
     /// Stride 1, no padding, no dilation, Glorot-uniform kernel, zero bias, the fastest method.
+    ///
+    /// ```
+    /// use thawline_tensor::nn::{Conv2D, Network, Padding};
+    ///
+    /// let network = Network::builder([32, 32, 3])
+    ///     .layer("conv2d_1", Conv2D::new(64, [3, 3])) // 30 x 30 x 64
+    ///     .layer("conv2d_2", Conv2D::new(16, [5, 5]).stride([2, 2]).padding(Padding::Same))
+    ///     .build(1)?;
+    /// assert_eq!(network.output().dims(), [15, 15, 16]);
+    /// # Ok::<(), thawline_tensor::nn::NetworkError>(())
+    /// ```
     pub fn new(filters: usize, kernel: [usize; 2]) -> Self {
         Self {
             filters,

@@ -10,7 +10,7 @@ use crate::threads;
 use super::init::Init;
 use super::layer::{Backward, BuildError, Layer, LayerSeed, Param, Role};
 
-/// A fully connected layer. W is K x N (inputs x units), b has N elements.
+/// A fully connected layer: y = x W + b. W is K x N (inputs x units), b has N elements.
 #[derive(Clone, Debug)]
 pub struct Dense {
     units: usize,
@@ -23,6 +23,15 @@ pub struct Dense {
 
 impl Dense {
     /// A layer of that many units, with Glorot-uniform weights and zero biases.
+    ///
+    /// ```
+    /// use thawline_tensor::nn::{Dense, Network};
+    ///
+    /// let network = Network::builder([12_544]).layer("hidden", Dense::new(128)).layer("logits", Dense::new(5)).build(1)?;
+    /// assert_eq!(network.output().dims(), [5]);
+    /// assert_eq!(network.summary().parameters(), (12_544 + 1) * 128 + (128 + 1) * 5);
+    /// # Ok::<(), thawline_tensor::nn::NetworkError>(())
+    /// ```
     pub fn new(units: usize) -> Self {
         Self { units, init: Init::default(), inputs: 0, fused: Fused::None, params: Vec::new() }
     }

@@ -17,6 +17,22 @@ pub struct Dropout {
 
 impl Dropout {
     /// Drops elements with probability `rate`.
+    ///
+    /// ```
+    /// use thawline_tensor::nn::{Dropout, Layer, Step};
+    ///
+    /// let mut dropout = Dropout::new(0.25);
+    /// dropout.build(&[1000].into(), 0)?;
+    /// let mut y = vec![0.0; 1000];
+    /// dropout.forward_training(&[3.0; 1000], &mut y, &mut [], Step { seed: 1, step: 0, example: 0 });
+    /// assert!(y.iter().all(|&y| y == 0.0 || y == 4.0));
+    /// let dropped = y.iter().filter(|&&y| y == 0.0).count();
+    /// assert!((200..300).contains(&dropped));
+    ///
+    /// dropout.forward(&[3.0; 1000], &mut y); // inference drops nothing
+    /// assert_eq!(y, [3.0; 1000]);
+    /// # Ok::<(), thawline_tensor::nn::BuildError>(())
+    /// ```
     pub fn new(rate: f32) -> Self {
         Self { rate, position: 0, len: 1 }
     }

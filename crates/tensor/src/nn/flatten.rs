@@ -4,7 +4,14 @@ use crate::shape::Shape;
 
 use super::layer::{Backward, BuildError, Layer, Role};
 
-/// Turns an image, H x W x C, into a vector.
+/// Turns an image, H x W x C, into a vector of H W C elements in the same order.
+///
+/// ```
+/// use thawline_tensor::nn::{Flatten, Layer};
+///
+/// assert_eq!(Flatten.build(&[14, 14, 64].into(), 0)?.dims(), [12_544]);
+/// # Ok::<(), thawline_tensor::nn::BuildError>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Flatten;
 

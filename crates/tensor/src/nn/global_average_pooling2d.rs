@@ -8,7 +8,18 @@ use crate::threads::with_scratch;
 
 use super::layer::{Backward, BuildError, Layer};
 
-/// An image H x W x C becomes a vector of its C means.
+/// An image H x W x C becomes a vector of its C means: `y[c] = sum of x[h, w, c] over h and w, / (H W)`.
+///
+/// ```
+/// use thawline_tensor::nn::{GlobalAveragePooling2D, Layer};
+///
+/// let mut mean = GlobalAveragePooling2D::new();
+/// assert_eq!(mean.build(&[2, 1, 3].into(), 0)?.dims(), [3]);
+/// let mut y = [0.0; 3];
+/// mean.forward(&[1.0, 2.0, 3.0, 5.0, 6.0, 7.0], &mut y);
+/// assert_eq!(y, [3.0, 4.0, 5.0]);
+/// # Ok::<(), thawline_tensor::nn::BuildError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GlobalAveragePooling2D {
     pixels: usize,

@@ -7,7 +7,19 @@ use crate::shape::Shape;
 
 use super::layer::{Backward, BuildError, Layer, Role};
 
-/// Max-pooling, for any window and stride.
+/// Max-pooling, for any window and stride: `y[h, w, c]` is the largest element of channel c in its window,
+/// and the whole gradient goes to that element. Windows of 2 x 2 turn H x W x C into H/2 x W/2 x C, rounded down.
+///
+/// ```
+/// use thawline_tensor::nn::{Layer, MaxPooling2D};
+///
+/// let mut pool = MaxPooling2D::new([2, 2]);
+/// assert_eq!(pool.build(&[2, 4, 1].into(), 0)?.dims(), [1, 2, 1]);
+/// let mut y = [0.0; 2];
+/// pool.forward(&[1.0, 2.0, 8.0, 7.0, 4.0, 3.0, 5.0, 6.0], &mut y);
+/// assert_eq!(y, [4.0, 8.0]);
+/// # Ok::<(), thawline_tensor::nn::BuildError>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct MaxPooling2D {
     window: [usize; 2],

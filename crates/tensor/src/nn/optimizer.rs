@@ -33,6 +33,17 @@ impl Rule {
 }
 
 /// A rule, a learning rate, and the rule's moments of each trainable parameter.
+///
+/// ```
+/// use thawline_tensor::nn::{Optimizer, Rule};
+///
+/// // Adam's first step is the learning rate, whatever the gradient's size.
+/// let mut optimizer = Optimizer::new(Rule::ADAM, 0.001);
+/// let mut value = [1.0, 1.0];
+/// optimizer.begin_step();
+/// optimizer.update(&mut value, &[0.5, -20.0], 1.0);
+/// assert!((value[0] - 0.999).abs() < 1e-6 && (value[1] - 1.001).abs() < 1e-6);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Optimizer {
     rule: Rule,

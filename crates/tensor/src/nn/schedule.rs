@@ -3,6 +3,13 @@
 use core::f64::consts::PI;
 
 /// A learning-rate schedule.
+///
+/// ```
+/// use thawline_tensor::nn::Schedule;
+///
+/// assert_eq!(Schedule::Constant.rate(0.001, 50, 100), 0.001);
+/// assert!((Schedule::Cosine.rate(0.001, 50, 100) - 0.0005).abs() < 1e-12);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Schedule {
     /// The same rate in every step.
