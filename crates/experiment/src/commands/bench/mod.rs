@@ -4,6 +4,7 @@
 //! [`product`], [`layers`] and [`light`] contain the kernels, [`steps`] the training steps; [`timing`] measures times;
 //! [`record`] and [`table`] print them. The criterion benches in `benches/` and the speed test time the same workloads.
 
+pub mod against;
 pub mod layers;
 pub mod light;
 pub mod product;
@@ -13,7 +14,10 @@ pub mod steps;
 pub mod table;
 pub mod timing;
 
-use std::time::{Duration, Instant, SystemTime};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant, SystemTime},
+};
 
 use clap::{Args, ValueEnum};
 use thawline_tensor::{
@@ -29,6 +33,7 @@ use crate::system::{
     machine,
 };
 
+use against::Earlier;
 use layers::{Case, LayerPass, Pass};
 use product::Product;
 use record::{BenchRecord, FORMAT, MemoryBandwidth, Peak, Row, Scaling, StepMs, load_average};
@@ -45,6 +50,9 @@ pub struct BenchArgs {
     /// Time each thing N times [default: for a fraction of a second]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub rounds: Option<u16>,
+    /// Compare with an earlier benchmark, saved by --json
+    #[arg(long, value_name = "FILE")]
+    pub against: Option<PathBuf>,
     /// Print the results as JSON, which docs/performance.md describes
     #[arg(long)]
     pub json: bool,
@@ -77,6 +85,7 @@ pub const NAIVE_IMAGES: usize = 16;
 pub fn bench(args: &BenchArgs) -> Result<()> {
     machine::choose_level(args.machine.simd)?;
     timing::require_running_clock(Instant::now)?;
+    let earlier = args.against.as_deref().map(Earlier::read).transpose()?;
     let bench = Bench {
         level: Level::current(),
         threads: machine::choose_threads(args.machine.threads),
@@ -98,6 +107,10 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
     if wanted(Section::Scaling) && bench.threads > 1 {
         record.scaling = Some(bench.scaling()?);
         bench.say(|| record.scaling.as_ref().map(table::scaling).unwrap_or_default())?;
+    }
+    if let Some(earlier) = &earlier {
+        record.changes = earlier.compare(&[&*record.kernels, &*record.steps].concat());
+        bench.say(|| table::changes(&earlier.environment, &record.changes))?;
     }
     if bench.json {
         let json = serde_json::to_string_pretty(&record).expect("numbers and texts can be written");
@@ -172,6 +185,7 @@ impl Bench {
             kernels: Vec::new(),
             steps: Vec::new(),
             scaling: None,
+            changes: Vec::new(),
         };
         record.peak_gflops = self.roof(&record, self.threads).flops_per_second / 1e9;
         Ok(record)

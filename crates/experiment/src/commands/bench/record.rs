@@ -58,6 +58,9 @@ pub struct BenchRecord {
     /// How the step of model_1 scales with threads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scaling: Option<Scaling>,
+    /// The rows beside those of an earlier benchmark, with `--against`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Change>,
 }
 
 /// Median times of training steps, in milliseconds.
@@ -166,6 +169,20 @@ impl Row {
     pub fn spread(&self) -> f64 {
         (self.quartiles_ms[1] - self.quartiles_ms[0]) / self.median_ms
     }
+}
+
+/// A row beside the same row of the earlier record.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Change {
+    pub group: String,
+    pub name: String,
+    pub threads: usize,
+    pub earlier_ms: f64,
+    pub median_ms: f64,
+    /// The new median over the earlier one: below 1 is faster.
+    pub ratio: f64,
+    /// Whether the two ranges between the quartiles are disjoint. If they overlap, the difference may be noise.
+    pub quartiles_apart: bool,
 }
 
 /// How the step of model_1 scales with threads: medians, measured in alternation.

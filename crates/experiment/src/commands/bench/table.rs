@@ -1,8 +1,8 @@
 //! Prints the results of `thawline bench` as tables.
 
-use crate::system::console::Text;
+use crate::system::{console::Text, machine::Environment};
 
-use super::record::{BenchRecord, Gain, Row, Scaling};
+use super::record::{BenchRecord, Change, Gain, Row, Scaling};
 
 /// The machine, with warnings if times are not reliable.
 pub fn heading(record: &BenchRecord) -> String {
@@ -63,7 +63,7 @@ pub fn rows(title: &str, rows: &[Row]) -> String {
         let rate = |rate: f64, shown: bool| if shown { format!("{rate:.1}") } else { String::new() };
         text += &format!(
             "  {:<33}{:>4}{:>8}{:>5.0} %{:>8}{:>6}{:>6.1}{:>4.0} %\n",
-            row.name.replace(" x ", "x").replace("gradient", "grad."),
+            brief(&row.name),
             row.threads,
             milliseconds(row.median_ms),
             100.0 * row.spread(),
@@ -71,6 +71,34 @@ pub fn rows(title: &str, rows: &[Row]) -> String {
             rate(row.gflops_done, row.gflop_done < row.gflop),
             row.gb_per_s,
             100.0 * row.share_of_roofline,
+        );
+    }
+    text
+}
+
+/// Rows beside those of an earlier benchmark. A difference counts only where the quartiles are apart.
+pub fn changes(earlier: &Environment, changes: &[Change]) -> String {
+    let about = format!("Compared with {}, {}, {}", earlier.cpu, earlier.simd, earlier.date);
+    let mut text = Text::wrapped("", about).to_string();
+    text += &format!("{:<35}{:>4}{:>11}{:>9}{:>8}\n", "", "thr.", "earlier ms", "now ms", "ratio");
+    let mut group = "";
+    for change in changes {
+        if change.group != group {
+            group = &change.group;
+            text += &format!(" {group}\n");
+        }
+        let verdict = match (change.quartiles_apart, change.ratio < 1.0) {
+            (false, _) => "",
+            (true, true) => "faster",
+            (true, false) => "slower",
+        };
+        text += &format!(
+            "  {:<33}{:>4}{:>11}{:>9}{:>8.3}  {verdict}\n",
+            brief(&change.name),
+            change.threads,
+            milliseconds(change.earlier_ms),
+            milliseconds(change.median_ms),
+            change.ratio
         );
     }
     text
@@ -116,6 +144,11 @@ written once. roof: the least time that peak and bandwidth allow for what is
 performed, as a share of the measured time; above 100 % where a cache served
 what was expected to come from memory.
 ";
+
+/// A row's name, short enough for the table.
+fn brief(name: &str) -> String {
+    name.replace(" x ", "x").replace("gradient", "grad.")
+}
 
 /// Three significant digits.
 fn milliseconds(ms: f64) -> String {
