@@ -337,7 +337,10 @@ fn user_errors_are_one_line_and_leave_no_files() {
     let place = Place::new();
     let data = archive().to_str().unwrap();
     for (flags, words) in [
-        ("--arms frozen,melted", "--arms: unknown arm 'melted'; expected some of tutorial, frozen"),
+        (
+            "--arms frozen,scrach",
+            "--arms: unknown arm 'scrach'; did you mean scratch? docs/experiment.md lists all arms",
+        ),
         ("--preset controls --arms frozen", "'--preset <PRESET>' cannot be used with '--arms <NAMES>'"),
         ("--preset enormous", "'enormous' for '--preset <PRESET>'; expected one of quick, controls, full"),
         ("--seeds 4..4", "--seeds: the range 4..4 is empty; its end is not part of it"),

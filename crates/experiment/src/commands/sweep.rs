@@ -21,7 +21,7 @@ use crate::{
     },
     report::sweep::Options,
     sweep::{
-        arms::{self, Arm, MAX_SPLITS, Preset},
+        arms::{self, Arm, DEFAULT_SPLITS, MAX_SPLITS, Preset},
         cost::{OpenJobs, Work},
         folder::SweepFolder,
         merge,
@@ -62,7 +62,7 @@ pub struct SweepArgs {
     #[arg(long, value_name = "SEEDS", help_heading = "Sweep")]
     pub seeds: Option<String>,
     /// Number of random class splits for the group splits, each run in both directions
-    #[arg(long, value_name = "N", default_value = "3", value_parser = splits, help_heading = "Sweep")]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_SPLITS, value_parser = splits, help_heading = "Sweep")]
     pub splits: u32,
     /// Choose learning rate and schedule of scratch and fine-tune by trials on held-out pictures
     #[arg(long, help_heading = "Sweep")]

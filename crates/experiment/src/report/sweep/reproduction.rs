@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use maud::{Markup, html};
+use serde::Serialize;
 
 use super::{
     analysis::{Analysis, ArmFigures},
@@ -11,13 +12,16 @@ use super::{
 use crate::report::{page, table::facts};
 use crate::{
     data::open,
-    models::{Architecture, Tutorial},
+    models::{Architecture, Layer, Tutorial},
     record::options::{Labels, Schedule},
     sweep::{
-        arms::{self, Arm},
+        arms::{self, Arm, DEFAULT_SPLITS},
         record::JobRecord,
     },
 };
+
+/// The name of the network's file in the command.
+const NETWORK_FILE: &str = "network.toml";
 
 pub(super) fn section(analysis: &Analysis) -> Markup {
     let settings = &analysis.results.settings;
@@ -35,8 +39,23 @@ pub(super) fn section(analysis: &Analysis) -> Markup {
                 of threads or processes, on AVX2, AVX-512 and NEON alike.";
     html! {
         (page::reproduction(&commands(analysis), same))
+        @if let Some(text) = network_file(&settings.network) {
+            details { summary { (NETWORK_FILE) } pre { code { (text) } } }
+        }
         (facts(all.into_iter().filter_map(|(name, fact)| Some((name, fact?)))))
         @if analysis.times { (facts(machines(&analysis.results.records))) }
+    }
+}
+
+/// The text of the network's file, unless the network is the tutorial's.
+fn network_file(network: &Architecture) -> Option<String> {
+    #[derive(Serialize)]
+    struct File<'a> {
+        layers: &'a [Layer],
+    }
+    match network {
+        Architecture::Tutorial(_) => None,
+        Architecture::Listed(listed) => toml::to_string(&File { layers: &listed.layers }).ok(),
     }
 }
 
@@ -84,7 +103,8 @@ fn command(analysis: &Analysis, seeds: &[u64], arms: &[&str]) -> String {
     if !settings.augment.is_none() {
         flag("augment", settings.augment.to_string());
     }
-    if let Some(split) = arms.iter().filter_map(|arm| split_number(arm)).max().filter(|&split| split != 3) {
+    if let Some(split) = arms.iter().filter_map(|arm| split_number(arm)).max().filter(|&split| split != DEFAULT_SPLITS)
+    {
         flag("splits", split.to_string());
     }
     if let Some(data) = &settings.source_data {
@@ -108,8 +128,7 @@ fn command(analysis: &Analysis, seeds: &[u64], arms: &[&str]) -> String {
         }
     }
     if let Architecture::Listed(_) = settings.network {
-        // sweep.json has the layers.
-        flag("model", "network.toml".to_owned());
+        flag("model", NETWORK_FILE.to_owned());
     }
     let tutorial =
         |network: &Architecture| matches!(network, Architecture::Tutorial(_)).then(|| serde_json::to_value(network));
@@ -129,19 +148,25 @@ fn split_number(arm: &str) -> Option<u32> {
     arm.strip_prefix("split-")?.split('-').next()?.parse().ok()
 }
 
-/// The arms, with the group `samples` in place of all that learn from few pictures: if they are all there, and the arms that
-/// the group compares them with have these seeds too.
+/// The arms, with a group's name in place of its arms: if its own arms are all here, and those that it shares with others have
+/// these seeds too.
 fn with_groups<'a>(analysis: &Analysis, seeds: &[u64], arms: &[&'a str]) -> Vec<&'a str> {
-    let scope = analysis.results.settings.scope(0);
-    let group = scope.and_then(|scope| arms::select("samples", scope)).unwrap_or_default();
+    let splits = arms.iter().filter_map(|arm| split_number(arm)).max().unwrap_or(0);
+    let Ok(scope) = analysis.results.settings.scope(splits) else { return arms.to_vec() };
     let has_seeds = |figures: &ArmFigures| seeds.iter().all(|seed| figures.seeds.contains(seed));
-    let is_there = |arm: &Arm| {
-        analysis.arm(&arm.name).is_some_and(has_seeds) && (arm.per_class.is_none() || arms.contains(&arm.name.as_str()))
-    };
-    if !group.iter().all(is_there) {
-        return arms.to_vec();
+    let mut names = arms.to_vec();
+    for (group, part) in arms::GROUPS {
+        let members = arms::select(group, scope).unwrap_or_default();
+        let is_here = |arm: &Arm| {
+            let name = arm.name.as_str();
+            arms.contains(&name) || (!name.contains(part) && analysis.arm(name).is_some_and(has_seeds))
+        };
+        if members.iter().any(|arm| arms.contains(&arm.name.as_str())) && members.iter().all(is_here) {
+            names.retain(|name| members.iter().all(|arm| arm.name != *name));
+            names.push(group);
+        }
     }
-    arms.iter().copied().filter(|arm| !arm.contains('@')).chain(["samples"]).collect()
+    names
 }
 
 /// `0..6`, or `1,2,5`.

@@ -8,6 +8,9 @@ pub const SAMPLES: [usize; 8] = [10, 25, 50, 100, 250, 500, 1_000, 2_500];
 /// The most random splits of the classes: ten classes have 126 that differ.
 pub const MAX_SPLITS: u32 = 126;
 
+/// Random splits unless the user says how many.
+pub const DEFAULT_SPLITS: u32 = 3;
+
 /// What decides which arms there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scope {
@@ -110,21 +113,19 @@ pub fn named(name: &str, scope: Scope) -> Option<Arm> {
     catalogue(scope).into_iter().find(|arm| arm.name == name)
 }
 
+/// Groups of arms, which `--arms` takes by name, and what the names of their own arms contain.
+pub const GROUPS: [(&str, &str); 3] = [("samples", "@"), ("depth", "depth-"), ("splits", "split-")];
+
 /// The names of a group's arms; `None` if there is no such group.
 pub(super) fn group(name: &str, scope: Scope) -> Option<Vec<String>> {
-    let having = |part: &str| {
-        let names = catalogue(scope).into_iter().map(|arm| arm.name);
-        names.filter(|name| name.contains(part)).collect::<Vec<_>>()
+    let (_, part) = GROUPS.into_iter().find(|(group, _)| *group == name)?;
+    let shared: &[&str] = match name {
+        "depth" => &["scratch", "frozen", "fine-tune", "self", "self-fine-tune"],
+        "samples" => &SAMPLED,
+        _ => &[],
     };
-    let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-    match name {
-        "depth" => {
-            Some([owned(&["scratch", "frozen", "fine-tune", "self", "self-fine-tune"]), having("depth-")].concat())
-        }
-        "splits" => Some(having("split-")),
-        "samples" => Some([owned(&SAMPLED), having("@")].concat()),
-        _ => None,
-    }
+    let own = catalogue(scope).into_iter().map(|arm| arm.name).filter(|name| name.contains(part));
+    Some(shared.iter().map(|&name| name.to_owned()).chain(own).collect())
 }
 
 /// The arms that only CIFAR-10's classes allow.

@@ -15,7 +15,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 use crate::record::options::Schedule;
-pub use catalogue::{MAX_SPLITS, SAMPLES, Scope, about, catalogue, named};
+pub use catalogue::{DEFAULT_SPLITS, GROUPS, MAX_SPLITS, SAMPLES, Scope, about, catalogue, named};
 pub use classes::{Classes, is_vehicle};
 pub use network::{Blocks, assemble, require_fitting_head};
 pub use selection::{Preset, parse_seeds, select};

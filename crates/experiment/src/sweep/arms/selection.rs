@@ -2,7 +2,7 @@
 
 use super::{
     Arm, Half, Head,
-    catalogue::{Scope, VEHICLES_AND_ANIMALS, catalogue, group},
+    catalogue::{GROUPS, Scope, VEHICLES_AND_ANIMALS, catalogue, group},
     classes::Classes,
 };
 use crate::system::failure::{Failure, Result};
@@ -84,7 +84,7 @@ impl Preset {
 /// The arms of a list of names and groups, in the catalogue's order, each once.
 ///
 /// # Errors
-/// Names what is neither.
+/// What is neither, with the nearest name.
 pub fn select(list: &str, scope: Scope) -> Result<Vec<Arm>> {
     let arms = catalogue(scope);
     let mut wanted: Vec<String> = Vec::new();
@@ -93,9 +93,11 @@ pub fn select(list: &str, scope: Scope) -> Result<Vec<Arm>> {
             Some(names) => wanted.extend(names),
             None if arms.iter().any(|arm| arm.name == name) => wanted.push(name.to_owned()),
             None => {
-                let known: Vec<&str> = arms.iter().map(|arm| &*arm.name).filter(|name| !name.contains('@')).collect();
-                let known = format!("{}, or the groups samples, depth, splits", known.join(", "));
-                return Err(Failure::usage(format!("--arms: unknown arm '{name}'; expected some of {known}")));
+                let names = arms.iter().map(|arm| &*arm.name).chain(GROUPS.map(|(group, _)| group));
+                let nearest = names.min_by_key(|known| strsim::levenshtein(name, known)).unwrap_or_default();
+                return Err(Failure::usage(format!(
+                    "--arms: unknown arm '{name}'; did you mean {nearest}? docs/experiment.md lists all arms"
+                )));
             }
         }
     }
