@@ -161,11 +161,11 @@ pub fn roofline() -> Figure {
     };
     let points = [
         (product("square", [1024.0; 3]), "1024 x 1024 x 1024", BLUE, (0.0, 20.0), Centre),
-        (product("dense forward", [128.0, 128.0, 12544.0]), "dense forward", BLUE, (-10.0, -12.0), Left),
+        (product("dense forward", [128.0, 128.0, 12544.0]), "dense forward", BLUE, (-10.0, -17.0), Left),
         (conv2("winograd", winograd), "conv2, Winograd", VERMILION, (-10.0, 12.0), Left),
         (conv2("naive", direct), "conv2, naive", VERMILION, (10.0, 0.0), Right),
         (light("adam", 14.0, 28.0), "Adam: 14 operations on 28 bytes", ORANGE, (0.0, -18.0), Centre),
-        (light("relu forward", 1.0, 8.0), "ReLU: 1 operation on 8 bytes", ORANGE, (-22.0, -18.0), Right),
+        (light("relu forward", 1.0, 8.0), "ReLU: 1 operation on 8 bytes", ORANGE, (26.0, 44.0), Right),
     ];
     for ((intensity, gflops), name, color, (right, down), align) in points {
         let at = (x(intensity), y(gflops));
@@ -180,9 +180,9 @@ pub fn lanes() -> Figure {
     let mut figure = Figure::new(
         760.0,
         230.0,
-        "Sixteen lanes in one register of AVX-512, in two of AVX2, in four of SSE2. The lanes have the same numbers.",
+        "Sixteen lanes in one register of AVX-512, in two of AVX2, in four of NEON or SSE2. The lanes have the same numbers.",
     );
-    let levels = [("AVX-512", 1, BLUE), ("AVX2", 2, GREEN), ("portable (SSE2)", 4, PURPLE)];
+    let levels = [("AVX-512", 1, BLUE), ("AVX2", 2, GREEN), ("NEON, SSE2", 4, PURPLE)];
     for (level, (name, registers, color)) in levels.into_iter().enumerate() {
         let y = 30.0 + 60.0 * level as f64;
         figure.bold((140.0, y + 17.0), Left, TEXT, name);

@@ -1,7 +1,7 @@
 //! Winograd's tiles, and the three passes as one chain read in both directions.
 
 use crate::svg::{
-    Align::{Centre, Left, Right},
+    Align::{Centre, Right},
     BLUE, Figure, GREEN, GRID, MUTED, ORANGE, PURPLE, Point, TEXT, VERMILION,
 };
 
@@ -50,7 +50,7 @@ pub fn tiles() -> Figure {
 pub fn passes() -> Figure {
     let mut figure = Figure::new(
         760.0,
-        360.0,
+        370.0,
         "Forward: d becomes V, g becomes U, their product at each position is M, and M becomes Y. Backward, every arrow is \
          reversed and transposed: dY becomes dM; dM times U transposed is dV; V transposed times dM is dU.",
     );
@@ -82,7 +82,6 @@ pub fn passes() -> Figure {
     arrow((244.0, 270.0), (126.0, 270.0), "B dV B\u{1d40}", (185.0, 254.0), Centre);
     arrow((470.0, 291.0), (416.0, 330.0), "V\u{1d40} dM", (460.0, 320.0), Right);
     arrow((344.0, 335.0), (226.0, 335.0), "G\u{1d40} dU G", (285.0, 319.0), Centre);
-    arrow((280.0, 141.0), (446.0, 255.0), "", (0.0, 0.0), Left);
-    figure.text((380.0, 200.0), Centre, MUTED, "V is needed again for dU");
+    figure.text((380.0, 196.0), Centre, MUTED, "Backward needs U again for dV, and V for dU.");
     figure
 }
