@@ -307,6 +307,15 @@ fn pictures_that_need_too_much_memory_are_refused_by_their_headers() {
 }
 
 #[test]
+fn colours_of_a_profile_become_srgb() {
+    // Quarters of Display P3, and what LittleCMS makes of them.
+    for name in ["display-p3.jpg", "display-p3.png"] {
+        let found = quarters(&decoded(&sample(name)).unwrap());
+        assert_close(found, [[216, 81, 48], [0, 183, 49], [54, 82, 197], [128, 128, 128]], name);
+    }
+}
+
+#[test]
 fn predict_skips_unreadable_files_and_reports_them() {
     let place = Place::new();
     let run = place.run("");

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use image::{RgbImage, metadata::Orientation};
+
 use super::budget::{self, Reserved};
 use crate::system::{
     failure::{Failure, Kind, Result},
@@ -10,6 +12,14 @@ use crate::system::{
 
 /// The most pixels of a picture, as many as the largest cameras have. A header may claim more to exhaust the memory.
 const MAX_PIXELS: u64 = 150_000_000;
+
+/// A whole picture as its file holds it.
+pub(super) struct Decoded {
+    pub picture: RgbImage,
+    pub orientation: Orientation,
+    /// The ICC profile.
+    pub profile: Option<Vec<u8>>,
+}
 
 /// Reserves the memory to decode a picture, waiting until it is free.
 pub(super) fn reserve(size: [u32; 2], memory: u64) -> Result<Reserved> {

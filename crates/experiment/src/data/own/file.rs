@@ -14,8 +14,8 @@ use image::{
 };
 
 use super::{
-    budget,
-    decoding::{damaged, on_white, reserve, unreadable},
+    budget, color,
+    decoding::{Decoded, damaged, on_white, reserve, unreadable},
     jpeg, kinds, png,
 };
 use crate::{
@@ -29,8 +29,8 @@ use crate::{
 
 const SIDE: u32 = models::INPUT[0] as u32;
 
-/// Decodes a picture, applies its EXIF orientation, crops the largest central square and resizes it. Transparent pixels are
-/// blended with white, and only the first frame of an animation is used.
+/// Decodes a picture, applies its EXIF orientation, crops the largest central square, resizes it and converts its colours to
+/// sRGB. Transparent pixels are blended with white, and only the first frame of an animation is used.
 ///
 /// # Errors
 /// Worded to follow the file's name: it does not exist, is not a picture, is damaged, or is too large.
@@ -56,15 +56,11 @@ pub fn decode(source: impl BufRead + Seek, length: u64) -> Result<Box<Pixels>> {
         return Err(Failure::usage("is empty (0 bytes)"));
     }
     // Some decoders panic on damaged files. Their state is dropped, so unwinding is safe.
-    panic::catch_unwind(panic::AssertUnwindSafe(|| {
-        let (picture, orientation) = decode_whole(source, length)?;
-        Ok(pixels(&Upright::middle(&picture, orientation)))
-    }))
-    .unwrap_or_else(|_| Err(damaged("the decoder panicked")))
+    panic::catch_unwind(panic::AssertUnwindSafe(|| Ok(pixels(&decode_whole(source, length)?))))
+        .unwrap_or_else(|_| Err(damaged("the decoder panicked")))
 }
 
-/// The whole picture and its orientation.
-fn decode_whole(mut source: impl BufRead + Seek, length: u64) -> Result<(RgbImage, Orientation)> {
+fn decode_whole(mut source: impl BufRead + Seek, length: u64) -> Result<Decoded> {
     let mut first = Vec::new();
     source.by_ref().take(64).read_to_end(&mut first).map_err(unreadable)?;
     source.rewind().map_err(unreadable)?;
@@ -108,8 +104,9 @@ fn decoder<'a>(source: impl BufRead + Seek + 'a, format: ImageFormat) -> Result<
     reader.into_decoder().map_err(undecodable)
 }
 
-fn decoded(mut decoder: impl ImageDecoder) -> Result<(RgbImage, Orientation)> {
+fn decoded(mut decoder: impl ImageDecoder) -> Result<Decoded> {
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let profile = decoder.icc_profile().unwrap_or_default();
     let picture = match DynamicImage::from_decoder(decoder).map_err(undecodable)? {
         DynamicImage::ImageRgba8(picture) => {
             // In place, because a copy would exceed the budget.
@@ -123,7 +120,7 @@ fn decoded(mut decoder: impl ImageDecoder) -> Result<(RgbImage, Orientation)> {
         }
         picture => picture.into_rgb8(),
     };
-    Ok((picture, orientation))
+    Ok(Decoded { picture, orientation, profile })
 }
 
 /// A view of the central square of a picture, upright.
@@ -171,10 +168,14 @@ impl GenericImageView for Upright<'_> {
     }
 }
 
-/// Resizes a square to the network's input.
-fn pixels(square: &Upright) -> Box<Pixels> {
+/// Resizes the central square to the network's input.
+fn pixels(decoded: &Decoded) -> Box<Pixels> {
+    let square = Upright::middle(&decoded.picture, decoded.orientation);
     // Catmull-Rom is sharp, and unlike Lanczos it needs no sine, whose bits depend on the platform.
-    let small = imageops::resize(square, SIDE, SIDE, imageops::FilterType::CatmullRom);
+    let mut small = imageops::resize(&square, SIDE, SIDE, imageops::FilterType::CatmullRom);
+    if let Some(profile) = &decoded.profile {
+        color::to_srgb(profile, &mut small);
+    }
     let plane = (SIDE * SIDE) as usize;
     let mut pixels = Box::new([0; _]);
     for (index, pixel) in small.pixels().enumerate() {

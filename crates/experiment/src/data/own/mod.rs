@@ -5,6 +5,7 @@
 
 mod budget;
 pub mod collection;
+mod color;
 mod decoding;
 pub mod file;
 pub mod folder;

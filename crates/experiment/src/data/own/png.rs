@@ -1,23 +1,22 @@
-//! Decodes PNG row by row and checks both checksums. The `image` crate checks only one, unpacks color profiles, and stops
-//! after the pixels although the orientation may follow them.
+//! Decodes PNG row by row and checks both checksums. The `image` crate checks only one, and stops after the
+//! pixels although the orientation may follow them.
 
 use std::io::{BufRead, Seek};
 
 use image::{RgbImage, metadata::Orientation};
 use png::{BitDepth, ColorType, Decoder, DecodingError, Limits, Transformations};
 
-use super::decoding::{damaged, on_white, reserve, unreadable};
+use super::decoding::{Decoded, damaged, on_white, reserve, unreadable};
 use crate::system::failure::{Failure, Result};
 
 /// The most memory for one row, and for chunks other than pixels.
 const MAX_BYTES: usize = 64 << 20;
 
 /// Decodes a picture up to its end marker.
-pub fn decode(source: impl BufRead + Seek) -> Result<(RgbImage, Orientation)> {
+pub fn decode(source: impl BufRead + Seek) -> Result<Decoded> {
     let mut decoder = Decoder::new_with_limits(source, Limits { bytes: MAX_BYTES });
     decoder.ignore_checksums(false);
     decoder.set_ignore_text_chunk(true);
-    decoder.set_ignore_iccp_chunk(true);
     decoder.set_transformations(Transformations::EXPAND);
     let mut reader = decoder.read_info().map_err(undecodable)?;
     let (width, height) = reader.info().size();
@@ -63,7 +62,8 @@ pub fn decode(source: impl BufRead + Seek) -> Result<(RgbImage, Orientation)> {
     let exif = reader.info().exif_metadata.as_ref();
     let orientation = exif.and_then(|exif| Orientation::from_exif_chunk(exif)).unwrap_or(Orientation::NoTransforms);
     let picture = RgbImage::from_raw(width, height, pixels).ok_or_else(|| damaged("rows are missing"))?;
-    Ok((picture, orientation))
+    let profile = reader.info().icc_profile.as_ref().map(|profile| profile.to_vec());
+    Ok(Decoded { picture, orientation, profile })
 }
 
 fn undecodable(error: DecodingError) -> Failure {
