@@ -105,9 +105,13 @@ fn the_examples_of_the_help_work_and_fit_a_terminal() {
         lines.extend(calls.map(|line| line.trim_start().split("  ").next().unwrap().to_owned()));
     }
     assert!(lines.len() > 20, "{lines:?}");
-    // Skipped: twenty epochs, a whole sweep, half a minute of benchmarks, thousands of drawn pictures.
-    let long =
-        |line: &str| ["the tutorial", "--head", "--source", "sweep", "bench"].iter().any(|word| line.starts_with(word));
+    // Skipped: twenty epochs, a whole sweep, half a minute of benchmarks, thousands of drawn pictures; text for other
+    // programs, which need not fit.
+    let long = |line: &str| {
+        ["the tutorial", "--head", "--source", "sweep", "bench", "completions", "man"]
+            .iter()
+            .any(|word| line.starts_with(word))
+    };
     let draws = |line: &str| line.ends_with("built-in");
     lines.retain(|line| line == small || line.ends_with("--dry-run") || !long(line) && !draws(line));
     // The first example has no arguments.
@@ -120,6 +124,23 @@ fn the_examples_of_the_help_work_and_fit_a_terminal() {
             assert!(printed.chars().count() <= WIDTH, "{line}: {printed}");
         }
     }
+}
+
+#[test]
+fn completions_and_manual_pages_name_every_subcommand() {
+    let place = Place::new();
+    let pages = ["bash", "elvish", "fish", "powershell", "zsh"].map(|shell| vec!["completions", shell]);
+    for call in pages.into_iter().chain([vec!["man"]]) {
+        let printed = place.call(&call);
+        assert_eq!((printed.code, printed.stderr.as_str()), (Some(0), ""), "{call:?}");
+        for command in program().get_subcommands() {
+            assert!(printed.stdout.contains(command.get_name()), "{call:?} lacks {}", command.get_name());
+        }
+    }
+    assert!(place.call(["man", "sweep"]).stdout.contains("\\-\\-dry\\-run"));
+    let call = place.call(["man", "swep"]);
+    assert_eq!(call.code, Some(2));
+    assert!(call.stderr.contains("no subcommand 'swep'"), "{}", call.stderr);
 }
 
 #[test]

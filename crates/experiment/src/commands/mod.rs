@@ -15,6 +15,7 @@ pub mod info;
 pub mod predict;
 pub mod report;
 pub mod run;
+pub mod shell;
 pub mod summary;
 pub mod sweep;
 
@@ -29,6 +30,7 @@ use self::{
     flags::{DataCommand, InfoArgs, RunArgs, SummaryArgs},
     predict::PredictArgs,
     report::ReportArgs,
+    shell::{CompletionsArgs, ManArgs},
     sweep::SweepArgs,
 };
 use crate::system::{console::WIDTH, failure::Result};
@@ -127,6 +129,14 @@ Examples:
     #[command(after_help = "Example:
   thawline info --threads 2")]
     Info(InfoArgs),
+    /// Print the script that completes commands and flags in a shell
+    #[command(after_help = "Example:
+  thawline completions bash")]
+    Completions(CompletionsArgs),
+    /// Print the manual page of the program or of a subcommand
+    #[command(after_help = "Example:
+  thawline man sweep")]
+    Man(ManArgs),
 }
 
 /// Runs the subcommand.
@@ -146,6 +156,8 @@ pub fn perform(cli: Cli) -> Result<()> {
         Some(Command::Data(command)) => data::data(&command),
         Some(Command::Bench(args)) => bench::bench(&args),
         Some(Command::Info(args)) => info::info(&args),
+        Some(Command::Completions(args)) => shell::completions(&args),
+        Some(Command::Man(args)) => shell::man(&args),
     }
 }
 

@@ -1,0 +1,45 @@
+//! `thawline completions` and `thawline man`: the command line for shells and for `man`.
+
+use clap::{Args, CommandFactory};
+use clap_complete::Shell;
+
+use super::Cli;
+use crate::system::{
+    console,
+    failure::{Failure, Kind, Result},
+};
+
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    shell: Shell,
+}
+
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// The subcommand whose page to print [default: the program's own page]
+    #[arg(value_name = "COMMAND")]
+    command: Option<String>,
+}
+
+pub fn completions(args: &CompletionsArgs) -> Result<()> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "thawline", &mut script);
+    console::write(&String::from_utf8_lossy(&script))
+}
+
+pub fn man(args: &ManArgs) -> Result<()> {
+    let mut program = Cli::command();
+    program.build();
+    let command = match &args.command {
+        None => program,
+        Some(name) => program
+            .find_subcommand(name)
+            .cloned()
+            .ok_or_else(|| Failure::usage(format!("man: no subcommand '{name}'; see thawline --help")))?,
+    };
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command).render(&mut page).map_err(|error| Failure::new(Kind::Other, error.to_string()))?;
+    console::write(&String::from_utf8_lossy(&page))
+}
