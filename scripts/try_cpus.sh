@@ -1,14 +1,49 @@
 #!/usr/bin/env bash
-# Runs a small experiment on CPUs that this machine may not have, emulated by qemu-user, and compares bits:
+# Runs on CPUs that this machine may not have, emulated by qemu-user, and compares bits:
 #
-#     scripts/try_cpus.sh [PROGRAM]        (default: target/release/thawline)
+#     scripts/try_cpus.sh x86 [PROGRAM]    a small experiment (default: target/release/thawline)
+#     scripts/try_cpus.sh arm              the engine's tests of bits, vectors, levels, products and convolutions
 #
-# Haswell has AVX2 but not AVX-512, Nehalem neither. On each, the program must choose the best level by itself, give the same
-# bits as this machine at that level, and refuse a higher level with exit code 2, not with an illegal instruction.
+# x86: Haswell has AVX2 but not AVX-512, Nehalem neither. On each, the program must choose the best level by itself, give the
+# same bits as this machine at that level, and refuse a higher level with exit code 2, not with an illegal instruction.
+#
+# ARM needs Rust's target aarch64-unknown-linux-gnu, a cross linker and qemu; RUSTC and Cargo's variables for the target's
+# LINKER and RUNNER choose others than the usual. Without them, or without qemu-x86_64, the script prints NOT RUN.
 set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-program=$(realpath "${1:-target/release/thawline}")
-command -v qemu-x86_64 >/dev/null || { echo "please install qemu-user" >&2; exit 1; }
+not_run() {
+    echo "NOT RUN: $1"
+    exit 0
+}
+
+arm() {
+    local target=aarch64-unknown-linux-gnu level
+    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=${CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER:-aarch64-linux-gnu-gcc}
+    local qemu="qemu-aarch64 -L /usr/aarch64-linux-gnu"
+    export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER=${CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER:-$qemu}
+    compgen -G "$("${RUSTC:-rustc}" --print target-libdir --target $target)/libstd-*.rlib" >/dev/null ||
+        not_run "this Rust has no $target; get it with: rustup target add $target"
+    command -v "$CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER" >/dev/null || not_run "please install gcc-aarch64-linux-gnu"
+    command -v "${CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER%% *}" >/dev/null || not_run "please install qemu-user"
+    # Two tests start themselves again, which qemu-user cannot; the loop below runs what the first of them starts.
+    numerics() { cargo test --release --quiet -p thawline-tensor --target $target --test numerics -- "$@"; }
+    numerics bits:: vectors:: levels:: gemm:: conv:: --skip bits::training_has_the_same_bits_on_every_machine \
+        --skip levels::layers_and_golden_values_hold_at_every_level
+    for level in neon portable; do
+        THAWLINE_SIMD=$level numerics bits::training_at_this_level --exact --ignored
+        echo "training on ARM at $level has the bits of x86-64"
+    done
+}
+
+case ${1:-} in
+x86) ;;
+arm) arm; exit ;;
+*) echo "usage: scripts/try_cpus.sh x86 [PROGRAM] | arm" >&2 && exit 2 ;;
+esac
+
+program=$(realpath "${2:-target/release/thawline}")
+command -v qemu-x86_64 >/dev/null || not_run "please install qemu-user"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 cd "$scratch"

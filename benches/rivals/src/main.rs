@@ -10,7 +10,7 @@ mod libraries;
 
 use std::{env, process::Command, time::SystemTime};
 
-use thawline::{commands::bench::{product::{CASES, Case, Product}, record::load_average, roof, timing::{Times, clocked}}, system::machine};
+use thawline::{commands::bench::{product::{CASES, Case, Product}, roof, timing::{Times, clocked}}, system::machine};
 use thawline_tensor::{simd::Level, threads::with_threads};
 
 use libraries::{LIBRARIES, Multiply};
@@ -53,7 +53,7 @@ fn main() {
 /// The title, the machine and its load.
 fn heading() -> String {
     let environment = machine::environment(SystemTime::now());
-    let load = load_average().map_or("unknown".to_owned(), |load| format!("{load:.2}"));
+    let load = machine::load_average().map_or("unknown".to_owned(), |load| format!("{load:.2}"));
     format!(
         "# Matrix products of Thawline and other libraries\n\n{}: {}, {} logical CPUs, {}, {}, {}. Load average at the \
          start: {load}.\n",

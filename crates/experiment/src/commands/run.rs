@@ -184,3 +184,17 @@ pub(super) fn create_folder(out: Option<&Path>, data: DataKind, now: SystemTime)
         None => RunFolder::create_dated(&PathBuf::from("runs"), data, now)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_resumes_at_a_level_with_the_same_bits() {
+        for recorded in Level::ALL {
+            let resumed = level(&Config { simd: recorded.to_string(), ..Config::small() }).unwrap();
+            assert_eq!(resumed.is_fused(), recorded.is_fused());
+            assert!(resumed.is_supported() || !Level::best().is_fused(), "{recorded}: {resumed}");
+        }
+    }
+}

@@ -5,6 +5,7 @@ use std::{
     fmt::Write,
     fs,
     path::{Path, PathBuf},
+    process::Command,
     thread,
     time::SystemTime,
 };
@@ -113,7 +114,55 @@ pub fn profile() -> &'static str {
 
 /// The processor's model name, or its architecture if the name is unknown.
 pub fn cpu() -> String {
-    field("/proc/cpuinfo", "model name\t: ").unwrap_or_else(|| consts::ARCH.to_owned())
+    let on_linux = || cpu_name(&fs::read_to_string("/proc/cpuinfo").ok()?);
+    // Windows sets the variable for every process.
+    let on_windows = || env::var("PROCESSOR_IDENTIFIER").ok();
+    let name = on_linux().or_else(|| sysctl("machdep.cpu.brand_string")).or_else(on_windows);
+    name.unwrap_or_else(|| consts::ARCH.to_owned())
+}
+
+/// Linux has no names for ARM's processors, only these numbers: designer, part.
+const ARM_NAMES: [(&str, &str, &str); 14] = [
+    ("0x41", "0xd03", "ARM Cortex-A53"),
+    ("0x41", "0xd05", "ARM Cortex-A55"),
+    ("0x41", "0xd08", "ARM Cortex-A72"),
+    ("0x41", "0xd0b", "ARM Cortex-A76"),
+    ("0x41", "0xd0c", "ARM Neoverse-N1"),
+    ("0x41", "0xd40", "ARM Neoverse-V1"),
+    ("0x41", "0xd49", "ARM Neoverse-N2"),
+    ("0x41", "0xd4f", "ARM Neoverse-V2"),
+    ("0x51", "0x001", "Qualcomm Oryon"),
+    ("0x61", "0x022", "Apple M1 (efficiency core)"),
+    ("0x61", "0x023", "Apple M1"),
+    ("0x61", "0x032", "Apple M2 (efficiency core)"),
+    ("0x61", "0x033", "Apple M2"),
+    ("0xc0", "0xac3", "AmpereOne"),
+];
+
+/// The model name in the text of `/proc/cpuinfo`; of several kinds of cores the last, which is the fastest.
+fn cpu_name(cpuinfo: &str) -> Option<String> {
+    field_of(cpuinfo, "model name\t: ").or_else(|| {
+        let last = |name| cpuinfo.lines().rev().find_map(|line| line.strip_prefix(name));
+        let (designer, part) = (last("CPU implementer\t: ")?, last("CPU part\t: ")?);
+        let known = ARM_NAMES.iter().find(|(by, number, _)| (*by, *number) == (designer, part));
+        Some(known.map_or_else(|| format!("ARM, designer {designer}, part {part}"), |(.., name)| (*name).to_owned()))
+    })
+}
+
+/// A value of macOS's kernel.
+fn sysctl(name: &str) -> Option<String> {
+    if !cfg!(target_os = "macos") {
+        return None;
+    }
+    let output = Command::new("/usr/sbin/sysctl").args(["-n", name]).output().ok()?;
+    Some(String::from_utf8(output.stdout).ok()?.trim().to_owned()).filter(|value| !value.is_empty())
+}
+
+/// The load average of the last minute.
+pub fn load_average() -> Option<f64> {
+    // macOS prints "{ 1.25 1.50 1.75 }".
+    let text = fs::read_to_string("/proc/loadavg").ok().or_else(|| sysctl("vm.loadavg"))?;
+    text.split_whitespace().find_map(|word| word.parse().ok())
 }
 
 /// Logical processors that the process may use.
@@ -123,7 +172,7 @@ pub fn logical_cpus() -> usize {
 
 /// The operating system, with its release if known.
 pub fn os() -> String {
-    match field("/etc/os-release", "PRETTY_NAME=") {
+    match field("/etc/os-release", "PRETTY_NAME=").or_else(|| sysctl("kern.osproductversion")) {
         Some(release) => format!("{} ({})", consts::OS, release.trim_matches('"')),
         None => consts::OS.to_owned(),
     }
@@ -131,7 +180,7 @@ pub fn os() -> String {
 
 /// Physical memory.
 pub fn memory_bytes() -> Option<u64> {
-    kilobytes("/proc/meminfo", "MemTotal:")
+    kilobytes("/proc/meminfo", "MemTotal:").or_else(|| sysctl("hw.memsize")?.parse().ok())
 }
 
 /// Memory the process can still allocate without swapping, within the limits of its container and its shell.
@@ -221,6 +270,19 @@ mod tests {
         let block = std::hint::black_box(vec![1u8; 64 << 20]);
         // Other tests of this process may have raised the peak before.
         assert!(peak_memory_bytes().unwrap() >= peak.max(block.len() as u64));
+    }
+
+    #[test]
+    fn processors_have_names() {
+        for (cpuinfo, name) in [
+            ("processor\t: 0\nmodel name\t: AMD EPYC\nflags\t: avx2\n", "AMD EPYC"),
+            ("processor\t: 0\nCPU implementer\t: 0x41\nCPU part\t: 0xd0c\n", "ARM Neoverse-N1"),
+            ("CPU implementer\t: 0x61\nCPU part\t: 0x022\n\nCPU implementer\t: 0x61\nCPU part\t: 0x023\n", "Apple M1"),
+            ("CPU implementer\t: 0x99\nCPU part\t: 0x001\n", "ARM, designer 0x99, part 0x001"),
+        ] {
+            assert_eq!(cpu_name(cpuinfo).as_deref(), Some(name));
+        }
+        assert_eq!(cpu_name("processor\t: 0\n"), None);
     }
 
     #[test]

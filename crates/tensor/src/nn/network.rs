@@ -6,9 +6,9 @@ use crate::shape::Shape;
 
 use super::layer::{BuildError, Layer, LayerSeed, Param, Role};
 
-/// The most parameters of a layer, more than any machine holds. Below it no layer's floats, bytes or operations
-/// overflow.
-const MAX_PARAMETERS: usize = 1 << 56;
+/// The most parameters of a layer: 2^56, more than any machine holds, or 2^28 on a 32-bit system. Below it no layer's
+/// floats, bytes or operations overflow.
+const MAX_PARAMETERS: usize = 1 << (usize::BITS / 8 * 7);
 
 /// The most layers that an error names.
 const MAX_NAMES: usize = 30;

@@ -36,7 +36,7 @@ use crate::system::{
 use against::Earlier;
 use layers::{Case, LayerPass, Pass};
 use product::Product;
-use record::{BenchRecord, FORMAT, MemoryBandwidth, Peak, Row, Scaling, StepMs, load_average};
+use record::{BenchRecord, FORMAT, MemoryBandwidth, Peak, Row, Scaling, StepMs};
 use roof::Roof;
 use steps::{BATCH, StepCase, with_step};
 use timing::{Rounds, Workload};
@@ -152,7 +152,7 @@ impl Bench {
 
     /// Measures the machine.
     fn machine(&self) -> Result<BenchRecord> {
-        let load_average = load_average();
+        let load_average = machine::load_average();
         let environment = with_threads(self.threads, || machine::environment(SystemTime::now()))?;
         let (mut peaks, mut bandwidths) = (Vec::new(), Vec::new());
         for level in Level::ALL.into_iter().filter(|level| level.is_supported()) {

@@ -1,7 +1,5 @@
 //! The results of `thawline bench`, as `--json` prints them. docs/performance.md describes every field.
 
-use std::fs;
-
 use serde::Serialize;
 use thawline_tensor::simd::Level;
 
@@ -243,11 +241,6 @@ impl Gain {
             serial_share: if threads > 1.0 { (threads * all / one - 1.0) / (threads - 1.0) } else { 0.0 },
         }
     }
-}
-
-/// The load average of the last minute.
-pub fn load_average() -> Option<f64> {
-    fs::read_to_string("/proc/loadavg").ok()?.split_whitespace().next()?.parse().ok()
 }
 
 fn as_text<S: serde::Serializer>(level: &Level, serializer: S) -> Result<S::Ok, S::Error> {

@@ -231,8 +231,9 @@ pub struct ConvShape {
     pub out_w: usize,
 }
 
-/// The most products of one image: a year's work for a core. Below it no layer's floats, bytes or operations overflow.
-const MAX_PRODUCTS: usize = 1 << 56;
+/// The most products of one image: 2^56, a year's work for a core, or 2^28 on a 32-bit system. Below it no layer's
+/// floats, bytes or operations overflow.
+const MAX_PRODUCTS: usize = 1 << (usize::BITS / 8 * 7);
 
 impl ConvShape {
     /// Derives the output's size and the zeros on the border.
