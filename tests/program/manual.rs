@@ -56,7 +56,7 @@ fn the_manual_has_no_flag_that_does_not_exist() {
     let is_flag = |word: &&str| word.starts_with("--") && word.len() > 2 && !word.starts_with("---");
     let words = MANUAL.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).filter(is_flag);
     // Flags of other programs.
-    let others = ["--release"];
+    let others = ["--release", "--locked", "--path"];
     for word in words.filter(|word| !others.contains(word)) {
         assert!(known.contains(word), "the manual has {word}, but the program does not");
     }

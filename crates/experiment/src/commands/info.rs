@@ -17,11 +17,9 @@ pub fn info(args: &InfoArgs) -> Result<()> {
     let environment = threads::with_threads(machine::choose_threads(args.machine.threads), || {
         machine::environment(SystemTime::now())
     })?;
-    let levels = Level::ALL.map(|level| match (level == Level::current(), level.is_supported()) {
-        (true, _) => format!("{level} (in use)"),
-        (false, true) => level.to_string(),
-        (false, false) => format!("{level} (this CPU lacks it)"),
-    });
+    let levels = Level::ALL.into_iter().filter(|level| level.is_supported());
+    let levels: Vec<_> =
+        levels.map(|level| format!("{level}{}", if level == Level::current() { " (in use)" } else { "" })).collect();
     let memory = |bytes: Option<u64>| bytes.map_or_else(|| "unknown".to_owned(), number::bytes);
     let Environment { rustc, profile, target, os, cpu, threads, logical_cpus, date, .. } = &environment;
     let mut lines = vec![
