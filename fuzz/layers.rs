@@ -16,7 +16,7 @@ use thawline::{
         run::{ReportPictures, RunRecord},
     },
     report,
-    sweep::{arms, merge::Results, record::JobRecord, settings::Settings},
+    sweep::{arms, merge::Results, record::JobRecord, settings::SweepSettings},
     weights::{
         checkpoint::Checkpoint,
         exchange::{self, Framework},
@@ -98,7 +98,7 @@ fn model(bytes: &[u8]) {
     let _ = Checkpoint::from_bytes(&file);
 }
 
-/// The metadata of a file of features, and a new head on them.
+/// The metadata of a features file, and a new head on them.
 fn features(bytes: &[u8]) {
     let Some(features) = sealed(bytes).and_then(|file| Features::from_bytes(&file).ok()) else { return };
     if let Ok(mut network) = features.attach_head(3)
@@ -173,7 +173,7 @@ fn run(bytes: &[u8]) {
 /// The settings of a sweep and the record of one of its jobs, separated by an empty line, and the report on both.
 fn sweep(bytes: &[u8]) {
     let Some(middle) = bytes.windows(2).position(|two| two == b"\n\n") else { return };
-    let Ok(settings) = serde_json::from_slice::<Settings>(&bytes[..middle]) else { return };
+    let Ok(settings) = serde_json::from_slice::<SweepSettings>(&bytes[..middle]) else { return };
     // Past the seal, which mutations would never match.
     let Ok(record) = serde_json::from_slice::<JobRecord>(&bytes[middle..]) else { return };
     if record.check().is_err() {

@@ -4,7 +4,7 @@
     prove_exchange.py torch|keras --thawline PROGRAM --model MODEL --data DIR [--pictures N]
     prove_exchange.py torch|keras --thawline PROGRAM --random N [--seed N]
 
-MODEL is a file of weights, DIR the folder cifar-10-batches-bin. The script builds the same network in the framework and
+MODEL is a weights file, DIR the folder cifar-10-batches-bin. The script builds the same network in the framework and
 compares logits on the first N test pictures of the model's classes:
 - Export: the exported weights, loaded into the framework; for PyTorch also the code that `export --format torch` prints.
 - Import: random weights from the framework, imported by Thawline.

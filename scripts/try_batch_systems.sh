@@ -59,7 +59,7 @@ compare() { # NAME FOLDER...
 
 "$program" sweep "${flags[@]}" --out direct >/dev/null
 "$program" report --no-times --out report-direct direct >/dev/null
-say "direct: $(find direct/jobs -name '*.json' | wc -l) trainings"
+say "direct: $(find direct/jobs -name '*.json' | wc -l) jobs"
 
 if has parallel; then
     parallel --will-cite -j 4 "$program" sweep "${flags[@]}" --shard '{}/4' --out shared ::: 1 2 3 4 >/dev/null
@@ -124,7 +124,7 @@ if has munged slurmctld slurmd sbatch && start_slurm; then
     done
     scancel "$job"
     while [ -n "$(squeue -h -j "$job" 2>/dev/null)" ]; do sleep 0.2; done
-    say "Slurm: cancelled with $(find array/jobs -name '*.json' | wc -l) trainings done"
+    say "Slurm: cancelled with $(find array/jobs -name '*.json' | wc -l) jobs done"
     submit --wait >/dev/null
     diff array/report.html report-direct/report.html
     compare "slurm-array" array

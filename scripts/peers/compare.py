@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times Thawline, Keras and PyTorch on this machine, in alternation, so that other load affects all alike.
+"""Times Thawline, Keras and PyTorch on this machine, in interleaved rounds, so that other load affects all of them equally.
 
     compare_peers.sh steps                              milliseconds per training step; takes ten minutes
     compare_peers.sh experiment --data DIR              the whole tutorial, 2 x 20 epochs; takes an hour
@@ -106,7 +106,7 @@ def steps_table(results, options):
         (result[task]["quartiles_ms"][1] - result[task]["quartiles_ms"][0]) / result[task]["median_ms"]
         for result in results.values() for task in TASKS
     )
-    lines += ["", f"Medians of {options.rounds} rounds in alternation, {options.steps} steps each; in parentheses the ratio to "
+    lines += ["", f"Medians of {options.rounds} interleaved rounds of {options.steps} steps each; in parentheses, the ratio to "
               f"Thawline's. The largest interquartile range is {100 * spread:.0f} % of its median."]
     return lines
 

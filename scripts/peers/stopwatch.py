@@ -1,4 +1,4 @@
-"""The peers' side of a timing in alternation: a process that stays alive and runs timings on request.
+"""The peers' side of an interleaved timing: a process that stays alive and runs timings on request.
 
 Loading TensorFlow takes seconds, and the first steps are slow in every framework. So a peer starts once, introduces
 itself in a line of JSON, and then answers requests, one per line, until its input ends:

@@ -1,5 +1,5 @@
-//! Rules of the whole workspace that no compiler checks: where `unsafe` may be, what builds the program, which versions of
-//! other people's crates are too old to be trusted, and which are too new for the Rust that is promised.
+//! Rules of the workspace that no compiler checks: where `unsafe` is allowed, what may run during a build, which
+//! versions of dependencies have known defects, and which need a newer Rust than promised.
 
 mod links;
 mod modules;
@@ -15,9 +15,10 @@ use std::{
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Every file of this repository with that ending, by its path from the root.
+/// Every file of this repository with this ending, by its path from the root.
 fn sources(ending: &str) -> BTreeMap<String, String> {
-    // `data` and `runs` are a user's. The rivals' interfaces are unsafe; their comparison is a workspace of its own.
+    // `data` and `runs` belong to the user. The interfaces of the rivals are unsafe; their comparison is a separate
+    // workspace.
     let skipped = ["data", "runs", "target", "benches/rivals", "fuzz/target"].map(|name| Path::new(ROOT).join(name));
     let is_hidden = |path: &Path| path.file_name().is_none_or(|name| name.as_encoded_bytes().starts_with(b"."));
     let mut found = BTreeMap::new();
@@ -39,7 +40,7 @@ fn sources(ending: &str) -> BTreeMap<String, String> {
     found
 }
 
-/// The lines of a source without comments and without what is between quotation marks.
+/// The lines of a source without comments and string literals.
 fn code(source: &str) -> impl Iterator<Item = String> {
     source.lines().map(|line| {
         let line = line.split("//").next().unwrap_or_default();
@@ -65,7 +66,7 @@ fn unsafe_is_in_one_file_and_each_block_is_argued() {
     let mut blocks = 0;
     for (number, line) in code(home).enumerate().filter(|(_, line)| has_word(line, "unsafe")) {
         assert!(!line.contains("unsafe fn") && !line.contains("unsafe impl"), "{HOME}, line {}: {line}", number + 1);
-        // The reason stands directly above, in one or more lines.
+        // The reason is directly above, in one or more lines.
         let reason = lines[..number].iter().rev().take_while(|line| line.trim_start().starts_with("//"));
         assert!(
             reason.last().is_some_and(|line| line.contains("// SAFETY: ")),
@@ -95,8 +96,7 @@ fn there_are_no_build_scripts_or_procedural_macros() {
     assert!(scripts.is_empty(), "build scripts: {scripts:?}");
 }
 
-/// The first version of each crate without a defect that is published in the RustSec database; a crate is not listed
-/// for what is wrong with it but for what was, so a line stays for ever.
+/// For each crate with a fixed defect in the RustSec database, the first version without it.
 const FIRST_SOUND_VERSIONS: [(&str, &str); 22] = [
     ("anstream", "0.6.8"),
     ("bumpalo", "3.11.1"),
@@ -122,7 +122,7 @@ const FIRST_SOUND_VERSIONS: [(&str, &str); 22] = [
     ("time", "0.3.47"),
 ];
 
-/// Crates that nobody looks after any more, as the same database says.
+/// Crates that are unmaintained according to the same database.
 const UNMAINTAINED: [&str; 14] = [
     "ansi_term",
     "atty",
@@ -160,7 +160,7 @@ fn too_old(lock: &str) -> Vec<String> {
         let below = FIRST_SOUND_VERSIONS.iter().find(|(floor, least)| *floor == name && found < version(least));
         match below {
             Some((_, least)) => Some(format!("{name} {found:?}: expected {least} or later")),
-            None if UNMAINTAINED.contains(&&*name) => Some(format!("{name}: nobody looks after it")),
+            None if UNMAINTAINED.contains(&&*name) => Some(format!("{name}: it is unmaintained")),
             None => None,
         }
     };
@@ -172,13 +172,13 @@ fn no_dependency_has_a_known_defect() {
     let lock = fs::read_to_string(Path::new(ROOT).join("Cargo.lock")).unwrap();
     assert!(locked(&lock).len() > 50);
     assert_eq!(too_old(&lock), Vec::<String>::new());
-    // What this test is for: it must not pass whatever it is given.
+    // The test must fail for a planted defect.
     let planted =
         "[[package]]\nname = \"tar\"\nversion = \"0.4.45\"\n[[package]]\nname = \"atty\"\nversion = \"1.0.0-rc.1\"\n";
-    assert_eq!(too_old(planted), ["tar [0, 4, 45]: expected 0.4.46 or later", "atty: nobody looks after it"]);
+    assert_eq!(too_old(planted), ["tar [0, 4, 45]: expected 0.4.46 or later", "atty: it is unmaintained"]);
 }
 
-/// The packages that need a Rust newer than `oldest`, by what their own manifests say.
+/// The packages that need a Rust newer than `oldest`, according to their manifests.
 fn too_new(metadata: &serde_json::Value, oldest: &str) -> Vec<String> {
     let packages = metadata["packages"].as_array().unwrap().iter();
     // 1.89 and 1.89.0 are one version.
@@ -200,7 +200,7 @@ fn no_dependency_needs_a_newer_rust_than_promised() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(too_new(&metadata, oldest), Vec::<String>::new(), "a promise of Rust {oldest} cannot be kept");
-    // The three crates themselves promise it, and an older one would not do.
+    // The three crates themselves promise it, and an older version would not be enough.
     let ours = ["thawline", "thawline-cifar", "thawline-tensor"];
     let before = too_new(&metadata, "1.88");
     assert!(ours.iter().all(|name| before.iter().any(|found| found == name)), "{before:?}");
@@ -239,7 +239,7 @@ fn only_console_prints_and_only_spreadsheet_writes_csv() {
     let sources = sources(".rs");
     for (place, calls) in places {
         for (name, source) in sources.iter().filter(|(name, _)| ours(name) && *name != place) {
-            // A bar draws on standard error by itself, and only where that is a terminal.
+            // A bar draws on standard error itself, and only if that is a terminal.
             let lines = code(source).map(|line| line.replace("ProgressDrawTarget::stderr", ""));
             for (number, line) in (1..).zip(lines) {
                 let has = |call: &&&str| match call.trim_end_matches('!') {
@@ -254,7 +254,7 @@ fn only_console_prints_and_only_spreadsheet_writes_csv() {
     }
 }
 
-/// The cells of the rows of the tables in a text, but for their heads.
+/// The cells of all table rows in a text, without the heads.
 fn rows(text: &str) -> Vec<Vec<&str>> {
     let rows = text.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
     rows.map(|row| row.split(" | ").map(str::trim).collect::<Vec<_>>()).filter(|row| !row[0].starts_with('|')).collect()
@@ -298,7 +298,7 @@ fn every_fault_and_every_promise_has_tests_that_exist() {
 
 #[test]
 fn no_math_function_of_the_system_is_used() {
-    // Each system's have bits of their own; libm's are the same everywhere.
+    // The system's functions give different bits on different systems; libm's are the same everywhere.
     const METHODS: [&str; 23] = [
         "exp", "exp2", "exp_m1", "ln", "ln_1p", "log", "log2", "log10", "sin", "cos", "tan", "sin_cos", "asin", "acos",
         "atan", "atan2", "sinh", "cosh", "tanh", "powf", "cbrt", "hypot", "gamma",

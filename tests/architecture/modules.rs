@@ -60,7 +60,7 @@ fn leaves(tree: &str, prefix: &[String], found: &mut Vec<ModulePath>) {
     }
 }
 
-/// The paths that a file names, from the crate's root: in `use` items, and where code says `crate::`.
+/// The paths that a file names, from the crate's root: in `use` items, and after `crate::` in code.
 fn named(source: &str, here: &ModulePath, is_folder: bool) -> Vec<ModulePath> {
     let text = source.split("#[cfg(test)]\nmod tests {").chain([source]).next().unwrap_or_default();
     let text = code(text).collect::<Vec<_>>().join("\n");
@@ -101,7 +101,7 @@ fn imports() -> BTreeMap<ModulePath, BTreeSet<ModulePath>> {
         sources(".rs").into_iter().filter_map(|(file, source)| Some((module(&file)?, (file, source)))).collect();
     let import = |(here, (file, source)): (&ModulePath, &(String, String))| {
         let paths = named(source, here, file.ends_with("mod.rs"));
-        // The longest prefix that is a file; what is left of the path is an item in it.
+        // The longest prefix that is a file; the rest of the path is an item in it.
         let target =
             |path: &ModulePath| (1..=path.len()).rev().map(|n| path[..n].to_vec()).find(|m| files.contains_key(m));
         let targets = paths.iter().filter_map(target).filter(|other| other != here).collect();
@@ -146,11 +146,11 @@ fn modules_import_only_modules_below_them() {
 #[test]
 fn no_files_import_each_other_in_a_circle() {
     let mut graph = imports();
-    // A folder's own file names its parts, and they name what it defines; that is not a circle.
+    // A folder's `mod.rs` names its files, and they name its items; that is not a circle.
     for (file, targets) in &mut graph {
         targets.retain(|other| !other.starts_with(file) && !file.starts_with(other));
     }
-    // Take away what imports nothing, again and again; what is left imports in circles.
+    // Repeatedly remove files that import nothing; the remaining ones import in circles.
     loop {
         let done: Vec<ModulePath> =
             graph.iter().filter(|(_, targets)| targets.is_empty()).map(|(file, _)| file.clone()).collect();

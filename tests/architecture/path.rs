@@ -4,10 +4,10 @@ use std::{fs, ops::Range, path::Path};
 
 use super::ROOT;
 
-/// Lines that the path has at most.
+/// The maximum number of lines of the path.
 const MAX: usize = 2500;
 
-/// What one budget is for: files, each with the items to read in it.
+/// A stop: files, each with the items to read in it.
 struct Stop {
     name: String,
     files: Vec<(String, Vec<String>)>,
@@ -25,7 +25,7 @@ fn tours() -> Vec<(String, Vec<Stop>)> {
     section.split("\n### ").map(tour).collect()
 }
 
-/// A row of a table: what it is about, where to read, lines.
+/// A row of a table: topic, places to read, lines.
 fn stop(line: &str) -> Option<Stop> {
     let cells: Vec<&str> = line.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ").collect();
     let [name, places, budget] = cells[..] else { panic!("a row without three cells: {line}") };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::sources;
 
 /// Refused phrases in lower case, and what to write instead.
-const REFUSED: [(&str, &str); 39] = [
+const REFUSED: [(&str, &str); 49] = [
     (" anew", "again, over, from fresh weights"),
     ("where it lies", "in place"),
     ("where they lie", "in place"),
@@ -45,9 +45,19 @@ const REFUSED: [(&str, &str); 39] = [
     ("comes along", "is included"),
     ("asked afterwards", "branches after the loop"),
     ("behind the features", "after the features, on top of the features"),
+    ("taken over", "copied, transferred"),
+    ("file of settings", "settings file"),
+    ("file of weights", "weights file"),
+    ("file of features", "features file"),
+    ("kept features", "cached features"),
+    ("in alternation", "interleaved"),
+    ("laid over", "compared, overlaid"),
+    ("a name of its own", "a unique name"),
+    ("pictures a class", "pictures per class"),
+    ("two trainings", "two training runs"),
 ];
 
-/// Where a refused phrase is the right one: part of the line, and the phrase.
+/// Where a refused phrase is correct: part of the line, and the phrase.
 const EXCEPTIONS: [(&str, &str); 1] = [("whoever can write the file can seal it", "whoever")];
 
 /// Words that may follow "is no".
@@ -77,7 +87,8 @@ fn refused(line: &str) -> Vec<(&'static str, &'static str)> {
     found
 }
 
-/// All texts that people read: sources, documentation, scripts, settings. The changelog and dated records keep their words.
+/// All texts that people read: sources, documentation, scripts, settings. The changelog and dated records keep their
+/// words.
 fn texts() -> BTreeMap<String, String> {
     let endings = [".md", ".py", ".rs", ".sbatch", ".sh", ".toml"];
     let mut texts: BTreeMap<String, String> = endings.into_iter().flat_map(sources).collect();

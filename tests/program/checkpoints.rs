@@ -166,7 +166,7 @@ fn invalid_tensor_layouts_are_refused() {
     });
     assert_refused(&place, &holed, "is damaged: ");
     let longer = changed(&whole, |_, data| data.extend([0; 4]));
-    assert_refused(&place, &longer, "its header describes another length than its ");
+    assert_refused(&place, &longer, "its header describes a different length than its ");
     for shape in [json!([1_u64 << 40, 1_u64 << 40]), json!([u64::MAX, 2]), json!([1_u64 << 62])] {
         let absurd = changed(&whole, |header, _| header["conv2d_1/bias"]["shape"] = shape);
         assert_refused(&place, &absurd, "is damaged: ");

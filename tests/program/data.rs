@@ -96,7 +96,7 @@ fn synth_writes_the_built_in_pictures_and_verify_reads_them() {
         let verified = place.call(["data", "verify", path]);
         assert_eq!(verified.code, Some(0), "{}", verified.stderr);
         assert_eq!(hash(&verified.stdout), hash(&archive.stdout), "{path}");
-        assert!(verified.stdout.contains("whole: 150 records"), "{}", verified.stdout);
+        assert!(verified.stdout.contains("complete: 150 records"), "{}", verified.stdout);
     }
     let other = place.call(["data", "synth", "other", "--train", "100", "--test", "50", "--seed", "6"]);
     assert_ne!(hash(&other.stdout), hash(&archive.stdout));

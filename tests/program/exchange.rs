@@ -115,7 +115,12 @@ fn files_of_other_tools_are_imported() {
         fs::write(place.path("theirs"), bytes).unwrap();
         let call = place.call(["import", "theirs", "--out", "ours", "--like", MODEL]);
         assert_eq!(call.code, Some(0), "{prefix}: {}", call.stderr);
-        assert_eq!(call.stdout.contains(&format!(", names without {prefix}")), !prefix.is_empty(), "{}", call.stdout);
+        assert_eq!(
+            call.stdout.contains(&format!(", without the prefix {prefix}")),
+            !prefix.is_empty(),
+            "{}",
+            call.stdout
+        );
         let imported = fs::read(place.path("ours")).unwrap();
         fs::remove_file(place.path("ours")).unwrap();
         let imported = SafeTensors::deserialize(&imported).unwrap();

@@ -112,10 +112,10 @@ fn early_stopping_resumes_with_the_same_bits() {
     let stops = [
         (" 2/60", "-INT"),
         // Between the last epoch's checkpoint and the weights.
-        ("model_1 takes the weights of its best epoch", "-KILL"),
+        ("model_1 restored the weights of its best epoch", "-KILL"),
         ("model_2 learns", "-TERM"),
         (" 2/60", "-INT"),
-        ("model_2 takes the weights of its best epoch", "-KILL"),
+        ("model_2 restored the weights of its best epoch", "-KILL"),
     ];
     let run = goes_on_to_the_same_end(flags, &stops);
     assert!(run.metrics().len() < 3 * 60, "it was stopped early");

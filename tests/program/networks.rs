@@ -89,7 +89,7 @@ fn errors_name_the_file_the_line_and_the_layer() {
         (lines(&[r#"{ type = "Flatten", name = "a/b" }"#, dense]), "line 2: Flatten: its name has a '/'"),
         (
             lines(&[r#"{ type = "Flatten", name = "dense_1" }"#, dense]),
-            "line 3: layer 2 is called 'dense_1' like an earlier one",
+            "line 3: layer 2 has the same name as an earlier layer, 'dense_1'",
         ),
         (
             lines(&[r#"{ type = "Activation", activation = "softmax" }"#, flatten, dense]),

@@ -125,7 +125,7 @@ fn links_in_a_run_folder_are_refused() {
         let _ = fs::remove_dir_all(place.path("run").join(link));
         symlink("../elsewhere", place.path("run").join(link)).unwrap();
         let call = place.call(["run", "--resume", "run"]);
-        call.assert_refused(&format!("run/{link}: it is a link, which may lead elsewhere"));
+        call.assert_refused(&format!("run/{link}: it is a link, which may point outside this folder"));
         assert_eq!(names(&place.path("elsewhere")), [".precious.partial"], "{link}");
     }
 }

@@ -31,7 +31,7 @@ fn augmentation_turns_the_cache_off_and_says_so() {
     assert!(said.contains("seed 1; random augmentation: flip"), "{said}");
     assert!(said.contains("cache off: features of augmented pictures"), "{said}");
     let call = Place::new().call_run("--augment flip --cache on");
-    call.assert_refused("--cache on: the features of pictures that --augment changes");
+    call.assert_refused("--cache on: features of augmented pictures cannot be computed once");
     for (flags, words) in [
         ("--augment rotate", "'rotate' for '--augment <CHANGES>': expected flip, crop or flip,crop"),
         ("--schedule linear", "expected one of constant, cosine, one-cycle"),
@@ -56,7 +56,7 @@ fn early_stopping_restores_the_best_weights() {
         let highest = accuracies.iter().copied().fold(0.0, f64::max);
         let best = accuracies.iter().position(|&accuracy| accuracy == highest).unwrap() + 1;
         assert_eq!(accuracies.len(), (best + 2).min(40), "{name}: {accuracies:?}");
-        let said = format!("{name} takes the weights of its best epoch, {best}");
+        let said = format!("{name} restored the weights of its best epoch, {best}");
         assert!(run.call.stdout.contains(&said), "{said}: {}", run.call.stdout);
         // The confusion matrix is that of the best weights.
         let counts: Vec<Vec<u64>> = serde_json::from_value(summary[name]["confusion"]["counts"].clone()).unwrap();

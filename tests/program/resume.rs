@@ -152,7 +152,7 @@ fn invalid_settings_of_a_run_are_named_with_their_line() {
     fs::write(&path, &config).unwrap();
     fs::write(place.path("run/environment.json"), "{").unwrap();
     let call = place.prompt(&["run", "--resume", "run"]);
-    call.assert_refused("environment.json: is not as this version of the program writes it");
+    call.assert_refused("environment.json: is damaged, or was written by another version of the program");
 }
 
 #[cfg(unix)]
@@ -305,7 +305,7 @@ mod unix {
             .unwrap();
         let call = resume(&place, "");
         assert_eq!(call.code, Some(2));
-        let words = "run/checkpoint-model_1.safetensors: was written with other settings than config.toml has: \
+        let words = "run/checkpoint-model_1.safetensors: was written with settings that differ from config.toml: \
                      learning-rate was 0.001 and is 0.002; ";
         assert!(call.stderr.contains(words), "{}", call.stderr);
         fs::write(place.path("run/config.toml"), config).unwrap();

@@ -1,7 +1,8 @@
-//! A sweep gives the same report, byte for byte, whether it runs in one process, in shards, with interruptions, or merged.
+//! A sweep gives the same report, byte for byte, whether it runs in one process, in shards, with interruptions, or
+//! merged.
 //!
-//! Reports are compared without times (`--no-times`), because no two training runs take equally long. Reports from the same
-//! records are compared with times.
+//! Reports are compared without times (`--no-times`), because no two training runs take equally long. Reports from the
+//! same records are compared with times.
 
 use std::{
     collections::BTreeMap,
@@ -15,13 +16,14 @@ use thawline::sweep::record::JobRecord;
 
 use crate::invocation::{Call, Place, archive, files, names};
 
-/// Arms of all kinds: with their own features, shared ones and none; with few pictures; with the test set as validation.
+/// Arms of all kinds: with their own features, shared ones and none; with few pictures; with the test set as
+/// validation.
 const ARMS: &str =
     "tutorial,frozen,frozen-warm,scratch,frozen-random,fine-tune,head-then-all,pixels,frozen@10,scratch@10";
 
-/// Jobs of [`ARMS`] with two seeds, without and with pretraining (stage 1).
+/// Jobs of [`ARMS`] with two seeds, without and with the pretrainings (stage 1).
 const JOBS: usize = 20;
-const TRAININGS: usize = JOBS + 4;
+const ALL_JOBS: usize = JOBS + 4;
 
 /// Default flags of a small sweep.
 const SMALL: [(&str, &str); 6] = [
@@ -83,7 +85,7 @@ fn a_sweep_writes_its_records_and_all_report_files() {
     assert!(call.stdout.contains("24/24  "), "{}", call.stdout);
     assert!(call.stdout.ends_with("report: sweep/report.html\n"), "{}", call.stdout);
     let folder = place.path("sweep");
-    assert_eq!(names(&folder.join("jobs")).len(), TRAININGS);
+    assert_eq!(names(&folder.join("jobs")).len(), ALL_JOBS);
     assert_eq!(names(&folder.join("weights")).len(), 4, "only the pretrained weights");
     let report = report(&folder);
     let expected = "arms.csv epochs.csv jobs.csv pairs.csv plots/accuracy-others.svg plots/accuracy.svg \
@@ -99,8 +101,8 @@ fn a_sweep_writes_its_records_and_all_report_files() {
     let json: serde_json::Value = serde_json::from_slice(&report["report.json"]).unwrap();
     assert_eq!(json["arms"].as_array().unwrap().len(), 12);
     let jobs = str::from_utf8(&report["jobs.csv"]).unwrap();
-    assert_eq!(jobs.lines().count(), 1 + TRAININGS);
-    assert_eq!(str::from_utf8(&report["epochs.csv"]).unwrap().lines().count(), 1 + 2 * TRAININGS);
+    assert_eq!(jobs.lines().count(), 1 + ALL_JOBS);
+    assert_eq!(str::from_utf8(&report["epochs.csv"]).unwrap().lines().count(), 1 + 2 * ALL_JOBS);
 
     // All jobs are done; the same report is written again.
     let again = sweep(&place, "sweep", "");
@@ -135,7 +137,7 @@ fn concurrent_shards_give_the_same_report() {
             assert_eq!(call.code, Some(0), "{flags:?}: {}", call.stdout);
             trained += call.stdout.lines().filter(|line| is_of_a_job(line)).count();
         }
-        assert_eq!(trained, TRAININGS, "{flags:?}: each job runs once");
+        assert_eq!(trained, ALL_JOBS, "{flags:?}: each job runs once");
         assert_same(&report(&place.path("sweep")), uninterrupted());
     }
 }
@@ -204,15 +206,15 @@ fn a_resumed_sweep_gives_the_same_report() {
             let (status, stderr) = ended_by(signal, jobs, &place);
             assert_eq!(status, code, "{signal}: {stderr}");
             if signal != "-KILL" {
-                assert!(stderr.contains("jobs are done in sweep; the same command resumes there"), "{stderr}");
+                assert!(stderr.contains("jobs are done in sweep; run the same command to resume"), "{stderr}");
             }
         }
         let partial = |folder: &str| names(&place.path(folder)).into_iter().any(|name| name.ends_with(".partial"));
         let done = names(&place.path("sweep/jobs")).iter().filter(|name| name.ends_with(".json")).count();
-        assert!((11..TRAININGS).contains(&done), "{signal}: {done} trainings were done");
+        assert!((11..ALL_JOBS).contains(&done), "{signal}: {done} jobs were done");
         let call = sweep(&place, "sweep", "");
         let trained = call.stdout.lines().filter(|line| is_of_a_job(line)).count();
-        assert_eq!(trained, TRAININGS - done, "{signal}: finished jobs are not repeated");
+        assert_eq!(trained, ALL_JOBS - done, "{signal}: finished jobs are not repeated");
         assert!(!["sweep", "sweep/jobs", "sweep/weights"].into_iter().any(partial), "{signal}: temporary file left");
         assert_same(&report(&place.path("sweep")), uninterrupted());
     }
@@ -373,8 +375,8 @@ fn folders_without_a_sweep_or_with_another_one_are_refused() {
         let call = place.call(line.split(' '));
         call.assert_refused(words);
     };
-    refused("report .", ".: holds neither a finished run (summary.json) nor a sweep (sweep.json)");
-    refused("report nowhere", "nowhere: holds neither a finished run (summary.json) nor a sweep (sweep.json)");
+    refused("report .", ".: contains neither a finished run (summary.json) nor a sweep (sweep.json)");
+    refused("report nowhere", "nowhere: contains neither a finished run (summary.json) nor a sweep (sweep.json)");
     let longer = place.call(small_sweep("sweep", "--epochs 3"));
     longer.assert_refused("sweep holds a sweep of other settings: epochs is 3 and 2");
     sweep(&place, "longer", "--arms pixels --epochs 3");

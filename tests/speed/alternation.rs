@@ -1,4 +1,4 @@
-//! Times several things in alternation.
+//! Times several things, interleaved.
 
 /// A thing to time.
 pub struct Run {
@@ -34,8 +34,8 @@ impl Floor {
 
 const ROUNDS: usize = 7;
 
-/// Runs each thing twice per round; the first run brings its operands into the cache. The rates are computed from the median
-/// times.
+/// Runs each thing twice per round; the first run brings its operands into the cache. The rates are computed from the
+/// median times.
 pub fn in_alternation(runs: &mut [Run]) -> Vec<Rate> {
     let mut times = vec![Vec::new(); runs.len()];
     for _ in 0..ROUNDS {

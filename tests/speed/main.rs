@@ -1,8 +1,8 @@
 //! Guards the kernels' speed: minimum ratios between the rates of kernels, at every SIMD level.
 //!
-//! A ratio compares two medians of CPU time, measured in alternation in one process, so a slow or busy machine hardly
-//! changes it. A kernel that lost its inlining, its tiles or its instructions becomes 2 to 50 times slower and falls far
-//! below the minimum. If the system allows tracing a child process, instructions are counted as well.
+//! A ratio compares two medians of CPU time, measured interleaved in one process, so a slow or busy machine hardly
+//! changes it. A kernel that lost its inlining, its tiles or its instructions becomes 2 to 50 times slower and falls
+//! far below the minimum. If the system allows tracing a child process, instructions are counted as well.
 
 mod alternation;
 mod contestants;
@@ -76,7 +76,8 @@ fn counted_kernels() {
     instructions::run_kernels();
 }
 
-/// Measures until every minimum is reached, at most [`ATTEMPTS`] times. Prints the best ratios and returns those too low.
+/// Measures until every minimum is reached, at most [`ATTEMPTS`] times. Prints the best ratios and returns those too
+/// low.
 fn compare(title: &str, contestants: Contestants) -> String {
     let Contestants { mut runs, floors } = contestants;
     let mut best = vec![0.0f64; floors.len()];

@@ -1,9 +1,9 @@
-//! Times matrix products of Thawline, matrixmultiply, gemm and faer in alternation and prints a Markdown table.
+//! Times matrix products of Thawline, matrixmultiply, gemm and faer in interleaved rounds and prints a Markdown table.
 //!
 //!     cargo run --release --manifest-path benches/rivals/Cargo.toml [-- ROUNDS]
 //!
-//! Every result is verified before it is timed. In each round every library computes the product once; over four rounds each
-//! library follows each other one, whose data are in the caches, equally often. The table shows medians.
+//! Every result is verified before it is timed. In each round every library computes the product once; over four rounds
+//! each library follows each other one, whose data are in the caches, equally often. The table shows medians.
 //! `scripts/update_tables.py rivals` saves it as a record.
 
 mod libraries;
@@ -24,8 +24,8 @@ const THREADS: &str = "RIVALS_THREADS";
 /// The default number of rounds.
 const ROUNDS: usize = 100;
 
-/// The order of the first round; each later round adds 1. This design is balanced for carry-over effects (Williams 1949): in
-/// four rounds each library follows each other one once.
+/// The order of the first round; each later round adds 1. This design is balanced for carry-over effects (Williams
+/// 1949): in four rounds each library follows each other one once.
 const ORDER: [usize; LIBRARIES.len()] = [0, 1, 3, 2];
 
 fn main() {
@@ -47,7 +47,7 @@ fn main() {
         child.args(env::args_os().skip(1)).env(THREADS, &threads).env("MATMUL_NUM_THREADS", &threads);
         assert!(child.status().expect("the program can be run").success());
     }
-    println!("\nGFLOP/s, medians of {rounds} rounds in alternation; in parentheses how many times faster Thawline is.");
+    println!("\nGFLOP/s, medians of {rounds} interleaved rounds; in parentheses, how many times faster Thawline is.");
 }
 
 /// The title, the machine and its load.

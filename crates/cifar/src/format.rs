@@ -130,7 +130,7 @@ impl Format {
         self.label_bytes() + PIXEL_BYTES
     }
 
-    /// The numbers of training and test pictures in the release, which are the most that a [`Dataset`](crate::Dataset) may have.
+    /// The numbers of training and test pictures in the release, which a [`Dataset`](crate::Dataset) may not exceed.
     pub const fn release_pictures(self) -> [usize; 2] {
         [50_000, 10_000]
     }

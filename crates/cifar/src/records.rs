@@ -61,7 +61,7 @@ pub(crate) fn check_counts(format: Format, counts: &[usize]) -> Result<(), Fault
     for &(file, found) in &files {
         let (expected, reason) = match full {
             Some((other, _)) => {
-                (file.count, format!("as in the {} release, since {} is full", format.name(), other.name))
+                (file.count, format!("as in the {} release, since {} is complete", format.name(), other.name))
             }
             None if file.contents == FileContents::Test => continue,
             None => (counts[0], format!("as {} has", files[0].0.name)),

@@ -1,10 +1,10 @@
 //! Built-in pictures: ten classes of small drawings generated from a seed, so that the program runs without a data set.
 //!
 //! The source classes (fish, house, kite, sun, tree) and the target classes (boat, flower, key, mushroom, umbrella) are
-//! drawn from the same elements: edges, corners, arcs, rays, bars, patterned areas. So features learned on one half are
+//! drawn from the same elements: edges, corners, arcs, rays, bars, patterned areas. So features trained on one half are
 //! useful on the other. Colours are chosen independently of the class; position, size, slant, background, clutter and
-//! grain vary. Averages do not reveal the class: chance is 20 %, and the nearest class mean classifies about 26 % of the
-//! pictures correctly from the pixels, and 57 % from their contrast with the rest of the picture.
+//! grain vary. Averages do not reveal the class: chance is 20 %, and the nearest class mean classifies about 26 % of
+//! the pictures correctly from the pixels, and 57 % from their contrast with the rest of the picture.
 //!
 //! How hard they are, measured with PyTorch (the tutorial's network and settings in bf16, 3,000 training and 1,000 test
 //! pictures per half, 20 epochs; test accuracy after the last epoch, on picture sets of three seeds):
@@ -15,8 +15,8 @@
 //! | 2 | 90.3 % | 90.9 % | 58.3 % |
 //! | 3 | 91.6 % | 90.5 % | 51.5 % |
 //!
-//! A picture is a function of (seed, split, class, index) alone: it has its own random stream, and its arithmetic is the
-//! same on every machine (`+ - * /` and `sqrt`, and libm's sine instead of the system's). A picture takes about 70
+//! A picture is a function of (seed, split, class, index) alone: it has its own random stream, and its arithmetic is
+//! the same on every machine (`+ - * /` and `sqrt`, and libm's sine instead of the system's). A picture takes about 70
 //! microseconds, the default set about half a second.
 //!
 //! The modules: `shapes` are signed distances, `canvas` turns them into pixels, `paint` and `pen` colour them, `scene`

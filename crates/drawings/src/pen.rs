@@ -30,7 +30,7 @@ impl<'a> Pen<'a> {
         self.paint(shape, self.paints[0]);
     }
 
-    /// Paints a part in another paint than the body's.
+    /// Paints a part in a different paint from the body.
     pub fn part(&mut self, shape: impl Shape) {
         self.paint(shape, self.paints[1]);
     }

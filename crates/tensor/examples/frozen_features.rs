@@ -4,7 +4,8 @@ use thawline_tensor::Tensor;
 use thawline_tensor::nn::{Activation, Conv2D, Dense, Examples, Fit, Flatten, MaxPooling2D, Network};
 use thawline_tensor::random::{Address, Purpose};
 
-/// Pictures of stripes; the label says how they run, counted from `first`: down, across, or along one of the diagonals.
+/// Pictures of stripes; the label gives their direction, counted from `first`: down, across, or along one of the
+/// diagonals.
 fn stripes(count: usize, first: usize) -> Examples<'static> {
     let mut pixels = Vec::new();
     for index in 0..count {

@@ -7,7 +7,7 @@ use thawline_tensor::nn::{
 };
 use thawline_tensor::random::{Address, Purpose};
 
-/// Pictures of three kinds, in turns.
+/// Pictures of three kinds, in turn.
 fn pictures(count: usize, seed: u64) -> Examples<'static> {
     let mut pixels = Vec::new();
     for index in 0..count {
@@ -25,7 +25,7 @@ fn pictures(count: usize, seed: u64) -> Examples<'static> {
     Examples::new(Tensor::from_slice([count, 16, 16, 1], &pixels), labels.collect())
 }
 
-/// Prints each epoch, and ends the training when it is good enough.
+/// Prints each epoch, and stops training when the accuracy is high enough.
 struct Print;
 
 impl Observer for Print {

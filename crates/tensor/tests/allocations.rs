@@ -1,6 +1,6 @@
-//! A training step allocates nothing, once the first ones have made all buffers. Counted by an allocator of this test's
-//! own process, and so a test program of its own. Buffers large enough for huge pages are mapped past any allocator and
-//! not counted; those here are small, or made by the same calls as small ones.
+//! A training step allocates nothing once the first steps have created all buffers. The allocator of this process
+//! counts, so this is a separate test program. Buffers large enough for huge pages are mapped without the allocator and
+//! not counted; those here are small, or created by the same calls as small ones.
 
 use std::alloc::System;
 
@@ -24,7 +24,7 @@ impl Observer for Allocations {
     fn step(&mut self, report: &StepReport) -> Result<(), StopReason> {
         assert_eq!((report.epoch, report.steps), (1, STEPS));
         let stats = ALLOCATOR.stats();
-        // There is room for all, so noting allocates nothing.
+        // The capacity is reserved, so this allocates nothing.
         self.0.push(stats.allocations + stats.reallocations);
         Ok(())
     }
@@ -32,7 +32,7 @@ impl Observer for Allocations {
 
 /// Allocations in each step but the first.
 fn allocations(rule: Rule, frozen: Option<&str>, cached: bool) -> Vec<usize> {
-    // Every way of a convolution but the naive one, and a dense layer whose product is cut along K.
+    // Every convolution method except the naive one, and a dense layer whose product is cut along K.
     let mut network = Network::builder([20, 20, 3])
         .layer("conv_1", Conv2D::new(16, [3, 3]).stride([1, 2]).padding(Padding::Same))
         .layer("relu_1", Activation::Relu)
@@ -63,7 +63,7 @@ fn allocations(rule: Rule, frozen: Option<&str>, cached: bool) -> Vec<usize> {
     counts.0.windows(2).map(|pair| pair[1] - pair[0]).collect()
 }
 
-/// Every case with its allocations, on one pool: the threads of a pool that ends may allocate while they do.
+/// Every case with its allocations, on one pool: the threads of a pool may allocate while it shuts down.
 fn all_cases() -> Vec<(String, Vec<usize>)> {
     let rules = [Rule::ADAM, Rule::Sgd { momentum: 0.9 }];
     let cases = rules.into_iter().flat_map(|rule| {
@@ -82,7 +82,8 @@ fn a_step_allocates_nothing() {
     for (what, counts) in with_threads(1, all_cases).expect("a thread can be started") {
         assert!(counts.iter().all(|&count| count == 0), "{what}: {counts:?}");
     }
-    // Which thread does what is left to chance, so each makes its own buffers sooner or later, and then no more.
+    // The assignment of tasks to threads is random, so each thread creates its buffers sooner or later, and no more
+    // after that.
     for (what, counts) in with_threads(3, all_cases).expect("threads can be started") {
         let steps = counts.iter().filter(|&&count| count > 0).count();
         assert!(steps < STEPS / 2, "{what}: {steps} steps allocate: {counts:?}");

@@ -49,25 +49,25 @@ fn archive(count: impl Fn(&str) -> usize) -> Vec<u8> {
 
 #[test]
 fn files_in_the_official_order_are_sorted() {
-    let full = read(&archive(|_| 10_000)).unwrap();
-    assert_eq!((full.train().len(), full.test().len()), (50_000, 10_000));
-    let labels: Vec<u8> = (0..5).map(|file| full.train().get(file * 10_000).label).collect();
+    let complete = read(&archive(|_| 10_000)).unwrap();
+    assert_eq!((complete.train().len(), complete.test().len()), (50_000, 10_000));
+    let labels: Vec<u8> = (0..5).map(|file| complete.train().get(file * 10_000).label).collect();
     assert_eq!(labels, [1, 2, 3, 4, 5]);
-    assert_eq!(full.test().get(0).label, 0);
-    assert_eq!(full.train().iter().filter(|image| image.label != 0).count(), 5);
+    assert_eq!(complete.test().get(0).label, 0);
+    assert_eq!(complete.train().iter().filter(|image| image.label != 0).count(), 5);
     // The right size alone does not make it official.
-    assert!(!full.source().is_official());
+    assert!(!complete.source().is_official());
 }
 
 #[test]
 fn one_record_too_few_or_too_many_is_refused() {
-    for (file, full) in [
+    for (file, complete) in [
         ("data_batch_3.bin", "data_batch_1.bin"),
         ("data_batch_1.bin", "data_batch_2.bin"),
         ("test_batch.bin", "data_batch_1.bin"),
     ] {
         let words = format!(
-            "a.tar.gz: {file} has 9999 records; expected 10000, as in the CIFAR-10 release, since {full} is full{CHECK_PATH}"
+            "a.tar.gz: {file} has 9999 records; expected 10000, as in the CIFAR-10 release, since {complete} is complete{CHECK_PATH}"
         );
         assert_eq!(message(&archive(|name| if name == file { 9_999 } else { 10_000 })), words);
     }

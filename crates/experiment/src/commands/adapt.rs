@@ -133,7 +133,7 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
     let mut network = features.attach_head(task.classes.len())?;
     let cache = transfer::plan_cache(&network, &task, Cache::Auto, machine::free_memory())?;
     let Settings { epochs, batch_size, seed, learning_rate: rate, .. } = config;
-    let memory = Memory::of_trainings([Training {
+    let memory = Memory::of_training_runs([Training {
         network: &network,
         batch: batch_size.min(task.train.len()),
         validation: task.validation.len(),

@@ -63,7 +63,7 @@ fn count(images: &Images, label: usize) -> usize {
     images.iter().filter(|image| usize::from(image.label) == label).count()
 }
 
-/// Opening a data set checks it; what is left to print is its hashes.
+/// Opening a data set checks it, so only its hashes remain to be printed.
 fn verify(path: &DataPath) -> Result<()> {
     let data = open(path)?;
     let mut text = Text::wrapped("", data.describe());
@@ -74,7 +74,7 @@ fn verify(path: &DataPath) -> Result<()> {
     text.push(Text::wrapped("records  ", format!("{sha256} (SHA-256 of all labels and pixels, training files first)")));
     let records = (data.dataset.train().len() + data.dataset.test().len()) as u64;
     let classes = data.dataset.classes().len();
-    let whole = format!("whole: {} records, each with a label of its {classes} classes", number::count(records));
+    let whole = format!("complete: {} records, each with a label of one of {classes} classes", number::count(records));
     console::print(text.and(Text::verdict(whole, true)))
 }
 

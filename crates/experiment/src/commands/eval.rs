@@ -31,7 +31,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub struct EvalArgs {
-    /// The model: a file of weights, or adapt's run folder
+    /// The model: a weights file, or adapt's run folder
     #[arg(long, value_name = "MODEL")]
     pub from: PathBuf,
     /// CIFAR .tar.gz, folder of .bin files, or built-in [default: as for run]

@@ -26,10 +26,10 @@ use crate::{
 /// Flags of `export`.
 #[derive(Debug, Args)]
 pub struct ExportArgs {
-    /// torch: names and layouts of a state_dict; keras: of the layers' weights
+    /// torch: names and layouts of a state_dict; keras: those of Keras's layers
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
     pub format: Framework,
-    /// The model: a file of weights
+    /// The model: a weights file
     #[arg(long, value_name = "MODEL")]
     pub from: PathBuf,
     /// The safetensors file to write
@@ -51,7 +51,7 @@ pub struct ImportArgs {
     pub out: PathBuf,
     #[command(flatten)]
     pub force: ForceArg,
-    /// A model of the same network and classes; instead of --classes and the network's flags
+    /// A model with the same network and classes, in place of --classes and the network flags
     #[arg(long, value_name = "MODEL", conflicts_with_all = ["classes", "model", "NetworkArgs"])]
     pub like: Option<PathBuf>,
     /// Names of the classes, in the order of the outputs
@@ -115,7 +115,7 @@ pub fn import(args: &ImportArgs) -> Result<()> {
     network.unfreeze();
     output.write(&metadata::to_safetensors(&network, &metadata)?)?;
     let from = if framework == Framework::Torch { "PyTorch" } else { "Keras" };
-    let without = if prefix.is_empty() { String::new() } else { format!(", names without {prefix}") };
+    let without = if prefix.is_empty() { String::new() } else { format!(", without the prefix {prefix}") };
     output.console().result(format!(
         "{}: {} classes, from {from}'s {place}{without}",
         args.out.display(),

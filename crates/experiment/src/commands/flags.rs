@@ -22,7 +22,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     #[command(flatten)]
-    pub settings: Settings,
+    pub settings: RunSettings,
     /// Resume the interrupted run in this folder, with its settings
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     #[arg(conflicts_with_all = ["model", "NetworkArgs", "TrainingArgs", "TransferArgs"])]
@@ -32,7 +32,7 @@ pub struct RunArgs {
 
 /// Settings given by the flags of `run` or by a settings file; by default none is set.
 #[derive(Debug, Clone, Default, Args)]
-pub struct Settings {
+pub struct RunSettings {
     /// Ready-made settings; fast: near the tutorial's accuracies in a fifth of its epochs
     #[arg(long, value_name = "PRESET", value_enum, hide_possible_values = true)]
     pub preset: Option<Preset>,
@@ -50,7 +50,7 @@ pub struct Settings {
     pub output: OutputArgs,
 }
 
-impl Settings {
+impl RunSettings {
     /// These settings, with unset ones taken from `other` unless the two conflict.
     pub fn or(self, mut other: Self) -> Self {
         if self.transfer.from.is_some() {
@@ -90,7 +90,7 @@ macro_rules! fill {
 }
 
 fill! {
-    Settings: data network training transfer machine output; preset,
+    RunSettings: data network training transfer machine output; preset,
     DataArgs: ; data labels source target limit,
     ModelArgs: tutorial; model layers,
     NetworkArgs: ; filters kernel pool dropout dense conv_method,
@@ -202,7 +202,7 @@ pub struct TrainingArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Transfer")]
 pub struct TransferArgs {
-    /// Start model_2's head fresh, or warm: from model_1's head [default: fresh]
+    /// Start model_2's head fresh or warm (from model_1's head) [default: fresh]
     #[arg(long, value_name = "START", value_enum, hide_possible_values = true)]
     pub head: Option<HeadStart>,
     /// Take the features from this model or features file; model_1 is not trained

@@ -94,7 +94,7 @@ Examples:
   thawline sweep --arms frozen,scratch --seeds 0..3 --dry-run
   thawline sweep --arms frozen,scratch --seeds 0..3 --out runs/sweep")]
     Sweep(Box<SweepArgs>),
-    /// Write the report of a sweep, from one folder or several
+    /// Write the report of a sweep, or compare runs
     #[command(after_help = "Example:
   thawline report runs/sweep --out runs/report")]
     Report(ReportArgs),
@@ -197,7 +197,7 @@ mod tests {
                 Cli::try_parse_from(line).is_err_and(|error| error.kind() == ErrorKind::ArgumentConflict)
             };
             let fits = ["data", "threads", "quiet", "json"].contains(&name);
-            assert_eq!(values.iter().any(refused), !fits, "{flag} beside --resume");
+            assert_eq!(values.iter().any(refused), !fits, "{flag} with --resume");
         }
     }
 

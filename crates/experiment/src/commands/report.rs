@@ -18,7 +18,7 @@ use crate::{
     run::resume::read_record,
     sweep::{
         merge::{self, Results},
-        settings::Settings,
+        settings::SweepSettings,
     },
     system::{
         atomic_file,
@@ -35,7 +35,7 @@ pub struct ReportArgs {
     /// Folders of one sweep, or of several runs to compare
     #[arg(required = true, value_name = "DIR")]
     pub folders: Vec<PathBuf>,
-    /// Where the report goes [default: the first folder]
+    /// The folder for the report [default: the first folder]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     #[command(flatten)]
@@ -53,7 +53,7 @@ pub fn report(args: &ReportArgs) -> Result<()> {
     let is_run = |folder: &&PathBuf| folder.join("summary.json").exists();
     let neither = args.folders.iter().find(|folder| !is_run(folder) && !folder.join("sweep.json").exists());
     if let Some(folder) = neither {
-        let what = "holds neither a finished run (summary.json) nor a sweep (sweep.json)";
+        let what = "contains neither a finished run (summary.json) nor a sweep (sweep.json)";
         return Err(Failure::usage(format!(
             "{}: {what}; give the folder of a sweep, or of a finished run",
             folder.display()
@@ -70,7 +70,7 @@ pub fn report(args: &ReportArgs) -> Result<()> {
     write(&results, out, &options, args.force.force, Console::default())
 }
 
-/// Writes `comparison.html` on finished runs.
+/// Writes a comparison of finished runs to `comparison.html`.
 fn compare(args: &ReportArgs) -> Result<()> {
     let run = |folder: &PathBuf| match read_record(&folder.join("summary.json")) {
         Ok(record) => Ok((path_text::printable(folder), record)),
@@ -92,12 +92,13 @@ fn compare(args: &ReportArgs) -> Result<()> {
 }
 
 fn make_folder(path: &Path) -> Result<()> {
-    fs::create_dir_all(path)
-        .map_err(|error| Failure::new(Kind::Environment, format!("cannot make the folder {}: {error}", path.display())))
+    fs::create_dir_all(path).map_err(|error| {
+        Failure::new(Kind::Environment, format!("cannot create the folder {}: {error}", path.display()))
+    })
 }
 
-/// Writes `report.html` and the same as JSON, CSV and SVG, and prints the table. Replaces existing files only if they are a
-/// report on this sweep, or if `force` is set.
+/// Writes `report.html` and the same as JSON, CSV and SVG, and prints the table. Replaces existing files only if they
+/// are a report on this sweep, or if `force` is set.
 pub(super) fn write(results: &Results, out: &Path, options: &Options, force: bool, console: Console) -> Result<()> {
     let files = report::files(results, options);
     let existing = files.iter().map(|(name, _)| out.join(name)).find(|path| fs::symlink_metadata(path).is_ok());
@@ -116,10 +117,10 @@ pub(super) fn write(results: &Results, out: &Path, options: &Options, force: boo
 }
 
 /// Whether a folder is this sweep's, or holds an earlier report on it.
-fn is_of_this_sweep(folder: &Path, settings: &Settings) -> bool {
+fn is_of_this_sweep(folder: &Path, settings: &SweepSettings) -> bool {
     #[derive(Deserialize)]
     struct Report {
-        settings: Settings,
+        settings: SweepSettings,
     }
     let read = |name| fs::read(folder.join(name)).ok();
     let sweep = read("sweep.json").and_then(|bytes| serde_json::from_slice(&bytes).ok());

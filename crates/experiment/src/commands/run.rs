@@ -1,4 +1,4 @@
-//! `thawline run`: begins the experiment in a new folder, or resumes it in an old one.
+//! `thawline run`: starts the experiment in a new folder, or resumes it in an existing one.
 
 use std::{
     env,

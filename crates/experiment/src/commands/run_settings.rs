@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use thawline_tensor::{simd::Level, threads};
 
-use super::flags::{DataArgs, ModelArgs, NetworkArgs, Settings, TrainingArgs, TransferArgs};
+use super::flags::{DataArgs, ModelArgs, NetworkArgs, RunSettings, TrainingArgs, TransferArgs};
 use crate::{
     data::{
         classes,
@@ -51,13 +51,13 @@ impl ModelArgs {
         })
     }
 
-    /// Whether anything is said about the network.
+    /// Whether any setting describes the network.
     fn is_given(&self) -> bool {
         self.model.is_some() || self.layers.is_some() || self.tutorial != NetworkArgs::default()
     }
 }
 
-impl Settings {
+impl RunSettings {
     /// The model of `--from`, if it is given, and the network: what is known before the pictures are read.
     pub fn files(&self) -> Result<(Option<Model>, Architecture)> {
         let TransferArgs { from, from_sha256, .. } = &self.transfer;

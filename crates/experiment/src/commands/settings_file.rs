@@ -1,15 +1,16 @@
-//! The command line, together with the file of settings that `--config` may name.
+//! The command line and the settings file that `--config` may name.
 //!
-//! A key of the file is a flag without its dashes: `batch-size = 64`, `filters = [32, 64]`, `quiet = true`. So a file becomes
-//! flags, which are parsed like those of the command line and fill what that leaves open. Instead of a flag, `layers` may list
-//! the network, as in a file for `--model`. A run's `config.toml` is such a file, and so is a preset, built into the program.
+//! A key of the file is a flag without its dashes: `batch-size = 64`, `filters = [32, 64]`, `quiet = true`. The file is
+//! converted to flags, which are parsed like those of the command line and apply where it sets nothing. The key
+//! `layers` may list the network, as in a file for `--model`. A run's `config.toml` is such a file, and so is a preset,
+//! built into the program.
 
 use std::{collections::BTreeMap, ffi::OsString, path::Path};
 
 use clap::{Arg, CommandFactory, Parser, error::ErrorKind};
 use toml::{Spanned, Value};
 
-use super::{Cli, Command, flags::Settings};
+use super::{Cli, Command, flags::RunSettings};
 use crate::{
     models::file,
     system::{
@@ -27,7 +28,7 @@ pub enum Refusal {
     Settings(Failure),
 }
 
-/// Parses the command line and the file of settings it names.
+/// Parses the command line and the settings file it names.
 pub fn parse(arguments: Vec<OsString>) -> std::result::Result<Cli, Refusal> {
     let mut cli = Cli::try_parse_from(arguments).map_err(Refusal::Usage)?;
     let run = match &mut cli.command {
@@ -47,19 +48,19 @@ pub fn parse(arguments: Vec<OsString>) -> std::result::Result<Cli, Refusal> {
     Ok(cli)
 }
 
-/// A file of settings as a command line of its own.
+/// A settings file, parsed as a command line.
 #[derive(Debug, Parser)]
 #[command(no_binary_name = true, disable_help_flag = true, allow_negative_numbers = true)]
 struct File {
     #[command(flatten)]
-    settings: Settings,
+    settings: RunSettings,
 }
 
-/// Settings that no flag gives: the layers, and the SHA-256 that the file of `from` must have.
+/// Settings without a flag: the layers, and the SHA-256 that the file of `from` must have.
 const WITHOUT_FLAGS: [&str; 2] = ["layers", "from-sha256"];
 
-/// Reads a file of settings.
-pub fn read(path: &Path, text: &str) -> Result<Settings> {
+/// Reads a settings file.
+pub fn read(path: &Path, text: &str) -> Result<RunSettings> {
     let keys: BTreeMap<Spanned<String>, Value> =
         toml::from_str(text).map_err(|error| file::misread(path, text, &error))?;
     let wrong = |key: &Spanned<String>, reason: String| {
@@ -126,7 +127,8 @@ fn flag(key: &str, value: &Value) -> std::result::Result<Option<OsString>, Strin
     Ok(Some(format!("--{key}={text}").into()))
 }
 
-/// One of clap's errors as one line. Where clap lists a whole group of flags, only those among the `arguments` are shown.
+/// One of clap's errors as one line. Where clap lists a whole group of flags, only those among the `arguments` are
+/// shown.
 pub fn one_line(error: &clap::Error, arguments: &[OsString]) -> String {
     let is_given = |line: &str| {
         let name = |text: &str| text.split([' ', '=']).next().unwrap_or_default().to_owned();

@@ -1,4 +1,4 @@
-//! `thawline sweep`: trains every arm with every seed, and reports on them.
+//! `thawline sweep`: trains every arm with every seed, and writes a report.
 
 use std::path::PathBuf;
 
@@ -28,7 +28,7 @@ use crate::{
         plan::{self, Job, Shard},
         progress::SweepProgress,
         record::{self, JobRecord},
-        settings::Settings,
+        settings::SweepSettings,
         tuning,
         worker::Worker,
     },
@@ -134,7 +134,7 @@ fn splits(text: &str) -> Result<u32, String> {
     parsed.ok_or_else(|| format!("expected a whole number from 1 to {MAX_SPLITS}"))
 }
 
-/// Performs or resumes the sweep.
+/// Runs or resumes the sweep.
 pub fn sweep(args: &SweepArgs) -> Result<()> {
     choose_level(args.machine.simd)?;
     let interrupts = Interrupts::listen()?;
@@ -197,7 +197,7 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
             let (done, all) = (jobs.len() - count_unfinished(&folder, jobs).unwrap_or(jobs.len()), jobs.len());
             let out = out.display();
             let message =
-                format!("interrupted: {done} of {all} jobs are done in {out}; the same command resumes there");
+                format!("interrupted: {done} of {all} jobs are done in {out}; run the same command to resume");
             Failure { message, ..failure }
         }
         _ => failure,
@@ -272,7 +272,7 @@ fn settings(
     data: &Data,
     source_data: Option<&Data>,
     seeds: &[u64],
-) -> Result<Settings> {
+) -> Result<SweepSettings> {
     let target = classes::parse("--target", &args.target, data.dataset.classes())?;
     let of_source = |data: &Data, list: &str| classes::parse("--source", list, data.dataset.classes());
     let source = match (source_data, &args.source) {
@@ -289,7 +289,7 @@ fn settings(
     let network = args.network.architecture()?;
     network.outline(source.len() + target.len())?;
     let epochs = args.epochs.unwrap_or_else(|| preset.map_or(10, Preset::epochs));
-    Ok(Settings {
+    Ok(SweepSettings {
         format: record::FORMAT,
         thawline: env!("CARGO_PKG_VERSION").to_owned(),
         data: data.record(),
@@ -310,13 +310,13 @@ fn settings(
     })
 }
 
-/// Refuses networks that do not fit in memory. Shared features are kept only if they fit, so they do not count.
-fn require_memory(settings: &Settings, work: &Work) -> Result<()> {
+/// Refuses networks that do not fit in memory. Shared features are cached only if they fit, so they do not count.
+fn require_memory(settings: &SweepSettings, work: &Work) -> Result<()> {
     let network: Network = settings.network.outline(settings.source.len() + settings.target.len())?;
     let examples = work.largest_epoch();
     let batch = settings.batch_size.min(examples);
     let training = Training { network: &network, batch, validation: examples, features: 0, checkpoints: false };
-    let mut memory = Memory::of_trainings([training]);
+    let mut memory = Memory::of_training_runs([training]);
     // In addition to the trained network: the one that its features come from, and one with initial weights.
     memory.parameters += 3 * network.weight_bytes();
     memory.require("the sweep", "lower --batch-size or --filters")

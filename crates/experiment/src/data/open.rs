@@ -141,8 +141,7 @@ impl Data {
     pub fn sentence(&self) -> &'static str {
         match (self.kind, self.dataset.source()) {
             (DataKind::BuiltIn, _) => {
-                "Drawings that the program makes from a seed, not photographs: \
-                 their accuracies say nothing about CIFAR-10."
+                "The program draws them from a seed; they are not photographs, so accuracies on them say nothing about CIFAR-10."
             }
             (_, Source::Archive { official: true, .. }) => "The official release, verified by its SHA-256.",
             (_, Source::Archive { .. }) => "An archive in the release's format, but not the official release.",

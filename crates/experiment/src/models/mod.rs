@@ -1,7 +1,7 @@
 //! Descriptions of networks, and how networks are built from them.
 //!
-//! [`layers`] describes layers in Keras's terms, [`tutorial`] lists those of the tutorial's network with all its numbers
-//! adjustable, and [`mod@file`] reads a list of layers from your own file.
+//! [`layers`] describes layers in Keras's terms, [`tutorial`] lists those of the tutorial's network with all its
+//! numbers adjustable, and [`mod@file`] reads a list of layers from your own file.
 
 pub mod file;
 pub mod layers;
@@ -129,8 +129,8 @@ impl From<Tutorial> for Architecture {
 }
 
 impl Architecture {
-    /// Builds the network for a number of classes. It outputs logits: softmax is part of the loss. Errors name the layer,
-    /// and its line in the file it comes from.
+    /// Builds the network for a number of classes. It outputs logits: softmax is part of the loss. Errors name the
+    /// layer, and its line in the file it comes from.
     pub fn build(&self, classes: usize, seed: u64) -> Result<Network> {
         let mut network = self.outline(classes)?;
         network.initialize(seed)?;
@@ -213,7 +213,7 @@ impl Architecture {
             NetworkError::Build { position, .. } | NetworkError::DuplicateName { position, .. } => {
                 self.at_line(position, error.to_string())
             }
-            NetworkError::UnknownLayer { .. } | NetworkError::Folded { .. } => error.into(),
+            NetworkError::UnknownLayer { .. } | NetworkError::Fused { .. } => error.into(),
         }
     }
 

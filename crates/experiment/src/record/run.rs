@@ -1,7 +1,8 @@
 //! The record of a run, saved as `summary.json`: what was trained, on which pictures, with what results.
 //!
-//! The report is made from this record alone, so a saved record gives the same report again. Accuracies are fractions in
-//! 0..=1, times are wall-clock seconds, sizes are bytes. `docs/run-folder.md` describes the fields for readers of the JSON.
+//! The report is made from this record alone, so a saved record gives the same report again. Accuracies are fractions
+//! in 0..=1, times are wall-clock seconds, sizes are bytes. `docs/run-folder.md` describes the fields for readers of
+//! the JSON.
 
 pub use super::{
     data::{ClassRecord, DataKind, DataRecord, TaskRecord},
@@ -14,8 +15,8 @@ use crate::system::{
     machine::Environment,
 };
 
-/// The version of the record. It grows when a field is renamed, removed or changes its meaning, not when an optional field
-/// is added.
+/// The version of the record. It grows when a field is renamed, removed or changes its meaning, not when an optional
+/// field is added.
 pub const FORMAT: u32 = 1;
 
 /// The model that shows what the head does without trained features.
@@ -59,7 +60,7 @@ pub struct RunRecord {
     pub frozen: Vec<FrozenTensor>,
     /// Peak resident set size of the process, if known.
     pub peak_memory_bytes: Option<u64>,
-    /// Set while the run goes on: its record has the epochs so far and no results.
+    /// Set while the run is unfinished: the record then has the epochs so far and no results.
     #[serde(skip)]
     pub unfinished: bool,
 }
@@ -125,7 +126,7 @@ pub enum RecordError {
     Json(#[from] serde_json::Error),
     /// A measurement that is NaN or infinite.
     #[error(
-        "{model}, epoch {epoch}: {field} is {value}: the training has diverged; \
+        "{model}, epoch {epoch}: {field} is {value}: training has diverged; \
          try a lower learning rate"
     )]
     NotFinite {

@@ -1,4 +1,4 @@
-//! A chart of times: a bar a row, made of parts, with its total at the end.
+//! A chart of times: one bar per row, made of parts, with its total at the end.
 
 use super::{
     palette::Ink,
@@ -14,11 +14,11 @@ pub(super) struct Bar {
     /// Seconds and opacity of each part, from the left.
     pub parts: Vec<(f64, f64)>,
     /// The text at the end of the bar.
-    pub says: String,
+    pub label: String,
 }
 
 pub(super) fn draw(title: &str, bars: &[Bar]) -> Plot {
-    let times: Vec<String> = bars.iter().map(|bar| format!("{}: {}", bar.name, bar.says)).collect();
+    let times: Vec<String> = bars.iter().map(|bar| format!("{}: {}", bar.name, bar.label)).collect();
     let description = format!("{title}. {}.", times.join("; "));
     let total = |bar: &Bar| bar.parts.iter().map(|part| part.0).sum::<f64>();
     // A run that took no time at all still has a range to draw.
@@ -37,7 +37,7 @@ pub(super) fn draw(title: &str, bars: &[Bar]) -> Plot {
                 seconds += part;
             }
             let ink = if bar.ink == Ink::Muted { Ink::Muted } else { Ink::Text };
-            rows.write(&mut svg, row, ink, &bar.name, &bar.says, plane.point((seconds, 0.0)).0 + 10.0);
+            rows.write(&mut svg, row, ink, &bar.name, &bar.label, plane.point((seconds, 0.0)).0 + 10.0);
         }
         svg
     })

@@ -1,4 +1,4 @@
-//! Runs laid over each other: their curves, their results, and the settings in which they differ.
+//! A comparison of runs: their curves in one plot, their results, and the settings in which they differ.
 
 use maud::html;
 
@@ -14,7 +14,7 @@ use crate::{
     system::number,
 };
 
-/// The whole page on these runs, each with its name.
+/// The page that compares these runs, each with its name.
 pub fn comparison(runs: &[(String, RunRecord)], note: Option<&str>, times: bool) -> String {
     let kinds: Vec<&str> = runs.iter().map(|(_, run)| run.data.kind.name()).collect();
     let same = |of: &dyn Fn(&RunRecord) -> String| runs.windows(2).all(|pair| of(&pair[0].1) == of(&pair[1].1));
@@ -55,7 +55,7 @@ fn model<'a>(run: &'a RunRecord, name: &str) -> Option<&'a ModelRecord> {
     run.models().find(|model| model.0 == name).map(|(_, _, model)| model)
 }
 
-/// The validation curves of a model of every run that has it.
+/// The validation curves of one model, for all runs that have it.
 fn chart(runs: &[(String, RunRecord)], name: &str, measure: Measure, title: &str) -> Option<Plot> {
     let value = |row: &EpochRow| match measure {
         Measure::Accuracy => row.val_accuracy,
@@ -89,7 +89,7 @@ fn results(runs: &[(String, RunRecord)], times: bool) -> maud::Markup {
     table(1, &head, rows)
 }
 
-/// The settings whose values are not the same in all runs.
+/// The settings that differ between runs.
 fn settings(runs: &[(String, RunRecord)]) -> maud::Markup {
     let of_runs: Vec<Vec<(String, String)>> = runs.iter().map(|(_, run)| page::settings("", &run.config)).collect();
     let mut names: Vec<&str> = of_runs.iter().flatten().map(|(name, _)| name.as_str()).collect();

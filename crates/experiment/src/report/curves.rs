@@ -9,7 +9,7 @@ use super::{
 use crate::record::run::EpochRow;
 
 const NAME_HEIGHT: f64 = 20.0;
-/// Pixels of the piece of a curve before its name.
+/// Pixels of the sample of a curve next to its name.
 const SAMPLE: f64 = 26.0;
 
 /// What the vertical axis shows.
@@ -26,7 +26,7 @@ impl Measure {
         format!("{:.decimals$}", value * self.scale())
     }
 
-    /// What one is on the axis: accuracies are in per cent.
+    /// The factor from a value to the axis: accuracies are shown in per cent.
     fn scale(self) -> f64 {
         match self {
             Measure::Accuracy => 100.0,
@@ -69,7 +69,7 @@ impl Measure {
 
 #[derive(Default)]
 pub(super) struct Curve {
-    /// Nothing for a line that the caption explains.
+    /// Empty for a line that the caption explains.
     pub name: String,
     pub ink: Ink,
     /// A main curve is bold and shows its points.
@@ -127,7 +127,7 @@ impl Chart {
 
     fn render(&self, layout: Layout) -> Svg {
         let Range { start, end } = self.x.limits;
-        // A single place still has a width.
+        // A single point still needs a width.
         let margin = if end > start { (end - start) * 0.025 } else { 0.025 };
         let seeds = self.curves.iter().flat_map(|curve| curve.seeds.iter().flatten());
         let points = self.curves.iter().flat_map(|curve| &curve.points).chain(self.marks.iter().map(|mark| &mark.at));
@@ -192,7 +192,8 @@ impl Chart {
         svg.text((right, bottom + 34.0), Side::Left, Ink::Muted, self.x.title);
     }
 
-    /// The curves' names, at their ends or in a list below, each after a piece of its curve; and what the rings are.
+    /// The curves' names, at their ends or in a list below, each after a sample of its curve; and the meaning of the
+    /// rings.
     fn names(&self, svg: &mut Svg, plane: &Plane, layout: Layout, below: f64) {
         let last = |curve: &Curve| Some(plane.point(*curve.points.last()?).1);
         let mut ends: Vec<(usize, f64)> =
@@ -201,7 +202,7 @@ impl Chart {
         ends.sort_by(|a, b| a.1.total_cmp(&b.1));
         let rows = (1..).map(|row| below + NAME_HEIGHT * f64::from(row) - 6.0).take(ends.len());
         let (x, heights): (_, Vec<f64>) = match layout {
-            // The value of a ring at the last epoch needs room.
+            // The value of a ring at the last epoch needs space.
             Layout::Wide => (
                 plane.across.end + if self.marks.is_empty() { 14.0 } else { 28.0 },
                 spread(&ends.iter().map(|end| end.1).collect::<Vec<_>>(), NAME_HEIGHT, plane.down.clone()),
@@ -237,7 +238,7 @@ impl Curve {
     }
 }
 
-/// The interval around a curve, as far as the chart reaches.
+/// The interval around a curve, clipped to the chart.
 fn band(svg: &mut Svg, plane: &Plane, curve: &Curve) {
     let point = |x: f64, value: f64| plane.point((x, value.clamp(plane.y.start, plane.y.end)));
     let upper = curve.band.iter().map(|&(x, [_, high])| point(x, high));
@@ -256,7 +257,7 @@ fn line(svg: &mut Svg, plane: &Plane, curve: &Curve, dash: &str) {
     let points = pixels(&curve.points);
     let (width, opacity) = curve.stroke();
     svg.dashed(&points, curve.ink, width, opacity, dash);
-    // More than 40 points run into each other; a single one has no line.
+    // More than 40 points would overlap; a single one has no line.
     if (curve.main && points.len() <= 40) || points.len() == 1 {
         for &point in &points {
             svg.dot(point, 3.0, curve.ink, 1.0);
@@ -270,7 +271,8 @@ fn epoch_ticks(last: f64) -> Vec<(f64, String)> {
     std::iter::once((1.0, "1".to_owned())).chain(round).collect()
 }
 
-/// Heights at least `gap` apart and within `limits`, in the order of `wanted`, which ascends, and as near to it as can be.
+/// Heights at least `gap` apart and within `limits`, in the order of the ascending `wanted`, and as close to it as
+/// possible.
 ///
 /// With the gaps taken out, the heights only have to ascend: least squares under that condition is isotonic regression,
 /// solved by pooling neighbours that are out of order (Ayer et al. 1955).

@@ -52,11 +52,11 @@ pub(super) fn time(record: &RunRecord) -> Plot {
     for (name, _, model) in record.models() {
         let features = model.features_seconds;
         let head = (model.total_seconds - features).max(0.0);
-        let mut says = number::duration(model.total_seconds);
+        let mut label = number::duration(model.total_seconds);
         if features > 0.0 {
-            says += &format!(": features {}, head {}", number::duration(features), number::duration(head));
+            label += &format!(": features {}, head {}", number::duration(features), number::duration(head));
         }
-        bars.push(Bar { name: name.to_owned(), ink: ink(name), parts: vec![(features, 0.5), (head, 1.0)], says });
+        bars.push(Bar { name: name.to_owned(), ink: ink(name), parts: vec![(features, 0.5), (head, 1.0)], label });
     }
     if published::applies_to(record) {
         for (name, model) in [("model_1", MODEL_1), ("model_2", MODEL_2)] {
@@ -64,7 +64,7 @@ pub(super) fn time(record: &RunRecord) -> Plot {
                 name: format!("{name}, published"),
                 ink: Ink::Muted,
                 parts: vec![(model.seconds, 0.45)],
-                says: format!("{:.2}\u{a0}s on a GPU, {} epochs", model.seconds, model.last.0),
+                label: format!("{:.2}\u{a0}s on a GPU, {} epochs", model.seconds, model.last.0),
             });
         }
     }

@@ -87,7 +87,7 @@ fn frozen(tensors: &[FrozenTensor], unchanged: bool) -> Markup {
             p { "Nothing was frozen in this run." }
         } @else {
             p {
-                @if unchanged { "Each tensor had the same SHA-256 before model_2's training and after it." }
+                @if unchanged { "Each tensor had the same SHA-256 before and after model_2 was trained." }
                 @else { strong { "Some tensors changed while they were frozen." } " Their hashes before and after differ:" }
             }
             (facts(tensors.iter().map(|tensor| (&tensor.name, hashes(tensor)))))

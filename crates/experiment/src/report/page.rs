@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{palette, svg::Plot};
 use crate::system::{machine::Environment, number, path_text};
 
-/// A whole page that needs no other file.
+/// A complete page that needs no other file.
 pub(super) fn document(title: &str, kicker: &str, main: &Markup, footer: &str) -> String {
     html! {
         (DOCTYPE)
@@ -34,7 +34,7 @@ pub(super) fn kicker(version: &str, environment: &Environment, seed: u64) -> Str
     format!("Thawline {version}{date} · seed {seed}")
 }
 
-/// What a reader must not miss.
+/// A notice that a reader must not miss.
 pub(super) fn notice(strong: &str, text: &str) -> Markup {
     html! { p.notice { strong { (strong) } " " (text) } }
 }
@@ -48,12 +48,12 @@ pub(super) fn figure(plot: &Plot, caption: &str) -> Markup {
     html! { figure.plot { (plot.inline()) figcaption { (caption) } } }
 }
 
-/// A caveat, beside the claim that it limits.
+/// A caveat, next to the claim that it limits.
 pub(super) fn caveat(heading: &str, text: impl Render) -> Markup {
     html! { p.caveat { strong { (heading) } " " (text) } }
 }
 
-/// Links to the files beside the page that hold the same numbers.
+/// Links to the files with the same numbers.
 pub(super) fn data_files(names: &[&str]) -> Markup {
     html! { p.note { "Data: " @for (index, name) in names.iter().enumerate() { @if index > 0 { ", " } a href=(name) { (name) } } "." } }
 }
@@ -93,7 +93,7 @@ pub(super) fn mistakes<'a>(mistakes: impl IntoIterator<Item = Mistake<'a>>) -> M
     }
 }
 
-/// What limits the whole page: the caveats that apply, each with its heading.
+/// The caveats that apply to the whole page, each with its heading.
 pub(super) fn caveats<'a>(caveats: impl IntoIterator<Item = (bool, &'a str, String)>) -> Markup {
     html! {
         h2 { "What this does not show" }

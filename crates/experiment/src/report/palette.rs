@@ -1,9 +1,9 @@
 //! The report's colours, on light and on dark pages.
 //!
-//! The curves have the colours of Okabe and Ito (2008), which colour-blind readers tell apart; on light pages some are darker
-//! or stronger than theirs, for a contrast of 3 to the page.
+//! The curves have the colours of Okabe and Ito (2008), which colour-blind readers tell apart; on light pages some are
+//! darker or stronger than theirs, for a contrast of 3 to the page.
 
-/// What a colour is for.
+/// The use of a colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Ink {
     Page,
@@ -12,7 +12,7 @@ pub(super) enum Ink {
     /// Axis labels, notes, published results.
     Muted,
     Grid,
-    /// The network that learns the source classes, and arms trained from scratch: blue.
+    /// The network trained on the source classes, and arms trained from scratch: blue.
     Model1,
     /// The head on frozen features: vermilion.
     Model2,
@@ -43,8 +43,8 @@ const INKS: [(Ink, &str, u32, u32); 10] = [
 /// The inks of curves.
 pub(super) const CURVES: [Ink; 6] = [Ink::Model2, Ink::Model1, Ink::FineTuned, Ink::Untrained, Ink::Warm, Ink::Other];
 
-/// Dashes for curves, so that they differ without colour, too: a curve takes that of its ink, or the next if another curve of
-/// this ink has taken it.
+/// Dashes for curves, so that they also differ without colour: a curve has the dash of its ink, or the next one if
+/// another curve of the same ink has it.
 const DASHES: [&str; 6] = ["none", "7 4", "2 4", "9 3 2 3", "12 6", "4 2"];
 
 const DARK: &str = "@media screen and (prefers-color-scheme:dark)";
@@ -76,8 +76,8 @@ fn hex(color: u32) -> String {
     format!("#{color:06X}")
 }
 
-/// A page's colours: a variable for each ink, light, or dark where the reader prefers that, and light on paper; the classes of
-/// plots, and those of table rows.
+/// A page's colours: a variable for each ink: light, or dark if the reader prefers that, and light on paper; the
+/// classes of plots, and those of table rows.
 pub(super) fn page_colors() -> String {
     let light: String = INKS.iter().map(|&(_, name, light, _)| format!("--{name}:{};", hex(light))).collect();
     let dark: String = INKS.iter().map(|&(_, name, _, dark)| format!("--{name}:{};", hex(dark))).collect();
@@ -124,7 +124,7 @@ mod tests {
         times([[0.4339, 0.3762, 0.1899], [0.2126, 0.7152, 0.0722], [0.0177, 0.1095, 0.8729]], color)
     }
 
-    /// The distance of two colours in CIELAB: about 2 is the least that a trained eye sees side by side.
+    /// The distance of two colours in CIELAB: about 2 is the smallest difference that a trained eye sees side by side.
     fn distance([a, b]: [Color; 2]) -> f64 {
         let [a, b] = [a, b].map(|color| {
             let [x, y, z] = xyz(color).map(|v| if v > 0.008856 { libm::cbrt(v) } else { 7.787 * v + 16.0 / 116.0 });
@@ -133,7 +133,7 @@ mod tests {
         a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
     }
 
-    /// What Machado, Oliveira and Fernandes (2009) make of linear sRGB without one kind of cone.
+    /// Linear sRGB as seen without one kind of cone, by Machado, Oliveira and Fernandes (2009).
     const EYES: [(&str, [Color; 3]); 4] = [
         ("all cones", [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]),
         ("protanopia", [[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.0520]]),

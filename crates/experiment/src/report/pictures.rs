@@ -1,6 +1,6 @@
 //! Sample pictures as one PNG: a row per class, every pixel enlarged to a square.
 //!
-//! The names of the classes are not in the pixels: the page sets them beside the rows, as text.
+//! The names of the classes are not in the pixels: the page shows them next to the rows, as text.
 
 use crate::{
     data::png::Sheet,
@@ -9,7 +9,7 @@ use crate::{
 };
 
 const SIDE: usize = 32;
-/// Enlarged like this, small pictures stay sharp on dense screens.
+/// Enlarged by this factor, small pictures stay sharp on high-resolution screens.
 const ENLARGED: usize = 3;
 /// Transparent pixels around each picture.
 const MARGIN: usize = 3;
@@ -69,7 +69,8 @@ impl Grids {
 mod tests {
     use super::*;
 
-    /// A picture with another value at every place of its first row, column and plane: no flip leaves it as it is.
+    /// A picture with a different value at every place of its first row, column and plane, so that every flip changes
+    /// it.
     fn asymmetric() -> [u8; 3072] {
         std::array::from_fn(|i| (i % 251) as u8)
     }

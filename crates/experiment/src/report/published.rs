@@ -1,7 +1,7 @@
 //! The tutorial's published results.
 //!
-//! They were measured on a GPU with the official CIFAR-10, source classes 0-4, target classes 5-9, a head that started from
-//! model_1's weights, and the test set as validation.
+//! They were measured on a GPU with the official CIFAR-10, source classes 0-4, target classes 5-9, a head that started
+//! from model_1's weights, and the test set as validation.
 
 use crate::record::run::{ClassRecord, DataKind, RunRecord};
 
@@ -24,7 +24,7 @@ impl Published {
     }
 }
 
-/// Whether the run asked the published question.
+/// Whether the run is the published experiment.
 pub(super) fn applies_to(record: &RunRecord) -> bool {
     let source = record.source.as_ref();
     record.data.kind == DataKind::Cifar10

@@ -12,7 +12,7 @@ use crate::{
     system::number,
 };
 
-/// What happened, in a paragraph with the numbers in it.
+/// The results in one paragraph, with the numbers.
 pub(super) fn lead(record: &RunRecord) -> Markup {
     let two = &record.model_2;
     let classes = |task: &TaskRecord| number::listed(task.classes.iter().map(|class| class.name.as_str()));
@@ -56,20 +56,20 @@ pub(super) fn lead(record: &RunRecord) -> Markup {
     }
 }
 
-/// What the same head reaches without trained features. The difference does not measure what pretraining adds: on features
-/// at their initial scale the head may have hardly begun to learn.
+/// The accuracy of the same head on untrained features. The difference does not measure what pretraining adds: on
+/// features at their initial scale the head may have hardly begun to learn.
 fn control(record: &RunRecord) -> Markup {
     let last = record.frozen_random.as_ref().and_then(ModelRecord::last);
     html! {
         @if let Some(untrained) = last {
             "The same head on untrained features reaches " (number::percent_briefly(untrained.val_accuracy))
-            ". These have a different scale, on which a head learns more slowly, so the difference does not say how much \
+            ". Those features have a different scale, on which a head learns more slowly, so the difference does not say how much \
              pretraining adds. "
         }
     }
 }
 
-/// How many times faster model_2 was, if it was, with as many epochs.
+/// How many times faster model_2 was trained, if it was faster and had as many epochs.
 fn faster(one: &ModelRecord, two: &ModelRecord) -> Option<String> {
     let ratio = one.total_seconds / two.total_seconds;
     let decimals = usize::from(ratio < 9.95);

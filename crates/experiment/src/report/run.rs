@@ -35,8 +35,8 @@ pub fn render(record: &RunRecord, grids: &Grids) -> String {
         (results::table(record))
         (page::caveat("One seed.", html! {
             "Another seed gives somewhat different accuracies; small differences are within noise. "
-            "Whether transfer beats the same network trained from scratch, or untrained features of the same scale, is unknown: "
-            code { "thawline sweep" } " trains such arms with many seeds."
+            "Whether transfer beats the same network trained from scratch, or untrained features of the same scale, needs more runs: "
+            code { "thawline sweep" } " trains these arms with many seeds."
         }))
         (page::caveat("Validation on the test set.",
             "As in the tutorial, the validation pictures are the test set. The best epoch was picked by looking at them, so its \
@@ -63,8 +63,7 @@ pub fn render(record: &RunRecord, grids: &Grids) -> String {
             &[(published, "Rings are the tutorial's published validation accuracies, in their model's colour.")])))
         @if record.head == HeadStart::Warm {
             (page::caveat("The head was not new.",
-                "As in the tutorial's code, model_2's head started from trained weights. It had classes to unlearn, which shows in its \
-                 first epochs."))
+                "As in the tutorial's code, model_2's head started from trained weights. It first had to unlearn model_1's classes, which shows in its first epochs."))
         }
         (samples(record, grids))
         h2 { "Loss" }
@@ -78,7 +77,7 @@ pub fn render(record: &RunRecord, grids: &Grids) -> String {
                 "The fainter part of a bar is the time to compute the frozen features, once for all epochs."),
             (published, "The published times were measured on another machine and say nothing about this one."),
         ])))
-        (page::caveat("Pretraining not counted.", "model_2's time leaves out the training of its features."))
+        (page::caveat("Pretraining not counted.", "model_2's time does not include training its features."))
         @if !record.unfinished {
             h2 { "Confusion matrix of model_2" }
             figure {
@@ -130,7 +129,7 @@ fn reproduction(record: &RunRecord) -> Markup {
         ("data read from", data.path.clone()),
         ("SHA-256 of the data", data.sha256.clone()),
     ];
-    let same = "With the same data, seed, version and SIMD level, losses and accuracies come out the same to the last bit, for \
+    let same = "With the same data, seed, version and SIMD level, losses and accuracies are the same to the last bit, for \
                 any number of threads. Times are this machine's.";
     html! {
         (page::reproduction(&[page::command_line(&record.command)], same))

@@ -1,7 +1,7 @@
 //! SVG drawings in the inks of the palette; all lengths are pixels.
 //!
-//! Each element has a class that gives it the colour of the reader's colour scheme, and the light colour as an attribute for
-//! viewers without CSS.
+//! Each element has a class that gives it the colour of the reader's colour scheme, and the light colour as an
+//! attribute for viewers without CSS.
 
 use std::ops::Range;
 
@@ -9,19 +9,19 @@ use maud::{Markup, PreEscaped, html};
 
 use super::palette::{self, Ink};
 
-/// Pixels around a plot in a file of its own.
+/// Pixels around a plot in a separate file.
 const MARGIN: f64 = 16.0;
 
 /// A plot in both layouts.
 #[derive(Clone)]
 pub(super) struct Plot([Svg; 2]);
 
-/// For which width of page a plot is laid out.
+/// The page width that a plot is laid out for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layout {
-    /// 860 pixels: names beside what they name.
+    /// 860 pixels: names next to their marks.
     Wide,
-    /// 390 pixels, a telephone: names above or below it.
+    /// 390 pixels, a telephone: names above or below them.
     Narrow,
 }
 
@@ -45,7 +45,7 @@ impl Plot {
         html! { div.wide { (wide.inline()) } div.narrow { (narrow.inline()) } }
     }
 
-    /// For a file of its own.
+    /// For a separate file.
     pub(super) fn standalone(&self) -> String {
         self.0[0].standalone()
     }
@@ -125,7 +125,7 @@ impl Svg {
             Side::Centre => "middle",
             Side::Left => "end",
         };
-        // Lower by half the height of an x.
+        // Shifted down by half the height of an x.
         let (class, y) = (format!("fill-{} stroke-page", ink.name()), px(y + 4.7));
         self.add(html! {
             text class=(class) x=(px(x)) y=(y) fill=(ink.hex()) stroke=(Ink::Page.hex()) stroke-width="3" paint-order="stroke"
@@ -138,7 +138,7 @@ impl Svg {
         self.framed(&format!("0 0 {width} {height}"), None, html! {})
     }
 
-    /// With a size, a margin, colours and a background.
+    /// As a file, with a size, a margin, colours and a background.
     fn standalone(&self) -> String {
         let size = (self.size.0 + 2.0 * MARGIN, self.size.1 + 2.0 * MARGIN);
         let background = html! {
@@ -194,13 +194,13 @@ impl Plane {
     }
 }
 
-/// About `most` ticks within a range, at multiples of 1, 2 or 5 times a power of ten (at least `least`): each with its label,
-/// which has as many decimals as tell it from the next.
+/// About `most` ticks within a range, at multiples of 1, 2 or 5 times a power of ten (at least `least`): each with its
+/// label, with enough decimals to distinguish neighbours.
 pub(super) fn ticks(range: &Range<f64>, most: f64, least: f64) -> Vec<(f64, String)> {
     let wanted = ((range.end - range.start) / most).max(least);
     let exponent = libm::floor(libm::log10(wanted));
     let power = libm::pow(10.0, exponent);
-    // What a sum lacks of a multiple is rounding.
+    // Differences below this are rounding errors.
     const ROUNDING: f64 = 1e-9;
     let step = [1.0, 2.0, 5.0].map(|digit| digit * power).into_iter().find(|step| step + ROUNDING >= wanted);
     let step = step.unwrap_or(10.0 * power);

@@ -5,7 +5,7 @@ use maud::{Markup, Render, html};
 use super::palette::Ink;
 use crate::{record::run::ConfusionMatrix, system::number};
 
-/// What a table shows where there is nothing.
+/// The content of an empty cell.
 pub(super) const NOTHING: &str = "–";
 
 /// A row: its CSS class and its cells, the first of which names it.
@@ -46,7 +46,7 @@ pub(super) fn confusion(matrix: &ConfusionMatrix, ink: Ink) -> Markup {
                 @let total = row.iter().sum();
                 tr {
                     th scope="row" { (class) }
-                    // The square root spreads the small shares, where the mistakes are.
+                    // The square root makes small shares, which are the mistakes, visible.
                     @for &count in row { td style=(format!("--shade:{:.3}", share(count, total).sqrt())) { (number::count(count)) } }
                     td.recall { (number::percent_briefly(share(row.get(index).copied().unwrap_or(0), total))) }
                 }

@@ -6,7 +6,7 @@ use crate::record::{
     run::{ConfusionMatrix, ModelRecord, ReportPictures, RunRecord},
 };
 
-/// A page without tags: its words, as a reader finds them.
+/// The words of a page, without tags.
 pub(super) fn words(html: &str) -> String {
     let body = html.split_once("<body>").map_or(html, |(_, body)| body);
     body.split('<')
@@ -195,7 +195,7 @@ fn unusual_runs_have_a_report() {
     }
 }
 
-/// Writes sample reports, to be looked at: `THAWLINE_SAMPLES=DIR cargo test sample_reports -- --ignored`.
+/// Writes sample reports for inspection: `THAWLINE_SAMPLES=DIR cargo test sample_reports -- --ignored`.
 #[test]
 #[ignore = "writes files to look at"]
 fn sample_reports() {

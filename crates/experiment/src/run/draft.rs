@@ -1,4 +1,4 @@
-//! The report while the run goes on: rewritten after each epoch.
+//! The report of an unfinished run, rewritten after each epoch.
 
 use super::{folder::RunFolder, prepare};
 use crate::{
@@ -29,7 +29,7 @@ impl Draft {
     /// Writes the report so far.
     ///
     /// # Errors
-    /// A system that refuses.
+    /// If writing fails.
     pub fn write(&self, folder: &RunFolder) -> Result<()> {
         folder.write("report.html", report::render(&self.record, &self.grids).as_bytes())
     }

@@ -32,7 +32,8 @@ pub struct Start {
 
 /// The folder of an active run.
 ///
-/// Each file is complete or absent at any moment: it is written under another name, flushed to the disk and renamed.
+/// Each file is complete or absent at any moment: it is written under a temporary name, flushed to the disk and
+/// renamed.
 #[derive(Debug)]
 pub struct RunFolder {
     pub(super) path: PathBuf,
@@ -47,7 +48,7 @@ pub struct RunFolder {
 pub struct MetricsRow {
     /// The name of the model.
     pub model: String,
-    /// See [`EpochRow::epoch`]; so for the rest.
+    /// As in [`EpochRow`], like the following fields.
     pub epoch: u32,
     /// Wall-clock time of the epoch.
     pub seconds: f64,
@@ -59,7 +60,7 @@ pub struct MetricsRow {
     pub val_loss: f64,
     /// Validation accuracy.
     pub val_accuracy: f64,
-    /// So that no accuracy on built-in pictures passes for one on CIFAR-10.
+    /// Prevents an accuracy on built-in pictures from being mistaken for one on CIFAR-10.
     pub data: DataKind,
 }
 
@@ -71,8 +72,8 @@ impl MetricsRow {
 }
 
 impl RunFolder {
-    /// Creates the folder `path` and missing folders above it, or takes an empty one, or one that holds only what a run leaves
-    /// that could not begin. A run never mixes with another.
+    /// Creates the folder `path` and its missing parents, or uses an existing one that is empty or holds only the
+    /// leftovers of a failed start. Two runs never share a folder.
     pub fn create(path: &Path, data: DataKind) -> Result<Self> {
         let refused = |action| move |error| refused(action, path, &error);
         let shown = path.display();
@@ -83,7 +84,7 @@ impl RunFolder {
         let require_empty = || {
             for entry in fs::read_dir(path).map_err(refused("read"))? {
                 let name = entry.map_err(refused("read"))?.file_name();
-                // On a full disk a run gets no further than environment.json.
+                // On a full disk, a run does not get past environment.json.
                 if name != LOCK && name != "environment.json" && !atomic_file::is_partial(&name) {
                     return Err(Failure::usage(format!(
                         "{shown} is not empty; name another folder for this run, or remove that one"
@@ -100,8 +101,8 @@ impl RunFolder {
         Ok(RunFolder { path: path.to_owned(), data, metrics: Vec::new(), _lock: lock })
     }
 
-    /// Creates a new folder in `parent`, named after the time in UTC: `2026-11-24-101502`, or `2026-11-24-101502-2` if that
-    /// exists. Without a valid clock it is `undated`.
+    /// Creates a new folder in `parent`, named after the time in UTC: `2026-11-24-101502`, or `2026-11-24-101502-2` if
+    /// that exists. Without a valid clock it is `undated`.
     pub fn create_dated(parent: &Path, data: DataKind, now: SystemTime) -> Result<Self> {
         fs::create_dir_all(parent).map_err(|error| refused("make", parent, &error))?;
         let name =

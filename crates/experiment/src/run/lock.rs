@@ -1,4 +1,4 @@
-//! A run folder is held by one process at a time.
+//! A lock, so that one process at a time uses a run folder.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -14,8 +14,8 @@ use crate::system::{
 
 pub(super) const LOCK: &str = ".lock";
 
-/// A lock on a folder. The system releases it when the process ends, however it ends. A killed process leaves the file,
-/// which does no harm.
+/// A lock on a folder. The system releases it when the process ends, even if it is killed. A killed process leaves the
+/// file behind, which is harmless.
 #[derive(Debug)]
 pub(super) struct Lock {
     path: PathBuf,

@@ -1,4 +1,4 @@
-//! One run: its story, its folder, its resumption.
+//! One run: the experiment step by step, its folder, and resuming it.
 
 mod draft;
 pub mod folder;

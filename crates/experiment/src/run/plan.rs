@@ -72,7 +72,7 @@ fn describe(task: &Task) -> String {
     )
 }
 
-/// Why the frozen features are not kept, if they are not.
+/// Why the frozen features are not cached, if so.
 fn cache(experiment: &Experiment) -> Option<String> {
     let plan = &experiment.costs.cache;
     match experiment.config.cache {

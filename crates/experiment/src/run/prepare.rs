@@ -1,4 +1,4 @@
-//! What a run needs before it begins: its memory and its time, known in advance, and the file its features come from.
+//! What a run needs before it begins: estimates of its memory and time, and the file its features come from.
 
 use std::path::Path;
 
@@ -30,14 +30,14 @@ const SAMPLES: usize = 10;
 
 /// What a run costs.
 pub struct Costs {
-    /// Whether the frozen features are kept.
+    /// Whether the frozen features are cached.
     pub cache: CachePlan,
     pub memory: Memory,
     pub work: Work,
 }
 
 impl Costs {
-    /// The costs of both trainings, or of model_2's alone. The networks are outlines.
+    /// The costs of training both models, or only model_2. The networks are outlines.
     pub fn new(config: &Config, model_1: Option<(&Task, &Network)>, target: &Task, model_2: &Network) -> Result<Self> {
         let cache = transfer::plan_cache(model_2, target, config.cache, machine::free_memory())?;
         let training = |task: &Task, network, features| {
@@ -46,8 +46,8 @@ impl Costs {
         };
         let second = training(target, model_2, cache.kept_bytes());
         let memory = match model_1 {
-            Some((source, model_1)) => Memory::of_trainings([training(source, model_1, 0), second]),
-            None => Memory::of_trainings([second]),
+            Some((source, model_1)) => Memory::of_training_runs([training(source, model_1, 0), second]),
+            None => Memory::of_training_runs([second]),
         };
         memory.require("the run", "lower --batch-size or --filters, or use --cache off")?;
         let work = Work::new(config, model_1.map(|(source, _)| source), target, model_2, cache.cached);
@@ -61,7 +61,7 @@ pub fn pictures(data: &Data, record: &RunRecord) -> ReportPictures {
     ReportPictures { source: record.source.as_ref().map(samples).unwrap_or_default(), target: samples(&record.target) }
 }
 
-/// Opens a file of features, which must still be the one that the settings were made for.
+/// Opens a features file, which must not have changed since the settings were written.
 pub fn open_features(path: &Path, sha256: Option<&str>) -> Result<Model> {
     let model = Model::open_features(path).map_err(|failure| failure.within("--from"))?;
     match sha256 {

@@ -1,4 +1,4 @@
-//! Resuming: what an interrupted run left in its folder.
+//! Resuming a run from what it left in its folder.
 
 use std::{
     collections::BTreeMap,
@@ -51,13 +51,16 @@ impl Interrupted {
         let start = read(&path.join("environment.json"), |path, text| {
             serde_json::from_str(text).map_err(|error| {
                 let reason = wording::json(&error);
-                Failure::usage(format!("{}: is not as this version of the program writes it: {reason}", path.display()))
+                Failure::usage(format!(
+                    "{}: is damaged, or was written by another version of the program: {reason}",
+                    path.display()
+                ))
             })
         })?;
         Ok(Interrupted { path: path.to_owned(), lock: Lock::take(path)?, config, start })
     }
 
-    /// Whether the report exists. A run writes the plots last.
+    /// Whether the report is complete: a run writes the plots last.
     pub fn is_drawn(&self) -> bool {
         ["report.html", "pictures", "plots/time.svg"].iter().all(|name| self.path.join(name).exists())
     }
@@ -94,7 +97,7 @@ fn read<T>(path: &Path, parse: impl Fn(&Path, &str) -> Result<T>) -> Result<T> {
     parse(path, std::str::from_utf8(&bytes).map_err(|_| refused("is not a text file"))?)
 }
 
-/// The settings. An unknown key is an error, since its user expects it to have an effect.
+/// The settings. An unknown key is an error, because the user expects it to have an effect.
 fn parse_config(path: &Path, text: &str) -> Result<Config> {
     let misread = |error| file::misread(path, text, &error);
     let config = toml::from_str(text).map_err(misread)?;
@@ -121,7 +124,8 @@ fn checkpoints(model: &str) -> [String; 2] {
 }
 
 impl RunFolder {
-    /// Writes a checkpoint of `model` and keeps the previous one. The `best` so far is also kept as `best-MODEL.safetensors`.
+    /// Writes a checkpoint of `model` and keeps the previous one. The `best` so far is also kept as
+    /// `best-MODEL.safetensors`.
     pub fn save_checkpoint(&self, model: &str, bytes: &[u8], best: bool) -> Result<()> {
         let [last, previous] = checkpoints(model).map(|name| self.path.join(name));
         match fs::rename(&last, previous) {
@@ -172,7 +176,7 @@ impl RunFolder {
         }
     }
 
-    /// Takes the finished epochs of `model` from a checkpoint, and rewrites the files of metrics.
+    /// Takes the finished epochs of `model` from a checkpoint, and rewrites the metrics files.
     pub fn restore_epochs(&mut self, model: &str, history: &[EpochRow]) -> Result<()> {
         let data = self.data;
         self.metrics.extend(history.iter().map(|row| MetricsRow::new(model, data, row)));

@@ -1,4 +1,4 @@
-//! What surrounds the two trainings of a run: the terminal, the folder, checkpoints to resume from, and signals.
+//! What a run needs around training: the terminal, the folder, checkpoints to resume from, and signals.
 
 use thawline_tensor::nn::{Fit, Network, TrainingState};
 
@@ -30,9 +30,9 @@ pub struct Session<'a> {
     pub folder: RunFolder,
     pub start: Start,
     pub interrupts: &'a Interrupts,
-    /// To which run the checkpoints belong.
+    /// The run that the checkpoints belong to.
     pub run_id: RunId,
-    /// Estimates the time of the whole run from the first steps of the first training.
+    /// Estimates the time of the whole run from the first training steps.
     pub stopwatch: Option<Stopwatch>,
     /// The report so far.
     pub draft: Option<Draft>,
@@ -69,7 +69,7 @@ impl Session<'_> {
         let best = history.best_epoch();
         if fit.patience.is_some() && best < history.epochs.len() {
             metadata::move_values(self.folder.best(name)?.network, network);
-            self.console.say(format!("{name} takes the weights of its best epoch, {best}"))?;
+            self.console.say(format!("{name} restored the weights of its best epoch, {best}"))?;
         }
         let record = train::record(network, task, &history, fit.cached);
         self.folder.write_weights(name, &metadata::to_safetensors(network, &metadata)?)?;
@@ -101,7 +101,7 @@ impl Session<'_> {
         text.and("").and(Text::of_table(network.summary())).and("")
     }
 
-    /// The state of a training at its last checkpoint, or at its start.
+    /// The training state at the last checkpoint, or at the start.
     fn restore(&mut self, network: &mut Network, metadata: &Metadata, fit: &Fit) -> Result<TrainingState> {
         let name = &metadata.model;
         let Some((checkpoint, path, damage)) = self.folder.load_checkpoint(name)? else {

@@ -32,7 +32,7 @@ pub struct Experiment<'a> {
     pub config: &'a Config,
     pub source: Source<'a>,
     pub target: Task<'a>,
-    /// model_2, and which of its tensors come from the source.
+    /// model_2, and which of its tensors are copied from the source.
     pub transfer: Transfer,
     pub costs: Costs,
 }
@@ -46,8 +46,8 @@ pub enum Source<'a> {
 }
 
 impl<'a> Experiment<'a> {
-    /// Splits the classes and outlines both networks. An outline has shapes but no weights, so whatever does not fit, or
-    /// does not fit in memory, is refused here.
+    /// Splits the classes and outlines both networks. An outline has shapes but no weights, so layers that do not
+    /// match, and networks that do not fit in memory, are refused here.
     pub fn new(data: &'a Data, config: &'a Config, from: Option<Model>) -> Result<Self> {
         let names = data.dataset.classes();
         let target = classes::parse("--target", &config.target, names)?;
@@ -69,8 +69,8 @@ impl<'a> Experiment<'a> {
         Ok(Experiment { data, config, source, target, transfer, costs })
     }
 
-    /// Trains both models and reports on them. The session shows and saves what happens, and skips what an interrupted
-    /// run has done already.
+    /// Trains both models and reports on them. The session shows and saves each step, and skips those that an
+    /// interrupted run has already done.
     pub fn perform(mut self, session: &mut Session) -> Result<RunRecord> {
         let (config, seed) = (self.config, self.config.seed);
         session.draft = Some(self.draft(session)?);
@@ -95,7 +95,7 @@ impl<'a> Experiment<'a> {
         let fit = config.fit(transfer::seed(seed), self.costs.cache.cached);
         let record_2 = session.train("model_2", model_2, &self.target, fit)?;
 
-        // Prove that nothing frozen has changed.
+        // Check that no frozen weight has changed.
         let frozen = metadata::compare_frozen(before, model_2);
 
         // Train the control: the same layers from fresh weights, with the same ones frozen.
@@ -162,7 +162,7 @@ impl<'a> Experiment<'a> {
 }
 
 impl Source<'_> {
-    /// The network whose layers model_2 takes over.
+    /// The network whose layers are copied to model_2.
     pub fn trained(&self) -> Trained<'_> {
         match self {
             Source::Model1 { network, .. } => Trained { network, features_only: None },

@@ -1,4 +1,4 @@
-//! The observer of a training: shows it, records its epochs, writes its checkpoints, and ends it on a signal.
+//! Observes training: shows progress, records epochs, writes checkpoints, and stops on a signal.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub struct Watch<'a> {
     pub interrupts: &'a Interrupts,
     /// Whether the features of the frozen layers are computed before the first epoch.
     pub cached: bool,
-    /// What a checkpoint says of its model and its run; none to write no checkpoints.
+    /// Metadata for checkpoints; `None` writes no checkpoints.
     pub checkpoints: Option<(&'a Metadata, &'a RunId)>,
 }
 
@@ -56,7 +56,7 @@ impl Observer for Watch<'_> {
 
     fn snapshot(&mut self, snapshot: Snapshot<'_>) -> Result<(), StopReason> {
         let Some((metadata, run_id)) = self.checkpoints else { return Ok(()) };
-        // A training that a signal ended, or whose output nobody reads any more, is sound and worth keeping.
+        // Training stopped by a signal or a closed output is valid and worth keeping.
         let is_sound = |failure: &Failure| matches!(failure.kind, Kind::Signal(_) | Kind::OutputClosed);
         if snapshot.stop.is_some_and(|stop| !stop.downcast_ref().is_some_and(is_sound)) {
             return Ok(());
@@ -65,7 +65,7 @@ impl Observer for Watch<'_> {
         let history = &snapshot.state.history;
         let best = snapshot.state.step == 0 && history.best_epoch() == history.epochs.len();
         self.folder.save_checkpoint(self.model, &bytes, best)?;
-        // Here rather than in `epoch`, whose time is part of the training's.
+        // Here rather than in `epoch`, whose time counts as training time.
         self.draft.as_ref().map_or(Ok(()), |draft| Ok(draft.write(self.folder)?))
     }
 }

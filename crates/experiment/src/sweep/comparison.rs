@@ -1,4 +1,4 @@
-//! What the records of two arms say about the difference between them.
+//! The difference between two arms, as estimated from their records.
 
 use serde::Serialize;
 
@@ -10,8 +10,8 @@ use super::{
 /// A difference within one point does not matter: the margin of the equivalence test.
 pub const MARGIN: f64 = 0.01;
 
-/// Seeds are compared pair by pair if their accuracies correlate at least so much. Below it, a comparison with twice as
-/// many trainings of the baseline, unpaired, is as sure.
+/// Seeds are compared in pairs if their accuracies correlate at least this much. Below it, an unpaired comparison with
+/// twice as many runs of the baseline is as precise.
 const PAIRING_HELPS: f64 = 0.25;
 
 /// The difference between the test accuracies of an arm and of its baseline.
@@ -21,15 +21,15 @@ pub struct Comparison {
     pub differences: Vec<f64>,
     /// In how many of them the difference has the sign of the mean.
     pub agreeing_seeds: usize,
-    /// Trainings on both sides, pooled ones included.
+    /// Training runs on each side, including pooled ones.
     pub trainings: [usize; 2],
-    /// The arm whose trainings are the baseline's but for their random bits, and are pooled with them.
+    /// The arm pooled with the baseline: their runs differ only in random bits.
     pub pooled_with: Option<String>,
     /// The correlation of the accuracies over seeds.
     pub correlation: Option<f64>,
     /// Whether the difference is that of pairs, or of two independent groups.
     pub paired: bool,
-    /// `None` if there are too few trainings for an interval.
+    /// `None` if there are too few runs for an interval.
     pub estimate: Option<Difference>,
     /// The p-value of the t-test.
     pub p: Option<f64>,
@@ -39,7 +39,7 @@ pub struct Comparison {
     pub sign_flip_p: Option<f64>,
     /// The p-value of the test that the difference is less than one point.
     pub equivalence_p: Option<f64>,
-    /// The smallest difference that would be found four times in five.
+    /// The smallest difference that the test would detect with a probability of 80 %.
     pub detectable: Option<f64>,
     /// Seeds and pictures as sources of chance.
     pub components: Option<Components>,
@@ -48,7 +48,7 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Compares the records of two arms; `twin` are those of an arm with the same training as the baseline. `None` if
+    /// Compares the records of two arms; `twin` holds those of the arm pooled with the baseline. `None` if
     /// there is nothing to compare.
     pub fn of(arm: &[&JobRecord], baseline: &[&JobRecord], twin: &[&JobRecord]) -> Option<Self> {
         let accuracies = |records: &[&JobRecord]| records.iter().map(|record| record.test.accuracy).collect::<Vec<_>>();

@@ -1,14 +1,14 @@
-//! What jobs cost, in a common unit: one example in a step that trains all layers. Measured on the tutorial's network and
-//! rough for others; good enough to tell how much of a sweep is left.
+//! What jobs cost, in a common unit: one example in a step that trains all layers. Measured on the tutorial's network
+//! and rough for others; good enough to tell how much of a sweep is left.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    arms::{Arm, Head, Pretraining, Training, require_fitting_head},
+    arms::{Arm, Head, Pretraining, TrainedLayers, require_fitting_head},
     folder::SweepFolder,
     plan::Job,
     protocol::Pictures,
-    settings::Settings,
+    settings::SweepSettings,
 };
 use crate::{
     data::open::Data,
@@ -18,37 +18,37 @@ use crate::{
 /// An example in a step that trains all layers.
 pub const EVERYTHING: f64 = 1.0;
 
-/// An example in a step that trains the head on kept features.
+/// An example in a step that trains the head on cached features.
 pub const HEAD: f64 = 0.13;
 
 /// An example's forward pass through the frozen layers.
 pub const FEATURES: f64 = 0.28;
 
 /// The work of a job's steps, which are counted as they are done.
-pub fn job(arm: &Arm, settings: &Settings, epoch_examples: usize, features_are_shared: bool) -> f64 {
+pub fn job(arm: &Arm, settings: &SweepSettings, epoch_examples: usize, features_are_shared: bool) -> f64 {
     let head = HEAD + if features_are_shared || arm.head == Head::Pixels { 0.0 } else { FEATURES };
     let epochs = settings.epochs_of(arm);
     let first = epochs.div_ceil(2);
     let examples = epoch_examples as f64;
     match arm.training {
-        Training::Head => epochs as f64 * examples * head,
-        Training::Everything(_) => epochs as f64 * examples * EVERYTHING,
-        Training::HeadThenEverything(_) => examples * (first as f64 * head + (epochs - first) as f64 * EVERYTHING),
+        TrainedLayers::Head => epochs as f64 * examples * head,
+        TrainedLayers::Everything(_) => epochs as f64 * examples * EVERYTHING,
+        TrainedLayers::HeadThenEverything(_) => examples * (first as f64 * head + (epochs - first) as f64 * EVERYTHING),
     }
 }
 
 /// The work of each arm. Finding it checks, before anything is written, that the data have what the arms need.
 pub struct Work<'a> {
-    settings: &'a Settings,
+    settings: &'a SweepSettings,
     epoch_examples: BTreeMap<String, usize>,
 }
 
 impl<'a> Work<'a> {
-    /// Of some arms and the stage 1 that they need.
+    /// The work of some arms and of the pretrainings that they need.
     ///
     /// # Errors
-    /// Classes or pictures that the data lack.
-    pub fn new(data: &Data, source_data: Option<&Data>, settings: &'a Settings, arms: &[Arm]) -> Result<Self> {
+    /// If the data lack classes or pictures.
+    pub fn new(data: &Data, source_data: Option<&Data>, settings: &'a SweepSettings, arms: &[Arm]) -> Result<Self> {
         let classes = settings.classes();
         let stages = arms.iter().filter_map(|arm| arm.features.pretraining()).map(Pretraining::arm);
         let mut epoch_examples = BTreeMap::new();
@@ -76,13 +76,13 @@ impl<'a> Work<'a> {
         self.epoch_examples.values().copied().max().unwrap_or(0)
     }
 
-    /// Of a job of an arm.
+    /// The work of one job of an arm.
     fn of(&self, arm: &Arm) -> f64 {
         let examples = self.epoch_examples.get(&arm.name).copied().unwrap_or(0);
         job(arm, self.settings, examples, true)
     }
 
-    /// Of all jobs that are open.
+    /// The work of all open jobs.
     pub fn of_all(&self, open: &OpenJobs) -> f64 {
         let stages: f64 = open.stages.iter().map(|(pretraining, _)| self.of(&pretraining.arm())).sum();
         stages + open.jobs.iter().map(|job| self.of(&job.arm)).sum::<f64>()
@@ -96,7 +96,7 @@ pub struct OpenJobs {
 }
 
 impl OpenJobs {
-    /// Those of a folder.
+    /// The open jobs of a folder.
     pub fn find(folder: &SweepFolder, jobs: &[Job]) -> Self {
         let mut open = OpenJobs { jobs: Vec::new(), stages: BTreeSet::new() };
         for job in jobs {

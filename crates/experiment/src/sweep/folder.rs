@@ -15,7 +15,7 @@ use std::{
 use super::arms::Arm;
 use super::{
     record::{FORMAT, JobRecord},
-    settings::Settings,
+    settings::SweepSettings,
 };
 use crate::system::{
     atomic_file,
@@ -38,7 +38,7 @@ pub struct SweepFolder {
     _presence: File,
 }
 
-/// A job that this process alone does, until this is dropped.
+/// The exclusive right to do a job, held until this is dropped.
 #[derive(Debug)]
 pub struct Claim {
     _lock: File,
@@ -48,8 +48,8 @@ impl SweepFolder {
     /// Creates the folder, or opens one with the same settings.
     ///
     /// # Errors
-    /// A folder with other settings or other contents; the system's errors.
-    pub fn open(path: &Path, settings: &Settings) -> Result<Self> {
+    /// If the folder has other settings or contents, or an operation of the system fails.
+    pub fn open(path: &Path, settings: &SweepSettings) -> Result<Self> {
         let file = path.join("sweep.json");
         if !file.exists() && (path.is_file() || fs::read_dir(path).is_ok_and(|mut entries| entries.any(is_foreign))) {
             return Err(Failure::usage(format!(
@@ -57,7 +57,7 @@ impl SweepFolder {
                 path.display()
             )));
         }
-        fs::create_dir_all(path).map_err(|error| refused("make the folder", path, &error))?;
+        fs::create_dir_all(path).map_err(|error| refused("create the folder", path, &error))?;
         for name in ["jobs/", "weights/", "claims/"] {
             output::inside(path, name)?;
         }
@@ -87,7 +87,7 @@ impl SweepFolder {
     /// The record of a job, if it is done.
     ///
     /// # Errors
-    /// A record that cannot be read or belongs to another sweep.
+    /// If the record cannot be read or belongs to another sweep.
     pub fn record(&self, arm: &Arm, seed: u64) -> Result<Option<JobRecord>> {
         let path = self.path.join("jobs").join(format!("{}.json", JobRecord::name(arm, seed)));
         match input::read_if_any(&path, RECORD)? {
@@ -113,7 +113,7 @@ impl SweepFolder {
     /// Writes the record of a job, which is then done.
     ///
     /// # Errors
-    /// The system's.
+    /// If writing fails.
     pub fn finish(&self, record: &JobRecord) -> Result<()> {
         let name = format!("{}.json", JobRecord::name(&record.arm, record.seed));
         Ok(atomic_file::write(&self.path.join("jobs").join(name), &record.to_json())?)
@@ -122,7 +122,7 @@ impl SweepFolder {
     /// Claims a job, unless another process has.
     ///
     /// # Errors
-    /// A file system without locks.
+    /// If the file system has no locks.
     pub fn claim(&self, arm: &Arm, seed: u64) -> Result<Option<Claim>> {
         let name = format!("claims/{}.lock", JobRecord::name(arm, seed));
         let lock = output::open_lock(&self.path, &name)?;
@@ -133,18 +133,18 @@ impl SweepFolder {
         }
     }
 
-    /// Waits until no other process reads the records for the report. Of several processes that end together, the last one
-    /// finds all records.
+    /// Waits until no other process reads the records for the report. Of several processes that end together, the last
+    /// one finds all records.
     ///
     /// # Errors
-    /// A file system without locks.
+    /// If the file system has no locks.
     pub fn claim_report(&self) -> Result<Claim> {
         let lock = output::open_lock(&self.path, REPORT)?;
         lock.lock().map_err(|error| refused("lock", &self.path.join(REPORT), &error))?;
         Ok(Claim { _lock: lock })
     }
 
-    /// Where the weights of a pretraining are.
+    /// The path of a pretraining's weights.
     pub fn weights(&self, arm: &Arm, seed: u64) -> PathBuf {
         self.path.join("weights").join(format!("{}.safetensors", JobRecord::name(arm, seed)))
     }
@@ -153,8 +153,8 @@ impl SweepFolder {
 /// Reads the settings of a sweep's folder.
 ///
 /// # Errors
-/// Not a sweep folder, or one of another format.
-pub fn read_settings(folder: &Path) -> Result<Settings> {
+/// If it is not a sweep folder, or one of another format.
+pub fn read_settings(folder: &Path) -> Result<SweepSettings> {
     #[derive(serde::Deserialize)]
     struct Version {
         format: u32,
@@ -181,8 +181,8 @@ const MAX_RECORDS: usize = 256_000_000;
 /// Reads every record of a sweep's folder, in the order of their names.
 ///
 /// # Errors
-/// A record that is damaged or of other settings.
-pub fn read_records(folder: &Path, settings: &Settings) -> Result<Vec<JobRecord>> {
+/// If a record is damaged or has other settings.
+pub fn read_records(folder: &Path, settings: &SweepSettings) -> Result<Vec<JobRecord>> {
     let jobs = folder.join("jobs");
     let entries = fs::read_dir(&jobs).map_err(|error| refused("read", &jobs, &error))?;
     let mut paths = Vec::new();
@@ -206,7 +206,10 @@ pub fn read_records(folder: &Path, settings: &Settings) -> Result<Vec<JobRecord>
         }
         let record = parse(path, &bytes)?;
         if record.settings != hash {
-            return Err(Failure::usage(format!("{} has other settings than the sweep.json beside it", path.display())));
+            return Err(Failure::usage(format!(
+                "{} has other settings than the sweep.json next to it",
+                path.display()
+            )));
         }
         Ok(record)
     };

@@ -9,15 +9,15 @@ use super::arms::{MAX_SPLITS, catalogue};
 use super::{
     folder::{read_records, read_settings},
     record::JobRecord,
-    settings::Settings,
+    settings::SweepSettings,
 };
 use crate::system::failure::{Failure, Result};
 
-/// Everything that a sweep's report is a function of.
+/// The input of a sweep's report.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Results {
-    /// What all jobs have in common.
-    pub settings: Settings,
+    /// The settings that all jobs share.
+    pub settings: SweepSettings,
     /// The records: arms in the catalogue's order, then stage 1 and trials; seeds ascending.
     pub records: Vec<JobRecord>,
 }
@@ -25,7 +25,7 @@ pub struct Results {
 /// Reads the records of all folders.
 ///
 /// # Errors
-/// Folders of different sweeps; two records of one job with different results; a damaged record.
+/// If the folders hold different sweeps, two records of a job differ, or a record is damaged.
 pub fn read(folders: &[PathBuf]) -> Result<Results> {
     let Some(first) = folders.first() else { return Err(Failure::usage("no folder to report on")) };
     let mut settings = read_settings(first)?;
@@ -50,7 +50,7 @@ pub fn read(folders: &[PathBuf]) -> Result<Results> {
             match records.get(&key) {
                 Some((other, at)) if other.without_times() != record.without_times() => {
                     return Err(Failure::usage(format!(
-                        "{} and {} have different results for {}, seed {}: one of them is not what this program computes",
+                        "{} and {} have different results for {}, seed {}: at least one of them is wrong",
                         at.display(),
                         folder.display(),
                         record.arm.name,
@@ -68,7 +68,7 @@ pub fn read(folders: &[PathBuf]) -> Result<Results> {
     Ok(Results { settings, records: records.into_values().map(|(record, _)| record).collect() })
 }
 
-/// Which of two executions of one job counts.
+/// Whether `a` was finished before `b`; its content decides if the dates are equal.
 fn finished_first(a: &JobRecord, b: &JobRecord) -> bool {
     (&a.machine.date, a.to_json()) <= (&b.machine.date, b.to_json())
 }

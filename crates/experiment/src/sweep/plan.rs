@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::arms::{Arm, Features};
+use super::arms::{Arm, FeatureSource};
 
 /// One arm with one seed.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,7 +13,7 @@ pub struct Job {
     pub seed: u64,
 }
 
-/// One process's share of a plan: every job whose place is `index` more than a multiple of `of`.
+/// One process's share of a plan: every `of`th job, from number `index` on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
     /// From 1.
@@ -46,7 +46,7 @@ pub fn jobs(arms: &[Arm], seeds: &[u64]) -> Vec<Job> {
 }
 
 /// The jobs of a shard. Seeds follow each other in the plan, so with as many shards as seeds, or a divisor of them, a
-/// shard has the same few seeds of every arm and shares their pretraining with nobody.
+/// shard has the same few seeds of every arm and shares their pretraining with no other shard.
 pub fn share(jobs: Vec<Job>, shard: Option<Shard>) -> Vec<Job> {
     let Some(Shard { index, of }) = shard else { return jobs };
     jobs.into_iter().enumerate().filter(|(at, _)| at % of == index - 1).map(|(_, job)| job).collect()
@@ -63,7 +63,7 @@ pub struct Group {
 pub fn groups(jobs: Vec<Job>) -> Vec<Group> {
     let key = |job: &Job| {
         let arm = &job.arm;
-        let from = if arm.blocks == 0 { Features::Untrained } else { arm.features };
+        let from = if arm.blocks == 0 { FeatureSource::Untrained } else { arm.features };
         (job.seed, from, arm.learns, arm.validation, arm.labels)
     };
     let mut sorted = jobs;

@@ -41,7 +41,7 @@ impl SweepProgress {
         SweepProgress { console, bar, jobs, jobs_done: 0, work, work_done: 0.0, began: now, job: (now, 0.0) }
     }
 
-    /// Shows what else is going on.
+    /// Shows what the process is waiting for.
     pub fn wait(&self, what: &str) {
         self.bar.set_prefix("");
         self.bar.set_message(what.to_owned());

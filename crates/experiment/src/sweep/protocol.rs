@@ -1,8 +1,8 @@
 //! The protocol: which pictures an arm is trained on, which validate it, and which test it, once.
 //!
-//! The last tenth of each class's training pictures, 500 in CIFAR-10, is held out and serves every choice; the test set
-//! is scored once, after the last epoch, which is declared beforehand. Only an arm that reproduces the tutorial holds
-//! nothing out and looks at the test set after each epoch.
+//! The last tenth of each class's training pictures, 500 in CIFAR-10, is held out and used for every choice; the test
+//! set is scored once, after the last epoch, whose number is fixed beforehand. Only an arm that reproduces the tutorial
+//! holds nothing out and looks at the test set after each epoch.
 
 use thawline_tensor::nn::Examples;
 
@@ -22,15 +22,15 @@ use crate::{
 /// One of this many training pictures of each class is held out.
 const HELD_OUT: usize = 10;
 
-/// The pictures of some classes, divided by what they are for.
+/// The pictures of some classes, divided by purpose.
 pub struct Pictures<'a> {
     /// The classes, in the order of a network's outputs.
     pub classes: Vec<ClassRecord>,
     /// For training.
     pub train: Selection<'a>,
-    /// For every choice, after each epoch.
+    /// For validation after each epoch, and for every choice.
     pub validation: Selection<'a>,
-    /// For the score, once.
+    /// For the final score.
     pub test: Selection<'a>,
 }
 
@@ -99,15 +99,15 @@ impl<'a> Pictures<'a> {
     }
 
     /// The positions, among the training pictures, that an epoch passes over: all of them once; or `per_class` of each
-    /// class, drawn by the seed so that smaller sets lie within larger ones. These are repeated until the epoch has as
-    /// many pictures of each class as an epoch of all, so the number of steps does not depend on `per_class`.
+    /// class, drawn by the seed so that smaller sets are subsets of larger ones. These are repeated until the epoch has
+    /// as many pictures of each class as an epoch of all, so the number of steps does not depend on `per_class`.
     ///
     /// # Errors
     /// If a class has fewer.
-    pub fn epoch(&self, per_class: Option<usize>, seed: u64) -> Result<Epoch> {
+    pub fn epoch(&self, per_class: Option<usize>, seed: u64) -> Result<EpochPictures> {
         let all = self.train.labels.len();
         let Some(per_class) = per_class else {
-            return Ok(Epoch { positions: (0..all as u32).collect(), distinct: all });
+            return Ok(EpochPictures { positions: (0..all as u32).collect(), distinct: all });
         };
         let mut positions = Vec::new();
         for (class, record) in self.classes.iter().enumerate() {
@@ -125,20 +125,20 @@ impl<'a> Pictures<'a> {
             positions.extend(of_class[..per_class].iter().cycle().take(of_class.len()));
         }
         positions.sort_unstable();
-        Ok(Epoch { distinct: per_class * self.classes.len(), positions })
+        Ok(EpochPictures { distinct: per_class * self.classes.len(), positions })
     }
 }
 
 /// The pictures of an epoch, before they are shuffled.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Epoch {
+pub struct EpochPictures {
     /// Positions among the training pictures.
     pub positions: Vec<u32>,
-    /// How many different ones there are.
+    /// The number of different pictures.
     pub distinct: usize,
 }
 
-impl Epoch {
+impl EpochPictures {
     /// The epoch's examples, of all pictures or of their features.
     pub fn of<'b>(&self, all: &'b Examples) -> Examples<'b> {
         all.select(&self.positions[..])

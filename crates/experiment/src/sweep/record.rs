@@ -2,8 +2,8 @@
 //!
 //! Its first field is a seal: the SHA-256 of the whole file with these 64 digits as zeros.
 //!
-//! Everything but `times` and `machine` is a function of the sweep's settings, the arm and the seed: it has the same bits
-//! on every machine and in any order of the jobs.
+//! Everything but `times` and `machine` is a function of the sweep's settings, the arm and the seed: it has the same
+//! bits on every machine and in any order of the jobs.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use byteorder::{ByteOrder, LittleEndian};
@@ -46,7 +46,7 @@ pub struct JobRecord {
     pub validation_examples: usize,
     /// Parameters that the last phase trained.
     pub trainable: u64,
-    /// All others.
+    /// The other parameters.
     pub frozen: u64,
     /// One entry an epoch.
     pub history: Vec<Epoch>,
@@ -54,7 +54,7 @@ pub struct JobRecord {
     pub test: Evaluation,
     /// The most confident mistakes on the test pictures.
     pub mistakes: Vec<Mistake>,
-    /// The first layer as it ended; absent where there is no convolution.
+    /// The first layer after training; absent where there is no convolution.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_layer: Option<FirstLayer>,
     /// SHA-256 of the weights file, of a pretraining.
@@ -70,15 +70,15 @@ pub struct JobRecord {
 pub struct Epoch {
     /// Mean cross-entropy over its batches, dropout on.
     pub loss: f64,
-    /// Share of its examples that were right, dropout on.
+    /// Fraction of its examples classified correctly, dropout on.
     pub accuracy: f64,
     /// Mean cross-entropy over the validation pictures after it.
     pub val_loss: f64,
-    /// Share of them that are right.
+    /// Fraction of them classified correctly.
     pub val_accuracy: f64,
 }
 
-/// How a network does on the test set.
+/// A network's results on the test set.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     pub examples: usize,
@@ -156,9 +156,9 @@ impl FirstLayer {
 /// Wall-clock times in seconds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Times {
-    /// Stage 1, where there was one: its own features, epochs and no evaluation.
+    /// Stage 1, if there was one: its features and epochs, without evaluation.
     pub pretraining: f64,
-    /// Computing the frozen features of the training and validation pictures once; 0 where they were not kept.
+    /// Computing the frozen features of the training and validation pictures once; 0 if they were not cached.
     pub features: f64,
     /// Each epoch with its validation.
     pub epochs: Vec<f64>,
@@ -167,7 +167,7 @@ pub struct Times {
 }
 
 impl Times {
-    /// Features and epochs: the time to learn without that of the pretraining.
+    /// The training time without pretraining: features and epochs.
     pub fn learning(&self) -> f64 {
         self.features + self.epochs.iter().sum::<f64>()
     }
@@ -179,10 +179,10 @@ impl JobRecord {
         format!("{}-seed-{seed}", arm.name)
     }
 
-    /// Reads a record, and checks its seal and its consistency: it may come from elsewhere.
+    /// Reads a record, and checks its seal and its consistency: the file may come from someone else.
     ///
     /// # Errors
-    /// What is not a record, is damaged, or contradicts itself.
+    /// If it is not a record, is damaged, or contradicts itself.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
         #[derive(Deserialize)]
         struct Version {
@@ -203,10 +203,10 @@ impl JobRecord {
         Ok(record)
     }
 
-    /// Checks that the record's parts fit each other.
+    /// Checks that the record's parts are consistent.
     ///
     /// # Errors
-    /// What contradicts something else, or is out of range.
+    /// If parts contradict each other, or a value is out of range.
     pub fn check(&self) -> Result<(), String> {
         self.check_numbers()?;
         self.check_sums()
@@ -259,7 +259,7 @@ impl JobRecord {
         Ok(())
     }
 
-    /// Checks that shares, losses and times are in range: plots have no room for others.
+    /// Checks that shares, losses and times are in range, so that they fit into plots.
     fn check_numbers(&self) -> Result<(), String> {
         let Self { history, test, mistakes, times, .. } = self;
         let shares =
@@ -301,7 +301,7 @@ impl JobRecord {
         bytes
     }
 
-    /// Without what differs between two executions of the same job.
+    /// The record without the fields that differ between two executions of the same job.
     pub fn without_times(&self) -> Self {
         let times = Times { pretraining: 0.0, features: 0.0, epochs: Vec::new(), evaluation: 0.0 };
         let machine = Environment {
@@ -324,8 +324,8 @@ impl JobRecord {
         self.history.first().map_or(0.0, |epoch| epoch.val_accuracy)
     }
 
-    /// Whether training has begun to work: the training accuracy of the last epoch is above that of guessing, by more than
-    /// chance explains at 5 % for this many pictures. A control that has not learned says nothing about features.
+    /// Whether the training accuracy of the last epoch is significantly above chance, at 5 % for this number of
+    /// pictures. A control that has not learned says nothing about features.
     pub fn has_learned(&self) -> bool {
         let guessing = 1.0 / self.classes.len().max(1) as f64;
         let deviation = (guessing * (1.0 - guessing) / self.train_examples.max(1) as f64).sqrt();

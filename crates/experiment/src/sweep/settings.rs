@@ -1,4 +1,4 @@
-//! What all jobs of a sweep have in common: `sweep.json`.
+//! The settings that all jobs of a sweep share: `sweep.json`.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,24 +17,24 @@ use crate::{
 /// The settings of a sweep; jobs of other settings do not belong to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Settings {
+pub struct SweepSettings {
     /// The version of this file and of the protocol.
     pub format: u32,
     /// Version of the program.
     pub thawline: String,
     /// The pictures.
     pub data: DataRecord,
-    /// Those of the source classes, if they are of another data set.
+    /// The pictures of the source classes, if they come from another data set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_data: Option<DataRecord>,
-    /// The labels of CIFAR-100 that name classes.
+    /// Which of CIFAR-100's labels are the classes.
     #[serde(default, skip_serializing_if = "options::Labels::is_fine")]
     pub labels: options::Labels,
     /// The source classes.
     pub source: Vec<ClassRecord>,
     /// The target classes.
     pub target: Vec<ClassRecord>,
-    /// The most training pictures of a class, with those held out.
+    /// The maximum number of training pictures of each class, including those held out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_class: Option<usize>,
     /// The network.
@@ -45,7 +45,7 @@ pub struct Settings {
     pub epochs: usize,
     /// Adam's learning rate; arms state theirs relative to it.
     pub learning_rate: f64,
-    /// How it changes during a training.
+    /// How the learning rate changes during training.
     pub schedule: Schedule,
     /// Random changes of the training pictures.
     #[serde(default, skip_serializing_if = "Augment::is_none")]
@@ -59,17 +59,17 @@ pub struct Settings {
     pub arithmetic: String,
 }
 
-impl Settings {
-    /// SHA-256 of the settings but for the path of the data, in hexadecimal.
+impl SweepSettings {
+    /// SHA-256 of the settings except the path of the data, in hexadecimal.
     pub fn hash(&self) -> String {
         let bytes = serde_json::to_vec(&self.without_paths()).expect("settings are text and numbers");
         sha256([bytes])
     }
 
-    /// Without what does not decide the results.
+    /// The settings without those that do not affect the results.
     fn without_paths(&self) -> Self {
         let without_path = |data: &DataRecord| DataRecord { path: None, ..data.clone() };
-        Settings {
+        SweepSettings {
             data: without_path(&self.data),
             source_data: self.source_data.as_ref().map(without_path),
             ..self.clone()
@@ -86,16 +86,16 @@ impl Settings {
         }
     }
 
-    /// What decides which arms there are, with this many random splits.
+    /// The scope of the catalogue, with this many random splits.
     ///
     /// # Errors
-    /// A network without features.
+    /// If the network has no features.
     pub fn scope(&self, splits: u32) -> Result<Scope> {
         let blocks = Blocks::of(&self.network)?;
         Ok(Scope { blocks: blocks.count(), features: blocks.features, splits })
     }
 
-    /// Whether some classes are those of the source's own data set.
+    /// Whether the classes of a half come from the source's own data set.
     pub fn is_of_source_data(&self, half: Half) -> bool {
         half == Half::Source && self.source_data.is_some()
     }
@@ -109,12 +109,12 @@ impl Settings {
         }
     }
 
-    /// How the optimizer of an arm is driven.
+    /// The recipe of an arm.
     pub fn recipe_of(&self, arm: &Arm) -> Recipe {
         arm.recipe.unwrap_or(Recipe { learning_rate: self.learning_rate, schedule: self.schedule })
     }
 
-    /// Whether the pictures have the classes of CIFAR-10, and not its format alone.
+    /// Whether the pictures have the classes of CIFAR-10, not only its format.
     pub fn is_cifar10(&self) -> bool {
         self.data.kind == DataKind::Cifar10 && self.classes().has_vehicles_and_animals()
     }
@@ -139,7 +139,7 @@ impl Settings {
     }
 
     /// The first setting in which two sweeps differ, as a sentence; the path of the data does not count.
-    pub fn difference(&self, other: &Settings) -> Option<String> {
+    pub fn difference(&self, other: &SweepSettings) -> Option<String> {
         if self.hash() == other.hash() {
             return None;
         }

@@ -1,15 +1,15 @@
-//! Random splits of the classes as the unit of replication: what transfer is worth, and whether it depends on how alike
-//! the halves are.
+//! Random splits of the classes as the unit of replication: what transfer is worth, and whether that depends on the
+//! similarity of the halves.
 
 use serde::Serialize;
 
 use super::{
-    arms::{Features, Half, Stage},
+    arms::{FeatureSource, Half, Stage},
     record::JobRecord,
     statistics::{Difference, Line, Sample},
 };
 
-/// What the splits of a sweep say.
+/// The results of a sweep's random splits.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Splits {
     pub splits: Vec<Split>,
@@ -17,9 +17,9 @@ pub struct Splits {
     pub gap: Sample,
     /// How many splits have a gap above zero.
     pub positive: usize,
-    /// The same as a difference, for its tests.
+    /// The gap as a difference, for its tests.
     pub difference: Option<Difference>,
-    /// Gap by likeness; `None` without vehicles and animals, or for fewer than three splits.
+    /// The gap as a function of likeness; `None` without vehicles and animals, or for fewer than three splits.
     pub by_likeness: Option<Line>,
 }
 
@@ -41,7 +41,7 @@ impl Split {
 }
 
 impl Splits {
-    /// Of a sweep's records; `None` if it has no splits.
+    /// The splits among a sweep's records; `None` if it has none.
     pub fn of(records: &[JobRecord], is_vehicle: impl Fn(&str) -> Option<bool>) -> Option<Self> {
         let mut splits: Vec<Split> = Vec::new();
         let transfers = records.iter().filter(|record| record.arm.stage == Stage::Transfer);
@@ -67,7 +67,7 @@ fn split(records: &[JobRecord], number: u32, is_vehicle: impl Fn(&str) -> Option
     let halves = [Half::SplitTarget(number), Half::SplitSource(number)];
     let mean = |is_transfer: bool, half: Half| {
         let of_half = records.iter().filter(|record| record.arm.learns == half);
-        let wanted = of_half.filter(|record| (record.arm.features != Features::Untrained) == is_transfer);
+        let wanted = of_half.filter(|record| (record.arm.features != FeatureSource::Untrained) == is_transfer);
         Some(Sample::of(&wanted.map(|record| record.test.accuracy).collect::<Vec<_>>())?.mean)
     };
     let gaps: Vec<f64> = halves.into_iter().filter_map(|half| Some(mean(true, half)? - mean(false, half)?)).collect();

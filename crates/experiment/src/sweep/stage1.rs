@@ -1,4 +1,5 @@
-//! Stage 1: the pretrained weights of each seed, saved once and shared by all arms; and untrained features of their scale.
+//! Stage 1: the pretrained weights of each seed, saved once and shared by all arms; and untrained features scaled like
+//! them.
 
 use std::path::Path;
 
@@ -6,7 +7,7 @@ use thawline_tensor::nn::Network;
 
 use super::{
     arms::Blocks,
-    protocol::{Epoch, Pictures},
+    protocol::{EpochPictures, Pictures},
 };
 use crate::{
     models::{Architecture, INPUT, Layer},
@@ -20,7 +21,7 @@ const MATCHED_ON: usize = 256;
 /// Reads the network of a pretraining; `expected` is the SHA-256 of its file.
 ///
 /// # Errors
-/// A file that is missing, damaged, or another one.
+/// If the file is missing, damaged, or a different one.
 pub fn load(path: &Path, expected: &str) -> Result<Network> {
     const REMEDY: &str = "remove it and its record in jobs/, and the same command trains it again";
     let wrong = |reason: String| Failure::usage(format!("{}: {reason}; {REMEDY}", path.display()));
@@ -34,11 +35,11 @@ pub fn load(path: &Path, expected: &str) -> Result<Network> {
     Ok(model.network)
 }
 
-/// A network with the convolutions of `untrained`, each filter scaled and shifted so that its outputs before the ReLU have
-/// the mean and variance over the training pictures that they have in `pretrained`.
+/// A network with the convolutions of `untrained`, each filter scaled and shifted so that its outputs before the ReLU
+/// have the mean and variance over the training pictures that they have in `pretrained`.
 ///
 /// # Errors
-/// A layer that does not fit.
+/// If a layer does not fit.
 pub fn matched(
     architecture: &Architecture,
     mut untrained: Network,
@@ -46,7 +47,7 @@ pub fn matched(
     pictures: &Pictures,
 ) -> Result<Network> {
     let count = pictures.train.labels.len().min(MATCHED_ON);
-    let some = Epoch { positions: (0..count as u32).collect(), distinct: count };
+    let some = EpochPictures { positions: (0..count as u32).collect(), distinct: count };
     let all = pictures.train.examples();
     let examples = some.of(&all);
     let blocks = Blocks::of(architecture)?;
@@ -57,7 +58,7 @@ pub fn matched(
             _ => None,
         })
     };
-    // Normalization rescales what the convolutions give it: with the pretrained one's parameters it does the same here.
+    // Normalization rescales the convolutions' outputs; the parameters of the pretrained layer do the same here.
     let is_of_convolution = |name: &str| convolutions().any(|(_, conv, _)| is_of(name, conv));
     untrained.copy_params(
         pretrained

@@ -7,14 +7,14 @@ use thawline_tensor::{
 };
 
 use super::{
-    arms::{Arm, Blocks, Recipe, Stage, Training},
+    arms::{Arm, Blocks, Recipe, Stage, TrainedLayers},
     statistics::{CalibrationBin, calibration_error},
 };
 use super::{
     cost,
     protocol::{self, Pictures},
     record::{Epoch, Evaluation, Mistake},
-    settings::Settings,
+    settings::SweepSettings,
 };
 use crate::{
     data::{png, selection::Selection},
@@ -26,14 +26,14 @@ use crate::{
 /// Mistakes that a record keeps.
 const MISTAKES: usize = 8;
 
-/// What training and scoring a job's network needs.
+/// Trains and scores the network of a job.
 pub struct Trainer<'a> {
     pub arm: &'a Arm,
     pub seed: u64,
-    pub settings: &'a Settings,
+    pub settings: &'a SweepSettings,
     pub pictures: &'a Pictures<'a>,
-    pub epoch: &'a protocol::Epoch,
-    /// The kept features of the arm's frozen layers.
+    pub epoch: &'a protocol::EpochPictures,
+    /// The cached features of the arm's frozen layers.
     pub features: Option<&'a SharedFeatures<'a>>,
 }
 
@@ -46,7 +46,7 @@ pub struct SharedFeatures<'a> {
     pub seconds: f64,
 }
 
-/// A training's epochs, and the seconds of each.
+/// The epochs of a training run, and the seconds of each.
 #[derive(Debug, Clone, Default)]
 pub struct TrainedEpochs {
     pub history: Vec<Epoch>,
@@ -63,24 +63,24 @@ impl TrainedEpochs {
     }
 }
 
-/// Called with the work done, in the units of [`cost`]; an error ends the training.
-pub type Watch<'a> = dyn FnMut(f64) -> Result<()> + 'a;
+/// Called with the work done, in the units of [`cost`]; an error stops training.
+pub type WorkCallback<'a> = dyn FnMut(f64) -> Result<()> + 'a;
 
 impl Trainer<'_> {
     /// Trains the network.
     ///
     /// # Errors
-    /// A loss that is not a number; not enough memory; a watcher that ends it.
-    pub fn train(&self, network: &mut Network, watch: &mut Watch) -> Result<TrainedEpochs> {
+    /// If the loss is NaN, memory runs out, or the watcher stops it.
+    pub fn train(&self, network: &mut Network, watch: &mut WorkCallback) -> Result<TrainedEpochs> {
         let epochs = self.settings.epochs_of(self.arm);
         let mut trained = TrainedEpochs::default();
         match self.arm.training {
-            Training::Head => self.train_head(network, epochs, &mut trained, watch)?,
-            Training::Everything(factor) => {
+            TrainedLayers::Head => self.train_head(network, epochs, &mut trained, watch)?,
+            TrainedLayers::Everything(factor) => {
                 let options = self.options(epochs, factor, 0);
                 self.train_on_pictures(network, &options, cost::EVERYTHING, &mut trained, watch)?;
             }
-            Training::HeadThenEverything(factor) => {
+            TrainedLayers::HeadThenEverything(factor) => {
                 let first = epochs.div_ceil(2);
                 self.train_head(network, first, &mut trained, watch)?;
                 network.unfreeze();
@@ -101,7 +101,7 @@ impl Trainer<'_> {
         network: &mut Network,
         epochs: usize,
         trained: &mut TrainedEpochs,
-        watch: &mut Watch,
+        watch: &mut WorkCallback,
     ) -> Result<()> {
         let options = self.options(epochs, 1.0, 0);
         let Some(features) = self.features else {
@@ -109,7 +109,7 @@ impl Trainer<'_> {
             return self.train_on_pictures(network, &options, cost, trained, watch);
         };
         let train = self.epoch.of(&features.train);
-        let mut watch = CostWatch { watch, cost: cost::HEAD, seen: 0 };
+        let mut watch = WorkReporter { watch, cost: cost::HEAD, seen: 0 };
         trained.extend(&network.fit(&train, options.validate(&features.validation).watch(&mut watch))?);
         Ok(())
     }
@@ -120,16 +120,17 @@ impl Trainer<'_> {
         options: &Fit,
         cost: f64,
         trained: &mut TrainedEpochs,
-        watch: &mut Watch,
+        watch: &mut WorkCallback,
     ) -> Result<()> {
         let [train, validation] = [&self.pictures.train, &self.pictures.validation].map(Selection::examples);
         let train = train.augmented(self.settings.augment.into());
-        let mut watch = CostWatch { watch, cost, seen: 0 };
+        let mut watch = WorkReporter { watch, cost, seen: 0 };
         trained.extend(&network.fit(&self.epoch.of(&train), options.validate(&validation).watch(&mut watch))?);
         Ok(())
     }
 
-    /// How a phase trains. The engine keeps no features: those worth keeping are shared.
+    /// The training options of a phase. The engine does not cache features: those worth caching are shared between
+    /// jobs.
     fn options(&self, epochs: usize, rate_factor: f64, phase: u64) -> Fit {
         let seed = if self.arm.stage == Stage::Pretraining { self.seed } else { transfer::seed(self.seed) };
         let seed = if phase == 0 { seed } else { derived(seed, phase) };
@@ -150,7 +151,7 @@ impl Trainer<'_> {
     pub fn score(&self, network: &Network) -> (Evaluation, Vec<Mistake>) {
         let test = &self.pictures.test;
         let predictions = match self.features {
-            Some(features) if self.arm.training == Training::Head => network.predict(&features.test),
+            Some(features) if self.arm.training == TrainedLayers::Head => network.predict(&features.test),
             _ => network.predict(&test.examples()),
         };
         let names = self.pictures.names();
@@ -194,21 +195,21 @@ impl Trainer<'_> {
     }
 }
 
-/// Another seed for a later phase, so that its pictures come in another order.
+/// A different seed for each later phase, so that the pictures come in another order.
 fn derived(seed: u64, phase: u64) -> u64 {
     Stream::PhaseSeed.seed(seed, phase)
 }
 
 /// Reports the work of each step.
-struct CostWatch<'a, 'b> {
-    watch: &'a mut Watch<'b>,
+struct WorkReporter<'a, 'b> {
+    watch: &'a mut WorkCallback<'b>,
     /// Work of an example.
     cost: f64,
     /// Examples of the epoch so far.
     seen: usize,
 }
 
-impl Observer for CostWatch<'_, '_> {
+impl Observer for WorkReporter<'_, '_> {
     fn step(&mut self, report: &StepReport) -> Result<(), StopReason> {
         let examples = report.examples - std::mem::replace(&mut self.seen, report.examples);
         Ok((self.watch)(examples as f64 * self.cost)?)

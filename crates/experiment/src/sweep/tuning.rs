@@ -1,6 +1,8 @@
-//! Trials: the learning rate and the schedule of training from scratch and of fine-tuning are chosen on held-out pictures.
+//! Trials: the learning rate and the schedule of training from scratch and of fine-tuning are chosen on held-out
+//! pictures.
 //!
-//! Both get the same trials, each as long as the training that is tuned, so neither side of a comparison was tried harder.
+//! Both get the same trials, each with the epochs of the run it tunes, so neither side of a comparison is tuned more
+//! than the other.
 
 use super::{
     arms::{Arm, Budget, Recipe, Stage},
@@ -9,12 +11,12 @@ use super::{
 };
 use crate::record::options::Schedule;
 
-/// What is tried, every rate with every schedule.
+/// The learning rates tried, each with every schedule.
 const RATES: [f64; 3] = [3e-4, 1e-3, 3e-3];
 const SCHEDULES: [(Schedule, &str); 3] =
     [(Schedule::Constant, "constant"), (Schedule::Cosine, "cosine"), (Schedule::OneCycle, "one-cycle")];
 
-/// The arm that an arm takes its recipe from, if recipes are chosen for it.
+/// The arm whose trials give an arm its recipe, if any.
 fn tuned_as(arm: &Arm) -> Option<&'static str> {
     match arm.name.split('@').next() {
         Some("scratch" | "scratch-long") => Some("scratch"),
@@ -45,7 +47,8 @@ pub fn trials(arms: &[Arm], seed: u64) -> Vec<Job> {
     jobs
 }
 
-/// Gives each tuned arm the recipe with the highest held-out accuracy after the last epoch; of several, the first tried.
+/// Gives each tuned arm the recipe with the highest held-out accuracy after the last epoch; among equals, the first
+/// tried.
 pub fn with_best_recipes(arms: Vec<Arm>, trials: &[JobRecord]) -> Vec<Arm> {
     let held_out = |record: &JobRecord| record.history.last().map_or(0.0, |epoch| epoch.val_accuracy);
     let best = |base: &str| {

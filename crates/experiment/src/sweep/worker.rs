@@ -1,7 +1,7 @@
-//! The worker: does the jobs of a plan that no other process does, and shares between them what it can.
+//! The worker: does the jobs of a plan that no other process does, and shares work between them.
 //!
-//! One pretraining per seed serves all arms that take features from it. One cache of features serves all heads on top of
-//! them, including those trained on few of the pictures.
+//! One pretraining per seed serves all arms that take features from it. One cache of features serves all heads on top
+//! of them, including those trained on few of the pictures.
 
 use std::{
     thread,
@@ -10,7 +10,7 @@ use std::{
 
 use thawline_tensor::nn::{Network, NoMemory, cache_bytes};
 
-use super::arms::{Arm, Features, Half, Labels, Pretraining, Stage, Validation, assemble};
+use super::arms::{Arm, FeatureSource, Half, Labels, Pretraining, Stage, Validation, assemble};
 use super::{
     cost,
     folder::SweepFolder,
@@ -18,7 +18,7 @@ use super::{
     progress::SweepProgress,
     protocol::Pictures,
     record::{self, JobRecord, Times},
-    settings::Settings,
+    settings::SweepSettings,
     stage1,
     trainer::{SharedFeatures, Trainer},
 };
@@ -34,7 +34,7 @@ use crate::{
     weights::metadata::{self, Metadata},
 };
 
-/// How long a worker waits for another one before it looks again.
+/// How long a worker waits for another one before it checks again.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Does jobs.
@@ -42,18 +42,18 @@ pub struct Worker<'a> {
     pub data: &'a Data,
     /// The pictures of the source classes, if they are of another data set.
     pub source_data: Option<&'a Data>,
-    pub settings: &'a Settings,
+    pub settings: &'a SweepSettings,
     pub folder: &'a SweepFolder,
     pub interrupts: &'a Interrupts,
     pub progress: &'a mut SweepProgress,
 }
 
-/// What became of a group of jobs.
+/// The outcome of a group of jobs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
-    /// Each is done, or another process does it.
+    /// Every job is done, or another process is doing it.
     Settled,
-    /// Another process trains the stage 1 that they need.
+    /// Another process is training the stage 1 that they need.
     Waiting,
 }
 
@@ -61,7 +61,7 @@ impl<'a> Worker<'a> {
     /// Does the jobs of all groups that no other process does.
     ///
     /// # Errors
-    /// The first job that fails; a signal. Finished jobs keep their records.
+    /// If a job fails, or on a signal. Finished jobs keep their records.
     pub fn perform(&mut self, groups: Vec<Group>) -> Result<()> {
         let mut open = groups;
         while !open.is_empty() {
@@ -155,7 +155,7 @@ impl<'a> Worker<'a> {
         source: Option<&Network>,
         pretraining_seconds: f64,
     ) -> Result<()> {
-        // Features of pictures that are changed at random cannot be kept.
+        // Features of randomly augmented pictures cannot be cached.
         let keeps = self.settings.augment.is_none() && jobs.iter().all(|job| job.arm.is_head_only());
         let prefix = Some(network.prefix()).filter(|prefix| keeps && !prefix.is_empty());
         let images = [pictures.train.examples(), pictures.validation.examples(), pictures.test.examples()];
@@ -271,7 +271,7 @@ impl<'a> Worker<'a> {
     /// The network that an arm's features are taken from.
     fn features(&self, arm: &Arm, seed: u64, pretrained: Option<Network>) -> Result<Option<Network>> {
         match (arm.features, pretrained) {
-            (Features::UntrainedMatched(pretraining), Some(pretrained)) => {
+            (FeatureSource::UntrainedMatched(pretraining), Some(pretrained)) => {
                 let untrained = self.settings.network.build(pretrained.output().size(), seed)?;
                 let pictures = self.pictures(pretraining.half, pretraining.validation, pretraining.labels)?;
                 stage1::matched(&self.settings.network, untrained, &pretrained, &pictures).map(Some)

@@ -25,7 +25,7 @@ pub struct AtomicWriteError {
 }
 
 impl AtomicWriteError {
-    /// Whether the operating system refused, rather than one of this program's own checks.
+    /// Whether the operating system refused the write, rather than one of this program's checks.
     pub fn is_environment_fault(&self) -> bool {
         self.source.raw_os_error().is_some() || self.source.kind() != io::ErrorKind::InvalidInput
     }
@@ -33,12 +33,13 @@ impl AtomicWriteError {
 
 /// Writes `bytes` as the file `path`, replacing it if it exists.
 ///
-/// The bytes are written to a temporary file in the same folder and flushed; then the file is renamed to `path`, and the
-/// folder's entry is flushed. A reader sees the old content or the new one at any moment, even after a power failure.
+/// The bytes are written to a temporary file in the same folder and flushed; then the file is renamed to `path`, and
+/// the folder's entry is flushed. A reader sees the old content or the new one at any moment, even after a power
+/// failure.
 ///
 /// # Errors
-/// The step that failed. If only the last flush failed, the error says that the new content is in place: it may then not
-/// survive a power failure.
+/// The step that failed. If only the last flush failed, the error says that the new content is in place: it may then
+/// not survive a power failure.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), AtomicWriteError> {
     write_with(path, Existing::Replaced, |file| file.write_all(bytes))
 }

@@ -1,5 +1,5 @@
 //! Everything the program prints goes through here, where control characters are escaped: a file name or a library's
-//! message can neither move the cursor nor fake a line of the program's own.
+//! message can neither move the cursor nor imitate a line of the program.
 
 use std::{
     borrow::Cow,
@@ -218,7 +218,7 @@ fn in_colour(output: &impl IsTerminal) -> bool {
 /// Longest error message, in characters: it may quote a name of any length.
 const LONGEST_ERROR: usize = 4000;
 
-/// Writes the error line that ends the program. A long one loses its middle, since the advice comes last.
+/// Writes the error line that ends the program. A long message loses its middle, because the advice comes last.
 pub fn error(message: &str) {
     let message = escaped(&cut(message, LONGEST_ERROR, LONGEST_ERROR / 2), escape).replace(NBSP, " ");
     let [start, end] = if in_colour(&io::stderr()) { [Style::Bad.codes(), PLAIN] } else { [""; 2] };

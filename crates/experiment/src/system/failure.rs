@@ -105,7 +105,7 @@ impl From<nn::FitError> for Failure {
             nn::FitError::Stopped(_) => Kind::Other,
         };
         match error {
-            // One of this program's observers stopped the training with a failure of its own.
+            // One of this program's observers stopped training with a failure.
             nn::FitError::Stopped(cause) => match cause.downcast::<Failure>() {
                 Ok(failure) => *failure,
                 Err(cause) => Failure::new(kind, cause.to_string()),

@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM. A training finishes its step and saves a checkpoint; any other work ends at once. Neither leaves
+//! Ctrl-C and SIGTERM. Training finishes its step and saves a checkpoint; any other work ends at once. Neither leaves
 //! temporary files.
 
 use std::{
@@ -52,7 +52,8 @@ impl Interrupts {
         Ok(interrupts)
     }
 
-    /// From now on the caller checks [`signal`](Self::signal) and stops by itself; only a second signal ends the program.
+    /// From now on the caller checks [`signal`](Self::signal) and stops by itself; only a second signal ends the
+    /// program.
     pub fn defer(&self) {
         self.deferred.store(true, Ordering::SeqCst);
     }

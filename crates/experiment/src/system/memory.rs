@@ -51,7 +51,7 @@ pub struct Training<'a> {
 
 impl Memory {
     /// For several training runs one after the other: that of the most demanding one.
-    pub fn of_trainings<const N: usize>(trainings: [Training; N]) -> Self {
+    pub fn of_training_runs<const N: usize>(runs: [Training; N]) -> Self {
         // Threads keep their scratch memory from one training run to the next.
         let mut scratch = Scratch::default();
         let of_training = |training: Training| {
@@ -73,7 +73,7 @@ impl Memory {
             };
             [trained, written, validated]
         };
-        let memories = trainings.into_iter().flat_map(of_training);
+        let memories = runs.into_iter().flat_map(of_training);
         memories.max_by_key(Memory::total).unwrap_or_default()
     }
 

@@ -24,7 +24,7 @@ pub fn check_names(names: &[String]) -> Result<(), String> {
     for (name, number) in names.iter().zip(1..) {
         let sound = check_name(name).and_then(|()| if seen.insert(name) { Ok(()) } else { Err("occurs twice") });
         sound.map_err(|wrong| {
-            format!("name {number}, \"{}\", {wrong}; expected another name for each class", shown(name))
+            format!("name {number}, \"{}\", {wrong}; expected a different name for each class", shown(name))
         })?;
     }
     Ok(())

@@ -41,7 +41,7 @@ pub fn counted(number: usize, noun: &str) -> String {
 
 /// `0.31 s`, `86.6 s`, `14 min 05 s`, `2 h 31 min`.
 pub fn duration(seconds: f64) -> String {
-    // The cast saturates, so the absurd time of a damaged record does not panic.
+    // The cast saturates, so an impossible time in a damaged record does not panic.
     let whole = seconds.round() as u64;
     match seconds {
         s if s < 0.995 => format!("{s:.2}{NBSP}s"),

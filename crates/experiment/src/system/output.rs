@@ -1,4 +1,5 @@
-//! Output files. A command never destroys an existing file unasked, and never writes outside a run's or sweep's folder.
+//! Output files. A command never replaces an existing file without `--force`, and never writes outside a run's or
+//! sweep's folder.
 
 use std::{
     fs::{self, File, FileType, Metadata},
@@ -14,8 +15,8 @@ use super::{
 
 /// A file that a command will write.
 ///
-/// An existing regular file is refused without `--force`, and one of the command's inputs always. A device or a pipe is
-/// written to. A link is followed and kept; a dangling one is refused.
+/// An existing regular file is refused without `--force`, and one of the command's inputs is always refused. A device
+/// or a pipe is written to directly. A link is followed and kept; a dangling one is refused.
 #[derive(Debug)]
 pub struct Output {
     path: PathBuf,
@@ -145,8 +146,8 @@ pub fn is_same(path: &Path, _: &Metadata, other: &Path) -> bool {
     matches!((fs::canonicalize(path), fs::canonicalize(other)), (Ok(path), Ok(other)) if path == other)
 }
 
-/// The path of a file in a run's or sweep's folder. Missing subfolders in `name` are created; links among them are refused,
-/// because a folder from an untrusted source must not make the program write elsewhere.
+/// The path of a file in a run's or sweep's folder. Missing subfolders in `name` are created; links among them are
+/// refused, because a folder from an untrusted source must not make the program write elsewhere.
 pub fn inside(folder: &Path, name: &str) -> std::result::Result<PathBuf, AtomicWriteError> {
     let mut path = folder.to_owned();
     if let Some((folders, _)) = name.rsplit_once('/') {
@@ -178,7 +179,10 @@ fn require_no_link(path: &Path) -> std::result::Result<(), AtomicWriteError> {
         Ok(metadata) if metadata.is_symlink() => Err(AtomicWriteError {
             step: "write to",
             path: path.to_owned(),
-            source: io::Error::new(io::ErrorKind::InvalidInput, "it is a link, which may lead elsewhere; remove it"),
+            source: io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "it is a link, which may point outside this folder; remove it",
+            ),
         }),
         _ => Ok(()),
     }

@@ -9,7 +9,7 @@ use super::{
 
 /// Rows as CSV, with a header line if the rows are structs.
 pub fn table(rows: impl IntoIterator<Item: Serialize>) -> Result<Vec<u8>> {
-    write(rows).map_err(|error| Failure::new(Kind::Other, format!("cannot express a table as CSV: {error}")))
+    write(rows).map_err(|error| Failure::new(Kind::Other, format!("cannot write a table as CSV: {error}")))
 }
 
 fn write(rows: impl IntoIterator<Item: Serialize>) -> std::result::Result<Vec<u8>, Box<dyn std::error::Error>> {

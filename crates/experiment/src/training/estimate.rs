@@ -12,7 +12,7 @@ pub struct Work {
     /// One step of model_1.
     pub step: f64,
     pub model_1: f64,
-    /// All of model_2 and of its control, which is as much again.
+    /// All of model_2 and its control, which takes as long again.
     pub heads: f64,
 }
 
@@ -23,7 +23,8 @@ const PASSES: f64 = 3.0;
 const UPDATE: f64 = 300.0;
 
 impl Work {
-    /// The work of both models, or of `model_2` alone without a `source`. `cached` says whether frozen features are kept.
+    /// The work of both models, or of `model_2` alone without a `source`. `cached` says whether frozen features are
+    /// cached.
     pub fn new(config: &Config, source: Option<&Task>, target: &Task, model_2: &Network, cached: bool) -> Self {
         let summary = model_2.summary();
         let all = summary.flops() as f64;
@@ -34,7 +35,7 @@ impl Work {
             let examples = PASSES * task.train.len() as f64 + task.validation.len() as f64;
             examples * flops + steps * parameters as f64 * UPDATE
         };
-        // Where nothing is frozen there is no control.
+        // If nothing is frozen, there is no control.
         let heads = if summary.frozen() > 0 { 2.0 } else { 1.0 };
         let batch = config.batch_size.min(source.map_or(0, |source| source.train.len())) as f64;
         let features = (target.train.len() + target.validation.len()) as f64 * prefix;
@@ -105,7 +106,7 @@ mod tests {
         assert_eq!(work(true).step, 15.0 * flops + update);
         // Three epochs of two steps, and of four pictures forward.
         assert_eq!(work(true).model_1, 6.0 * work(true).step + 12.0 * flops);
-        // Kept features are computed once, else in each of three epochs.
+        // Cached features are computed once, others in each of three epochs.
         let prefix = network.prefix().flops() as f64;
         assert_eq!(work(false).heads - work(true).heads, 2.0 * 2.0 * 14.0 * prefix);
         assert_eq!(work(true), Work { heads: work(true).heads, ..work(false) });

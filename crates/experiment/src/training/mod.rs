@@ -1,4 +1,4 @@
-//! Training one network, and making the second from the first.
+//! Training one network, and building the second one from the first.
 
 pub mod estimate;
 pub mod predictions;

@@ -1,4 +1,4 @@
-//! The progress of a training: a bar for the epoch on a terminal, and a line for each finished epoch.
+//! The progress of training: a bar for the epoch on a terminal, and a line for each finished epoch.
 //!
 //! Lines go to standard output and stay; bars go to standard error, and only if that is a terminal.
 
@@ -19,7 +19,7 @@ use crate::{
 
 const HEADER: &str = "  epoch     loss  accuracy   val_loss  val_accuracy   seconds  images/s";
 
-/// A narrow terminal cuts the line off on the right. The bar itself is in the message, which gets the space that is left.
+/// A narrow terminal cuts the line off on the right. The bar itself is in the message, which gets the remaining space.
 const BAR: &str = "{prefix}  {wide_msg}";
 const BAR_WIDTH: usize = 12;
 
@@ -29,7 +29,7 @@ pub struct Progress {
     bar: Option<ProgressBar>,
     epochs: usize,
     examples: usize,
-    /// Measures the first steps; none once the estimate was printed.
+    /// Measures the first steps; `None` once the estimate was printed.
     stopwatch: Option<Stopwatch>,
     header_printed: bool,
     epoch_began: Instant,
@@ -58,7 +58,7 @@ impl Progress {
         }
     }
 
-    /// The first epoch begins; `features` are the seconds that the frozen features took, if they are kept.
+    /// Starts the first epoch; `features` are the seconds that the frozen features took, if they are cached.
     pub fn begin(&mut self, features: Option<f64>) -> Result<()> {
         self.finish();
         self.epoch_began = Instant::now();

@@ -1,4 +1,4 @@
-//! The record of a training, for files and reports.
+//! The record of a trained model, for files and reports.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ impl From<&EpochReport> for EpochRow {
     }
 }
 
-/// For a training that is resumed.
+/// For resuming.
 impl From<&EpochRow> for EpochReport {
     fn from(row: &EpochRow) -> Self {
         EpochReport {
@@ -35,7 +35,7 @@ impl From<&EpochRow> for EpochReport {
     }
 }
 
-/// Evaluates a trained network, and records it with its training. `cached` says whether frozen features were kept.
+/// Evaluates a trained network, and records it with its history. `cached` says whether frozen features were cached.
 pub fn record(network: &Network, task: &Task, history: &History, cached: bool) -> ModelRecord {
     let rows: Vec<EpochRow> = history.epochs.iter().map(EpochRow::from).collect();
     let epochs: f64 = rows.iter().map(|row| row.seconds).sum();
@@ -91,7 +91,7 @@ pub(crate) mod tests {
         record::{config::Config, run::ClassRecord},
     };
 
-    /// Dark pictures and light ones, in turns.
+    /// Dark and light pictures, alternating.
     pub(crate) fn two_classes(train: usize, validation: usize) -> Task<'static> {
         let examples = |count: usize| {
             let pixels: Vec<f32> = (0..count * 3072).map(|i| if i / 3072 % 2 == 0 { 0.1 } else { 0.9 }).collect();
@@ -121,7 +121,7 @@ pub(crate) mod tests {
         assert_eq!(record.confusion.classes, ["dark", "light"]);
         assert!(record.total_seconds >= record.history.iter().map(|row| row.seconds).sum());
         assert!(record.images_per_second > 0.0);
-        // What a checkpoint keeps of an epoch is all of it.
+        // A checkpoint keeps everything about an epoch.
         let reports: Vec<_> = record.history.iter().map(EpochReport::from).collect();
         assert_eq!(reports, history.epochs);
     }

@@ -42,7 +42,7 @@ impl Trained<'_> {
     }
 }
 
-/// A network on the layers of a trained one, and what becomes of each tensor.
+/// A network with the layers of a trained one, and what becomes of each tensor.
 #[derive(Debug)]
 pub struct Transfer {
     /// Frozen up to the cut. Its parameters have no values until [`Transfer::fill`].
@@ -53,9 +53,9 @@ pub struct Transfer {
     other_layer: Option<String>,
 }
 
-/// A network for other classes with the layers of a `trained` one, frozen up to and including `config.freeze`. The layers
-/// after them start with new weights, or with those of `trained` if the head is warm. A frozen layer that does not fit gets
-/// new weights and is trained; [`Transfer::require_whole`] refuses that. Neither network needs values yet.
+/// A network for other classes with the layers of a `trained` one, frozen up to and including `config.freeze`. The
+/// layers after them start with new weights, or with those of `trained` if the head is warm. A frozen layer that does
+/// not fit gets new weights and is trained; [`Transfer::require_whole`] refuses that. Neither network needs values yet.
 pub fn model_2(trained: Trained, classes: usize, config: &Config) -> Result<Transfer> {
     let mut network = config.network.outline(classes)?;
     network.freeze_through(&config.freeze).map_err(|error| Failure::from(error).within("--freeze"))?;
@@ -137,7 +137,7 @@ fn other_layer(trained: &Network, network: &Network, cut: &str) -> Option<String
 }
 
 impl Transfer {
-    /// Gives the network its weights: those taken from the trained network, and initial ones elsewhere.
+    /// Gives the network its weights: copies of the trained network's where they are used, initial ones elsewhere.
     pub fn fill(&mut self, trained: Trained, run_seed: u64) -> Result<()> {
         self.network.initialize(seed(run_seed))?;
         let taken =
@@ -169,8 +169,7 @@ impl Transfer {
         };
         match first.or_else(|| self.other_layer.clone()) {
             Some(fault) if !partial => Err(Failure::usage(format!(
-                "{fault}{others}; leave out the flags of the network to use the file's own, \
-                 or use --partial to reinitialise what does not fit"
+                "{fault}{others}; omit the network flags to use the file's network, or use --partial to reinitialise the layers that do not match"
             ))),
             _ => Ok(()),
         }
@@ -190,7 +189,7 @@ impl Transfer {
     }
 }
 
-/// Whether the features of a task are kept in memory, and their size.
+/// Whether the features of a task are cached in memory, and their size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CachePlan {
     pub cached: bool,
@@ -205,14 +204,13 @@ impl CachePlan {
     }
 }
 
-/// Decides whether to keep the features. Refuses `--cache on` if they do not fit.
+/// Decides whether to cache the features. Refuses `--cache on` if they do not fit.
 pub fn plan_cache(network: &Network, task: &Task, cache: Cache, free_memory: Option<u64>) -> Result<CachePlan> {
     let prefix = network.prefix();
     if task.train.inputs().is_random() {
         if cache == Cache::On {
             return Err(Failure::usage(
-                "--cache on: the features of pictures that --augment changes each time cannot be computed once; \
-                 use --cache auto, or no --augment",
+                "--cache on: features of augmented pictures cannot be computed once; use --cache auto, or omit --augment",
             ));
         }
         return Ok(CachePlan { cached: false, bytes: 0, budget: 0 });
@@ -253,8 +251,8 @@ mod tests {
         Trained { network, features_only: None }
     }
 
-    /// The parameters of the second network that are the first one's.
-    fn taken_over(head: HeadStart, freeze: &str) -> Vec<String> {
+    /// The parameters of the second network that are copied from the first.
+    fn copied(head: HeadStart, freeze: &str) -> Vec<String> {
         let config = config(head, freeze);
         let model_1 = config.network.build(3, config.seed).unwrap();
         let mut transfer = model_2(whole(&model_1), 3, &config).unwrap();
@@ -268,9 +266,9 @@ mod tests {
     #[test]
     fn a_fresh_head_copies_only_the_frozen_layers_and_a_warm_one_all_layers() {
         let features = ["conv2d_1/kernel", "conv2d_2/kernel"];
-        assert_eq!(taken_over(HeadStart::Fresh, "flatten_1"), features);
-        assert_eq!(taken_over(HeadStart::Fresh, "conv2d_1"), features[..1]);
-        assert_eq!(taken_over(HeadStart::Warm, "flatten_1").len(), 4);
+        assert_eq!(copied(HeadStart::Fresh, "flatten_1"), features);
+        assert_eq!(copied(HeadStart::Fresh, "conv2d_1"), features[..1]);
+        assert_eq!(copied(HeadStart::Warm, "flatten_1").len(), 4);
     }
 
     #[test]
@@ -303,7 +301,7 @@ mod tests {
         let learns = |name: &str| transfer.network.params().find(|(other, _)| other == name).unwrap().1.trainable;
         assert_eq!(["conv2d_1/kernel", "conv2d_2/kernel"].map(learns), [false, true]);
         assert!(transfer.table().to_string().contains("MISMATCHED\n"));
-        // Nothing that fits is too little even then.
+        // Even then, at least one layer must match.
         let failure = from(Tutorial { filters: [6, 6], ..numbers() }).require_whole(true).unwrap_err();
         assert!(failure.message.starts_with("nothing in the file matches"), "{failure}");
         // Weights of one shape may belong to another layer.
@@ -334,7 +332,7 @@ mod tests {
         let failure = plan(Cache::On, Some(bytes - 1)).unwrap_err();
         assert_eq!(failure.kind, Kind::Environment);
         assert!(failure.message.contains("16 pictures take 50176 bytes, and 50175 bytes"), "{failure}");
-        // With nothing frozen there is nothing to keep.
+        // Without frozen layers there is nothing to cache.
         let plan = plan_cache(&model_1, &task, Cache::On, Some(0)).unwrap();
         assert_eq!((plan.cached, plan.bytes), (false, 0));
     }

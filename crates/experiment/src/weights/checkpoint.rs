@@ -1,8 +1,8 @@
-//! Checkpoints: files from which an interrupted training resumes bit for bit.
+//! Checkpoints: files from which interrupted training resumes bit for bit.
 //!
-//! A checkpoint is a [model file](crate::weights::model) with additional content: for each trainable parameter `NAME/adam_m`
-//! and `NAME/adam_v`, Adam's running means of the gradients and of their squares, and in the metadata, under `training`,
-//! the training's progress. It can be used as a model file, too.
+//! A checkpoint is a [model file](crate::weights::model) with additional content: for each trainable parameter
+//! `NAME/adam_m` and `NAME/adam_v`, Adam's running means of the gradients and of their squares, and in the metadata,
+//! under `training`, the progress of training. It can be used as a model file, too.
 
 use std::{path::Path, time::Duration};
 
@@ -120,7 +120,7 @@ impl Checkpoint {
             }
             let differences = differences.iter().map(|[name, before, now]| format!("{name} was {before} and is {now}"));
             return Err(Failure::usage(format!(
-                "was written with other settings than config.toml has: {}; restore the old ones, or start a new run",
+                "was written with settings that differ from config.toml: {}; restore the old ones, or start a new run",
                 differences.collect::<Vec<_>>().join(", ")
             )));
         }

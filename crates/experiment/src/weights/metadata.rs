@@ -1,7 +1,7 @@
 //! The metadata of weight files, and hashes of weights.
 //!
-//! A file holds every parameter under its full name (`conv2d_1/kernel`) in Keras's layouts: convolution kernels as height,
-//! width, inputs, outputs; dense kernels as inputs, outputs. Its metadata describe how to rebuild the network.
+//! A file holds every parameter under its full name (`conv2d_1/kernel`) in Keras's layouts: convolution kernels as
+//! height, width, inputs, outputs; dense kernels as inputs, outputs. Its metadata describe how to rebuild the network.
 //! [`crate::weights::model`] reads it back.
 
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ use crate::{models::Architecture, system::failure::Result};
 /// Adam's two moments; each is stored as `PARAMETER/MOMENT`.
 pub const MOMENTS: [&str; 2] = ["adam_m", "adam_v"];
 
-/// The progress of a training, and the run it belongs to: `training` in the metadata.
+/// The progress of training, and the run it belongs to: `training` in the metadata.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct TrainingProgress {
@@ -87,7 +87,7 @@ pub struct Metadata {
     pub layers: Vec<(String, String)>,
     /// The layers whose parameters were frozen.
     pub frozen: Vec<String>,
-    /// In a [checkpoint](crate::weights::checkpoint), the training's progress.
+    /// In a [checkpoint](crate::weights::checkpoint), the progress of training.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<TrainingProgress>,
 }
@@ -147,7 +147,7 @@ pub fn move_values(mut from: Network, to: &mut Network) {
     });
 }
 
-/// The hashes that the frozen parameters had before a training, beside those they have now.
+/// The hashes of the frozen parameters before training, next to the present ones.
 pub fn compare_frozen(before: Vec<(String, String)>, now: &Network) -> Vec<FrozenTensor> {
     let mut after: HashMap<String, &Param> = now.params().collect();
     let compare = |(name, before): (String, String)| {

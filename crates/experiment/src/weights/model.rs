@@ -1,7 +1,7 @@
 //! Reads a trained model back from its file: the network with its weights, and the file's metadata.
 //!
-//! Reading is strict. A file must have a valid seal and exactly the tensors of the network that its metadata describe, each
-//! finite and of the right shape. Nothing that is missing is filled in.
+//! Reading is strict. A file must have a valid seal and exactly the tensors of the network that its metadata describe,
+//! each finite and of the right shape. Nothing that is missing is filled in.
 
 use std::{collections::HashSet, path::Path};
 
@@ -34,7 +34,8 @@ pub struct Model {
 }
 
 impl Model {
-    /// Reads a file written by [`metadata::to_safetensors`], a [checkpoint](super::checkpoint), or the [`MODEL_FILE`] of a folder.
+    /// Reads a file written by [`metadata::to_safetensors`], a [checkpoint](super::checkpoint), or the [`MODEL_FILE`]
+    /// of a folder.
     pub fn open(path: &Path) -> Result<Self> {
         open(path, Model::whole).map(|(model, _)| model)
     }
@@ -59,7 +60,7 @@ impl Model {
         Model::of(&TensorFile::parse(bytes)?).map(|(model, _)| model)
     }
 
-    /// The model of a file that must have a head, and the training's progress if the file is a checkpoint.
+    /// The model of a file that must have a head, and the progress of training if the file is a checkpoint.
     pub(crate) fn whole(file: &TensorFile) -> Result<(Self, Option<TrainingProgress>)> {
         let (model, training) = Model::of(file)?;
         match model.features_only() {
@@ -97,8 +98,8 @@ impl Model {
     }
 }
 
-/// Opens a file, or the [`MODEL_FILE`] of a folder, once its header has shown that it matches its own metadata and fits in
-/// memory.
+/// Opens a file, or the [`MODEL_FILE`] of a folder, once its header has shown that it matches its own metadata and fits
+/// in memory.
 pub(crate) fn open<T>(path: &Path, read: impl FnOnce(&TensorFile) -> Result<T>) -> Result<T> {
     let inside = path.join(MODEL_FILE);
     let path = if inside.is_file() { &inside } else { path };
@@ -109,7 +110,7 @@ pub(crate) fn open<T>(path: &Path, read: impl FnOnce(&TensorFile) -> Result<T>) 
     read(&file).map_err(|failure| failure.within(&path.display().to_string()))
 }
 
-/// The most parameters of a head that a file of features describes but does not hold.
+/// The maximum number of parameters of a head that a features file describes but does not contain.
 const MAX_NOT_HELD: u64 = 32_000_000;
 
 /// The network that the metadata describe, without weights. Fails unless the header lists exactly its tensors.
@@ -158,7 +159,7 @@ fn outline(metadata: &Metadata, header: &Header) -> Result<Network> {
     if not_held > MAX_NOT_HELD {
         return Err(Failure::usage(format!(
             "holds only features, and the head would have {} parameters; expected at most {}: \
-             use the whole model's file",
+             use the file of the whole model",
             number::count(not_held),
             number::count(MAX_NOT_HELD)
         )));

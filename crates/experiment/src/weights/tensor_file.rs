@@ -266,7 +266,7 @@ impl<'a> TensorFile<'a> {
         if found != seal {
             return Err(Failure::usage(format!(
                 "is damaged, or was changed by another program: its SHA-256 should be {seal} (with these digits as zeros), \
-                 and is {found}; take a copy that is whole"
+                 and is {found}; use an intact copy"
             )));
         }
         let metadata: M = self.header.metadata(format)?;
@@ -420,7 +420,7 @@ fn describe(error: &SafeTensorError, bytes: &[u8], length: u64) -> String {
             format!("its header is not that of a safetensors file: {}", wording::json(error))
         }
         SafeTensorError::MetadataIncompleteBuffer => {
-            format!("is truncated or damaged: its header describes another length than its {length} bytes")
+            format!("is truncated or damaged: its header describes a different length than its {length} bytes")
         }
         SafeTensorError::InvalidOffset(name) => {
             format!("is damaged: tensor {name} does not start at the end of the previous one")

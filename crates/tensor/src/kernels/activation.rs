@@ -10,7 +10,7 @@ pub enum Fused {
     None,
     /// ReLU.
     Relu,
-    /// ReLU, then the maximum of each 2 x 2 window. Only Winograd's convolution has it.
+    /// ReLU, then the maximum of each 2 x 2 window. Only Winograd's convolution supports it.
     ReluPool,
 }
 

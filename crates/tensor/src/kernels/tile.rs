@@ -8,9 +8,9 @@
 //! | 14 x 2 vectors | 28 sums, 2 of B, a scalar | rows packed side by side: B is read twice for 14 rows |
 //! | 6 x 4 vectors | 24 sums, 4 of B, a scalar | rows read in place: six pointers are enough |
 //!
-//! AVX2 and NEON have room for eight vectors: six sums, one of B, a scalar. The products of this crate differ only in
-//! where scalars and vectors come from: packed panels in a matrix product, pixels in place in an implicit convolution,
-//! transformed tiles in Winograd's.
+//! The registers of AVX2 and NEON hold eight vectors: six sums, one of B, a scalar. The products of this crate differ
+//! only in where scalars and vectors come from: packed panels in a matrix product, pixels in place in an implicit
+//! convolution, transformed tiles in Winograd's.
 
 use crate::simd::{LANES, Lanes, Simd, Vector};
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// How far a convolution or pooling window may extent over the border.
+/// How far a convolution or pooling window may extend over the border.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Padding {
     /// Not at all: the output shrinks by the window minus one.

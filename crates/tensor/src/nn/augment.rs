@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn pictures_are_shifted_and_mirrored_with_zero_padding() {
-        // 2 x 3 pixels of two channels, in which the second is the tenfold of the first.
+        // 2 x 3 pixels of two channels, in which the second is ten times the first.
         let picture: Vec<f32> = (1..=6).flat_map(|x| [x as f32, 10.0 * x as f32]).collect();
         let changed = |mirrored, shifts| {
             let mut into = [f32::NAN; 12];

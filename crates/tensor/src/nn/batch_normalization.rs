@@ -1,8 +1,8 @@
 //! `BatchNormalization`: each channel gets mean 0 and variance 1 over the batch, then a scale and a shift that are
 //! learned. (Ioffe and Szegedy 2015.)
 //!
-//! In training, mean and variance are those of the batch, over examples, rows and columns; their moving averages serve
-//! in inference. A frozen layer uses the moving averages in training, too, and does not change them.
+//! In training, mean and variance are those of the batch, over examples, rows and columns; their moving averages are
+//! used in inference. A frozen layer uses the moving averages in training, too, and does not change them.
 
 use crate::buffer::Buffer;
 use crate::dispatch;
@@ -123,7 +123,7 @@ impl BatchNormalization {
 impl Layer for BatchNormalization {
     fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, BuildError> {
         if !(0.0..=1.0).contains(&self.momentum) {
-            return Err(format!("its momentum is {}; it must lie between 0 and 1", self.momentum).into());
+            return Err(format!("its momentum is {}; it must be between 0 and 1", self.momentum).into());
         }
         if !(self.epsilon.is_finite() && self.epsilon > 0.0) {
             return Err(format!("its epsilon is {}; it must be a positive number", self.epsilon).into());

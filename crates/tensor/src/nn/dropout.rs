@@ -48,7 +48,7 @@ impl Dropout {
 impl Layer for Dropout {
     fn build(&mut self, input: &Shape, position: usize) -> Result<Shape, BuildError> {
         if !(0.0..=1.0).contains(&self.rate) {
-            return Err(format!("its rate is {}; it must lie between 0 and 1", self.rate).into());
+            return Err(format!("its rate is {}; it must be between 0 and 1", self.rate).into());
         }
         (self.position, self.len) = (position, input.size());
         Ok(input.clone())

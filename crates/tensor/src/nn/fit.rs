@@ -1,7 +1,7 @@
 //! Training: one loop for every case.
 //!
-//! The examples pass through the frozen prefix (if nothing is frozen, they stay as they are), and the layers after the
-//! thawline are trained on the result.
+//! The examples pass through the frozen prefix (if nothing is frozen, they are used unchanged), and the layers after
+//! the thawline are trained on the result.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use super::schedule::Schedule;
 use super::score::Score;
 use super::trace::Trace;
 
-/// The options of a training, with defaults. [`Fit::validate`], [`Fit::watch`] and [`Fit::resume`] add what is not a
+/// Training options, with defaults. [`Fit::validate`], [`Fit::watch`] and [`Fit::resume`] add what is not a
 /// number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fit {
@@ -77,7 +77,7 @@ impl Fit {
         Training::from(self).validate(examples)
     }
 
-    /// Reports to an observer, which may end the training.
+    /// Reports to an observer, which may stop training.
     pub fn watch(self, observer: &mut dyn Observer) -> Training<'_> {
         Training::from(self).watch(observer)
     }
@@ -113,7 +113,7 @@ impl TrainingState {
     }
 }
 
-/// Why a training ended without a result.
+/// Why training ended without a result.
 #[derive(Debug, thiserror::Error)]
 pub enum FitError {
     /// The loss was no longer a finite number.
@@ -158,7 +158,7 @@ impl Network {
     /// ```
     ///
     /// # Errors
-    /// If the loss stops being finite, the feature cache does not fit, the observer ends the training, or the network,
+    /// If the loss stops being finite, the feature cache does not fit, the observer stops training, or the network,
     /// the examples and the options do not fit each other.
     pub fn fit<'a>(&mut self, examples: &Examples, training: impl Into<Training<'a>>) -> Result<History, FitError> {
         fit(self, examples, training.into())
@@ -194,7 +194,7 @@ fn fit(network: &mut Network, training: &Examples, plan: Training) -> Result<His
     }
 }
 
-/// A running training.
+/// Training in progress.
 struct Run<'a> {
     options: Fit,
     prefix: Prefix<'a>,
@@ -300,9 +300,7 @@ fn check(network: &Network, options: &Fit, has_validation: bool) -> Result<(), F
     let fault = match () {
         () if options.batch_size == 0 => "the batch size is 0; it must be at least 1".to_owned(),
         () if !(rate.is_finite() && rate > 0.0) => format!("the learning rate is {rate}; it must be a positive number"),
-        () if options.patience.is_some() && !has_validation => {
-            "to stop when the accuracy no longer rises, it takes validation examples".to_owned()
-        }
+        () if options.patience.is_some() && !has_validation => "early stopping needs validation examples".to_owned(),
         () if !network.nodes.iter().any(Node::is_trainable) => {
             "every layer is frozen: there is nothing to train".to_owned()
         }
@@ -323,7 +321,7 @@ fn check_examples(network: &Network, examples: &Examples, purpose: &str) -> Resu
             format!("the {purpose} examples are features of another frozen prefix than the network's")
         }
         (_, Some(label)) => {
-            format!("a {purpose} example has label {label}, but the network tells {classes} classes apart")
+            format!("a {purpose} example has label {label}, but the network has {classes} classes")
         }
         _ => return Ok(()),
     };

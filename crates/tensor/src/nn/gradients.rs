@@ -12,10 +12,10 @@ use super::layer::{Backward, BuildError, Layer, LayerSeed, Step};
 /// Examples in the batch.
 const EXAMPLES: usize = 3;
 
-/// The largest error, as a share of the largest element of a gradient.
+/// The largest permitted error, relative to the largest element of a gradient.
 const TOLERANCE: f64 = 0.01;
 
-/// The most elements of an operand that are checked.
+/// The maximum number of elements checked per operand.
 const ELEMENTS: usize = 64;
 
 /// The step of a difference: large enough for the outputs' rounding, 1e-7, not to matter.
@@ -30,16 +30,16 @@ pub enum GradientError {
     /// It cannot be built.
     #[error(transparent)]
     Build(#[from] BuildError),
-    /// The backward pass gives another gradient than the slope of the forward pass.
+    /// A gradient from the backward pass differs from the slope of the forward pass.
     #[error("the gradient of {operand}[{index}] is {gradient:.6}, but the slope is {slope:.6}")]
     Slope {
         /// `x`, or a parameter's name.
         operand: String,
         /// The element, counted from 0.
         index: usize,
-        /// What the backward pass gives.
+        /// The gradient from the backward pass.
         gradient: f64,
-        /// What the forward pass does.
+        /// The slope of the forward pass.
         slope: f64,
     },
     /// There are too many elements at which the forward pass has a kink, or no finite slope.

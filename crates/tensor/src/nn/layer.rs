@@ -12,9 +12,9 @@ use crate::shape::Shape;
 /// [`backward`](Layer::backward), and for a layer with parameters [`params`](Layer::params),
 /// [`params_mut`](Layer::params_mut) and [`initialize`](Layer::initialize). Everything else has a default.
 ///
-/// Inputs and outputs are slices of one or more examples, one after the other, each in row-major order (an image as
-/// H W C). All passes take `&self`; a training pass writes what it must remember to the memory it is lent. So several
-/// examples can pass at the same time, and a frozen layer cannot change.
+/// Inputs and outputs are slices of one or more examples, one after the other, each in row-major order (an image as H W
+/// C). All passes take `&self`; a training pass writes what it must remember to a memory buffer that it is given. So
+/// several examples can pass at the same time, and a frozen layer cannot change.
 ///
 /// ```
 /// use thawline_tensor::nn::{Backward, Layer, check_gradients};
@@ -149,19 +149,19 @@ pub trait Layer: CloneLayer + fmt::Debug + Send + Sync {
         self.flops()
     }
 
-    /// What the layer before this one may do in its place.
+    /// What the layer before this one may do instead of it.
     fn role(&self) -> Role {
         Role::Other
     }
 
-    /// Takes over the work of the next layer, if it can do both in one pass. Called after [`build`](Layer::build).
+    /// Fuses the next layer into this one, if it can do both in one pass. Called after [`build`](Layer::build).
     fn absorb(&mut self, next: Role) -> bool {
         let _ = next;
         false
     }
 }
 
-/// Clones a boxed layer. Every layer that is `Clone` has it.
+/// Clones a boxed layer. Every layer that is `Clone` implements it.
 pub trait CloneLayer {
     /// A copy, parameters included.
     fn clone_layer(&self) -> Box<dyn Layer>;
@@ -252,10 +252,10 @@ impl From<&str> for BuildError {
     }
 }
 
-/// A point of the training: all that random layers and augmentation depend on.
+/// A point in training: all that random layers and augmentation depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// The seed of the training.
+    /// The training seed.
     pub seed: u64,
     /// Steps done before.
     pub step: u64,

@@ -39,7 +39,7 @@ impl MaxPooling2D {
         Self { stride, ..self }
     }
 
-    /// With windows that may reach over the border.
+    /// With windows that may extend over the border.
     pub fn padding(self, padding: Padding) -> Self {
         Self { padding, ..self }
     }

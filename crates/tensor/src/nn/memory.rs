@@ -1,4 +1,4 @@
-//! The memory that a network takes, known from its [outline](super::Builder::outline) before any of it is allocated.
+//! The memory that a network needs, known from its [outline](super::Builder::outline) before any of it is allocated.
 //!
 //! It counts what is allocated: parameters, then the buffers of a [trace](super::trace), then the scratch that each
 //! thread keeps. Counts are resident bytes, so a large buffer counts as whole huge pages.
@@ -9,11 +9,11 @@ use super::group::GROUP;
 use super::layer::Param;
 use super::network::{Network, Node};
 
-/// The most examples that pass forward together, and the most bytes of outputs that they take.
+/// The maximum number of examples in a forward pass, and the maximum number of bytes of their outputs.
 const EVALUATION_BATCH: usize = 128;
 const EVALUATION_BYTES: usize = 512 << 20;
 
-/// How many examples pass forward together in inference: fewer if a network's outputs are huge.
+/// Examples in a forward pass of inference: fewer if the network's outputs are huge.
 pub(super) fn evaluation_batch(nodes: &[Node]) -> usize {
     let floats = nodes.iter().fold(1usize, |sum, node| sum.saturating_add(node.output.size()));
     (EVALUATION_BYTES / size_of::<f32>() / floats).clamp(1, EVALUATION_BATCH)

@@ -1,4 +1,4 @@
-//! The network: an ordered list of named layers.
+//! The network: a list of named layers.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,11 +6,11 @@ use crate::shape::Shape;
 
 use super::layer::{BuildError, Layer, LayerSeed, Param, Role};
 
-/// The most parameters of a layer: 2^56, more than any machine holds, or 2^28 on a 32-bit system. Below it no layer's
-/// floats, bytes or operations overflow.
+/// The maximum number of parameters of a layer: 2^56, more than any machine can hold, or 2^28 on a 32-bit system. Up to
+/// it, no layer's number of floats, bytes or operations overflows.
 const MAX_PARAMETERS: usize = 1 << (usize::BITS / 8 * 7);
 
-/// The most layers that an error names.
+/// The maximum number of layers that an error lists.
 const MAX_NAMES: usize = 30;
 
 /// A list of named layers, built once with all shapes checked.
@@ -105,7 +105,7 @@ pub enum NetworkError {
         reason: BuildError,
     },
     /// Two layers have the same name.
-    #[error("layer {position} is called '{name}' like an earlier one; every layer needs a name of its own")]
+    #[error("layer {position} has the same name as an earlier layer, '{name}'; layer names must be unique")]
     DuplicateName {
         /// Counted from 1.
         position: usize,
@@ -121,8 +121,8 @@ pub enum NetworkError {
         known: String,
     },
     /// A head cannot start at a layer that is fused into the one before it.
-    #[error("layer '{name}' is folded into the layer before it and cannot be replaced without it")]
-    Folded {
+    #[error("layer '{name}' is fused with the layer before it and cannot be replaced alone")]
+    Fused {
         /// The layer's name.
         name: String,
     },
@@ -206,7 +206,7 @@ impl Network {
         let nodes = kept.iter().filter_map(|listed| listed.node).max().map_or(0, |node| node + 1);
         // A layer that only changes the shape can be removed from the node it is fused into.
         if head.iter().any(|listed| listed.kind != "Flatten" && listed.node.is_some_and(|node| node < nodes)) {
-            return Err(NetworkError::Folded { name: from.to_owned() });
+            return Err(NetworkError::Fused { name: from.to_owned() });
         }
         self.layers.truncate(position);
         self.nodes.truncate(nodes);
@@ -253,7 +253,7 @@ impl Network {
         let add = |sum: usize, param: &Param| sum.checked_add(param.shape.checked_size()?);
         let parameters = layer.params().iter().try_fold(0, add).filter(|&parameters| parameters <= MAX_PARAMETERS);
         let parameters = parameters.ok_or_else(|| misfit("its number of weights overflows".into()))?;
-        let folded = match (layer.role(), self.nodes.last_mut()) {
+        let is_fused = match (layer.role(), self.nodes.last_mut()) {
             (Role::Reshape, _) => true,
             (role, Some(last)) => last.layer.absorb(role),
             _ => false,
@@ -264,11 +264,11 @@ impl Network {
             output: output.clone(),
             parameters,
             flops: layer.flops(),
-            node: if folded { self.nodes.len().checked_sub(1) } else { Some(self.nodes.len()) },
+            node: if is_fused { self.nodes.len().checked_sub(1) } else { Some(self.nodes.len()) },
         });
         match self.nodes.last_mut() {
-            Some(last) if folded => last.output = output,
-            _ if folded => {}
+            Some(last) if is_fused => last.output = output,
+            _ if is_fused => {}
             _ => self.nodes.push(Node { name, layer, input, output, rate_factor: 1.0 }),
         }
         Ok(())

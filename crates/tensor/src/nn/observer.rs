@@ -97,7 +97,7 @@ pub struct History {
     pub epochs: Vec<EpochReport>,
     /// The time to compute the frozen prefix's features before the first epoch.
     pub features: Duration,
-    /// The time of the whole training, without the observer's time for snapshots.
+    /// The total training time, without the observer's time for snapshots.
     pub total: Duration,
 }
 
@@ -121,7 +121,7 @@ impl History {
     }
 }
 
-/// The state of training: with the parameters and the [`Fit`](super::Fit), all it needs to resume bit for bit.
+/// The state of training: with the parameters and the [`Fit`](super::Fit), everything needed to resume bit for bit.
 #[derive(Clone, Debug)]
 pub struct TrainingState {
     /// Finished steps of the unfinished epoch.

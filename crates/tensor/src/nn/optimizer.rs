@@ -22,7 +22,7 @@ pub enum Rule {
     },
     /// Stochastic gradient descent with momentum.
     Sgd {
-        /// The share of the last change that is repeated.
+        /// The share of the previous change that is added again.
         momentum: f64,
     },
 }

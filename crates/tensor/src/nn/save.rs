@@ -46,7 +46,7 @@ pub enum WeightsError {
 }
 
 impl Network {
-    /// Writes all parameters to a safetensors file, which appears whole or not at all.
+    /// Writes all parameters to a safetensors file, which appears complete or not at all.
     ///
     /// # Errors
     /// If writing fails.

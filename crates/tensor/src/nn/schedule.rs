@@ -17,8 +17,8 @@ pub enum Schedule {
     Constant,
     /// From the rate down to zero along half a cosine (Loshchilov and Hutter 2017).
     Cosine,
-    /// From a 25th of the rate up to it in three tenths of the steps, then down to a 250,000th, both along half a
-    /// cosine (Smith 2018, with PyTorch's numbers).
+    /// From a 25th of the rate up to the rate in three tenths of the steps, then down to a 250,000th of it, both along
+    /// half a cosine (Smith 2018, with PyTorch's numbers).
     OneCycle,
 }
 
@@ -30,7 +30,7 @@ const START: f64 = 25.0;
 const END: f64 = 1e4;
 
 impl Schedule {
-    /// The rate of a step, counted from 0, in a training of `steps` steps.
+    /// The rate of a step, counted from 0, in a run of `steps` steps.
     pub fn rate(self, rate: f64, step: u64, steps: u64) -> f64 {
         let half_cosine = |from: f64, to: f64, part: f64| to + (from - to) * (1.0 + libm::cos(PI * part)) / 2.0;
         match self {

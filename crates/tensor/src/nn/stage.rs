@@ -1,6 +1,6 @@
 //! A stage: consecutive nodes that a batch passes in the same way, with their output and its gradient.
 //!
-//! A layer that needs the whole batch is a stage of its own, parallel inside. The layers between two such layers form
+//! A layer that needs the whole batch is a separate stage, parallel inside. The layers between two such layers form
 //! one stage, which the batch passes depth first: a task takes a group of examples, and each example passes all layers
 //! of the stage while it is in the core's cache.
 

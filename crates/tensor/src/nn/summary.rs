@@ -1,4 +1,4 @@
-//! The layers of a network in Keras's columns, with the cost of each.
+//! The layers of a network as in Keras's summary, with the cost of each.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use super::network::Network;
 pub struct SummaryRow {
     /// The layer's name.
     pub name: String,
-    /// Its type, in Keras's words.
+    /// Its type, with Keras's name.
     pub kind: &'static str,
     /// The shape of its output for one example.
     pub output: Shape,
@@ -98,7 +98,7 @@ impl Summary {
 /// Width of the name-and-type column; it makes the table 80 columns wide.
 const LAYER: usize = 30;
 
-/// A layer's name, and its type if there is room for both.
+/// A layer's name, and its type if both fit.
 fn layer(name: &str, kind: &str) -> String {
     let both = format!("{name} ({kind})");
     match name.char_indices().nth(LAYER - 3) {

@@ -1,9 +1,9 @@
 //! Vectors of sixteen `f32` lanes at every SIMD level.
 //!
 //! A kernel is a plain safe function `fn f<S: Simd>(simd: S, ...)`. The value `simd` is a *token*: it exists only on a
-//! CPU that has the level's instructions, so holding it proves that they may run. Vectors are made by a token, prove the
-//! same, and have operators: `value - rate * mean / (square.sqrt() + epsilon)`. This is the design of the crates `pulp`
-//! and `fearless_simd`, cut down to the dozen operations that a neural network needs.
+//! CPU that has the level's instructions, so holding it proves that they may run. Vectors are made by a token, prove
+//! the same, and have operators: `value - rate * mean / (square.sqrt() + epsilon)`. This is the design of the crates
+//! `pulp` and `fearless_simd`, cut down to the dozen operations that a neural network needs.
 //!
 //! A vector always has sixteen lanes; the level decides how many registers hold it: one on AVX-512, two on AVX2,
 //! four on NEON and baseline x86-64. Layouts, loop counts and the order of every sum are therefore the same at every
@@ -196,15 +196,15 @@ pub enum LevelError {
     /// The CPU lacks the instructions.
     #[error("this CPU has no {wanted}; the highest level it runs is {best}")]
     Unsupported {
-        /// The level asked for.
+        /// The requested level.
         wanted: Level,
         /// The highest level that would work.
         best: Level,
     },
     /// Kernels have already run at another level.
-    #[error("cannot switch to {wanted}: this process already computes with {current}")]
+    #[error("cannot switch to {wanted}: this process already uses {current}")]
     InUse {
-        /// The level asked for.
+        /// The requested level.
         wanted: Level,
         /// The level in use.
         current: Level,

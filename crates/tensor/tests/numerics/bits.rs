@@ -1,5 +1,5 @@
-//! The same bits whatever the machine does: for any number of threads, alone or in a batch, and at all levels that
-//! have fused multiply-add.
+//! Results have the same bits for any number of threads, alone or in a batch, and at all levels with fused
+//! multiply-add.
 
 use std::process::Command;
 
@@ -71,7 +71,7 @@ fn training_has_the_same_bits_for_any_number_of_threads() {
 
 #[test]
 fn a_row_has_the_same_bits_alone_and_in_a_product() {
-    // Both ways to cut, and more rows than a block, a task or the partial results have.
+    // Products cut along M and along K, with more rows than a block, a task or the partial results have.
     for shape in [[600, 70, 300], [600, 5, 4100], [113, 64, 576], [130, 256, 4096], [30, 257, 4096], [40, 4200, 30]] {
         let [m, n, k] = shape;
         let [a, b, bias] = [reals("a", m * k), reals("b", k * n), reals("bias", n)];
@@ -112,11 +112,11 @@ fn scoring_does_not_depend_on_the_training_batch() {
     let examples = small::examples(41);
     for batch_size in [32, 1, 7, 70, 1000] {
         let mut network = small::network();
-        // So low a rate that nothing moves: what is scored is the same network.
+        // The rate is too low to change anything, so the same network is scored each time.
         let options = Fit { epochs: 1, batch_size, rate: 1e-30, ..small::FIT };
         let [_, _, loss, accuracy] = small::train(&mut network, &options).epochs[0];
         let metrics = network.evaluate(&examples);
-        // The examples' losses are the same bits; batches decide in which order they are added.
+        // The examples' losses have the same bits; the batch size decides the order in which they are added.
         assert!((loss - metrics.loss).abs() <= 1e-14 * loss, "batches of {batch_size}: {loss}, {metrics:?}");
         assert_eq!(accuracy, metrics.accuracy, "batches of {batch_size}");
     }
@@ -184,8 +184,8 @@ fn optimizers_have_the_same_bits_at_every_fused_level() {
     at_fused_levels(compute, |a, b| same_bits("adam, then sgd", a, b));
 }
 
-/// SHA-256 of the weights after the small training, and its last loss, with fused multiply-add and without: the same on
-/// every machine. A change that is meant to change bits changes these too.
+/// SHA-256 of the weights after the small training run, and its last loss, with fused multiply-add and without: the
+/// same on every machine. An intended change of bits changes these, too.
 const FUSED: (&str, f64) = ("9cf2f7f28ff7e12fe9643327d5fa814501ae8ef9828df46503b7c71f3f1e2ed1", 1.6282538279962184);
 const NOT_FUSED: (&str, f64) = ("10cbebcb0ff4f8e0fe1767b6ea52ba4dd1ce4b16d385daf3ebe186c7cbfb1f07", 1.6282537321237938);
 

@@ -1,4 +1,4 @@
-//! The shapes that tests share: the edges of vectors and register tiles, and a random sample of all else.
+//! The shapes that tests share: the edges of vectors and register tiles, and a random sample of all others.
 
 use thawline_tensor::kernels::conv::ConvShape;
 use thawline_tensor::kernels::window::Padding;
@@ -6,7 +6,8 @@ use thawline_tensor::random::Bits;
 
 use crate::data::bits;
 
-/// Dimensions at and around the lengths where kernels change their way: vectors of 16, register tiles of up to 14 rows.
+/// Dimensions at and around the lengths where kernels change their method: vectors of 16, register tiles of up to 14
+/// rows.
 pub const DIMS: [usize; 16] = [0, 1, 2, 3, 5, 7, 8, 9, 13, 14, 15, 16, 17, 31, 32, 33];
 
 /// M, N, K of matrix products: all triples of [`DIMS`], then a few beyond the blocks of the product.
@@ -24,7 +25,7 @@ pub fn products() -> impl Iterator<Item = [usize; 3]> {
         [120, 70, 900],
         [20, 150, 1601],
         [3, 150, 1],
-        // B of few whole vectors: panels and a part of one, several blocks along K.
+        // B has few whole vectors: panels and a partial one, several blocks along K.
         [130, 128, 33],
         [13, 96, 801],
         [140, 208, 1700],
@@ -33,7 +34,7 @@ pub fn products() -> impl Iterator<Item = [usize; 3]> {
         [130, 4113, 19],
         [3, 4097, 5],
         [15, 8200, 2],
-        // Strips of a wide result: a few rows, as many as strips may have, one more; several blocks along K.
+        // Strips of a wide result: a few rows, the maximum of a strip, one more; several blocks along K.
         [2, 2048, 3],
         [128, 2050, 20],
         [129, 2049, 7],
@@ -41,7 +42,7 @@ pub fn products() -> impl Iterator<Item = [usize; 3]> {
         [20, 2100, 801],
         [33, 2050, 1601],
         [3, 2048, 0],
-        // Cut along K: the narrow product with a long sum; at its edges, and with more rows than partial results.
+        // Cut along K: a narrow product with a long sum; at the limits, and with more rows than partial results.
         [1, 1, 4096],
         [1, 256, 4096],
         [3, 257, 4096],
@@ -108,7 +109,7 @@ fn dense(input: [usize; 3], filters: usize, padding: Padding) -> ConvShape {
     ConvShape::new(input, [3, 3], filters, [1, 1], [1, 1], padding).expect("the case is legal")
 }
 
-/// Takes what is legal and costs little.
+/// Adds the case if it is valid and cheap.
 fn add_if_small(cases: &mut Vec<ConvShape>, case: Result<ConvShape, String>) {
     cases.extend(case.ok().filter(|s| s.flops() < 8_000_000));
 }

@@ -1,13 +1,13 @@
-//! A network's training pass, one layer after the other over the whole batch, with every activation and every gradient
-//! in the open: the plain counterpart of the engine's `Trace`, which it is also compared with.
+//! A network's training pass, one layer after the other over the whole batch, with every activation and gradient
+//! accessible: the plain counterpart of the engine's `Trace`, which is compared with it.
 
 use thawline_tensor::kernels::softmax::softmax_cross_entropy;
 use thawline_tensor::nn::{Backward, Network, Step};
 
-/// The step that tests use: not the first one of a training.
+/// The step that tests use; it is not the first.
 pub const STEP: Step = Step { seed: 3, step: 4, example: 0 };
 
-/// What a pass over a batch gave.
+/// The results of a pass over a batch.
 pub struct Pass {
     /// The output of the last node.
     pub logits: Vec<f32>,

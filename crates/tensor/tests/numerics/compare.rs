@@ -1,8 +1,8 @@
-//! What "equal" means: to the bit, or up to an error that the message then shows.
+//! Comparisons: equal bits, or equal up to an error, which the message shows.
 
 use std::fmt::Display;
 
-/// Equal to the bit, but for the sign of zero.
+/// Equal bits, except for the sign of zero.
 #[track_caller]
 pub fn exact(what: impl Display, actual: &[f32], expected: &[f64]) {
     assert_eq!(actual.len(), expected.len(), "{what}: lengths");
@@ -11,7 +11,7 @@ pub fn exact(what: impl Display, actual: &[f32], expected: &[f64]) {
     }
 }
 
-/// Equal to the bit, NaN and the sign of zero included.
+/// Equal bits, including NaN and the sign of zero.
 #[track_caller]
 pub fn same_bits(what: impl Display, actual: &[f32], expected: &[f32]) {
     assert_eq!(actual.len(), expected.len(), "{what}: lengths");
@@ -20,7 +20,7 @@ pub fn same_bits(what: impl Display, actual: &[f32], expected: &[f32]) {
     }
 }
 
-/// The largest error, in units of the largest expected element. Infinite where something is not a number.
+/// The largest error, in units of the largest expected element. Infinite if anything is NaN.
 pub fn relative_error(actual: &[f32], expected: &[f64]) -> f64 {
     assert_eq!(actual.len(), expected.len(), "lengths");
     let largest = expected.iter().fold(0.0f64, |largest, e| largest.max(e.abs()));

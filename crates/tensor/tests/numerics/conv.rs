@@ -1,5 +1,5 @@
-//! The ladder: on whole numbers every rung that sums products gives the very result of the definition, at every SIMD
-//! level; Winograd's method, whose transforms round, comes close.
+//! The ladder: on whole numbers every rung that sums products gives exactly the result of the definition, at every SIMD
+//! level; Winograd's method, whose transforms round, stays close.
 
 use thawline_tensor::kernels::activation::Fused;
 use thawline_tensor::kernels::conv::{ConvShape, Method, OutputGradient, naive};
@@ -14,7 +14,7 @@ use crate::rungs::{Conv, methods};
 /// Winograd's error, as a share of the largest element.
 const WINOGRAD: f64 = 2e-5;
 
-/// Output, zeros before and zeros in all, along one axis: as Keras has them.
+/// Output size, zeros before and total zeros along one axis, as in Keras.
 fn along(input: usize, kernel: usize, stride: usize, dilation: usize, padding: Padding) -> Option<[i64; 3]> {
     let reach = (kernel - 1) * dilation + 1;
     let (before, zeros) = match padding {
@@ -32,8 +32,8 @@ fn along(input: usize, kernel: usize, stride: usize, dilation: usize, padding: P
 
 #[test]
 fn the_reference_agrees_with_the_definition() {
-    // Written a second time, along signed positions and with nothing in common with the engine's; rows and columns
-    // differ in every option.
+    // A second implementation, with signed positions and no code of the engine; rows and columns differ in every
+    // option.
     let mut random = bits("definition");
     let mut legal = 0;
     for _ in 0..600 {

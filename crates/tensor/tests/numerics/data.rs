@@ -8,7 +8,7 @@ pub fn levels() -> impl Iterator<Item = Level> {
     Level::ALL.into_iter().filter(|level| level.is_supported())
 }
 
-/// Random bits of a test's own.
+/// The random bits of a test.
 pub fn bits(name: &str) -> Bits {
     let number = name.bytes().fold(0u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte)));
     Address { seed: 20, purpose: Purpose::Other(number), step: 0, index: 0 }.bits()

@@ -1,4 +1,4 @@
-//! Dropout: which elements stay, how they are scaled, and that only the address decides.
+//! Dropout: which elements are kept, how they are scaled, and that only the address decides.
 
 use thawline_tensor::dispatch;
 use thawline_tensor::kernels::dropout::dropout;
@@ -12,7 +12,7 @@ use crate::data::{levels, reals};
 
 const MASK: Address = Address { seed: 1, purpose: Purpose::Dropout(2), step: 3, index: 4 };
 
-/// A network that is one dropout layer, of inputs of a length.
+/// A network of one dropout layer, for inputs of this length.
 fn layer(rate: f32, len: usize) -> Network {
     Network::builder([len]).layer("dropout", Dropout::new(rate)).build(0).expect("a dropout fits anything")
 }
@@ -44,7 +44,7 @@ fn the_gradient_has_the_mask_of_the_forward_pass() {
         let network = layer(rate, len);
         let masks = |step: u64| chain::pass_at(&network, &ones, 3, Step { step, ..STEP }, |_| ones.clone());
         let pass = masks(1);
-        // Of ones, output and gradient both are the mask.
+        // For inputs of ones, the output and the gradient are both the mask.
         same_bits(format!("rate {rate}"), &pass.dx, &pass.logits);
         assert_ne!(pass.logits[..len], pass.logits[len..2 * len], "examples have masks of their own");
         assert_ne!(masks(2).logits, pass.logits, "steps have masks of their own");
@@ -96,7 +96,7 @@ fn the_expected_share_of_elements_is_kept() {
         let [n, p] = [x.len() as f64, 1.0 - (f64::from(rate) * 65_536.0).round() / 65_536.0];
         let sigma = (n * p * (1.0 - p)).sqrt();
         assert!((stay - n * p).abs() < 4.0 * sigma, "rate {rate}: {stay} of {n} stayed");
-        // Neighbours are independent: pairs stay as often as chance would have it.
+        // Neighbours are independent: pairs are kept as often as expected.
         let pairs = x.chunks_exact(2).filter(|pair| pair[0] != 0.0 && pair[1] != 0.0).count() as f64;
         let [n, p] = [n / 2.0, p * p];
         assert!((pairs - n * p).abs() < 4.0 * (n * p * (1.0 - p)).sqrt(), "rate {rate}: {pairs} pairs of {n} stayed");
@@ -108,6 +108,6 @@ fn a_rate_outside_zero_to_one_is_refused() {
     for rate in [-0.1, 1.5, f32::NAN, f32::INFINITY] {
         let error =
             Network::builder([5]).layer("dropout", Dropout::new(rate)).build(0).expect_err("refused").to_string();
-        assert!(error.contains(&format!("its rate is {rate}; it must lie between 0 and 1")), "{error}");
+        assert!(error.contains(&format!("its rate is {rate}; it must be between 0 and 1")), "{error}");
     }
 }

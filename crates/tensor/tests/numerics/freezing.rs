@@ -1,5 +1,5 @@
-//! Frozen means frozen: not a bit of a frozen weight changes, nothing is kept or computed for it, and features computed
-//! once are the features computed for every batch.
+//! Frozen weights keep every bit and have no gradients or moments, and cached features equal those computed for every
+//! batch.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -21,7 +21,7 @@ fn values(network: &Network) -> Vec<(String, Vec<f32>)> {
     network.params().map(|(name, param)| (name, param.value.to_vec())).collect()
 }
 
-/// Trains the small network after `freeze`, and checks that every bit changes that may and no other.
+/// Trains the small network after `freeze`, and checks that all trainable weights change and no others.
 #[track_caller]
 fn frozen_stands_still(what: &str, options: Fit, freeze: impl Fn(&mut Network)) {
     let mut network = small::network();
@@ -92,7 +92,7 @@ fn several_heads_share_features_of_one_prefix() {
         let [a, b] = [&some, &examples.select([7, 0, 7])].map(|some| from_features.predict(some));
         same_bits("logits", a.logits().data(), b.logits().data());
 
-        // Not the same weights, not the same layers.
+        // Other weights, and other layers.
         let mut other = frozen("pool");
         other.update_params(|name, param| {
             if name == "conv_1/bias" {
@@ -106,7 +106,7 @@ fn several_heads_share_features_of_one_prefix() {
     }
 }
 
-/// A million large pictures, which nobody gets to see.
+/// A million large pictures, which are never read.
 struct Unseen(Shape);
 
 impl Inputs for Unseen {
@@ -152,7 +152,7 @@ fn a_cache_larger_than_memory_is_an_error_with_its_size() {
     network.freeze_through("conv").expect("there is such a layer");
     let examples = Examples::new(Unseen([side, side, 1].into()), vec![0; 1 << 20]);
     let error = network.fit(&examples, Fit { cached: true, ..small::FIT });
-    // A float a pixel.
+    // One float per pixel.
     assert!(matches!(error, Err(FitError::NoMemory(NoMemory { bytes: 0x4_0000_0000_0000 }))), "{error:?}");
 }
 
@@ -178,8 +178,8 @@ fn frozen_parameters_have_no_gradients_and_no_moments() {
     }
 }
 
-/// A layer that adds a constant it can learn, and counts calls: of inference, forward, backward, and of the latter
-/// those with an input gradient and those with a parameter gradient.
+/// A layer that adds a trainable constant and counts calls: inference, forward, backward, backward with an input
+/// gradient, and backward with a parameter gradient.
 #[derive(Clone, Debug)]
 struct Probe {
     params: Vec<Param>,
@@ -230,7 +230,8 @@ impl Layer for Probe {
     }
 }
 
-/// A network with probes in front, behind a dropout, before and behind the first dense layer, and one step of it.
+/// A network with probes at the start, after a dropout layer, and before and after the first dense layer; and one
+/// training step.
 fn step_with_probes(frozen: &[&str]) -> [[usize; 5]; 4] {
     let [first, second, third, fourth] = [(); 4].map(|()| Probe::new());
     let calls = [&first, &second, &third, &fourth].map(|probe| Arc::clone(&probe.calls));
@@ -255,7 +256,7 @@ fn step_with_probes(frozen: &[&str]) -> [[usize; 5]; 4] {
 
 #[test]
 fn backward_stops_at_the_first_trainable_layer() {
-    // An example a call, in front of the first dense layer and behind it.
+    // One example per call, before the first dense layer and after it.
     let all = step_with_probes(&[]);
     assert_eq!(all, [[0, 10, 10, 0, 10], [0, 10, 10, 10, 10], [0, 10, 10, 10, 10], [0, 10, 10, 10, 10]]);
 
@@ -263,13 +264,13 @@ fn backward_stops_at_the_first_trainable_layer() {
     let head = step_with_probes(&["probe_1", "conv", "probe_2", "probe_3", "dense_1", "probe_4"]);
     assert_eq!(head, [[10, 0, 0, 0, 0], [0, 10, 0, 0, 0], [0, 10, 0, 0, 0], [0, 10, 0, 0, 0]]);
 
-    // The first that learns is asked for no input gradient, and nothing before it is asked for anything.
+    // The first trainable layer computes no input gradient, and no earlier layer has a backward pass.
     let middle = step_with_probes(&["probe_1", "conv", "probe_2"]);
     assert_eq!(middle[1..], [[0, 10, 0, 0, 0], [0, 10, 10, 0, 10], [0, 10, 10, 10, 10]]);
     let behind = step_with_probes(&["probe_1", "conv", "probe_2", "probe_3", "dense_1"]);
     assert_eq!(behind[1..], [[0, 10, 0, 0, 0], [0, 10, 0, 0, 0], [0, 10, 10, 0, 10]]);
 
-    // What is frozen between layers that learn passes the gradient on.
+    // A frozen layer between trainable ones passes the gradient on.
     let between = step_with_probes(&["probe_2", "probe_4"]);
     assert_eq!(between, [[0, 10, 10, 0, 10], [0, 10, 10, 10, 0], [0, 10, 10, 10, 10], [0, 10, 10, 10, 0]]);
 }

@@ -1,5 +1,5 @@
 //! Matrix products: exact on whole numbers for every shape, form, epilogue and level, and within the error bound of a
-//! sum of products on all others.
+//! sum of products on real numbers.
 
 use thawline_tensor::kernels::activation::Fused;
 use thawline_tensor::kernels::gemm::{Epilogue, Matrix, gemm};
@@ -10,7 +10,7 @@ use crate::cases::products;
 use crate::compare::{exact, within};
 use crate::data::{integers, levels, reals, wide};
 
-/// Which operand lies transposed in memory.
+/// Which operand is stored transposed.
 #[derive(Clone, Copy, Debug)]
 pub enum Form {
     AB,
@@ -20,7 +20,7 @@ pub enum Form {
 
 pub const FORMS: [Form; 3] = [Form::AB, Form::AtB, Form::ABt];
 
-/// A product of random operands, each kept as it is and transposed.
+/// A product of random operands, each stored as it is and transposed.
 pub struct Product {
     shape: [usize; 3],
     a: [Vec<f32>; 2],
@@ -88,7 +88,7 @@ fn whole_numbers_are_exact_in_every_form_with_every_epilogue() {
 
 #[test]
 fn real_numbers_stay_within_the_error_bound() {
-    // Every fifth shape; 5 and 16 have no common divisor, so every dimension still occurs everywhere.
+    // Every fifth shape; 5 and 16 have no common divisor, so every dimension still occurs in every place.
     for shape in products().step_by(5).chain([[300, 64, 576], [16, 128, 12_544], [65, 100, 1000]]) {
         let product = Product::new(shape, reals);
         let [expected, magnitudes] = [(|x| x) as fn(f64) -> f64, f64::abs].map(|f| product.expected(f, true));

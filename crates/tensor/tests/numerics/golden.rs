@@ -1,5 +1,5 @@
-//! Golden values: what PyTorch computes in double precision, and Keras confirms.
-//! `tests/golden/README.md` in the repository says what the files hold and how they are made.
+//! Golden values: computed by PyTorch in double precision and confirmed by Keras.
+//! `tests/golden/README.md` in the repository describes the files and how they are made.
 
 use std::path::PathBuf;
 
@@ -67,7 +67,7 @@ impl<'a> Golden<'a> {
         self.0.tensor(name).expect("the tensor is in the golden file").shape().to_vec()
     }
 
-    /// The same, without the first: the examples.
+    /// The dimensions of one example, without the first.
     fn example(&self, name: &str) -> [usize; 3] {
         self.shape(name)[1..].try_into().expect("images")
     }
@@ -127,14 +127,14 @@ fn ten_steps_of_training_agree() {
     for (name, rule, rate) in rules {
         for method in METHODS {
             let mut network = tutorial(&golden, method);
-            // All eight examples are one batch, so an epoch is a step.
+            // All eight examples are one batch, so an epoch is one step.
             let options = Fit { epochs: 10, batch_size: 8, rule, rate, ..Fit::default() };
             let history = network.fit(&examples, options).expect("training succeeds");
             let expected = golden.f64s(&format!("{name}/losses"));
             assert_eq!(history.epochs.len(), expected.len());
             for (step, (epoch, expected)) in history.epochs.iter().zip(&expected).enumerate() {
-                // A wrong gradient shows in the second loss. Later, Winograd's rounding, ten times the others', may
-                // push an activation over the kink of a ReLU or a pool, from where on the losses part.
+                // A wrong gradient shows in the second loss. Later, Winograd's rounding, ten times that of the others,
+                // may push an activation over the kink of a ReLU or a pool; from then on the losses diverge.
                 let tolerance = if step > 5 && method == Method::Winograd { 5e-4 } else { 5e-7 };
                 let loss = epoch.training.loss;
                 assert!(

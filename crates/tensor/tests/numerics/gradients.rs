@@ -14,16 +14,16 @@ use thawline_tensor::random::{Address, Bits, Purpose};
 
 use crate::oracle;
 
-/// The largest error, as a share of the largest element of the gradient.
+/// The largest permitted error, relative to the largest element of the gradient.
 const TOLERANCE: f64 = 1e-6;
 
 /// Half the distance over which differences are taken.
 const H: f64 = 1e-4;
 
-/// Elements whose derivative is checked alone, at most.
+/// The maximum number of elements whose derivative is checked separately.
 const ELEMENTS: usize = 48;
 
-/// 256 random shapes an operation, the same in every run.
+/// 256 random shapes per operation, the same in every run.
 fn config() -> ProptestConfig {
     ProptestConfig {
         cases: 256,
@@ -103,7 +103,7 @@ proptest! {
     #[test]
     fn of_max_pooling(s in pool_shapes(), seed: u64) {
         let mut bits = numbers(seed);
-        // A random order of numbers that are far apart: no two elements of a window come near each other.
+        // A random order of numbers that are far apart: no two elements of a window are close to each other.
         let mut x: Vec<f64> = (0..s.input_len()).map(|i| i as f64 / 64.0).collect();
         bits.shuffle(&mut x);
         let dy = draw(&mut bits, s.output_len());
@@ -142,7 +142,7 @@ proptest! {
     #[test]
     fn of_batch_normalization(rows in 2..20usize, columns in 1..6usize, seed: u64) {
         let mut bits = numbers(seed);
-        // Apart from each other, so that no variance is near zero, where the slope bends.
+        // Numbers far apart, so that no variance is near zero, where the slope is not linear.
         let mut x: Vec<f64> = (0..rows * columns).map(|i| (i / columns) as f64 / rows as f64).collect();
         bits.shuffle(&mut x);
         let noise = draw(&mut bits, x.len());

@@ -1,4 +1,4 @@
-//! The layers of a network, with all that is folded into them, against the same layers in `f64`: outputs, input
+//! The layers of a network, with the layers fused into them, against the same layers in `f64`: outputs, input
 //! gradients and parameter gradients over a batch.
 
 use thawline_tensor::kernels::conv::ConvShape;
@@ -15,21 +15,21 @@ use crate::oracle;
 /// Images in a batch.
 const N: usize = 3;
 
-/// Errors of sums of products, and of Winograd's method, as shares of the largest element.
+/// Permitted errors of sums of products and of Winograd's method, relative to the largest element.
 const DIRECT: f64 = 5e-6;
 const WINOGRAD: f64 = 2e-5;
 
-/// How near, as a share of the largest element, a ReLU's input must be to zero or a pool's second to its best for
-/// rounding to be able to turn the gradient elsewhere.
+/// Margin within which rounding may send a gradient elsewhere: between a ReLU's input and zero, or between the two
+/// largest elements of a pool's window; relative to the largest element.
 const MARGIN: f64 = 5e-5;
 
-/// Convolutions that are quick to compute in `f64`, five times over.
+/// Convolutions that are cheap enough to compute five times in `f64`.
 fn quick(mut cases: Vec<ConvShape>) -> Vec<ConvShape> {
     cases.retain(|s| s.flops() < 1_500_000);
     cases
 }
 
-/// A convolution and what follows it.
+/// A convolution and the layers after it.
 #[derive(Clone, Copy, Debug)]
 struct Stack {
     conv: ConvShape,
@@ -37,7 +37,7 @@ struct Stack {
     pool: Option<PoolShape>,
 }
 
-/// What a stack gives for a batch, or its oracle.
+/// The results of a stack for a batch, or those of its `f64` reference.
 struct Results<T> {
     y: Vec<T>,
     dx: Vec<T>,
@@ -55,7 +55,7 @@ impl Stack {
         all.into_iter().enumerate().filter(|(i, stack)| *i < 2 || stack.pool.is_some()).map(|(_, stack)| stack)
     }
 
-    /// The network of these layers, if the method is legal.
+    /// The network of these layers, if the method applies.
     fn network(&self, method: Method) -> Option<Network> {
         let s = &self.conv;
         let bottom = ((s.out_h - 1) * s.stride[0] + (s.kh - 1) * s.dilation[0] + 1).saturating_sub(s.h + s.pad_top);
@@ -91,7 +91,7 @@ impl Stack {
         Results { y: pass.logits, dx: pass.dx, dkernel_and_bias: pass.gradients.swap_remove(0) }
     }
 
-    /// By the oracle. Where rounding could turn the gradient elsewhere, `dy` becomes zero.
+    /// By the `f64` reference. Where rounding could send the gradient elsewhere, `dy` is set to zero.
     fn expected(&self, x: &[f32], params: [&[f32]; 2], dy: &mut [f32], margin: f64) -> Results<f64> {
         let s = &self.conv;
         let [kernel, bias] = params.map(wide);

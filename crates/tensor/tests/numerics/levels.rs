@@ -1,5 +1,5 @@
-//! Layers, golden values and training at every SIMD level, not only the best: a process has one level, so each other
-//! one gets a process of its own, which runs these very tests.
+//! Layers, golden values and training at every SIMD level, not only the best. A process has one level, so each other
+//! level gets its own process, which runs the same tests.
 
 use std::process::Command;
 
@@ -29,7 +29,7 @@ fn the_level_is_chosen_once_and_by_name() {
         let error = other.force().expect_err("another level is in use");
         match error {
             LevelError::InUse { .. } => {
-                let expected = format!("cannot switch to {other}: this process already computes with {current}");
+                let expected = format!("cannot switch to {other}: this process already uses {current}");
                 assert_eq!(error.to_string(), expected);
             }
             LevelError::Unsupported { .. } => assert!(!other.is_supported()),

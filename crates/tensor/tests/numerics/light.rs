@@ -1,5 +1,5 @@
-//! The light kernels at every level and every length up to four vectors and some: right in every element, and nothing
-//! written beyond the last.
+//! The memory-bound kernels at every level and every length up to a little over four vectors: every element is correct,
+//! and nothing is written beyond the last.
 
 use thawline_tensor::dispatch;
 use thawline_tensor::kernels::activation::{add_rows, add_to, relu, relu_gradient};
@@ -12,10 +12,10 @@ use crate::compare::exact;
 use crate::data::{integers, levels, wide};
 use crate::oracle;
 
-/// Lengths from nothing to past four vectors.
+/// Lengths from zero to a little over four vectors.
 const LENGTHS: std::ops::RangeInclusive<usize> = 0..=67;
 
-/// What stands around every slice that a kernel is given, and must stand there afterwards.
+/// The value around every slice that a kernel is given, which must still be there afterwards.
 const CANARY: f32 = 7777.0;
 
 /// Floats with canaries on both sides.
@@ -178,7 +178,8 @@ fn optimizers_write_their_elements_and_no_others() {
         new.check(&format!("sgd of {len} at {level}"), &stepped(0.5));
         velocity.check("velocity", &wide(&gradient).iter().map(|g| -0.5 * g).collect::<Vec<_>>());
 
-        // With both decays zero and epsilon huge beside the root, so does Adam, up to rounding: 3 + 2^30 is 2^30.
+        // With both decays zero and epsilon huge compared with the root, Adam's step is the same up to rounding: 3 +
+        // 2^30 is 2^30.
         let big = (1u64 << 30) as f32;
         let step = AdamStep { rate: big, mean_share: 1.0, square_share: 1.0, epsilon: big };
         let mut state = [&value, &vec![0.0; len], &vec![0.0; len]].map(|floats| Guarded::new(floats));

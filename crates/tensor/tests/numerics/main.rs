@@ -1,15 +1,16 @@
-//! What the engine computes, proven: every kernel and layer against `f64` references, golden values and itself.
+//! Tests of everything that the engine computes: every kernel and layer against `f64` references, golden values and
+//! itself.
 //!
 //! | module | what it shows |
 //! |---|---|
 //! | [`bits`] | the same bits for any number of threads, alone or in a batch, and at every level with fused multiply-add |
 //! | [`conv`] | each rung of the ladder gives the exact result on whole numbers, at every SIMD level |
-//! | [`dropout`] | dropout drops as often as it should, and the same elements whenever it is asked |
+//! | [`dropout`] | dropout drops the expected share, and always the same elements for an address |
 //! | [`freezing`] | frozen weights keep every bit, cost nothing, and their features can be computed once |
 //! | [`gemm`] | matrix products are exact on whole numbers and within their bound on others, in every form |
 //! | [`golden`] | logits, gradients and ten training steps agree with PyTorch and Keras, by every convolution method |
 //! | [`gradients`] | the `f64` references' gradients are the slopes of their forward passes |
-//! | [`layers`] | layers, with all that is folded into them, do what the `f64` references do |
+//! | [`layers`] | layers, with the layers fused into them, agree with the `f64` references |
 //! | [`levels`] | all this holds at every SIMD level that the CPU has |
 //! | [`light`] | light kernels are right at every length, and write nothing beyond it |
 //! | [`network`] | a network refuses what does not fit, freezes what it says, and adds up its parameters |

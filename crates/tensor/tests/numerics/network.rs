@@ -6,7 +6,7 @@ use thawline_tensor::nn::{
     Network, NetworkError, Padding,
 };
 
-/// The tutorial's network: two convolutions, a hidden layer, and as many classes as asked for.
+/// The tutorial's network: two convolutions, a hidden layer, and the given number of classes.
 pub fn tutorial(classes: usize) -> Network {
     Network::builder([32, 32, 3])
         .layer("conv2d_1", Conv2D::new(64, [3, 3]))
@@ -24,7 +24,7 @@ pub fn tutorial(classes: usize) -> Network {
         .expect("the network fits together")
 }
 
-/// Checks that the second layer is refused, behind a harmless first one, with its input and a reason.
+/// Checks that the second layer is refused, after a valid first one, with its input and a reason.
 #[track_caller]
 fn refused<const D: usize>(input: [usize; D], layer: impl Into<Box<dyn Layer>>, reason: &str) {
     let result = Network::builder(input).layer("first", Activation::Relu).layer("second", layer).build(0);
@@ -74,7 +74,7 @@ fn sizes_beyond_all_memory_are_refused_before_allocating() {
     refused(image, conv().padding(Padding::Explicit([huge / 4; 4])), "overflows");
     refused(image, MaxPooling2D::new([huge, 2]), "is larger than");
     refused([5], Dense::new(huge), "overflows");
-    // More than any address space holds, less than overflows.
+    // More than any address space holds, but no overflow.
     refused([1 << 20], Dense::new(1 << 32), "there is no memory for its 4503599627370496 weights");
     refused([3, 3, 1 << 20], Conv2D::new(1 << 28, [3, 3]), "there is no memory for its");
     let of_memory = |units| Network::builder([1 << 20]).layer("x", Dense::new(units)).build(0).unwrap_err();
@@ -106,7 +106,7 @@ fn duplicate_and_unknown_layer_names_are_refused() {
     let twice =
         Network::builder([4]).layer("a", Dense::new(2)).layer("a", Activation::Relu).build(0).expect_err("refused");
     assert_eq!(twice, NetworkError::DuplicateName { position: 2, name: "a".into() });
-    assert_eq!(twice.to_string(), "layer 2 is called 'a' like an earlier one; every layer needs a name of its own");
+    assert_eq!(twice.to_string(), "layer 2 has the same name as an earlier layer, 'a'; layer names must be unique");
     let mut network =
         Network::builder([4]).layer("a", Dense::new(2)).layer("b", Activation::Relu).build(0).expect("it fits");
     let expected = "there is no layer 'c'; the layers are a, b";
@@ -135,7 +135,7 @@ fn freezing_is_by_layer_and_can_be_undone() {
         ["conv2d_1", "conv2d_2", "dense_1", "dense_2"].map(|layer| ["kernel", "bias"].map(|p| format!("{layer}/{p}")));
     let all = [conv_1.clone(), conv_2.clone(), dense_1.clone(), dense_2.clone()].concat();
     assert_eq!(trainable(&network), all);
-    // Whether the last named layer has parameters or not, and whether it is folded in or not.
+    // The named layer has parameters or not, and is fused or not.
     for (through, learns) in [
         ("conv2d_1", &all[2..]),
         ("activation_1", &all[2..]),
@@ -144,7 +144,7 @@ fn freezing_is_by_layer_and_can_be_undone() {
         ("dense_1", &all[6..]),
         ("dropout_2", &all[6..]),
         ("dense_2", &all[8..]),
-        // It also unfreezes what is behind.
+        // It also unfreezes the layers after it.
         ("conv2d_2", &all[4..]),
     ] {
         network.freeze_through(through).expect("there is such a layer");
@@ -155,7 +155,7 @@ fn freezing_is_by_layer_and_can_be_undone() {
     network.set_trainable("conv2d_2", false).expect("there is such a layer");
     assert_eq!(trainable(&network), [conv_1, dense_1, dense_2].concat());
     network.set_trainable("conv2d_2", true).expect("there is such a layer");
-    // Layers without parameters have nothing to freeze, though they are folded into layers that have.
+    // Layers without parameters have nothing to freeze, even if they are fused into layers that have some.
     for name in ["activation_1", "max_pooling2d_1", "flatten_1", "activation_3", "dropout_1"] {
         network.set_trainable(name, false).expect("there is such a layer");
         assert_eq!(trainable(&network), all, "{name}");
@@ -167,7 +167,7 @@ fn the_prefix_ends_before_the_first_random_or_trainable_layer() {
     let mut network = tutorial(5);
     assert!(network.prefix().is_empty());
     assert_eq!(network.prefix().output(), network.input());
-    // Dropout is in the way, whatever is frozen behind it.
+    // The prefix ends at dropout, whatever is frozen after it.
     for through in ["conv2d_2", "max_pooling2d_1", "dropout_1", "flatten_1", "dense_1", "dense_2"] {
         network.freeze_through(through).expect("there is such a layer");
         assert_eq!(network.prefix().output().dims(), [14, 14, 64], "frozen through {through}");
@@ -194,7 +194,7 @@ fn replacing_the_head_of_a_clone_leaves_the_original_unchanged() {
     model_2.update_params(|_, param| param.value.fill(9.0));
     assert_eq!(values(&model_1), before);
 
-    // In front of a Flatten, whose own work is none, too.
+    // Also before a Flatten, which does no work itself.
     let error = replaced("flatten_1").layer("head", Dense::new(7)).build(2).expect_err("an image").to_string();
     assert!(error.contains("layer 7 'head' (Dense) cannot take an input of 14 x 14 x 64"), "{error}");
     let cut = replaced("flatten_1").layer("flatten", Flatten).build(2).expect("it fits");
@@ -202,8 +202,8 @@ fn replacing_the_head_of_a_clone_leaves_the_original_unchanged() {
     let nothing = replaced("conv2d_1").build(2).expect("it fits");
     assert_eq!((nothing.nodes().len(), nothing.output().dims()), (0, &[32, 32, 3][..]));
     for name in ["activation_1", "activation_2", "max_pooling2d_1", "activation_3"] {
-        let error = model_1.clone().replace_head(name).expect_err("it is folded in").to_string();
-        assert!(error.contains(name) && error.contains("folded into the layer before it"), "{error}");
+        let error = model_1.clone().replace_head(name).expect_err("it is fused").to_string();
+        assert!(error.contains(name) && error.contains("fused with the layer before it"), "{error}");
     }
 }
 

@@ -41,7 +41,7 @@ fn agrees_with_its_f64_reference_at_every_size() {
                 let [wide_x, gamma, beta] = [&x, &gamma, &beta].map(|floats| wide(floats));
                 let normal = oracle::batch_norm(&wide_x, [&gamma, &beta], epsilon);
                 if relu {
-                    // Where rounding could decide.
+                    // Where rounding could decide, the gradient is set to zero.
                     dy.iter_mut().zip(&normal).filter(|(_, y)| y.abs() < 1e-4).for_each(|(dy, _)| *dy = 0.0);
                 }
                 let pass = chain::pass(&network, &x, n, &dy);
@@ -114,7 +114,7 @@ fn a_training_step_updates_the_statistics_like_keras() {
     }
 }
 
-/// Every kind of stage: depth first, whole, depth first again, with a fold behind the normalization.
+/// Every kind of stage: depth first, whole batch, depth first again, with a layer fused into the normalization.
 pub fn network() -> Network {
     Network::builder([12, 11, 3])
         .layer("conv_1", Conv2D::new(16, [3, 3]).padding(Padding::Same))
@@ -181,7 +181,7 @@ fn statistics_are_not_counted_as_trainable() {
 #[test]
 fn an_invalid_momentum_or_epsilon_is_refused() {
     for (layer, words) in [
-        (BatchNormalization::new().momentum(1.5), "its momentum is 1.5; it must lie between 0 and 1"),
+        (BatchNormalization::new().momentum(1.5), "its momentum is 1.5; it must be between 0 and 1"),
         (BatchNormalization::new().epsilon(0.0), "its epsilon is 0; it must be a positive number"),
         (BatchNormalization::new().epsilon(f64::NAN), "its epsilon is NaN"),
     ] {

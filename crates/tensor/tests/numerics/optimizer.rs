@@ -1,4 +1,4 @@
-//! Adam and gradient descent, against the same formulas in `f64`, over many steps and at the ends of `f32`.
+//! Adam and gradient descent, against the same formulas in `f64`, over many steps and at the limits of `f32`.
 
 use thawline_tensor::kernels::reference;
 use thawline_tensor::nn::{Optimizer, Rule};
@@ -8,7 +8,7 @@ use crate::data::bits;
 
 const STEPS: usize = 1000;
 
-/// No whole number of vectors.
+/// Not a whole number of vectors.
 const LEN: usize = 40;
 
 const TOLERANCE: f64 = 1e-5;
@@ -32,7 +32,7 @@ fn adam_agrees_with_its_f64_reference_for_a_thousand_steps() {
     let mut optimizer = Optimizer::new(Rule::ADAM, 0.001);
     let mut value = start();
     let mut twin: Vec<[f64; 3]> = value.iter().map(|&v| [f64::from(v), 0.0, 0.0]).collect();
-    // A mean comes near zero now and then, and is measured by the largest it has been.
+    // A mean may come close to zero, so its error is relative to its largest value so far.
     let mut largest_mean = [0.0f64; LEN];
     for (step, gradient) in (1..).zip(gradients()) {
         optimizer.begin_step();
@@ -160,7 +160,7 @@ fn a_restored_optimizer_continues_with_the_same_bits() {
 
 #[test]
 fn every_chunk_of_a_long_parameter_is_updated() {
-    // More elements than several tasks take.
+    // More elements than several tasks update.
     let len = 50_021;
     for rule in [Rule::ADAM, Rule::Sgd { momentum: 0.9 }] {
         let update = |len: usize| {

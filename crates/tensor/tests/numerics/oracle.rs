@@ -1,5 +1,5 @@
-//! Layers in `f64`, put together from the engine's references: the measure of every `f32` layer. Their own gradients
-//! are measured in [`gradients`](crate::gradients).
+//! Layers in `f64`, built from the engine's references, with which every `f32` layer is compared. Their own gradients
+//! are checked in [`gradients`](crate::gradients).
 
 use thawline_tensor::kernels::conv::{ConvShape, naive};
 use thawline_tensor::kernels::pool::PoolShape;
@@ -75,7 +75,7 @@ pub fn dense_gradients(x: &[f64], w: &[f64], dy: &[f64], [n, k]: [usize; 2]) -> 
     [dx, dw, column_sums(dy, units)]
 }
 
-/// Mean and (biased) variance of each of the last dimension's places.
+/// Mean and (biased) variance of each column.
 pub fn moments(x: &[f64], columns: usize) -> [Vec<f64>; 2] {
     let rows = (x.len() / columns) as f64;
     let mean: Vec<f64> = column_sums(x, columns).into_iter().map(|sum| sum / rows).collect();

@@ -1,5 +1,5 @@
-//! A small training with everything in it: all convolution methods' shapes, folds, dropout on both sides of the first
-//! dense layer, and a last batch that is smaller than the others.
+//! A small training run that covers everything: shapes for all convolution methods, fused layers, dropout on both sides
+//! of the first dense layer, and a last batch that is smaller than the others.
 
 use sha2::{Digest, Sha256};
 use thawline_tensor::Tensor;
@@ -53,7 +53,7 @@ pub const FIT: Fit = Fit {
     patience: None,
 };
 
-/// All numbers that a training reports, but for the time it takes.
+/// All numbers that training reports, except times.
 #[derive(Debug, Default, PartialEq)]
 pub struct Log {
     /// Examples seen in the epoch, and the running loss and accuracy, of every step.
@@ -78,7 +78,7 @@ pub fn metrics(history: &History) -> Vec<[f64; 4]> {
     history.epochs.iter().map(of).collect()
 }
 
-/// Trains a network, and returns what the training reported.
+/// Trains a network, and returns what it reported.
 pub fn train(network: &mut Network, options: &Fit) -> Log {
     let (mut log, validation) = (Log::default(), examples(41));
     let history = network.fit(&examples(70), options.validate(&validation).watch(&mut log)).expect("it trains");

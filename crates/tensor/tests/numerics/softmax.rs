@@ -1,4 +1,4 @@
-//! Softmax and its loss, to a few units in the last place, and where numbers end.
+//! Softmax and its loss: accuracy in units in the last place, and the limits of `f32`.
 
 use thawline_tensor::kernels::reference;
 use thawline_tensor::kernels::softmax::{argmax, softmax, softmax_cross_entropy};
@@ -28,7 +28,7 @@ fn loss_gradient_and_probabilities_are_accurate_to_a_few_ulps() {
         softmax(&logits, &mut p);
         for class in 0..classes {
             let (g, e) = (f64::from(gradient[class]), 0.125 * slope[class]);
-            // Of a tiny gradient, f32 has fewer digits.
+            // A tiny gradient has fewer digits in f32.
             assert!((g - e).abs() <= 40.0 * eps * e.abs() + 1e-44, "gradient {g}, not {e}, of {logits:?}");
             let e = slope[class] + if class == label { 1.0 } else { 0.0 };
             assert!((f64::from(p[class]) - e).abs() <= 10.0 * eps * e + eps, "p {}, not {e}, of {logits:?}", p[class]);
@@ -39,12 +39,12 @@ fn loss_gradient_and_probabilities_are_accurate_to_a_few_ulps() {
 #[test]
 fn huge_logits_give_the_exact_loss() {
     for huge in [1e8, 1e30, 3e38] {
-        // The largest one wins all; a loss is the distance to it.
+        // The largest logit gets all the probability; a loss is the distance to it.
         let logits = [0.0, huge, -huge];
         assert_eq!(loss(&logits, 1, 1.0), (0.0, vec![0.0, 0.0, 0.0]));
         assert_eq!(loss(&logits, 0, 1.0), (f64::from(huge), vec![-1.0, 1.0, 0.0]));
         assert_eq!(loss(&logits, 2, 1.0), (2.0 * f64::from(huge), vec![0.0, 1.0, -1.0]));
-        // Equal ones share.
+        // Equal logits share it.
         let (equal, gradient) = loss(&[huge; 4], 3, 1.0);
         assert!((equal - 4f64.ln()).abs() < 1e-15);
         assert_eq!(gradient, [0.25, 0.25, 0.25, -0.75]);
@@ -65,7 +65,7 @@ fn nan_and_infinite_logits_are_not_hidden() {
             }
         }
     }
-    // A class that is impossible costs nothing, unless it was the right one.
+    // An impossible class adds no loss, unless it is the label.
     let logits = [f32::NEG_INFINITY, 0.0];
     assert_eq!(loss(&logits, 1, 1.0).0, 0.0);
     assert_eq!(loss(&logits, 0, 1.0).0, f64::INFINITY);

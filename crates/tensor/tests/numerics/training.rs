@@ -1,4 +1,4 @@
-//! The training loop: batches of any size, what it reports, what it refuses, and how it stops.
+//! The training loop: batch sizes, reports, refused options, and stopping.
 
 use std::sync::Mutex;
 
@@ -34,19 +34,19 @@ fn a_step_computes_the_gradients_of_the_layers() {
         train_step(nodes, &mut trace, &mut optimizer, &examples, &(0..n as u32).collect::<Vec<_>>(), STEP);
         same_bits("logits", trace.logits(), &pass.logits);
         for (index, expected) in pass.gradients.iter().enumerate() {
-            // The gradient of a bias before a normalization, which takes it away again, is nothing but rounding.
+            // The gradient of a bias before a normalization, which removes it, consists only of rounding errors.
             let is_normalized = nodes.get(index + 1).is_some_and(|next| next.layer().kind() == "BatchNormalization");
             let bias = nodes[index].layer().params().get(1).filter(|_| is_normalized);
             let biases = bias.map_or(0, |bias| bias.value.len());
             let len = expected.len() - biases;
             let what = format!("gradient of {} over {n}", nodes[index].name());
-            // In another order of summation, hence not the same bits.
+            // The order of summation differs, so the bits do, too.
             close(what, &trace.gradient(index)[..len], &wide(&expected[..len]), 2e-5);
         }
     }
 }
 
-/// Notes which of its inputs are read, and in which order.
+/// Records which of its inputs are read, and in which order.
 struct Noted<'a> {
     shape: Shape,
     read: &'a Mutex<Vec<usize>>,
@@ -118,7 +118,7 @@ fn a_smaller_batch_uses_only_its_own_examples() {
         let (_, nodes) = network.split();
         let mut trace = Trace::new(nodes, examples.inputs().shape().size(), trace_batch);
         if warm_up {
-            // Leaves the activations and gradients of other examples behind, and the weights as they are.
+            // Leaves the activations and gradients of other examples in the trace, and the weights unchanged.
             let mut still = Optimizer::new(Rule::Sgd { momentum: 0.0 }, 0.0);
             train_step(nodes, &mut trace, &mut still, &examples, &(0..40).collect::<Vec<u32>>(), STEP);
         }
@@ -131,7 +131,7 @@ fn a_smaller_batch_uses_only_its_own_examples() {
 
 #[test]
 fn a_nan_or_infinite_loss_stops_training_before_the_update() {
-    // One weight is broken from the beginning: named is the first layer whose output shows it.
+    // One weight is broken from the start: the error names the first layer whose output shows it.
     for (param, broken, layer) in [
         ("conv_2/kernel", f32::NAN, "conv_2"),
         ("dense_1/bias", f32::NAN, "dense_1"),
@@ -159,7 +159,7 @@ fn a_nan_or_infinite_loss_stops_training_before_the_update() {
 #[test]
 fn a_diverging_training_run_stops_within_a_step() {
     let mut log = Log::default();
-    // So high a rate that the first update overflows the next step's activations.
+    // The rate is so high that the first update makes the next step's activations overflow.
     let options = Fit { rate: 1e30, epochs: 5, ..FIT };
     let error = network().fit(&examples(70), options.watch(&mut log)).expect_err("it diverges");
     let FitError::NotFinite { epoch, step, .. } = error else { panic!("{error}") };
@@ -167,13 +167,13 @@ fn a_diverging_training_run_stops_within_a_step() {
     assert_eq!(log.steps.len(), 1, "the broken step is not reported");
 }
 
-/// Ends the training after some steps, after some epochs or in the first snapshot; keeps what the last snapshot showed.
+/// Stops training after some steps, after some epochs or in the first snapshot; keeps the content of the last snapshot.
 #[derive(Default)]
 struct StopAt {
     step: usize,
     epoch: usize,
     snapshot: bool,
-    /// Why it ends, unless early.
+    /// The error, unless it stops early.
     reason: Option<&'static str>,
     seen: [usize; 2],
     kept: Option<(TrainingState, Vec<Vec<f32>>, Option<String>)>,
@@ -233,7 +233,7 @@ fn an_observer_can_stop_training_early_or_with_an_error() {
 
 #[test]
 fn interrupted_training_resumes_with_the_same_bits() {
-    // Two epochs of three steps; with a frozen layer there are no moments for it, and the kept features are made again.
+    // Two epochs of three steps; a frozen layer has no moments, and the cached features are computed again.
     for frozen in [None, Some("conv_2")] {
         let prepared = || {
             let mut network = network();
@@ -264,7 +264,7 @@ fn interrupted_training_resumes_with_the_same_bits() {
 
 #[test]
 fn early_stopping_ends_when_the_accuracy_stops_rising() {
-    // At so low a rate nothing changes, so the first epoch stays the best.
+    // The rate is too low to change anything, so the first epoch stays the best.
     let (validation, options) = (examples(41), Fit { rate: 1e-30, epochs: 9, patience: Some(2), ..FIT });
     let history = network().fit(&examples(70), options.validate(&validation)).expect("it trains");
     assert_eq!((history.epochs.len(), history.best_epoch()), (3, 1));
@@ -292,14 +292,14 @@ fn invalid_training_options_are_refused() {
     let text = message(&mut network(), &good, None, &Fit { batch_size: 0, ..FIT });
     assert_eq!(text, "the batch size is 0; it must be at least 1");
     let text = message(&mut network(), &good, None, &Fit { patience: Some(1), ..FIT });
-    assert_eq!(text, "to stop when the accuracy no longer rises, it takes validation examples");
+    assert_eq!(text, "early stopping needs validation examples");
     let mut frozen = network();
     frozen.freeze_through("dense_2").expect("there is such a layer");
     assert_eq!(message(&mut frozen, &good, None, &FIT), "every layer is frozen: there is nothing to train");
 
     let of = |label: u32, dims: [usize; 4]| Examples::new(Tensor::zeros(dims), vec![label; dims[0]]);
     for (bad, expected) in [
-        (of(5, [2, 12, 11, 3]), "a training example has label 5, but the network tells 5 classes apart"),
+        (of(5, [2, 12, 11, 3]), "a training example has label 5, but the network has 5 classes"),
         (
             of(0, [2, 11, 12, 3]),
             "the network takes inputs of 12 x 11 x 3, and the training examples are of 11 x 12 x 3",
@@ -313,11 +313,11 @@ fn invalid_training_options_are_refused() {
 
 #[test]
 fn a_rate_factor_scales_the_steps_of_one_layer() {
-    // How far kernel and bias of conv_2 move, and those of conv_3, whose factor it is.
+    // How far the kernel and bias of conv_2 move, and those of conv_3, which has the factor.
     let moved = |factor: f64| {
         let [before, mut network] = [network(), network()];
         network.set_rate_factor("conv_3", factor).expect("there is such a layer");
-        // A layer without parameters has no rate to scale, though it is folded into one that has.
+        // A layer without parameters has no rate to scale, even if it is fused into one that has.
         network.set_rate_factor("relu_2", 0.0).expect("there is such a layer");
         small::train(&mut network, &Fit { epochs: 1, ..FIT });
         let moves = network.params().zip(before.params()).map(|((_, new), (_, old))| {

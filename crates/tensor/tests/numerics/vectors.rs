@@ -1,4 +1,5 @@
-//! Every vector operation at every level does to each lane what the scalar operation does, at the odd numbers too.
+//! Every vector operation at every level gives in each lane the result of the scalar operation, for special numbers,
+//! too.
 
 use thawline_tensor::dispatch;
 use thawline_tensor::simd::{LANES, Lanes, Level, Simd, Vector, vectors};
@@ -6,7 +7,7 @@ use thawline_tensor::simd::{LANES, Lanes, Level, Simd, Vector, vectors};
 use crate::data::{levels, reals};
 
 /// Numbers at which operations differ: zeros of both signs, the smallest, the largest, and NaN.
-const ODD: [f32; 12] = [
+const SPECIAL: [f32; 12] = [
     0.0,
     -0.0,
     1.0,
@@ -136,8 +137,8 @@ fn transposing_swaps_rows_and_columns() {
 
 #[test]
 fn vector_operations_agree_with_scalar_operations() {
-    // Every triple of odd numbers, and as many usual ones.
-    let triples = ODD.into_iter().flat_map(|a| ODD.into_iter().flat_map(move |b| ODD.map(|c| [a, b, c])));
+    // Every triple of special numbers, and as many ordinary ones.
+    let triples = SPECIAL.into_iter().flat_map(|a| SPECIAL.into_iter().flat_map(move |b| SPECIAL.map(|c| [a, b, c])));
     let usual = reals("usual", 3 * 1024);
     let all: Vec<[f32; 3]> = triples.chain(usual.as_chunks().0.iter().copied()).collect();
     for triples in all.as_chunks::<LANES>().0 {

@@ -1,5 +1,5 @@
-//! The error of each rung of the ladder against `f64`, on the tutorial's second convolution and others: bounded, and
-//! printed as the table of docs/winograd.md.
+//! The error of each rung of the ladder against `f64`, on the tutorial's second convolution and others: checked against
+//! bounds, and printed as the table of docs/winograd.md.
 
 use thawline_tensor::kernels::conv::{ConvShape, Method, OutputGradient};
 use thawline_tensor::kernels::window::Padding;
@@ -10,7 +10,7 @@ use crate::data::{bits, reals, wide};
 use crate::oracle;
 use crate::rungs::Conv;
 
-/// How the pictures and gradients of a case look.
+/// The distribution of a case's pictures and gradients.
 #[derive(Clone, Copy, Debug)]
 enum Values {
     /// Uniform between -1 and 1.
@@ -19,10 +19,10 @@ enum Values {
     Rectified,
 }
 
-/// The largest error of Winograd's method, as a share of the largest element.
+/// The largest permitted error of Winograd's method, relative to the largest element.
 const BOUND: f64 = 2e-5;
 
-/// What the direct methods stay within: their sums are as long as Winograd's, but nothing is transformed.
+/// The bound of the direct methods: their sums are as long as Winograd's, but nothing is transformed.
 const DIRECT_BOUND: f64 = BOUND / 4.0;
 
 #[test]

@@ -1,8 +1,9 @@
-//! `thawline bench`: measures how fast the machine is, and what share of that the kernels and training steps reach.
+//! `thawline bench`: measures the machine, and how close the kernels and training steps come to its peak.
 //!
-//! It needs no data and no tools. Each result is compared with a reference before it is timed. [`roof`] measures the machine;
-//! [`product`], [`layers`] and [`light`] contain the kernels, [`steps`] the training steps; [`timing`] measures times;
-//! [`record`] and [`table`] print them. The criterion benches in `benches/` and the speed test time the same workloads.
+//! It needs no data and no tools. Each result is compared with a reference before it is timed. [`roof`] measures the
+//! machine; [`product`], [`layers`] and [`light`] contain the kernels, [`steps`] the training steps; [`timing`]
+//! measures times; [`record`] and [`table`] print them. The criterion benches in `benches/` and the speed test time the
+//! same workloads.
 
 pub mod against;
 pub mod layers;
@@ -260,7 +261,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Times steps on one thread and on all, in alternation.
+    /// Times steps on one thread and on all, interleaved.
     fn scaling(&self) -> Result<Scaling> {
         let mut phases = [Vec::new(), Vec::new()];
         with_step(StepCase::Model1, |workload| {

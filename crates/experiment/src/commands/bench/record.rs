@@ -50,7 +50,7 @@ pub struct BenchRecord {
     /// All kernels.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kernels: Vec<Row>,
-    /// All steps, in more detail than `steps_ms`.
+    /// All steps, in more detail than `step`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Row>,
     /// How the step of model_1 scales with threads.
@@ -126,7 +126,8 @@ pub struct Row {
     pub gb_per_s: f64,
     /// `gflops` relative to the peak of these threads: above 1 if Winograd's method saves multiplications.
     pub share_of_peak: f64,
-    /// The shortest time that the roofline of these threads allows for the work actually performed, relative to the median.
+    /// The shortest time that the roofline of these threads allows for the work actually performed, relative to the
+    /// median.
     pub share_of_roofline: f64,
     /// The largest error relative to the sum of absolute values; 0 if all sums are exact.
     pub error: f64,
@@ -183,7 +184,7 @@ pub struct Change {
     pub quartiles_apart: bool,
 }
 
-/// How the step of model_1 scales with threads: medians, measured in alternation.
+/// How the step of model_1 scales with threads: medians of interleaved measurements.
 #[derive(Clone, Debug, Serialize)]
 pub struct Scaling {
     /// The number of threads, compared with one.

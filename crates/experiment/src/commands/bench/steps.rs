@@ -144,7 +144,7 @@ impl Workload for StepWorkload<'_> {
         }
     }
 
-    /// One check covers all tasks.
+    /// One check covers all cases.
     fn check(&mut self) -> Result<f64, String> {
         static CHECKED: OnceLock<Result<f64, String>> = OnceLock::new();
         CHECKED.get_or_init(compare_with_naive).clone()
@@ -213,11 +213,11 @@ fn labels(count: usize) -> Vec<u32> {
     (0..count).map(|example| (example % CLASSES) as u32).collect()
 }
 
-/// The work of a step: each layer's product once forward, once for its kernel's gradient if it is trainable, and once for its
-/// input's gradient if an earlier layer is trainable. Memory-bound operations are not counted.
+/// The work of a step: each layer's product once forward, once for its kernel's gradient if it is trainable, and once
+/// for its input's gradient if an earlier layer is trainable. Memory-bound operations are not counted.
 ///
-/// Only bytes that cannot stay in a cache are counted: the inputs; each weight, once per product; and for each trainable
-/// parameter the gradient and Adam's 28 bytes.
+/// Only bytes that cannot stay in a cache are counted: the inputs; each weight, once per product; and for each
+/// trainable parameter the gradient and Adam's 28 bytes.
 fn work(network: &Network, case: StepCase) -> Work {
     let (nodes, thawline) = (network.nodes(), network.thawline());
     let first_trainable = nodes.iter().position(Node::is_trainable).unwrap_or(nodes.len());
@@ -247,8 +247,8 @@ fn work(network: &Network, case: StepCase) -> Work {
 /// The largest permitted difference between the fast and the naive method, relative to the largest element.
 const TOLERANCE: f64 = 1e-4;
 
-/// Checks the steps: on two pictures, all gradients of model_1 and the features agree with those of a network with naive
-/// convolutions. Returns the largest error.
+/// Checks the steps: on two pictures, all gradients of model_1 and the features agree with those of a network with
+/// naive convolutions. Returns the largest error.
 fn compare_with_naive() -> Result<f64, String> {
     let [fast, naive] = [ConvMethod::Auto, ConvMethod::Naive].map(gradients_and_features);
     let mut worst = 0.0f64;

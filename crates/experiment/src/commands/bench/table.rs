@@ -19,7 +19,7 @@ pub fn heading(record: &BenchRecord) -> String {
     );
     let mut text = Text::wrapped("", machine).to_string();
     if let Some(load) = record.load_average.filter(|&load| load > 0.5) {
-        text += &format!("note: the load average is {load:.2}: other programs run, and times mislead\n");
+        text += &format!("note: the load average is {load:.2}: other programs are running, so times are unreliable\n");
     }
     if environment.profile != "release" {
         text +=

@@ -11,7 +11,7 @@ use crate::sweep::{
     statistics::{Sample, area_under_curve, first_reaching},
 };
 
-/// Validation accuracies to which epochs and seconds are counted.
+/// Validation accuracies for which epochs and seconds to reach them are counted.
 pub const THRESHOLDS: [f64; 3] = [0.70, 0.80, 0.85];
 
 pub struct Analysis<'a> {
@@ -20,11 +20,11 @@ pub struct Analysis<'a> {
     pub arms: Vec<ArmFigures<'a>>,
     /// The trials by which recipes were chosen.
     pub trials: Vec<&'a JobRecord>,
-    /// The differences that the experiment is about.
+    /// The declared differences.
     pub pairs: Vec<Pair>,
-    /// The same for each number of pictures a class.
+    /// The same for each number of pictures per class.
     pub sampled_pairs: Vec<Pair>,
-    /// Those of any two arms that learn the same classes from as many pictures.
+    /// The differences of any two arms trained on the same classes and the same number of pictures.
     pub all_pairs: Vec<Pair>,
     /// The random splits of the classes, if there are any.
     pub splits: Option<Splits>,
@@ -60,7 +60,7 @@ pub struct ArmFigures<'a> {
     pub nll: Sample,
     /// For each threshold.
     pub reached: [Reached; 3],
-    /// Unless the report has no times.
+    /// Absent if the report has no times.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<Seconds>,
 }
@@ -138,13 +138,13 @@ impl<'a> Analysis<'a> {
         self.pairs.iter().find(|pair| pair.arm == arm && pair.baseline == baseline)
     }
 
-    /// The arms without stage 1 and without those that learn from few pictures.
+    /// The arms except stage 1 and those trained on few pictures.
     pub fn main(&self) -> impl Iterator<Item = &ArmFigures<'a>> {
         self.arms.iter().filter(|figures| !figures.is_stage_1() && figures.arm.per_class.is_none())
     }
 }
 
-/// The pairs that the experiment is about: arm, baseline.
+/// The declared pairs: arm, baseline.
 const PAIRS: &[[&str; 2]] = &[
     ["frozen", "scratch"],
     ["frozen", "frozen-random"],
@@ -238,7 +238,7 @@ impl<'a> ArmFigures<'a> {
 }
 
 impl Seconds {
-    /// The time to learn, without stage 1.
+    /// The training time without stage 1.
     pub fn learning(&self) -> f64 {
         self.features + self.epochs
     }

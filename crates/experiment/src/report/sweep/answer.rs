@@ -18,12 +18,12 @@ const HEADLINE: [[&str; 2]; 5] = [
     ["frozen", "frozen-warm"],
 ];
 
-/// The differences behind the answer, as far as the sweep has them.
+/// The differences behind the answer, of those pairs that the sweep has.
 pub(super) fn headline<'a>(analysis: &'a Analysis) -> Vec<&'a Pair> {
     HEADLINE.iter().filter_map(|[arm, baseline]| analysis.pair(arm, baseline)).collect()
 }
 
-/// What transfer is worth, as far as the sweep tells.
+/// What transfer is worth, according to the sweep.
 pub(super) fn lead(analysis: &Analysis) -> Markup {
     html! {
         p.lead { @for (is_strong, text) in end(analysis) { @if is_strong { strong { (text) } } @else { (text) } } }
@@ -108,7 +108,7 @@ fn untrained(analysis: &Analysis) -> Markup {
             ": a difference of " (signed(&pair.difference)) " points; " (too_few(pair)) "."
         }
         @if have_learned && !is_matched {
-            " How much of this is due to their scale, the arm frozen-random-matched would show; it is not in this sweep."
+            " The arm frozen-random-matched, which is not in this sweep, would show how much of this is due to their scale."
         }
     }
 }
@@ -126,7 +126,7 @@ fn pretraining_cost(analysis: &Analysis) -> Markup {
             (number::duration(frozen.with_stage_1())) ". "
         }
         @if let (Some(fewest), Some(most)) = (few.first(), few.last()) {
-            "With " (size(fewest)) " pictures of each class transfer is " (ahead_or_behind(fewest)) " training from scratch"
+            "With " (size(fewest)) " pictures of each class, transfer is " (ahead_or_behind(fewest)) " training from scratch"
             @if fewest.arm != most.arm { ", with " (size(most)) " it is " (ahead_or_behind(most)) " it" }
             " (" (number::counted(fewest.comparison.differences.len(), "seed")) ")."
         }
@@ -143,7 +143,7 @@ fn ahead_or_behind(pair: &Pair) -> String {
     }
 }
 
-/// The difference in words: whether it is shown, how large, by how many seeds.
+/// The difference in words: whether it is shown, its size, and how many seeds agree.
 fn verdict(pair: &Pair) -> String {
     let test = format!("{}, adjusted {}", agreement(pair), adjusted_p(pair).replace(' ', "\u{a0}"));
     if pair.comparison.is_shown() {
@@ -170,7 +170,7 @@ fn detectable_difference(pair: &Pair) -> String {
     )
 }
 
-/// `3 seeds are too few for a claim`, or for one seed what its pictures say.
+/// `3 seeds are too few for a claim`; for one seed, with McNemar's test over pictures.
 fn too_few(pair: &Pair) -> String {
     match pair.comparison.differences.len() {
         1 => {

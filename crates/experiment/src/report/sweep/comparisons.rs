@@ -1,4 +1,4 @@
-//! The tables of comparisons: what each test can say, and the random splits.
+//! The tables of comparisons: the tests, and the random splits.
 
 use maud::{Markup, html};
 
@@ -10,13 +10,13 @@ use super::{
 use crate::report::table::{NOTHING, table};
 use crate::{sweep::statistics::Difference, system::number};
 
-/// What each declared comparison's test says, and could have said.
+/// The test of each declared comparison, and the difference it could have detected.
 pub(super) fn tests(analysis: &Analysis) -> Markup {
     let head = [
         "pair",
-        "seeds that agree",
+        "agreeing seeds",
         "adjusted p",
-        "p that it is within one point",
+        "p of a difference below one point",
         "detectable, points",
         "correlation",
         "compared",
@@ -51,9 +51,9 @@ pub(super) fn tests(analysis: &Analysis) -> Markup {
             (table(1, &head, analysis.pairs.iter().map(row)))
             p.note {
                 "The p-values are of t-tests, adjusted by Holm's method for all " (analysis.pairs.len()) " pairs. Detectable: the smallest "
-                "difference that such a test finds in four sweeps of five. Arms are compared seed by seed if their accuracies correlate by "
-                "at least 0.25, else as independent groups, the baseline's together with stage 1 if that is the same training. The last two "
-                "columns are standard errors for other test pictures, and for other seeds and other pictures."
+                "difference that such a test finds with a probability of 80 %. Arms are compared seed by seed if their accuracies correlate by "
+                "at least 0.25, otherwise as independent groups; the baseline is then pooled with stage 1 if only their random bits differ. The last two "
+                "columns are standard errors over test pictures, and over seeds and test pictures."
             }
         }
     }
@@ -79,11 +79,11 @@ pub(super) fn splits(analysis: &Analysis) -> Markup {
     }
 }
 
-/// What the splits say, in a sentence or two; empty without splits.
+/// The result of the splits in a sentence or two; empty without splits.
 pub(super) fn splits_sentence(analysis: &Analysis) -> String {
     let Some(splits) = &analysis.splits else { return String::new() };
     let line = splits.by_likeness.map_or_else(String::new, |line| {
-        // From no pair of one kind to all of them is farther than any split; a tenth is in range.
+        // No split goes from no pair of one kind to all of them; a tenth is in range.
         let tenth =
             Difference { mean: line.slope.mean / 10.0, standard_error: line.slope.standard_error / 10.0, ..line.slope };
         let p = p_value(line.slope.p());

@@ -48,7 +48,7 @@ fn axis(svg: &mut Svg, plane: &Plane) {
     svg.text((right, bottom + 32.0), Side::Left, Ink::Muted, "the first is better →");
 }
 
-/// A pair's seeds as points, and its mean with its interval; an arrow where the axis does not reach the mean.
+/// A pair's seeds as points, and its mean with its interval; an arrow if the mean is outside the axis.
 fn mark(svg: &mut Svg, plane: &Plane, y: f64, pair: &Pair) {
     let Range { start: low, end: high } = plane.x;
     let across = |points: f64| plane.point((points.clamp(low, high), 0.0)).0;
@@ -67,7 +67,7 @@ fn mark(svg: &mut Svg, plane: &Plane, y: f64, pair: &Pair) {
     svg.dot((across(mean), y - 3.0), 4.6, ink, 1.0);
 }
 
-/// What the axis shows, in points: zero, and all seeds and intervals, unless a few pairs are much farther apart than most.
+/// The range of the axis in points: zero, and all seeds and intervals, unless a few pairs differ much more than most.
 fn limits(pairs: &[&Pair]) -> Range<f64> {
     let ends = |pair: &Pair| {
         let (low, high) = pair.difference.interval().unwrap_or_default();

@@ -8,7 +8,7 @@ use super::analysis::{Analysis, ArmFigures, Pair, THRESHOLDS};
 use crate::{
     sweep::{
         record::{Epoch, JobRecord},
-        settings::Settings,
+        settings::SweepSettings,
         splits::Splits,
         statistics::Sample,
     },
@@ -19,7 +19,7 @@ use crate::{
 pub(super) fn json(analysis: &Analysis) -> Vec<u8> {
     #[derive(Serialize)]
     struct Report<'a> {
-        settings: &'a Settings,
+        settings: &'a SweepSettings,
         thresholds: [f64; 3],
         arms: &'a [ArmFigures<'a>],
         pairs: &'a [Pair],

@@ -1,7 +1,8 @@
 //! The report of a sweep: one HTML file, and the same numbers as CSV and JSON.
 //!
-//! It is a function of the sweep's records: the same records give the same bytes, whichever process did which job, in
-//! whichever folder. Without times it is a function of their results, which are the same whenever and wherever a job was done.
+//! It is a function of the sweep's records: the same records give the same bytes, no matter which process did which job
+//! in which folder. Without times it is a function of their results, which do not depend on when and where a job was
+//! done.
 
 mod analysis;
 mod answer;
@@ -22,19 +23,19 @@ use super::svg::Plot;
 use crate::{sweep::merge::Results, system::console::Text};
 use analysis::Analysis;
 
-/// What goes into a report besides the records.
+/// Options of a report.
 #[derive(Default)]
 pub struct Options {
     /// Leave times and machines out.
     pub no_times: bool,
-    /// What else a reader must know, as a sentence.
+    /// An additional sentence for the reader.
     pub note: Option<String>,
 }
 
 /// Every file of the report, by its name.
 pub fn files(results: &Results, options: &Options) -> Vec<(String, Vec<u8>)> {
     let analysis = Analysis::of(results, !options.no_times);
-    // The JSON comes first: it tells to which sweep the other files belong.
+    // The JSON comes first: it identifies the sweep that the other files belong to.
     let mut files = vec![
         ("report.json".to_owned(), files::json(&analysis)),
         ("report.html".to_owned(), page::render(&analysis, options).into_bytes()),
@@ -50,7 +51,7 @@ pub fn text(results: &Results, no_times: bool) -> Text {
     text::table(&Analysis::of(results, !no_times))
 }
 
-/// Every plot by its name; `None` where the sweep has nothing to show in it.
+/// Every plot by its name; `None` if the sweep has no data for it.
 fn plots(analysis: &Analysis) -> [(&'static str, Option<Plot>); 8] {
     [
         ("accuracy", plots::accuracy(analysis)),

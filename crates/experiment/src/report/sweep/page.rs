@@ -23,9 +23,7 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
         @if settings.data.kind == DataKind::BuiltIn { (page::built_in_notice(&settings.data.sentence)) }
         (answer::lead(analysis))
         (figure(differences::draw(&headline).as_ref(),
-            "Differences of test accuracies. Small points are seeds: the same initial weights, order of pictures and dropout in both \
-             arms, as far as they share them. Large points are means, bars their 95 % t-intervals, and p is that of a t-test, adjusted \
-             for all declared pairs."))
+            "Differences of test accuracies. Each small point is a seed, with the same initial weights, order of pictures and dropout in both arms where they share them. Large points are means, bars their 95 % t-intervals, and p is from a t-test, adjusted for all declared pairs."))
         @if !has_more_pairs { (page::data_files(&["pairs.csv"])) }
         (page::caveat("Intervals over seeds.",
             "They show how much initial weights, order and dropout matter, for this training set and this test set. Other pictures of \
@@ -33,13 +31,13 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
         (page::caveat("Learning rates.", if settings.tuning_seed.is_some() {
             "The recipes of scratch and fine-tune were chosen from the same trials; the other arms share one that was not tuned."
         } else {
-            "Every arm that does not say otherwise has the same learning rate and schedule; none was tuned."
+            "Unless noted otherwise, all arms have the same learning rate and schedule; none was tuned."
         }))
         h2 { "Learning curves" }
         (figure(plot("accuracy"),
             "Accuracy on the held-out validation pictures by epoch: the mean over seeds, its 95 % t-interval as a band, and each seed \
              as a thin line."))
-        (figure(plot("accuracy-others"), "The other arms that learn the target classes, with frozen to compare."))
+        (figure(plot("accuracy-others"), "The other arms trained on the target classes, with frozen for comparison."))
         @if let Some(loss) = plot("loss") {
             details {
                 summary { "Validation loss" }
@@ -48,7 +46,7 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
         }
         (page::data_files(&["epochs.csv"]))
         (page::caveat(&format!("{epochs}."),
-            "All arms are scored after the same number, fixed before the sweep; arms still improving would gain from more."))
+            "All arms are scored after the same number of epochs, fixed before the sweep; arms that are still improving would gain from more."))
         h2 { "Every arm" }
         (tables::arms(analysis))
         (tables::trials(analysis))
@@ -66,22 +64,21 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
         (comparisons::tests(analysis))
         (comparisons::splits(analysis))
         (section("When transfer pays", plot("samples"),
-            "Test accuracy by the number of target pictures of each class. Smaller sets lie within larger ones. The number of steps is the \
+            "Test accuracy by the number of target pictures of each class. Smaller sets are subsets of larger ones. The number of steps is the \
              same for all: an epoch repeats a small set until it has as many pictures as an epoch of all."))
         @if !analysis.sampled_pairs.is_empty() { (tables::sampled_pairs(analysis)) }
         (section("How deep", plot("depth"),
-            "Test accuracy by how many blocks of a pretrained network were taken over, frozen or fine-tuned; the rest starts from fresh \
+            "Test accuracy by how many blocks of a pretrained network were transferred, frozen or fine-tuned; the rest starts from fresh \
              weights. A block is a convolution or a hidden dense layer with what follows it. frozen and fine-tune: features of the \
              source classes; self: features of the target classes themselves."))
         @if analysis.times {
             (section("Time", plot("time"),
-                "Mean wall-clock time per seed, validation included: features that are computed once (lighter), epochs (full), and \
-                 stage 1, without which there would be no features (faint)."))
+                "Mean wall-clock time per seed, validation included: features, computed once (lighter), epochs (full colour), and stage 1, the pretraining of the features (faint)."))
             p { (saved(analysis)) }
             (page::caveat("Shared times.",
                 "Each arm is charged the whole time of the features that it shares with others. Times include other load on the machine."))
         }
-        h2 { "How fast they learn" }
+        h2 { "Training speed" }
         (tables::speed(analysis))
         p.note {
             "Mean epochs"
@@ -124,14 +121,14 @@ fn section(heading: &str, plot: Option<&Plot>, caption: &str) -> Markup {
     html! { @if plot.is_some() { h2 { (heading) } (figure(plot, caption)) } }
 }
 
-/// What sharing saved.
+/// The time that sharing saved.
 fn saved(analysis: &Analysis) -> String {
     let records = &analysis.results.records;
     let (stage_1, transfer): (Vec<_>, Vec<_>) =
         records.iter().partition(|record| record.arm.stage == Stage::Pretraining);
     let spent: f64 = stage_1.iter().map(|record| record.times.learning()).sum();
     let charged: f64 = transfer.iter().map(|record| record.times.pretraining).sum();
-    // Jobs with the same features, by all that decides them: the seconds of the features, and how many pictures were read.
+    // For each set of jobs that share features: the seconds of the features, and how many pictures were read.
     let key = |record: &JobRecord| {
         let arm = &record.arm;
         (record.seed, arm.features, arm.learns, arm.validation, arm.blocks.min(2))
@@ -159,7 +156,7 @@ fn saved(analysis: &Analysis) -> String {
     )
 }
 
-/// The test pictures on which arms were wrong and most confident.
+/// The most confident mistakes of the arms on test pictures.
 fn mistakes(analysis: &Analysis) -> Markup {
     let shown: Vec<_> = ["frozen", "scratch"].into_iter().filter_map(|arm| analysis.arm(arm)).collect();
     html! {

@@ -46,7 +46,7 @@ pub(super) fn accuracy(analysis: &Analysis) -> Option<Plot> {
     by_epoch(analysis, Measure::Accuracy, is_answer)
 }
 
-/// The same of the other arms that learn the target classes, with `frozen` to compare.
+/// The same for the other arms trained on the target classes, with `frozen` for comparison.
 pub(super) fn other_accuracy(analysis: &Analysis) -> Option<Plot> {
     let is_other =
         |arm: &ArmFigures| arm.arm.learns == Half::Target && !is_answer(arm) && !arm.name.starts_with("depth-");
@@ -98,7 +98,7 @@ fn drawn(chart: Chart) -> Option<Plot> {
     chart.curves.iter().any(|curve| !curve.points.is_empty()).then(|| chart.draw())
 }
 
-/// Test accuracy by pictures a class, on a logarithmic axis.
+/// Test accuracy by pictures per class, on a logarithmic axis.
 pub(super) fn samples(analysis: &Analysis) -> Option<Plot> {
     let size = |arm: &ArmFigures| arm.train_examples as f64 / arm.records[0].classes.len() as f64;
     let sampled: BTreeSet<&str> = analysis.sampled().map(|(base, _)| base).collect();
@@ -120,7 +120,8 @@ pub(super) fn samples(analysis: &Analysis) -> Option<Plot> {
     test_accuracy(Axis { title: "training pictures of each class, log scale", ticks, limits }, curves)
 }
 
-/// Test accuracy by the number of blocks taken over: from the source classes or the target's own, frozen or fine-tuned.
+/// Test accuracy by the number of transferred blocks: from the source classes or the target's own, frozen or
+/// fine-tuned.
 pub(super) fn depth(analysis: &Analysis) -> Option<Plot> {
     analysis.arms.iter().find(|arm| arm.name.starts_with("depth-"))?;
     let blocks = Blocks::of(&analysis.results.settings.network).ok()?;
@@ -134,11 +135,11 @@ pub(super) fn depth(analysis: &Analysis) -> Option<Plot> {
         curve(name, Measure::Accuracy, !name.starts_with("self"), (0..=blocks.count()).filter_map(point).collect())
     });
     let ticks = (0..=blocks.count()).map(|count| (count as f64, count.to_string())).collect();
-    test_accuracy(Axis { title: "blocks taken over", ticks, limits: 0.0..blocks.count() as f64 }, curves.into())
+    test_accuracy(Axis { title: "blocks transferred", ticks, limits: 0.0..blocks.count() as f64 }, curves.into())
 }
 
-/// Test accuracy by confidence, all seeds of an arm together. Bins with less than a hundredth of the predictions are left
-/// out: they scatter too much to say anything.
+/// Test accuracy by confidence, all seeds of an arm together. Bins with less than a hundredth of the predictions are
+/// left out: they scatter too much to be informative.
 pub(super) fn reliability(analysis: &Analysis) -> Option<Plot> {
     let of_arm = |arm: &ArmFigures| {
         let all: usize = arm.records.iter().map(|record| record.test.examples).sum();
@@ -167,12 +168,12 @@ pub(super) fn reliability(analysis: &Analysis) -> Option<Plot> {
 pub(super) fn time(analysis: &Analysis) -> Option<Plot> {
     let bar = |arm: &ArmFigures| {
         let seconds = arm.seconds?;
-        let mut says = number::duration(seconds.learning());
+        let mut label = number::duration(seconds.learning());
         if seconds.stage_1 > 0.0 {
-            says += &format!(", with pretraining {}", number::duration(seconds.with_stage_1()));
+            label += &format!(", with pretraining {}", number::duration(seconds.with_stage_1()));
         }
         let parts = vec![(seconds.features, 0.6), (seconds.epochs, 1.0), (seconds.stage_1, 0.22)];
-        Some(Bar { name: arm.name.to_owned(), ink: ink(arm.name), parts, says })
+        Some(Bar { name: arm.name.to_owned(), ink: ink(arm.name), parts, label })
     };
     let bars: Vec<Bar> = analysis.main().filter_map(bar).collect();
     (!bars.is_empty()).then(|| bars::draw("mean training time per seed", &bars))

@@ -1,4 +1,4 @@
-//! How to get the report again: the commands, the data, the machines.
+//! How to reproduce the report: the commands, the data, the machines.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +35,7 @@ pub(super) fn section(analysis: &Analysis) -> Markup {
         ("arithmetic", Some(settings.arithmetic.clone())),
         ("SHA-256 of the settings", Some(settings.hash())),
     ];
-    let same = "With the same data, seeds and version, every accuracy and loss comes out the same to the last bit, for any number \
+    let same = "With the same data, seeds and version, every accuracy and loss is the same to the last bit, for any number \
                 of threads or processes, on AVX2, AVX-512 and NEON alike.";
     html! {
         (page::reproduction(&commands(analysis), same))
@@ -59,7 +59,7 @@ fn network_file(network: &Architecture) -> Option<String> {
     }
 }
 
-/// The machines that did the jobs, each once, and when.
+/// The machines that ran the jobs, each once, with dates.
 fn machines(records: &[JobRecord]) -> Vec<(&'static str, String)> {
     let machines: BTreeSet<String> = records.iter().map(|record| page::machine(&record.machine)).collect();
     let dates: BTreeSet<&str> =
@@ -71,7 +71,7 @@ fn machines(records: &[JobRecord]) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// The commands that give this report: one for each set of seeds that arms have in common.
+/// The commands that reproduce this report: one for each set of seeds that arms share.
 fn commands(analysis: &Analysis) -> Vec<String> {
     let mut sets: Vec<(&[u64], Vec<&str>)> = Vec::new();
     for figures in analysis.arms.iter().filter(|figures| !figures.is_stage_1()) {

@@ -20,7 +20,7 @@ use crate::{
     system::number,
 };
 
-/// A row that an arm's name begins, in the arm's colour.
+/// A row that starts with an arm's name, in the arm's colour.
 fn row(figures: &ArmFigures, cells: impl IntoIterator<Item = String>) -> Row {
     let class = if figures.is_stage_1() { "quiet" } else { plots::ink(figures.name).name() };
     (class, std::iter::once(figures.name.to_owned()).chain(cells).collect())
@@ -53,7 +53,7 @@ pub(super) fn arms(analysis: &Analysis) -> Markup {
     table(2, &head, rows)
 }
 
-/// The recipes that were tried, and which of them the arms were trained with.
+/// The recipes that were tried, and those that were chosen.
 pub(super) fn trials(analysis: &Analysis) -> Markup {
     let held_out = |record: &&JobRecord| record.history.last().map_or(0.0, |epoch| epoch.val_accuracy);
     let row = |record: &&JobRecord| {
@@ -75,12 +75,11 @@ pub(super) fn trials(analysis: &Analysis) -> Markup {
     html! {
         h2 { "What was tried" }
         (table(1, &["trial", "learning rate", "held-out accuracy", "chosen for"], analysis.trials.iter().map(row)))
-        p.note { "Every recipe was tried once, with the first seed. The one with the highest held-out accuracy was chosen; the test set \
-                  had no part in it." }
+        p.note { "Every recipe was tried once, with the first seed. The one with the highest held-out accuracy was chosen; the test set was not used." }
     }
 }
 
-/// How fast every arm learns.
+/// How many epochs every arm needs to reach each accuracy.
 pub(super) fn speed(analysis: &Analysis) -> Markup {
     let mut head = vec!["arm".to_owned()];
     head.extend(THRESHOLDS.map(|threshold| format!("epochs to {:.0}\u{a0}%", threshold * 100.0)));
@@ -100,7 +99,7 @@ pub(super) fn speed(analysis: &Analysis) -> Markup {
     table(1, &head, rows)
 }
 
-/// `3.2 · 28 s`, and `(4/6)` where only 4 of 6 seeds get there.
+/// `3.2 · 28 s`, and `(4/6)` if only 4 of 6 seeds reach it.
 fn epochs(reached: &Reached, seeds: usize) -> String {
     let Some(epochs) = reached.epochs else { return NOTHING.to_owned() };
     let seconds = reached.seconds.map_or_else(String::new, |seconds| format!(" · {}", number::duration(seconds)));
@@ -108,7 +107,7 @@ fn epochs(reached: &Reached, seeds: usize) -> String {
     format!("{epochs:.1}{seconds}{some}").replace(' ', "\u{a0}")
 }
 
-/// Whether every arm knows how good it is.
+/// The calibration of every arm.
 pub(super) fn calibration(analysis: &Analysis) -> Markup {
     let head = ["arm", "accuracy", "mean confidence", "expected calibration error", "negative log-likelihood"];
     let rows = analysis.main().map(|figures| {
@@ -118,7 +117,7 @@ pub(super) fn calibration(analysis: &Analysis) -> Markup {
     table(1, &head, rows)
 }
 
-/// Share of each target class that is right, an arm a row.
+/// Accuracy by target class, one row per arm.
 pub(super) fn classes(analysis: &Analysis) -> Markup {
     let arms: Vec<&ArmFigures> = analysis.main().filter(|figures| figures.arm.learns == Half::Target).collect();
     let Some(first) = arms.first() else { return Markup::default() };
@@ -132,7 +131,7 @@ pub(super) fn classes(analysis: &Analysis) -> Markup {
     html! { h2 { "Class by class" } (table(1, &head, rows)) }
 }
 
-/// Which classes arms confuse, all seeds together; the first two at once, the others on demand.
+/// The arms' confusion matrices over all seeds: the first two are shown, the others on demand.
 pub(super) fn confusions(analysis: &Analysis) -> Markup {
     let (shown, others): (Vec<&ArmFigures>, Vec<&ArmFigures>) =
         analysis.main().partition(|figures| ["frozen", "scratch"].contains(&figures.name));
@@ -159,7 +158,7 @@ fn sum(figures: &ArmFigures) -> ConfusionMatrix {
     sum
 }
 
-/// The differences at each number of pictures a class.
+/// The differences at each number of pictures per class.
 pub(super) fn sampled_pairs(analysis: &Analysis) -> Markup {
     let base = |pair: &Pair, arm: &str| pair.arm.split('@').next() == Some(arm);
     let has_pairs = |arm: &&str| analysis.sampled_pairs.iter().any(|pair| base(pair, arm));

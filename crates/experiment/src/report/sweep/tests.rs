@@ -1,4 +1,4 @@
-//! The report on records that were made by hand.
+//! The report on hand-made records.
 
 use super::{Options, analysis::Analysis, files, text};
 use crate::report::tests::words;
@@ -13,7 +13,7 @@ use crate::{
         arms::{self, Arm, Half, Pretraining, Scope},
         merge::Results,
         record::{Epoch, Evaluation, FORMAT, JobRecord, Mistake, Times},
-        settings::Settings,
+        settings::SweepSettings,
         statistics::CalibrationBin,
     },
 };
@@ -21,9 +21,9 @@ use crate::{
 /// The arms of the tutorial's network.
 const SCOPE: Scope = Scope { blocks: 3, features: 2, splits: 3 };
 
-fn settings() -> Settings {
+fn settings() -> SweepSettings {
     let run = fixture::record();
-    Settings {
+    SweepSettings {
         format: FORMAT,
         thawline: run.thawline,
         data: DataRecord { path: Some("data".to_owned()), ..run.data },
@@ -48,7 +48,7 @@ fn settings() -> Settings {
 fn record(arm: &Arm, seed: u64, right: u64) -> JobRecord {
     let accuracy = right as f64 / 1000.0;
     let epoch = |below: f64| Epoch { loss: 0.5, accuracy, val_loss: 0.6, val_accuracy: accuracy - below };
-    let Settings { thawline, source, target, .. } = settings();
+    let SweepSettings { thawline, source, target, .. } = settings();
     let half = if arm.learns == Half::Source { source } else { target };
     let classes: Vec<String> = half.into_iter().map(|class| class.name).collect();
     let mut counts = vec![vec![0; 5]; 5];
@@ -136,8 +136,8 @@ fn the_answer_is_three_sentences_with_the_numbers_in_them() {
     assert_eq!(
         start,
         "After one epoch the new head reaches 73.9 % validation accuracy, 2.1 ± 0.1 points below scratch (76.0 %). On untrained \
-         features a head reaches 74.03 ± 0.29 %, 9.9 ± 0.1 points less. How much of this is due to their scale, the arm \
-         frozen-random-matched would show; it is not in this sweep."
+         features a head reaches 74.03 ± 0.29 %, 9.9 ± 0.1 points less. The arm frozen-random-matched, which is not in this \
+         sweep, would show how much of this is due to their scale."
     );
     assert_eq!(
         price,
@@ -181,7 +181,7 @@ fn differences_that_are_not_significant_are_not_claimed() {
         ("scratch@2500", &[801, 809, 820]),
     ];
     let price = &answer(&results(&level))[2];
-    let words = "With 10 pictures of each class transfer is 9.9 ± 0.8 points ahead of training from scratch, with 2,500 it is level \
+    let words = "With 10 pictures of each class, transfer is 9.9 ± 0.8 points ahead of training from scratch, with 2,500 it is level \
                  with it (3 seeds).";
     assert!(price.ends_with(words), "{price}");
     let chance = results(&[SIX[0], ("frozen-random", &[200, 210, 205, 201, 204, 206])]);
@@ -197,7 +197,7 @@ fn figures_are_those_of_the_records() {
     let results = results(&SIX);
     let analysis = Analysis::of(&results, true);
     let frozen = analysis.arm("frozen").unwrap();
-    // After the second epoch frozen stands at 81.6 to 82.2, at the end at 83.6 to 84.2.
+    // After the second epoch frozen reaches 81.6 to 82.2, at the end 83.6 to 84.2.
     let reached = frozen.reached;
     assert_eq!((reached[0].seeds, reached[0].epochs, reached[0].seconds), (6, Some(1.0), Some(6.0)));
     assert_eq!((reached[1].seeds, reached[1].epochs, reached[1].seconds), (6, Some(2.0), Some(8.0)));

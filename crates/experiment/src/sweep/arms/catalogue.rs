@@ -1,36 +1,36 @@
 //! The catalogue: every arm by its name.
 
-use super::{Arm, Budget, Features, Half, Head, Labels, Pretraining, Stage, Training, Validation};
+use super::{Arm, Budget, FeatureSource, Half, Head, Labels, Pretraining, Stage, TrainedLayers, Validation};
 
 /// Target pictures of each class in the `samples` group; all of them is the arm without a number.
 pub const SAMPLES: [usize; 8] = [10, 25, 50, 100, 250, 500, 1_000, 2_500];
 
-/// The most random splits of the classes: ten classes have 126 that differ.
+/// The maximum number of random splits: ten classes have 126 different ones.
 pub const MAX_SPLITS: u32 = 126;
 
 /// Random splits unless the user says how many.
 pub const DEFAULT_SPLITS: u32 = 3;
 
-/// What decides which arms there are.
+/// What the catalogue depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scope {
     /// Blocks of the network.
     pub blocks: usize,
-    /// Those of them that are features.
+    /// Feature blocks among them.
     pub features: usize,
     /// Random splits of the classes.
     pub splits: u32,
 }
 
-/// The source classes' features, frozen, and a fresh head: the arm of which the others are variations.
+/// The source classes' features, frozen, and a fresh head: the other arms are variations of this one.
 fn frozen(scope: Scope) -> Arm {
     Arm {
         name: "frozen".to_owned(),
         learns: Half::Target,
-        features: Features::Pretrained(Pretraining::SOURCE),
+        features: FeatureSource::Pretrained(Pretraining::SOURCE),
         blocks: scope.features,
         head: Head::Fresh,
-        training: Training::Head,
+        training: TrainedLayers::Head,
         budget: Budget::Stage,
         recipe: None,
         per_class: None,
@@ -44,18 +44,22 @@ fn frozen(scope: Scope) -> Arm {
 pub fn catalogue(scope: Scope) -> Vec<Arm> {
     let frozen = || frozen(scope);
     let arm = |name: &str, arm: Arm| Arm { name: name.to_owned(), ..arm };
-    let everything = |factor: f64| Arm { training: Training::Everything(factor), ..frozen() };
-    let scratch = || Arm { name: "scratch".to_owned(), features: Features::Untrained, blocks: 0, ..everything(1.0) };
-    let transferred =
-        |half: Half, learns: Half| Arm { features: Features::Pretrained(Pretraining::of(half)), learns, ..frozen() };
+    let everything = |factor: f64| Arm { training: TrainedLayers::Everything(factor), ..frozen() };
+    let scratch =
+        || Arm { name: "scratch".to_owned(), features: FeatureSource::Untrained, blocks: 0, ..everything(1.0) };
+    let transferred = |half: Half, learns: Half| Arm {
+        features: FeatureSource::Pretrained(Pretraining::of(half)),
+        learns,
+        ..frozen()
+    };
     let tutorial = Pretraining { validation: Validation::TestSet, ..Pretraining::SOURCE };
     let shuffled = Pretraining { labels: Labels::Shuffled, ..Pretraining::SOURCE };
-    let of_target = Features::Pretrained(Pretraining::of(Half::Target));
+    let of_target = FeatureSource::Pretrained(Pretraining::of(Half::Target));
     let mut arms = vec![
         arm(
             "tutorial",
             Arm {
-                features: Features::Pretrained(tutorial),
+                features: FeatureSource::Pretrained(tutorial),
                 head: Head::Warm,
                 validation: Validation::TestSet,
                 ..frozen()
@@ -65,18 +69,21 @@ pub fn catalogue(scope: Scope) -> Vec<Arm> {
         arm("frozen-warm", Arm { head: Head::Warm, ..frozen() }),
         scratch(),
         arm("scratch-long", Arm { budget: Budget::BothStages, ..scratch() }),
-        arm("frozen-random", Arm { features: Features::Untrained, ..frozen() }),
-        arm("frozen-random-matched", Arm { features: Features::UntrainedMatched(Pretraining::SOURCE), ..frozen() }),
+        arm("frozen-random", Arm { features: FeatureSource::Untrained, ..frozen() }),
+        arm(
+            "frozen-random-matched",
+            Arm { features: FeatureSource::UntrainedMatched(Pretraining::SOURCE), ..frozen() },
+        ),
         arm("fine-tune", everything(1.0)),
         arm("fine-tune-1e-4", everything(0.1)),
-        arm("head-then-all", Arm { training: Training::HeadThenEverything(0.1), ..frozen() }),
+        arm("head-then-all", Arm { training: TrainedLayers::HeadThenEverything(0.1), ..frozen() }),
         arm("self", transferred(Half::Target, Half::Target)),
         arm("self-fine-tune", Arm { features: of_target, ..everything(1.0) }),
         arm("reversed", transferred(Half::Target, Half::Source)),
         arm("joint", transferred(Half::All, Half::Target)),
         arm("linear", Arm { head: Head::Linear, ..frozen() }),
-        arm("pixels", Arm { head: Head::Pixels, features: Features::Untrained, blocks: 0, ..frozen() }),
-        arm("shuffled-labels", Arm { features: Features::Pretrained(shuffled), ..frozen() }),
+        arm("pixels", Arm { head: Head::Pixels, features: FeatureSource::Untrained, blocks: 0, ..frozen() }),
+        arm("shuffled-labels", Arm { features: FeatureSource::Pretrained(shuffled), ..frozen() }),
     ];
     // With all blocks of the features these are frozen, fine-tune, self and self-fine-tune.
     for blocks in (1..=scope.blocks).filter(|&blocks| blocks != scope.features) {
@@ -108,7 +115,7 @@ pub fn catalogue(scope: Scope) -> Vec<Arm> {
 /// The arms of the `samples` group.
 pub(super) const SAMPLED: [&str; 4] = ["frozen", "scratch", "frozen-random", "fine-tune"];
 
-/// The arm of a name.
+/// The arm with this name.
 pub fn named(name: &str, scope: Scope) -> Option<Arm> {
     catalogue(scope).into_iter().find(|arm| arm.name == name)
 }
@@ -146,10 +153,10 @@ pub fn about(arm: &Arm) -> String {
         "fine-tune" => "source features, all layers fine-tuned",
         "fine-tune-1e-4" => "the same at a tenth of the learning rate",
         "head-then-all" => "the head first, then all layers, the features at a tenth of the rate",
-        "self" => "features of the target classes themselves, frozen, fresh head: the cost of cutting",
+        "self" => "features of the target classes themselves, frozen, fresh head: the cost of splitting the network",
         "self-fine-tune" => "features of the target classes themselves, all layers fine-tuned",
         "reversed" => "target features frozen, trained on the source classes",
-        "joint" => "features of all classes, frozen, fresh head: a ceiling",
+        "joint" => "features of all classes, frozen, fresh head: an upper bound",
         "linear" => "logistic regression on the source features",
         "pixels" => "logistic regression on the pixels",
         "shuffled-labels" => "features of the source pictures with shuffled labels, frozen",
@@ -168,12 +175,12 @@ pub fn about(arm: &Arm) -> String {
     };
     match arm.per_class {
         None => phrase.to_owned(),
-        Some(n) => format!("{phrase}; {n} pictures a class"),
+        Some(n) => format!("{phrase}; {n} pictures per class"),
     }
 }
 
 fn about_depth(arm: &Arm) -> String {
     let source = if arm.name.contains("-self") { "target's own" } else { "source's" };
-    let training = if arm.training == Training::Head { "frozen" } else { "all layers fine-tuned" };
-    format!("{} of the {source} blocks taken over, {training}", arm.blocks)
+    let training = if arm.training == TrainedLayers::Head { "frozen" } else { "all layers fine-tuned" };
+    format!("{} of the {source} blocks transferred, {training}", arm.blocks)
 }

@@ -24,7 +24,7 @@ pub struct Classes {
     pub two_data_sets: bool,
 }
 
-/// Random splits that are drawn until enough of them differ: ten classes have 126.
+/// The maximum number of splits drawn until enough of them differ.
 const MAX_DRAWS: u64 = 2_000;
 
 const VEHICLES: [&str; 4] = ["airplane", "automobile", "ship", "truck"];
@@ -67,8 +67,8 @@ impl Classes {
         Ok(self.source.iter().chain(&self.target).cloned().collect())
     }
 
-    /// The halves of a random split, which depend on its number alone. No two splits are the same, nor the same with
-    /// their halves swapped, for each split is used in both directions.
+    /// The halves of a random split, which depend only on its number. No two splits are equal, even with their halves
+    /// swapped, because each split is used in both directions.
     fn split(&self, split: u32) -> Result<(Vec<ClassRecord>, Vec<ClassRecord>)> {
         let mut all = self.all()?;
         all.sort_by_key(|class| class.label);

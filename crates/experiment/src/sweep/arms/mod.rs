@@ -1,9 +1,10 @@
 //! Arms: the ways to train that the experiment compares, each a preset of one pipeline.
 //!
-//! An arm says which classes it trains on, where its features come from, how many blocks of them it takes over, which head
-//! is on top of them, and what is trained. Stage 1, if there is one, trains the features from fresh weights and draws from
-//! the seed itself; stage 2 trains on the arm's classes and draws from a seed derived from it. So with one seed, all arms
-//! on the same classes start from the same initial weights, see the pictures in the same order and drop the same units.
+//! An arm says which classes it trains on, where its features come from, how many blocks of them are transferred, which
+//! head is on top of them, and what is trained. Stage 1, if there is one, trains the features from fresh weights, with
+//! random bits from the seed itself; stage 2 trains on the arm's classes, with random bits from a second seed derived
+//! from it. So with one seed, all arms on the same classes start from the same initial weights, see the pictures in the
+//! same order and drop the same units.
 
 mod catalogue;
 mod classes;
@@ -29,14 +30,14 @@ pub struct Arm {
     /// The classes that it trains on.
     pub learns: Half,
     /// Where the features come from.
-    pub features: Features,
-    /// How many [`Blocks`] of them are taken over.
+    pub features: FeatureSource,
+    /// The number of transferred [`Blocks`].
     pub blocks: usize,
-    /// What is on top of them.
+    /// The head on top of the features.
     pub head: Head,
     /// What is trained.
-    pub training: Training,
-    /// How long.
+    pub training: TrainedLayers,
+    /// The number of epochs.
     #[serde(default, skip_serializing_if = "Budget::is_of_stage")]
     pub budget: Budget,
     /// Learning rate and schedule, if not the sweep's.
@@ -47,7 +48,7 @@ pub struct Arm {
     pub per_class: Option<usize>,
     /// Whether labels are true.
     pub labels: Labels,
-    /// What validates it.
+    /// What it is validated on.
     pub validation: Validation,
     /// Which random bits it draws.
     pub stage: Stage,
@@ -76,7 +77,7 @@ pub enum Half {
 /// Where an arm's features come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Features {
+pub enum FeatureSource {
     /// Their initial weights.
     Untrained,
     /// Their initial weights, scaled and shifted so that each filter's output has the mean and variance that it has in
@@ -94,7 +95,7 @@ pub struct Pretraining {
     pub half: Half,
     /// Whether their labels are true.
     pub labels: Labels,
-    /// What validates it.
+    /// What it is validated on.
     pub validation: Validation,
 }
 
@@ -115,8 +116,8 @@ pub enum Head {
 /// What is trained.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Training {
-    /// The layers after those that were taken over.
+pub enum TrainedLayers {
+    /// The layers after the transferred blocks.
     Head,
     /// Every layer, at the learning rate times this.
     Everything(f64),
@@ -124,24 +125,24 @@ pub enum Training {
     HeadThenEverything(f64),
 }
 
-/// How many epochs a training has.
+/// The number of epochs of an arm.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Budget {
-    /// Its stage's.
+    /// As many as its stage has.
     #[default]
     Stage,
-    /// Those of both stages together.
+    /// As many as both stages together.
     BothStages,
 }
 
-/// How an optimizer is driven.
+/// A learning rate and its schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Recipe {
     /// Adam's learning rate; the highest of the schedule.
     pub learning_rate: f64,
-    /// How it changes during the training.
+    /// How it changes during training.
     pub schedule: Schedule,
 }
 
@@ -149,13 +150,13 @@ pub struct Recipe {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Labels {
-    /// They are.
+    /// The true labels.
     True,
-    /// They were dealt out at random.
+    /// Shuffled at random.
     Shuffled,
 }
 
-/// What a training is validated on after each epoch.
+/// The pictures that validate an arm after each epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Validation {
@@ -165,15 +166,15 @@ pub enum Validation {
     TestSet,
 }
 
-/// What a training is for, which decides its random bits.
+/// The stage of an arm, which decides its random bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
-    /// Stage 1: it draws from the seed itself.
+    /// Stage 1: its random bits come from the seed itself.
     Pretraining,
-    /// Stage 2: it draws from the seed that is derived from it.
+    /// Stage 2: its random bits come from a seed derived from the first.
     Transfer,
-    /// A trial of a recipe, whose held-out accuracy decides; it draws as stage 2 does.
+    /// A trial of a recipe, compared by held-out accuracy, with the random bits of stage 2.
     Trial,
 }
 
@@ -193,12 +194,12 @@ impl Budget {
     }
 }
 
-impl Features {
+impl FeatureSource {
     /// The stage 1 that must be done first.
     pub fn pretraining(self) -> Option<Pretraining> {
         match self {
-            Features::Untrained => None,
-            Features::UntrainedMatched(pretraining) | Features::Pretrained(pretraining) => Some(pretraining),
+            FeatureSource::Untrained => None,
+            FeatureSource::UntrainedMatched(pretraining) | FeatureSource::Pretrained(pretraining) => Some(pretraining),
         }
     }
 }
@@ -228,10 +229,10 @@ impl Pretraining {
         Arm {
             name: format!("pretrain-{classes}{labels}{validation}"),
             learns: self.half,
-            features: Features::Untrained,
+            features: FeatureSource::Untrained,
             blocks: 0,
             head: Head::Fresh,
-            training: Training::Everything(1.0),
+            training: TrainedLayers::Everything(1.0),
             budget: Budget::Stage,
             recipe: None,
             per_class: None,
@@ -243,12 +244,12 @@ impl Pretraining {
 }
 
 impl Arm {
-    /// Whether it trains on features that do not change, and so can share them with others.
+    /// Whether it trains only the head, so that it can share its features with other arms.
     pub fn is_head_only(&self) -> bool {
-        self.training == Training::Head && self.head != Head::Pixels
+        self.training == TrainedLayers::Head && self.head != Head::Pixels
     }
 
-    /// Whether two arms are the same training but for their names and random bits: `scratch` and stage 1 on its classes.
+    /// Whether two arms differ only in their names and random bits: `scratch` and stage 1 on its classes.
     pub fn is_same_training(&self, other: &Arm) -> bool {
         let anonymous = |arm: &Arm| Arm { name: String::new(), stage: Stage::Transfer, ..arm.clone() };
         anonymous(self) == anonymous(other)

@@ -1,22 +1,23 @@
-//! The network of an arm: taken over from stage 1 as far as the arm says, the rest with initial weights.
+//! The network of an arm: some layers copied from stage 1, the others with initial weights.
 
 use std::collections::BTreeSet;
 
 use thawline_tensor::nn::Network;
 
-use super::{Arm, Head, Stage, Training};
+use super::{Arm, Head, Stage, TrainedLayers};
 use crate::{
     models::{Architecture, FEATURES_END, Layer, Listed},
     system::failure::{Failure, Result},
     training::transfer,
 };
 
-/// A network cut into blocks: each is a Conv2D or a hidden Dense with the layers up to the next one. The output layer is
-/// in none. The tutorial's network has three: first convolution; second convolution and pooling; hidden Dense.
+/// A network cut into blocks: each is a Conv2D or a hidden Dense with the layers up to the next one. The output layer
+/// is not part of any block. The tutorial's network has three: first convolution; second convolution and pooling;
+/// hidden Dense.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Blocks {
     layers: Vec<Layer>,
-    /// Where each block begins, and at last the output layer.
+    /// The index of the first layer of each block, and that of the output layer.
     starts: Vec<usize>,
     /// The blocks before the first Dense: the features.
     pub features: usize,
@@ -26,7 +27,7 @@ impl Blocks {
     /// The blocks of a network.
     ///
     /// # Errors
-    /// A network without a convolution before its first Dense: it has no features to transfer.
+    /// If the network has no convolution before its first Dense, and so no features to transfer.
     pub fn of(architecture: &Architecture) -> Result<Self> {
         let layers = architecture.layers().into_owned();
         let has_weights = |layer: &Layer| matches!(layer, Layer::Conv2D { .. } | Layer::Dense { .. });
@@ -41,7 +42,6 @@ impl Blocks {
         Ok(Blocks { layers, starts, features })
     }
 
-    /// How many there are.
     pub fn count(&self) -> usize {
         self.starts.len() - 1
     }
@@ -57,10 +57,10 @@ impl Blocks {
     }
 }
 
-/// Builds the network of an arm. `features` is the network whose blocks are taken over; none if the arm takes none.
+/// Builds the network of an arm. `features` is the network whose blocks are transferred, if any.
 ///
 /// # Errors
-/// A layer that does not fit; a warm head for another number of classes than it had.
+/// If a layer does not fit, or a warm head has another number of classes than it had.
 pub fn assemble(
     arm: &Arm,
     architecture: &Architecture,
@@ -80,7 +80,7 @@ pub fn assemble(
             copy_weights(&mut network, features, &blocks.layers[blocks.feature_layers().len()..]);
         }
     }
-    if !matches!(arm.training, Training::Everything(_))
+    if !matches!(arm.training, TrainedLayers::Everything(_))
         && let Some(last) =
             blocks.first(arm.blocks).iter().rfind(|layer| network.layer_names().any(|name| name == layer.name()))
     {
@@ -92,7 +92,7 @@ pub fn assemble(
 /// Whether an arm's head fits features of another number of classes.
 ///
 /// # Errors
-/// If it is warm: its output layer has a unit per source class.
+/// If the head is warm, because its output layer has a unit per source class.
 pub fn require_fitting_head(arm: &Arm, classes: usize, source_classes: usize) -> Result<()> {
     if arm.head == Head::Warm && classes != source_classes {
         return Err(Failure::usage(format!(
@@ -118,7 +118,7 @@ fn with_head(head: Head, architecture: &Architecture, blocks: &Blocks) -> Archit
     Architecture::Listed(Listed { conv_method: architecture.conv_method(), layers, origin: None })
 }
 
-/// Copies the parameters of some layers, as far as both networks have them.
+/// Copies the parameters that both networks have in some layers.
 fn copy_weights(network: &mut Network, from: &Network, layers: &[Layer]) {
     let names: BTreeSet<&str> = layers.iter().map(Layer::name).collect();
     let is_of = |name: &str| name.split_once('/').is_some_and(|(layer, _)| names.contains(layer));

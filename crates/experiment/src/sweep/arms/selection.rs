@@ -12,7 +12,7 @@ use crate::system::failure::{Failure, Result};
 pub enum Preset {
     /// The main controls on the built-in pictures, in a few minutes
     Quick,
-    /// The tutorial, its repairs and its controls
+    /// The tutorial's experiment, corrected versions of it, and controls
     Controls,
     /// Every arm of the catalogue
     Full,
@@ -20,7 +20,7 @@ pub enum Preset {
 
 const QUICK: &[&str] = &["frozen", "frozen-warm", "scratch", "frozen-random", "frozen-random-matched", "fine-tune"];
 
-/// Those of the quick preset that show what few pictures do.
+/// The arms of the quick preset with few pictures.
 const QUICK_SAMPLES: &[&str] = &["frozen@10", "frozen@50", "scratch@10", "scratch@50"];
 
 const CONTROLS: &[&str] = &[
@@ -40,7 +40,7 @@ const CONTROLS: &[&str] = &[
 ];
 
 impl Preset {
-    /// Its arms, as far as the data have their classes.
+    /// Its arms, except those whose classes the data lack.
     pub fn arms(self, classes: &Classes, scope: Scope) -> Vec<Arm> {
         let names: Vec<&str> = match self {
             Preset::Quick => QUICK.iter().chain(QUICK_SAMPLES).copied().collect(),
@@ -57,8 +57,8 @@ impl Preset {
         catalogue(scope).into_iter().filter(|arm| wanted(arm) && is_possible(arm)).collect()
     }
 
-    /// Its pictures per step. The built-in pictures are few: with 128, an epoch has 18 steps, and `scratch` ends at 71 % after
-    /// five epochs instead of 86 %.
+    /// Its pictures per step. The built-in pictures are few: with 128, an epoch has 18 steps, and `scratch` ends at 71
+    /// % after five epochs instead of 86 %.
     pub fn batch_size(self) -> usize {
         if self == Preset::Quick { 32 } else { 128 }
     }

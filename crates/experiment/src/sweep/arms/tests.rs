@@ -1,4 +1,4 @@
-//! Every arm is there, and is what it says.
+//! Every arm exists and does what its description says.
 
 use std::collections::BTreeSet;
 
@@ -28,8 +28,8 @@ fn network(seed: u64) -> Network {
 }
 
 /// The layers of an arm's network that have weights; where those come from: the network that stands for stage 1, the
-/// initial weights of the seed, those of the seed derived from it, or a layer that no other network has; and a plus where
-/// they are trained.
+/// initial weights of the seed, those of the seed derived from it, or a layer that no other network has; and a plus
+/// where they are trained.
 fn describe(arm: &Arm, seed: u64) -> String {
     let origins = [("stage-1", network(99)), ("seed", network(seed)), ("derived", network(transfer::seed(seed)))];
     let features = (arm.blocks > 0 && arm.features.pretraining().is_some()).then_some(&origins[0].1);
@@ -89,13 +89,13 @@ fn arms_copy_and_train_the_layers_they_declare() {
 
 #[test]
 fn arms_use_the_classes_and_features_they_declare() {
-    let pretrained = |half| Features::Pretrained(Pretraining::of(half));
+    let pretrained = |half| FeatureSource::Pretrained(Pretraining::of(half));
     let source = pretrained(Half::Source);
     for (name, learns, features) in [
         ("frozen", Half::Target, source),
-        ("scratch", Half::Target, Features::Untrained),
-        ("frozen-random", Half::Target, Features::Untrained),
-        ("frozen-random-matched", Half::Target, Features::UntrainedMatched(Pretraining::SOURCE)),
+        ("scratch", Half::Target, FeatureSource::Untrained),
+        ("frozen-random", Half::Target, FeatureSource::Untrained),
+        ("frozen-random-matched", Half::Target, FeatureSource::UntrainedMatched(Pretraining::SOURCE)),
         ("fine-tune", Half::Target, source),
         ("self", Half::Target, pretrained(Half::Target)),
         ("reversed", Half::Source, pretrained(Half::Target)),
@@ -110,9 +110,9 @@ fn arms_use_the_classes_and_features_they_declare() {
         assert_eq!((arm.learns, arm.features), (learns, features), "{name}");
     }
     let rates = |name: &str| named(name).unwrap().training;
-    assert_eq!(rates("fine-tune"), Training::Everything(1.0));
-    assert_eq!(rates("fine-tune-1e-4"), Training::Everything(0.1));
-    assert_eq!(rates("head-then-all"), Training::HeadThenEverything(0.1));
+    assert_eq!(rates("fine-tune"), TrainedLayers::Everything(1.0));
+    assert_eq!(rates("fine-tune-1e-4"), TrainedLayers::Everything(0.1));
+    assert_eq!(rates("head-then-all"), TrainedLayers::HeadThenEverything(0.1));
     // Only stage 1 has shuffled labels, and only the tutorial looks at the test set along the way.
     for arm in catalogue(SCOPE) {
         let pretraining = arm.features.pretraining();

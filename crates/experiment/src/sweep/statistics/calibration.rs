@@ -1,4 +1,4 @@
-//! Calibration: whether a network that is 80 % sure is right 80 % of the time.
+//! Calibration: whether predictions with 80 % confidence are correct 80 % of the time.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,14 +10,14 @@ pub const BINS: usize = 15;
 pub struct CalibrationBin {
     /// How many.
     pub predictions: u64,
-    /// How many of them are right.
+    /// How many of them are correct.
     pub right: u64,
     /// The sum of their confidences.
     pub confidence: f64,
 }
 
 impl CalibrationBin {
-    /// Sorts predictions into bins; each is a confidence in 0..=1 and whether it was right.
+    /// Sorts predictions into bins; each is a confidence in 0..=1 and whether it was correct.
     pub fn sort(predictions: &[(f64, bool)]) -> Vec<CalibrationBin> {
         let mut bins = vec![CalibrationBin::default(); BINS];
         for &(confidence, right) in predictions {
@@ -30,8 +30,8 @@ impl CalibrationBin {
     }
 }
 
-/// The expected calibration error (Naeini et al. 2015): the mean over all predictions of the distance between the accuracy
-/// and the mean confidence of the bin they are in; 0 for none.
+/// The expected calibration error (Naeini et al. 2015): the mean over all predictions of the distance between the
+/// accuracy and the mean confidence of the bin they are in; 0 for none.
 pub fn calibration_error(bins: &[CalibrationBin]) -> f64 {
     let distance = |bin: &CalibrationBin| (bin.confidence - bin.right as f64).abs();
     let predictions: u64 = bins.iter().map(|bin| bin.predictions).sum();

@@ -1,6 +1,6 @@
 //! Figures of a learning curve: accuracies after each epoch.
 
-/// The area under the curve, divided by its length: the mean accuracy over all epochs. Nothing for no epoch.
+/// The area under the curve, divided by its length: the mean accuracy over all epochs. `None` without epochs.
 pub fn area_under_curve(accuracies: &[f64]) -> Option<f64> {
     (!accuracies.is_empty()).then(|| accuracies.iter().sum::<f64>() / accuracies.len() as f64)
 }

@@ -1,14 +1,14 @@
-//! The difference of two means: its t-interval, its test, and what a test that finds nothing can say.
+//! The difference of two means: its t-interval, its test, and what a test without a finding can exclude.
 
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::sample::CONFIDENCE;
 
-/// The chance with which a [detectable](Difference::detectable) difference is found.
+/// The probability with which a [detectable](Difference::detectable) difference is found.
 const POWER: f64 = 0.8;
 
-/// A difference of two means, with what decides its uncertainty.
+/// A difference of two means, with its standard error and degrees of freedom.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Difference {
     pub mean: f64,
@@ -18,19 +18,20 @@ pub struct Difference {
 }
 
 impl Difference {
-    /// Of pairs, by their differences; `None` for fewer than two.
+    /// The mean of paired differences; `None` for fewer than two.
     pub fn paired(differences: &[f64]) -> Option<Self> {
         let (mean, variance) = moments(differences)?;
         let n = differences.len() as f64;
         Some(Difference { mean, standard_error: (variance / n).sqrt(), freedom: n - 1.0 })
     }
 
-    /// Of two independent groups with variances of their own (Welch 1947); `None` if one has fewer than two numbers.
+    /// The difference of two independent groups with different variances (Welch 1947); `None` if one has fewer than two
+    /// numbers.
     pub fn unpaired(one: &[f64], other: &[f64]) -> Option<Self> {
         let [(mean, variance), (other_mean, other_variance)] = [moments(one)?, moments(other)?];
         let [n, m] = [one, other].map(|group| group.len() as f64);
         let [a, b] = [variance / n, other_variance / m];
-        // Of two constant groups, the fewest that are possible.
+        // For two constant groups, the smallest possible number.
         let freedom =
             if a + b == 0.0 { n.min(m) - 1.0 } else { (a + b) * (a + b) / (a * a / (n - 1.0) + b * b / (m - 1.0)) };
         Some(Difference { mean: mean - other_mean, standard_error: (a + b).sqrt(), freedom })
@@ -51,8 +52,8 @@ impl Difference {
         self.above(margin - self.mean.abs())
     }
 
-    /// The smallest difference that a test at 5 % finds four times in five: with the two t-quantiles added up, which is
-    /// 0.7 % too small for six pairs and less for more.
+    /// The smallest difference that a test at 5 % detects with a probability of 80 %: the standard error times the sum
+    /// of two t-quantiles, which is 0.7 % too small for six pairs, and less so for more.
     pub fn detectable(&self) -> f64 {
         (self.quantile(0.5 + CONFIDENCE / 2.0) + self.quantile(POWER)) * self.standard_error
     }

@@ -1,4 +1,4 @@
-//! Statistics of few seeds: means with their t-intervals, differences and what their tests can say, calibration.
+//! Statistics of few seeds: means with their t-intervals, differences and their tests, calibration.
 //!
 //! Distributions come from the statrs library; every figure is checked against SciPy's or statsmodels' in a test.
 

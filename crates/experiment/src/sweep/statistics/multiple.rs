@@ -1,4 +1,4 @@
-//! Many tests at once.
+//! Adjusting p-values for many tests.
 
 /// Holm's (1979) adjusted p-values: with those at most 5 % rejected, the chance of any false rejection is at most 5 %.
 pub fn holm(p: &[f64]) -> Vec<f64> {

@@ -1,9 +1,11 @@
-//! Test pictures as a source of chance, beside the seeds: from which of them each network classifies correctly.
+//! Test pictures as a source of chance, in addition to seeds: computed from which of them each network classifies
+//! correctly.
 
 use serde::Serialize;
 use statrs::distribution::{Binomial, DiscreteCDF};
 
-/// The exact two-sided p-value of McNemar's test (1947), by the pictures that only one of two networks classifies correctly.
+/// The exact two-sided p-value of McNemar's test (1947), by the pictures that only one of two networks classifies
+/// correctly.
 pub fn mcnemar_p(only_one: u64, only_other: u64) -> f64 {
     let tosses = Binomial::new(0.5, only_one + only_other).expect("a half is a probability");
     (2.0 * tosses.cdf(only_one.min(only_other))).min(1.0)
@@ -17,7 +19,7 @@ pub struct Components {
     pub seed: f64,
     /// Variance between pictures.
     pub picture: f64,
-    /// What neither explains: a seed's luck with a picture.
+    /// What neither explains: the interaction of a seed and a picture.
     pub residual: f64,
     /// Standard error of the mean for new seeds and new pictures; that of a bootstrap over both.
     pub standard_error: f64,
@@ -26,7 +28,7 @@ pub struct Components {
 }
 
 impl Components {
-    /// Of a table with a row per seed and a column per picture; `None` for fewer than two of either.
+    /// From a table with a row per seed and a column per picture; `None` for fewer than two of either.
     pub fn of(table: &[Vec<f64>]) -> Option<Self> {
         let (seeds, pictures) = (table.len(), table.first()?.len());
         if seeds < 2 || pictures < 2 || table.iter().any(|row| row.len() != pictures) {

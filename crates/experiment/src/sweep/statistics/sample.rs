@@ -6,7 +6,7 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 /// The confidence of every interval.
 pub const CONFIDENCE: f64 = 0.95;
 
-/// What a few numbers, one a seed, come to.
+/// Mean and spread of a few numbers, one per seed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Sample {
     /// How many.
@@ -20,7 +20,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Of some numbers; nothing of none.
+    /// From some numbers; `None` without any.
     pub fn of(values: &[f64]) -> Option<Self> {
         let n = values.len();
         if n == 0 {

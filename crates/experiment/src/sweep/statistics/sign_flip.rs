@@ -6,9 +6,9 @@ pub const FEWEST_FOR_A_CLAIM: usize = 6;
 /// With more pairs the enumeration would take too long.
 const MAX: usize = 24;
 
-/// The two-sided p-value of paired differences: if neither arm were better, each difference could as well have the other
-/// sign; of all 2^n choices of signs, the share whose mean is at least as far from zero as the one observed. Nothing for
-/// no pairs, or more than 24.
+/// The two-sided p-value of paired differences: if neither arm were better, each difference would be equally likely to
+/// have the opposite sign. The p-value is the share of all 2^n choices of signs whose mean is at least as far from zero
+/// as the observed one. `None` without pairs, or for more than 24.
 pub fn sign_flip_p(differences: &[f64]) -> Option<f64> {
     let n = differences.len();
     if n == 0 || n > MAX {
@@ -22,7 +22,7 @@ pub fn sign_flip_p(differences: &[f64]) -> Option<f64> {
         let signed = differences.iter().enumerate();
         signed.map(|(i, &difference)| if signs >> i & 1 == 1 { -difference } else { difference }).sum()
     };
-    // A choice of signs and its opposite are equally far from zero: half of them tell everything.
+    // A choice of signs and its opposite are equally far from zero, so half of them suffice.
     let half = 1_u32 << (n - 1);
     let extreme = (0..half).filter(|&signs| flipped(signs).abs() >= observed).count();
     Some(extreme as f64 / f64::from(half))

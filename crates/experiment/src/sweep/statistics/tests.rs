@@ -1,4 +1,4 @@
-//! The statistics against values of SciPy and statsmodels, and against chance.
+//! Compares the statistics with SciPy and statsmodels, and with simulations.
 
 use serde::Deserialize;
 use thawline_tensor::random::{Address, Bits, Purpose};
@@ -304,7 +304,8 @@ fn the_interval_has_its_nominal_coverage() {
 
 #[test]
 fn the_test_has_its_nominal_false_positive_rate() {
-    // Differences are symmetric around zero if no arm is better; nothing else is assumed: here most are small, some large.
+    // Differences are symmetric around zero if no arm is better; nothing else is assumed: here most are small, some
+    // large.
     let difference = |bits: &mut Bits| {
         let normal = f64::from(bits.normal());
         0.003 * normal * normal * normal

@@ -43,7 +43,7 @@ fn seeds_are_paired_only_if_pairing_helps() {
     assert_eq!((groups.trainings, groups.pooled_with.as_deref()), ([6, 12], Some("pretrain-target")));
     assert!(groups.estimate.unwrap().standard_error > 5.0 * paired.estimate.unwrap().standard_error / 2.0);
     assert_eq!(compare(&frozen, &apart, &[]).trainings, [6, 6]);
-    // With one seed only the pictures are left: 20 of 1,000 that only scratch gets right.
+    // With one seed, only the pictures can be tested: scratch alone classifies 20 of 1,000 correctly.
     let one = compare(&frozen[..1], &together[..1], &[]);
     assert!(one.p.is_none() && !one.has_enough_seeds() && one.mcnemar_p[0] < 1e-5, "{one:?}");
     assert!((one.mean() + 0.02).abs() < 1e-12);
@@ -60,7 +60,7 @@ fn p_values_are_adjusted_and_equivalence_is_tested() {
     assert_eq!((far.is_shown(), far.is_equivalent()), (true, false));
     assert_eq!((near.is_shown(), near.is_equivalent()), (false, true));
     assert!(near.detectable.unwrap() < 0.01, "{near:?}");
-    // A p-value that is small alone is not among twenty.
+    // A p-value that is small alone is not small among twenty.
     let mut many: Vec<Comparison> = (0..20).map(|_| Comparison { p: Some(0.03), ..far.clone() }).collect();
     adjust(&mut many);
     assert!(many.iter().all(|comparison| !comparison.is_shown()));

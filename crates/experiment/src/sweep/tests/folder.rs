@@ -47,7 +47,7 @@ fn a_folder_belongs_to_one_sweep() {
     let path = place.path().join("sweep");
     let ours = settings(&data(2));
     drop(SweepFolder::open(&path, &ours).unwrap());
-    let theirs = Settings { epochs: 3, batch_size: 8, ..ours.clone() };
+    let theirs = SweepSettings { epochs: 3, batch_size: 8, ..ours.clone() };
     let failure = SweepFolder::open(&path, &theirs).unwrap_err();
     assert_eq!(failure.kind, Kind::Usage);
     let words = "holds a sweep of other settings: batch-size is 8 and 16, epochs is 3 and 2";

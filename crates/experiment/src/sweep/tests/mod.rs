@@ -10,7 +10,7 @@ mod worker;
 use thawline_cifar::{Dataset, Images};
 
 use super::arms::{Arm, Scope, named};
-use super::settings::Settings;
+use super::settings::SweepSettings;
 use crate::{
     data::open::{self, Data},
     models::Tutorial,
@@ -27,7 +27,7 @@ fn data(per_class: usize) -> Data {
     Data { dataset, kind: DataKind::BuiltIn, path: None, reason: "drawn by a test".to_owned() }
 }
 
-/// The same with other test pictures: those that are there in the opposite order, so that labels no longer fit.
+/// The same with other test pictures: the same ones in reverse order, so that their labels no longer match.
 fn with_another_test_set(data: &Data) -> Data {
     let dataset = &data.dataset;
     let labels = || dataset.test().iter().map(|image| image.label);
@@ -44,10 +44,10 @@ fn records_of(images: &Images) -> Vec<u8> {
 }
 
 /// A small network, two epochs, batches of 16.
-fn settings(data: &Data) -> Settings {
+fn settings(data: &Data) -> SweepSettings {
     let names = data.dataset.classes();
     let record = |label: u16| ClassRecord { label, name: names[usize::from(label)].clone() };
-    Settings {
+    SweepSettings {
         format: super::record::FORMAT,
         thawline: env!("CARGO_PKG_VERSION").to_owned(),
         data: data.record(),

@@ -1,4 +1,4 @@
-//! What is to be done, in which order, and by whom.
+//! Which jobs there are, in which order, and which process does them.
 
 use std::collections::BTreeSet;
 
@@ -48,7 +48,7 @@ fn jobs_that_share_features_are_done_together() {
     let together: Vec<Vec<String>> = groups.iter().map(|group| names(&group.jobs)).collect();
     let of_seed = |seed: u64| {
         let named = |names: &str| names.split(' ').map(|name| format!("{name}-seed-{seed}")).collect::<Vec<_>>();
-        // Within a group first the heads, by the depth of their frozen layers, then what trains all layers.
+        // Within a group, first the heads, by the depth of their frozen layers, then the arms that train all layers.
         [named("scratch"), named("depth-1-frozen frozen frozen-warm linear frozen@10 fine-tune"), named("reversed")]
     };
     let mut expected: Vec<Vec<String>> = of_seed(0).into_iter().chain(of_seed(1)).collect();

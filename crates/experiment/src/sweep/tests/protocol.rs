@@ -93,7 +93,7 @@ fn small_sets_are_stratified_lie_within_larger_ones_and_differ_by_seed() {
         assert!(subset(2, seed).is_subset(&subset(7, seed)));
     }
     assert_ne!(subset(2, 0), subset(2, 1));
-    assert_eq!(subset(18, 0), (0..90).collect(), "all that are left beside those held out");
+    assert_eq!(subset(18, 0), (0..90).collect(), "all pictures that are not held out");
     let failure = pictures.epoch(Some(19), 0).unwrap_err();
     assert!(failure.message.contains("boat has 18 training pictures left after holding out, and this arm needs 19"));
 }

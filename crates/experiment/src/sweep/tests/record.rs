@@ -3,7 +3,7 @@
 use super::*;
 use crate::sweep::record::{Evaluation, FORMAT, JobRecord};
 
-/// What a record says that was made by no computation, and what is wrong with it.
+/// A change that makes a record contradictory, and the words of the error.
 type Forgery = (fn(&mut JobRecord), &'static str);
 
 /// A record of three classes, 10 test pictures and one epoch.

@@ -16,19 +16,19 @@ use crate::sweep::{
 use crate::{
     models::{Architecture, file},
     sweep::{
-        arms::{Features, Half, Stage},
+        arms::{FeatureSource, Half, Stage},
         statistics::calibration_error,
     },
     system::{console::Console, interrupt::Interrupts},
     weights::model::Model,
 };
 
-/// Does jobs in a folder and returns all records that are there then, without times, sorted by their names.
+/// Does jobs in a folder and returns all records in it afterwards, without times, sorted by name.
 fn perform(folder: &Path, data: &Data, jobs: Vec<Job>) -> Vec<JobRecord> {
     perform_with(&settings(data), folder, data, jobs)
 }
 
-fn perform_with(settings: &Settings, folder: &Path, data: &Data, jobs: Vec<Job>) -> Vec<JobRecord> {
+fn perform_with(settings: &SweepSettings, folder: &Path, data: &Data, jobs: Vec<Job>) -> Vec<JobRecord> {
     let console = Console { quiet: true, stdout_is_data: false };
     let mut progress = SweepProgress::new(console, jobs.len(), 1.0);
     let sweep = SweepFolder::open(folder, settings).unwrap();
@@ -53,7 +53,8 @@ fn an_arm_on_untrained_features_is_its_control_bit_for_bit() {
     // If head, order and dropout are the same in two arms, then with the same features they are the same computation.
     // Stage 1 without training: its features are the initial ones, whatever the classes.
     let data = data(8);
-    let untrained = |name: &str| Arm { features: Features::Untrained, name: format!("{name}-untrained"), ..arm(name) };
+    let untrained =
+        |name: &str| Arm { features: FeatureSource::Untrained, name: format!("{name}-untrained"), ..arm(name) };
     let names = ["frozen", "fine-tune", "depth-1-fine-tune", "depth-1-frozen"];
     let arms: Vec<Arm> = names.iter().map(|name| untrained(name)).chain(arms(&["scratch", "frozen-random"])).collect();
     let records = sweep(&data, &arms, &[4]);
@@ -137,7 +138,8 @@ fn a_listed_network_and_augmented_pictures_go_through_every_kind_of_arm() {
     let flip = Augment { flip: true, crop: false };
     let names = ["frozen", "frozen-random-matched", "linear", "pixels", "head-then-all", "depth-1-self", "scratch"];
     for augment in [Augment::default(), flip] {
-        let settings = Settings { network: network.clone(), augment, schedule: Schedule::OneCycle, ..settings(&data) };
+        let settings =
+            SweepSettings { network: network.clone(), augment, schedule: Schedule::OneCycle, ..settings(&data) };
         let place = tempfile::tempdir().unwrap();
         let records = perform_with(&settings, place.path(), &data, plan::jobs(&arms(&names), &[1]));
         let depth = find(&records, "depth-1-self");
@@ -179,7 +181,7 @@ fn an_interrupted_sweep_resumes() {
     assert_eq!(perform(broken.path(), &data, plan.clone()), expected);
     let after = (fs::read(&done).unwrap(), fs::metadata(&done).unwrap().modified().unwrap());
     assert_eq!(before, after, "what is done is not done again");
-    // A record that is lost is made again, the same but for its times.
+    // A lost record is computed again and differs only in its times.
     fs::remove_file(&done).unwrap();
     assert_eq!(perform(broken.path(), &data, plan), expected);
 }
@@ -190,7 +192,7 @@ fn weights_of_another_stage_1_are_refused() {
     let place = tempfile::tempdir().unwrap();
     perform(place.path(), &data, plan::jobs(&arms(&["frozen"]), &[0]));
     let weights = place.path().join("weights/pretrain-source-seed-0.safetensors");
-    // A sound file of another training.
+    // A valid file of another training run.
     let mut model = Model::open(&weights).unwrap();
     model.network.update_params(|_, param| param.value[0] += 1.0);
     fs::write(&weights, model.to_bytes().unwrap()).unwrap();

@@ -62,7 +62,7 @@ impl Rung for Im2col {
     }
 }
 
-/// Room for the matrix of patches.
+/// Calls `work` with scratch for the matrix of patches.
 fn with_patches(s: &ConvShape, work: impl FnOnce(&mut [f32])) {
     with_scratch(s.out_h * s.out_w * s.depth(), work);
 }

@@ -18,8 +18,8 @@ use super::{ConvShape, OutputGradient, Rung, Weights};
 
 /// A matrix product on the pixels in place, for stride 1 without dilation.
 ///
-/// Rows of the kernel are padded to whole vectors. The kernel for the input gradient follows a row of zeros, which is
-/// the bias of that convolution.
+/// Rows of the kernel are padded to whole vectors. The kernel for the input gradient comes after a row of zeros, the
+/// bias of that convolution.
 #[derive(Debug)]
 pub struct Implicit;
 

@@ -30,7 +30,7 @@ use winograd::Winograd;
 /// How a convolution is computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Method {
-    /// The fastest that is legal.
+    /// The fastest method that applies.
     #[default]
     Auto,
     /// Seven loops, for reading and testing.
@@ -121,8 +121,8 @@ pub trait Rung: fmt::Debug + Sync {
         weights.kernel.copy_from_slice(kernel);
     }
 
-    /// y = x * kernel + bias, then what is fused. With a pool, `winners` gets the position of the maximum in each 2 x 2
-    /// window, 2 row + column.
+    /// y = x * kernel + bias, then the fused operations. With a pool, `winners` gets the position of the maximum in
+    /// each 2 x 2 window, 2 row + column.
     fn forward(&self, level: Level, w: &Weights, x: &[f32], fused: Fused, y: &mut [f32], winners: Option<&mut [u8]>);
 
     /// dx = dy * kernel'
@@ -131,7 +131,7 @@ pub trait Rung: fmt::Debug + Sync {
     /// dkernel += x' * dy
     fn kernel_gradient(&self, level: Level, w: &Weights, x: &[f32], dy: OutputGradient, dkernel: &mut [f32]);
 
-    /// Either gradient or both; the one for the kernel is `(x, dkernel)`.
+    /// Computes dx, dkernel or both; `dkernel` is x and the sum to add to.
     fn gradients(
         &self,
         level: Level,
@@ -185,7 +185,7 @@ impl Weights {
 /// The gradient of the outputs.
 #[derive(Clone, Copy, Debug)]
 pub enum OutputGradient<'a> {
-    /// As it is.
+    /// Without a fused pool: dy itself.
     Full(&'a [f32]),
     /// After a fused pool: the gradient of the pool's outputs, already zero where ReLU is, and each window's winner.
     Pooled(&'a [f32], &'a [u8]),
@@ -231,8 +231,8 @@ pub struct ConvShape {
     pub out_w: usize,
 }
 
-/// The most products of one image: 2^56, a year's work for a core, or 2^28 on a 32-bit system. Below it no layer's
-/// floats, bytes or operations overflow.
+/// The maximum number of products per image: 2^56, a year of work for one core, or 2^28 on a 32-bit system. Up to it, no
+/// layer's number of floats, bytes or operations overflows.
 const MAX_PRODUCTS: usize = 1 << (usize::BITS / 8 * 7);
 
 impl ConvShape {
@@ -272,7 +272,7 @@ impl ConvShape {
         self.out_h * self.out_w * self.filters
     }
 
-    /// Floats of an output image after what is fused.
+    /// Floats of an output image after the fused operations.
     pub fn fused_len(&self, fused: Fused) -> usize {
         match fused {
             Fused::None | Fused::Relu => self.output_len(),

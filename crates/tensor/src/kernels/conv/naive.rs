@@ -1,7 +1,7 @@
 //! Rung 1, the definition: seven loops.
 //!
-//! Generic over the float: in `f64` this is the oracle of every other rung. Its own gradients are tested against finite
-//! differences.
+//! Generic over the float: in `f64` this is the reference for every other rung. Its own gradients are tested against
+//! finite differences.
 
 use crate::simd::Level;
 

@@ -14,25 +14,26 @@ use super::{KC, Matrix};
 /// How the innermost loops read A and B.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operands {
-    /// Both are read in place: both have contiguous rows, those of B short and of whole vectors.
+    /// Both are read in place: both have contiguous rows, and those of B are short and a whole number of vectors.
     InPlace,
-    /// A is read in place: its rows are contiguous, and long or used by too few panels of B to repay packing.
+    /// A is read in place: its rows are contiguous, and either long or used by too few panels of B to be worth packing.
     PackedB,
     /// Both are packed, A before the first panel of B is multiplied.
     Packed,
-    /// Both are packed, A while the first panel of B is multiplied: A has contiguous columns, and tiles of [`MANY`]
-    /// registers have time for it.
-    PackedOnTheWay,
+    /// Both are packed, A while the first panel of B is multiplied: A has contiguous columns, and tiles of
+    /// [`AVX512_REGISTERS`] registers have time for it.
+    PackedWhileMultiplying,
 }
 
 impl Operands {
-    /// The choice for C = A B with the given vector registers. It must not depend on M, or sums would.
+    /// The choice for C = A B with the given vector registers. It must not depend on M, or else the order of sums
+    /// would, too.
     pub fn of(registers: usize, a: Matrix, b: Matrix) -> Self {
         if a.col_stride == 1 && (b.cols <= 8 * LANES || a.cols > KC) {
             let short = b.cols <= 16 * LANES && b.cols.is_multiple_of(LANES);
             if b.col_stride == 1 && short { Self::InPlace } else { Self::PackedB }
-        } else if registers >= MANY && a.row_stride == 1 {
-            Self::PackedOnTheWay
+        } else if registers >= AVX512_REGISTERS && a.row_stride == 1 {
+            Self::PackedWhileMultiplying
         } else {
             Self::Packed
         }
@@ -40,7 +41,7 @@ impl Operands {
 
     /// Whether A is packed.
     pub fn packs_a(self) -> bool {
-        matches!(self, Self::Packed | Self::PackedOnTheWay)
+        matches!(self, Self::Packed | Self::PackedWhileMultiplying)
     }
 
     /// Vectors in a row of a panel of B, nr / 16: the width of the widest tile.
@@ -54,8 +55,8 @@ impl Operands {
     }
 }
 
-/// Registers of AVX-512. With fewer, a tile has no time to pack.
-const MANY: usize = 32;
+/// With fewer registers, a tile has no time to pack.
+const AVX512_REGISTERS: usize = 32;
 
 /// Loop 4: cuts ks into the fewest pieces of at most [`KC`] terms, nearly equal.
 #[inline(always)]
@@ -116,10 +117,10 @@ impl Block<'_> {
                         };
                         multiply_in_place(simd, [m, ks.len()], rows_of_a, rows_of_b, next, corner);
                     }
-                    Operands::PackedOnTheWay if const { S::REGISTERS >= MANY } && j == 0 => {
+                    Operands::PackedWhileMultiplying if const { S::REGISTERS >= AVX512_REGISTERS } && j == 0 => {
                         multiply_and_pack(simd, m, columns_of_a, packed_a, vectors(rows_of_b.data), corner);
                     }
-                    Operands::Packed | Operands::PackedOnTheWay => {
+                    Operands::Packed | Operands::PackedWhileMultiplying => {
                         let next = match j {
                             1 if ks.end < self.ks.end => prefetch::next_block_of_a(a, rows.start, ks.end),
                             1 => prefetch::next_block_of_a(a, rows.end, self.ks.start),

@@ -122,7 +122,8 @@ pub fn gemm(level: Level, a: Matrix, b: Matrix, c: &mut [f32], epilogue: Epilogu
     }
 }
 
-/// Cuts the product by its shape. The order of a sum must not depend on M: an example gives the same bits in any batch.
+/// Splits the product by its shape. The order of a sum must not depend on M: an example gives the same bits in any
+/// batch.
 #[inline(always)]
 fn multiply<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: Epilogue) {
     let (m, n, k) = (a.rows, b.cols, a.cols);
@@ -198,7 +199,7 @@ fn pack_in_parallel<S: Simd>(simd: S, b: Matrix, col: usize, panel: usize, packe
     }
 }
 
-/// mc. A block takes half the room if its packed copy and the next block are in the cache as well. More than eight
+/// mc. A block takes half the space if its packed copy and the next block are in the cache as well. More than eight
 /// blocks are rounded up to a multiple of sixteen, so that the threads end together.
 fn block_rows(m: usize, k: usize, operands: Operands) -> usize {
     let floats = if operands.packs_a() { BLOCK_OF_A / 2 } else { BLOCK_OF_A };

@@ -1,8 +1,8 @@
-//! What a product prefetches, so that memory works while the multipliers do.
+//! What a matrix product prefetches, so that memory accesses overlap with arithmetic.
 //!
-//! A tile prefetches one cache line in each step of its inner loop. That makes the three products of a dense layer 3 to
-//! 10 % faster, and the tall product of a convolution 8 %. Operands that are read row by row need none: the hardware
-//! prefetches them.
+//! A tile prefetches one cache line in each step of its inner loop. This makes the three products of a dense layer 3 to
+//! 10 % faster, and the tall product of a convolution 8 %. Operands that are read row by row need no prefetching: the
+//! hardware does it.
 
 use std::ops::Range;
 
@@ -12,8 +12,8 @@ use super::super::tile::{ROWS, WIDE_ROWS};
 use super::Matrix;
 use super::panel::{PACKED, Prefetch, Strided};
 
-/// The source of a panel of B from a column and a k on, if columns are contiguous: step i prefetches column i, panel p
-/// of A its p-th sixteen terms.
+/// The next panel of B, from `column` and `k` on, if its columns are contiguous: in panel p of A, step i prefetches the
+/// p-th sixteen terms of column i.
 #[inline(always)]
 pub fn next_panel_of_b(b: Matrix<'_>, column: usize, k: usize) -> Prefetch<'_> {
     let columns = (PACKED * LANES).min(b.cols.saturating_sub(column));
@@ -24,8 +24,8 @@ pub fn next_panel_of_b(b: Matrix<'_>, column: usize, k: usize) -> Prefetch<'_> {
     Prefetch { data: &data[k..], per_panel: LANES, per_step: b.col_stride }
 }
 
-/// The source of a block of A from a row and a k on, if columns are contiguous: step i prefetches term i of a panel's
-/// rows.
+/// The next block of A, from `row` and `k` on, if its columns are contiguous: in each panel, step i prefetches term i
+/// of the panel's rows.
 #[inline(always)]
 pub fn next_block_of_a(a: Matrix<'_>, row: usize, k: usize) -> Prefetch<'_> {
     if a.row_stride > 1 || row >= a.rows {
@@ -40,7 +40,7 @@ pub fn next_tile_of_a(a: Strided<'_>) -> Strided<'_> {
     Strided { data: a.data.get(WIDE_ROWS * a.stride..).unwrap_or_default(), ..a }
 }
 
-/// As many rows of B as `ks` has, after them, if B is read in place: a piece for each row of A.
+/// The rows of B after `ks`, as many as `ks` has, if B is read in place: one piece per row of A.
 #[inline(always)]
 pub fn next_rows_of_b(b: Matrix<'_>, ks: Range<usize>) -> Strided<'_> {
     let rows = &b.data[ks.end * b.row_stride..];

@@ -59,7 +59,7 @@ const SIDE: usize = TILE + 2;
 /// Elements of a transformed tile, and products per tile and pair of channels.
 pub const POSITIONS: usize = SIDE * SIDE;
 
-/// Panels in a block of tiles: one is all that fits in the second-level cache beside U, 590 KB for 64 channels to 64.
+/// Panels in a block of tiles: only one fits in the second-level cache next to U, 590 KB for 64 channels to 64.
 const PANELS: usize = 1;
 
 /// Panels in a block where dU is summed: it is read and written once per block, so one block takes 28 x 28 outputs.

@@ -66,7 +66,7 @@ impl Tiles {
         ]
     }
 
-    /// Tiles in a panel; the last one may not be full.
+    /// Tiles in a panel; the last panel may have fewer.
     #[inline(always)]
     fn height(self, panel: usize) -> usize {
         ROWS.min(self.count - panel * ROWS)

@@ -1,5 +1,5 @@
-//! The transforms of Winograd's method in one dimension, each beside its transpose, with common terms taken out; and
-//! the squares of vectors that they are applied to.
+//! The transforms of Winograd's method in one dimension, each next to its transpose, with common subexpressions
+//! factored out; and the squares of vectors that they are applied to.
 
 use crate::simd::{Lanes, Simd, Vector};
 
