@@ -128,7 +128,7 @@ fn import(bytes: &[u8]) {
     let small = Tutorial { filters: [1, 1], pool: 14, dense: 1, ..Tutorial::default() };
     let small = Architecture::from(small);
     let mut network = small.build(2, 1).expect("the small network is valid");
-    let _ = exchange::import(&mut network, &small, &file, framework);
+    let _ = exchange::import(&mut network, &small, &file, framework, None);
 }
 
 /// A settings file for `--config`, or of a run that is resumed.
@@ -186,7 +186,7 @@ fn sweep(bytes: &[u8]) {
 
 /// A user's own picture.
 fn picture(bytes: &[u8]) {
-    let _ = own::file::decode(Cursor::new(bytes), bytes.len() as u64);
+    let _ = own::file::decode(Cursor::new(bytes), bytes.len() as u64, 32);
 }
 
 fn read(archive: &[u8]) {

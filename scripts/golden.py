@@ -39,6 +39,7 @@ GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden"
 NETWORK_FILE = GOLDEN / "tutorial_network.safetensors"
 OPTIONS_FILE = GOLDEN / "layer_options.safetensors"
 NORMALIZATION_FILE = GOLDEN / "normalization.safetensors"
+MOBILE_FILE = GOLDEN / "mobile_blocks.safetensors"
 
 SEED = 20261142  # the one of twenty tried that is farthest from kinks and ties (see refuse_edges)
 EXAMPLES, CLASSES, FILTERS, UNITS = 8, 5, 8, 16
@@ -377,7 +378,67 @@ def normalization_goldens():
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# 7. A second opinion: Keras on the same files
+# 7. The fourth file: the blocks of a mobile network
+# ---------------------------------------------------------------------------------------------------------------------
+
+# Kernels and biases: Conv2D [KH, KW, C_in, C_out], DepthwiseConv2D [KH, KW, C].
+MOBILE = {"stem": (3, 3, 3, 6), "depthwise": (5, 5, 6), "project": (1, 1, 6, 5),
+          "block/expand": (1, 1, 5, 20), "block/depthwise": (3, 3, 20), "block/project": (1, 1, 20, 5)}
+
+
+def mobile_goldens():
+    """Pixels, rescaled; a stem; a depthwise-separable convolution; a block with a residual connection."""
+    import torch
+
+    rng = np.random.default_rng(SEED + 3)
+    draw = lambda *shape, size=1: (rng.uniform(-size, size, shape)).astype(np.float32)
+    start = {}
+    for name, shape in MOBILE.items():
+        # Large enough for ReLU6 to cut at both ends.
+        start[f"{name}/kernel"] = draw(*shape, size=4 / np.prod(shape[:3] if len(shape) == 4 else shape[:2]) ** 0.5)
+        start[f"{name}/bias"] = draw(shape[-1])
+    x = draw(2, 9, 8, 3) / 2 + 0.5
+    leaves = {name: torch.tensor(value, dtype=torch.float64, requires_grad=True) for name, value in {"input": x, **start}.items()}
+    before, outputs = [], {}
+
+    def relu6(x):
+        before.append(x)
+        return x.clamp(0, 6)
+
+    def conv(name, x, stride=1):
+        kernel = leaves[f"{name}/kernel"]
+        padding = [same_padding(size, window, stride, 1) for size, window in zip(x.shape[1:3], kernel.shape)]
+        return conv2d(x, kernel, leaves[f"{name}/bias"], stride, 1, padding)
+
+    def depthwise(name, x, stride=1):
+        kernel = leaves[f"{name}/kernel"]
+        (top, bottom), (left, right) = [same_padding(size, window, stride, 1) for size, window in zip(x.shape[1:3], kernel.shape)]
+        planes = torch.nn.functional.pad(x.permute(0, 3, 1, 2), (left, right, top, bottom))
+        y = torch.nn.functional.conv2d(planes, kernel.permute(2, 0, 1)[:, None], leaves[f"{name}/bias"], stride, groups=len(planes[0]))
+        return y.permute(0, 2, 3, 1)
+
+    outputs["rescaling"] = leaves["input"] * torch.tensor([2.0, 4.0, 3.0]) - 1
+    outputs["stem"] = relu6(conv("stem", outputs["rescaling"], 2))
+    outputs["depthwise"] = relu6(depthwise("depthwise", outputs["stem"], 2))
+    outputs["project"] = conv("project", outputs["depthwise"])
+    inside = relu6(conv("block/expand", outputs["project"]))
+    inside = relu6(depthwise("block/depthwise", inside))
+    outputs["block"] = outputs["project"] + conv("block/project", inside)
+    nearest = min(min(x.abs().min().item(), (x - 6).abs().min().item()) for x in before)
+    cut = sum((x > 6).sum().item() for x in before) / sum(x.numel() for x in before)
+    print(f"mobile blocks: nearest kink {nearest:.1e}, {100 * cut:.0f} % of the activations above 6")
+    if nearest < 2e-5 or cut < 0.02:
+        sys.exit("these values are too near a kink, or ReLU6 cuts too little: choose another SEED")
+    dy = draw(*outputs["block"].shape)
+    gradients = torch_gradients((outputs["block"] * torch.tensor(dy)).sum(), list(leaves.values()))
+    tensors = {"input": x, **start, "gradient/output": dy}
+    tensors |= {f"output/{name}": float32(y) for name, y in outputs.items()}
+    tensors |= {f"gradient/{name}": float32(gradient) for name, gradient in zip(leaves, gradients)}
+    return tensors, {"seed": str(SEED + 3)}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# 8. A second opinion: Keras on the same files
 # ---------------------------------------------------------------------------------------------------------------------
 
 def check_keras():
@@ -523,7 +584,8 @@ def main():
     from safetensors.numpy import load_file, save_file
 
     worst = Worst(1e-6)
-    files = [(NETWORK_FILE, network_goldens), (OPTIONS_FILE, option_goldens), (NORMALIZATION_FILE, normalization_goldens)]
+    files = [(NETWORK_FILE, network_goldens), (OPTIONS_FILE, option_goldens), (NORMALIZATION_FILE, normalization_goldens),
+             (MOBILE_FILE, mobile_goldens)]
     for path, goldens in files:
         tensors, metadata = goldens()
         if options.check:

@@ -55,7 +55,7 @@ fn assert_close(found: [[u8; 3]; 4], expected: [[u8; 3]; 4], what: &str) {
 }
 
 fn refusal(path: &Path) -> String {
-    let failure = file::read(path).unwrap_err();
+    let failure = file::read(path, SIDE).unwrap_err();
     assert_eq!(failure.kind, Kind::Usage, "{failure}");
     failure.message
 }
@@ -72,7 +72,7 @@ fn formats_are_detected_by_content_not_by_name() {
     ] {
         for side in [16, 32, 200] {
             let path = saved(&place, "picture.txt", asymmetric(side, side), format);
-            let found = quarters(&file::read(&path).unwrap());
+            let found = quarters(&file::read(&path, SIDE).unwrap());
             assert_close(found, [RED, GREEN, BLUE, GREY], &format!("{format:?}, {side}"));
             assert!(!exact || found == [RED, GREEN, BLUE, GREY], "{format:?}, {side}: {found:?}");
         }
@@ -83,7 +83,7 @@ fn formats_are_detected_by_content_not_by_name() {
 fn a_picture_of_the_right_size_keeps_every_bit() {
     let place = Place::new();
     let picture = RgbImage::from_fn(32, 32, |x, y| Rgb([(x * 7 + y) as u8, (y * 8) as u8, (x ^ y) as u8]));
-    let pixels = file::read(&saved(&place, "x.png", picture.clone(), ImageFormat::Png)).unwrap();
+    let pixels = file::read(&saved(&place, "x.png", picture.clone(), ImageFormat::Png), SIDE).unwrap();
     for (x, y, Rgb(expected)) in picture.enumerate_pixels() {
         assert_eq!(pixel(&pixels, x as usize, y as usize), *expected, "column {x}, row {y}");
     }
@@ -96,14 +96,14 @@ fn the_central_square_of_a_picture_is_used() {
     let wide = RgbImage::from_fn(150, 50, |x, _| bands(x));
     let tall = RgbImage::from_fn(50, 150, |_, y| bands(y));
     for picture in [wide, tall] {
-        let pixels = file::read(&saved(&place, "x.png", picture, ImageFormat::Png)).unwrap();
+        let pixels = file::read(&saved(&place, "x.png", picture, ImageFormat::Png), SIDE).unwrap();
         for (x, y) in [(0, 0), (31, 0), (0, 31), (31, 31), (16, 16)] {
             assert_eq!(pixel(&pixels, x, y), GREEN, "column {x}, row {y}");
         }
     }
     // A single column.
     let line = RgbImage::from_pixel(1, 900, Rgb(BLUE));
-    let pixels = file::read(&saved(&place, "x.png", line, ImageFormat::Png)).unwrap();
+    let pixels = file::read(&saved(&place, "x.png", line, ImageFormat::Png), SIDE).unwrap();
     assert_eq!(quarters(&pixels), [BLUE; 4]);
 }
 
@@ -135,7 +135,7 @@ fn all_eight_orientations_are_applied() {
         let jpeg = [&plain[..2], &[0xff, 0xe1], &length, &block, &plain[2..]].concat();
         let path = place.path("turned.jpg");
         fs::write(&path, jpeg).unwrap();
-        assert_close(quarters(&file::read(&path).unwrap()), expected, &format!("orientation {orientation}"));
+        assert_close(quarters(&file::read(&path, SIDE).unwrap()), expected, &format!("orientation {orientation}"));
     }
 }
 
@@ -150,7 +150,7 @@ fn transparency_is_blended_with_white() {
     });
     let expected = [[255; 3], [255, 127, 127], BLUE, [254, 255, 254]];
     for format in [ImageFormat::Png, ImageFormat::WebP] {
-        let pixels = file::read(&saved(&place, "x", picture.clone(), format)).unwrap();
+        let pixels = file::read(&saved(&place, "x", picture.clone(), format), SIDE).unwrap();
         assert_eq!(quarters(&pixels), expected, "{format:?}");
     }
 }
@@ -164,7 +164,7 @@ fn grey_and_16_bit_pictures_become_8_bit_rgb() {
     let pictures: [DynamicImage; 3] = [grey.into(), grey_alpha.into(), deep.into()];
     for picture in pictures {
         let color = picture.color();
-        let pixels = file::read(&saved(&place, "x.png", picture, ImageFormat::Png)).unwrap();
+        let pixels = file::read(&saved(&place, "x.png", picture, ImageFormat::Png), SIDE).unwrap();
         assert_eq!(quarters(&pixels), [[77; 3]; 4], "{color:?}");
     }
 }
@@ -198,7 +198,7 @@ fn sample(name: &str) -> Vec<u8> {
 }
 
 fn decoded(bytes: &[u8]) -> Result<Box<Pixels>, String> {
-    file::decode(Cursor::new(bytes), bytes.len() as u64).map_err(|failure| {
+    file::decode(Cursor::new(bytes), bytes.len() as u64, SIDE).map_err(|failure| {
         assert_eq!(failure.kind, Kind::Usage, "{failure}");
         failure.message
     })
@@ -332,7 +332,7 @@ fn predict_skips_unreadable_files_and_reports_them() {
         frames.encode_frame(Frame::new(frame.into_rgba8())).unwrap();
     }
     drop(frames);
-    let first = file::read(&place.path("animated.gif")).unwrap();
+    let first = file::read(&place.path("animated.gif"), SIDE).unwrap();
     assert_eq!(quarters(&first), [RED, GREEN, BLUE, GREY], "the first frame is used");
 
     let mut huge = fs::read(saved(&place, "huge.bmp", picture, ImageFormat::Bmp)).unwrap();

@@ -116,12 +116,13 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
     // Nothing is written until everything has been checked.
     let features = Features::open(args.from.as_deref()).map_err(|failure| failure.within("--from"))?;
     let origin = Origin { sha256: features.model().sha256.clone(), classes: features.model().metadata.classes.clone() };
+    let [size, ..] = features.model().metadata.network.input();
     let found = folder::open(&args.folder)?;
     let files: usize = found.classes.iter().map(|class| class.files.len()).sum();
     let mut progress = Progress::new(console, config.epochs, files, None);
     progress.wait(format!("reading {} pictures", number::count(files as u64)));
     let stop = || interrupts.signal().is_some();
-    let read = Collection::read(&found.classes, config.seed, config.validation, stop);
+    let read = Collection::read(&found.classes, size, config.seed, config.validation, stop);
     progress.finish();
     let pictures = match interrupts.signal() {
         Some(signal) => return Err(Failure::new(Kind::Signal(signal), "interrupted while reading the pictures")),
@@ -312,7 +313,7 @@ fn mistakes(pictures: &Collection, guesses: &[Vec<Guess>]) -> Vec<Mistake> {
             class: name(entry.class),
             predicted: name(guesses[0].class),
             probability: guesses[0].probability,
-            pixels: Box::new(*pixels),
+            pixels: pixels.into(),
         })
         .collect();
     mistakes.sort_by(|a, b| b.probability.total_cmp(&a.probability));

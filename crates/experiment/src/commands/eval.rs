@@ -105,6 +105,7 @@ fn score(args: &EvalArgs) -> Result<()> {
             ))
         })?,
     };
+    model.metadata.network.require_data_set_size().map_err(|failure| failure.within("--from"))?;
     let task = Task::new(&data.dataset, classes, args.limit, Augment::default())?;
     let memory = Memory::of_inference(&model.network, task.validation.len());
     memory.require("the evaluation", "use a machine with more memory, or a smaller model")?;

@@ -17,6 +17,7 @@ use crate::{
     },
     weights::{
         exchange::{self, Framework, pytorch},
+        features::{self, Features},
         metadata::{self, Metadata},
         model::Model,
         tensor_file::TensorFile,
@@ -54,6 +55,9 @@ pub struct ImportArgs {
     /// A model with the same network and classes, in place of --classes and the network flags
     #[arg(long, value_name = "MODEL", conflicts_with_all = ["classes", "model", "NetworkArgs"])]
     pub like: Option<PathBuf>,
+    /// Only the layers before the first Dense, for `adapt --from`; the file must hold no others
+    #[arg(long, conflicts_with = "like")]
+    pub features: bool,
     /// Names of the classes, in the order of the outputs
     #[arg(long, value_name = "NAMES", value_delimiter = ',', required_unless_present = "like")]
     pub classes: Vec<String>,
@@ -108,17 +112,27 @@ pub fn import(args: &ImportArgs) -> Result<()> {
             (Metadata::new("imported", 0, classes, &architecture, &network), network)
         }
     };
+    let only = if args.features { Some(features::freeze(&mut network, &metadata)?) } else { None };
     let (framework, prefix) = Framework::of(&file)
-        .and_then(|framework| Ok((framework, exchange::import(&mut network, &metadata.network, &file, framework)?)))
+        .and_then(|framework| {
+            let prefix = exchange::import(&mut network, &metadata.network, &file, framework, only.as_deref())?;
+            Ok((framework, prefix))
+        })
         .map_err(|failure| failure.within(&place))?;
     let metadata = Metadata { model: "imported".to_owned(), frozen: Vec::new(), ..metadata };
     network.unfreeze();
-    output.write(&metadata::to_safetensors(&network, &metadata)?)?;
+    let what = match args.features {
+        true => {
+            let features = Features::of(Model { metadata: metadata.clone(), network, sha256: String::new() })?;
+            output.write(&features.to_bytes()?)?;
+            "features".to_owned()
+        }
+        false => {
+            output.write(&metadata::to_safetensors(&network, &metadata)?)?;
+            format!("{} classes", metadata.classes.len())
+        }
+    };
     let from = if framework == Framework::Torch { "PyTorch" } else { "Keras" };
     let without = if prefix.is_empty() { String::new() } else { format!(", without the prefix {prefix}") };
-    output.console().result(format!(
-        "{}: {} classes, from {from}'s {place}{without}",
-        args.out.display(),
-        metadata.classes.len()
-    ))
+    output.console().result(format!("{}: {what}, from {from}'s {place}{without}", args.out.display()))
 }

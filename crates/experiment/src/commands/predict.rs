@@ -125,7 +125,7 @@ struct Predictor {
 impl Predictor {
     /// Predicts and prints some pictures, in order.
     fn predict(&mut self, paths: &[PathBuf]) -> Result<()> {
-        let read = read_all(paths, || false);
+        let read = read_all(paths, self.model.metadata.network.input()[0], || false);
         let whole: Vec<_> = read.iter().filter_map(|picture| picture.as_ref()?.as_ref().ok()).map(|p| &**p).collect();
         let labels = vec![0; whole.len()];
         let name = |example: usize| {

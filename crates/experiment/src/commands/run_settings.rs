@@ -67,6 +67,7 @@ impl RunSettings {
             Some(model) if !self.network.is_given() => model.metadata.network.clone(),
             _ => self.network.architecture()?,
         };
+        network.require_data_set_size()?;
         Ok((model, network))
     }
 

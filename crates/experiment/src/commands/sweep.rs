@@ -287,6 +287,7 @@ fn settings(
         classes::require_disjoint(&source, &target)?;
     }
     let network = args.network.architecture()?;
+    network.require_data_set_size()?;
     network.outline(source.len() + target.len())?;
     let epochs = args.epochs.unwrap_or_else(|| preset.map_or(10, Preset::epochs));
     Ok(SweepSettings {

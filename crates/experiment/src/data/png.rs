@@ -2,8 +2,6 @@
 
 use crate::record::run::Pixels;
 
-const SIDE: usize = 32;
-const PLANE: usize = SIDE * SIDE;
 const CHANNELS: usize = 4;
 
 /// An RGBA image to draw pictures on, initially transparent.
@@ -30,9 +28,10 @@ impl Sheet {
 
     /// Draws a picture, each of its pixels enlarged to a square of `scale` pixels.
     pub fn picture(&mut self, left: usize, top: usize, scale: usize, picture: &Pixels) {
-        for at in 0..PLANE {
-            let color = [picture[at], picture[PLANE + at], picture[2 * PLANE + at]];
-            self.square(left + at % SIDE * scale, top + at / SIDE * scale, scale, color);
+        let (plane, side) = (picture.len() / 3, side(picture));
+        for at in 0..plane {
+            let color = [picture[at], picture[plane + at], picture[2 * plane + at]];
+            self.square(left + at % side * scale, top + at / side * scale, scale, color);
         }
     }
 
@@ -58,7 +57,12 @@ impl Sheet {
 
 /// The bytes of a PNG file with one picture at its original size.
 pub fn picture(picture: &Pixels) -> Vec<u8> {
-    let mut sheet = Sheet::new(SIDE, SIDE);
+    let mut sheet = Sheet::new(side(picture), side(picture));
     sheet.picture(0, 0, 1, picture);
     sheet.encode("a picture")
+}
+
+/// Rows and columns of a picture.
+fn side(picture: &Pixels) -> usize {
+    (picture.len() / 3).isqrt()
 }

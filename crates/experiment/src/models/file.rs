@@ -14,7 +14,7 @@ use serde::Deserialize;
 use toml::{Spanned, Table};
 
 use super::{
-    ConvMethod, Listed, Origin,
+    ConvMethod, INPUT, Listed, Origin,
     layers::{Activation, Layer},
 };
 use crate::system::{
@@ -28,6 +28,7 @@ use crate::system::{
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Layers {
+    size: Option<usize>,
     layers: Vec<Spanned<Table>>,
 }
 
@@ -44,12 +45,14 @@ pub fn read(path: &Path) -> Result<Listed> {
 
 /// Like [`read`], from the text of the file, which may have other keys if `among_settings`.
 pub fn parse(path: &Path, text: &str, among_settings: bool) -> Result<Listed> {
-    let tables = if among_settings {
-        toml::from_str::<LayersAmongSettings>(text).map(|file| file.layers)
+    let file = if among_settings {
+        toml::from_str::<LayersAmongSettings>(text).map(|file| (None, file.layers))
     } else {
-        toml::from_str::<Layers>(text).map(|file| file.layers)
+        toml::from_str::<Layers>(text).map(|file| (file.size, file.layers))
     };
-    listed(&tables.map_err(|error| misread(path, text, &error))?, text, path)
+    let (size, tables) = file.map_err(|error| misread(path, text, &error))?;
+    let listed = listed(&tables, text, path)?;
+    Ok(Listed { size: size.unwrap_or(listed.size), ..listed })
 }
 
 /// The failure for invalid TOML or unexpected content, with its line.
@@ -79,7 +82,12 @@ fn listed(tables: &[Spanned<Table>], text: &str, path: &Path) -> Result<Listed> 
         layers.extend(expanded);
     }
     give_names(&mut layers);
-    Ok(Listed { conv_method: ConvMethod::Auto, layers, origin: Some(Origin { path: path.to_owned(), lines }) })
+    Ok(Listed {
+        conv_method: ConvMethod::Auto,
+        size: INPUT[0],
+        layers,
+        origin: Some(Origin { path: path.to_owned(), lines }),
+    })
 }
 
 /// The layers that one entry stands for: the layer and its activation.
@@ -91,7 +99,14 @@ fn expand(mut layer: Layer, is_last: bool) -> std::result::Result<Vec<Layer>, St
         check_name(layer.name()).map_err(|wrong| format!("its name \"{}\" {wrong}", shown(layer.name())))?;
     }
     let activation = match &mut layer {
-        Layer::Conv2D { activation, .. } | Layer::Dense { activation, .. } => activation.take(),
+        Layer::Conv2D { activation, .. }
+        | Layer::DepthwiseConv2D { activation, .. }
+        | Layer::Dense { activation, .. } => activation.take(),
+        Layer::Residual { layers, .. } => {
+            let inside = std::mem::take(layers).into_iter().map(|layer| expand(layer, false));
+            *layers = inside.collect::<std::result::Result<Vec<_>, _>>()?.concat();
+            None
+        }
         Layer::Activation { activation: Activation::Softmax, .. } if is_last => return Ok(Vec::new()),
         Layer::Activation { activation: Activation::Softmax, .. } => Some(Activation::Softmax),
         _ => None,
@@ -106,15 +121,20 @@ fn expand(mut layer: Layer, is_last: bool) -> std::result::Result<Vec<Layer>, St
 
 /// Names layers as Keras did when the tutorial was written: by type, counted from 1.
 fn give_names(layers: &mut [Layer]) {
-    let mut counts: HashMap<&str, usize> = HashMap::new();
-    for layer in layers {
-        let stem = layer.stem();
-        let count = counts.entry(stem).or_default();
-        *count += 1;
-        if layer.name().is_empty() {
-            *layer.name_mut() = format!("{stem}_{count}");
+    fn name_all(layers: &mut [Layer], counts: &mut HashMap<&str, usize>) {
+        for layer in layers {
+            let stem = layer.stem();
+            let count = counts.entry(stem).or_default();
+            *count += 1;
+            if layer.name().is_empty() {
+                *layer.name_mut() = format!("{stem}_{count}");
+            }
+            if let Layer::Residual { layers, .. } = layer {
+                name_all(layers, counts);
+            }
         }
     }
+    name_all(layers, &mut HashMap::new());
 }
 
 /// The line that contains a byte, counted from 1.

@@ -9,8 +9,8 @@ use serde::{
 use thawline_tensor::{
     Shape,
     nn::{
-        self, AveragePooling2D, BatchNormalization, Conv2D, Dense, Dropout, Flatten, GlobalAveragePooling2D,
-        MaxPooling2D, Method,
+        self, AveragePooling2D, BatchNormalization, Conv2D, Dense, DepthwiseConv2D, Dropout, Flatten,
+        GlobalAveragePooling2D, MaxPooling2D, Method, Rescaling, Residual,
     },
 };
 
@@ -31,6 +31,34 @@ pub enum Layer {
         /// Short for an activation layer after this one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         activation: Option<Activation>,
+    },
+    DepthwiseConv2D {
+        #[serde(default)]
+        name: String,
+        #[serde(deserialize_with = "one_or_two")]
+        kernel_size: [usize; 2],
+        #[serde(default = "one_by_one", deserialize_with = "one_or_two")]
+        strides: [usize; 2],
+        #[serde(default)]
+        padding: Padding,
+        /// Short for an activation layer after this one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        activation: Option<Activation>,
+    },
+    /// y = x + f(x), where f is these layers.
+    Residual {
+        #[serde(default)]
+        name: String,
+        layers: Vec<Layer>,
+    },
+    /// y = x scale + offset, each one number or one per channel.
+    Rescaling {
+        #[serde(default)]
+        name: String,
+        #[serde(deserialize_with = "one_or_more")]
+        scale: Vec<f32>,
+        #[serde(default = "zero", deserialize_with = "one_or_more")]
+        offset: Vec<f32>,
     },
     BatchNormalization {
         #[serde(default)]
@@ -106,6 +134,7 @@ pub enum Padding {
 #[serde(rename_all = "lowercase")]
 pub enum Activation {
     Relu,
+    Relu6,
     /// Allowed only at the end, where it is part of the loss.
     Softmax,
 }
@@ -122,6 +151,9 @@ impl From<Padding> for nn::Padding {
 impl Layer {
     pub fn name(&self) -> &str {
         let (Layer::Conv2D { name, .. }
+        | Layer::DepthwiseConv2D { name, .. }
+        | Layer::Residual { name, .. }
+        | Layer::Rescaling { name, .. }
         | Layer::BatchNormalization { name, .. }
         | Layer::GlobalAveragePooling2D { name }
         | Layer::MaxPooling2D { name, .. }
@@ -135,6 +167,9 @@ impl Layer {
 
     pub fn name_mut(&mut self) -> &mut String {
         let (Layer::Conv2D { name, .. }
+        | Layer::DepthwiseConv2D { name, .. }
+        | Layer::Residual { name, .. }
+        | Layer::Rescaling { name, .. }
         | Layer::BatchNormalization { name, .. }
         | Layer::GlobalAveragePooling2D { name }
         | Layer::MaxPooling2D { name, .. }
@@ -150,6 +185,9 @@ impl Layer {
     pub fn stem(&self) -> &'static str {
         match self {
             Layer::Conv2D { .. } => "conv2d",
+            Layer::DepthwiseConv2D { .. } => "depthwise_conv2d",
+            Layer::Residual { .. } => "residual",
+            Layer::Rescaling { .. } => "rescaling",
             Layer::BatchNormalization { .. } => "batch_normalization",
             Layer::GlobalAveragePooling2D { .. } => "global_average_pooling2d",
             Layer::MaxPooling2D { .. } => "max_pooling2d",
@@ -169,12 +207,24 @@ impl Layer {
     /// The layer, for a network with this many classes.
     pub fn build(&self, classes: usize, method: Method) -> Result<Box<dyn nn::Layer>, String> {
         Ok(match *self {
-            Layer::Conv2D { activation: Some(_), .. } | Layer::Dense { activation: Some(_), .. } => {
+            Layer::Conv2D { activation: Some(_), .. }
+            | Layer::DepthwiseConv2D { activation: Some(_), .. }
+            | Layer::Dense { activation: Some(_), .. } => {
                 return Err("list its activation as a separate layer after it".to_owned());
             }
             Layer::Conv2D { filters, kernel_size, strides, padding, .. } => {
                 Box::new(Conv2D::new(filters, kernel_size).stride(strides).padding(padding.into()).method(method))
             }
+            Layer::DepthwiseConv2D { kernel_size, strides, padding, .. } => {
+                Box::new(DepthwiseConv2D::new(kernel_size).stride(strides).padding(padding.into()))
+            }
+            Layer::Residual { ref layers, .. } => {
+                let add = |inside: Residual, layer: &Layer| -> Result<Residual, String> {
+                    Ok(inside.layer(layer.name(), layer.build(classes, method)?))
+                };
+                Box::new(layers.iter().try_fold(Residual::new(), add)?)
+            }
+            Layer::Rescaling { ref scale, ref offset, .. } => Box::new(Rescaling::new(&scale[..], &offset[..])),
             Layer::MaxPooling2D { pool_size, strides, padding, .. } => {
                 Box::new(MaxPooling2D::new(pool_size).stride(strides.unwrap_or(pool_size)).padding(padding.into()))
             }
@@ -186,6 +236,7 @@ impl Layer {
             }
             Layer::GlobalAveragePooling2D { .. } => Box::new(GlobalAveragePooling2D::new()),
             Layer::Activation { activation: Activation::Relu, .. } => Box::new(nn::Activation::Relu),
+            Layer::Activation { activation: Activation::Relu6, .. } => Box::new(nn::Activation::Relu6),
             Layer::Activation { activation: Activation::Softmax, .. } => {
                 return Err("softmax is part of the loss, not a layer".to_owned());
             }
@@ -210,6 +261,41 @@ fn keras_epsilon() -> f64 {
 
 fn two_by_two() -> [usize; 2] {
     [2; 2]
+}
+
+fn zero() -> Vec<f32> {
+    vec![0.0]
+}
+
+/// A number for all channels, or one for each.
+fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f32>, D::Error> {
+    struct OneOrMore;
+
+    impl<'de> Visitor<'de> for OneOrMore {
+        type Value = Vec<f32>;
+
+        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            f.write_str("a number, or one per channel as in [0.5, 0.4, 0.4]")
+        }
+
+        fn visit_f64<E: de::Error>(self, number: f64) -> Result<Self::Value, E> {
+            Ok(vec![number as f32])
+        }
+
+        fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
+            Ok(vec![number as f32])
+        }
+
+        fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
+            Ok(vec![number as f32])
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, numbers: A) -> Result<Self::Value, A::Error> {
+            Vec::deserialize(de::value::SeqAccessDeserializer::new(numbers))
+        }
+    }
+
+    deserializer.deserialize_any(OneOrMore)
 }
 
 fn some_one_or_two<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[usize; 2]>, D::Error> {

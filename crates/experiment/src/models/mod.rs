@@ -28,7 +28,10 @@ const MAX_ACTIVATIONS: u64 = 256_000_000;
 /// The longest name of a layer, in bytes.
 const MAX_NAME: usize = 255;
 
-/// The shape of a picture: height, width, channels.
+/// The most rows and columns of a picture.
+const MAX_SIZE: usize = 1024;
+
+/// The shape of a data set's picture: height, width, channels.
 pub const INPUT: [usize; 3] = [32, 32, 3];
 
 /// The last feature layer of the tutorial's network; the head follows.
@@ -49,6 +52,9 @@ pub enum Architecture {
 #[serde(rename_all = "kebab-case")]
 pub struct Listed {
     pub conv_method: ConvMethod,
+    /// Rows and columns of a picture.
+    #[serde(skip_serializing_if = "is_default_size")]
+    pub size: usize,
     /// The layers from input to output, each with a name.
     pub layers: Vec<Layer>,
     /// The file they were read from.
@@ -56,11 +62,16 @@ pub struct Listed {
     pub origin: Option<Origin>,
 }
 
+fn is_default_size(&size: &usize) -> bool {
+    size == INPUT[0]
+}
+
 /// All keys that describe a network. Unknown keys are refused: ignoring one would build a different network.
 #[derive(Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct Keys {
     conv_method: ConvMethod,
+    size: Option<usize>,
     layers: Option<Vec<Layer>>,
     filters: Option<[usize; 2]>,
     kernel: Option<usize>,
@@ -73,10 +84,10 @@ impl TryFrom<Keys> for Architecture {
     type Error = &'static str;
 
     fn try_from(keys: Keys) -> std::result::Result<Self, Self::Error> {
-        let Keys { conv_method, layers, filters, kernel, pool, dropout, dense } = keys;
+        let Keys { conv_method, size, layers, filters, kernel, pool, dropout, dense } = keys;
         match (layers, filters, kernel, pool, dropout, dense) {
             (Some(layers), None, None, None, None, None) => {
-                Ok(Architecture::Listed(Listed { conv_method, layers, origin: None }))
+                Ok(Architecture::Listed(Listed { conv_method, size: size.unwrap_or(INPUT[0]), layers, origin: None }))
             }
             (None, Some(filters), Some(kernel), Some(pool), Some(dropout), Some(dense)) => {
                 Ok(Architecture::Tutorial(Tutorial { filters, kernel, pool, dropout, dense, conv_method }))
@@ -139,11 +150,15 @@ impl Architecture {
 
     /// The network without parameter values. It allocates nothing large, so that an absurd description can be refused.
     pub fn outline(&self, classes: usize) -> Result<Network> {
-        let mut builder = Network::builder(INPUT);
+        let [size, ..] = self.input();
+        if !(1..=MAX_SIZE).contains(&size) {
+            return Err(Failure::usage(format!("the size of its pictures is {size}; expected 1 to {MAX_SIZE}")));
+        }
+        let mut builder = Network::builder(self.input());
         for (index, layer) in self.layers().iter().enumerate() {
             let position = index + 1;
             let wrong = |reason| self.at_line(position, format!("layer {position} '{}': {reason}", layer.name()));
-            if layer.name().len() > MAX_NAME || layer.name().contains(char::is_control) {
+            if !is_legal_name(layer) {
                 let reason = format!("its name has control characters or more than {MAX_NAME} bytes");
                 return Err(self.at_line(position, format!("layer {position}: {reason}; choose another one")));
             }
@@ -193,6 +208,26 @@ impl Architecture {
         }
     }
 
+    /// The shape of a picture: height, width, channels.
+    pub fn input(&self) -> [usize; 3] {
+        match self {
+            Architecture::Tutorial(_) => INPUT,
+            Architecture::Listed(listed) => [listed.size, listed.size, INPUT[2]],
+        }
+    }
+
+    /// Fails if the network takes pictures of another size than those of a data set.
+    pub fn require_data_set_size(&self) -> Result<()> {
+        let ([size, ..], [expected, ..]) = (self.input(), INPUT);
+        if size == expected {
+            return Ok(());
+        }
+        Err(Failure::usage(format!(
+            "the network takes pictures of {size} x {size} pixels, and a data set has {expected} x {expected}; \
+             use it with `thawline adapt` and `thawline predict`"
+        )))
+    }
+
     pub fn conv_method(&self) -> ConvMethod {
         match self {
             Architecture::Tutorial(tutorial) => tutorial.conv_method,
@@ -228,6 +263,12 @@ impl Architecture {
             _ => failure,
         }
     }
+}
+
+/// Whether the names of a layer and of all layers inside it can be shown.
+fn is_legal_name(layer: &Layer) -> bool {
+    let inside = if let Layer::Residual { layers, .. } = layer { &**layers } else { &[] };
+    layer.name().len() <= MAX_NAME && !layer.name().contains(char::is_control) && inside.iter().all(is_legal_name)
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use thawline_cifar::PIXEL_BYTES;
 
-/// A picture of 32 x 32 pixels in the CIFAR layout: all red values row by row, then green, then blue.
-pub type Pixels = [u8; PIXEL_BYTES];
+/// A square picture in the CIFAR layout: all red values row by row, then green, then blue.
+pub type Pixels = [u8];
 
 /// Sample pictures of both models' classes, in the order of the networks' outputs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,5 +18,5 @@ pub struct ReportPictures {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClassPictures {
     pub class: String,
-    pub pictures: Vec<Pixels>,
+    pub pictures: Vec<[u8; PIXEL_BYTES]>,
 }

@@ -100,7 +100,7 @@ fn compare(trained: Trained, network: &mut Network, warm: bool) -> (Vec<LoadedTe
             Some(_) => LoadOutcome::Frozen,
         };
         if matches!(outcome, LoadOutcome::Missing | LoadOutcome::Mismatched) {
-            misfits.extend(name.rsplit_once('/').map(|(layer, _)| layer.to_owned()));
+            misfits.extend(name.split_once('/').map(|(layer, _)| layer.to_owned()));
         }
         let file = there.map(|there| there.shape.dims().to_vec());
         tensors.push(LoadedTensor { name: name.to_owned(), file, model: Some(param.shape.dims().to_vec()), outcome });

@@ -34,7 +34,8 @@ impl Features {
         Features::of(Model::features_from_bytes(bytes)?)
     }
 
-    fn of(mut model: Model) -> Result<Self> {
+    /// The features of a model.
+    pub fn of(mut model: Model) -> Result<Self> {
         let frozen = freeze(&mut model.network, &model.metadata)?;
         Ok(Features { model, frozen })
     }
@@ -71,7 +72,7 @@ impl Features {
 }
 
 /// Freezes the layers before the head and returns the names of those with weights.
-fn freeze(network: &mut Network, metadata: &Metadata) -> Result<Vec<String>> {
+pub fn freeze(network: &mut Network, metadata: &Metadata) -> Result<Vec<String>> {
     let known = network.freeze_through(&metadata.network.features_end());
     let frozen = metadata::frozen_layers(network);
     if known.is_err() || frozen.is_empty() {

@@ -126,7 +126,7 @@ pub fn frozen_layers(network: &Network) -> Vec<String> {
 
 /// Whether the parameter with this full name belongs to one of the layers.
 pub fn is_of(parameter: &str, layers: &[String]) -> bool {
-    parameter.rsplit_once('/').is_some_and(|(layer, _)| layers.iter().any(|other| other == layer))
+    parameter.split_once('/').is_some_and(|(layer, _)| layers.iter().any(|other| other == layer))
 }
 
 /// Name and hash of every frozen parameter: SHA-256 of its little-endian bytes, in hexadecimal.

@@ -151,7 +151,7 @@ fn outline(metadata: &Metadata, header: &Header) -> Result<Network> {
         return Err(wrong(format!("unknown frozen layer '{unknown}'")));
     }
     network.update_params(|name, param| {
-        param.trainable = !name.rsplit_once('/').is_some_and(|(layer, _)| frozen.contains(layer));
+        param.trainable = !name.split_once('/').is_some_and(|(layer, _)| frozen.contains(layer));
     });
 
     let (held, others): (Vec<_>, Vec<_>) = network.params().partition(|(name, _)| holds(metadata, name));

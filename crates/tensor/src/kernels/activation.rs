@@ -1,4 +1,4 @@
-//! ReLU, alone or fused into another kernel; sums of rows (the gradient of a bias) and of partial gradients.
+//! ReLU and ReLU6, alone or fused into another kernel; sums of rows (the gradient of a bias) and of partial gradients.
 
 use crate::simd::{LANES, Lanes, Simd, Vector};
 
@@ -8,44 +8,52 @@ pub enum Fused {
     /// Nothing.
     #[default]
     None,
-    /// ReLU.
+    /// ReLU: max(x, 0).
     Relu,
+    /// ReLU6: min(max(x, 0), 6).
+    Relu6,
     /// ReLU, then the maximum of each 2 x 2 window. Only Winograd's convolution supports it.
     ReluPool,
 }
 
 impl Fused {
-    /// Fuses a ReLU unless something is fused already; returns whether it did.
-    pub fn take_relu(&mut self) -> bool {
-        let takes = *self == Fused::None;
-        if takes {
-            *self = Fused::Relu;
-        }
-        takes
-    }
-
-    /// ReLU of a result if it is fused, else the result.
+    /// The activation of a result if one is fused, else the result.
     #[inline(always)]
     pub fn apply<S: Simd>(self, simd: S, x: S::Vector) -> S::Vector {
-        if self == Fused::None { x } else { simd.zero().max(x) }
+        match self {
+            Fused::None => x,
+            Fused::Relu | Fused::ReluPool => simd.zero().max(x),
+            Fused::Relu6 => simd.splat(6.0).min(simd.zero().max(x)),
+        }
     }
 }
 
-/// y = max(x, 0); NaN stays NaN, so that a broken network can be seen.
+/// y = the activation of x; NaN stays NaN, so that a broken network can be seen.
 #[inline(always)]
-pub fn relu<S: Simd>(simd: S, x: &[f32], y: &mut [f32]) {
+pub fn activate<S: Simd>(simd: S, activation: Fused, x: &[f32], y: &mut [f32]) {
     for (x, y) in x.chunks(LANES).zip(y.chunks_mut(LANES)) {
-        simd.zero().max(simd.load_first(x)).store_first(y);
+        activation.apply(simd, simd.load_first(x)).store_first(y);
     }
 }
 
-/// dy where y > 0, else zero; in place. y is positive exactly where x was.
+/// dy where the activation's output y has a slope, else zero; in place.
 #[inline(always)]
-pub fn relu_gradient<S: Simd>(simd: S, y: &[f32], dy: &mut [f32]) {
-    for (y, dy) in y.chunks(LANES).zip(dy.chunks_mut(LANES)) {
-        // y is loaded first: the other order takes 7 % more instructions with AVX2.
-        let y = simd.load_first(y);
-        simd.load_first(dy).where_gt(y, simd.zero()).store_first(dy);
+pub fn activation_gradient<S: Simd>(simd: S, activation: Fused, y: &[f32], dy: &mut [f32]) {
+    match activation {
+        Fused::None => {}
+        Fused::Relu | Fused::ReluPool => {
+            for (y, dy) in y.chunks(LANES).zip(dy.chunks_mut(LANES)) {
+                // y is loaded first: the other order takes 7 % more instructions with AVX2.
+                let y = simd.load_first(y);
+                simd.load_first(dy).where_gt(y, simd.zero()).store_first(dy);
+            }
+        }
+        Fused::Relu6 => {
+            for (y, dy) in y.chunks(LANES).zip(dy.chunks_mut(LANES)) {
+                let y = simd.load_first(y);
+                simd.load_first(dy).where_gt(y, simd.zero()).where_gt(simd.splat(6.0), y).store_first(dy);
+            }
+        }
     }
 }
 

@@ -15,7 +15,7 @@ pub fn add_squared_distances<S: Simd>(simd: S, x: &[f32], columns: usize, mean: 
     }
 }
 
-/// y = (x - mean) scale + shift in every column, then ReLU if it is fused.
+/// y = (x - mean) scale + shift in every column, then the fused activation.
 #[inline(always)]
 pub fn normalize<S: Simd>(
     simd: S,

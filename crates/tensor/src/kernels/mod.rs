@@ -17,6 +17,7 @@
 pub mod activation;
 pub mod batch_norm;
 pub mod conv;
+pub mod depthwise;
 pub mod dropout;
 pub mod gemm;
 pub mod optimizer;

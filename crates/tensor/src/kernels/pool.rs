@@ -13,7 +13,7 @@ use crate::simd::{LANES, Simd, Vector};
 
 use super::window::{Padding, Windows, product};
 
-/// Every size that a pooling depends on.
+/// Every size that a pooling, or a depthwise convolution, depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolShape {
     /// Rows of the input.
@@ -80,6 +80,13 @@ impl PoolShape {
     pub fn cols(&self, out_col: usize) -> Range<usize> {
         let start = out_col * self.stride[1];
         start.saturating_sub(self.pad_left)..(start + self.window[1]).saturating_sub(self.pad_left).min(self.w)
+    }
+
+    /// The place in the window at an output that is over the given pixel, counted in row order.
+    #[inline(always)]
+    pub fn place(&self, [out_row, out_col]: [usize; 2], [h, w]: [usize; 2]) -> usize {
+        let row = h + self.pad_top - out_row * self.stride[0];
+        row * self.window[1] + w + self.pad_left - out_col * self.stride[1]
     }
 
     /// Each output pixel with the pixels of its window, in row order.

@@ -60,6 +60,23 @@ pub fn max_pool_winners<T: Float>(s: &PoolShape, x: &[T]) -> Vec<usize> {
     winners
 }
 
+/// Calls `visit(input, kernel, output)` with the positions of every product of a depthwise convolution, whose kernel is
+/// KH x KW x C.
+pub fn for_each_depthwise_product(s: &PoolShape, mut visit: impl FnMut(usize, usize, usize)) {
+    for oh in 0..s.out_h {
+        for ow in 0..s.out_w {
+            for h in s.rows(oh) {
+                for w in s.cols(ow) {
+                    for c in 0..s.c {
+                        let place = s.place([oh, ow], [h, w]);
+                        visit((h * s.w + w) * s.c + c, place * s.c + c, (oh * s.out_w + ow) * s.c + c);
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// Softmax cross-entropy of one example, and its gradient (p - onehot) for the logits.
 pub fn softmax_cross_entropy(logits: &[f64], label: usize) -> (f64, Vec<f64>) {
     let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);

@@ -1,7 +1,7 @@
-//! `Activation`: a function of each element. ReLU is usually fused into the layer before it.
+//! `Activation`: a function of each element. It is usually fused into the layer before it.
 
 use crate::dispatch;
-use crate::kernels::activation::{relu, relu_gradient};
+use crate::kernels::activation::{Fused, activate, activation_gradient};
 
 use super::layer::{Backward, Layer, Role};
 
@@ -18,28 +18,36 @@ use super::layer::{Backward, Layer, Role};
 pub enum Activation {
     /// The rectified linear unit, max(x, 0).
     Relu,
+    /// min(max(x, 0), 6), the activation of mobile networks.
+    Relu6,
+}
+
+impl Activation {
+    fn function(self) -> Fused {
+        match self {
+            Activation::Relu => Fused::Relu,
+            Activation::Relu6 => Fused::Relu6,
+        }
+    }
 }
 
 impl Layer for Activation {
-    /// y = max(x, 0)
+    /// y = max(x, 0), or min(max(x, 0), 6)
     fn forward(&self, x: &[f32], y: &mut [f32]) {
-        match self {
-            Activation::Relu => dispatch!(simd => relu(simd, x, y)),
-        }
+        dispatch!(simd => activate(simd, self.function(), x, y));
     }
 
-    /// dx = dy where y > 0, else 0
+    /// dx = dy where y > 0 (and y < 6), else 0
     fn backward(&self, pass: Backward<'_>) {
         let Some(dx) = pass.dx else { return };
         dx.copy_from_slice(pass.dy);
-        match self {
-            Activation::Relu => dispatch!(simd => relu_gradient(simd, pass.y, dx)),
-        }
+        dispatch!(simd => activation_gradient(simd, self.function(), pass.y, dx));
     }
 
     fn role(&self) -> Role {
         match self {
             Activation::Relu => Role::Relu,
+            Activation::Relu6 => Role::Relu6,
         }
     }
 }

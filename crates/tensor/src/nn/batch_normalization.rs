@@ -6,7 +6,7 @@
 
 use crate::buffer::Buffer;
 use crate::dispatch;
-use crate::kernels::activation::{Fused, add_rows, relu_gradient};
+use crate::kernels::activation::{Fused, activation_gradient, add_rows};
 use crate::kernels::batch_norm::{add_gradients, add_squared_distances, input_gradient, normalize};
 use crate::shape::Shape;
 use crate::simd::{LANES, Lanes, vectors, vectors_mut};
@@ -189,10 +189,10 @@ impl Layer for BatchNormalization {
         let Backward { x, y, memory, dy, dx, gradient, .. } = pass;
         let (columns, width, rows) = (self.channels, self.width(), x.len() / self.channels);
         let chunk = ROWS * columns;
-        if self.fused == Fused::Relu {
+        if self.fused != Fused::None {
             for_chunks(dy, chunk, |i, dy| {
                 let y = &y[i * chunk..][..dy.len()];
-                dispatch!(simd => relu_gradient(simd, y, dy));
+                dispatch!(simd => activation_gradient(simd, self.fused, y, dy));
             });
         }
         let dy = &*dy;
@@ -291,6 +291,6 @@ impl Layer for BatchNormalization {
     }
 
     fn absorb(&mut self, next: Role) -> bool {
-        next == Role::Relu && self.fused.take_relu()
+        next.fuse_into(&mut self.fused)
     }
 }

@@ -1,10 +1,10 @@
-//! `Conv2D`: a convolution by the fastest legal rung of the ladder. The ReLU and the 2 x 2 max-pooling after it are
+//! `Conv2D`: a convolution by the fastest legal rung of the ladder. The activation and the 2 x 2 max-pooling after it are
 //! fused if the rung can.
 
 use bytemuck::{cast_slice, cast_slice_mut};
 
 use crate::dispatch;
-use crate::kernels::activation::{Fused, add_rows, relu_gradient};
+use crate::kernels::activation::{Fused, activation_gradient, add_rows};
 use crate::kernels::conv::{ConvShape, Method, OutputGradient, Rung, Weights};
 use crate::kernels::window::Padding;
 use crate::shape::Shape;
@@ -146,9 +146,7 @@ impl Layer for Conv2D {
         let Backward { x, y, memory, dy, mut dx, gradient, accumulate, .. } = pass;
         let (rung, s) = self.built();
         let (input_len, output_len, memory_len) = (s.input_len(), s.fused_len(self.fused), self.memory_len(1));
-        if self.fused != Fused::None {
-            dispatch!(simd => relu_gradient(simd, y, dy));
-        }
+        dispatch!(simd => activation_gradient(simd, self.fused, y, dy));
         let mut dkernel = gradient.map(|gradient| {
             if !accumulate {
                 gradient.fill(0.0);
@@ -159,7 +157,7 @@ impl Layer for Conv2D {
         });
         for (n, dy) in dy.chunks_exact(output_len).enumerate() {
             let dy = match self.fused {
-                Fused::None | Fused::Relu => OutputGradient::Full(dy),
+                Fused::None | Fused::Relu | Fused::Relu6 => OutputGradient::Full(dy),
                 Fused::ReluPool => {
                     let winners = cast_slice(&memory[n * memory_len..][..memory_len]);
                     OutputGradient::Pooled(dy, &winners[..output_len])
@@ -230,6 +228,6 @@ impl Layer for Conv2D {
         if pool {
             self.fused = Fused::ReluPool;
         }
-        pool || next == Role::Relu && self.fused.take_relu()
+        pool || next.fuse_into(&mut self.fused)
     }
 }

@@ -1,7 +1,7 @@
 //! `Dense`: y = x W + b. The whole batch is one matrix product.
 
 use crate::dispatch;
-use crate::kernels::activation::{Fused, add_rows, relu_gradient};
+use crate::kernels::activation::{Fused, activation_gradient, add_rows};
 use crate::kernels::gemm::{Epilogue, Matrix, gemm, scratch_lens};
 use crate::shape::Shape;
 use crate::simd::{LANES, Level, vectors_mut};
@@ -76,9 +76,7 @@ impl Layer for Dense {
     fn backward(&self, pass: Backward<'_>) {
         let Backward { x, y, dy, dx, gradient, .. } = pass;
         let examples = dy.len() / self.units;
-        if self.fused == Fused::Relu {
-            dispatch!(simd => relu_gradient(simd, y, dy));
-        }
+        dispatch!(simd => activation_gradient(simd, self.fused, y, dy));
         let dy = &*dy;
         let as_matrix = Matrix::new(dy, examples, self.units);
         if let Some(gradient) = gradient {
@@ -125,6 +123,6 @@ impl Layer for Dense {
     }
 
     fn absorb(&mut self, next: Role) -> bool {
-        next == Role::Relu && self.fused.take_relu()
+        next.fuse_into(&mut self.fused)
     }
 }

@@ -118,23 +118,7 @@ impl<'a> Prefix<'a> {
 
     /// y of one example.
     pub fn forward(&self, x: &[f32], y: &mut [f32]) {
-        let [first, middle @ .., last] = self.nodes else {
-            match self.nodes {
-                [only] => only.layer.forward(x, y),
-                _ => y.copy_from_slice(x),
-            }
-            return;
-        };
-        let widest = self.nodes.iter().map(|node| node.output.size()).max().unwrap_or(0);
-        threads::with_scratch(2 * widest, |scratch| {
-            let (mut input, mut output) = scratch.split_at_mut(widest);
-            first.layer.forward(x, &mut input[..first.output.size()]);
-            for node in middle {
-                node.layer.forward(&input[..node.input.size()], &mut output[..node.output.size()]);
-                (input, output) = (output, input);
-            }
-            last.layer.forward(&input[..last.input.size()], y);
-        });
+        forward(self.nodes, x, y);
     }
 
     /// A hash that identifies this prefix's features.
@@ -151,4 +135,25 @@ impl<'a> Prefix<'a> {
         }
         Fingerprint(hasher.finish())
     }
+}
+
+/// y of one example, through all nodes in inference.
+pub(super) fn forward(nodes: &[Node], x: &[f32], y: &mut [f32]) {
+    let [first, middle @ .., last] = nodes else {
+        match nodes {
+            [only] => only.layer.forward(x, y),
+            _ => y.copy_from_slice(x),
+        }
+        return;
+    };
+    let widest = nodes.iter().map(|node| node.output.size()).max().unwrap_or(0);
+    threads::with_scratch(2 * widest, |scratch| {
+        let (mut input, mut output) = scratch.split_at_mut(widest);
+        first.layer.forward(x, &mut input[..first.output.size()]);
+        for node in middle {
+            node.layer.forward(&input[..node.input.size()], &mut output[..node.output.size()]);
+            (input, output) = (output, input);
+        }
+        last.layer.forward(&input[..last.input.size()], y);
+    });
 }

@@ -87,11 +87,12 @@ pub fn check_gradients(layer: impl Into<Box<dyn Layer>>, shape: impl Into<Shape>
     batch.backward([false, true]);
     batch.compare("x", None, &dx)?;
     let params = batch.layer.params().iter().enumerate().filter(|(_, param)| !param.statistic);
-    let params: Vec<_> = params.map(|(position, param)| (position, param.name, param.value.len())).collect();
+    let params: Vec<_> =
+        params.map(|(position, param)| (position, param.name.to_string(), param.value.len())).collect();
     let mut gradients = &*gradient;
     for (position, name, len) in params {
         let (gradient, others) = gradients.split_at(len);
-        batch.compare(name, Some(position), gradient)?;
+        batch.compare(&name, Some(position), gradient)?;
         gradients = others;
     }
     Ok(())
@@ -210,15 +211,15 @@ fn spread_evenly(len: usize, bits: &mut Bits) -> Vec<f32> {
 mod tests {
     use super::*;
     use crate::nn::{
-        Activation, AveragePooling2D, BatchNormalization, Conv2D, Dense, Dropout, Flatten, GlobalAveragePooling2D,
-        MaxPooling2D, Method, Padding,
+        Activation, AveragePooling2D, BatchNormalization, Conv2D, Dense, DepthwiseConv2D, Dropout, Flatten,
+        GlobalAveragePooling2D, MaxPooling2D, Method, Padding, Rescaling, Residual,
     };
 
     #[test]
     fn every_layer_passes() {
         let image = [7, 6, 5];
         let conv = || Conv2D::new(18, [3, 3]);
-        let boxed: [(&str, Box<dyn Layer>); 13] = [
+        let boxed: [(&str, Box<dyn Layer>); 18] = [
             ("activation", Activation::Relu.into()),
             ("naive", conv().method(Method::Naive).into()),
             ("im2col", conv().stride([2, 1]).dilation([1, 2]).padding(Padding::Same).into()),
@@ -231,6 +232,11 @@ mod tests {
             ("max pooling", MaxPooling2D::new([2, 2]).into()),
             ("overlapping max pooling", MaxPooling2D::new([3, 2]).stride([2, 1]).padding(Padding::Same).into()),
             ("average pooling", AveragePooling2D::new([3, 2]).stride([2, 1]).padding(Padding::Same).into()),
+            ("relu6", Activation::Relu6.into()),
+            ("depthwise", DepthwiseConv2D::new([3, 3]).padding(Padding::Same).into()),
+            ("depthwise with strides", DepthwiseConv2D::new([5, 2]).stride([2, 1]).padding(Padding::Same).into()),
+            ("rescaling", Rescaling::new([2.0], [-1.0]).into()),
+            ("residual", Residual::new().layer("a", Conv2D::new(18, [1, 1])).layer("b", Conv2D::new(5, [1, 1])).into()),
             ("dense", Dense::new(3).into()),
         ];
         for (name, layer) in boxed {

@@ -1,8 +1,10 @@
 //! What a layer is: a small core that every layer has, and a default for everything else.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::buffer::Buffer;
+use crate::kernels::activation::Fused;
 use crate::random::{Address, Purpose};
 use crate::shape::Shape;
 
@@ -189,7 +191,7 @@ impl<L: Layer + 'static> From<L> for Box<dyn Layer> {
 #[derive(Clone, Debug)]
 pub struct Param {
     /// `kernel`, `bias` and the like, as Keras calls them.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// The dimensions.
     pub shape: Shape,
     /// The values, in row-major order; empty until the layer is [initialized](Layer::initialize).
@@ -202,12 +204,12 @@ pub struct Param {
 
 impl Param {
     /// A trainable parameter, without values yet.
-    pub fn new(name: &'static str, shape: impl Into<Shape>) -> Self {
-        Self { name, shape: shape.into(), value: Buffer::default(), trainable: true, statistic: false }
+    pub fn new(name: impl Into<Cow<'static, str>>, shape: impl Into<Shape>) -> Self {
+        Self { name: name.into(), shape: shape.into(), value: Buffer::default(), trainable: true, statistic: false }
     }
 
     /// A statistic of the examples. It comes after the layer's other parameters.
-    pub fn statistic(name: &'static str, shape: impl Into<Shape>) -> Self {
+    pub fn statistic(name: impl Into<Cow<'static, str>>, shape: impl Into<Shape>) -> Self {
         Self { statistic: true, ..Self::new(name, shape) }
     }
 
@@ -300,10 +302,28 @@ pub struct Backward<'a> {
 pub enum Role {
     /// max(x, 0).
     Relu,
+    /// min(max(x, 0), 6).
+    Relu6,
     /// The maximum of 2 x 2 windows that do not overlap.
     MaxPool2x2,
     /// Only the shape changes.
     Reshape,
     /// Anything else.
     Other,
+}
+
+impl Role {
+    /// Fuses an activation into a layer that has nothing fused yet; returns whether it did.
+    pub(super) fn fuse_into(self, fused: &mut Fused) -> bool {
+        let activation = match self {
+            Role::Relu => Fused::Relu,
+            Role::Relu6 => Fused::Relu6,
+            Role::MaxPool2x2 | Role::Reshape | Role::Other => return false,
+        };
+        let fuses = *fused == Fused::None;
+        if fuses {
+            *fused = activation;
+        }
+        fuses
+    }
 }

@@ -120,6 +120,17 @@ proptest! {
     }
 
     #[test]
+    fn of_depthwise_convolution(s in pool_shapes(), seed: u64) {
+        let mut bits = numbers(seed);
+        let [x, kernel] = [s.input_len(), s.window[0] * s.window[1] * s.c].map(|len| draw(&mut bits, len));
+        let [bias, dy] = [s.c, s.output_len()].map(|len| draw(&mut bits, len));
+        let [dx, dkernel, dbias] = oracle::depthwise_gradients(&s, &x, &kernel, &dy);
+        check("x", &mut bits, &x, &dx, |x| dot(&dy, &oracle::depthwise(&s, x, &kernel, &bias)));
+        check("kernel", &mut bits, &kernel, &dkernel, |kernel| dot(&dy, &oracle::depthwise(&s, &x, kernel, &bias)));
+        check("bias", &mut bits, &bias, &dbias, |bias| dot(&dy, &oracle::depthwise(&s, &x, &kernel, bias)));
+    }
+
+    #[test]
     fn of_relu(len in 1..200usize, seed: u64) {
         let mut bits = numbers(seed);
         let away_from_zero = |x: f64| if x < 0.0 { x - 0.1 } else { x + 0.1 };

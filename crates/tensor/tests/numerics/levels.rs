@@ -11,7 +11,7 @@ use crate::data::levels;
 fn layers_and_golden_values_hold_at_every_level() {
     for level in levels().filter(|&level| level != Level::current()) {
         let output = Command::new(std::env::current_exe().expect("a running test has a file"))
-            .args(["layers::", "golden::", "normalization::", "training::", "freezing::"])
+            .args(["layers::", "golden::", "mobile::", "normalization::", "training::", "freezing::"])
             .env("THAWLINE_SIMD", level.to_string())
             .output()
             .expect("the test program starts");

@@ -2,7 +2,7 @@
 //! and nothing is written beyond the last.
 
 use thawline_tensor::dispatch;
-use thawline_tensor::kernels::activation::{add_rows, add_to, relu, relu_gradient};
+use thawline_tensor::kernels::activation::{Fused, activate, activation_gradient, add_rows, add_to};
 use thawline_tensor::kernels::optimizer::{AdamStep, adam, sgd};
 use thawline_tensor::kernels::pool::{PoolShape, average_pool, average_pool_gradient, max_pool, max_pool_gradient};
 use thawline_tensor::kernels::window::Padding;
@@ -50,22 +50,35 @@ fn relu_and_its_gradient() {
     at_every_level_and_length(|level, len| {
         let [x, dy] = [integers("x", len), integers("dy", len)];
         let mut y = Guarded::new(&vec![f32::NAN; len]);
-        dispatch!(level, simd => relu(simd, &x, y.inner()));
+        dispatch!(level, simd => activate(simd, Fused::Relu, &x, y.inner()));
         let mut dx = Guarded::new(&dy);
-        dispatch!(level, simd => relu_gradient(simd, y.inner(), dx.inner()));
+        dispatch!(level, simd => activation_gradient(simd, Fused::Relu, y.inner(), dx.inner()));
         y.check(&format!("relu of {len} at {level}"), &oracle::relu(&wide(&x)));
         dx.check(&format!("gradient of {len} at {level}"), &oracle::relu_gradient(&wide(&x), &wide(&dy)));
     });
 }
 
 #[test]
-fn relu_keeps_nan() {
-    for level in levels() {
+fn relu6_and_its_gradient() {
+    at_every_level_and_length(|level, len| {
+        let [x, dy]: [Vec<f32>; 2] = [integers("x", len).iter().map(|x| 4.0 * x).collect(), integers("dy", len)];
+        let mut y = Guarded::new(&vec![f32::NAN; len]);
+        dispatch!(level, simd => activate(simd, Fused::Relu6, &x, y.inner()));
+        let mut dx = Guarded::new(&dy);
+        dispatch!(level, simd => activation_gradient(simd, Fused::Relu6, y.inner(), dx.inner()));
+        y.check(&format!("relu6 of {len} at {level}"), &oracle::relu6(&wide(&x)));
+        dx.check(&format!("gradient of {len} at {level}"), &oracle::relu6_gradient(&wide(&x), &wide(&dy)));
+    });
+}
+
+#[test]
+fn activations_keep_nan() {
+    for (level, activation) in levels().flat_map(|level| [(level, Fused::Relu), (level, Fused::Relu6)]) {
         for position in 0..20 {
             let mut x = [-1.0f32; 20];
             x[position] = f32::NAN;
             let mut y = [0.0; 20];
-            dispatch!(level, simd => relu(simd, &x, &mut y));
+            dispatch!(level, simd => activate(simd, activation, &x, &mut y));
             assert!(y[position].is_nan(), "at {level}");
         }
     }

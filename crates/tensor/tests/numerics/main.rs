@@ -13,6 +13,7 @@
 //! | [`layers`] | layers, with the layers fused into them, agree with the `f64` references |
 //! | [`levels`] | all this holds at every SIMD level that the CPU has |
 //! | [`light`] | light kernels are right at every length, and write nothing beyond it |
+//! | [`mobile`] | depthwise convolutions are exact on whole numbers, and mobile blocks agree with PyTorch |
 //! | [`network`] | a network refuses what does not fit, freezes what it says, and adds up its parameters |
 //! | [`normalization`] | batch normalization does what its `f64` reference and PyTorch do, trained and frozen |
 //! | [`optimizer`] | Adam and gradient descent follow their `f64` twins, and stay finite |
@@ -45,6 +46,7 @@ mod gradients;
 mod layers;
 mod levels;
 mod light;
+mod mobile;
 mod network;
 mod normalization;
 mod optimizer;

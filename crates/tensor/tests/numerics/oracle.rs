@@ -3,7 +3,7 @@
 
 use thawline_tensor::kernels::conv::{ConvShape, naive};
 use thawline_tensor::kernels::pool::PoolShape;
-use thawline_tensor::kernels::reference::{matmul, max_pool_winners, transpose};
+use thawline_tensor::kernels::reference::{for_each_depthwise_product, matmul, max_pool_winners, transpose};
 
 pub fn conv(s: &ConvShape, x: &[f64], kernel: &[f64], bias: &[f64]) -> Vec<f64> {
     let mut y = vec![f64::NAN; s.output_len()];
@@ -26,6 +26,30 @@ pub fn relu(x: &[f64]) -> Vec<f64> {
 
 pub fn relu_gradient(x: &[f64], dy: &[f64]) -> Vec<f64> {
     x.iter().zip(dy).map(|(&x, &dy)| if x > 0.0 { dy } else { 0.0 }).collect()
+}
+
+pub fn relu6(x: &[f64]) -> Vec<f64> {
+    x.iter().map(|x| x.clamp(0.0, 6.0)).collect()
+}
+
+pub fn relu6_gradient(x: &[f64], dy: &[f64]) -> Vec<f64> {
+    x.iter().zip(dy).map(|(&x, &dy)| if x > 0.0 && x < 6.0 { dy } else { 0.0 }).collect()
+}
+
+pub fn depthwise(s: &PoolShape, x: &[f64], kernel: &[f64], bias: &[f64]) -> Vec<f64> {
+    let mut y: Vec<f64> = bias.iter().copied().cycle().take(s.output_len()).collect();
+    for_each_depthwise_product(s, |i, k, o| y[o] += x[i] * kernel[k]);
+    y
+}
+
+/// The gradients for input, kernel and bias.
+pub fn depthwise_gradients(s: &PoolShape, x: &[f64], kernel: &[f64], dy: &[f64]) -> [Vec<f64>; 3] {
+    let [mut dx, mut dkernel] = [x, kernel].map(|operand| vec![0.0; operand.len()]);
+    for_each_depthwise_product(s, |i, k, o| {
+        dx[i] += dy[o] * kernel[k];
+        dkernel[k] += dy[o] * x[i];
+    });
+    [dx, dkernel, column_sums(dy, s.c)]
 }
 
 pub fn max_pool(s: &PoolShape, x: &[f64]) -> Vec<f64> {

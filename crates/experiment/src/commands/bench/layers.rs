@@ -8,10 +8,10 @@ use thawline_tensor::{
     kernels::{
         conv::{ConvShape, naive},
         pool::PoolShape,
-        reference::max_pool_winners,
+        reference::{for_each_depthwise_product, max_pool_winners},
         window::Padding,
     },
-    nn::{Activation, Backward, Conv2D, GROUP, Layer, LayerSeed, MaxPooling2D, Method, Step},
+    nn::{Activation, Backward, Conv2D, DepthwiseConv2D, GROUP, Layer, LayerSeed, MaxPooling2D, Method, Step},
     threads,
 };
 
@@ -95,6 +95,29 @@ impl Case {
         let scale = largest(&passes(&x_sizes, &dy_sizes, &kernel_sizes, &bias_sizes));
         let input = Shape::from([s.h, s.w, s.c]);
         Arc::new(Self { name, input, x, dy, params: vec![kernel, bias], expected, scale, flops: s.flops() })
+    }
+
+    /// A depthwise convolution of a mobile network: 3 x 3 over 144 channels.
+    pub fn depthwise() -> Arc<Self> {
+        let s = PoolShape::new([24, 24, 144], [3, 3], [1, 1], Padding::Same).expect("the kernel fits");
+        let [kernel, bias] = [(2, 9 * s.c), (3, s.c)].map(|(index, len)| uniform(index, len, 0.5));
+        let [x, dy] = [(0, s.input_len()), (1, s.output_len())].map(|(index, len)| uniform(index, len, 1.0));
+        let [wide_x, wide_dy, wide_kernel, wide_bias] = [&x, &dy, &kernel, &bias].map(|floats| wide(floats));
+        let passes = |x: &[f64], dy: &[f64], kernel: &[f64], bias: &[f64]| {
+            let mut y: Vec<f64> = bias.iter().copied().cycle().take(s.output_len()).collect();
+            let [mut dx, mut dkernel] = [x, kernel].map(|operand| vec![0.0; operand.len()]);
+            for_each_depthwise_product(&s, |i, k, o| {
+                y[o] += x[i] * kernel[k];
+                dx[i] += dy[o] * kernel[k];
+                dkernel[k] += dy[o] * x[i];
+            });
+            [y, dx, dkernel]
+        };
+        let expected = passes(&wide_x, &wide_dy, &wide_kernel, &wide_bias);
+        let sizes = |floats: &[f64]| floats.iter().map(|x| x.abs()).collect::<Vec<f64>>();
+        let scale = largest(&passes(&sizes(&wide_x), &sizes(&wide_dy), &sizes(&wide_kernel), &sizes(&wide_bias)));
+        let (input, flops) = (Shape::from([s.h, s.w, s.c]), 2 * 9 * s.output_len() as u64);
+        Arc::new(Self { name: "depthwise", input, x, dy, params: vec![kernel, bias], expected, scale, flops })
     }
 
     /// The ReLU after the second convolution.
@@ -184,6 +207,13 @@ impl LayerPass {
     pub fn max_pool(pass: Pass, images: usize) -> Self {
         let labels = ["light operation".to_owned(), format!("max-pool {pass}")];
         Self::new(&Case::max_pool(), Box::new(MaxPooling2D::new([2, 2])), pass, images, labels)
+    }
+
+    /// The depthwise convolution.
+    pub fn depthwise(pass: Pass, images: usize) -> Self {
+        let labels = ["light operation".to_owned(), format!("depthwise {pass}")];
+        let layer = DepthwiseConv2D::new([3, 3]).padding(Padding::Same);
+        Self::new(&Case::depthwise(), Box::new(layer), pass, images, labels)
     }
 
     fn new(case: &Arc<Case>, mut layer: Box<dyn Layer>, pass: Pass, images: usize, [group, name]: [String; 2]) -> Self {
@@ -323,6 +353,10 @@ mod tests {
                 let error = LayerPass::convolution(&conv1, method, pass, 9).check();
                 assert!(error.as_ref().is_ok_and(|&error| error > 0.0), "{pass} by {method}: {error:?}");
             }
+        }
+        for pass in Pass::ALL {
+            let error = LayerPass::depthwise(pass, 9).check();
+            assert!(error.is_ok(), "depthwise {pass}: {error:?}");
         }
         for pass in [Pass::Forward, Pass::InputGradient] {
             assert_eq!(LayerPass::relu(pass, 9).check(), Ok(0.0), "relu {pass}");

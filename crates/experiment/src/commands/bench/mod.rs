@@ -287,6 +287,7 @@ pub fn light_operations() -> Vec<Box<dyn Workload>> {
         operations.push(Box::new(LayerPass::relu(pass, BATCH)));
         operations.push(Box::new(LayerPass::max_pool(pass, BATCH)));
     }
+    operations.extend(Pass::ALL.map(|pass| Box::new(LayerPass::depthwise(pass, BATCH)) as Box<dyn Workload>));
     operations.extend(light::operations().map(|operation| Box::new(operation) as Box<dyn Workload>));
     operations
 }

@@ -55,13 +55,19 @@ pub struct Collection {
 }
 
 impl Collection {
-    /// Decodes every picture and holds out a share of each class; see [`split::validation`]. A file that is not a picture
+    /// Decodes every picture to `size` rows and columns and holds out a share of each class; see [`split::validation`]. A file that is not a picture
     /// is skipped; an I/O error, or `stop` returning true, is an error.
-    pub fn read(found: &[Class], seed: u64, share: f64, stop: impl Fn() -> bool + Send + Sync) -> Result<Self> {
+    pub fn read(
+        found: &[Class],
+        size: usize,
+        seed: u64,
+        share: f64,
+        stop: impl Fn() -> bool + Send + Sync,
+    ) -> Result<Self> {
         let (mut classes, mut entries) = (Vec::new(), Vec::new());
         for (number, class) in found.iter().enumerate() {
             classes.push(class.name.clone());
-            let read = read_all(&class.files, &stop);
+            let read = read_all(&class.files, size, &stop);
             let readable = read.iter().filter(|picture| matches!(picture, Some(Ok(_)))).count();
             let held_out =
                 if readable >= 2 { split::validation(seed, number, readable, share) } else { vec![false; readable] };

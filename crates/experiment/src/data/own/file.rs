@@ -1,4 +1,4 @@
-//! Decodes a picture file of any size into the network's 32 x 32 pixels. The `image` crate decodes all formats except PNG.
+//! Decodes a picture file of any size into a square of the network's input size. The `image` crate decodes all formats except PNG.
 //! Its decoders accept truncated files, so these are checked here first.
 
 use std::{
@@ -19,7 +19,6 @@ use super::{
     jpeg, kinds, png,
 };
 use crate::{
-    models,
     record::run::Pixels,
     system::{
         failure::{Failure, Result},
@@ -27,14 +26,12 @@ use crate::{
     },
 };
 
-const SIDE: u32 = models::INPUT[0] as u32;
-
-/// Decodes a picture, applies its EXIF orientation, crops the largest central square, resizes it and converts its colours to
-/// sRGB. Transparent pixels are blended with white, and only the first frame of an animation is used.
+/// Decodes a picture, applies its EXIF orientation, crops the largest central square, resizes it to `size` rows and columns
+/// and converts its colours to sRGB. Transparent pixels are blended with white, and only the first frame of an animation is used.
 ///
 /// # Errors
 /// Worded to follow the file's name: it does not exist, is not a picture, is damaged, or is too large.
-pub fn read(path: &Path) -> Result<Box<Pixels>> {
+pub fn read(path: &Path, size: usize) -> Result<Box<Pixels>> {
     // A circular link or a name that is too long: all such errors are the path's fault, not the machine's.
     let metadata = fs::metadata(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Failure::usage("no such file"),
@@ -47,16 +44,16 @@ pub fn read(path: &Path) -> Result<Box<Pixels>> {
     if !metadata.is_file() {
         return Err(Failure::usage("is not a regular file; expected a picture"));
     }
-    decode(BufReader::new(File::open(path).map_err(unreadable)?), metadata.len())
+    decode(BufReader::new(File::open(path).map_err(unreadable)?), metadata.len(), size)
 }
 
 /// Like [`read`], from the content and length of a file.
-pub fn decode(source: impl BufRead + Seek, length: u64) -> Result<Box<Pixels>> {
+pub fn decode(source: impl BufRead + Seek, length: u64, size: usize) -> Result<Box<Pixels>> {
     if length == 0 {
         return Err(Failure::usage("is empty (0 bytes)"));
     }
     // Some decoders panic on damaged files. Their state is dropped, so unwinding is safe.
-    panic::catch_unwind(panic::AssertUnwindSafe(|| Ok(pixels(&decode_whole(source, length)?))))
+    panic::catch_unwind(panic::AssertUnwindSafe(|| Ok(pixels(&decode_whole(source, length)?, size))))
         .unwrap_or_else(|_| Err(damaged("the decoder panicked")))
 }
 
@@ -168,16 +165,16 @@ impl GenericImageView for Upright<'_> {
     }
 }
 
-/// Resizes the central square to the network's input.
-fn pixels(decoded: &Decoded) -> Box<Pixels> {
+/// Resizes the central square to `size` rows and columns.
+fn pixels(decoded: &Decoded, size: usize) -> Box<Pixels> {
     let square = Upright::middle(&decoded.picture, decoded.orientation);
     // Catmull-Rom is sharp, and unlike Lanczos it needs no sine, whose bits depend on the platform.
-    let mut small = imageops::resize(&square, SIDE, SIDE, imageops::FilterType::CatmullRom);
+    let mut small = imageops::resize(&square, size as u32, size as u32, imageops::FilterType::CatmullRom);
     if let Some(profile) = &decoded.profile {
         color::to_srgb(profile, &mut small);
     }
-    let plane = (SIDE * SIDE) as usize;
-    let mut pixels = Box::new([0; _]);
+    let plane = size * size;
+    let mut pixels = vec![0; 3 * plane].into_boxed_slice();
     for (index, pixel) in small.pixels().enumerate() {
         for channel in 0..3 {
             pixels[channel * plane + index] = pixel.0[channel];

@@ -14,33 +14,34 @@ mod kinds;
 mod png;
 pub mod split;
 
-use thawline_cifar::Image;
 use thawline_tensor::{
     Shape,
     nn::{Examples, Inputs},
     threads,
 };
 
-use crate::{models, record::run::Pixels, system::failure::Result};
+use crate::{record::run::Pixels, system::failure::Result};
 
-/// Decodes files in parallel; the results are in the order of the paths. Once `stop` returns true, the remaining files
+/// Decodes files in parallel to squares of `size` rows and columns; the results are in the order of the paths. Once `stop` returns true, the remaining files
 /// are `None`.
 pub fn read_all<P: AsRef<std::path::Path> + Sync>(
     paths: &[P],
+    size: usize,
     stop: impl Fn() -> bool + Send + Sync,
 ) -> Vec<Option<Result<Box<Pixels>>>> {
     let mut read: Vec<_> = paths.iter().map(|_| None).collect();
     threads::for_each(&mut read[..], |index, slot| {
         if !stop() {
-            *slot = Some(file::read(paths[index].as_ref()));
+            *slot = Some(file::read(paths[index].as_ref(), size));
         }
     });
     read
 }
 
-/// Pictures and their classes as examples for a network.
+/// Pictures of the same size and their classes as examples for a network.
 pub fn examples<'a>(pictures: Vec<&'a Pixels>, labels: Vec<u32>) -> Examples<'a> {
-    Examples::new(Pictures { pictures, shape: Shape::from(models::INPUT) }, labels)
+    let side = pictures.first().map_or(1, |picture| (picture.len() / 3).isqrt());
+    Examples::new(Pictures { pictures, shape: Shape::from([side, side, 3]) }, labels)
 }
 
 struct Pictures<'a> {
@@ -58,6 +59,11 @@ impl Inputs for Pictures<'_> {
     }
 
     fn read(&self, index: usize, into: &mut [f32]) {
-        Image { label: 0, coarse_label: None, pixels: self.pictures[index] }.write_nhwc(into);
+        let planes = self.pictures[index].chunks_exact(into.len() / 3);
+        for (channel, plane) in planes.enumerate() {
+            for (value, &byte) in into[channel..].iter_mut().step_by(3).zip(plane) {
+                *value = f32::from(byte) / 255.0;
+            }
+        }
     }
 }

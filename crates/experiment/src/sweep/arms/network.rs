@@ -6,7 +6,7 @@ use thawline_tensor::nn::Network;
 
 use super::{Arm, Head, Stage, TrainedLayers};
 use crate::{
-    models::{Architecture, FEATURES_END, Layer, Listed},
+    models::{Architecture, FEATURES_END, INPUT, Layer, Listed},
     system::failure::{Failure, Result},
     training::transfer,
 };
@@ -115,7 +115,7 @@ fn with_head(head: Head, architecture: &Architecture, blocks: &Blocks) -> Archit
         }
         Head::Pixels => vec![Layer::Flatten { name: FEATURES_END.to_owned() }, output(last)],
     };
-    Architecture::Listed(Listed { conv_method: architecture.conv_method(), layers, origin: None })
+    Architecture::Listed(Listed { conv_method: architecture.conv_method(), size: INPUT[0], layers, origin: None })
 }
 
 /// Copies the parameters that both networks have in some layers.

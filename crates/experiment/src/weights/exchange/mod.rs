@@ -5,7 +5,9 @@
 //! | | here | PyTorch |
 //! |---|---|---|
 //! | names | `conv2d_1/kernel` | `conv2d_1.weight` |
+//! | inside a residual connection | `residual_1/conv2d_2/kernel` | `residual_1.conv2d_2.weight` |
 //! | convolution kernels | height, width, inputs, outputs | outputs, inputs, height, width |
+//! | depthwise kernels | height, width, channels (Keras: and 1) | channels, 1, height, width |
 //! | dense kernels | inputs, outputs | outputs, inputs |
 //! | a flattened image | pixel by pixel | channel by channel |
 //!
@@ -22,9 +24,12 @@ use thawline_tensor::{
     nn::{Network, Param},
 };
 
-use super::tensor_file::{self, Tensor, TensorFile, dimensions};
+use super::{
+    metadata,
+    tensor_file::{self, Tensor, TensorFile, dimensions},
+};
 use crate::{
-    models::{Architecture, INPUT, Layer},
+    models::{Architecture, Layer},
     system::failure::{Failure, Kind, Result},
 };
 
@@ -86,7 +91,9 @@ fn place(name: &str, param: &Param, framework: Framework, images: &HashMap<Strin
     let (layer, param) = match (framework, name.rsplit_once('/')) {
         (Framework::Torch, Some(parts)) => parts,
         _ => {
-            return Ok(Foreign { name: name.to_owned(), dims: dims.to_vec(), order: (0..param.value.len()).collect() });
+            let is_depthwise = name.ends_with("/kernel") && dims.len() == 3;
+            let dims = [dims, if is_depthwise { &[1] } else { &[] }].concat();
+            return Ok(Foreign { name: name.to_owned(), dims, order: (0..param.value.len()).collect() });
         }
     };
     // PyTorch's order of the layer's input features.
@@ -103,6 +110,10 @@ fn place(name: &str, param: &Param, framework: Framework, images: &HashMap<Strin
             });
             ("weight", vec![outputs, inputs, height, width], order.collect())
         }
+        ("kernel", &[height, width, channels]) => {
+            let order = (0..channels).flat_map(|c| (0..height * width).map(move |place| place * channels + c));
+            ("weight", vec![channels, 1, height, width], order.collect())
+        }
         ("kernel", &[inputs, outputs]) => {
             let features = features(inputs);
             let order = (0..outputs).flat_map(|o| features.iter().map(move |i| i * outputs + o)).collect();
@@ -115,7 +126,7 @@ fn place(name: &str, param: &Param, framework: Framework, images: &HashMap<Strin
         ("moving_variance", &[len]) => ("running_var", vec![len], features(len)),
         _ => return Err(Failure::new(Kind::Other, format!("{name} has no counterpart in PyTorch"))),
     };
-    Ok(Foreign { name: format!("{layer}.{param}"), dims, order })
+    Ok(Foreign { name: format!("{}.{param}", layer.replace('/', ".")), dims, order })
 }
 
 /// The shapes of flattened images that are inputs of layers or the network's output.
@@ -136,7 +147,7 @@ fn flattened_images(architecture: &Architecture, classes: usize) -> FlattenedIma
         match layer {
             Layer::Flatten { .. } => images.outputs = input.as_image().or(images.outputs),
             Layer::Dense { .. } => images.outputs = None,
-            // All other layers that take a vector are elementwise.
+            // All other layers that take a vector are elementwise: residual connections take images only.
             _ => {}
         }
     }
@@ -145,8 +156,12 @@ fn flattened_images(architecture: &Architecture, classes: usize) -> FlattenedIma
 
 /// The input shape of each layer.
 fn inputs(architecture: &Architecture, classes: usize) -> Vec<Shape> {
-    let mut shape = Some(Shape::from(INPUT));
-    let layers = architecture.layers();
+    inputs_of(&architecture.layers(), Shape::from(architecture.input()), classes)
+}
+
+/// The input shape of each of some layers, from that of the first.
+fn inputs_of(layers: &[Layer], first: Shape, classes: usize) -> Vec<Shape> {
+    let mut shape = Some(first);
     let inputs = layers.iter().map_while(|layer| {
         let input = shape.take()?;
         shape = layer.output(&input, classes);
@@ -170,15 +185,19 @@ pub fn export(network: &Network, architecture: &Architecture, framework: Framewo
     tensor_file::to_foreign_bytes(tensors, (framework == Framework::Torch).then_some(("format", "pt")))
 }
 
-/// Fills a network with the weights of a framework's file, which must hold exactly this network's tensors. All names may
-/// share a prefix, such as `module.` from `DataParallel`, which is returned.
+/// Fills a network with the weights of a framework's file, which must hold exactly this network's tensors, or those of
+/// `only` these layers. All names may share a prefix, such as `module.` from `DataParallel`, which is returned.
 pub fn import(
     network: &mut Network,
     architecture: &Architecture,
     file: &TensorFile,
     framework: Framework,
+    only: Option<&[String]>,
 ) -> Result<String> {
-    let places = places(network, architecture, framework)?;
+    let is_wanted = |name: &str| only.is_none_or(|layers| metadata::is_of(name, layers));
+    let names: Vec<bool> = network.params().map(|(name, _)| is_wanted(&name)).collect();
+    let places = places(network, architecture, framework)?.into_iter().zip(names);
+    let places: Vec<Foreign> = places.filter_map(|(place, is_wanted)| is_wanted.then_some(place)).collect();
     let names: BTreeMap<&str, &str> = file.names().into_iter().map(|name| (stem(name), name)).collect();
     let prefix = prefix(&places, &names);
     let found: Vec<Option<&str>> =
@@ -191,8 +210,8 @@ pub fn import(
     let (mut missing, mut faults) = (Vec::new(), Vec::new());
     let mut misplaced = left.clone();
     let mut pairs = places.iter().zip(&found);
-    network.update_params(|_, param| {
-        let Some((place, found)) = pairs.next() else { return };
+    network.update_params(|name, param| {
+        let Some((place, found)) = is_wanted(name).then(|| pairs.next()).flatten() else { return };
         match found.map(|name| (name, file.float_values(name, &place.dims))) {
             Some((_, Ok(values))) => place.order.iter().zip(values).for_each(|(&i, value)| param.value[i] = value),
             Some((name, Err(fault))) => {

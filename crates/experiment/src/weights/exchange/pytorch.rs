@@ -3,7 +3,7 @@
 
 use thawline_tensor::{Shape, kernels::pool::PoolShape};
 
-use super::inputs;
+use super::inputs_of;
 use crate::models::{
     Architecture, Layer,
     layers::{Activation, Padding},
@@ -11,23 +11,50 @@ use crate::models::{
 
 /// Python code that builds the network as `model` and loads the weights of a file.
 pub fn code(architecture: &Architecture, classes: usize, file: &str) -> String {
+    let [height, width, channels] = architecture.input();
     let layers = architecture.layers();
-    let modules = layers.iter().zip(inputs(architecture, classes)).flat_map(|(layer, input)| {
-        modules(layer, &input, classes)
-            .into_iter()
-            .map(|(name, module)| format!("    ({}, {module}),\n", quoted(&name)))
-    });
-    let modules: String = modules.collect();
+    let modules: String = modules(&layers, Shape::from(architecture.input()), classes)
+        .into_iter()
+        .map(|module| format!("    {module},\n"))
+        .collect();
+    let class = |name: &str, code: &'static str| if modules.contains(&format!(" {name}(")) { code } else { "" };
     format!(
-        "# Takes N x 3 x 32 x 32 RGB pixels from 0 to 1, returns logits.\n\
+        "# Takes N x {channels} x {height} x {width} RGB pixels from 0 to 1, returns logits.\n\
          from collections import OrderedDict\n\
          from safetensors.torch import load_file\n\
          from torch import nn\n\n\
+         {}{}\
          model = nn.Sequential(OrderedDict([\n{modules}]))\n\
          model.load_state_dict(load_file({}))\n\
          model.eval()",
+        class("Residual", RESIDUAL),
+        class("Rescaling", RESCALING),
         quoted(file)
     )
+}
+
+const RESIDUAL: &str = "class Residual(nn.Sequential):
+    def forward(self, x):
+        return x + super().forward(x)
+
+";
+
+const RESCALING: &str = "class Rescaling(nn.Module):
+    def __init__(self, scale, offset):
+        super().__init__()
+        self.scale, self.offset = scale, offset
+
+    def forward(self, x):
+        scale, offset = (x.new_tensor(numbers).reshape(1, -1, 1, 1) for numbers in (self.scale, self.offset))
+        return x * scale + offset
+
+";
+
+/// The modules of some layers, each as a pair of name and module.
+fn modules(layers: &[Layer], input: Shape, classes: usize) -> Vec<String> {
+    let layers = layers.iter().zip(inputs_of(layers, input, classes));
+    let modules = layers.flat_map(|(layer, input)| modules_of(layer, &input, classes));
+    modules.map(|(name, module)| format!("({}, {module})", quoted(&name))).collect()
 }
 
 /// A Python string literal: JSON's quoting is valid Python.
@@ -36,13 +63,18 @@ fn quoted(text: &str) -> String {
 }
 
 /// The modules of a layer, each with its name.
-fn modules(layer: &Layer, input: &Shape, classes: usize) -> Vec<(String, String)> {
+fn modules_of(layer: &Layer, input: &Shape, classes: usize) -> Vec<(String, String)> {
     let name = layer.name().to_owned();
     let channels = input.dims().last().copied().unwrap_or_default();
     let module = match *layer {
-        Layer::Conv2D { filters, kernel_size, strides, padding, .. } => {
+        Layer::Conv2D { kernel_size, strides, padding, .. }
+        | Layer::DepthwiseConv2D { kernel_size, strides, padding, .. } => {
+            let (filters, groups) = match *layer {
+                Layer::Conv2D { filters, .. } => (filters, String::new()),
+                _ => (channels, format!(", groups={channels}")),
+            };
             let conv = |padding: String| {
-                format!("nn.Conv2d({channels}, {filters}, {kernel_size:?}, stride={strides:?}{padding})")
+                format!("nn.Conv2d({channels}, {filters}, {kernel_size:?}, stride={strides:?}{padding}{groups})")
             };
             match border(input, kernel_size, strides, padding) {
                 [0, 0, 0, 0] => conv(String::new()),
@@ -90,6 +122,11 @@ fn modules(layer: &Layer, input: &Shape, classes: usize) -> Vec<(String, String)
         }
         Layer::GlobalAveragePooling2D { .. } => "nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())".to_owned(),
         Layer::Activation { activation: Activation::Relu, .. } => "nn.ReLU()".to_owned(),
+        Layer::Activation { activation: Activation::Relu6, .. } => "nn.ReLU6()".to_owned(),
+        Layer::Residual { ref layers, .. } => {
+            format!("Residual(OrderedDict([{}]))", modules(layers, input.clone(), classes).join(", "))
+        }
+        Layer::Rescaling { ref scale, ref offset, .. } => format!("Rescaling({scale:?}, {offset:?})"),
         Layer::Activation { activation: Activation::Softmax, .. } => "nn.Softmax(1)".to_owned(),
         Layer::Dropout { rate, .. } => format!("nn.Dropout({rate:?})"),
         Layer::Flatten { .. } => "nn.Flatten()".to_owned(),

@@ -2,7 +2,7 @@ use thawline_tensor::{Tensor, nn::Examples};
 
 use super::*;
 use crate::models::{
-    ConvMethod, Listed,
+    ConvMethod, INPUT, Listed,
     layers::{Activation, Padding},
 };
 
@@ -33,11 +33,21 @@ fn random_layers(dice: &mut Dice) -> (Vec<Layer>, usize) {
     while layers.len() < length || shape.as_vector().is_none() {
         let name = format!("layer_{}", layers.len());
         let padding = if dice.below(2) == 0 { Padding::Valid } else { Padding::Same };
-        let layer = match dice.below(if layers.len() < length { 13 } else { 2 }) {
+        let layer = match dice.below(if layers.len() < length { 17 } else { 2 }) {
             0 => Layer::GlobalAveragePooling2D { name },
             1 | 2 => Layer::Flatten { name },
             3 => Layer::MaxPooling2D { name, pool_size: dice.size(), strides: Some(dice.size()), padding },
             12 => Layer::AveragePooling2D { name, pool_size: dice.size(), strides: Some(dice.size()), padding },
+            13 => Layer::DepthwiseConv2D {
+                name,
+                kernel_size: dice.size(),
+                strides: dice.size(),
+                padding,
+                activation: None,
+            },
+            14 => Layer::Activation { name, activation: Activation::Relu6 },
+            15 => Layer::Rescaling { name, scale: vec![1.5], offset: vec![-0.5] },
+            16 => residual(dice, name, &shape),
             4 | 5 => Layer::Conv2D {
                 name,
                 filters: 1 + dice.below(5),
@@ -63,23 +73,52 @@ fn random_layers(dice: &mut Dice) -> (Vec<Layer>, usize) {
     (layers, shape.size())
 }
 
+/// A block with a residual connection, for images of any shape.
+fn residual(dice: &mut Dice, name: String, input: &Shape) -> Layer {
+    let (strides, padding, activation) = ([1, 1], Padding::Same, None);
+    let filters = input.dims().last().copied().unwrap_or(1);
+    let layers = vec![
+        Layer::DepthwiseConv2D { name: "depthwise".to_owned(), kernel_size: dice.size(), strides, padding, activation },
+        Layer::Activation { name: "relu6".to_owned(), activation: Activation::Relu6 },
+        Layer::Conv2D { name: "project".to_owned(), filters, kernel_size: dice.size(), strides, padding, activation },
+    ];
+    Layer::Residual { name, layers }
+}
+
 /// Computes the logits in f64 from a framework's file, straight from the definitions. Images are channels-first for
 /// PyTorch and channels-last for Keras, so `Flatten` moves nothing.
 fn reference(layers: &[Layer], file: &TensorFile, framework: Framework, pixels: &[f32]) -> Vec<f64> {
+    let mut x = vec![0.0; pixels.len()];
+    let [height, width, channels] = INPUT;
+    for (ours, &pixel) in pixels.iter().enumerate() {
+        let theirs = match framework {
+            Framework::Torch => ours % channels * height * width + ours / channels,
+            Framework::Keras => ours,
+        };
+        x[theirs] = f64::from(pixel);
+    }
+    reference_from(layers, file, framework, "", Shape::from(INPUT), x)
+}
+
+/// The same from the input of some layers; `outer` begins the names of layers inside a residual connection.
+fn reference_from(
+    layers: &[Layer],
+    file: &TensorFile,
+    framework: Framework,
+    outer: &str,
+    mut shape: Shape,
+    mut x: Vec<f64>,
+) -> Vec<f64> {
     let torch = framework == Framework::Torch;
     let at = |[h, w, c]: [usize; 3], y: usize, x: usize, channel: usize| {
         if torch { (channel * h + y) * w + x } else { (y * w + x) * c + channel }
     };
     let tensor = |layer: &Layer, [torchs, keras]: [&str; 2]| -> Vec<f64> {
-        let name = if torch { format!("{}.{torchs}", layer.name()) } else { format!("{}/{keras}", layer.name()) };
+        let name = if torch { format!(".{torchs}") } else { format!("/{keras}") };
+        let name = format!("{outer}{}{name}", layer.name());
         let values = file.values(&name, &file.shape(&name).unwrap()).unwrap();
         values.into_iter().map(f64::from).collect()
     };
-    let mut shape = Shape::from(INPUT);
-    let mut x = vec![0.0; pixels.len()];
-    for (ours, &pixel) in pixels.iter().enumerate() {
-        x[at(INPUT, ours / 3 / 32, ours / 3 % 32, ours % 3)] = f64::from(pixel);
-    }
     for layer in layers {
         let output = layer.output(&shape, 0).unwrap();
         let image = shape.as_image().unwrap_or([1, 1, x.len()]);
@@ -124,6 +163,27 @@ fn reference(layers: &[Layer], file: &TensorFile, framework: Framework, pixels: 
                         }
                     });
                 }
+            }
+            Layer::DepthwiseConv2D { kernel_size: [kh, kw], strides, padding, .. } => {
+                let [kernel, bias] = [["weight", "kernel"], ["bias", "bias"]].map(|names| tensor(layer, names));
+                let (to, channels) = (output.as_image().unwrap(), image[2]);
+                for i in 0..y.len() {
+                    y[at(to, i / channels / to[1], i / channels % to[1], i % channels)] = bias[i % channels];
+                }
+                windows([kh, kw], strides, padding, &mut |[row, column], [kr, kc], [r, c]| {
+                    for i in 0..channels {
+                        let weight = if torch { (i * kh + kr) * kw + kc } else { (kr * kw + kc) * channels + i };
+                        y[at(to, row, column, i)] += kernel[weight] * x[at(image, r, c, i)];
+                    }
+                });
+            }
+            Layer::Residual { ref layers, .. } => {
+                let outer = format!("{outer}{}{}", layer.name(), if torch { "." } else { "/" });
+                let inside = reference_from(layers, file, framework, &outer, shape.clone(), x.clone());
+                y = x.iter().zip(inside).map(|(x, inside)| x + inside).collect();
+            }
+            Layer::Rescaling { ref scale, ref offset, .. } => {
+                y = x.iter().map(|x| x * f64::from(scale[0]) + f64::from(offset[0])).collect();
             }
             Layer::MaxPooling2D { pool_size, strides, padding, .. } => {
                 y.fill(f64::NEG_INFINITY);
@@ -176,6 +236,9 @@ fn reference(layers: &[Layer], file: &TensorFile, framework: Framework, pixels: 
                 }
             }
             Layer::Activation { activation: Activation::Relu, .. } => y = x.iter().map(|x| x.max(0.0)).collect(),
+            Layer::Activation { activation: Activation::Relu6, .. } => {
+                y = x.iter().map(|x| x.clamp(0.0, 6.0)).collect();
+            }
             Layer::Activation { activation: Activation::Softmax, .. } => unreachable!("softmax is not a layer"),
             Layer::Dropout { .. } | Layer::Flatten { .. } => y.copy_from_slice(&x),
         }
@@ -194,7 +257,8 @@ fn random_networks_have_the_same_logits_in_each_framework() {
     let (mut compared, mut refused) = (0, 0);
     while compared < 120 {
         let (layers, classes) = random_layers(&mut dice);
-        let architecture = Architecture::Listed(Listed { conv_method: ConvMethod::Auto, layers, origin: None });
+        let architecture =
+            Architecture::Listed(Listed { conv_method: ConvMethod::Auto, size: INPUT[0], layers, origin: None });
         let layers = &*architecture.layers();
         if architecture.outline(classes).unwrap().summary().parameters() > 100_000 {
             continue;
@@ -234,7 +298,7 @@ fn random_networks_have_the_same_logits_in_each_framework() {
                 assert!(difference <= 1e-5 * largest, "{framework:?}: {logit}, expected {expected}: {layers:?}");
             }
             let mut back = architecture.build(classes, 2).unwrap();
-            import(&mut back, &architecture, &file, framework).unwrap();
+            import(&mut back, &architecture, &file, framework, None).unwrap();
             assert_eq!(values(&network), values(&back), "{framework:?}: {layers:?}");
             compared += 1;
         }
@@ -247,7 +311,8 @@ fn pytorch_code_pads_like_keras() {
     let image = |layer: &str| {
         let layer: Layer = toml::from_str(&format!("name = \"a\"\n{layer}")).unwrap();
         let layers = vec![layer, Layer::GlobalAveragePooling2D { name: "b".to_owned() }];
-        let architecture = Architecture::Listed(Listed { conv_method: ConvMethod::Auto, layers, origin: None });
+        let architecture =
+            Architecture::Listed(Listed { conv_method: ConvMethod::Auto, size: INPUT[0], layers, origin: None });
         pytorch::code(&architecture, 3, "a \"file\".safetensors")
     };
     for (layer, words) in [
@@ -272,6 +337,15 @@ fn pytorch_code_pads_like_keras() {
             "type = \"AveragePooling2D\"\nstrides = 1\npadding = \"same\"",
             "padding=[1, 1], ceil_mode=True, count_include_pad=False), nn.ZeroPad2d([-1, 0, -1, 0])",
         ),
+        (
+            "type = \"DepthwiseConv2D\"\nkernel_size = 3\npadding = \"same\"",
+            "(\"a\", nn.Conv2d(3, 3, [3, 3], stride=[1, 1], padding=[1, 1], groups=3)),",
+        ),
+        (
+            "type = \"Residual\"\nlayers = [{ type = \"Activation\", name = \"c\", activation = \"relu6\" }]",
+            "(\"a\", Residual(OrderedDict([(\"c\", nn.ReLU6())]))),",
+        ),
+        ("type = \"Rescaling\"\nscale = 2", "(\"a\", Rescaling([2.0], [0.0])),"),
         ("type = \"BatchNormalization\"", "(\"a\", nn.BatchNorm2d(3, eps=0.001, momentum=1 - 0.99)),"),
         ("type = \"Dropout\"\nrate = 0.5", "load_file(\"a \\\"file\\\".safetensors\")"),
     ] {

@@ -275,7 +275,7 @@ impl ConvShape {
     /// Floats of an output image after the fused operations.
     pub fn fused_len(&self, fused: Fused) -> usize {
         match fused {
-            Fused::None | Fused::Relu => self.output_len(),
+            Fused::None | Fused::Relu | Fused::Relu6 => self.output_len(),
             Fused::ReluPool => (self.out_h / 2) * (self.out_w / 2) * self.filters,
         }
     }

@@ -17,8 +17,10 @@ impl Rung for Naive {
     /// y = x * kernel + bias
     fn forward(&self, _: Level, w: &Weights, x: &[f32], fused: Fused, y: &mut [f32], _: Option<&mut [u8]>) {
         forward(&w.shape, x, &w.kernel, &w.bias[..w.shape.filters], y);
+        let top = if fused == Fused::Relu6 { 6.0 } else { f32::INFINITY };
         if fused != Fused::None {
             y.iter_mut().filter(|y| **y < 0.0).for_each(|y| *y = 0.0);
+            y.iter_mut().filter(|y| **y > top).for_each(|y| *y = top);
         }
     }
 

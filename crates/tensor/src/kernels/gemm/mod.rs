@@ -92,7 +92,7 @@ impl<'a> Matrix<'a> {
 pub enum Epilogue<'a> {
     /// Nothing.
     None,
-    /// Adds a bias to each column, then applies a fused ReLU. A matrix has no pool: [`Fused::ReluPool`] counts as ReLU.
+    /// Adds a bias to each column, then applies a fused activation. A matrix has no pool: [`Fused::ReluPool`] counts as ReLU.
     Bias(&'a [f32], Fused),
 }
 

@@ -222,12 +222,13 @@ fn forward<S: Simd>(
                 both_ways::<S, Output, SIDE, TILE>(simd, &m.tile(tile, f), &mut outputs);
                 for output in outputs.as_flattened_mut() {
                     *output = *output + bias;
-                    if fused == Fused::Relu {
-                        *output = simd.zero().max(*output);
+                    // The pool has its own ReLU.
+                    if fused != Fused::ReluPool {
+                        *output = fused.apply(simd, *output);
                     }
                 }
                 match fused {
-                    Fused::None | Fused::Relu => Image::outputs(s).write(simd, outputs, at, f, y),
+                    Fused::None | Fused::Relu | Fused::Relu6 => Image::outputs(s).write(simd, outputs, at, f, y),
                     Fused::ReluPool => write_pooled(simd, s, outputs, at, f, y, winners.as_deref_mut()),
                 }
             }

@@ -1,0 +1,141 @@
+//! `DepthwiseConv2D`: a convolution of each channel with a kernel of its own. The activation after it is fused.
+
+use crate::dispatch;
+use crate::kernels::activation::{Fused, activation_gradient, add_rows};
+use crate::kernels::depthwise::{depthwise, depthwise_input_gradient, depthwise_kernel_gradient};
+use crate::kernels::pool::PoolShape;
+use crate::kernels::window::Padding;
+use crate::shape::Shape;
+use crate::simd::{LANES, vectors_mut};
+
+use super::init::Init;
+use super::layer::{Backward, BuildError, Layer, LayerSeed, Param, Role};
+
+/// A depthwise convolution of H x W x C images: C channels in, C channels out, and no sum over channels. The kernel is
+/// KH x KW x C; the bias has one element per channel.
+///
+/// ```
+/// use thawline_tensor::nn::{Activation, DepthwiseConv2D, Network, Padding};
+///
+/// let network = Network::builder([32, 32, 24])
+///     .layer("depthwise", DepthwiseConv2D::new([3, 3]).stride([2, 2]).padding(Padding::Same))
+///     .layer("relu6", Activation::Relu6)
+///     .build(1)?;
+/// assert_eq!(network.output().dims(), [16, 16, 24]);
+/// # Ok::<(), thawline_tensor::nn::NetworkError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct DepthwiseConv2D {
+    kernel: [usize; 2],
+    stride: [usize; 2],
+    padding: Padding,
+    init: Init,
+    fused: Fused,
+    /// Kernel and bias, once built.
+    params: Vec<Param>,
+    shape: Option<PoolShape>,
+}
+
+impl DepthwiseConv2D {
+    /// Stride 1, no padding, Glorot-uniform kernel, zero bias.
+    pub fn new(kernel: [usize; 2]) -> Self {
+        Self {
+            kernel,
+            stride: [1, 1],
+            padding: Padding::Valid,
+            init: Init::default(),
+            fused: Fused::None,
+            params: Vec::new(),
+            shape: None,
+        }
+    }
+
+    /// With another stride.
+    pub fn stride(self, stride: [usize; 2]) -> Self {
+        Self { stride, ..self }
+    }
+
+    /// With zeros on the border.
+    pub fn padding(self, padding: Padding) -> Self {
+        Self { padding, ..self }
+    }
+
+    /// With other initial weights.
+    pub fn init(self, init: Init) -> Self {
+        Self { init, ..self }
+    }
+
+    fn shape(&self) -> &PoolShape {
+        self.shape.as_ref().expect("a layer is built before it is used")
+    }
+}
+
+impl Layer for DepthwiseConv2D {
+    fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, BuildError> {
+        let image = input.as_image().ok_or_else(|| format!("it takes an image (H x W x C) and was given {input}"))?;
+        let s = PoolShape::new(image, self.kernel, self.stride, self.padding)?;
+        self.params = vec![Param::new("kernel", [s.window[0], s.window[1], s.c]), Param::new("bias", [s.c])];
+        self.shape = Some(s);
+        Ok(Shape::from([s.out_h, s.out_w, s.c]))
+    }
+
+    /// Fans as in Keras, which counts the products of all channels as one output's.
+    fn initialize(&mut self, seed: LayerSeed) -> Result<(), BuildError> {
+        let (taps, c) = (self.kernel[0] * self.kernel[1], self.shape().c);
+        self.params[0].value = self.init.values(taps * c, [taps * c, taps], seed)?;
+        self.params[1].value = Init::Zeros.values(c, [taps * c, taps], seed)?;
+        Ok(())
+    }
+
+    /// y = x * kernel + bias, channel by channel
+    fn forward(&self, x: &[f32], y: &mut [f32]) {
+        let (s, weights) = (self.shape(), [&*self.params[0].value, &*self.params[1].value]);
+        for (x, y) in x.chunks_exact(s.input_len()).zip(y.chunks_exact_mut(s.output_len())) {
+            dispatch!(simd => depthwise(simd, s, x, weights, self.fused, y));
+        }
+    }
+
+    /// dkernel = x' * dy, dbias = the sum of dy over pixels, dx = dy * kernel', channel by channel
+    fn backward(&self, pass: Backward<'_>) {
+        let (s, kernel) = (self.shape(), &*self.params[0].value);
+        let Backward { x, y, dy, dx, gradient, accumulate, .. } = pass;
+        dispatch!(simd => activation_gradient(simd, self.fused, y, dy));
+        if let Some(gradient) = gradient {
+            if !accumulate {
+                gradient.fill(0.0);
+            }
+            let (dkernel, dbias) = gradient.split_at_mut(kernel.len());
+            dispatch!(simd => add_rows(simd, dy, s.c, vectors_mut(dbias)));
+            for (x, dy) in x.chunks_exact(s.input_len()).zip(dy.chunks_exact(s.output_len())) {
+                dispatch!(simd => depthwise_kernel_gradient(simd, s, x, dy, dkernel));
+            }
+        }
+        if let Some(dx) = dx {
+            for (dy, dx) in dy.chunks_exact(s.output_len()).zip(dx.chunks_exact_mut(s.input_len())) {
+                dispatch!(simd => depthwise_input_gradient(simd, s, dy, kernel, dx));
+            }
+        }
+    }
+
+    fn params(&self) -> &[Param] {
+        &self.params
+    }
+
+    fn params_mut(&mut self) -> &mut [Param] {
+        &mut self.params
+    }
+
+    /// The bias's gradient is padded to whole vectors.
+    fn gradient_len(&self) -> usize {
+        self.params[0].shape.size() + self.shape().c.next_multiple_of(LANES)
+    }
+
+    fn flops(&self) -> u64 {
+        let s = self.shape();
+        2 * (s.output_len() * s.window[0] * s.window[1]) as u64
+    }
+
+    fn absorb(&mut self, next: Role) -> bool {
+        next.fuse_into(&mut self.fused)
+    }
+}

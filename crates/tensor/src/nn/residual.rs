@@ -1,0 +1,234 @@
+//! `Residual`: layers f with a way around them, y = x + f(x). (He et al. 2015.)
+
+use std::ops::Range;
+
+use crate::dispatch;
+use crate::kernels::activation::add_to;
+use crate::shape::Shape;
+use crate::threads::with_scratch;
+
+use super::freeze;
+use super::layer::{Backward, BuildError, Layer, LayerSeed, Param, Step};
+use super::network::{Network, Node, params};
+
+/// The most layers inside, so that every layer of a network has a position, and random bits, of its own.
+const MOST_LAYERS: usize = 1000;
+
+/// A list of layers whose output is added to their input: y = x + f(x), where x and f(x) are images of the same shape.
+/// The parameters of a layer inside are called `depthwise/kernel` and the like.
+///
+/// The layers inside must work on one example at a time and not be random, so batch normalization and dropout are
+/// refused.
+///
+/// ```
+/// use thawline_tensor::nn::{Activation, Conv2D, DepthwiseConv2D, Network, Padding, Residual};
+///
+/// let block = Residual::new()
+///     .layer("expand", Conv2D::new(96, [1, 1]))
+///     .layer("relu6", Activation::Relu6)
+///     .layer("depthwise", DepthwiseConv2D::new([3, 3]).padding(Padding::Same))
+///     .layer("project", Conv2D::new(16, [1, 1]));
+/// let network = Network::builder([24, 24, 16]).layer("block", block).build(1)?;
+/// assert!(network.params().any(|(name, _)| name == "block/depthwise/kernel"));
+/// # Ok::<(), thawline_tensor::nn::NetworkError>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Residual {
+    layers: Vec<(String, Box<dyn Layer>)>,
+    /// The layers as executed, once built.
+    nodes: Vec<Node>,
+    spans: Vec<Span>,
+    /// The parameters of all nodes. The nodes read copies, which `refresh` makes.
+    params: Vec<Param>,
+}
+
+/// Where a node's floats are.
+#[derive(Clone, Debug)]
+struct Span {
+    /// Its output, in the memory.
+    y: Range<usize>,
+    /// Its layer's own memory, in the memory.
+    memory: Range<usize>,
+    /// The gradient of its parameters, in the gradient.
+    gradient: Range<usize>,
+}
+
+impl Residual {
+    /// No layers yet; a network refuses it so.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Appends a layer to f.
+    pub fn layer(mut self, name: impl Into<String>, layer: impl Into<Box<dyn Layer>>) -> Self {
+        self.layers.push((name.into(), layer.into()));
+        self
+    }
+
+    /// Floats of an input or output.
+    fn len(&self) -> usize {
+        self.nodes.last().map_or(0, |last| last.output.size())
+    }
+
+    fn widest(&self) -> usize {
+        self.nodes.iter().map(|node| node.output.size()).max().unwrap_or(0)
+    }
+
+    /// The input of a node, from the input of the first and the memory.
+    fn input<'a>(&self, node: usize, x: &'a [f32], memory: &'a [f32]) -> &'a [f32] {
+        node.checked_sub(1).map_or(x, |before| &memory[self.spans[before].y.clone()])
+    }
+}
+
+impl Layer for Residual {
+    fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, BuildError> {
+        if input.as_image().is_none() {
+            return Err(format!("it takes an image (H x W x C) and was given {input}").into());
+        }
+        if !(1..=MOST_LAYERS).contains(&self.layers.len()) {
+            return Err(format!("it has {} layers inside; expected 1 to {MOST_LAYERS}", self.layers.len()).into());
+        }
+        let layers = self.layers.iter().cloned();
+        let inside = layers.fold(Network::builder(input.clone()), |inside, (name, layer)| inside.layer(name, layer));
+        let inside = inside.outline().map_err(|error| format!("inside it, {error}"))?;
+        if inside.output() != input {
+            let output = inside.output();
+            return Err(format!("its layers turn {input} into {output}, and only equal shapes can be added").into());
+        }
+        if let Some(node) = inside.nodes.iter().find(|node| node.layer.whole_batch() || node.layer.is_random()) {
+            let (name, kind) = (&node.name, node.layer.kind());
+            return Err(format!("layer '{name}' ({kind}) inside it is random or needs the whole batch").into());
+        }
+        let [mut memory, mut gradient] = [0, 0];
+        let mut span = |node: &Node| {
+            let (y, own) = (memory..memory + node.output.size(), node.layer.memory_len(1));
+            memory = y.end + own;
+            let start = gradient;
+            gradient += node.layer.gradient_len();
+            Span { memory: y.end..memory, y, gradient: start..gradient }
+        };
+        self.spans = inside.nodes.iter().map(&mut span).collect();
+        self.params = params(&inside.nodes).map(|(name, param)| Param { name: name.into(), ..param.clone() }).collect();
+        self.nodes = inside.nodes;
+        Ok(input.clone())
+    }
+
+    fn initialize(&mut self, LayerSeed { seed, position }: LayerSeed) -> Result<(), BuildError> {
+        let mut params = self.params.iter_mut();
+        for (index, node) in self.nodes.iter_mut().enumerate() {
+            node.layer.initialize(LayerSeed { seed, position: position * MOST_LAYERS + index + 1 })?;
+            node.layer.params().iter().zip(&mut params).for_each(|(inner, param)| param.value = inner.value.clone());
+        }
+        Ok(())
+    }
+
+    /// y = x + f(x)
+    fn forward(&self, x: &[f32], y: &mut [f32]) {
+        for (x, y) in x.chunks_exact(self.len()).zip(y.chunks_exact_mut(self.len())) {
+            freeze::forward(&self.nodes, x, y);
+            dispatch!(simd => add_to(simd, x, y));
+        }
+    }
+
+    /// As [`forward`](Layer::forward), and keeps the outputs of the layers inside.
+    fn forward_training(&self, x: &[f32], y: &mut [f32], memory: &mut [f32], step: Step) {
+        let examples = x.chunks_exact(self.len()).zip(y.chunks_exact_mut(self.len()));
+        for (example, ((x, y), memory)) in examples.zip(memory.chunks_exact_mut(self.memory_len(1))).enumerate() {
+            for (index, (node, span)) in self.nodes.iter().zip(&self.spans).enumerate() {
+                let (before, after) = memory.split_at_mut(span.y.start);
+                let (y, own_memory) = after[..span.memory.end - span.y.start].split_at_mut(span.y.len());
+                node.layer.forward_training(self.input(index, x, before), y, own_memory, step.later(example));
+            }
+            y.copy_from_slice(self.input(self.nodes.len(), x, memory));
+            dispatch!(simd => add_to(simd, x, y));
+        }
+    }
+
+    /// dx = dy + the layers' backward passes, in reverse, from dy
+    fn backward(&self, pass: Backward<'_>) {
+        let Backward { x, memory, dy, mut dx, mut gradient, accumulate, step, .. } = pass;
+        let (len, widest) = (self.len(), self.widest());
+        for (example, (dy, memory)) in dy.chunks_exact(len).zip(memory.chunks_exact(self.memory_len(1))).enumerate() {
+            let x = &x[example * len..][..len];
+            let mut dx = dx.as_deref_mut().map(|dx| &mut dx[example * len..][..len]);
+            with_scratch(2 * widest, |scratch| {
+                let (mut inner_dy, mut inner_dx) = scratch.split_at_mut(widest);
+                inner_dy[..len].copy_from_slice(dy);
+                for (index, (node, span)) in self.nodes.iter().zip(&self.spans).enumerate().rev() {
+                    node.layer.backward(Backward {
+                        x: self.input(index, x, memory),
+                        y: &memory[span.y.clone()],
+                        memory: &memory[span.memory.clone()],
+                        dy: &mut inner_dy[..span.y.len()],
+                        dx: match index {
+                            0 => dx.as_deref_mut(),
+                            _ => Some(&mut inner_dx[..node.input.size()]),
+                        },
+                        gradient: gradient.as_deref_mut().map(|gradient| &mut gradient[span.gradient.clone()]),
+                        accumulate: accumulate || example > 0,
+                        step: step.later(example),
+                    });
+                    (inner_dy, inner_dx) = (inner_dx, inner_dy);
+                }
+            });
+            if let Some(dx) = dx {
+                dispatch!(simd => add_to(simd, dy, dx));
+            }
+        }
+    }
+
+    fn params(&self) -> &[Param] {
+        &self.params
+    }
+
+    fn params_mut(&mut self) -> &mut [Param] {
+        &mut self.params
+    }
+
+    fn refresh(&mut self) {
+        let mut params = self.params.iter();
+        for node in &mut self.nodes {
+            let inside = node.layer.params_mut().iter_mut();
+            inside.zip(&mut params).for_each(|(inside, param)| inside.value.clone_from(&param.value));
+            node.layer.refresh();
+        }
+    }
+
+    fn derived_lens(&self) -> Vec<usize> {
+        let copies = self.params.iter().map(|param| param.shape.size());
+        copies.chain(self.nodes.iter().flat_map(|node| node.layer.derived_lens())).collect()
+    }
+
+    fn scratch_lens(&self, examples: usize) -> [usize; 2] {
+        let inside = self.nodes.iter().map(|node| node.layer.scratch_lens(examples));
+        let [caller, each] = inside.fold([0, 0], |most, lens| [most[0].max(lens[0]), most[1].max(lens[1])]);
+        [caller, each + 2 * self.widest()]
+    }
+
+    fn gradient_len(&self) -> usize {
+        self.spans.last().map_or(0, |span| span.gradient.end)
+    }
+
+    fn finish_gradient(&self, gradient: &mut [f32]) {
+        let mut end = 0;
+        for (node, span) in self.nodes.iter().zip(&self.spans) {
+            node.layer.finish_gradient(&mut gradient[span.gradient.clone()]);
+            let len: usize = node.layer.params().iter().map(|param| param.shape.size()).sum();
+            gradient.copy_within(span.gradient.start..span.gradient.start + len, end);
+            end += len;
+        }
+    }
+
+    /// The outputs of the layers inside, each followed by its layer's own memory.
+    fn memory_len(&self, examples: usize) -> usize {
+        examples * self.spans.last().map_or(0, |span| span.memory.end)
+    }
+
+    fn flops(&self) -> u64 {
+        self.len() as u64 + self.nodes.iter().map(|node| node.layer.flops()).sum::<u64>()
+    }
+
+    fn flops_done(&self) -> u64 {
+        self.len() as u64 + self.nodes.iter().map(|node| node.layer.flops_done()).sum::<u64>()
+    }
+}

@@ -1,0 +1,202 @@
+//! The layers of mobile networks: depthwise convolutions are exact on whole numbers, a residual connection adds what it
+//! should, and blocks of such layers agree with PyTorch.
+
+use thawline_tensor::dispatch;
+use thawline_tensor::kernels::activation::Fused;
+use thawline_tensor::kernels::depthwise::{depthwise, depthwise_input_gradient, depthwise_kernel_gradient};
+use thawline_tensor::kernels::pool::PoolShape;
+use thawline_tensor::kernels::window::Padding;
+use thawline_tensor::nn::{
+    Activation, BatchNormalization, Conv2D, DepthwiseConv2D, Dropout, Layer, Network, Rescaling, Residual,
+};
+use thawline_tensor::simd::Level;
+
+use crate::cases::{DIMS, pick};
+use crate::chain;
+use crate::compare::{close, exact, same_bits};
+use crate::data::{bits, integers, levels, reals, wide};
+use crate::golden::{Golden, golden};
+use crate::oracle;
+
+/// Images in a batch.
+const N: usize = 3;
+
+/// Depthwise convolutions of any size.
+fn shapes() -> Vec<PoolShape> {
+    let mut random = bits("depthwise");
+    let mut shapes = Vec::new();
+    while shapes.len() < 150 {
+        let image = [0; 3].map(|_| pick(&mut random, &DIMS[1..14]));
+        let window = [0; 2].map(|_| pick(&mut random, &[1, 2, 3, 3, 5]));
+        let stride = [0; 2].map(|_| pick(&mut random, &[1, 1, 2, 3]));
+        let padding =
+            pick(&mut random, &[Padding::Valid, Padding::Same, Padding::Same, Padding::Explicit([1, 0, 0, 1])]);
+        shapes.extend(PoolShape::new(image, window, stride, padding));
+    }
+    shapes
+}
+
+fn kernel_len(s: &PoolShape) -> usize {
+    s.window[0] * s.window[1] * s.c
+}
+
+/// y, dx and dkernel at a level.
+fn passes(level: Level, s: &PoolShape, x: &[f32], weights: [&[f32]; 2], fused: Fused, dy: &[f32]) -> [Vec<f32>; 3] {
+    let mut y = vec![f32::NAN; s.output_len()];
+    dispatch!(level, simd => depthwise(simd, s, x, weights, fused, &mut y));
+    let mut dx = vec![f32::NAN; s.input_len()];
+    dispatch!(level, simd => depthwise_input_gradient(simd, s, dy, weights[0], &mut dx));
+    let mut dkernel = vec![0.0; kernel_len(s)];
+    dispatch!(level, simd => depthwise_kernel_gradient(simd, s, x, dy, &mut dkernel));
+    [y, dx, dkernel]
+}
+
+#[test]
+fn depthwise_convolutions_are_exact_on_whole_numbers() {
+    for s in shapes() {
+        let [x, kernel] = [integers("x", s.input_len()), integers("kernel", kernel_len(&s))];
+        let [bias, dy] = [integers("bias", s.c), integers("dy", s.output_len())];
+        let y = oracle::depthwise(&s, &wide(&x), &wide(&kernel), &wide(&bias));
+        let [dx, dkernel, _] = oracle::depthwise_gradients(&s, &wide(&x), &wide(&kernel), &wide(&dy));
+        for level in levels() {
+            for (fused, y) in
+                [(Fused::None, y.clone()), (Fused::Relu, oracle::relu(&y)), (Fused::Relu6, oracle::relu6(&y))]
+            {
+                let found = passes(level, &s, &x, [&kernel, &bias], fused, &dy);
+                for (what, found, expected) in
+                    [("y", &found[0], &y), ("dx", &found[1], &dx), ("dkernel", &found[2], &dkernel)]
+                {
+                    exact(format!("{what} of {s:?}, {fused:?}, at {level}"), found, expected);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn depthwise_convolutions_have_the_same_bits_on_avx2_and_avx512() {
+    let fused: Vec<Level> = levels().filter(|&level| level != Level::Portable).collect();
+    for s in shapes() {
+        let [x, kernel] = [reals("x", s.input_len()), reals("kernel", kernel_len(&s))];
+        let [bias, dy] = [reals("bias", s.c), reals("dy", s.output_len())];
+        let results = fused.iter().map(|&level| passes(level, &s, &x, [&kernel, &bias], Fused::Relu6, &dy).concat());
+        let results: Vec<_> = results.collect();
+        results.windows(2).for_each(|pair| same_bits(format!("{s:?}"), &pair[0], &pair[1]));
+    }
+}
+
+#[test]
+fn a_depthwise_layer_sums_its_gradients_over_the_batch() {
+    let s = PoolShape::new([7, 6, 20], [3, 3], [1, 1], Padding::Same).expect("the kernel fits");
+    let network = Network::builder([7, 6, 20]).layer("depthwise", DepthwiseConv2D::new([3, 3]).padding(Padding::Same));
+    let mut network = network.layer("relu6", Activation::Relu6).build(0).expect("the layers fit");
+    assert_eq!(network.nodes().len(), 1, "the activation is fused");
+    let [kernel, bias] = [integers("kernel", kernel_len(&s)), integers("bias", s.c)];
+    network.update_params(|name, param| {
+        param.value.copy_from_slice(if name == "depthwise/bias" { &bias } else { &kernel });
+    });
+    let [x, dy] = [integers("x", N * s.input_len()), integers("dy", N * s.output_len())];
+    let pass = chain::pass(&network, &x, N, &dy);
+    let (mut y, mut dx, mut gradient) = (Vec::new(), Vec::new(), vec![0.0; kernel.len() + s.c]);
+    for (x, dy) in x.chunks(s.input_len()).map(wide).zip(dy.chunks(s.output_len()).map(wide)) {
+        let before = oracle::depthwise(&s, &x, &wide(&kernel), &wide(&bias));
+        let dy = oracle::relu6_gradient(&before, &dy);
+        let [own_dx, dkernel, dbias] = oracle::depthwise_gradients(&s, &x, &wide(&kernel), &dy);
+        y.extend(oracle::relu6(&before));
+        dx.extend(own_dx);
+        gradient.iter_mut().zip([dkernel, dbias].concat()).for_each(|(sum, g)| *sum += g);
+    }
+    exact("y", &pass.logits, &y);
+    exact("dx", &pass.dx, &dx);
+    exact("dkernel and dbias", &pass.gradients[0], &gradient);
+}
+
+/// The layers of a block.
+fn block() -> [(&'static str, Box<dyn Layer>); 4] {
+    [
+        ("expand", Conv2D::new(20, [1, 1]).into()),
+        ("relu6", Activation::Relu6.into()),
+        ("depthwise", DepthwiseConv2D::new([3, 3]).padding(Padding::Same).into()),
+        ("project", Conv2D::new(5, [1, 1]).into()),
+    ]
+}
+
+#[test]
+fn a_residual_connection_adds_its_input_and_passes_the_gradient_both_ways() {
+    let inside = block().into_iter().fold(Residual::new(), |inside, (name, layer)| inside.layer(name, layer));
+    let residual = Network::builder([6, 5, 5]).layer("block", inside).build(7).expect("the layers fit");
+    let plain = block().into_iter().fold(Network::builder([6, 5, 5]), |plain, (name, layer)| plain.layer(name, layer));
+    let mut plain = plain.build(0).expect("the layers fit");
+    plain.update_params(|name, param| {
+        let (_, own) = residual.params().find(|(full, _)| *full == format!("block/{name}")).expect("the same names");
+        param.value.clone_from(&own.value);
+    });
+    let [x, dy] = [0, 1].map(|i| reals(["x", "dy"][i], N * 150));
+    let (sum, alone) = (chain::pass(&residual, &x, N, &dy), chain::pass(&plain, &x, N, &dy));
+    let plus = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a + b).collect::<Vec<_>>();
+    same_bits("y", &sum.logits, &plus(&alone.logits, &x));
+    same_bits("dx", &sum.dx, &plus(&alone.dx, &dy));
+    same_bits("gradients", &sum.gradients.concat(), &alone.gradients.concat());
+    assert_eq!(residual.summary().parameters(), plain.summary().parameters());
+}
+
+#[test]
+fn a_residual_connection_refuses_what_it_cannot_add_or_run() {
+    let refused = |block: Residual, words: &str| {
+        let error = Network::builder([6, 5, 5]).layer("block", block).build(0).expect_err(words).to_string();
+        assert!(error.contains(words), "{words}: {error}");
+    };
+    refused(Residual::new(), "it has 0 layers inside");
+    refused(Residual::new().layer("conv", Conv2D::new(4, [1, 1])), "its layers turn 6 x 5 x 5 into 6 x 5 x 4");
+    refused(Residual::new().layer("conv", Conv2D::new(5, [7, 1])), "inside it, layer 1 'conv' (Conv2D) cannot take");
+    refused(Residual::new().layer("norm", BatchNormalization::new()), "layer 'norm' (BatchNormalization) inside it");
+    refused(Residual::new().layer("drop", Dropout::new(0.5)), "layer 'drop' (Dropout) inside it is random");
+    let error = Network::builder([8]).layer("block", Residual::new()).build(0).expect_err("no image").to_string();
+    assert!(error.contains("it takes an image (H x W x C) and was given 8"), "{error}");
+    let error = Network::builder([4, 4, 3]).layer("scale", Rescaling::new([1.0; 2], [0.0])).build(0).unwrap_err();
+    assert!(error.to_string().contains("its scale has 2 numbers; expected 1, or 3"), "{error}");
+}
+
+/// Rescaled pixels, a stem, a block without and one with a residual connection; after each, what PyTorch computes.
+#[test]
+fn mobile_blocks_agree() {
+    let Some(bytes) = golden("mobile_blocks.safetensors") else { return };
+    let golden = Golden::new(&bytes);
+    let same = Padding::Same;
+    let conv = |filters: usize| Conv2D::new(filters, [1, 1]);
+    let residual = Residual::new()
+        .layer("expand", conv(20))
+        .layer("expand_relu", Activation::Relu6)
+        .layer("depthwise", DepthwiseConv2D::new([3, 3]).padding(same))
+        .layer("depthwise_relu", Activation::Relu6)
+        .layer("project", conv(5));
+    let mut network = Network::builder([9, 8, 3])
+        .layer("rescaling", Rescaling::new([2.0, 4.0, 3.0], [-1.0]))
+        .layer("stem", Conv2D::new(6, [3, 3]).stride([2, 2]).padding(same))
+        .layer("stem_relu", Activation::Relu6)
+        .layer("depthwise", DepthwiseConv2D::new([5, 5]).stride([2, 2]).padding(same))
+        .layer("depthwise_relu", Activation::Relu6)
+        .layer("project", conv(5))
+        .layer("block", residual)
+        .build(0)
+        .expect("the layers fit");
+    network.update_params(|name, param| param.value.copy_from_slice(&golden.f32s(name)));
+    let x = golden.f32s("input");
+    let mut y = x.clone();
+    for node in network.nodes() {
+        let mut output = vec![f32::NAN; 2 * node.output().size()];
+        node.layer().forward(&y, &mut output);
+        close(
+            format!("output of {}", node.name()),
+            &output,
+            &wide(&golden.f32s(&format!("output/{}", node.name()))),
+            1e-5,
+        );
+        y = output;
+    }
+    let pass = chain::pass(&network, &x, 2, &golden.f32s("gradient/output"));
+    close("gradient of the input", &pass.dx, &wide(&golden.f32s("gradient/input")), 1e-5);
+    for (name, gradient) in pass.named_gradients(&network) {
+        close(format!("gradient of {name}"), &gradient, &wide(&golden.f32s(&format!("gradient/{name}"))), 1e-5);
+    }
+}

