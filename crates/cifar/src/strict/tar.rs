@@ -19,7 +19,7 @@ const MAX_PAX: u64 = 4 << 10;
 /// What a PAX header may set: nothing that changes a file's contents or name.
 const HARMLESS_PAX: [&str; 8] = ["atime", "ctime", "mtime", "uid", "gid", "uname", "gname", "comment"];
 
-/// The most zeros after the last entry. GNU tar and Python pad to a multiple of 10 KiB.
+/// The maximum number of zeros after the last entry. GNU tar and Python pad to a multiple of 10 KiB.
 const MAX_PADDING: u64 = 1 << 20;
 
 /// A plain file or a folder with a checked header.

@@ -21,7 +21,7 @@ pub struct Config {
     /// Which labels are the pictures' classes.
     #[serde(default, skip_serializing_if = "Labels::is_fine")]
     pub labels: Labels,
-    /// The most training pictures, and the most validation pictures, for each model; absent for no limit.
+    /// The maximum numbers of training and of validation pictures for each model; absent for no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
     /// The labels of model_1's classes; absent if the features come from a file. Older versions wrote names.

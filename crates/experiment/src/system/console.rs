@@ -195,7 +195,7 @@ pub fn print_data(text: &str) -> Result<()> {
     write(&escaped(text, json))
 }
 
-/// Writes text that contains nothing from outside to standard output.
+/// Writes text without untrusted parts to standard output.
 pub fn write(text: &str) -> Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;

@@ -149,7 +149,7 @@ fn cpu_name(cpuinfo: &str) -> Option<String> {
     })
 }
 
-/// A value of macOS's kernel.
+/// A `sysctl` value of macOS.
 fn sysctl(name: &str) -> Option<String> {
     if !cfg!(target_os = "macos") {
         return None;

@@ -12,7 +12,7 @@ use crate::system::{
 
 use super::record::{Change, FORMAT, Row};
 
-/// What the comparison takes from the earlier record.
+/// What the comparison reads of the earlier record.
 #[derive(Debug, Deserialize)]
 pub struct Earlier {
     format: u32,
@@ -50,7 +50,7 @@ impl Earlier {
         Ok(earlier)
     }
 
-    /// The rows that both have, in the new order.
+    /// The rows of both records, in the order of the new one.
     pub fn compare(&self, rows: &[Row]) -> Vec<Change> {
         let earlier = |row: &Row| {
             let mut all = self.kernels.iter().chain(&self.steps);

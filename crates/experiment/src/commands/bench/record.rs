@@ -56,7 +56,7 @@ pub struct BenchRecord {
     /// How the step of model_1 scales with threads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scaling: Option<Scaling>,
-    /// The rows beside those of an earlier benchmark, with `--against`.
+    /// The rows next to those of an earlier benchmark, with `--against`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,
 }
@@ -170,7 +170,7 @@ impl Row {
     }
 }
 
-/// A row beside the same row of the earlier record.
+/// A row next to the same row of the earlier record.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Change {
     pub group: String,
@@ -180,7 +180,7 @@ pub struct Change {
     pub median_ms: f64,
     /// The new median over the earlier one: below 1 is faster.
     pub ratio: f64,
-    /// Whether the two ranges between the quartiles are disjoint. If they overlap, the difference may be noise.
+    /// Whether the two interquartile ranges are disjoint. If they overlap, the difference may be noise.
     pub quartiles_apart: bool,
 }
 

@@ -76,7 +76,7 @@ pub fn rows(title: &str, rows: &[Row]) -> String {
     text
 }
 
-/// Rows beside those of an earlier benchmark. A difference counts only where the quartiles are apart.
+/// Rows next to those of an earlier benchmark. A difference counts only if the interquartile ranges are disjoint.
 pub fn changes(earlier: &Environment, changes: &[Change]) -> String {
     let about = format!("Compared with {}, {}, {}", earlier.cpu, earlier.simd, earlier.date);
     let mut text = Text::wrapped("", about).to_string();

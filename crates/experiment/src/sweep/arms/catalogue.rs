@@ -8,7 +8,7 @@ pub const SAMPLES: [usize; 8] = [10, 25, 50, 100, 250, 500, 1_000, 2_500];
 /// The maximum number of random splits: ten classes have 126 different ones.
 pub const MAX_SPLITS: u32 = 126;
 
-/// Random splits unless the user says how many.
+/// The default number of random splits.
 pub const DEFAULT_SPLITS: u32 = 3;
 
 /// What the catalogue depends on.

@@ -84,7 +84,7 @@ impl Preset {
 /// The arms of a list of names and groups, in the catalogue's order, each once.
 ///
 /// # Errors
-/// What is neither, with the nearest name.
+/// Lists a name that is neither an arm nor a group, with the nearest one.
 pub fn select(list: &str, scope: Scope) -> Result<Vec<Arm>> {
     let arms = catalogue(scope);
     let mut wanted: Vec<String> = Vec::new();
