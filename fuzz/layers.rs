@@ -101,7 +101,7 @@ fn model(bytes: &[u8]) {
 /// The metadata of a features file, and a new head on them.
 fn features(bytes: &[u8]) {
     let Some(features) = sealed(bytes).and_then(|file| Features::from_bytes(&file).ok()) else { return };
-    if let Ok(mut network) = features.attach_head(3)
+    if let Ok((_, mut network)) = features.attach_head(3)
         && network.summary().parameters() < 50_000
     {
         let _ = features.fill(&mut network, 1);

@@ -164,7 +164,7 @@ fn an_adaptation_finishes_its_step_says_so_and_leaves_no_model() {
     for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
         let place = Place::new();
         own_pictures(&place, 40);
-        let line = ["adapt", "pictures", "--out", "run", "--epochs", "100000"];
+        let line = ["adapt", "pictures", "--head", "dense", "--out", "run", "--epochs", "100000"];
         let call = interrupt(place.command(line), ("1/100000 ", signal));
         assert_eq!(call.code, Some(code), "{}", call.stderr);
         let words = "error: interrupted in epoch ";

@@ -120,7 +120,8 @@ fn the_examples_of_the_help_work_and_fit_a_terminal() {
         let output = command.env("THAWLINE_DATA", archive()).env("NO_COLOR", "1").output().unwrap();
         let call = crate::invocation::Call::from(output);
         assert_eq!(call.code, Some(0), "{line}: {}", call.stderr);
-        for printed in call.stdout.lines() {
+        // Python code has lines of any length.
+        for printed in call.stdout.lines().filter(|_| !line.starts_with("export")) {
             assert!(printed.chars().count() <= WIDTH, "{line}: {printed}");
         }
     }

@@ -155,7 +155,8 @@ fn the_memory_estimate_is_close_to_the_peak() {
         small_run("--threads 2 --dense 2000 --filters 16 --out run"),
         small_run("--threads 4 --filters 16,64 --out run"),
         small_run("--threads 2 --filters 32 --batch-size 64 --cache off --out run"),
-        line("adapt pictures --epochs 1 --threads 2 --out run"),
+        line("adapt pictures --head dense --epochs 1 --threads 2 --out run"),
+        line("adapt pictures --threads 2 --out run"),
     ] {
         let call = place.call(&line);
         assert_eq!(call.code, Some(0), "{line:?}: {}", call.stderr);

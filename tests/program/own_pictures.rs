@@ -32,8 +32,7 @@ fn folder(place: &Place) -> PathBuf {
 }
 
 fn adapt(place: &Place, flags: &str) -> Call {
-    let flags = flags.split_whitespace();
-    place.call(["adapt", "pictures", "--epochs", "3", "--batch-size", "8"].into_iter().chain(flags))
+    place.call(["adapt", "pictures"].into_iter().chain(flags.split_whitespace()))
 }
 
 /// A model of [`folder`]'s classes in the folder `run`.
@@ -54,24 +53,17 @@ fn a_folder_of_class_folders_becomes_a_classifier() {
     let place = adapted();
     assert_eq!(
         names(&place.path("run")),
-        [
-            "config.toml",
-            "environment.json",
-            "metrics.csv",
-            "metrics.jsonl",
-            "model.safetensors",
-            "pictures.csv",
-            "report.html",
-            "summary.json"
-        ]
+        ["config.toml", "environment.json", "model.safetensors", "pictures.csv", "report.html", "summary.json"]
     );
     let summary = summary(&place);
     assert_eq!(
         summary["classes"][0],
-        serde_json::json!({"name": "dark", "training": 8, "validation": 2, "skipped": 0})
+        serde_json::json!({"name": "dark", "training": 10, "validation": 0, "test": 0, "skipped": 0})
     );
     assert_eq!(summary["frozen_unchanged"], true);
-    assert_eq!(summary["model"]["confusion"]["counts"], serde_json::json!([[2, 0], [0, 2]]));
+    assert_eq!(summary["cross_validation"]["folds"], 5);
+    assert_eq!(summary["model"]["confusion"]["counts"], serde_json::json!([[10, 0], [0, 10]]));
+    assert_eq!(summary["held_out"]["largest_class"], 0.5);
     assert_eq!(summary["features"]["classes"].as_array().unwrap().len(), 8);
     let report = fs::read_to_string(place.path("run/report.html")).unwrap();
     assert!(report.contains("Telling dark and light apart") && report.contains("None: "));
@@ -81,6 +73,53 @@ fn a_folder_of_class_folders_becomes_a_classifier() {
     let words: Vec<Vec<&str>> = call.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
     assert_eq!([words[0][0], words[0][3]], ["light", "pictures/light/0.png"]);
     assert_eq!([words[1][0], words[1][3]], ["dark", "pictures/dark/1.jpg"]);
+}
+
+#[test]
+fn a_dense_head_is_trained_in_epochs() {
+    let place = Place::new();
+    folder(&place);
+    let call = adapt(&place, "--head dense --epochs 3 --batch-size 8 --balanced --augment flip --out run");
+    assert_eq!(call.code, Some(0), "{}", call.stderr);
+    assert!(names(&place.path("run")).contains(&"metrics.csv".to_owned()));
+    let summary = summary(&place);
+    assert_eq!(summary["classes"][1]["validation"], 2);
+    assert_eq!(summary["model"]["confusion"]["counts"], serde_json::json!([[2, 0], [0, 2]]));
+    assert_eq!(summary["model"]["history"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn test_pictures_are_only_scored_and_copies_are_named() {
+    let place = Place::new();
+    let folder = folder(&place);
+    for (part, class) in [("train", "dark"), ("train", "light"), ("test", "light")] {
+        fs::create_dir_all(place.path("parts").join(part).join(class)).unwrap();
+    }
+    for class in ["dark", "light"] {
+        for file in ["0.png", "1.jpg", "2.webp", "5.png"] {
+            fs::copy(folder.join(class).join(file), place.path("parts/train").join(class).join(file)).unwrap();
+        }
+    }
+    fs::copy(folder.join("light/7.webp"), place.path("parts/test/light/a.webp")).unwrap();
+    fs::copy(folder.join("light/0.png"), place.path("parts/test/light/b.png")).unwrap();
+    fs::copy(folder.join("dark/0.png"), place.path("parts/train/light/wrong.png")).unwrap();
+    let call = place.call(["adapt", "parts", "--augment", "flip,crop", "--balanced", "--out", "run"]);
+    assert_eq!(call.code, Some(0), "{}", call.stderr);
+    assert!(call.stdout.contains("\naccuracy 100.00 % on 2 test pictures\n"), "{}", call.stdout);
+    let named = ["one picture in two classes: ", "the same picture: ", "tested on parts/test"];
+    assert!(named.iter().all(|words| call.stdout.contains(words)), "{}", call.stdout);
+    let summary = summary(&place);
+    assert_eq!(summary["test"]["confusion"]["counts"], serde_json::json!([[0, 0], [0, 2]]));
+    assert_eq!(summary["test"]["scores"]["classes"][0]["recall"], Value::Null);
+    let report = fs::read_to_string(place.path("run/report.html")).unwrap();
+    assert!(report.contains("One of the labels must be wrong.") && report.contains("inflates the accuracy"));
+    let csv = fs::read_to_string(place.path("run/pictures.csv")).unwrap();
+    let copy = "parts/test/light/b.png,light,test,light,";
+    assert!(csv.lines().any(|line| line.starts_with(copy) && line.contains(",parts/train/light/0.png,")), "{csv}");
+    // The same folders, named one by one.
+    let call =
+        place.call(["adapt", "parts/train", "--test", "parts/test", "--quiet", "--augment", "flip,crop", "--balanced"]);
+    assert!(call.stdout.starts_with("accuracy 100.00 % on 2 test pictures\n"), "{}", call.stdout);
 }
 
 #[test]
@@ -104,10 +143,10 @@ fn mistakes_are_shown_with_their_pictures() {
     let folder = folder(&place);
     // A dark picture in the folder of light ones must be classified as dark, since it is held out.
     write(&folder.join("light/mislabelled.png"), [20, 30, 40], 10);
-    let call = adapt(&place, "--out run --validation 0.8");
+    let call = adapt(&place, "--out run");
     assert_eq!(call.code, Some(0), "{}", call.stderr);
     let csv = fs::read_to_string(place.path("run/pictures.csv")).unwrap();
-    let wrong: Vec<&str> = csv.lines().filter(|line| line.contains(",light,validation,dark,")).collect();
+    let wrong: Vec<&str> = csv.lines().filter(|line| line.contains(",light,training,dark,")).collect();
     assert!(wrong.iter().any(|line| line.starts_with("pictures/light/mislabelled.png,")), "{csv}");
     let report = fs::read_to_string(place.path("run/report.html")).unwrap();
     for line in wrong {
@@ -137,7 +176,7 @@ fn pictures_that_cannot_be_read_are_listed_and_skipped_or_stop_the_run() {
     assert!(call.stdout.contains("skipped   pictures/dark/notes.txt: is not a PNG"), "{}", call.stdout);
     assert!(call.stdout.contains("1 file outside the class folders ignored"), "{}", call.stdout);
     let csv = fs::read_to_string(place.path("run/pictures.csv")).unwrap();
-    assert!(csv.contains("pictures/dark/notes.txt,dark,skipped,,,\"is not a PNG"), "{csv}");
+    assert!(csv.contains("pictures/dark/notes.txt,dark,skipped,,,,\"is not a PNG"), "{csv}");
     assert_eq!(summary(&place)["classes"][0]["skipped"], 1);
 }
 
@@ -214,11 +253,43 @@ fn predict_reads_paths_from_standard_input() {
     assert_eq!(call.stderr, "skipped nowhere.png: no such file\nerror: 1 of 3 pictures could not be read\n");
     let pictures: Vec<&str> = call.stdout.lines().map(|line| line.split(',').next().unwrap()).collect();
     assert_eq!(pictures, ["picture", "pictures/dark/0.png", "pictures/light/0.png"]);
+}
 
-    let call = place.call(["predict", "--from", "run", "pictures/dark"]);
-    let hint =
-        "is a folder; expected a picture; for all files in it: find pictures/dark -type f -print0 | thawline predict";
-    assert!(call.stderr.contains(hint), "{}", call.stderr);
+#[test]
+fn predict_and_eval_take_folders_of_pictures() {
+    let place = adapted();
+    fs::write(place.path("pictures/dark/notes.txt"), "not a picture").unwrap();
+    let call = place.call(["predict", "--from", "run", "--format", "csv", "pictures"]);
+    assert_eq!((call.code, call.stdout.lines().count()), (Some(2), 21), "{}", call.stderr);
+    assert!(call.stderr.starts_with("skipped pictures/dark/notes.txt: "), "{}", call.stderr);
+
+    let call = place.call(["eval", "--from", "run", "--data", "pictures"]);
+    assert_eq!(call.code, Some(0), "{}", call.stderr);
+    assert!(call.stdout.contains("accuracy 100.00 % on 20 test pictures"), "{}", call.stdout);
+    assert!(call.stdout.contains("always naming the largest class: 50.0 %"), "{}", call.stdout);
+    let call = place.call(["eval", "--from", "run", "--data", "pictures", "--json"]);
+    let scores: Value = serde_json::from_str(&call.stdout).unwrap();
+    assert_eq!(scores["scores"]["classes"][1]["precision"], 1.0);
+    assert_eq!(scores["data"]["kind"], "own pictures");
+    place.call(["eval", "--from", "run", "--data", "pictures", "--limit", "3"]).assert_refused("are for data sets");
+}
+
+#[test]
+fn features_of_pictures_are_written_for_other_programs() {
+    let place = Place::new();
+    folder(&place);
+    let call = place.call(["features", "--of", "pictures"]);
+    assert_eq!(call.code, Some(0), "{}", call.stderr);
+    let bytes = fs::read(place.path("features.safetensors")).unwrap();
+    let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+    let names: Value = serde_json::from_str(&header.metadata().as_ref().unwrap()["pictures"]).unwrap();
+    assert_eq!(names["classes"], serde_json::json!(["dark", "light"]));
+    assert_eq!(names["files"][19], "pictures/light/9.gif");
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    assert_eq!(file.tensor("features").unwrap().shape(), [20, 1024]);
+    let labels = file.tensor("labels").unwrap();
+    assert_eq!(labels.data()[76..], 1_f32.to_le_bytes());
+    place.call(["features"]).assert_failed(2, "<MODEL>");
 }
 
 fn predict_from_stdin(place: &Place, format: &str, paths: &[u8]) -> Call {
@@ -265,7 +336,7 @@ fn system_files_and_output_folders_are_ignored() {
     }
     // The second and third runs find the earlier run folders among the pictures.
     for out in [&[][..], &["--out", "mine"], &["--out", "last"]] {
-        let mut command = place.command([&["adapt", ".", "--strict", "--epochs", "1"], out].concat());
+        let mut command = place.command([&["adapt", ".", "--strict"], out].concat());
         let call = Call::from(command.current_dir(&folder).output().unwrap());
         assert_eq!(call.code, Some(0), "{}", call.stderr);
         let outputs = ["./runs ignored: this program's own output", "./mine ignored: "];
@@ -305,6 +376,9 @@ fn user_errors_are_one_line_and_write_nothing() {
         ("adapt pictures --validation -0.5", "expected a fraction between 0 and 1"),
         ("adapt pictures --from nowhere", "--from: nowhere: no such file"),
         ("adapt pictures --from pictures/dark/0.png", "--from: pictures/dark/0.png: "),
+        ("adapt pictures --epochs 3", "--epochs is for --head dense"),
+        ("adapt pictures --test nowhere", "nowhere: no such folder; expected one folder of pictures per class"),
+        ("adapt pictures --test few", "few: class \"cat\" is not one of dark, light"),
         ("adapt pictures --epochs 0", "'--epochs <N>': expected a whole number, at least 1"),
         ("adapt pictures --out pictures", "pictures is not empty"),
         ("predict pictures/dark/0.png", "--from <MODEL>"),
@@ -328,6 +402,5 @@ fn with_json_standard_output_is_only_json_and_quiet_prints_only_the_end() {
     let printed: Value = serde_json::from_str(&call.stdout).unwrap();
     assert_eq!(printed, summary(&place));
     let call = adapt(&place, "--quiet --out quiet");
-    assert_eq!(call.stdout.lines().count(), 4, "{}", call.stdout);
-    assert!(call.stdout.starts_with("accuracy 100.00 % on 4 held-out pictures"), "{}", call.stdout);
+    assert!(call.stdout.starts_with("accuracy 100.00 % by 5-fold cross-validation of 20 pictures"), "{}", call.stdout);
 }

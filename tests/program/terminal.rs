@@ -46,9 +46,13 @@ fn names_cannot_move_the_cursor_or_forge_a_line() {
     fs::copy(place.path(&pictures).join("a/0.png"), place.path(&picture)).unwrap();
     let small = ["--filters", "2", "--dense", "2", "--epochs", "1", "--threads", "1"];
     let run_flags = |flags: &[&'static str]| [&["--data", &data][..], flags, &small].concat().join("\0");
-    let lines: [(&[&str], &str, i32); 33] = [
+    let lines: [(&[&str], &str, i32); 37] = [
         (&["data", "info", &data], "", 0),
         (&["data", "verify", &data], "", 0),
+        (&["data", "info", "--json", &data], "", 0),
+        (&["data", "verify", "--json", &data], "", 0),
+        (&["info", "--json"], "", 0),
+        (&["summary", "--json"], "", 0),
         (&["data", "samples", &data, "--out", &at("samples.png")], "", 0),
         (&["data", "synth", &at("synth.tar.gz"), "--train", "50", "--test", "10"], "", 0),
         (&["data", "info", HOSTILE, HOSTILE], "", 2),
@@ -67,7 +71,7 @@ fn names_cannot_move_the_cursor_or_forge_a_line() {
         (&[&format!("--{HOSTILE}")], "", 2),
         (&["summary", "--model", &text], "", 2),
         (&["summary", "--freeze", HOSTILE], "", 2),
-        (&["adapt", &pictures, "--epochs", "1", "--out", &model], "", 0),
+        (&["adapt", &pictures, "--out", &model], "", 0),
         (&["adapt", &pictures, "--strict"], "", 2),
         (&["adapt", &text], "", 2),
         (&["predict", "--from", &model, "--top", "2", &picture], "", 0),

@@ -5,9 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde_json::{Value, json};
 use thawline_cifar::{Format, Images, Source};
 
-use super::flags::{DataCommand, DataPath, SamplesArgs, SynthArgs};
+use super::flags::{DataCommand, DataInfoArgs, DataPath, SamplesArgs, SynthArgs};
 use crate::{
     data::{
         classes,
@@ -43,8 +44,11 @@ fn open(path: &DataPath) -> Result<Data> {
     }
 }
 
-fn info(path: &DataPath) -> Result<()> {
+fn info(DataInfoArgs { data: path, json }: &DataInfoArgs) -> Result<()> {
     let data = open(path)?;
+    if *json {
+        return console::print_json(&json!({ "data": data.record(), "classes": class_counts(&data) }));
+    }
     let [train, test] = [data.dataset.train(), data.dataset.test()];
     let mut text = Text::wrapped("", data.describe()).and("");
     text.push(Text::heading("label  class                 training      test"));
@@ -63,9 +67,19 @@ fn count(images: &Images, label: usize) -> usize {
     images.iter().filter(|image| usize::from(image.label) == label).count()
 }
 
+/// The number of pictures of each class.
+fn class_counts(data: &Data) -> Vec<Value> {
+    let [train, test] = [data.dataset.train(), data.dataset.test()];
+    let row = |(label, name): (usize, &String)| json!({ "label": label, "name": name, "training": count(train, label), "test": count(test, label) });
+    data.dataset.classes().iter().enumerate().map(row).collect()
+}
+
 /// Opening a data set checks it, so only its hashes remain to be printed.
-fn verify(path: &DataPath) -> Result<()> {
+fn verify(DataInfoArgs { data: path, json }: &DataInfoArgs) -> Result<()> {
     let data = open(path)?;
+    if *json {
+        return console::print_json(&json!({ "data": data.record(), "records_sha256": data.dataset.sha256() }));
+    }
     let mut text = Text::wrapped("", data.describe());
     if let Source::Archive { bytes, sha256, .. } = data.dataset.source() {
         text.push(Text::wrapped("archive  ", format!("{sha256} (SHA-256 of its {} bytes)", number::count(*bytes))));

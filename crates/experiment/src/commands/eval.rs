@@ -4,14 +4,22 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
-use thawline_tensor::threads;
+use thawline_tensor::{nn::Examples, threads};
 
-use super::flags::{ForceArg, MachineArgs};
+use super::{
+    flags::{ForceArg, MachineArgs},
+    scores::{by_class, summary},
+};
 use crate::{
-    data::{classes, open, task::Task},
+    data::{
+        classes, open,
+        own::{self, folder},
+        task::Task,
+    },
     record::{
         options::{Augment, Labels},
-        run::{ConfusionMatrix, DataRecord},
+        run::{ConfusionMatrix, DataKind, DataRecord},
+        scores::Scores,
     },
     system::{
         console::{self, Console, Text, WIDTH, fitted, listed, shown},
@@ -23,7 +31,7 @@ use crate::{
         output::Output,
         path_text,
     },
-    training::{predictions::require_finite, train},
+    training::predictions::{judge, ranked, require_finite},
     weights::{model::Model, tensor_file},
 };
 
@@ -34,7 +42,7 @@ pub struct EvalArgs {
     /// The model: a weights file, or adapt's run folder
     #[arg(long, value_name = "MODEL")]
     pub from: PathBuf,
-    /// CIFAR .tar.gz, folder of .bin files, or built-in [default: as for run]
+    /// CIFAR .tar.gz, folder of .bin files, built-in, or a folder of your own pictures, one folder per class [default: as for run]
     #[arg(long, value_name = "PATH")]
     pub data: Option<PathBuf>,
     /// Labels of CIFAR-100: fine or coarse
@@ -60,7 +68,7 @@ pub struct EvalArgs {
 }
 
 #[derive(Debug, Serialize)]
-struct Scores {
+struct Evaluation {
     model: String,
     model_sha256: String,
     data: DataRecord,
@@ -68,22 +76,26 @@ struct Scores {
     loss: f64,
     accuracy: f64,
     confusion: ConfusionMatrix,
+    scores: Scores,
 }
 
 pub fn eval(args: &EvalArgs) -> Result<()> {
     machine::choose_level(args.machine.simd)?;
     Interrupts::listen()?;
-    threads::with_threads(machine::choose_threads(args.machine.threads), || score(args))?
+    threads::with_threads(machine::choose_threads(args.machine.threads), || {
+        let model = Model::open(&args.from).map_err(|failure| failure.within("--from"))?;
+        match args.data.as_deref().filter(|path| folder::is_of_pictures(path)) {
+            Some(folder) => score_pictures(args, model, folder),
+            None => score_data(args, model),
+        }
+    })?
 }
 
-fn score(args: &EvalArgs) -> Result<()> {
-    let model = Model::open(&args.from).map_err(|failure| failure.within("--from"))?;
+/// Scores a model on the test pictures of a data set.
+fn score_data(args: &EvalArgs, model: Model) -> Result<()> {
     let data = open::open(args.data.as_deref())?.labelled(args.labels)?;
     let inputs = data.inputs(args.data.as_deref());
-    let inputs: Vec<&Path> = inputs.iter().chain([&args.from]).map(PathBuf::as_path).collect();
-    let open =
-        |path: &PathBuf| Output::open(path, args.force.force, &inputs).map_err(|failure| failure.within("--logits"));
-    let output = args.logits.as_ref().map(open).transpose()?;
+    let output = output(args, &inputs)?;
     let outputs = &model.metadata.classes;
     let names = data.dataset.classes();
     let classes = match &args.classes {
@@ -107,51 +119,116 @@ fn score(args: &EvalArgs) -> Result<()> {
     };
     model.metadata.network.require_data_set_size().map_err(|failure| failure.within("--from"))?;
     let task = Task::new(&data.dataset, classes, args.limit, Augment::default())?;
-    let memory = Memory::of_inference(&model.network, task.validation.len());
+    evaluate(args, model, &task.validation, &task.names(), data.record(), &data.describe(), output)
+}
+
+/// Scores a model on your own pictures, in folders named like its classes.
+fn score_pictures(args: &EvalArgs, model: Model, folder: &Path) -> Result<()> {
+    if args.classes.is_some() || args.limit.is_some() || !args.labels.is_fine() {
+        return Err(Failure::usage(format!(
+            "--classes, --limit and --labels are for data sets; {} is a folder of pictures",
+            path_text::printable(folder)
+        )));
+    }
+    let output = output(args, &[folder.to_owned()])?;
+    let names: Vec<&str> = model.metadata.classes.iter().map(String::as_str).collect();
+    let [size, ..] = model.metadata.network.input();
+    let (mut pictures, mut labels) = (Vec::new(), Vec::new());
+    for (class, files) in folder::test_files(folder, &names)? {
+        for (path, picture) in files.iter().zip(own::read_all(&files, size, || false)) {
+            match picture {
+                Some(Ok(picture)) => {
+                    pictures.push(picture);
+                    labels.push(class as u32);
+                }
+                Some(Err(failure)) if failure.kind != Kind::Usage => return Err(failure),
+                Some(Err(failure)) => console::warn(format!("skipped {}: {failure}", path_text::printable(path))),
+                None => {}
+            }
+        }
+    }
+    if pictures.is_empty() {
+        return Err(Failure::usage(format!("{}: has no pictures", path_text::printable(folder))));
+    }
+    let classes = model.metadata.classes.clone();
+    let describe = format!("own pictures from {}", path_text::printable(folder));
+    let record = DataRecord {
+        kind: DataKind::Own,
+        official: false,
+        sha256: None,
+        path: Some(path_text::exact(folder)),
+        train_examples: 0,
+        test_examples: labels.len() as u64,
+        classes: classes.clone(),
+        sentence: "Your own pictures.".to_owned(),
+    };
+    let examples = own::examples(pictures.iter().map(|picture| &**picture).collect(), labels);
+    evaluate(args, model, &examples, &classes, record, &describe, output)
+}
+
+/// The file for the logits, if one is named. It must be none of the inputs.
+fn output(args: &EvalArgs, inputs: &[PathBuf]) -> Result<Option<Output>> {
+    let inputs: Vec<&Path> = inputs.iter().chain([&args.from]).map(PathBuf::as_path).collect();
+    let open =
+        |path: &PathBuf| Output::open(path, args.force.force, &inputs).map_err(|failure| failure.within("--logits"));
+    args.logits.as_ref().map(open).transpose()
+}
+
+fn evaluate(
+    args: &EvalArgs,
+    model: Model,
+    examples: &Examples,
+    classes: &[String],
+    data: DataRecord,
+    describe: &str,
+    output: Option<Output>,
+) -> Result<()> {
+    let memory = Memory::of_inference(&model.network, examples.len());
     memory.require("the evaluation", "use a machine with more memory, or a smaller model")?;
-    let metrics = model.network.evaluate(&task.validation);
+    let metrics = model.network.evaluate(examples);
     if !metrics.loss.is_finite() {
         return Err(Failure::new(
             Kind::Numeric,
             format!("the loss is {}: the model's weights are too large", metrics.loss),
         ));
     }
-    let predictions = model.network.predict(&task.validation);
+    let predictions = model.network.predict(examples);
     let logits = predictions.logits();
     require_finite(logits, |picture| format!("test picture {}", picture + 1))?;
     if let Some(output) = &output {
         let tensor = ("logits".to_owned(), logits.shape().dims(), logits.data());
         output.write(&tensor_file::to_foreign_bytes([tensor], None)?)?;
     }
-    let scores = Scores {
+    let (confusion, scores) = judge(classes, examples.labels(), &ranked(logits.data(), classes.len()));
+    let evaluation = Evaluation {
         model: path_text::exact(&args.from),
         model_sha256: model.sha256,
-        data: data.record(),
-        examples: task.validation.len() as u64,
+        data,
+        examples: examples.len() as u64,
         loss: metrics.loss,
         accuracy: metrics.accuracy,
-        confusion: train::confusion(&predictions, &task),
+        confusion,
+        scores,
     };
     let console = output.as_ref().map_or_else(Console::default, Output::console);
     if args.json {
-        let json =
-            serde_json::to_string_pretty(&scores).map_err(|error| Failure::new(Kind::Other, error.to_string()))?;
-        return console::print_data(&(json + "\n"));
+        return console::print_json(&evaluation);
     }
-    let text = Text::wrapped("", format!("{}: {}", scores.model, shown(&model.metadata.model)));
-    let text = text.and(Text::wrapped("", data.describe())).and("");
-    console.result(text.and(table(&scores)))
+    let text = Text::wrapped("", format!("{}: {}", evaluation.model, shown(&model.metadata.model)));
+    let text = text.and(Text::wrapped("", describe)).and("");
+    console.result(text.and(table(&evaluation)).and("").and(by_class(&evaluation.scores)))
 }
 
 /// The scores and the confusion matrix; where that is too wide, each class's accuracy and its most frequent mistake.
-fn table(scores: &Scores) -> Text {
-    let ConfusionMatrix { classes, counts } = &scores.confusion;
+fn table(evaluation: &Evaluation) -> Text {
+    let ConfusionMatrix { classes, counts } = &evaluation.confusion;
     let mut text = Text::heading(format!(
         "accuracy {} on {} test pictures, loss {:.4}",
-        number::percent(scores.accuracy),
-        number::count(scores.examples),
-        scores.loss
+        number::percent(evaluation.accuracy),
+        number::count(evaluation.examples),
+        evaluation.loss
     ));
+    text.push(summary(&evaluation.scores));
     let width = classes.iter().map(|class| class.chars().count()).max().unwrap_or(0).min(24);
     let cell = counts.iter().flatten().map(|count| count.to_string().len()).max().unwrap_or(0).max(3) + 1;
     let is_narrow = 4 + width + cell * classes.len() + 9 <= WIDTH;

@@ -266,11 +266,17 @@ pub struct SummaryArgs {
     /// Last frozen layer in the second table [default: as for run]
     #[arg(long, value_name = "LAYER")]
     pub freeze: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Flags of `info`.
 #[derive(Debug, Args)]
 pub struct InfoArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
     #[command(flatten)]
     pub machine: MachineArgs,
 }
@@ -281,11 +287,11 @@ pub enum DataCommand {
     /// Show the data set at a path: its classes and how many pictures each has
     #[command(after_help = "Example:
   thawline data info built-in")]
-    Info(DataPath),
+    Info(DataInfoArgs),
     /// Check every byte that can be checked, and print the hashes
     #[command(after_help = "Example:
   thawline data verify")]
-    Verify(DataPath),
+    Verify(DataInfoArgs),
     /// Write built-in pictures in CIFAR-10's format
     #[command(after_help = "Example:
   thawline data synth drawings.tar.gz --train 500 --test 100")]
@@ -301,6 +307,16 @@ pub enum DataCommand {
 pub struct DataPath {
     /// CIFAR .tar.gz, folder of .bin files, or built-in [default: as for run]
     pub path: Option<PathBuf>,
+}
+
+/// Flags of `data info` and `data verify`.
+#[derive(Debug, Args)]
+pub struct DataInfoArgs {
+    #[command(flatten)]
+    pub data: DataPath,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Flags of `data synth`.

@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use serde::Serialize;
 use thawline_tensor::{simd::Level, threads};
 
 use super::flags::InfoArgs;
@@ -17,6 +18,23 @@ pub fn info(args: &InfoArgs) -> Result<()> {
     let environment = threads::with_threads(machine::choose_threads(args.machine.threads), || {
         machine::environment(SystemTime::now())
     })?;
+    if args.json {
+        #[derive(Serialize)]
+        struct Info {
+            thawline: &'static str,
+            #[serde(flatten)]
+            environment: Environment,
+            simd_levels: Vec<String>,
+            free_memory_bytes: Option<u64>,
+        }
+        let supported = Level::ALL.iter().filter(|level| level.is_supported()).map(Level::to_string).collect();
+        return console::print_json(&Info {
+            thawline: env!("CARGO_PKG_VERSION"),
+            environment,
+            simd_levels: supported,
+            free_memory_bytes: machine::free_memory(),
+        });
+    }
     let levels = Level::ALL.into_iter().filter(|level| level.is_supported());
     let levels: Vec<_> =
         levels.map(|level| format!("{level}{}", if level == Level::current() { " (in use)" } else { "" })).collect();

@@ -2,6 +2,7 @@
 
 pub mod flags;
 pub mod run_settings;
+pub mod scores;
 pub mod settings_file;
 pub mod values;
 

@@ -12,7 +12,7 @@ use thawline_tensor::threads;
 use super::flags::MachineArgs;
 use super::values;
 use crate::{
-    data::own::{examples, read_all},
+    data::own::{examples, folder, read_all},
     system::{
         console::{self, shown},
         failure::{Failure, Kind, Result},
@@ -36,7 +36,7 @@ pub struct PredictArgs {
     /// The model: its file, or the run folder of `adapt`
     #[arg(long, value_name = "MODEL")]
     pub from: PathBuf,
-    /// Picture files; - reads their paths from standard input, one per line or separated by NUL
+    /// Picture files, and folders of them; - reads their paths from standard input, one per line or separated by NUL
     #[arg(value_name = "PICTURE", required = true)]
     pub pictures: Vec<PathBuf>,
     /// Show the K most likely classes
@@ -69,14 +69,7 @@ fn perform(args: &PredictArgs) -> Result<()> {
     let model = Model::open(&args.from).map_err(|failure| failure.within("--from"))?;
     Memory::of_inference(&model.network, BLOCK)
         .require("predicting", "use a machine with more memory, or a smaller model")?;
-    let mut predictor = Predictor {
-        model,
-        from: args.from.clone(),
-        top: args.top,
-        format: args.format,
-        pictures: 0,
-        faults: Vec::new(),
-    };
+    let mut predictor = Predictor { model, top: args.top, format: args.format, pictures: 0, faults: Vec::new() };
     predictor.header()?;
     let mut block = Vec::with_capacity(BLOCK);
     for path in args.pictures.iter().flat_map(|argument| paths(argument)) {
@@ -90,8 +83,14 @@ fn perform(args: &PredictArgs) -> Result<()> {
     predictor.finish()
 }
 
-/// The argument's path, or for `-` the paths on standard input.
+/// The argument's path, for a folder the files in it, or for `-` the paths on standard input.
 fn paths(argument: &Path) -> Box<dyn Iterator<Item = Result<PathBuf>> + '_> {
+    if argument.is_dir() {
+        return match folder::files(argument) {
+            Ok(files) => Box::new(files.into_iter().map(Ok)),
+            Err(failure) => Box::new(std::iter::once(Err(failure))),
+        };
+    }
     if argument.as_os_str() != "-" {
         return Box::new(std::iter::once(Ok(argument.to_owned())));
     }
@@ -114,7 +113,6 @@ fn paths(argument: &Path) -> Box<dyn Iterator<Item = Result<PathBuf>> + '_> {
 /// Classifies pictures block by block, and collects the failures of those that cannot be read.
 struct Predictor {
     model: Model,
-    from: PathBuf,
     top: usize,
     format: Format,
     pictures: usize,
@@ -142,8 +140,7 @@ impl Predictor {
             self.pictures += 1;
             match picture {
                 Some(Err(failure)) => {
-                    let hint = if path.is_dir() { self.hint(path) } else { String::new() };
-                    console::warn(format!("skipped {}: {failure}{hint}", path_text::printable(path)));
+                    console::warn(format!("skipped {}: {failure}", path_text::printable(path)));
                     self.faults.push(failure.kind);
                 }
                 _ => {
@@ -154,11 +151,6 @@ impl Predictor {
             }
         }
         self.print(&rows)
-    }
-
-    fn hint(&self, folder: &Path) -> String {
-        let [folder, from] = [folder, &self.from].map(path_text::argument);
-        format!("; for all files in it: find {folder} -type f -print0 | thawline predict --from {from} -")
     }
 
     fn class(&self, guess: &Guess) -> &str {

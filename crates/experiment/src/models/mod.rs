@@ -5,6 +5,7 @@
 
 pub mod file;
 pub mod layers;
+mod linear_head;
 pub mod tutorial;
 
 use std::path::PathBuf;

@@ -3,14 +3,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::run::{FrozenTensor, ModelRecord, Pixels};
+use super::{
+    options::Augment,
+    run::{ConfusionMatrix, FrozenTensor, ModelRecord, Pixels},
+    scores::Scores,
+};
 use crate::system::{
     failure::{Failure, Kind, Result},
     machine::Environment,
 };
 
 /// The version of the record.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Adaptation {
@@ -26,11 +30,18 @@ pub struct Adaptation {
     pub features: Origin,
     /// The classes, in the order of the network's outputs.
     pub classes: Vec<ClassCount>,
-    /// Held-out pictures that also occur in the training set.
-    #[serde(rename = "twins")]
-    pub duplicates: u64,
-    /// Network, history and confusion matrix.
+    /// Pictures that occur more than once.
+    pub duplicates: Vec<Duplicates>,
+    /// Network, history (of a dense head) and the confusion matrix of the held-out pictures.
     pub model: ModelRecord,
+    /// How well the held-out pictures are classified: with cross-validation, all pictures.
+    pub held_out: Scores,
+    /// How the linear head was chosen; absent for a dense head.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cross_validation: Option<CrossValidation>,
+    /// How well the test pictures are classified, if there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<Test>,
     /// Whether all frozen tensors have the same bits after training as before.
     pub frozen_unchanged: bool,
     /// Hashes of the frozen tensors, in the network's order.
@@ -45,20 +56,102 @@ pub struct Adaptation {
 pub struct Settings {
     /// The folder of class folders.
     pub folder: String,
+    /// The folder of test pictures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<String>,
     /// The file with the features, or `built-in`.
     pub from: String,
-    /// The fraction of each class that is held out.
-    pub validation: f64,
+    pub head: Head,
+    /// Whether all classes count equally.
+    pub balanced: bool,
+    #[serde(default, skip_serializing_if = "Augment::is_none")]
+    pub augment: Augment,
     /// Whether an unreadable picture stops the run.
     pub strict: bool,
-    pub epochs: usize,
-    pub batch_size: usize,
-    pub learning_rate: f64,
-    /// Decides the held-out pictures, initial weights, the order of pictures, and dropout.
+    /// Decides folds or held-out pictures, augmentation and, for a dense head, initial weights, order and dropout.
     pub seed: u64,
     /// Changes only the time.
     pub threads: usize,
     pub simd: String,
+    /// Settings of a dense head.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub dense: Option<DenseSettings>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Head {
+    /// Softmax regression on averaged features
+    Linear,
+    /// The dense layers of the features' network
+    Dense,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct DenseSettings {
+    /// The fraction of each class that is held out.
+    pub validation: f64,
+    pub epochs: usize,
+    pub batch_size: usize,
+    pub learning_rate: f64,
+}
+
+/// How a linear head was chosen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CrossValidation {
+    pub folds: usize,
+    /// Averaged features per picture.
+    pub features: usize,
+    /// The L2 penalty with the lowest loss.
+    pub penalty: f64,
+    /// What the logits were divided by; it is part of the head's weights.
+    pub temperature: f64,
+    pub candidates: Vec<Candidate>,
+}
+
+/// A penalty, with the loss and the accuracy of the held-out pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Candidate {
+    pub penalty: f64,
+    pub loss: f64,
+    pub accuracy: f64,
+}
+
+/// How well the test pictures are classified.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Test {
+    /// Their folder.
+    pub folder: String,
+    pub confusion: ConfusionMatrix,
+    pub scores: Scores,
+}
+
+/// Files with the same pixels, once scaled.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Duplicates {
+    pub pictures: Vec<Duplicate>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Duplicate {
+    pub file: String,
+    pub class: String,
+    /// As in `pictures.csv`.
+    pub set: String,
+}
+
+impl Duplicates {
+    /// Whether the pictures are in two classes, so that one label must be wrong.
+    pub fn conflict(&self) -> bool {
+        self.pictures.iter().any(|picture| picture.class != self.pictures[0].class)
+    }
+
+    /// Whether a head is trained on one of the pictures and scored on another. Cross-validation keeps copies together.
+    pub fn leak(&self) -> bool {
+        let has = |set: &[&str]| self.pictures.iter().any(|picture| set.contains(&picture.set.as_str()));
+        has(&["training"]) && has(&["validation", "test"]) || has(&["validation"]) && has(&["test"])
+    }
 }
 
 /// The model that the features come from.
@@ -71,13 +164,14 @@ pub struct Origin {
 }
 
 /// A class and the number of its files.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClassCount {
     /// The folder's name.
     pub name: String,
     pub training: u64,
-    /// Held-out pictures.
+    /// Held-out pictures; with cross-validation, all training pictures are held out in turn.
     pub validation: u64,
+    pub test: u64,
     /// Damaged files, and files that are not pictures.
     pub skipped: u64,
 }
@@ -111,8 +205,11 @@ impl Adaptation {
         self.classes.iter().map(|class| class.training).sum()
     }
 
-    /// Number of held-out pictures.
-    pub fn validation(&self) -> u64 {
-        self.classes.iter().map(|class| class.validation).sum()
+    /// The scores that count most, with their confusion matrix: those of the test pictures, if there are any.
+    pub fn headline(&self) -> (&Scores, &ConfusionMatrix) {
+        match &self.test {
+            Some(test) => (&test.scores, &test.confusion),
+            None => (&self.held_out, &self.model.confusion),
+        }
     }
 }

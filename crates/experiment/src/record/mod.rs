@@ -8,3 +8,4 @@ pub(crate) mod fixture;
 pub mod options;
 pub mod pictures;
 pub mod run;
+pub mod scores;

@@ -7,11 +7,14 @@ use super::{
     curves::{Chart, Measure},
     networks, page,
     palette::Ink,
-    table::{Row, confusion, confusion_caption, facts, share, table},
+    table::{self, NOTHING, Row, confusion_caption, facts, table},
 };
 use crate::{
     data::png,
-    record::adaptation::{Adaptation, Mistake},
+    record::{
+        adaptation::{Adaptation, Candidate, ClassCount, Duplicates, Mistake},
+        scores::Scores,
+    },
     system::number,
 };
 
@@ -24,84 +27,162 @@ pub fn render(record: &Adaptation, mistakes: &[Mistake]) -> String {
         ..=6 => format!("Telling {} apart", number::listed(record.classes.iter().map(|class| class.name.as_str()))),
         many => format!("Telling {many} classes of pictures apart"),
     };
-    let chart = |title: &str, measure: Measure| {
-        let curves = measure.of_model("", Ink::Model2, &record.model.history);
-        Chart::by_epoch(title.to_owned(), measure, curves.into()).draw()
-    };
+    let (scores, confusion) = record.headline();
     let main = html! {
         @if !record.frozen_unchanged {
             (page::notice("The frozen weights have changed.", "They must stay identical bit for bit: this model is invalid."))
         }
-        (lead(record))
-        (classes(record))
-        h2 { "Accuracy" }
-        (page::figure(&chart("accuracy in %", Measure::Accuracy),
-            "Accuracy by epoch: bold on the held-out pictures, thin on the training pictures while dropout is on."))
-        h2 { "Loss" }
-        (page::figure(&chart("loss (cross-entropy)", Measure::Loss),
-            "Mean cross-entropy by epoch. Where the bold curve turns upwards, the head begins to overfit."))
+        (lead(record, scores))
+        (classes(record, scores))
         h2 { "Confusion matrix" }
         figure {
-            (confusion(&record.model.confusion, Ink::Model2))
-            figcaption { (confusion_caption("The held-out pictures")) }
+            (table::confusion(confusion, Ink::Model2))
+            figcaption { (confusion_caption(if record.test.is_some() { "Test pictures" } else { "Held-out pictures" })) }
         }
-        (worst(record, mistakes))
+        (worst(mistakes))
+        (duplicates(record))
+        (fitting(record))
         h2 { "The network" }
         (networks::summary(&record.model.network))
-        (caveats())
+        (caveats(record))
         (reproduction(record))
     };
     let kicker = page::kicker(&record.thawline, &record.environment, record.config.seed);
     page::document(&title, &kicker, &main, &format!("Written by Thawline {}.", record.thawline))
 }
 
-/// How many held-out pictures of each class were right, and how many there are.
-fn diagonal(record: &Adaptation) -> impl Iterator<Item = (u64, u64)> {
-    record.model.confusion.counts.iter().enumerate().map(|(class, row)| (row[class], row.iter().sum()))
-}
-
-fn lead(record: &Adaptation) -> Markup {
-    let (right, all) = diagonal(record).fold((0, 0), |(right, all), (r, a)| (right + r, all + a));
+/// The result, then what it rests on.
+fn lead(record: &Adaptation, scores: &Scores) -> Markup {
+    let percent = number::percent_briefly;
+    let [low, high] = scores.interval.map(percent);
+    let pictures = number::count(scores.pictures);
+    let measured = match (&record.test, &record.cross_validation) {
+        (Some(_), _) => format!("{pictures} test pictures that it never saw"),
+        (None, Some(fit)) => format!(
+            "{pictures} pictures, each by a head that learned from the other {} of {} folds",
+            fit.folds - 1,
+            fit.folds
+        ),
+        (None, None) => format!("{pictures} held-out pictures"),
+    };
     html! {
         p.lead {
-            "Using frozen features from a model trained on " (number::listed(record.features.classes.iter().map(String::as_str)))
-            ", a new head of " (number::count(record.model.network.trainable)) " weights learned from "
-            (number::count(record.training())) " pictures in " (number::duration(record.model.total_seconds)) ". It classified "
-            (number::count(right)) " of " (number::count(all)) " held-out pictures correctly: "
-            strong { (number::percent_briefly(share(right, all))) } ". Guessing would give "
-            (number::percent_briefly(1.0 / record.classes.len() as f64)) "."
+            strong { (percent(scores.accuracy)) } " of " (measured) " are classified correctly (95\u{a0}% interval "
+            (low) " to " (high) "). Always naming the largest class would score " (percent(scores.largest_class)) "."
         }
-        @if all < 200 {
-            (page::caveat("Few pictures.", format!(
-                "Each held-out picture counts {:.1}\u{a0}points: a different --seed gives a different accuracy.", 100.0 * share(1, all))))
+        p {
+            "Frozen features from a model trained on " (number::listed(record.features.classes.iter().map(String::as_str)))
+            "; a new head of " (number::count(record.model.network.trainable)) " weights learned from "
+            (number::count(record.training())) " pictures in " (number::duration(record.model.total_seconds)) ". "
+            "Balanced accuracy, the mean recall of the classes, is " (percent(scores.balanced_accuracy)) ". "
+            "The mean probability of the predicted classes is " (percent(scores.confidence)) "."
+            @if record.test.is_some() {
+                " On the held-out training pictures, accuracy is " (percent(record.held_out.accuracy)) "."
+            }
         }
-        @if record.duplicates > 0 {
-            (page::caveat("The same picture twice.", format!(
-                "{} of the held-out pictures are also in the training set, which inflates the accuracy.",
-                number::count(record.duplicates))))
+        @if scores.interval[0] <= scores.largest_class {
+            (page::caveat("Perhaps nothing was learned.",
+                "It is not clear that this is better than always naming the largest class."))
+        }
+        @if (scores.accuracy - scores.balanced_accuracy).abs() > 0.05 {
+            (page::caveat("Unequal classes.",
+                "Accuracy counts the large classes most; see the recall of each class. \
+                 With --balanced all classes count equally in training."))
+        }
+        @if record.duplicates.iter().any(|group| group.leak()) {
+            (page::caveat("The same picture twice.",
+                "Some pictures that the head learned from are also among those it is scored on, \
+                 which inflates the accuracy; they are listed below."))
         }
     }
 }
 
-fn classes(record: &Adaptation) -> Markup {
-    let skipped = record.classes.iter().any(|class| class.skipped > 0);
-    let rows = record.classes.iter().zip(diagonal(record)).map(|(class, (right, all))| -> Row {
-        let right = format!("{} ({})", number::count(right), number::percent_briefly(share(right, all)));
-        let mut cells = vec![class.name.clone(), number::count(class.training), number::count(class.validation), right];
-        cells.extend(skipped.then(|| number::count(class.skipped)));
+fn classes(record: &Adaptation, scores: &Scores) -> Markup {
+    let percent = |share: Option<f64>| share.map_or_else(|| NOTHING.to_owned(), number::percent_briefly);
+    let counts = |class: &ClassCount| [class.validation, class.test, class.skipped];
+    let used = |column: &usize| record.classes.iter().any(|class| counts(class)[*column] > 0);
+    let columns: Vec<usize> = (0..3).filter(used).collect();
+    let rows = record.classes.iter().zip(&scores.classes).map(|(class, scores)| -> Row {
+        let mut cells =
+            vec![class.name.clone(), percent(scores.recall), percent(scores.precision), number::count(class.training)];
+        cells.extend(columns.iter().map(|&column| number::count(counts(class)[column])));
         ("", cells)
     });
-    let head = ["class", "training", "held out", "classified correctly", "skipped"];
+    let mut head = vec!["class", "recall", "precision", "training"];
+    head.extend(columns.iter().map(|&column| ["held out", "test", "skipped"][column]));
     html! {
-        (table(1, &head[..if skipped { 5 } else { 4 }], rows))
-        @if skipped {
+        (table(1, &head, rows))
+        p.note {
+            "Recall: the share of a class's pictures that are classified as it. "
+            "Precision: the share of the pictures classified as it that are of it."
+        }
+        @if columns.contains(&2) {
             p { "Files that are damaged, or not pictures, were skipped; " code { "pictures.csv" } " says why, for each." }
         }
     }
 }
 
+/// How the head came about: the penalties of a linear head, the epochs of a dense one.
+fn fitting(record: &Adaptation) -> Markup {
+    let chart = |title: &str, measure: Measure| {
+        let curves = measure.of_model("", Ink::Model2, &record.model.history);
+        Chart::by_epoch(title.to_owned(), measure, curves.into()).draw()
+    };
+    let Some(fit) = &record.cross_validation else {
+        return html! {
+            h2 { "Training" }
+            (page::figure(&chart("accuracy in %", Measure::Accuracy),
+                "Accuracy by epoch: bold on the held-out pictures, thin on the training pictures while dropout is on."))
+            (page::figure(&chart("loss (cross-entropy)", Measure::Loss),
+                "Mean cross-entropy by epoch. Where the bold curve turns upwards, the head begins to overfit."))
+        };
+    };
+    let rows = fit.candidates.iter().map(|candidate| -> Row {
+        let Candidate { penalty, loss, accuracy } = candidate;
+        let chosen = if *penalty == fit.penalty { "chosen" } else { "" };
+        ("", vec![penalty.to_string(), format!("{loss:.3}"), number::percent_briefly(*accuracy), chosen.to_owned()])
+    });
+    html! {
+        h2 { "The head" }
+        p {
+            "Softmax regression on " (number::count(fit.features as u64)) " averaged features per picture, with the L2 "
+            "penalty that has the lowest loss on held-out pictures. The cross-validated predictions use the penalty that "
+            "is best for the other folds. The logits are divided by a temperature of " (format!("{:.2}", fit.temperature))
+            ", which makes the held-out probabilities most likely."
+        }
+        (table(0, &["penalty", "loss", "accuracy", ""], rows))
+    }
+}
+
+/// Pictures that occur more than once, those with contradicting labels first.
+fn duplicates(record: &Adaptation) -> Markup {
+    let (conflicts, copies): (Vec<_>, Vec<_>) = record.duplicates.iter().partition(|group| group.conflict());
+    let list = |groups: &[&Duplicates]| {
+        html! {
+            ul { @for group in groups.iter().take(MISTAKES) {
+                li { @for (index, picture) in group.pictures.iter().enumerate() { @if index > 0 { ", " } (picture.file) } }
+            } }
+            @if groups.len() > MISTAKES {
+            p { "and " (number::count((groups.len() - MISTAKES) as u64)) " more; see " code { "pictures.csv" } "." }
+        }
+        }
+    };
+    html! {
+        @if !conflicts.is_empty() {
+            h2 { "One picture in two classes" }
+            p { "One of the labels must be wrong." }
+            (list(&conflicts))
+        }
+        @if !copies.is_empty() {
+            h2 { "The same picture twice" }
+            p { "Cross-validation keeps copies in one fold, so none is classified by a head that learned from the other." }
+            (list(&copies))
+        }
+    }
+}
+
 /// The most confident mistakes, as the network saw them.
-fn worst(record: &Adaptation, mistakes: &[Mistake]) -> Markup {
+fn worst(mistakes: &[Mistake]) -> Markup {
     let shown = &mistakes[..mistakes.len().min(MISTAKES)];
     let pictures: Vec<String> =
         shown.iter().map(|mistake| BASE64_STANDARD.encode(png::picture(&mistake.pixels))).collect();
@@ -116,7 +197,7 @@ fn worst(record: &Adaptation, mistakes: &[Mistake]) -> Markup {
     html! {
         h2 { "Most confident mistakes" }
         @if mistakes.is_empty() {
-            p { "None: all " (number::count(record.validation())) " held-out pictures are classified correctly." }
+            p { "None: all pictures are classified correctly." }
         } @else {
             p {
                 @if mistakes.len() > MISTAKES {
@@ -131,12 +212,20 @@ fn worst(record: &Adaptation, mistakes: &[Mistake]) -> Markup {
     }
 }
 
-fn caveats() -> Markup {
-    let small =
-        "The network sees only the central square of each picture, at this size; details lost there cannot help.";
+fn caveats(record: &Adaptation) -> Markup {
+    let small = "The network sees only the central square of each picture, as small as shown above; details lost there cannot help.";
+    let sample = "The accuracy and its interval hold for pictures like these: taken by the same people, of the same places. \
+                  If some show the same object or moment, keep them together in one of the folders train and test.";
+    let folds = "Cross-validation scores heads that learned from fewer pictures than the final one, which may be a little better.";
     let other =
         "Shown a picture of something else, it still names one of these classes, perhaps with a high probability.";
-    page::caveats([(true, "32 × 32 pixels.", small.to_owned()), (true, "No other classes.", other.to_owned())])
+    let cross_validated = record.cross_validation.is_some() && record.test.is_none();
+    page::caveats([
+        (true, "Small pictures.", small.to_owned()),
+        (true, "Pictures like these.", sample.to_owned()),
+        (cross_validated, "Fewer pictures.", folds.to_owned()),
+        (true, "No other classes.", other.to_owned()),
+    ])
 }
 
 fn reproduction(record: &Adaptation) -> Markup {

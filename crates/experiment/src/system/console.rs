@@ -7,7 +7,12 @@ use std::{
     io::{self, IsTerminal, Write},
 };
 
-use super::{failure::Result, number::NBSP};
+use serde::Serialize;
+
+use super::{
+    failure::{Failure, Kind, Result},
+    number::NBSP,
+};
 
 /// Where the program's messages go.
 #[derive(Debug, Clone, Copy, Default)]
@@ -193,6 +198,12 @@ pub fn print(text: impl Into<Text>) -> Result<()> {
 pub fn print_data(text: &str) -> Result<()> {
     let json = |c: char| if c == '\n' { "\n".to_owned() } else { format!("\\u{:04x}", u32::from(c)) };
     write(&escaped(text, json))
+}
+
+/// Writes a value to standard output as indented JSON.
+pub fn print_json(value: &impl Serialize) -> Result<()> {
+    let json = serde_json::to_string_pretty(value).map_err(|error| Failure::new(Kind::Other, error.to_string()))?;
+    print_data(&(json + "\n"))
 }
 
 /// Writes text without untrusted parts to standard output.

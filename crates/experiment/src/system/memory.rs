@@ -77,6 +77,20 @@ impl Memory {
         memories.max_by_key(Memory::total).unwrap_or_default()
     }
 
+    /// For fitting a linear head to this many rows of features, together with one for each fold. The optimizer remembers
+    /// its steps in f64.
+    pub fn of_linear_head(network: &Network, rows: usize, folds: usize) -> Self {
+        let (rows, features) = (rows as u64, network.prefix().output().size() as u64);
+        let logits = (folds * network.output().size()) as u64;
+        Memory {
+            parameters: network.weight_bytes() + 8 * 30 * (features + 1) * logits,
+            batch: network.inference_bytes(threads::count(), threads::count(), &mut Scratch::default()),
+            // Twice: the products copy them in parts.
+            features: 4 * rows * (2 * features + 5 * logits),
+            ..Memory::held()
+        }
+    }
+
     /// For inference on this many pictures, with the network already in memory.
     pub fn of_inference(network: &Network, pictures: usize) -> Self {
         let batch = network.inference_bytes(pictures, threads::count(), &mut Scratch::default());
@@ -133,7 +147,7 @@ impl fmt::Display for Memory {
         let &Memory { held, parameters, batch, features, file } = self;
         write!(
             f,
-            "up to {}: program and pictures {}, parameters and Adam {}",
+            "up to {}: program and pictures {}, parameters and optimizer {}",
             number::bytes(self.total()),
             number::bytes(held),
             number::bytes(parameters)

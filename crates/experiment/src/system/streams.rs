@@ -27,6 +27,8 @@ pub enum Stream {
     PhaseSeed = 13,
     /// Which of a user's own pictures are held out.
     HeldOut = 20,
+    /// The folds of a cross-validation over a user's own pictures.
+    Folds = 21,
 }
 
 impl Stream {

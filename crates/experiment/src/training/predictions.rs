@@ -2,10 +2,14 @@
 
 use thawline_tensor::{
     Tensor,
+    kernels::softmax::softmax,
     nn::{Examples, Network},
 };
 
-use crate::system::failure::{Failure, Kind, Result};
+use crate::{
+    record::{run::ConfusionMatrix, scores::Scores},
+    system::failure::{Failure, Kind, Result},
+};
 
 /// Refuses logits that are not finite. `name` names an example.
 pub fn require_finite(logits: &Tensor, name: impl Fn(usize) -> String) -> Result<()> {
@@ -28,12 +32,31 @@ pub struct Guess {
 pub fn guesses(network: &Network, examples: &Examples, name: impl Fn(usize) -> String) -> Result<Vec<Vec<Guess>>> {
     let predictions = network.predict(examples);
     require_finite(predictions.logits(), name)?;
-    let probabilities = predictions.probabilities();
-    let ranked = probabilities.data().chunks_exact(network.output().size()).map(|probabilities| {
+    Ok(ranked(predictions.logits().data(), network.output().size()))
+}
+
+/// The classes of each row of logits, the most probable first.
+pub fn ranked(logits: &[f32], classes: usize) -> Vec<Vec<Guess>> {
+    let mut probabilities = vec![0.0; classes];
+    let ranked = logits.chunks_exact(classes).map(|logits| {
+        softmax(logits, &mut probabilities);
         let guess = |(class, &probability)| Guess { class, probability };
         let mut guesses: Vec<Guess> = probabilities.iter().enumerate().map(guess).collect();
         guesses.sort_by(|a, b| b.probability.total_cmp(&a.probability));
         guesses
     });
-    Ok(ranked.collect())
+    ranked.collect()
+}
+
+/// The confusion matrix and the scores of some predictions.
+pub fn judge(classes: &[String], labels: &[u32], guesses: &[Vec<Guess>]) -> (ConfusionMatrix, Scores) {
+    let mut counts = vec![vec![0; classes.len()]; classes.len()];
+    let mut confidence = 0.0;
+    for (&label, guesses) in labels.iter().zip(guesses) {
+        counts[label as usize][guesses[0].class] += 1;
+        confidence += f64::from(guesses[0].probability) / labels.len() as f64;
+    }
+    let confusion = ConfusionMatrix { classes: classes.to_vec(), counts };
+    let scores = Scores::of(&confusion, confidence);
+    (confusion, scores)
 }

@@ -51,6 +51,7 @@ impl Progress {
 
     /// Shows a spinner until the first step.
     pub fn wait(&mut self, what: impl Into<String>) {
+        self.finish();
         let spinner = bar(self.console, "{spinner} {wide_msg}", 0).with_message(what.into());
         if !spinner.is_hidden() {
             spinner.enable_steady_tick(Duration::from_millis(120));

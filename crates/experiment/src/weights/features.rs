@@ -9,7 +9,10 @@ use super::{
     model::Model,
     tensor_file,
 };
-use crate::system::failure::{Failure, Result};
+use crate::{
+    models::Architecture,
+    system::failure::{Failure, Result},
+};
 
 /// The bundled features, trained on the built-in pictures; docs/program.md says how they were made.
 const BUILT_IN: &[u8] = include_bytes!("../../../../features/built-in.safetensors");
@@ -45,12 +48,28 @@ impl Features {
         &self.model
     }
 
-    /// A network for this many classes with these features, frozen, and a new head. It has no values until
-    /// [`Features::fill`].
-    pub fn attach_head(&self, classes: usize) -> Result<Network> {
-        let mut network = self.model.metadata.network.outline(classes)?;
-        network.freeze_through(&self.model.metadata.network.features_end())?;
-        Ok(network)
+    /// A network for this many classes with these features, frozen, and a new head like the model's. It has no values
+    /// until [`Features::fill`].
+    pub fn attach_head(&self, classes: usize) -> Result<(Architecture, Network)> {
+        let architecture = self.model.metadata.network.clone();
+        Self::freeze_features(architecture, classes)
+    }
+
+    /// Like [`Features::attach_head`], with a linear head.
+    pub fn attach_linear_head(&self, classes: usize) -> Result<(Architecture, Network)> {
+        let architecture = self.model.metadata.network.with_linear_head(classes)?;
+        let (architecture, network) = Self::freeze_features(architecture, classes)?;
+        let features = network.params().find(|(_, param)| param.trainable).map(|(_, param)| param.shape.dims()[0]);
+        if features != Some(network.prefix().output().size()) {
+            return Err(Failure::usage("a feature layer is random; take dropout out of the residual layers"));
+        }
+        Ok((architecture, network))
+    }
+
+    fn freeze_features(architecture: Architecture, classes: usize) -> Result<(Architecture, Network)> {
+        let mut network = architecture.outline(classes)?;
+        network.freeze_through(&architecture.features_end())?;
+        Ok((architecture, network))
     }
 
     /// Copies the features' values into a network from [`Features::attach_head`], and initialises its head.

@@ -1,19 +1,20 @@
-//! The decoded pictures of a folder of class folders: for training, held out for validation, or skipped.
+//! The decoded pictures of a folder of class folders: for training, held out for validation, for testing, or skipped.
 
-use std::{collections::HashSet, path::PathBuf};
+use std::{collections::HashMap, path::PathBuf};
 
 use super::{examples, folder::Class, read_all, split};
 use crate::{
     data::task::Task,
     record::{
-        adaptation::ClassCount,
+        adaptation::{ClassCount, Duplicate, Duplicates},
         run::{ClassRecord, Pixels},
     },
     system::{
         failure::{Failure, Kind, Result},
-        path_text,
+        number, path_text,
     },
 };
+use thawline_tensor::nn::Examples;
 
 /// A file of a class folder.
 #[derive(Debug)]
@@ -21,28 +22,18 @@ pub struct Entry {
     pub path: PathBuf,
     /// Index of its class.
     pub class: usize,
-    pub assignment: Assignment,
+    pub set: Set,
+    /// The pixels, or why the file was skipped; the reason follows the file's name.
+    pub picture: Result<Box<Pixels>, String>,
 }
 
-/// What a file is used for.
-#[derive(Debug)]
-pub enum Assignment {
-    Training(Box<Pixels>),
-    /// Held out.
-    Validation(Box<Pixels>),
-    /// Unreadable; the reason follows the file's name.
-    Skipped(String),
-}
-
-impl Assignment {
-    /// Its name in `pictures.csv`.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Assignment::Training(_) => "training",
-            Assignment::Validation(_) => "validation",
-            Assignment::Skipped(_) => "skipped",
-        }
-    }
+/// What a picture is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Set {
+    Training,
+    /// Held out of the training pictures.
+    Validation,
+    Test,
 }
 
 /// All files of all classes.
@@ -50,37 +41,56 @@ impl Assignment {
 pub struct Collection {
     /// The names of the classes.
     pub classes: Vec<String>,
-    /// The files by class, sorted by name.
+    /// The files by class, sorted by name, those for testing last.
     pub entries: Vec<Entry>,
 }
 
+impl Entry {
+    /// Its set in `pictures.csv`.
+    pub fn set(&self) -> &'static str {
+        match (&self.picture, self.set) {
+            (Err(_), _) => "skipped",
+            (_, Set::Training) => "training",
+            (_, Set::Validation) => "validation",
+            (_, Set::Test) => "test",
+        }
+    }
+}
+
 impl Collection {
-    /// Decodes every picture to `size` rows and columns and holds out a share of each class; see [`split::validation`]. A file that is not a picture
-    /// is skipped; an I/O error, or `stop` returning true, is an error.
+    /// Decodes every picture to `size` rows and columns. Of each class a share is held out, if one is given; see
+    /// [`split::validation`]. A file that is not a picture is skipped; an I/O error, or `stop` returning true, is an error.
     pub fn read(
         found: &[Class],
         size: usize,
         seed: u64,
-        share: f64,
+        share: Option<f64>,
         stop: impl Fn() -> bool + Send + Sync,
     ) -> Result<Self> {
         let (mut classes, mut entries) = (Vec::new(), Vec::new());
         for (number, class) in found.iter().enumerate() {
             classes.push(class.name.clone());
-            let read = read_all(&class.files, size, &stop);
-            let readable = read.iter().filter(|picture| matches!(picture, Some(Ok(_)))).count();
-            let held_out =
-                if readable >= 2 { split::validation(seed, number, readable, share) } else { vec![false; readable] };
-            let mut held_out = held_out.into_iter();
-            for (path, picture) in class.files.iter().zip(read) {
-                let assignment = match picture {
-                    None => return Err(Failure::usage("reading the pictures was stopped")),
-                    Some(Ok(pixels)) if held_out.next() == Some(true) => Assignment::Validation(pixels),
-                    Some(Ok(pixels)) => Assignment::Training(pixels),
-                    Some(Err(failure)) if failure.kind == Kind::Usage => Assignment::Skipped(failure.message),
-                    Some(Err(failure)) => return Err(failure.within(&path_text::printable(path))),
-                };
-                entries.push(Entry { path: path.clone(), class: number, assignment });
+            let first = entries.len();
+            for (files, set) in [(&class.files, Set::Training), (&class.test, Set::Test)] {
+                for (path, picture) in files.iter().zip(read_all(files, size, &stop)) {
+                    let picture = match picture {
+                        None => return Err(Failure::usage("reading the pictures was stopped")),
+                        Some(Ok(pixels)) => Ok(pixels),
+                        Some(Err(failure)) if failure.kind == Kind::Usage => Err(failure.message),
+                        Some(Err(failure)) => return Err(failure.within(&path_text::printable(path))),
+                    };
+                    entries.push(Entry { path: path.clone(), class: number, set, picture });
+                }
+            }
+            let readable = |entry: &&mut Entry| entry.picture.is_ok() && entry.set == Set::Training;
+            let readable: Vec<_> = entries[first..].iter_mut().filter(readable).collect();
+            if let Some(share) = share.filter(|_| readable.len() >= 2) {
+                let held_out = split::validation(seed, number, readable.len(), share);
+                readable
+                    .into_iter()
+                    .zip(held_out)
+                    .filter(|(_, is)| *is)
+                    .for_each(|(entry, _)| entry.set = Set::Validation);
             }
         }
         Ok(Collection { classes, entries })
@@ -88,68 +98,84 @@ impl Collection {
 
     /// The skipped files, and why.
     pub fn skipped(&self) -> impl Iterator<Item = (&Entry, &str)> {
-        self.entries.iter().filter_map(|entry| match &entry.assignment {
-            Assignment::Skipped(reason) => Some((entry, reason.as_str())),
-            _ => None,
-        })
+        self.entries.iter().filter_map(|entry| Some((entry, entry.picture.as_ref().err()?.as_str())))
     }
 
-    /// The held-out pictures.
-    pub fn validation(&self) -> impl Iterator<Item = (&Entry, &Pixels)> {
-        self.entries.iter().filter_map(|entry| match &entry.assignment {
-            Assignment::Validation(pixels) => Some((entry, &**pixels)),
-            _ => None,
-        })
+    /// The pictures of a set.
+    pub fn of(&self, set: Set) -> impl Iterator<Item = (&Entry, &Pixels)> {
+        let of_set = self.entries.iter().filter(move |entry| entry.set == set);
+        of_set.filter_map(|entry| Some((entry, &**entry.picture.as_ref().ok()?)))
     }
 
-    fn training(&self) -> impl Iterator<Item = (&Entry, &Pixels)> {
-        self.entries.iter().filter_map(|entry| match &entry.assignment {
-            Assignment::Training(pixels) => Some((entry, &**pixels)),
-            _ => None,
-        })
+    pub fn examples(&self, set: Set) -> Examples<'_> {
+        let (pictures, labels) = self.of(set).map(|(entry, pixels)| (pixels, entry.class as u32)).unzip();
+        examples(pictures, labels)
     }
 
     /// How many files of each class are used for what.
     pub fn counts(&self) -> Vec<ClassCount> {
-        let count = |name: &String| ClassCount { name: name.clone(), training: 0, validation: 0, skipped: 0 };
+        let count = |name: &String| ClassCount { name: name.clone(), ..ClassCount::default() };
         let mut counts: Vec<_> = self.classes.iter().map(count).collect();
         for entry in &self.entries {
             let count = &mut counts[entry.class];
-            match entry.assignment {
-                Assignment::Training(_) => count.training += 1,
-                Assignment::Validation(_) => count.validation += 1,
-                Assignment::Skipped(_) => count.skipped += 1,
+            match (&entry.picture, entry.set) {
+                (Err(_), _) => count.skipped += 1,
+                (_, Set::Training) => count.training += 1,
+                (_, Set::Validation) => count.validation += 1,
+                (_, Set::Test) => count.test += 1,
             }
         }
         counts
     }
 
-    /// Number of held-out pictures that also occur in the training set.
-    pub fn duplicates(&self) -> usize {
-        let trained_on: HashSet<&Pixels> = self.training().map(|(_, pixels)| pixels).collect();
-        self.validation().filter(|(_, pixels)| trained_on.contains(pixels)).count()
+    /// Pictures that occur more than once.
+    pub fn duplicates(&self) -> Vec<Duplicates> {
+        let mut groups: Vec<Duplicates> = Vec::new();
+        let mut group_of: HashMap<&Pixels, usize> = HashMap::new();
+        for entry in &self.entries {
+            let Ok(pixels) = &entry.picture else { continue };
+            let group = *group_of.entry(pixels).or_insert_with(|| {
+                groups.push(Duplicates::default());
+                groups.len() - 1
+            });
+            groups[group].pictures.push(Duplicate {
+                file: path_text::printable(&entry.path),
+                class: self.classes[entry.class].clone(),
+                set: entry.set().to_owned(),
+            });
+        }
+        groups.retain(|group| group.pictures.len() > 1);
+        groups
     }
 
-    /// The pictures as a task. Fails if a class has fewer than two of them.
-    pub fn task(&self) -> Result<Task<'_>> {
-        if let Some(few) = self.counts().iter().find(|class| class.validation == 0) {
-            return Err(Failure::usage(format!(
+    /// For each training picture, the fold in which it is held out. Duplicates of a picture share a fold: none is classified by
+    /// a head that learned from another.
+    pub fn folds(&self, seed: u64) -> Vec<usize> {
+        let mut first: HashMap<&Pixels, usize> = HashMap::new();
+        let training: Vec<_> = self.of(Set::Training).collect();
+        let originals: Vec<usize> =
+            training.iter().enumerate().map(|(index, (_, pixels))| *first.entry(*pixels).or_insert(index)).collect();
+        let labels: Vec<usize> = training.iter().map(|(entry, _)| entry.class).collect();
+        split::folds(seed, &labels, &originals)
+    }
+
+    /// Fails if a class has fewer than two pictures for training.
+    pub fn require_two_of_each(&self) -> Result<()> {
+        let pictures = |class: &ClassCount| class.training + class.validation;
+        match self.counts().iter().find(|class| pictures(class) < 2) {
+            None => Ok(()),
+            Some(few) => Err(Failure::usage(format!(
                 "class {} has {}; expected at least 2, one for training and one for validation",
                 few.name,
-                if few.training == 1 {
-                    "1 readable picture".to_owned()
-                } else {
-                    format!("{} readable pictures", few.training)
-                }
-            )));
+                number::counted(pictures(few) as usize, "readable picture")
+            ))),
         }
-        let (training, labels): (Vec<_>, Vec<_>) =
-            self.training().map(|(entry, pixels)| (pixels, entry.class as u32)).unzip();
-        let train = examples(training, labels);
-        let (validation, labels): (Vec<_>, Vec<_>) =
-            self.validation().map(|(entry, pixels)| (pixels, entry.class as u32)).unzip();
+    }
+
+    /// The training pictures and those held out, as a task.
+    pub fn task(&self) -> Task<'_> {
         let classes = self.classes.iter().enumerate();
         let classes = classes.map(|(label, name)| ClassRecord { label: label as u16, name: name.clone() }).collect();
-        Ok(Task { classes, train, validation: examples(validation, labels) })
+        Task { classes, train: self.examples(Set::Training), validation: self.examples(Set::Validation) }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     ffi::OsStr,
-    fs, io,
+    fmt, fs, io,
     path::{Path, PathBuf},
 };
 
@@ -12,7 +12,7 @@ use crate::system::names;
 use crate::system::{
     console::listed,
     failure::{Failure, Kind, Result},
-    path_text,
+    number, path_text,
 };
 
 /// The most classes: a confusion matrix of 1000 classes still fits a page.
@@ -34,8 +34,14 @@ const LEFT_BY_SYSTEMS: [&str; 12] = [
     "Icon\r",
 ];
 
-/// The usual folder names of a data set that is already split.
-const SPLIT_NAMES: [&str; 9] = ["train", "training", "val", "valid", "validation", "dev", "eval", "test", "testing"];
+/// The usual folder names of the parts of a data set: for training, for validation, for testing.
+const PARTS: [&[&str]; 3] =
+    [&["train", "training"], &["val", "valid", "validation", "dev"], &["test", "testing", "eval"]];
+
+/// A link to a folder above it would make an endless path.
+const MAX_DEPTH: usize = 4;
+
+const OWN_OUTPUT: &str = "this program's own output";
 
 /// A class, named after its folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +50,8 @@ pub struct Class {
     pub name: String,
     /// All files, sorted by name. Whether they are pictures is known only after decoding.
     pub files: Vec<PathBuf>,
+    /// The files to test the model on.
+    pub test: Vec<PathBuf>,
 }
 
 /// A folder's classes and its other content.
@@ -51,28 +59,145 @@ pub struct Class {
 pub struct Folder {
     /// The classes, sorted by name.
     pub classes: Vec<Class>,
+    /// The folder of the test pictures, if there is one.
+    pub test: Option<PathBuf>,
     /// Number of files outside the class folders.
     pub stray_files: usize,
-    /// Run and sweep folders of this program, which are not classes.
-    pub outputs: Vec<PathBuf>,
+    /// Folders that are not classes, and what they are.
+    pub ignored: Vec<(PathBuf, &'static str)>,
+}
+
+/// A data set that is divided into folders such as `train`, `val` and `test`.
+#[derive(Debug, Default)]
+struct Division {
+    /// The training pictures: `train`, and `val` if there is another folder to test on.
+    learn: Vec<PathBuf>,
+    test: Option<PathBuf>,
+    ignored: Vec<(PathBuf, &'static str)>,
 }
 
 /// Lists a folder. Hidden entries (`.git`, `.DS_Store`), system files and this program's outputs are ignored; links are
-/// followed. The order does not depend on the file system.
-pub fn open(folder: &Path) -> Result<Folder> {
-    let expected = "expected one folder of pictures per class";
-    let wrong = |what: String| Failure::usage(format!("{}: {what}", path_text::printable(folder)));
-    if !folder.exists() {
-        return Err(wrong(format!("no such folder; {expected}")));
+/// followed. The order does not depend on the file system. The test pictures are those in `test`, or in a folder of this
+/// name or `val` beside `train`.
+pub fn open(folder: &Path, test: Option<&Path>) -> Result<Folder> {
+    require_folder(folder)?;
+    let division = division(folder)?;
+    let mut learn = division.learn.iter();
+    let mut found = classes(learn.next().map_or(folder, PathBuf::as_path))?;
+    found.ignored.extend(division.ignored);
+    for more in learn {
+        for (class, files) in matched(more, &found.names())? {
+            found.classes[class].files.extend(files);
+        }
     }
-    if !folder.is_dir() {
-        return Err(wrong(format!("is a file; {expected}")));
+    found.test = test.map(Path::to_owned).or(division.test);
+    if let Some(test) = &found.test {
+        require_folder(test)?;
+        for (class, files) in matched(test, &found.names())? {
+            found.classes[class].test = files;
+        }
     }
-    let (folders, files): (Vec<_>, Vec<_>) = entries(folder)?.into_iter().partition(|path| path.is_dir());
+    Ok(found)
+}
+
+/// The files of the class folders in a folder of test pictures: the index of each class among `names`, and its files. If
+/// the folder holds `train` and `test`, `test` is meant.
+pub fn test_files(folder: &Path, names: &[&str]) -> Result<Vec<(usize, Vec<PathBuf>)>> {
+    require_folder(folder)?;
+    let division = division(folder)?;
+    matched(division.test.as_deref().unwrap_or(folder), names)
+}
+
+/// The files in a folder and, up to [`MAX_DEPTH`] levels down, in the folders in it.
+pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    fn below(folder: &Path, depth: usize) -> Result<Vec<PathBuf>> {
+        let (folders, mut files) = folders_and_files(folder)?;
+        for folder in folders.iter().filter(|folder| depth > 0 && !is_output(folder)) {
+            files.extend(below(folder, depth - 1)?);
+        }
+        Ok(files)
+    }
+    below(folder, MAX_DEPTH)
+}
+
+/// Whether a path is a folder with folders of the user's pictures in it, rather than a data set.
+pub fn is_of_pictures(path: &Path) -> bool {
+    let Ok((folders, files)) = folders_and_files(path) else { return false };
+    let is_data = |file: &PathBuf| {
+        file.extension().is_some_and(|extension| ["bin", "gz", "tgz", "tar"].iter().any(|data| extension == *data))
+    };
+    let holds_data = |folder: &PathBuf| entries(folder).is_ok_and(|entries| entries.iter().any(is_data));
+    !folders.is_empty() && !files.iter().any(is_data) && !folders.iter().any(holds_data)
+}
+
+fn require_folder(folder: &Path) -> Result<()> {
+    match (folder.exists(), folder.is_dir()) {
+        (true, true) => Ok(()),
+        (true, false) => Err(wrong(folder, format!("is a file; {EXPECTED}"))),
+        _ => Err(wrong(folder, format!("no such folder; {EXPECTED}"))),
+    }
+}
+
+const EXPECTED: &str = "expected one folder of pictures per class";
+
+fn wrong(folder: &Path, what: impl fmt::Display) -> Failure {
+    Failure::usage(format!("{}: {what}", path_text::printable(folder)))
+}
+
+fn folders_and_files(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+    Ok(entries(folder)?.into_iter().partition(|path| path.is_dir()))
+}
+
+/// How a folder is divided; the default if it is not.
+fn division(folder: &Path) -> Result<Division> {
+    let mut parts: [Option<PathBuf>; 3] = [None, None, None];
+    let mut ignored = Vec::new();
+    for path in folders_and_files(folder)?.0 {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        let Some(part) = PARTS.iter().position(|names| names.contains(&name.as_str())) else {
+            // Beside `train` there may be a run folder, but no class.
+            if !is_output(&path) {
+                return Ok(Division::default());
+            }
+            ignored.push((path, OWN_OUTPUT));
+            continue;
+        };
+        if folders_and_files(&path)?.0.is_empty() {
+            ignored.push((path, "no class folders in it"));
+        } else if let Some(other) = parts[part].replace(path.clone()) {
+            let names = [other, path].map(|path| path_text::printable(&path)).join(" and ");
+            return Err(wrong(folder, format!("has both {names}; merge them")));
+        }
+    }
+    let [Some(train), validation, test] = parts else { return Ok(Division::default()) };
+    Ok(match test {
+        Some(test) => Division { learn: [train].into_iter().chain(validation).collect(), test: Some(test), ignored },
+        None => Division { learn: vec![train], test: validation, ignored },
+    })
+}
+
+/// The files of a folder's class folders, each with the index of its class in `names`.
+fn matched(folder: &Path, names: &[&str]) -> Result<Vec<(usize, Vec<PathBuf>)>> {
+    let (folders, _) = folders_and_files(folder)?;
+    let folders: Vec<_> = folders.into_iter().filter(|path| !is_output(path)).collect();
+    if folders.is_empty() {
+        return Err(wrong(folder, format!("has no folders; {EXPECTED}")));
+    }
+    let class = |path: &PathBuf| {
+        let name = name(path)?;
+        let unknown = || wrong(folder, format!("class {name:?} is not one of {}", listed(names)));
+        Ok((names.iter().position(|known| *known == name).ok_or_else(unknown)?, entries(path)?))
+    };
+    folders.iter().map(class).collect()
+}
+
+/// The classes of a folder that is not divided, without test pictures.
+pub fn classes(folder: &Path) -> Result<Folder> {
+    let wrong = |what: String| wrong(folder, what);
+    let (folders, files) = folders_and_files(folder)?;
     let (outputs, folders): (Vec<_>, Vec<_>) = folders.into_iter().partition(|path| is_output(path));
-    let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     match folders.len() {
-        0 => return Err(wrong(format!("has no folders and {}; {expected}", count(files.len(), "file")))),
+        0 => return Err(wrong(format!("has no folders and {}; {EXPECTED}", number::counted(files.len(), "file")))),
         1 => {
             let only = name(&folders[0])?;
             let hint = match entries(&folders[0])?.iter().any(|path| path.is_dir()) {
@@ -95,24 +220,22 @@ pub fn open(folder: &Path) -> Result<Folder> {
                 false => format!("has class folders {:?} and {name:?}; rename or merge them", other.name),
             }));
         }
-        classes.push(Class { name, files: entries(path)? });
+        classes.push(Class { name, files: entries(path)?, test: Vec::new() });
     }
     if let Some(empty) = classes.iter().find(|class| class.files.is_empty()) {
         return Err(wrong(format!("class folder {} is empty; remove it or add pictures", empty.name)));
     }
     if let Some(nested) = classes.iter().find(|class| class.files.iter().all(|path| path.is_dir())) {
-        let is_part = |class: &Class| SPLIT_NAMES.contains(&class.name.to_lowercase().as_str());
-        let first = folders.iter().find(|path| name(path).is_ok_and(|name| name.to_lowercase().starts_with("train")));
-        return Err(wrong(match first {
-            Some(first) if classes.iter().all(is_part) => format!(
-                "is already split into {}; name one of these: `thawline adapt {}` holds out validation pictures itself",
-                listed(&classes.iter().map(|class| class.name.as_str()).collect::<Vec<_>>()),
-                path_text::argument(first)
-            ),
-            _ => format!("class folder {} contains only folders; move its pictures up into it", nested.name),
-        }));
+        return Err(wrong(format!("class folder {} contains only folders; move its pictures up into it", nested.name)));
     }
-    Ok(Folder { classes, stray_files: files.len(), outputs })
+    let ignored = outputs.into_iter().map(|path| (path, OWN_OUTPUT)).collect();
+    Ok(Folder { classes, test: None, stray_files: files.len(), ignored })
+}
+
+impl Folder {
+    fn names(&self) -> Vec<&str> {
+        self.classes.iter().map(|class| class.name.as_str()).collect()
+    }
 }
 
 /// The entries of a folder that are not ignored, sorted.
@@ -174,13 +297,42 @@ mod tests {
     #[test]
     fn classes_and_files_are_sorted_and_hidden_ones_ignored() {
         let folder = made(&["dog", "cat", ".git", "cat/2.png", "cat/10.png", "cat/.x.png", "dog/1.png", "readme.txt"]);
-        let found = open(folder.path()).unwrap();
+        let found = open(folder.path(), None).unwrap();
         let names = |class: &Class| -> Vec<String> {
             class.files.iter().map(|file| file.file_name().unwrap().to_str().unwrap().to_owned()).collect()
         };
         assert_eq!(found.classes.iter().map(|class| class.name.as_str()).collect::<Vec<_>>(), ["cat", "dog"]);
         assert_eq!(names(&found.classes[0]), ["10.png", "2.png"]);
         assert_eq!(found.stray_files, 1);
+    }
+
+    #[test]
+    fn the_parts_of_a_data_set_are_found() {
+        let divided = [
+            "train",
+            "train/cat",
+            "train/cat/1.png",
+            "train/dog",
+            "train/dog/2.png",
+            "val",
+            "val/cat",
+            "val/cat/3.png",
+        ];
+        let files = |more: &[&str]| {
+            let folder = made(&[&divided, more].concat());
+            let found = open(folder.path(), None).unwrap();
+            let names = |files: fn(&Class) -> &Vec<PathBuf>| -> Vec<String> {
+                let files = found.classes.iter().flat_map(files);
+                files.map(|file| file.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+            };
+            [names(|class| &class.files), names(|class| &class.test)]
+        };
+        assert_eq!(files(&["test", "test/dog", "test/dog/4.png"]), [vec!["1.png", "3.png", "2.png"], vec!["4.png"]]);
+        // Pictures without labels cannot be tested on.
+        assert_eq!(files(&["test", "test/4.png"]), [vec!["1.png", "2.png"], vec!["3.png"]]);
+        // `train` may be a class like any other.
+        let folder = made(&["car", "car/1.png", "train", "train/2.png"]);
+        assert_eq!(open(folder.path(), None).unwrap().names(), ["car", "train"]);
     }
 
     #[test]
@@ -200,9 +352,10 @@ mod tests {
             ),
             (&["cat\n", "cat\n/1.png", "dog", "dog/1.png"], "\"cat\\n\": its name has a control character; rename it"),
             (
-                &["train", "val", "train/cat", "train/dog", "val/cat", "val/dog"],
-                "is already split into train, val; name one of these: `thawline adapt ",
+                &["test", "train", "test/ox", "train/cat", "train/cat/1.png", "train/dog", "train/dog/1.png"],
+                "class \"ox\" is not one of cat, dog",
             ),
+            (&["train", "Training", "train/cat", "Training/cat"], "; merge them"),
             (&["cat", "cat/tabby", "dog", "dog/1.png"], "class folder cat contains only folders"),
             (
                 &["caf\u{e9}", "caf\u{e9}/1.png", "cafe\u{301}", "cafe\u{301}/1.png"],
@@ -217,12 +370,12 @@ mod tests {
             {
                 continue;
             }
-            let failure = open(folder.path()).unwrap_err();
+            let failure = open(folder.path(), None).unwrap_err();
             assert_eq!(failure.kind, Kind::Usage);
             assert!(failure.message.contains(words), "{words}: {failure}");
         }
-        assert!(open(Path::new("/nowhere/at/all")).unwrap_err().message.contains("no such folder"));
+        assert!(open(Path::new("/nowhere/at/all"), None).unwrap_err().message.contains("no such folder"));
         let folder = made(&["a.png"]);
-        assert!(open(&folder.path().join("a.png")).unwrap_err().message.contains("is a file"));
+        assert!(open(&folder.path().join("a.png"), None).unwrap_err().message.contains("is a file"));
     }
 }

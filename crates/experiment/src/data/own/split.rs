@@ -1,4 +1,4 @@
-//! Splits pictures into training and held-out ones: the same share of each class, at random.
+//! Splits pictures at random, each class alike: into training and held-out ones, or into folds.
 
 use crate::system::streams::Stream;
 
@@ -12,6 +12,30 @@ pub fn validation(seed: u64, class: usize, count: usize, share: f64) -> Vec<bool
     let mut validation = vec![false; count];
     order[..held_out].iter().for_each(|&index| validation[index] = true);
     validation
+}
+
+/// The most folds of a cross-validation.
+pub const MAX_FOLDS: usize = 5;
+
+/// For each picture, the fold in which it is held out: every class is spread evenly over the folds, at random. There are as
+/// many folds as the smallest class has pictures, but 2 to [`MAX_FOLDS`]. `originals` says which picture each one is a copy
+/// of, itself if of none; copies get their original's fold.
+pub fn folds(seed: u64, labels: &[usize], originals: &[usize]) -> Vec<usize> {
+    let classes = labels.iter().max().map_or(0, |last| last + 1);
+    let of_class = |class: usize| (0..labels.len()).filter(move |&at| labels[at] == class && originals[at] == at);
+    let fewest = (0..classes).map(|class| of_class(class).count()).min().unwrap_or(0);
+    let count = fewest.clamp(2, MAX_FOLDS);
+    let mut folds = vec![0; labels.len()];
+    let mut next = 0;
+    for class in 0..classes {
+        let mut order: Vec<usize> = of_class(class).collect();
+        Stream::Folds.bits(seed, class as u64, 0).shuffle(&mut order);
+        for picture in order {
+            folds[picture] = next % count;
+            next += 1;
+        }
+    }
+    originals.iter().map(|&original| folds[original]).collect()
 }
 
 #[cfg(test)]
@@ -32,5 +56,20 @@ mod tests {
         assert_eq!(validation(1, 0, 100, 0.5), first);
         assert_ne!(validation(2, 0, 100, 0.5), first);
         assert_ne!(validation(1, 1, 100, 0.5), first);
+    }
+
+    #[test]
+    fn every_class_is_spread_over_the_folds_and_copies_stay_together() {
+        let labels: Vec<usize> = (0..60).map(|at| usize::from(at >= 40)).collect();
+        let mut originals: Vec<usize> = (0..60).collect();
+        (originals[7], originals[50]) = (3, 41);
+        let spread = folds(1, &labels, &originals);
+        for fold in 0..5 {
+            let count = |class| (0..60).filter(|&at| labels[at] == class && spread[at] == fold).count();
+            assert!((7..=9).contains(&count(0)) && (3..=5).contains(&count(1)), "fold {fold}");
+        }
+        assert_eq!([spread[7], spread[50]], [spread[3], spread[41]]);
+        assert_ne!(folds(2, &labels, &originals), spread);
+        assert_eq!(folds(1, &[0, 0, 0, 1, 1, 1], &[0, 1, 2, 3, 4, 5]).iter().max(), Some(&2));
     }
 }

@@ -1,0 +1,234 @@
+//! `thawline adapt`: a new head on trained features, for a user's own pictures.
+
+mod heads;
+mod plan;
+mod results;
+
+use std::{path::PathBuf, time::SystemTime};
+
+use clap::Args;
+use thawline_tensor::{simd::Level, threads};
+
+use self::heads::Adapting;
+use super::flags::MachineArgs;
+use super::run::{command_line, create_folder};
+use super::values;
+use crate::{
+    data::{
+        open::BUILT_IN,
+        own::{
+            collection::{Collection, Set},
+            folder,
+        },
+    },
+    record::{
+        adaptation::{Adaptation, DenseSettings, FORMAT, Head, Origin, Settings, Test},
+        options::Augment,
+        run::DataKind,
+    },
+    report,
+    run::folder::Start,
+    system::{
+        console::{self, Console, Text},
+        failure::{Failure, Kind, Result},
+        interrupt::Interrupts,
+        machine, number, path_text,
+    },
+    training::{
+        predictions::{guesses, judge},
+        progress::Progress,
+    },
+    weights::{
+        features::Features,
+        metadata::{self, Metadata},
+        model::MODEL_FILE,
+    },
+};
+
+/// Flags of `adapt`.
+#[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
+pub struct AdaptArgs {
+    /// A folder with one folder per class (PNG, JPEG, WebP, BMP or GIF of any size), or with train, val and test
+    pub folder: PathBuf,
+    /// Test the model on this folder of class folders [default: test or val beside train, if any]
+    #[arg(long, value_name = "FOLDER")]
+    pub test: Option<PathBuf>,
+    /// Trained features: a model file, or features only [default: the bundled features]
+    #[arg(long, value_name = "FILE")]
+    pub from: Option<PathBuf>,
+    /// The new head: linear, or dense (the hidden layer of the features' network) [default: linear]
+    #[arg(long, value_name = "HEAD", value_enum, hide_possible_values = true, hide_default_value = true)]
+    #[arg(default_value_t = Head::Linear)]
+    pub head: Head,
+    /// Let all classes count equally, however many pictures they have
+    #[arg(long)]
+    pub balanced: bool,
+    /// Learn from randomly changed pictures too: flip, crop or flip,crop
+    #[arg(long, value_name = "CHANGES")]
+    pub augment: Option<Augment>,
+    /// Stop at a picture that cannot be read, instead of skipping it
+    #[arg(long)]
+    pub strict: bool,
+    /// Seed of the folds or held-out pictures, augmentation, and all else that is random
+    #[arg(long, value_name = "N", default_value = "1", value_parser = values::seed)]
+    pub seed: u64,
+    #[command(flatten)]
+    pub dense: DenseArgs,
+    /// The machine.
+    #[command(flatten)]
+    pub machine: MachineArgs,
+    /// The run folder, new or empty [default: runs/DATE-TIME]
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub out: Option<PathBuf>,
+    /// Print only the result
+    #[arg(long, help_heading = "Output")]
+    pub quiet: bool,
+    /// Print summary.json to standard output, everything else to standard error
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "With --head dense")]
+pub struct DenseArgs {
+    /// Fraction of each class held out for validation [default: 0.2]
+    #[arg(long, value_name = "FRACTION", value_parser = share)]
+    pub validation: Option<f64>,
+    /// Passes over the training pictures [default: 20]
+    #[arg(long, value_name = "N", value_parser = values::count)]
+    pub epochs: Option<usize>,
+    /// Pictures per step [default: 32]
+    #[arg(long, value_name = "N", value_parser = values::count)]
+    pub batch_size: Option<usize>,
+    /// Adam's learning rate [default: 0.001]
+    #[arg(long, value_name = "RATE", value_parser = values::learning_rate)]
+    pub learning_rate: Option<f64>,
+}
+
+fn share(text: &str) -> std::result::Result<f64, String> {
+    let inside = |share: &f64| *share > 0.0 && *share < 1.0;
+    text.parse().ok().filter(inside).ok_or_else(|| "expected a fraction between 0 and 1, such as 0.2".to_owned())
+}
+
+pub fn adapt(args: &AdaptArgs) -> Result<()> {
+    machine::choose_level(args.machine.simd)?;
+    let threads = machine::choose_threads(args.machine.threads);
+    let interrupts = Interrupts::listen()?;
+    interrupts.defer();
+    threads::with_threads(threads, || perform(args, &interrupts))?.map_err(Failure::while_unfinished)
+}
+
+fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
+    let console = Console { quiet: args.quiet, stdout_is_data: args.json };
+    let now = SystemTime::now();
+    let environment = machine::environment(now);
+    let config = settings(args)?;
+
+    // Nothing is written until everything has been checked.
+    let features = Features::open(args.from.as_deref()).map_err(|failure| failure.within("--from"))?;
+    let origin = Origin { sha256: features.model().sha256.clone(), classes: features.model().metadata.classes.clone() };
+    let found = folder::open(&args.folder, args.test.as_deref())?;
+    let files: usize = found.classes.iter().map(|class| class.files.len() + class.test.len()).sum();
+    let mut progress = Progress::new(console, 0, files, None);
+    progress.wait(format!("reading {} pictures", number::count(files as u64)));
+    let [size, ..] = features.model().metadata.network.input();
+    let share = config.dense.as_ref().map(|dense| dense.validation);
+    let read = Collection::read(&found.classes, size, config.seed, share, || interrupts.signal().is_some());
+    progress.finish();
+    let pictures = match interrupts.signal() {
+        Some(signal) => return Err(Failure::new(Kind::Signal(signal), "interrupted while reading the pictures")),
+        None => read?,
+    };
+    let duplicates = pictures.duplicates();
+    console.say(plan::describe(&config, &origin, &pictures, &found, &duplicates))?;
+    console.say(plan::skipped(&pictures))?;
+    plan::require_all(&pictures, args.strict)?;
+    pictures.require_two_of_each().map_err(|failure| failure.within(&config.folder))?;
+    let adapting = Adapting::new(console, &config, &features, &pictures, interrupts)?;
+    console.say(Text::wrapped("memory    ", adapting.memory()?.to_string()))?;
+    let mut folder = create_folder(args.out.as_deref(), DataKind::Own, now)?;
+    folder.write_start(&Start { command: command_line(), environment: environment.clone() })?;
+    folder.write_config(&config)?;
+    console.say(adapting.describe().and(Text::wrapped("folder    ", folder.path().display().to_string())).and(""))?;
+
+    let adapted = adapting.train(&mut folder)?;
+    let network = &adapted.network;
+    let classes = &pictures.classes;
+    let metadata = Metadata::new("adapted", config.seed, classes.clone(), &adapted.architecture, network);
+    folder.write(MODEL_FILE, &metadata::to_safetensors(network, &metadata)?)?;
+    let of_test = pictures.examples(Set::Test);
+    let tested = match of_test.is_empty() {
+        true => Vec::new(),
+        false => guesses(network, &of_test, |picture| format!("test picture {}", picture + 1))?,
+    };
+    let test = found.test.as_ref().filter(|_| !tested.is_empty()).map(|folder| {
+        let (confusion, scores) = judge(classes, of_test.labels(), &tested);
+        Test { folder: path_text::exact(folder), confusion, scores }
+    });
+    let sets = [(adapted.held_out_set, &adapted.held_out), (Set::Test, &tested)];
+    folder.write("pictures.csv", &results::table(&pictures, sets, &duplicates)?)?;
+    let record = Adaptation {
+        format: FORMAT,
+        thawline: env!("CARGO_PKG_VERSION").to_owned(),
+        command: command_line(),
+        config,
+        environment,
+        features: origin,
+        classes: pictures.counts(),
+        duplicates,
+        model: adapted.model,
+        held_out: adapted.scores,
+        cross_validation: adapted.cross_validation,
+        test,
+        frozen_unchanged: adapted.frozen.iter().all(|tensor| tensor.before == tensor.after),
+        frozen: adapted.frozen,
+        peak_memory_bytes: machine::peak_memory_bytes(),
+    };
+    let json = record.to_json()?;
+    folder.write("summary.json", &json)?;
+    let (set, guesses) = sets[usize::from(record.test.is_some())];
+    let mistakes = results::mistakes(&pictures, set, guesses);
+    folder.write("report.html", report::adaptation(&record, &mistakes).as_bytes())?;
+    console.say("")?;
+    let text = results::text(&record, folder.path());
+    if !args.json {
+        return console.result(text);
+    }
+    console.say(text)?;
+    console::print_data(&String::from_utf8_lossy(&json))
+}
+
+fn settings(args: &AdaptArgs) -> Result<Settings> {
+    let from = args.from.as_deref().map_or_else(|| BUILT_IN.to_owned(), path_text::exact);
+    let &AdaptArgs { head, balanced, strict, seed, .. } = args;
+    let &DenseArgs { validation, epochs, batch_size, learning_rate } = &args.dense;
+    let given = [
+        ("--validation", validation.is_some()),
+        ("--epochs", epochs.is_some()),
+        ("--batch-size", batch_size.is_some()),
+        ("--learning-rate", learning_rate.is_some()),
+    ];
+    if let (Head::Linear, Some((flag, _))) = (head, given.iter().find(|(_, is_given)| *is_given)) {
+        return Err(Failure::usage(format!("{flag} is for --head dense: the linear head is fitted exactly")));
+    }
+    let dense = (head == Head::Dense).then(|| DenseSettings {
+        validation: validation.unwrap_or(0.2),
+        epochs: epochs.unwrap_or(20),
+        batch_size: batch_size.unwrap_or(32),
+        learning_rate: learning_rate.unwrap_or(0.001),
+    });
+    Ok(Settings {
+        folder: path_text::exact(&args.folder),
+        test: args.test.as_deref().map(path_text::exact),
+        from,
+        head,
+        balanced,
+        augment: args.augment.unwrap_or_default(),
+        strict,
+        seed,
+        threads: threads::count(),
+        simd: Level::current().to_string(),
+        dense,
+    })
+}

@@ -1,0 +1,103 @@
+//! What `adapt` says before it trains.
+
+use crate::{
+    data::own::{collection::Collection, folder::Folder},
+    record::adaptation::{Duplicates, Origin, Settings},
+    system::{
+        console::{Text, fitted, listed},
+        failure::{Failure, Result},
+        number, path_text,
+    },
+};
+
+/// The most classes listed on the terminal; the report lists all.
+const MAX_CLASSES: usize = 40;
+
+/// The most unreadable or duplicate pictures named on the terminal; `pictures.csv` names all.
+const MAX_LISTED: usize = 20;
+
+/// The features, the pictures and what is odd about them.
+pub fn describe(
+    config: &Settings,
+    origin: &Origin,
+    pictures: &Collection,
+    found: &Folder,
+    duplicates: &[Duplicates],
+) -> Text {
+    let features = format!("from {}, a model for {}", config.from, listed(&origin.classes));
+    let mut text = Text::wrapped("features  ", features).and(Text::wrapped("pictures  ", &config.folder));
+    if let Some(test) = &found.test {
+        text.push(Text::wrapped("          ", format!("tested on {}", path_text::printable(test))));
+    }
+    let counts = pictures.counts();
+    let width = counts.iter().map(|class| class.name.chars().count()).max().unwrap_or(0).min(24);
+    for class in counts.iter().take(MAX_CLASSES) {
+        let mut line = format!("          {:<width$}  {:>5} for training", fitted(&class.name, width), class.training);
+        for (number, what) in [(class.validation, "held out"), (class.test, "for testing"), (class.skipped, "skipped")]
+        {
+            if number > 0 {
+                line += &format!(", {number:>4} {what}");
+            }
+        }
+        text.push(line);
+    }
+    if counts.len() > MAX_CLASSES {
+        text.push(format!("          and {} more classes", counts.len() - MAX_CLASSES));
+    }
+    let mut note = |note: String| text.push(Text::wrapped("          ", note));
+    if found.stray_files > 0 {
+        note(format!("{} outside the class folders ignored", number::counted(found.stray_files, "file")));
+    }
+    for (folder, what) in &found.ignored {
+        note(format!("{} ignored: {what}", path_text::printable(folder)));
+    }
+    let sizes = || counts.iter().map(|class| class.training + class.validation);
+    if let (Some(least @ 1..), Some(most)) = (sizes().min(), sizes().max())
+        && most >= 3 * least
+        && !config.balanced
+    {
+        note(format!(
+            "the largest class has {:.1} times the pictures of the smallest; with --balanced both count equally",
+            most as f64 / least as f64
+        ));
+    }
+    let (conflicts, copies): (Vec<_>, Vec<_>) = duplicates.iter().partition(|group| group.conflict());
+    let mut name = |groups: &[&Duplicates], heading: &str| {
+        for group in groups.iter().take(MAX_LISTED) {
+            let files: Vec<&str> = group.pictures.iter().map(|picture| picture.file.as_str()).collect();
+            text.push(Text::wrapped(heading, listed(&files)));
+        }
+        if groups.len() > MAX_LISTED {
+            text.push(format!("{heading}{} more, listed in the run folder's pictures.csv", groups.len() - MAX_LISTED));
+        }
+    };
+    name(&conflicts, "one picture in two classes: ");
+    name(&copies, "the same picture: ");
+    text
+}
+
+/// Lists the unreadable pictures.
+pub fn skipped(pictures: &Collection) -> Text {
+    let mut text = Text::default();
+    for (entry, reason) in pictures.skipped().take(MAX_LISTED) {
+        text.push(format!("skipped   {}: {reason}", path_text::printable(&entry.path)));
+    }
+    let count = pictures.skipped().count();
+    if count > MAX_LISTED {
+        text.push(format!("skipped   {} more, listed in the run folder's pictures.csv", count - MAX_LISTED));
+    }
+    text
+}
+
+/// With `strict`, fails if a picture is unreadable.
+pub fn require_all(pictures: &Collection, strict: bool) -> Result<()> {
+    match pictures.skipped().next() {
+        Some((entry, reason)) if strict => Err(Failure::usage(format!(
+            "--strict: {} of {} files cannot be read; the first: {}: {reason}",
+            pictures.skipped().count(),
+            pictures.entries.len(),
+            path_text::printable(&entry.path)
+        ))),
+        _ => Ok(()),
+    }
+}
