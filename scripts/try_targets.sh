@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Compiles for systems that this machine is not: macOS and Windows (checked, not linked), and WebAssembly, where a small network
 # is trained under Node. A target that Rust lacks is NOT RUN; get it with `rustup target add`, or set BUILD_STD=1 to compile
-# the standard library from its sources.
+# the standard library from its sources (for Windows that needs binutils-mingw-w64).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
