@@ -8,6 +8,7 @@ use std::{
 };
 
 use image::{ImageFormat, Rgb, RgbImage};
+use safetensors::tensor::{Dtype, TensorView};
 use serde_json::Value;
 
 use crate::invocation::{Call, Place, names};
@@ -403,4 +404,51 @@ fn with_json_standard_output_is_only_json_and_quiet_prints_only_the_end() {
     assert_eq!(printed, summary(&place));
     let call = adapt(&place, "--quiet --out quiet");
     assert!(call.stdout.starts_with("accuracy 100.00 % by 5-fold cross-validation of 20 pictures"), "{}", call.stdout);
+}
+
+#[test]
+fn published_features_of_another_size_are_imported_and_adapted() {
+    let place = Place::new();
+    folder(&place);
+    let network = r#"
+size = 24
+layers = [
+    { type = "Rescaling", name = "rescaling", scale = 2, offset = -1 },
+    { type = "Conv2D", name = "stem", filters = 4, kernel_size = 3, strides = 2, padding = "same", activation = "relu6" },
+    { type = "Residual", name = "block", layers = [
+        { type = "DepthwiseConv2D", name = "depthwise", kernel_size = 3, padding = "same", activation = "relu6" },
+        { type = "Conv2D", name = "project", filters = 4, kernel_size = 1 },
+    ] },
+    { type = "GlobalAveragePooling2D" },
+    { type = "Dense" },
+]
+"#;
+    fs::write(place.path("network.toml"), network).unwrap();
+    let shapes = [
+        ("stem.weight", vec![4, 3, 3, 3]),
+        ("stem.bias", vec![4]),
+        ("block.depthwise.weight", vec![4, 1, 3, 3]),
+        ("block.depthwise.bias", vec![4]),
+        ("block.project.weight", vec![4, 4, 1, 1]),
+        ("block.project.bias", vec![4]),
+    ];
+    let values =
+        |len: usize| (0..len).flat_map(|i| ((i * 7 % 11) as f32 / 20.0 - 0.2).to_le_bytes()).collect::<Vec<u8>>();
+    let data: Vec<Vec<u8>> = shapes.iter().map(|(_, shape)| values(shape.iter().product())).collect();
+    let views = shapes.iter().zip(&data);
+    let views = views.map(|((name, shape), data)| (*name, TensorView::new(Dtype::F32, shape.clone(), data).unwrap()));
+    fs::write(place.path("theirs"), safetensors::serialize(views, None).unwrap()).unwrap();
+
+    let import = ["import", "theirs", "--features", "--model", "network.toml", "--classes", "all", "--out", "features"];
+    let call = place.call(import);
+    assert_eq!(call.code, Some(0), "{}", call.stderr);
+    assert!(call.stdout.contains("features: features, from PyTorch's theirs"), "{}", call.stdout);
+    let call = adapt(&place, "--from features --out run");
+    assert_eq!(call.code, Some(0), "{}", call.stderr);
+    let call = place.call(["predict", "--from", "run", "pictures/dark/0.png"]);
+    assert_eq!(call.code, Some(0), "{}", call.stderr);
+    // The pictures of a data set have 32 x 32 pixels.
+    let call = place.call(["run", "--from", "features", "--out", "other"]);
+    assert_eq!(call.code, Some(2), "{}", call.stderr);
+    assert!(call.stderr.contains("the network takes pictures of 24 x 24 pixels"), "{}", call.stderr);
 }

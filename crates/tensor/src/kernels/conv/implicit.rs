@@ -119,6 +119,15 @@ fn scratch_len(s: &ConvShape) -> usize {
     bordered.next_multiple_of(LANES) + s.out_h * s.out_w * s.filters.next_multiple_of(LANES)
 }
 
+/// The same convolution, with the whole image as one row if the kernel is 1 x 1: no output has more than one pixel, and
+/// a long row fills its tiles and reads each column of the kernel once.
+fn as_row(s: &ConvShape) -> ConvShape {
+    match [s.kh, s.kw] == [1, 1] && [s.out_h, s.out_w] == [s.h, s.w] {
+        true => ConvShape { h: 1, w: s.h * s.w, out_h: 1, out_w: s.h * s.w, ..*s },
+        false => *s,
+    }
+}
+
 /// y = x * kernel + bias
 #[inline(always)]
 fn convolve<S: Simd>(
@@ -130,6 +139,7 @@ fn convolve<S: Simd>(
     y: &mut [f32],
     scratch: &mut [f32],
 ) {
+    let s = &as_row(s);
     let w = s.out_w + s.kw - 1;
     let (x, _) = with_border(s, x, scratch);
     for (oh, y) in y.chunks_exact_mut(s.out_w * s.filters).enumerate() {
@@ -178,6 +188,7 @@ impl<S: Simd> Product<S> for OutputRow<'_> {
 /// dkernel += x' * dy
 #[inline(always)]
 fn correlate<S: Simd>(simd: S, s: &ConvShape, x: &[f32], dy: &[f32], dkernel: &mut [Lanes], scratch: &mut [f32]) {
+    let s = &as_row(s);
     let (w, per_row) = (s.out_w + s.kw - 1, s.filters.div_ceil(LANES));
     let (x, scratch) = with_border(s, x, scratch);
     let dy = with_whole_rows(dy, s.filters, scratch);
