@@ -40,9 +40,14 @@ mod documentation {
     }
 
     pages! {
+        adding_a_layer: "adding-a-layer.md"
         backpropagation: "book/backpropagation.md"
+        controls: "book/controls.md"
         convolution: "book/convolution.md"
+        freezing: "book/freezing.md"
         matrix_product: "book/matrix-product.md"
+        optimizers: "book/optimizers.md"
+        randomness: "book/randomness.md"
         simd: "book/simd.md"
         winograd: "winograd.md"
     }

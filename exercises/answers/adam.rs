@@ -1,0 +1,18 @@
+//! 9. Adam with Keras's numbers: betas 0.9 and 0.999, epsilon 1e-7.
+
+/// One parameter with its means.
+#[derive(Default)]
+pub struct Adam {
+    pub value: f64,
+    pub mean: f64,
+    pub square: f64,
+    /// Steps done.
+    pub steps: i32,
+}
+
+impl Adam {
+    /// One step.
+    pub fn step(&mut self, gradient: f64, rate: f64) {
+        todo!()
+    }
+}
