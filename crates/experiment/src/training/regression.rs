@@ -1,6 +1,8 @@
 //! Softmax regression with an L2 penalty: a linear head for few pictures.
 //!
-//!     loss(W, b) = sum_i v_i CE(x_i W + b, y_i) / sum_i v_i + penalty / 2 |W|^2
+//! ```text
+//! loss(W, b) = sum_i v_i CE(x_i W + b, y_i) / sum_i v_i + penalty / 2 |W|^2
+//! ```
 //!
 //! The loss is convex, so the solution depends on no seed, learning rate or number of epochs. Several heads with weights v
 //! of their own are fitted together, which reads the features once for all: their losses are added.
