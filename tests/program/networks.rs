@@ -64,7 +64,7 @@ fn errors_name_the_file_the_line_and_the_layer() {
         (String::new(), "line 1: layers is missing"),
         ("layers = [".to_owned(), "line 1: "),
         ("layers = []".to_owned(), "the network outputs 32 x 32 x 3, but there are 5 classes"),
-        ("layer = []".to_owned(), "line 1: 'layer' is unknown; expected layers"),
+        ("layer = []".to_owned(), "line 1: 'layer' is unknown; expected size or layers"),
         (lines(&[flatten, "{ units = 5 }"]), "line 3: layer: type is missing"),
         (lines(&[r#"{ type = "Conv3D" }"#]), "line 2: Conv3D: 'Conv3D' is unknown; expected one of Conv2D"),
         (lines(&[flatten, r#"{ type = "Dense", unit = 5 }"#]), "line 3: Dense: 'unit' is unknown; expected"),
