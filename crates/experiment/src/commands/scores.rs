@@ -8,7 +8,7 @@ use crate::{
     },
 };
 
-/// The most classes listed on the terminal; reports and JSON list all.
+/// The maximum number of classes listed on the terminal; reports and JSON list all.
 const MAX_CLASSES: usize = 40;
 
 /// What the accuracy alone does not say.

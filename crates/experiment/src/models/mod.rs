@@ -29,7 +29,7 @@ const MAX_ACTIVATIONS: u64 = 256_000_000;
 /// The longest name of a layer, in bytes.
 const MAX_NAME: usize = 255;
 
-/// The most rows and columns of a picture.
+/// The maximum number of rows and columns of a picture.
 const MAX_SIZE: usize = 1024;
 
 /// The shape of a data set's picture: height, width, channels.

@@ -18,14 +18,14 @@ use crate::{
     system::number,
 };
 
-/// The most mistakes that are shown.
+/// The maximum number of mistakes shown.
 const MISTAKES: usize = 36;
 
 /// The whole `report.html` of an adaptation; the most confident mistakes come first.
 pub fn render(record: &Adaptation, mistakes: &[Mistake]) -> String {
     let title = match record.classes.len() {
         ..=6 => format!("Telling {} apart", number::listed(record.classes.iter().map(|class| class.name.as_str()))),
-        many => format!("Telling {many} classes of pictures apart"),
+        many => format!("A classifier for {many} classes of pictures"),
     };
     let (scores, confusion) = record.headline();
     let main = html! {
@@ -72,7 +72,7 @@ fn lead(record: &Adaptation, scores: &Scores) -> Markup {
         }
         p {
             "Frozen features from a model trained on " (number::listed(record.features.classes.iter().map(String::as_str)))
-            "; a new head of " (number::count(record.model.network.trainable)) " weights learned from "
+            "; a new head of " (number::count(record.model.network.trainable)) " weights was trained on "
             (number::count(record.training())) " pictures in " (number::duration(record.model.total_seconds)) ". "
             "Balanced accuracy, the mean recall of the classes, is " (percent(scores.balanced_accuracy)) ". "
             "The mean probability of the predicted classes is " (percent(scores.confidence)) "."
@@ -117,7 +117,7 @@ fn classes(record: &Adaptation, scores: &Scores) -> Markup {
             "Precision: the share of the pictures classified as it that are of it."
         }
         @if columns.contains(&2) {
-            p { "Files that are damaged, or not pictures, were skipped; " code { "pictures.csv" } " says why, for each." }
+            p { "Files that are damaged, or not pictures, were skipped; " code { "pictures.csv" } " lists each with the reason." }
         }
     }
 }
@@ -234,7 +234,8 @@ fn reproduction(record: &Adaptation) -> Markup {
         ("features", format!("{}, SHA-256 {}", record.config.from, record.features.sha256)),
     ];
     let settings = serde_json::to_value(&record.config).map_or_else(|_| Vec::new(), |value| page::settings("", &value));
-    let same = "With the same pictures, features, seed, version and SIMD level, every number but the times comes out the same.";
+    let same =
+        "With the same pictures, features, seed, version and SIMD level, every number but the times is the same.";
     html! {
         (page::reproduction(&[page::command_line(&record.command)], same))
         (facts(facts_of_run.map(|(name, fact)| (name.to_owned(), fact)).into_iter().chain(settings)))

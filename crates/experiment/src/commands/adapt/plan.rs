@@ -10,10 +10,10 @@ use crate::{
     },
 };
 
-/// The most classes listed on the terminal; the report lists all.
+/// The maximum number of classes listed on the terminal; the report lists all.
 const MAX_CLASSES: usize = 40;
 
-/// The most unreadable or duplicate pictures named on the terminal; `pictures.csv` names all.
+/// The maximum number of unreadable or duplicate pictures named on the terminal; `pictures.csv` names all.
 const MAX_LISTED: usize = 20;
 
 /// The features, the pictures and what is odd about them.

@@ -10,7 +10,7 @@ use crate::system::{
     number,
 };
 
-/// The most pixels of a picture, as many as the largest cameras have. A header may claim more to exhaust the memory.
+/// The maximum number of pixels of a picture, as many as the largest cameras have. A header may claim more to exhaust the memory.
 const MAX_PIXELS: u64 = 150_000_000;
 
 /// A whole picture as its file holds it.

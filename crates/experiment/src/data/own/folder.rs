@@ -15,7 +15,7 @@ use crate::system::{
     number, path_text,
 };
 
-/// The most classes: a confusion matrix of 1000 classes still fits a page.
+/// The maximum number of classes: a confusion matrix of 1000 classes still fits a page.
 const MAX_CLASSES: usize = 1000;
 
 /// Files and folders that systems and programs leave behind, in addition to dotfiles.

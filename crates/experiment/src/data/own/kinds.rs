@@ -11,7 +11,7 @@ use crate::system::failure::{Failure, Result};
 const FORMATS: [ImageFormat; 5] =
     [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP, ImageFormat::Bmp, ImageFormat::Gif];
 
-/// The most memory for a GIF frame that is smaller than its canvas.
+/// The maximum memory for a GIF frame that is smaller than its canvas.
 pub const MAX_FRAME_BYTES: u64 = 100_000_000;
 
 const CONVERT: &str = "which is not supported; convert it to JPEG or PNG";

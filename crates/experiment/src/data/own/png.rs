@@ -9,7 +9,7 @@ use png::{BitDepth, ColorType, Decoder, DecodingError, Limits, Transformations};
 use super::decoding::{Decoded, damaged, on_white, reserve, unreadable};
 use crate::system::failure::{Failure, Result};
 
-/// The most memory for one row, and for chunks other than pixels.
+/// The maximum memory for one row, and for chunks other than pixels.
 const MAX_BYTES: usize = 64 << 20;
 
 /// Decodes a picture up to its end marker.

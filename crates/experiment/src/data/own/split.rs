@@ -14,7 +14,7 @@ pub fn validation(seed: u64, class: usize, count: usize, share: f64) -> Vec<bool
     validation
 }
 
-/// The most folds of a cross-validation.
+/// The maximum number of folds of a cross-validation.
 pub const MAX_FOLDS: usize = 5;
 
 /// For each picture, the fold in which it is held out: every class is spread evenly over the folds, at random. There are as
