@@ -108,7 +108,7 @@ pub fn test_files(folder: &Path, names: &[&str]) -> Result<Vec<(usize, Vec<PathB
     matched(division.test.as_deref().unwrap_or(folder), names)
 }
 
-/// The files in a folder and, up to [`MAX_DEPTH`] levels down, in the folders in it.
+/// The files in a folder and, up to `MAX_DEPTH` levels down, in the folders in it.
 pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     fn below(folder: &Path, depth: usize) -> Result<Vec<PathBuf>> {
         let (folders, mut files) = folders_and_files(folder)?;
