@@ -60,7 +60,8 @@ fn of_pictures(features: &Features, folder: &Path) -> Result<Vec<u8>> {
         console::warn(format!("skipped {}: {reason}", path_text::printable(&entry.path)));
     }
     let examples = pictures.examples(Set::Training);
-    Memory::of_linear_head(&network, examples.len(), 0).require("this", "name fewer pictures")?;
+    Memory::of_linear_head(&network, examples.len(), 0)
+        .require("computing the features", "name a folder with fewer pictures")?;
     features.fill(&mut network, 0)?;
     let options = Options { views: 0, balanced: false, seed: 0 };
     let set = TrainingSet::read(&network, &examples, Vec::new(), options, || Ok(()))?;

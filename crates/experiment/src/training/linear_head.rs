@@ -21,7 +21,7 @@ pub const PENALTIES: [f64; 8] = [10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003];
 
 /// A feature's scale is at least this fraction of the root mean square of all scales. Otherwise a feature that is almost
 /// never active in the training pictures decides the class of the first picture in which it is.
-const LEAST_SCALE: f64 = 0.1;
+const MIN_SCALE: f64 = 0.1;
 
 /// Rows of features that are computed between two checks.
 const BLOCK: usize = 256;
@@ -172,7 +172,7 @@ impl TrainingSet {
                 "the features are not finite numbers: their weights are too large",
             ));
         }
-        let least = if variance > 0.0 { LEAST_SCALE * variance.sqrt() } else { 1.0 };
+        let least = if variance > 0.0 { MIN_SCALE * variance.sqrt() } else { 1.0 };
         let scale: Vec<f64> = squares.iter().map(|square| square.sqrt().max(least)).collect();
         for row in self.values.chunks_exact_mut(width) {
             for (value, (mean, scale)) in row.iter_mut().zip(mean.iter().zip(&scale)) {

@@ -136,7 +136,7 @@ impl<'a> Examples<'a> {
     }
 }
 
-/// There is no memory for the feature cache.
+/// Too little memory for the feature cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no memory for {bytes} bytes of cached features; turn the cache off to compute them for each batch")]
 pub struct NoMemory {

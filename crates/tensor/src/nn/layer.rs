@@ -234,7 +234,7 @@ pub enum BuildError {
     /// The input or a setting does not fit; the sentence says why.
     #[error("{0}")]
     Misfit(String),
-    /// There is no memory for its weights; later, or on another machine, there may be.
+    /// Too little memory for its weights, at this time or on this machine.
     #[error("there is no memory for its {weights} weights")]
     NoMemory {
         /// How many there are.

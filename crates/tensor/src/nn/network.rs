@@ -183,7 +183,7 @@ impl Builder {
 pub enum Copied {
     /// It got the values of the parameter with the same name.
     Yes,
-    /// There is none with the same name, or it has no values.
+    /// No parameter with the same name has values.
     Missing,
     /// The parameter with the same name has another shape.
     Mismatched,

@@ -11,8 +11,8 @@ use super::freeze;
 use super::layer::{Backward, BuildError, Layer, LayerSeed, Param, Step};
 use super::network::{Network, Node, params};
 
-/// The most layers inside, so that every layer of a network has a position, and random bits, of its own.
-const MOST_LAYERS: usize = 1000;
+/// The maximum number of layers inside. Positions, and with them initial weights, stay distinct in a network.
+const MAX_LAYERS: usize = 1000;
 
 /// A list of layers whose output is added to their input: y = x + f(x), where x and f(x) are images of the same shape.
 /// The parameters of a layer inside are called `depthwise/kernel` and the like.
@@ -54,7 +54,7 @@ struct Span {
 }
 
 impl Residual {
-    /// No layers yet; a network refuses it so.
+    /// Without layers. A network refuses it until it has some.
     pub fn new() -> Self {
         Self::default()
     }
@@ -85,8 +85,8 @@ impl Layer for Residual {
         if input.as_image().is_none() {
             return Err(format!("it takes an image (H x W x C) and was given {input}").into());
         }
-        if !(1..=MOST_LAYERS).contains(&self.layers.len()) {
-            return Err(format!("it has {} layers inside; expected 1 to {MOST_LAYERS}", self.layers.len()).into());
+        if !(1..=MAX_LAYERS).contains(&self.layers.len()) {
+            return Err(format!("it has {} layers inside; expected 1 to {MAX_LAYERS}", self.layers.len()).into());
         }
         let layers = self.layers.iter().cloned();
         let inside = layers.fold(Network::builder(input.clone()), |inside, (name, layer)| inside.layer(name, layer));
@@ -114,9 +114,12 @@ impl Layer for Residual {
     }
 
     fn initialize(&mut self, LayerSeed { seed, position }: LayerSeed) -> Result<(), BuildError> {
+        // Random addresses have 32 bits for a position.
+        let first = position.checked_mul(MAX_LAYERS).filter(|&first| first < u32::MAX as usize - MAX_LAYERS);
+        let first = first.ok_or("residual connections are nested too deeply; two levels always work".to_owned())?;
         let mut params = self.params.iter_mut();
         for (index, node) in self.nodes.iter_mut().enumerate() {
-            node.layer.initialize(LayerSeed { seed, position: position * MOST_LAYERS + index + 1 })?;
+            node.layer.initialize(LayerSeed { seed, position: first + index + 1 })?;
             node.layer.params().iter().zip(&mut params).for_each(|(inner, param)| param.value = inner.value.clone());
         }
         Ok(())

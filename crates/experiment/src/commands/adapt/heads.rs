@@ -53,7 +53,6 @@ pub struct Adapted {
     pub network: Network,
     pub architecture: Architecture,
     pub model: ModelRecord,
-    pub frozen: Vec<FrozenTensor>,
     pub cross_validation: Option<CrossValidation>,
     /// The set that the held-out pictures belong to, and a guess for each.
     pub held_out_set: Set,
@@ -125,12 +124,16 @@ impl<'a> Adapting<'a> {
         Text::wrapped("network   ", network).and(Text::wrapped("training  ", training))
     }
 
-    pub fn train(mut self, folder: &mut RunFolder) -> Result<Adapted> {
+    /// Trains the head. Also returns the frozen tensors, before and after.
+    pub fn train(mut self, folder: &mut RunFolder) -> Result<(Adapted, Vec<FrozenTensor>)> {
         self.features.fill(&mut self.network, self.config.seed)?;
-        match self.config.dense.clone() {
-            None => self.linear(),
-            Some(dense) => self.dense(folder, &dense),
-        }
+        let before = metadata::frozen_hashes(&self.network);
+        let adapted = match self.config.dense.clone() {
+            None => self.linear()?,
+            Some(dense) => self.dense(folder, &dense)?,
+        };
+        let frozen = metadata::compare_frozen(before, &adapted.network);
+        Ok((adapted, frozen))
     }
 
     fn linear(mut self) -> Result<Adapted> {
@@ -178,7 +181,6 @@ impl<'a> Adapting<'a> {
             candidates: head.candidates,
         };
         Ok(Adapted {
-            frozen: metadata::compare_frozen(metadata::frozen_hashes(&self.network), &self.network),
             network: self.network,
             architecture: self.architecture,
             model,
@@ -199,7 +201,6 @@ impl<'a> Adapting<'a> {
         let train = task.train.select(balanced.unwrap_or_else(|| (0..task.train.len() as u32).collect::<Vec<_>>()));
         let mut progress = Progress::new(self.console, epochs, train.len(), None);
         progress.wait("computing the frozen features");
-        let hashes = metadata::frozen_hashes(&self.network);
         let options = Fit { epochs, batch_size, seed, rate, cached, ..Fit::default() };
         let mut watch = Watch {
             model: "adapted",
@@ -224,7 +225,6 @@ impl<'a> Adapting<'a> {
         let held_out = guesses(&self.network, &task.validation, name)?;
         let (_, scores) = judge(&self.pictures.classes, task.validation.labels(), &held_out);
         Ok(Adapted {
-            frozen: metadata::compare_frozen(hashes, &self.network),
             network: self.network,
             architecture: self.architecture,
             model,

@@ -152,7 +152,7 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
     folder.write_config(&config)?;
     console.say(adapting.describe().and(Text::wrapped("folder    ", folder.path().display().to_string())).and(""))?;
 
-    let adapted = adapting.train(&mut folder)?;
+    let (adapted, frozen) = adapting.train(&mut folder)?;
     let network = &adapted.network;
     let classes = &pictures.classes;
     let metadata = Metadata::new("adapted", config.seed, classes.clone(), &adapted.architecture, network);
@@ -181,8 +181,8 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
         held_out: adapted.scores,
         cross_validation: adapted.cross_validation,
         test,
-        frozen_unchanged: adapted.frozen.iter().all(|tensor| tensor.before == tensor.after),
-        frozen: adapted.frozen,
+        frozen_unchanged: frozen.iter().all(|tensor| tensor.before == tensor.after),
+        frozen,
         peak_memory_bytes: machine::peak_memory_bytes(),
     };
     let json = record.to_json()?;
