@@ -6,6 +6,7 @@ use std::{fs, path::Path};
 
 mod backpropagation;
 mod convolution;
+mod filters;
 mod product;
 mod svg;
 mod winograd;
@@ -21,6 +22,7 @@ fn figures() -> Vec<(&'static str, svg::Figure)> {
         ("five-loops.svg", product::five_loops()),
         ("roofline.svg", product::roofline()),
         ("lanes.svg", product::lanes()),
+        ("filters.svg", filters::filters()),
         ("winograd-tiles.svg", winograd::tiles()),
         ("winograd-passes.svg", winograd::passes()),
     ]

@@ -109,6 +109,18 @@ impl Figure {
         }
     }
 
+    /// A square picture, its colours row by row.
+    pub fn pixels(&mut self, (x, y): Point, side: usize, colors: &[[u8; 3]]) {
+        let mut paths = String::new();
+        for (index, [red, green, blue]) in colors.iter().enumerate() {
+            let (column, row) = (index % side, index / side);
+            write!(paths, "<path d=\"M{column} {row}h1v1h-1z\" fill=\"#{red:02x}{green:02x}{blue:02x}\"/>")
+                .expect("a string takes any text");
+        }
+        let style = "shape-rendering=\"crispEdges\"";
+        self.add(format_args!("<g transform=\"translate({x:.1} {y:.1}) scale({PIXEL})\" {style}>{paths}</g>"));
+    }
+
     fn add(&mut self, element: std::fmt::Arguments) {
         writeln!(self.elements, "{element}").expect("a string takes any text");
     }
@@ -122,6 +134,9 @@ impl Figure {
         )
     }
 }
+
+/// The side of a pixel of [`Figure::pixels`].
+pub const PIXEL: f64 = 8.0;
 
 /// Pixels of a cell of [`Figure::numbers`].
 pub const CELL: f64 = 30.0;
