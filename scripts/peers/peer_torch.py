@@ -47,7 +47,7 @@ def head_layers():
 
 
 def glorot(layers):
-    """Keras's initialisation: Glorot-uniform kernels, zero biases."""
+    """Keras's initialization: Glorot-uniform kernels, zero biases."""
     for layer in layers:
         if isinstance(layer, (nn.Conv2d, nn.Linear)):
             nn.init.xavier_uniform_(layer.weight)

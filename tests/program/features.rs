@@ -105,7 +105,7 @@ fn features_of_other_shapes_are_refused_and_another_head_is_accepted() {
         serde_json::from_slice(&fs::read(place.path("new/summary.json")).unwrap()).unwrap();
     let frozen: Vec<&str> =
         summary["frozen"].as_array().unwrap().iter().map(|tensor| tensor["name"].as_str().unwrap()).collect();
-    assert_eq!(frozen, ["conv2d_1/kernel", "conv2d_1/bias"], "a reinitialised layer is trainable");
+    assert_eq!(frozen, ["conv2d_1/kernel", "conv2d_1/bias"], "a reinitialized layer is trainable");
 }
 
 #[test]

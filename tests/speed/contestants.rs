@@ -68,7 +68,7 @@ impl Contestants {
 
 fn floors(level: Level) -> Vec<Floor> {
     let floor = |faster, slower, at_least| Floor { faster, slower, at_least };
-    // With fewer registers, more loads stall. The compiler vectorises the naive loops for baseline x86-64.
+    // With fewer registers, more loads stall. The compiler vectorizes the naive loops for baseline x86-64.
     let [of_peak, winograd_of_peak, of_naive] = match level {
         Level::Avx512 => [0.6, 1.4, 4.0],
         Level::Avx2 | Level::Neon => [0.5, 1.2, 4.0],

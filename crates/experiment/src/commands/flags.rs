@@ -211,7 +211,7 @@ pub struct TransferArgs {
     /// Expected SHA-256 of the `from` file, given in a settings file.
     #[arg(skip)]
     pub from_sha256: Option<String>,
-    /// Reinitialise layers that do not match the file
+    /// Reinitialize layers that do not match the file
     #[arg(long, num_args = 0, default_missing_value = "true", requires = "from")]
     pub partial: Option<bool>,
     /// Last layer to freeze in model_2 [default: the one before the first Dense]

@@ -51,7 +51,7 @@ pub struct Config {
     /// SHA-256 of that file.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from_sha256: Option<String>,
-    /// Whether layers that do not match the file are reinitialised.
+    /// Whether layers that do not match the file are reinitialized.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub partial: bool,
     /// Whether frozen features are computed once.

@@ -1,4 +1,4 @@
-//! The linear head for few pictures: softmax regression on standardised features, with the penalty and the temperature that
+//! The linear head for few pictures: softmax regression on standardized features, with the penalty and the temperature that
 //! suit held-out pictures best.
 //!
 //! Cross-validation cuts the pictures into folds and classifies each fold with a head that was trained on the others. The
@@ -44,7 +44,7 @@ pub struct TrainingSet {
 /// A fitted head, and what cross-validation says of it.
 #[derive(Debug)]
 pub struct LinearHead {
-    /// Width x classes, for features as they come: standardisation and temperature are part of the weights.
+    /// Width x classes, for features as they come: standardization and temperature are part of the weights.
     pub kernel: Vec<f32>,
     pub bias: Vec<f32>,
     pub penalty: f64,
@@ -104,7 +104,7 @@ impl TrainingSet {
 
     /// Chooses the penalty by cross-validation and fits the head. `check` is called now and then; its error ends the work.
     pub fn fit(mut self, check: impl Fn() -> Result<()>) -> Result<LinearHead> {
-        let (mean, scale) = self.standardise()?;
+        let (mean, scale) = self.standardize()?;
         let classes = self.classes;
         let folds = self.folds.iter().max().map_or(0, |last| last + 1);
         let labels = self.labels.repeat(self.views);
@@ -154,7 +154,7 @@ impl TrainingSet {
     }
 
     /// Shifts and scales each feature to mean 0 and deviation 1, and returns the means and scales.
-    fn standardise(&mut self) -> Result<(Vec<f64>, Vec<f64>)> {
+    fn standardize(&mut self) -> Result<(Vec<f64>, Vec<f64>)> {
         let rows = self.views * self.labels.len();
         let width = self.values.len() / rows;
         let (mut mean, mut squares) = (vec![0.0; width], vec![0.0; width]);
@@ -215,7 +215,7 @@ impl TrainingSet {
     }
 }
 
-/// The weights and biases for features that are not standardised: (x - mean) / scale W + b over the temperature.
+/// The weights and biases for features that are not standardized: (x - mean) / scale W + b over the temperature.
 fn fold_in(parameters: &[f64], mean: &[f64], scale: &[f64], temperature: f64, classes: usize) -> (Vec<f32>, Vec<f32>) {
     let (w, b) = parameters.split_at(mean.len() * classes);
     let mut bias = b.to_vec();

@@ -34,7 +34,7 @@ const DECREASE: f64 = 1e-4;
 /// Features with their labels.
 #[derive(Debug, Clone, Copy)]
 pub struct Regression<'a> {
-    /// Examples x width, standardised.
+    /// Examples x width, standardized.
     pub features: &'a [f32],
     pub labels: &'a [u32],
     /// Heads x examples: how much an example counts for a head; 0 holds it out.
@@ -94,7 +94,7 @@ impl Regression<'_> {
         (loss + penalty / 2.0 * dot(w, w), gradient)
     }
 
-    /// Minimises the loss from the given parameters. `check` is called before each step; its error ends the work.
+    /// Minimizes the loss from the given parameters. `check` is called before each step; its error ends the work.
     pub fn solve(&self, parameters: &mut Vec<f64>, penalty: f64, check: impl Fn() -> Result<()>) -> Result<()> {
         // Curvature is positive unless rounding hides it; such a step is not remembered.
         let mut lbfgs = Lbfgs::new(parameters.len(), REMEMBERED_STEPS).with_sy_epsilon(f64::MIN_POSITIVE);

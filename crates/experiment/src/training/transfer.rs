@@ -169,7 +169,7 @@ impl Transfer {
         };
         match first.or_else(|| self.other_layer.clone()) {
             Some(fault) if !partial => Err(Failure::usage(format!(
-                "{fault}{others}; omit the network flags to use the file's network, or use --partial to reinitialise the layers that do not match"
+                "{fault}{others}; omit the network flags to use the file's network, or use --partial to reinitialize the layers that do not match"
             ))),
             _ => Ok(()),
         }
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn mismatched_layers_are_refused_or_reinitialised() {
+    fn mismatched_layers_are_refused_or_reinitialized() {
         let config = config(HeadStart::Fresh, "flatten_1");
         let numbers = || Tutorial { filters: [4, 4], dense: 6, ..Tutorial::default() };
         let from = |other: Tutorial| {

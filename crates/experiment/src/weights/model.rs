@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn other_files_are_recognised() {
+    fn other_files_are_recognized() {
         for (bytes, words) in [
             (&b""[..], "is empty (0 bytes)"),
             (b"1234", "it has 4 bytes, but the header's length alone takes 8"),

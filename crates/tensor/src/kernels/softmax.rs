@@ -6,7 +6,7 @@
 
 /// Probabilities of one example from its logits.
 pub fn softmax(logits: &[f32], probabilities: &mut [f32]) {
-    let (largest, sum) = normaliser(logits);
+    let (largest, sum) = normalizer(logits);
     for (p, &z) in probabilities.iter_mut().zip(logits) {
         *p = (libm::exp(f64::from(z) - largest) / sum) as f32;
     }
@@ -20,7 +20,7 @@ pub fn softmax(logits: &[f32], probabilities: &mut [f32]) {
 /// # Panics
 /// If the label is not a class.
 pub fn softmax_cross_entropy(logits: &[f32], label: usize, scale: f32, gradient: &mut [f32]) -> f64 {
-    let (largest, sum) = normaliser(logits);
+    let (largest, sum) = normalizer(logits);
     for (class, (g, &z)) in gradient.iter_mut().zip(logits).enumerate() {
         let p = libm::exp(f64::from(z) - largest) / sum;
         *g = ((p - f64::from(u8::from(class == label))) * f64::from(scale)) as f32;
@@ -29,7 +29,7 @@ pub fn softmax_cross_entropy(logits: &[f32], label: usize, scale: f32, gradient:
 }
 
 /// The largest logit, and the sum of the exponentials relative to it. `max` ignores a NaN; the sum does not.
-fn normaliser(logits: &[f32]) -> (f64, f64) {
+fn normalizer(logits: &[f32]) -> (f64, f64) {
     let largest = logits.iter().copied().map(f64::from).fold(f64::NEG_INFINITY, f64::max);
     (largest, logits.iter().map(|&z| libm::exp(f64::from(z) - largest)).sum())
 }

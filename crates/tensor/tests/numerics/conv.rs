@@ -8,7 +8,7 @@ use thawline_tensor::kernels::window::Padding;
 use crate::cases::{DIMS, dense_convolutions, general_convolutions, pick};
 use crate::compare::{close, exact, within};
 use crate::data::{bits, integers, levels, reals, wide};
-use crate::oracle;
+use crate::reference;
 use crate::rungs::{Conv, methods};
 
 /// Winograd's error, as a share of the largest element.
@@ -100,9 +100,9 @@ fn real_numbers_stay_within_the_error_bound() {
         let [x64, kernel64, bias64, dy64] = [&x, &kernel, &bias, &dy].map(|floats| wide(floats));
         let [x_abs, kernel_abs, bias_abs, dy_abs] =
             [&x64, &kernel64, &bias64, &dy64].map(|numbers| numbers.iter().map(|x| x.abs()).collect::<Vec<_>>());
-        let y = [oracle::conv(s, &x64, &kernel64, &bias64), oracle::conv(s, &x_abs, &kernel_abs, &bias_abs)];
-        let [dx, dkernel, _] = oracle::conv_gradients(s, &x64, &kernel64, &dy64);
-        let [dx_abs, dkernel_abs, _] = oracle::conv_gradients(s, &x_abs, &kernel_abs, &dy_abs);
+        let y = [reference::conv(s, &x64, &kernel64, &bias64), reference::conv(s, &x_abs, &kernel_abs, &bias_abs)];
+        let [dx, dkernel, _] = reference::conv_gradients(s, &x64, &kernel64, &dy64);
+        let [dx_abs, dkernel_abs, _] = reference::conv_gradients(s, &x_abs, &kernel_abs, &dy_abs);
         for method in methods(s).filter(|&method| method != Method::Winograd) {
             for level in levels() {
                 let what = |result: &str| format!("{result} by {method} at {level} of {s:?}");

@@ -12,7 +12,7 @@ use thawline_tensor::kernels::reference::{max_pool_winners, softmax_cross_entrop
 use thawline_tensor::kernels::window::Padding;
 use thawline_tensor::random::{Address, Bits, Purpose};
 
-use crate::oracle;
+use crate::reference;
 
 /// The largest permitted error, relative to the largest element of the gradient.
 const TOLERANCE: f64 = 1e-6;
@@ -94,10 +94,10 @@ proptest! {
         let mut bits = numbers(seed);
         let [x, kernel] = [s.input_len(), s.kernel_len()].map(|len| draw(&mut bits, len));
         let [bias, dy] = [s.filters, s.output_len()].map(|len| draw(&mut bits, len));
-        let [dx, dkernel, dbias] = oracle::conv_gradients(&s, &x, &kernel, &dy);
-        check("x", &mut bits, &x, &dx, |x| dot(&dy, &oracle::conv(&s, x, &kernel, &bias)));
-        check("kernel", &mut bits, &kernel, &dkernel, |kernel| dot(&dy, &oracle::conv(&s, &x, kernel, &bias)));
-        check("bias", &mut bits, &bias, &dbias, |bias| dot(&dy, &oracle::conv(&s, &x, &kernel, bias)));
+        let [dx, dkernel, dbias] = reference::conv_gradients(&s, &x, &kernel, &dy);
+        check("x", &mut bits, &x, &dx, |x| dot(&dy, &reference::conv(&s, x, &kernel, &bias)));
+        check("kernel", &mut bits, &kernel, &dkernel, |kernel| dot(&dy, &reference::conv(&s, &x, kernel, &bias)));
+        check("bias", &mut bits, &bias, &dbias, |bias| dot(&dy, &reference::conv(&s, &x, &kernel, bias)));
     }
 
     #[test]
@@ -107,16 +107,16 @@ proptest! {
         let mut x: Vec<f64> = (0..s.input_len()).map(|i| i as f64 / 64.0).collect();
         bits.shuffle(&mut x);
         let dy = draw(&mut bits, s.output_len());
-        let dx = oracle::max_pool_gradient(&s, &x, &dy);
-        check("x", &mut bits, &x, &dx, |x| dot(&dy, &oracle::max_pool(&s, x)));
+        let dx = reference::max_pool_gradient(&s, &x, &dy);
+        check("x", &mut bits, &x, &dx, |x| dot(&dy, &reference::max_pool(&s, x)));
     }
 
     #[test]
     fn of_average_pooling(s in pool_shapes(), seed: u64) {
         let mut bits = numbers(seed);
         let [x, dy] = [s.input_len(), s.output_len()].map(|len| draw(&mut bits, len));
-        let dx = oracle::average_pool_gradient(&s, &dy);
-        check("x", &mut bits, &x, &dx, |x| dot(&dy, &oracle::average_pool(&s, x)));
+        let dx = reference::average_pool_gradient(&s, &dy);
+        check("x", &mut bits, &x, &dx, |x| dot(&dy, &reference::average_pool(&s, x)));
     }
 
     #[test]
@@ -124,10 +124,10 @@ proptest! {
         let mut bits = numbers(seed);
         let [x, kernel] = [s.input_len(), s.window[0] * s.window[1] * s.c].map(|len| draw(&mut bits, len));
         let [bias, dy] = [s.c, s.output_len()].map(|len| draw(&mut bits, len));
-        let [dx, dkernel, dbias] = oracle::depthwise_gradients(&s, &x, &kernel, &dy);
-        check("x", &mut bits, &x, &dx, |x| dot(&dy, &oracle::depthwise(&s, x, &kernel, &bias)));
-        check("kernel", &mut bits, &kernel, &dkernel, |kernel| dot(&dy, &oracle::depthwise(&s, &x, kernel, &bias)));
-        check("bias", &mut bits, &bias, &dbias, |bias| dot(&dy, &oracle::depthwise(&s, &x, &kernel, bias)));
+        let [dx, dkernel, dbias] = reference::depthwise_gradients(&s, &x, &kernel, &dy);
+        check("x", &mut bits, &x, &dx, |x| dot(&dy, &reference::depthwise(&s, x, &kernel, &bias)));
+        check("kernel", &mut bits, &kernel, &dkernel, |kernel| dot(&dy, &reference::depthwise(&s, &x, kernel, &bias)));
+        check("bias", &mut bits, &bias, &dbias, |bias| dot(&dy, &reference::depthwise(&s, &x, &kernel, bias)));
     }
 
     #[test]
@@ -136,7 +136,7 @@ proptest! {
         let away_from_zero = |x: f64| if x < 0.0 { x - 0.1 } else { x + 0.1 };
         let x: Vec<f64> = draw(&mut bits, len).into_iter().map(away_from_zero).collect();
         let dy = draw(&mut bits, len);
-        check("x", &mut bits, &x, &oracle::relu_gradient(&x, &dy), |x| dot(&dy, &oracle::relu(x)));
+        check("x", &mut bits, &x, &reference::relu_gradient(&x, &dy), |x| dot(&dy, &reference::relu(x)));
     }
 
     #[test]
@@ -144,10 +144,10 @@ proptest! {
         let mut bits = numbers(seed);
         let [x, w] = [n * k, k * units].map(|len| draw(&mut bits, len));
         let [bias, dy] = [units, n * units].map(|len| draw(&mut bits, len));
-        let [dx, dw, db] = oracle::dense_gradients(&x, &w, &dy, [n, k]);
-        check("x", &mut bits, &x, &dx, |x| dot(&dy, &oracle::dense(x, &w, &bias, [n, k])));
-        check("w", &mut bits, &w, &dw, |w| dot(&dy, &oracle::dense(&x, w, &bias, [n, k])));
-        check("bias", &mut bits, &bias, &db, |bias| dot(&dy, &oracle::dense(&x, &w, bias, [n, k])));
+        let [dx, dw, db] = reference::dense_gradients(&x, &w, &dy, [n, k]);
+        check("x", &mut bits, &x, &dx, |x| dot(&dy, &reference::dense(x, &w, &bias, [n, k])));
+        check("w", &mut bits, &w, &dw, |w| dot(&dy, &reference::dense(&x, w, &bias, [n, k])));
+        check("bias", &mut bits, &bias, &db, |bias| dot(&dy, &reference::dense(&x, &w, bias, [n, k])));
     }
 
     #[test]
@@ -161,10 +161,10 @@ proptest! {
         let [gamma, beta] = [0; 2].map(|_| draw(&mut bits, columns));
         let dy = draw(&mut bits, x.len());
         let epsilon = 0.1;
-        let [dx, dgamma, dbeta] = oracle::batch_norm_gradients(&x, &gamma, &dy, epsilon);
-        check("x", &mut bits, &x, &dx, |x| dot(&dy, &oracle::batch_norm(x, [&gamma, &beta], epsilon)));
-        check("gamma", &mut bits, &gamma, &dgamma, |gamma| dot(&dy, &oracle::batch_norm(&x, [gamma, &beta], epsilon)));
-        check("beta", &mut bits, &beta, &dbeta, |beta| dot(&dy, &oracle::batch_norm(&x, [&gamma, beta], epsilon)));
+        let [dx, dgamma, dbeta] = reference::batch_norm_gradients(&x, &gamma, &dy, epsilon);
+        check("x", &mut bits, &x, &dx, |x| dot(&dy, &reference::batch_norm(x, [&gamma, &beta], epsilon)));
+        check("gamma", &mut bits, &gamma, &dgamma, |gamma| dot(&dy, &reference::batch_norm(&x, [gamma, &beta], epsilon)));
+        check("beta", &mut bits, &beta, &dbeta, |beta| dot(&dy, &reference::batch_norm(&x, [&gamma, beta], epsilon)));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::cases::{DIMS, dense_convolutions, general_convolutions, pick};
 use crate::chain::{self, STEP};
 use crate::compare::{close, exact, same_bits};
 use crate::data::{bits, integers, reals, wide};
-use crate::oracle;
+use crate::reference;
 
 /// Images in a batch.
 const N: usize = 3;
@@ -99,15 +99,15 @@ impl Stack {
         let mut sums = [vec![0.0; s.kernel_len()], vec![0.0; s.filters]];
         for (x, dy) in x.chunks_exact(s.input_len()).zip(dy.chunks_exact_mut(self.output_len())) {
             let x = wide(x);
-            let before = oracle::conv(s, &x, &kernel, &bias);
-            let rectified = if self.relu { oracle::relu(&before) } else { before.clone() };
-            y.extend(self.pool.map_or_else(|| rectified.clone(), |pool| oracle::max_pool(&pool, &rectified)));
+            let before = reference::conv(s, &x, &kernel, &bias);
+            let rectified = if self.relu { reference::relu(&before) } else { before.clone() };
+            y.extend(self.pool.map_or_else(|| rectified.clone(), |pool| reference::max_pool(&pool, &rectified)));
 
             self.clear_ambiguous(&before, dy, margin);
             let dy = wide(dy);
-            let dy = self.pool.map_or_else(|| dy.clone(), |pool| oracle::max_pool_gradient(&pool, &rectified, &dy));
-            let dy = if self.relu { oracle::relu_gradient(&before, &dy) } else { dy };
-            let [dx, dkernel, dbias] = oracle::conv_gradients(s, &x, &kernel, &dy);
+            let dy = self.pool.map_or_else(|| dy.clone(), |pool| reference::max_pool_gradient(&pool, &rectified, &dy));
+            let dy = if self.relu { reference::relu_gradient(&before, &dy) } else { dy };
+            let [dx, dkernel, dbias] = reference::conv_gradients(s, &x, &kernel, &dy);
             all_dx.extend(dx);
             for (sum, gradient) in sums.iter_mut().zip([dkernel, dbias]) {
                 sum.iter_mut().zip(gradient).for_each(|(sum, g)| *sum += g);
@@ -240,9 +240,9 @@ fn dense_is_exact(network: &mut Network, [n, inputs, units]: [usize; 3], relu: b
     });
     let pass = chain::pass(network, &x, n, &dy);
     let [x, w, bias, dy] = [&x, &w, &bias, &dy].map(|floats| wide(floats));
-    let before = oracle::dense(&x, &w, &bias, [n, inputs]);
-    let (y, dy) = if relu { (oracle::relu(&before), oracle::relu_gradient(&before, &dy)) } else { (before, dy) };
-    let [dx, dw, db] = oracle::dense_gradients(&x, &w, &dy, [n, inputs]);
+    let before = reference::dense(&x, &w, &bias, [n, inputs]);
+    let (y, dy) = if relu { (reference::relu(&before), reference::relu_gradient(&before, &dy)) } else { (before, dy) };
+    let [dx, dw, db] = reference::dense_gradients(&x, &w, &dy, [n, inputs]);
     let what = |result: &str| format!("{result} of {n} x {inputs} through {units} units, relu {relu}");
     exact(what("y"), &pass.logits, &y);
     exact(what("dx"), &pass.dx, &dx);
@@ -267,16 +267,16 @@ fn pooling_is_right_with_any_window_stride_and_padding() {
         let pool = MaxPooling2D::new(window).stride(stride).padding(padding);
         let network = Network::builder(image).layer("pool", pool).build(0).expect("the pool fits");
         let pass = chain::pass(&network, &x, N, &dy);
-        let y: Vec<f64> = images().flat_map(|(x, _)| oracle::max_pool(&s, &x)).collect();
-        let dx: Vec<f64> = images().flat_map(|(x, dy)| oracle::max_pool_gradient(&s, &x, &dy)).collect();
+        let y: Vec<f64> = images().flat_map(|(x, _)| reference::max_pool(&s, &x)).collect();
+        let dx: Vec<f64> = images().flat_map(|(x, dy)| reference::max_pool_gradient(&s, &x, &dy)).collect();
         exact(format!("y of the maximum, {s:?}"), &pass.logits, &y);
         exact(format!("dx of the maximum, {s:?}"), &pass.dx, &dx);
 
         let pool = AveragePooling2D::new(window).stride(stride).padding(padding);
         let network = Network::builder(image).layer("pool", pool).build(0).expect("the pool fits");
         let pass = chain::pass(&network, &x, N, &dy);
-        let y: Vec<f64> = images().flat_map(|(x, _)| oracle::average_pool(&s, &x)).collect();
-        let dx: Vec<f64> = images().flat_map(|(_, dy)| oracle::average_pool_gradient(&s, &dy)).collect();
+        let y: Vec<f64> = images().flat_map(|(x, _)| reference::average_pool(&s, &x)).collect();
+        let dx: Vec<f64> = images().flat_map(|(_, dy)| reference::average_pool_gradient(&s, &dy)).collect();
         close(format!("y of the mean, {s:?}"), &pass.logits, &y, DIRECT);
         close(format!("dx of the mean, {s:?}"), &pass.dx, &dx, DIRECT);
     }

@@ -10,7 +10,7 @@ use thawline_tensor::simd::{LANES, Level};
 
 use crate::compare::exact;
 use crate::data::{integers, levels, wide};
-use crate::oracle;
+use crate::reference;
 
 /// Lengths from zero to a little over four vectors.
 const LENGTHS: std::ops::RangeInclusive<usize> = 0..=67;
@@ -53,8 +53,8 @@ fn relu_and_its_gradient() {
         dispatch!(level, simd => activate(simd, Fused::Relu, &x, y.inner()));
         let mut dx = Guarded::new(&dy);
         dispatch!(level, simd => activation_gradient(simd, Fused::Relu, y.inner(), dx.inner()));
-        y.check(&format!("relu of {len} at {level}"), &oracle::relu(&wide(&x)));
-        dx.check(&format!("gradient of {len} at {level}"), &oracle::relu_gradient(&wide(&x), &wide(&dy)));
+        y.check(&format!("relu of {len} at {level}"), &reference::relu(&wide(&x)));
+        dx.check(&format!("gradient of {len} at {level}"), &reference::relu_gradient(&wide(&x), &wide(&dy)));
     });
 }
 
@@ -66,8 +66,8 @@ fn relu6_and_its_gradient() {
         dispatch!(level, simd => activate(simd, Fused::Relu6, &x, y.inner()));
         let mut dx = Guarded::new(&dy);
         dispatch!(level, simd => activation_gradient(simd, Fused::Relu6, y.inner(), dx.inner()));
-        y.check(&format!("relu6 of {len} at {level}"), &oracle::relu6(&wide(&x)));
-        dx.check(&format!("gradient of {len} at {level}"), &oracle::relu6_gradient(&wide(&x), &wide(&dy)));
+        y.check(&format!("relu6 of {len} at {level}"), &reference::relu6(&wide(&x)));
+        dx.check(&format!("gradient of {len} at {level}"), &reference::relu6_gradient(&wide(&x), &wide(&dy)));
     });
 }
 
@@ -135,8 +135,8 @@ fn pools_of_any_number_of_channels() {
         dispatch!(level, simd => max_pool(simd, &s, &x, y.inner()));
         let mut dx = Guarded::new(&vec![f32::NAN; s.input_len()]);
         dispatch!(level, simd => max_pool_gradient(simd, &s, &x, y.inner(), &dy, dx.inner()));
-        y.check(&format!("pool of {channels} channels at {level}"), &oracle::max_pool(&s, &wide(&x)));
-        let expected = oracle::max_pool_gradient(&s, &wide(&x), &wide(&dy));
+        y.check(&format!("pool of {channels} channels at {level}"), &reference::max_pool(&s, &wide(&x)));
+        let expected = reference::max_pool_gradient(&s, &wide(&x), &wide(&dy));
         dx.check(&format!("gradient of {channels} channels at {level}"), &expected);
 
         // Windows of 2 x 2 pixels, so that the means of whole numbers are exact.
@@ -146,8 +146,8 @@ fn pools_of_any_number_of_channels() {
         dispatch!(level, simd => average_pool(simd, &s, &x, y.inner()));
         let mut dx = Guarded::new(&vec![f32::NAN; s.input_len()]);
         dispatch!(level, simd => average_pool_gradient(simd, &s, &dy, dx.inner()));
-        y.check(&format!("means of {channels} channels at {level}"), &oracle::average_pool(&s, &wide(&x)));
-        let expected = oracle::average_pool_gradient(&s, &wide(&dy));
+        y.check(&format!("means of {channels} channels at {level}"), &reference::average_pool(&s, &wide(&x)));
+        let expected = reference::average_pool_gradient(&s, &wide(&dy));
         dx.check(&format!("gradient of means of {channels} channels at {level}"), &expected);
     });
 }

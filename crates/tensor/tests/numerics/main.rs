@@ -28,7 +28,7 @@
 //! | [`chain`] | a network's passes with every gradient in the open |
 //! | [`compare`] | what "equal" means |
 //! | [`data`] | the numbers |
-//! | [`oracle`] | layers in `f64` |
+//! | [`reference`] | layers in `f64` |
 //! | [`rungs`] | a rung of the ladder on one image, at any level |
 //! | [`small`] | a small training |
 
@@ -50,7 +50,7 @@ mod mobile;
 mod network;
 mod normalization;
 mod optimizer;
-mod oracle;
+mod reference;
 mod rungs;
 mod small;
 mod softmax;

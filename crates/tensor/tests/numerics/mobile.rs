@@ -16,7 +16,7 @@ use crate::chain;
 use crate::compare::{close, exact, same_bits};
 use crate::data::{bits, integers, levels, reals, wide};
 use crate::golden::{Golden, golden};
-use crate::oracle;
+use crate::reference;
 
 /// Images in a batch.
 const N: usize = 3;
@@ -56,11 +56,11 @@ fn depthwise_convolutions_are_exact_on_whole_numbers() {
     for s in shapes() {
         let [x, kernel] = [integers("x", s.input_len()), integers("kernel", kernel_len(&s))];
         let [bias, dy] = [integers("bias", s.c), integers("dy", s.output_len())];
-        let y = oracle::depthwise(&s, &wide(&x), &wide(&kernel), &wide(&bias));
-        let [dx, dkernel, _] = oracle::depthwise_gradients(&s, &wide(&x), &wide(&kernel), &wide(&dy));
+        let y = reference::depthwise(&s, &wide(&x), &wide(&kernel), &wide(&bias));
+        let [dx, dkernel, _] = reference::depthwise_gradients(&s, &wide(&x), &wide(&kernel), &wide(&dy));
         for level in levels() {
             for (fused, y) in
-                [(Fused::None, y.clone()), (Fused::Relu, oracle::relu(&y)), (Fused::Relu6, oracle::relu6(&y))]
+                [(Fused::None, y.clone()), (Fused::Relu, reference::relu(&y)), (Fused::Relu6, reference::relu6(&y))]
             {
                 let found = passes(level, &s, &x, [&kernel, &bias], fused, &dy);
                 for (what, found, expected) in
@@ -99,10 +99,10 @@ fn a_depthwise_layer_sums_its_gradients_over_the_batch() {
     let pass = chain::pass(&network, &x, N, &dy);
     let (mut y, mut dx, mut gradient) = (Vec::new(), Vec::new(), vec![0.0; kernel.len() + s.c]);
     for (x, dy) in x.chunks(s.input_len()).map(wide).zip(dy.chunks(s.output_len()).map(wide)) {
-        let before = oracle::depthwise(&s, &x, &wide(&kernel), &wide(&bias));
-        let dy = oracle::relu6_gradient(&before, &dy);
-        let [own_dx, dkernel, dbias] = oracle::depthwise_gradients(&s, &x, &wide(&kernel), &dy);
-        y.extend(oracle::relu6(&before));
+        let before = reference::depthwise(&s, &x, &wide(&kernel), &wide(&bias));
+        let dy = reference::relu6_gradient(&before, &dy);
+        let [own_dx, dkernel, dbias] = reference::depthwise_gradients(&s, &x, &wide(&kernel), &dy);
+        y.extend(reference::relu6(&before));
         dx.extend(own_dx);
         gradient.iter_mut().zip([dkernel, dbias].concat()).for_each(|(sum, g)| *sum += g);
     }

@@ -9,7 +9,7 @@ use crate::chain;
 use crate::compare::{close, same_bits};
 use crate::data::{reals, wide};
 use crate::golden::{Golden, golden};
-use crate::oracle;
+use crate::reference;
 use crate::small::{CLASSES, digest, examples};
 
 const TOLERANCE: f64 = 5e-6;
@@ -39,16 +39,16 @@ fn agrees_with_its_f64_reference_at_every_size() {
                     _ => {}
                 });
                 let [wide_x, gamma, beta] = [&x, &gamma, &beta].map(|floats| wide(floats));
-                let normal = oracle::batch_norm(&wide_x, [&gamma, &beta], epsilon);
+                let normal = reference::batch_norm(&wide_x, [&gamma, &beta], epsilon);
                 if relu {
                     // Where rounding could decide, the gradient is set to zero.
                     dy.iter_mut().zip(&normal).filter(|(_, y)| y.abs() < 1e-4).for_each(|(dy, _)| *dy = 0.0);
                 }
                 let pass = chain::pass(&network, &x, n, &dy);
-                let dy = if relu { oracle::relu_gradient(&normal, &wide(&dy)) } else { wide(&dy) };
-                let [dx, dgamma, dbeta] = oracle::batch_norm_gradients(&wide_x, &gamma, &dy, epsilon);
+                let dy = if relu { reference::relu_gradient(&normal, &wide(&dy)) } else { wide(&dy) };
+                let [dx, dgamma, dbeta] = reference::batch_norm_gradients(&wide_x, &gamma, &dy, epsilon);
                 let what = |result: &str| format!("{result} of {n} x {shape:?}, relu {relu}");
-                let y = if relu { oracle::relu(&normal) } else { normal };
+                let y = if relu { reference::relu(&normal) } else { normal };
                 close(what("y"), &pass.logits, &y, TOLERANCE);
                 close(what("dx"), &pass.dx, &dx, 4.0 * TOLERANCE);
                 close(what("dgamma and dbeta"), &pass.gradients[0], &[dgamma, dbeta].concat(), 4.0 * TOLERANCE);

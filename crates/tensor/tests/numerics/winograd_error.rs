@@ -7,7 +7,7 @@ use thawline_tensor::simd::Level;
 
 use crate::compare::relative_error;
 use crate::data::{bits, reals, wide};
-use crate::oracle;
+use crate::reference;
 use crate::rungs::Conv;
 
 /// The distribution of a case's pictures and gradients.
@@ -71,10 +71,10 @@ fn errors(s: &ConvShape, method: Method, values: Values) -> [f64; 3] {
     let kernel: Vec<f32> = reals("kernel", s.kernel_len()).into_iter().map(|w| limit * w).collect();
     let bias = vec![0.0; s.filters];
     let [x64, kernel64, bias64, dy64] = [&x, &kernel, &bias, &dy].map(|floats| wide(floats));
-    let [dx, dkernel, _] = oracle::conv_gradients(s, &x64, &kernel64, &dy64);
+    let [dx, dkernel, _] = reference::conv_gradients(s, &x64, &kernel64, &dy64);
     let (conv, dy) = (Conv::new(method, Level::best(), s, &kernel, &bias), OutputGradient::Full(&dy));
     [
-        relative_error(&conv.y(&x), &oracle::conv(s, &x64, &kernel64, &bias64)),
+        relative_error(&conv.y(&x), &reference::conv(s, &x64, &kernel64, &bias64)),
         relative_error(&conv.dx(dy), &dx),
         relative_error(&conv.dkernel(&x, dy), &dkernel),
     ]

@@ -1,5 +1,5 @@
-//! The layers of the program that read untrusted bytes, as functions that must return without a panic for any input. The
-//! fuzzer calls them with generated inputs, `tests/corpus.rs` with those of the corpus.
+//! The fuzz targets: functions that pass untrusted bytes to the program and must return without a panic for any input.
+//! The fuzzer calls them with generated inputs, `tests/corpus.rs` with those of the corpus.
 
 use std::{
     io::{Cursor, Write},
@@ -28,10 +28,10 @@ use thawline::{
 use thawline_cifar::{Dataset, Format, Images};
 
 /// A function that parses bytes.
-pub type Layer = fn(&[u8]);
+pub type Target = fn(&[u8]);
 
-/// The layers, from the outermost to the innermost.
-pub const ALL: [(&str, Layer); 14] = [
+/// The targets, from the outermost to the innermost.
+pub const ALL: [(&str, Target); 14] = [
     ("gzip", gzip),
     ("tar", tar),
     ("records", records),

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Plants deliberate faults, one at a time, and reports which tests find each.
+"""Plants bugs, one at a time, and reports which tests find each bug.
 
-    scripts/planted_faults.py [--keep FOLDER] [NAME...]
+    scripts/planted_bugs.py [--keep FOLDER] [NAME...]
 
-Each fault replaces a pattern that occurs exactly once in one file of a scratch copy. One build contains all of them, each
-behind a switch (the environment variable THAWLINE_PLANTED). The script fails if no test finds a fault.
+Each bug replaces a pattern that occurs exactly once in one file of a scratch copy. One build contains all of them, each
+behind a switch (the environment variable THAWLINE_PLANTED). The script fails if no test finds a bug.
 """
 
 import argparse
@@ -29,9 +29,9 @@ SUITES = {
     "program": ["-p", "thawline", "--test", "program"],
 }
 
-# Name, file, original code, code with the fault (`PLANTED` is true if it is switched on), suite, and part of the names of the
+# Name, file, original code, code with the bug (`PLANTED` is true if it is switched on), suite, and part of the names of the
 # tests to run.
-FAULTS = [
+BUGS = [
     # numbers
     ("softmax's gradient lacks 1/N", f"{TENSOR}/kernels/softmax.rs", "* f64::from(scale)) as f32",
      "* if PLANTED { 1.0 } else { f64::from(scale) }) as f32", "numerics", "softmax"),
@@ -179,7 +179,7 @@ FAULTS = [
 ]
 
 SWITCH = """
-/// Whether a planted fault is switched on.
+/// Whether a planted bug is switched on.
 #[doc(hidden)]
 #[allow(missing_docs, unreachable_pub, dead_code)]
 pub fn planted(number: usize) -> bool {
@@ -190,14 +190,14 @@ pub fn planted(number: usize) -> bool {
 
 
 def plant(copy):
-    """Inserts the faults and their switches."""
+    """Inserts the bugs and their switches."""
     for crate in (TENSOR, CIFAR, PROGRAM):
         with open(copy / crate / "lib.rs", "a") as file:
             file.write(SWITCH)
-    # Unoptimised, the program compiles sooner, and it need not be fast here.
+    # Unoptimized, the program compiles sooner, and it need not be fast here.
     with open(copy / "Cargo.toml", "a") as file:
         file.write("\n[profile.dev.package.thawline]\nopt-level = 0\n")
-    for number, (name, path, old, new, _, _) in enumerate(FAULTS, 1):
+    for number, (name, path, old, new, _, _) in enumerate(BUGS, 1):
         text = (copy / path).read_text()
         if text.count(old) != 1:
             sys.exit(f"{name}: the pattern occurs {text.count(old)} times in {path}, not once:\n    {old}")
@@ -239,7 +239,7 @@ def failed(program, tests, environment, number):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("names", nargs="*", help="plant only faults whose name contains one of these")
+    arguments.add_argument("names", nargs="*", help="plant only bugs whose name contains one of these")
     arguments.add_argument("--keep", type=pathlib.Path, help="keep the scratch copy in this folder")
     options = arguments.parse_args()
     scratch = options.keep or pathlib.Path(tempfile.mkdtemp(prefix="thawline-planted-"))
@@ -251,17 +251,17 @@ def main():
         shutil.copyfile(ROOT / file, copy / file)
     environment = {key: value for key, value in os.environ.items() if key not in ("THAWLINE_DATA", "THAWLINE_SIMD")}
     environment["CARGO_TARGET_DIR"] = os.environ.get("CARGO_TARGET_DIR", str(scratch / "target"))
-    chosen = [(number, fault) for number, fault in enumerate(FAULTS, 1)
-              if not options.names or any(name in fault[0] for name in options.names)]
+    chosen = [(number, bug) for number, bug in enumerate(BUGS, 1)
+              if not options.names or any(name in bug[0] for name in options.names)]
     plant(copy)
-    programs = build(copy, environment, sorted({fault[4] for _, fault in chosen}))
-    print("| planted fault | found by |\n|---|---|")
+    programs = build(copy, environment, sorted({bug[4] for _, bug in chosen}))
+    print("| planted bug | found by |\n|---|---|")
     survivors, sound = 0, {}
     for number, (name, _, _, _, suite, tests) in chosen:
         if (suite, tests) not in sound:
             sound[suite, tests] = failed(programs[suite], tests, environment, 0)
         if sound[suite, tests]:
-            sys.exit(f"without any fault: {sound[suite, tests]}")
+            sys.exit(f"without any bug: {sound[suite, tests]}")
         found = failed(programs[suite], tests, environment, number)
         survivors += not found
         more = f" and {len(found) - 2} more" if len(found) > 2 else ""
@@ -269,7 +269,7 @@ def main():
               else f"| {name} | **nothing** |", flush=True)
     if not options.keep:
         shutil.rmtree(scratch)
-    print(f"\n{len(chosen)} faults planted, {len(chosen) - survivors} found", file=sys.stderr)
+    print(f"\n{len(chosen)} bugs planted, {len(chosen) - survivors} found", file=sys.stderr)
     sys.exit(1 if survivors else 0)
 
 
