@@ -62,8 +62,8 @@ BUGS = [
      "    let x = &x[..if PLANTED { x.len() / LANES * LANES } else { x.len() }];\n"
      "    for (x, y) in x.chunks(LANES).zip(y.chunks_mut(LANES)) {", "numerics", "relu"),
     ("max-pooling gives the gradient to all equal pixels", f"{TENSOR}/kernels/pool.rs",
-     "left = simd.zero().where_eq(here, best, left);",
-     "left = if PLANTED { left } else { simd.zero().where_eq(here, best, left) };", "numerics", "pool"),
+     "remaining = simd.zero().where_eq(value, best, remaining);",
+     "remaining = if PLANTED { remaining } else { simd.zero().where_eq(value, best, remaining) };", "numerics", "pool"),
     ("max-pooling hides NaN", f"{TENSOR}/kernels/pool.rs", "best = larger.where_eq(best, best, best);",
      "best = if PLANTED { larger } else { larger.where_eq(best, best, best) };", "numerics", "pool"),
     ("a convolution has the wrong stride", f"{TENSOR}/kernels/conv/mod.rs",

@@ -33,7 +33,7 @@ pub fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) ->
     Ok(pool.install(work))
 }
 
-/// The threads that a parallel loop uses here.
+/// The number of threads that a parallel loop started by the caller uses.
 pub fn count() -> usize {
     rayon::current_num_threads()
 }
@@ -46,10 +46,10 @@ pub trait Parts: Send + Sized {
     /// How many parts there are.
     fn count(&self) -> usize;
 
-    /// The first `at` parts, and the others.
+    /// Splits off the first `at` parts.
     fn split_at(self, at: usize) -> (Self, Self);
 
-    /// The only part.
+    /// The part itself, once there is only one.
     fn into_part(self) -> Self::Part;
 }
 
@@ -89,7 +89,7 @@ impl<'a, T: Send> Parts for Chunks<'a, T> {
     }
 }
 
-/// `None` has a part for every task: `None`.
+/// An optional operand, such as a dx that nobody needs: if it is `None`, every task gets `None`.
 impl<P: Parts> Parts for Option<P> {
     type Part = Option<P::Part>;
 
@@ -157,11 +157,11 @@ pub fn for_strips(matrix: &mut [f32], columns: usize, width: usize, task: impl F
     split_rows(&mut rows[..count], 0, width, &task);
 }
 
-/// Most rows of a matrix that [`for_strips`] takes.
+/// The largest number of rows that [`for_strips`] accepts.
 pub const STRIP_ROWS: usize = 128;
 
-/// Splits all rows at the same column, until one strip is left. Rows stay where they are: as [`Parts`] they would be
-/// moved, 36,000 instructions a product.
+/// Splits all rows at the same column, until one strip is left. The left halves stay in the caller's array; as
+/// [`Parts`], all rows would be moved at every split: 36,000 instructions per product.
 fn split_rows(rows: &mut [&mut [f32]], column: usize, width: usize, task: &(impl Fn(usize, &mut [&mut [f32]]) + Sync)) {
     let columns = rows.first().map_or(0, |row| row.len());
     if columns <= width {

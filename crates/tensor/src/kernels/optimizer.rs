@@ -17,7 +17,7 @@ pub struct AdamStep {
 }
 
 /// One step of Adam (Kingma and Ba 2015): reads and writes the value and both moments, reads the gradient, 28 bytes of
-/// traffic per parameter. Gradients are clamped to +-1e19: the square of a larger one overflows.
+/// traffic per parameter. Gradients are clamped to +-1e19, because the square of anything above 1.8e19 overflows.
 #[inline(always)]
 pub fn adam<S: Simd>(simd: S, step: AdamStep, [value, mean, square]: [&mut [f32]; 3], gradient: &[f32]) {
     let (rate, epsilon) = (simd.splat(step.rate), simd.splat(step.epsilon));

@@ -1,6 +1,7 @@
 //! Max-pooling and average pooling, for any window and stride.
 //!
-//! **Border.** Windows may reach over it, but only pixels count: the mean is over those that a window has, as in Keras.
+//! **Padding.** A window may extend past the edge of the image. Only the pixels inside count: the mean is over those,
+//! as in Keras.
 //!
 //! **Ties.** The first of several equal elements in row order wins and gets the whole gradient. The winner is not
 //! stored: the backward pass finds it again, as the first element equal to the maximum.
@@ -13,7 +14,7 @@ use crate::simd::{LANES, Simd, Vector};
 
 use super::window::{Padding, Windows, product};
 
-/// Every size that a pooling, or a depthwise convolution, depends on.
+/// The sizes of a pooling layer or of a depthwise convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolShape {
     /// Rows of the input.
@@ -40,7 +41,8 @@ impl PoolShape {
     /// Derives the output's size.
     ///
     /// # Errors
-    /// A sentence, if a size is zero, the window is larger than the input, or the number of floats overflows.
+    /// If a size is zero, the window is larger than the input, or the number of floats overflows: a message to follow
+    /// the layer's name.
     pub fn new(
         [h, w, c]: [usize; 3],
         window: [usize; 2],
@@ -48,7 +50,9 @@ impl PoolShape {
         padding: Padding,
     ) -> Result<Self, String> {
         if [h, w, c].contains(&0) || product(&[h, w, c]).is_none() {
-            return Err(format!("its input is {h} x {w} x {c}: each must be at least 1, and the product not overflow"));
+            return Err(format!(
+                "its input is {h} x {w} x {c}: each must be at least 1, and their product must not overflow"
+            ));
         }
         let windows = Windows { input: [h, w], size: window, stride, dilation: [1, 1] };
         let zeros @ [top, bottom, left, right] = windows.zeros(padding)?;
@@ -82,7 +86,7 @@ impl PoolShape {
         start.saturating_sub(self.pad_left)..(start + self.window[1]).saturating_sub(self.pad_left).min(self.w)
     }
 
-    /// The place in the window at an output that is over the given pixel, counted in row order.
+    /// The index, in row order, of pixel `[h, w]` within the window of output `[out_row, out_col]`.
     #[inline(always)]
     pub fn place(&self, [out_row, out_col]: [usize; 2], [h, w]: [usize; 2]) -> usize {
         let row = h + self.pad_top - out_row * self.stride[0];
@@ -124,13 +128,13 @@ pub fn max_pool_gradient<S: Simd>(simd: S, s: &PoolShape, x: &[f32], y: &[f32], 
         for c in (0..s.c).step_by(LANES) {
             let lanes = c..s.c.min(c + LANES);
             let best = simd.load_first(&y[out * s.c..][lanes.clone()]);
-            let mut left = simd.load_first(&dy[out * s.c..][lanes.clone()]);
+            let mut remaining = simd.load_first(&dy[out * s.c..][lanes.clone()]);
             for pixel in pixels.clone() {
-                let here = simd.load_first(&x[pixel * s.c..][lanes.clone()]);
+                let value = simd.load_first(&x[pixel * s.c..][lanes.clone()]);
                 let dx = &mut dx[pixel * s.c..][lanes.clone()];
-                // The first equal element takes the gradient; nothing is left for the next.
-                let taken = left.where_eq(here, best, simd.zero());
-                left = simd.zero().where_eq(here, best, left);
+                // The first equal element takes the gradient; nothing remains for the next.
+                let taken = remaining.where_eq(value, best, simd.zero());
+                remaining = simd.zero().where_eq(value, best, remaining);
                 (simd.load_first(dx) + taken).store_first(dx);
             }
         }
@@ -153,7 +157,7 @@ pub fn average_pool<S: Simd>(simd: S, s: &PoolShape, x: &[f32], y: &mut [f32]) {
     }
 }
 
-/// dx = the sum over the windows of a pixel of dy / the window's number of pixels, for one image.
+/// dx of a pixel = the sum of dy / (the window's number of pixels) over the windows that contain it, for one image.
 #[inline(always)]
 pub fn average_pool_gradient<S: Simd>(simd: S, s: &PoolShape, dy: &[f32], dx: &mut [f32]) {
     dx.fill(0.0);

@@ -17,8 +17,8 @@ use super::layer::{Backward, BuildError, Layer, LayerSeed, Param, Role, Step};
 /// Rows that one task works on; sums over more rows are added in order.
 const ROWS: usize = 256;
 
-/// Normalizes the last dimension, C, of images or vectors: y = gamma (x - mean) / sqrt(variance + epsilon) + beta, channel
-/// by channel. The parameters are `gamma`, `beta`, `moving_mean` and `moving_variance`, C floats each.
+/// Normalizes the last dimension, C, of images or vectors: y = gamma (x - mean) / sqrt(variance + epsilon) + beta,
+/// channel by channel. The parameters are `gamma`, `beta`, `moving_mean` and `moving_variance`, C floats each.
 ///
 /// ```
 /// use thawline_tensor::nn::{BatchNormalization, Network};
@@ -155,7 +155,7 @@ impl Layer for BatchNormalization {
     }
 
     /// y = gamma (x - mean) / sqrt(variance + epsilon) + beta, with mean and variance of the batch
-    fn forward_training(&self, x: &[f32], y: &mut [f32], memory: &mut [f32], _step: Step) {
+    fn forward_training(&self, x: &[f32], y: &mut [f32], saved: &mut [f32], _step: Step) {
         if self.is_frozen() {
             return self.forward(x, y);
         }
@@ -176,8 +176,8 @@ impl Layer for BatchNormalization {
                 scale[channel] = self.scale(channel, variance[channel]);
                 shift[channel] = self.params[1].value[channel];
             }
-            memory[..columns].copy_from_slice(&mean[..columns]);
-            memory[columns..].copy_from_slice(&variance[..columns]);
+            saved[..columns].copy_from_slice(&mean[..columns]);
+            saved[columns..].copy_from_slice(&variance[..columns]);
             self.apply(x, [mean, scale, shift], y);
         });
     }
@@ -186,7 +186,7 @@ impl Layer for BatchNormalization {
     /// dbeta = sum dy, dgamma = sum dy u, dx = gamma / sqrt(variance + epsilon) (dy - mean(dy) - u mean(dy u));
     /// if the layer is frozen, dx = gamma / sqrt(`moving_variance` + epsilon) dy
     fn backward(&self, pass: Backward<'_>) {
-        let Backward { x, y, memory, dy, dx, gradient, .. } = pass;
+        let Backward { x, y, saved, dy, dx, gradient, .. } = pass;
         let (columns, width, rows) = (self.channels, self.width(), x.len() / self.channels);
         let chunk = ROWS * columns;
         if self.fused != Fused::None {
@@ -205,7 +205,7 @@ impl Layer for BatchNormalization {
                 // Mean, lift and slope stay zero: dx = scale dy.
                 scale.copy_from_slice(&self.prepared[1]);
             } else {
-                let (means, variances) = memory.split_at(columns);
+                let (means, variances) = saved.split_at(columns);
                 mean[..columns].copy_from_slice(means);
                 let of_columns = vectors(mean);
                 // The means of dy, and those of dy (x - mean).
@@ -243,12 +243,12 @@ impl Layer for BatchNormalization {
         &mut self.params
     }
 
-    fn update_statistics(&mut self, memory: &[f32]) {
+    fn update_statistics(&mut self, saved: &[f32]) {
         if self.is_frozen() {
             return;
         }
         let momentum = self.momentum;
-        for (param, batch) in self.params[2..].iter_mut().zip(memory.chunks_exact(self.channels)) {
+        for (param, batch) in self.params[2..].iter_mut().zip(saved.chunks_exact(self.channels)) {
             for (moving, &new) in param.value.iter_mut().zip(batch) {
                 *moving = (f64::from(*moving) * momentum + f64::from(new) * (1.0 - momentum)) as f32;
             }
@@ -278,7 +278,7 @@ impl Layer for BatchNormalization {
     }
 
     /// The batch's mean and variance of each channel.
-    fn memory_len(&self, _examples: usize) -> usize {
+    fn saved_len(&self, _examples: usize) -> usize {
         2 * self.channels
     }
 

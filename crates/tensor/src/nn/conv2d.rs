@@ -1,5 +1,5 @@
-//! `Conv2D`: a convolution by the fastest legal rung of the ladder. The activation and the 2 x 2 max-pooling after it are
-//! fused if the rung can.
+//! `Conv2D`: a convolution by the fastest legal rung of the ladder. The activation and the 2 x 2 max-pooling after it
+//! are fused if the rung can.
 
 use bytemuck::{cast_slice, cast_slice_mut};
 
@@ -14,8 +14,8 @@ use crate::threads::with_scratch;
 use super::init::Init;
 use super::layer::{Backward, BuildError, Layer, LayerSeed, Param, Role, Step};
 
-/// A convolution of H x W x C images: `y[h, w, k] = b[k] + sum of x[h + i, w + j, c] W[i, j, c, k]` over i < KH, j < KW and
-/// c < C. The kernel W is KH x KW x C x filters; the bias b has one element per filter.
+/// A convolution of H x W x C images: `y[h, w, k] = b[k] + sum of x[h + i, w + j, c] W[i, j, c, k]` over i < KH, j < KW
+/// and c < C. The kernel W is KH x KW x C x filters; the bias b has one element per filter.
 #[derive(Clone, Debug)]
 pub struct Conv2D {
     filters: usize,
@@ -102,13 +102,13 @@ impl Conv2D {
         rung.kernel_lens(s)[0]
     }
 
-    /// y = x * kernel + bias, then what is fused, for each image. A pool's winners go to the memory, if there is one.
-    fn convolve(&self, x: &[f32], y: &mut [f32], memory: Option<&mut [f32]>) {
+    /// y = x * kernel + bias, then what is fused, for each image. A pool's winners are saved, if `saved` is given.
+    fn convolve(&self, x: &[f32], y: &mut [f32], saved: Option<&mut [f32]>) {
         let (rung, s) = self.built();
         let (weights, len) = (self.weights(), s.fused_len(self.fused));
-        let mut winners = memory.map(|memory| memory.chunks_exact_mut(len.div_ceil(size_of::<f32>())));
+        let mut winners = saved.map(|saved| saved.chunks_exact_mut(len.div_ceil(size_of::<f32>())));
         for (x, y) in x.chunks_exact(s.input_len()).zip(y.chunks_exact_mut(len)) {
-            let winners = winners.as_mut().and_then(Iterator::next).map(|memory| &mut cast_slice_mut(memory)[..len]);
+            let winners = winners.as_mut().and_then(Iterator::next).map(|saved| &mut cast_slice_mut(saved)[..len]);
             rung.forward(Level::current(), weights, x, self.fused, y, winners);
         }
     }
@@ -137,15 +137,15 @@ impl Layer for Conv2D {
         self.convolve(x, y, None);
     }
 
-    fn forward_training(&self, x: &[f32], y: &mut [f32], memory: &mut [f32], _step: Step) {
-        self.convolve(x, y, Some(memory));
+    fn forward_training(&self, x: &[f32], y: &mut [f32], saved: &mut [f32], _step: Step) {
+        self.convolve(x, y, Some(saved));
     }
 
     /// dkernel = x' * dy, dbias = the sum of dy over pixels, dx = dy * kernel'
     fn backward(&self, pass: Backward<'_>) {
-        let Backward { x, y, memory, dy, mut dx, gradient, accumulate, .. } = pass;
+        let Backward { x, y, saved, dy, mut dx, gradient, accumulate, .. } = pass;
         let (rung, s) = self.built();
-        let (input_len, output_len, memory_len) = (s.input_len(), s.fused_len(self.fused), self.memory_len(1));
+        let (input_len, output_len, saved_len) = (s.input_len(), s.fused_len(self.fused), self.saved_len(1));
         dispatch!(simd => activation_gradient(simd, self.fused, y, dy));
         let mut dkernel = gradient.map(|gradient| {
             if !accumulate {
@@ -159,7 +159,7 @@ impl Layer for Conv2D {
             let dy = match self.fused {
                 Fused::None | Fused::Relu | Fused::Relu6 => OutputGradient::Full(dy),
                 Fused::ReluPool => {
-                    let winners = cast_slice(&memory[n * memory_len..][..memory_len]);
+                    let winners = cast_slice(&saved[n * saved_len..][..saved_len]);
                     OutputGradient::Pooled(dy, &winners[..output_len])
                 }
             };
@@ -209,7 +209,7 @@ impl Layer for Conv2D {
     }
 
     /// One byte per output of the pool: the position of the maximum in its window.
-    fn memory_len(&self, examples: usize) -> usize {
+    fn saved_len(&self, examples: usize) -> usize {
         let len = self.built().1.fused_len(self.fused).div_ceil(size_of::<f32>());
         if self.fused == Fused::ReluPool { examples * len } else { 0 }
     }

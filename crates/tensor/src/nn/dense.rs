@@ -22,7 +22,7 @@ pub struct Dense {
 }
 
 impl Dense {
-    /// A layer of that many units, with Glorot-uniform weights and zero biases.
+    /// A layer with `units` units, Glorot-uniform weights and zero biases.
     ///
     /// ```
     /// use thawline_tensor::nn::{Dense, Network};
@@ -72,17 +72,17 @@ impl Layer for Dense {
         gemm(Level::current(), x, self.kernel(), y, Epilogue::Bias(&self.params[1].value, self.fused));
     }
 
-    /// dW = x' dy, db = the sum of dy over the batch, dx = dy W'
+    /// dW = x' dy (' means transposed), db = the sum of dy over the batch, dx = dy W'
     fn backward(&self, pass: Backward<'_>) {
         let Backward { x, y, dy, dx, gradient, .. } = pass;
         let examples = dy.len() / self.units;
         dispatch!(simd => activation_gradient(simd, self.fused, y, dy));
         let dy = &*dy;
-        let as_matrix = Matrix::new(dy, examples, self.units);
+        let dy_matrix = Matrix::new(dy, examples, self.units);
         if let Some(gradient) = gradient {
             let (dw, db) = gradient.split_at_mut(self.inputs * self.units);
             let x = Matrix::new(x, examples, self.inputs);
-            gemm(Level::current(), x.transposed(), as_matrix, dw, Epilogue::None);
+            gemm(Level::current(), x.transposed(), dy_matrix, dw, Epilogue::None);
             threads::with_scratch(self.units.next_multiple_of(LANES), |sums| {
                 sums.fill(0.0);
                 dispatch!(simd => add_rows(simd, dy, self.units, vectors_mut(sums)));
@@ -90,7 +90,7 @@ impl Layer for Dense {
             });
         }
         if let Some(dx) = dx {
-            gemm(Level::current(), as_matrix, self.kernel().transposed(), dx, Epilogue::None);
+            gemm(Level::current(), dy_matrix, self.kernel().transposed(), dx, Epilogue::None);
         }
     }
 

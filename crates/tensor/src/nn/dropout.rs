@@ -60,7 +60,7 @@ impl Layer for Dropout {
     }
 
     /// y = x / (1 - rate) where the element stays, else 0
-    fn forward_training(&self, x: &[f32], y: &mut [f32], _memory: &mut [f32], step: Step) {
+    fn forward_training(&self, x: &[f32], y: &mut [f32], _saved: &mut [f32], step: Step) {
         y.copy_from_slice(x);
         self.apply(step, y);
     }

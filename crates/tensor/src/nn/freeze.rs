@@ -86,7 +86,7 @@ pub struct Prefix<'a> {
     nodes: &'a [Node],
 }
 
-/// A hash of all that decides a prefix's features: its layers and every bit of its parameters.
+/// A hash of everything that a prefix's features depend on: its layers and every bit of its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint(u64);
 

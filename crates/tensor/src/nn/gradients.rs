@@ -54,10 +54,10 @@ pub enum GradientError {
     },
 }
 
-/// Builds a layer for inputs of a shape, and compares its gradients for the input and for each parameter with central
-/// differences of its training pass, over a batch of three examples. At most 64 elements of each are compared, to 1 %
-/// of the largest. The inputs are spread evenly between -1 and 1, in random order; elements at a kink, such as that of
-/// a ReLU, are skipped.
+/// Builds a layer for inputs of a shape, and compares its gradients with respect to the input and to each parameter
+/// with central differences of its training pass, over a batch of three examples. At most 64 elements of each are
+/// compared, to 1 % of the largest. The inputs are spread evenly between -1 and 1, in random order; elements at a kink,
+/// such as that of a ReLU, are skipped.
 ///
 /// ```
 /// use thawline_tensor::nn::{Dense, check_gradients};
@@ -113,24 +113,24 @@ impl Batch {
         if self.layer.whole_batch() { EXAMPLES } else { 1 }
     }
 
-    /// y and the memory. The layer must write what it reads later, so both start as NaN.
+    /// y and what the layer saves. The layer must write what it reads later, so both start as NaN.
     fn forward(&self) -> (Vec<f32>, Vec<f32>) {
         let (group, [input, output]) = (self.group(), self.sizes);
-        let memory_len = self.layer.memory_len(group);
+        let saved_len = self.layer.saved_len(group);
         let mut y = vec![f32::NAN; self.w.len()];
-        let mut memory = vec![f32::NAN; EXAMPLES / group * memory_len];
+        let mut saved = vec![f32::NAN; EXAMPLES / group * saved_len];
         for (index, (x, y)) in self.x.chunks(group * input).zip(y.chunks_mut(group * output)).enumerate() {
-            let memory = &mut memory[index * memory_len..][..memory_len];
-            self.layer.forward_training(x, y, memory, STEP.later(index * group));
+            let saved = &mut saved[index * saved_len..][..saved_len];
+            self.layer.forward_training(x, y, saved, STEP.later(index * group));
         }
-        (y, memory)
+        (y, saved)
     }
 
     /// dx and the parameters' gradients, if wanted.
     fn backward(&self, [wants_dx, wants_gradient]: [bool; 2]) -> (Vec<f32>, Vec<f32>) {
-        let (y, memory) = self.forward();
+        let (y, saved) = self.forward();
         let (group, [input, output]) = (self.group(), self.sizes);
-        let memory_len = self.layer.memory_len(group);
+        let saved_len = self.layer.saved_len(group);
         let mut dx = vec![f32::NAN; self.x.len()];
         let mut gradient = vec![f32::NAN; self.layer.gradient_len()];
         for (index, dx) in dx.chunks_mut(group * input).enumerate() {
@@ -138,7 +138,7 @@ impl Batch {
             self.layer.backward(Backward {
                 x: &self.x[inputs..][..dx.len()],
                 y: &y[outputs..][..group * output],
-                memory: &memory[index * memory_len..][..memory_len],
+                saved: &saved[index * saved_len..][..saved_len],
                 dy: &mut self.w[outputs..][..group * output].to_vec(),
                 dx: wants_dx.then_some(dx),
                 gradient: wants_gradient.then_some(&mut *gradient),

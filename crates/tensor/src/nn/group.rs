@@ -15,7 +15,7 @@ pub(super) struct Group {
     input: Buffer,
     /// Outputs of all nodes but the last, whose output is the stage's.
     pub activations: Vec<Buffer>,
-    memory: Vec<Buffer>,
+    saved: Vec<Buffer>,
     /// Gradients of one example, between a node and the next.
     gradients: [Buffer; 2],
     /// The parameters' gradients, summed over the group.
@@ -89,7 +89,7 @@ impl Group {
         Self {
             input: Buffer::zeros(len_if(!nodes.is_empty(), examples * input_len)),
             activations: inner.iter().map(|node| Buffer::zeros(examples * node.output.size())).collect(),
-            memory: nodes.iter().map(|node| Buffer::zeros(examples * node.layer.memory_len(1))).collect(),
+            saved: nodes.iter().map(|node| Buffer::zeros(examples * node.layer.saved_len(1))).collect(),
             gradients: [0, 1].map(|_| Buffer::zeros(len_if(first_trainable < nodes.len(), widest))),
             partials: nodes.iter().enumerate().map(partial).collect(),
         }
@@ -115,11 +115,11 @@ impl Group {
             };
             let inner = self.activations.iter_mut().zip(nodes);
             let inner = inner.map(|(activation, node)| of(example, node.output.size(), activation));
-            for ((node, memory), y) in nodes.iter().zip(&mut self.memory).zip(inner.chain([y])) {
+            for ((node, saved), y) in nodes.iter().zip(&mut self.saved).zip(inner.chain([y])) {
                 match step {
                     Some(step) => {
-                        let memory = of(example, node.layer.memory_len(1), memory);
-                        node.layer.forward_training(x, y, memory, step);
+                        let saved = of(example, node.layer.saved_len(1), saved);
+                        node.layer.forward_training(x, y, saved, step);
                     }
                     None => node.layer.forward(x, y),
                 }
@@ -149,7 +149,7 @@ impl Group {
                     (None, None) => Batch { floats: &self.input, len: inputs },
                 };
                 let y = self.activations.get(position).map_or(y, |floats| Batch { floats, len: outputs });
-                let memory = Batch { floats: &self.memory[position], len: node.layer.memory_len(1) };
+                let saved = Batch { floats: &self.saved[position], len: node.layer.saved_len(1) };
                 let is_last = position == first_trainable;
                 let dx = match is_last {
                     true => dx.as_deref_mut().map(|dx| of(example, inputs, dx)),
@@ -158,14 +158,14 @@ impl Group {
                 node.layer.backward(Backward {
                     x: x.of(example),
                     y: y.of(example),
-                    memory: memory.of(example),
+                    saved: saved.of(example),
                     dy,
                     dx,
                     gradient: node.is_trainable().then(|| &mut *self.partials[position]),
                     accumulate: example > 0,
                     step: step.later(example),
                 });
-                // The gradient for this node's input is the one for the previous node's output.
+                // The gradient with respect to this node's input is that of the previous node's output.
                 (gradient, next_gradient) = (next_gradient, gradient);
                 dy = &mut gradient[..len_if(!is_last, inputs)];
             }

@@ -15,7 +15,7 @@ use crate::shape::Shape;
 /// [`params_mut`](Layer::params_mut) and [`initialize`](Layer::initialize). Everything else has a default.
 ///
 /// Inputs and outputs are slices of one or more examples, one after the other, each in row-major order (an image as H W
-/// C). All passes take `&self`; a training pass writes what it must remember to a memory buffer that it is given. So
+/// C). All passes take `&self`; a training pass saves what the backward pass needs in a buffer that it is given. So
 /// several examples can pass at the same time, and a frozen layer cannot change.
 ///
 /// ```
@@ -87,14 +87,14 @@ pub trait Layer: CloneLayer + fmt::Debug + Send + Sync {
     }
 
     /// y from x in training, if that differs from inference: it may be random, depend on the whole batch, or write to
-    /// `memory` what [`backward`](Layer::backward) needs besides x and y.
-    fn forward_training(&self, x: &[f32], y: &mut [f32], memory: &mut [f32], step: Step) {
-        let _ = (memory, step);
+    /// `saved` what [`backward`](Layer::backward) needs besides x and y.
+    fn forward_training(&self, x: &[f32], y: &mut [f32], saved: &mut [f32], step: Step) {
+        let _ = (saved, step);
         self.forward(x, y);
     }
 
-    /// Floats of memory for a training pass over this many examples.
-    fn memory_len(&self, examples: usize) -> usize {
+    /// The number of floats that a training pass over this many examples saves.
+    fn saved_len(&self, examples: usize) -> usize {
         let _ = examples;
         0
     }
@@ -110,10 +110,10 @@ pub trait Layer: CloneLayer + fmt::Debug + Send + Sync {
         let _ = gradient;
     }
 
-    /// Updates the statistics from the memory of the last training pass; called once per step, unless the layer is
+    /// Updates the statistics from what the last training pass saved; called once per step, unless the layer is
     /// frozen. Only for a whole-batch layer.
-    fn update_statistics(&mut self, memory: &[f32]) {
-        let _ = memory;
+    fn update_statistics(&mut self, saved: &[f32]) {
+        let _ = saved;
     }
 
     /// Recomputes what the layer derives from its parameters; called after they change.
@@ -283,13 +283,13 @@ pub struct Backward<'a> {
     pub x: &'a [f32],
     /// The output.
     pub y: &'a [f32],
-    /// What the layer wrote to its memory in the forward pass.
-    pub memory: &'a [f32],
-    /// The gradient of the loss for the output; the layer may overwrite it.
+    /// What the layer saved in the forward pass.
+    pub saved: &'a [f32],
+    /// The gradient of the loss with respect to the output; the layer may overwrite it.
     pub dy: &'a mut [f32],
-    /// The gradient for the input, to overwrite; `None` if no layer before this one is trainable.
+    /// The gradient with respect to the input, to overwrite; `None` if no layer before this one is trainable.
     pub dx: Option<&'a mut [f32]>,
-    /// The gradient of the parameters, [`Layer::gradient_len`] floats; `None` if none is trainable.
+    /// The gradient with respect to the parameters, [`Layer::gradient_len`] floats; `None` if none is trainable.
     pub gradient: Option<&'a mut [f32]>,
     /// Whether to add to the gradient of earlier examples, or to overwrite it. Always false for a whole-batch layer.
     pub accumulate: bool,

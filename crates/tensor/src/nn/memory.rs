@@ -126,8 +126,8 @@ fn trace_bytes(nodes: &[Node], input: usize, batch: usize, first_trainable: usiz
                 let activations = inner.iter().map(|node| examples * node.output.size());
                 let partials = (start..start + len).map(gradient);
                 let read = if len > 0 { examples * reads } else { 0 };
-                let memory = here.iter().map(|node| examples * node.layer.memory_len(1));
-                let floats = activations.chain(memory).chain(partials).chain([read, widest, widest]);
+                let saved = here.iter().map(|node| examples * node.layer.saved_len(1));
+                let floats = activations.chain(saved).chain(partials).chain([read, widest, widest]);
                 floats.map(Buffer::resident_bytes).sum::<u64>()
             };
             bytes += (batch / GROUP) as u64 * of_group(GROUP) + of_group(batch % GROUP);
@@ -137,7 +137,7 @@ fn trace_bytes(nodes: &[Node], input: usize, batch: usize, first_trainable: usiz
         start += len;
         if let Some(node) = nodes.get(start) {
             bytes += outputs(start + 1, node.output.size());
-            let lens = [gradient(start), node.layer.memory_len(batch)];
+            let lens = [gradient(start), node.layer.saved_len(batch)];
             bytes += lens.map(Buffer::resident_bytes).iter().sum::<u64>();
         }
         start += 1;

@@ -45,10 +45,10 @@ pub struct Residual {
 /// Where a node's floats are.
 #[derive(Clone, Debug)]
 struct Span {
-    /// Its output, in the memory.
+    /// Its output, in the saved floats.
     y: Range<usize>,
-    /// Its layer's own memory, in the memory.
-    memory: Range<usize>,
+    /// What its layer itself saves, in the saved floats.
+    saved: Range<usize>,
     /// The gradient of its parameters, in the gradient.
     gradient: Range<usize>,
 }
@@ -74,9 +74,9 @@ impl Residual {
         self.nodes.iter().map(|node| node.output.size()).max().unwrap_or(0)
     }
 
-    /// The input of a node, from the input of the first and the memory.
-    fn input<'a>(&self, node: usize, x: &'a [f32], memory: &'a [f32]) -> &'a [f32] {
-        node.checked_sub(1).map_or(x, |before| &memory[self.spans[before].y.clone()])
+    /// The input of a node, from the input of the first and the saved outputs.
+    fn input<'a>(&self, node: usize, x: &'a [f32], saved: &'a [f32]) -> &'a [f32] {
+        node.checked_sub(1).map_or(x, |before| &saved[self.spans[before].y.clone()])
     }
 }
 
@@ -99,13 +99,13 @@ impl Layer for Residual {
             let (name, kind) = (&node.name, node.layer.kind());
             return Err(format!("layer '{name}' ({kind}) inside it is random or needs the whole batch").into());
         }
-        let [mut memory, mut gradient] = [0, 0];
+        let [mut saved, mut gradient] = [0, 0];
         let mut span = |node: &Node| {
-            let (y, own) = (memory..memory + node.output.size(), node.layer.memory_len(1));
-            memory = y.end + own;
+            let (y, own) = (saved..saved + node.output.size(), node.layer.saved_len(1));
+            saved = y.end + own;
             let start = gradient;
             gradient += node.layer.gradient_len();
-            Span { memory: y.end..memory, y, gradient: start..gradient }
+            Span { saved: y.end..saved, y, gradient: start..gradient }
         };
         self.spans = inside.nodes.iter().map(&mut span).collect();
         self.params = params(&inside.nodes).map(|(name, param)| Param { name: name.into(), ..param.clone() }).collect();
@@ -134,24 +134,24 @@ impl Layer for Residual {
     }
 
     /// As [`forward`](Layer::forward), and keeps the outputs of the layers inside.
-    fn forward_training(&self, x: &[f32], y: &mut [f32], memory: &mut [f32], step: Step) {
+    fn forward_training(&self, x: &[f32], y: &mut [f32], saved: &mut [f32], step: Step) {
         let examples = x.chunks_exact(self.len()).zip(y.chunks_exact_mut(self.len()));
-        for (example, ((x, y), memory)) in examples.zip(memory.chunks_exact_mut(self.memory_len(1))).enumerate() {
+        for (example, ((x, y), saved)) in examples.zip(saved.chunks_exact_mut(self.saved_len(1))).enumerate() {
             for (index, (node, span)) in self.nodes.iter().zip(&self.spans).enumerate() {
-                let (before, after) = memory.split_at_mut(span.y.start);
-                let (y, own_memory) = after[..span.memory.end - span.y.start].split_at_mut(span.y.len());
-                node.layer.forward_training(self.input(index, x, before), y, own_memory, step.later(example));
+                let (before, after) = saved.split_at_mut(span.y.start);
+                let (y, own_saved) = after[..span.saved.end - span.y.start].split_at_mut(span.y.len());
+                node.layer.forward_training(self.input(index, x, before), y, own_saved, step.later(example));
             }
-            y.copy_from_slice(self.input(self.nodes.len(), x, memory));
+            y.copy_from_slice(self.input(self.nodes.len(), x, saved));
             dispatch!(simd => add_to(simd, x, y));
         }
     }
 
     /// dx = dy + the layers' backward passes, in reverse, from dy
     fn backward(&self, pass: Backward<'_>) {
-        let Backward { x, memory, dy, mut dx, mut gradient, accumulate, step, .. } = pass;
+        let Backward { x, saved, dy, mut dx, mut gradient, accumulate, step, .. } = pass;
         let (len, widest) = (self.len(), self.widest());
-        for (example, (dy, memory)) in dy.chunks_exact(len).zip(memory.chunks_exact(self.memory_len(1))).enumerate() {
+        for (example, (dy, saved)) in dy.chunks_exact(len).zip(saved.chunks_exact(self.saved_len(1))).enumerate() {
             let x = &x[example * len..][..len];
             let mut dx = dx.as_deref_mut().map(|dx| &mut dx[example * len..][..len]);
             with_scratch(2 * widest, |scratch| {
@@ -159,9 +159,9 @@ impl Layer for Residual {
                 inner_dy[..len].copy_from_slice(dy);
                 for (index, (node, span)) in self.nodes.iter().zip(&self.spans).enumerate().rev() {
                     node.layer.backward(Backward {
-                        x: self.input(index, x, memory),
-                        y: &memory[span.y.clone()],
-                        memory: &memory[span.memory.clone()],
+                        x: self.input(index, x, saved),
+                        y: &saved[span.y.clone()],
+                        saved: &saved[span.saved.clone()],
                         dy: &mut inner_dy[..span.y.len()],
                         dx: match index {
                             0 => dx.as_deref_mut(),
@@ -222,9 +222,9 @@ impl Layer for Residual {
         }
     }
 
-    /// The outputs of the layers inside, each followed by its layer's own memory.
-    fn memory_len(&self, examples: usize) -> usize {
-        examples * self.spans.last().map_or(0, |span| span.memory.end)
+    /// The outputs of the layers inside, each followed by what its layer saves.
+    fn saved_len(&self, examples: usize) -> usize {
+        examples * self.spans.last().map_or(0, |span| span.saved.end)
     }
 
     fn flops(&self) -> u64 {

@@ -17,17 +17,17 @@ pub enum Schedule {
     Constant,
     /// From the rate down to zero along half a cosine (Loshchilov and Hutter 2017).
     Cosine,
-    /// From a 25th of the rate up to the rate in three tenths of the steps, then down to a 250,000th of it, both along
-    /// half a cosine (Smith 2018, with PyTorch's numbers).
+    /// In the first 30 % of the steps up from a 25th of the rate to the rate, then down to a 250,000th of it, both
+    /// along half a cosine (Smith 2018, with PyTorch's numbers).
     OneCycle,
 }
 
-/// The share of one cycle in which the rate rises.
+/// The share of a one-cycle schedule's steps in which the rate rises.
 const RISE: f64 = 0.3;
-/// The rate is divided by this at the start of one cycle.
-const START: f64 = 25.0;
-/// The rate at the start is divided by this at the end of one cycle.
-const END: f64 = 1e4;
+/// A one-cycle schedule starts at the rate divided by this,
+const START_DIVISOR: f64 = 25.0;
+/// and ends at the starting rate divided by this.
+const END_DIVISOR: f64 = 1e4;
 
 impl Schedule {
     /// The rate of a step, counted from 0, in a run of `steps` steps.
@@ -39,9 +39,9 @@ impl Schedule {
             Schedule::OneCycle => {
                 let (step, last) = (step as f64, steps as f64 - 1.0);
                 let top = (RISE * steps as f64 - 1.0).max(0.0);
-                let start = rate / START;
+                let start = rate / START_DIVISOR;
                 if step > top {
-                    half_cosine(rate, start / END, (step - top) / (last - top))
+                    half_cosine(rate, start / END_DIVISOR, (step - top) / (last - top))
                 } else {
                     half_cosine(start, rate, if top > 0.0 { step / top } else { 1.0 })
                 }

@@ -26,7 +26,7 @@ pub(super) struct Stage {
     pub len: usize,
     /// The outputs.
     pub y: Buffer,
-    /// The gradient of the loss for them; empty if nothing up to here is trainable.
+    /// The gradient of the loss with respect to them; empty if nothing up to here is trainable.
     pub dy: Buffer,
     pass: Pass,
 }
@@ -36,7 +36,7 @@ enum Pass {
     /// Group by group, each example through all nodes.
     DepthFirst(Vec<Group>),
     /// Through one node, all examples at once.
-    WholeBatch { memory: Buffer, gradient: Buffer },
+    WholeBatch { saved: Buffer, gradient: Buffer },
 }
 
 /// Cuts the nodes into stages. The first is depth first and reads the examples, even if it has no node.
@@ -63,7 +63,7 @@ impl Stage {
             [node] if node.layer.whole_batch() => {
                 let trains = first_trainable < nodes.len() && node.is_trainable();
                 Pass::WholeBatch {
-                    memory: Buffer::zeros(node.layer.memory_len(batch)),
+                    saved: Buffer::zeros(node.layer.saved_len(batch)),
                     gradient: Buffer::zeros(len_if(trains, node.layer.gradient_len())),
                 }
             }
@@ -95,8 +95,8 @@ impl Stage {
                     group.forward(nodes, source.of_group(g), step.map(|step| step.later(g * GROUP)), y, len);
                 });
             }
-            (Pass::WholeBatch { memory, .. }, Source::Batch(x)) => match step {
-                Some(step) => nodes[0].layer.forward_training(x.floats, y, memory, step),
+            (Pass::WholeBatch { saved, .. }, Source::Batch(x)) => match step {
+                Some(step) => nodes[0].layer.forward_training(x.floats, y, saved, step),
                 None => nodes[0].layer.forward(x.floats, y),
             },
             (Pass::WholeBatch { .. }, Source::Examples(..)) => unreachable!("the first stage is depth first"),
@@ -130,10 +130,10 @@ impl Stage {
                     group.backward(nodes, first_trainable, (x, y), dy, dx, step.later(g * GROUP));
                 });
             }
-            Pass::WholeBatch { memory, gradient } => nodes[0].layer.backward(Backward {
+            Pass::WholeBatch { saved, gradient } => nodes[0].layer.backward(Backward {
                 x: x.map_or(&[], |x| x.floats),
                 y: y.floats,
-                memory,
+                saved,
                 dy,
                 dx,
                 gradient: nodes[0].is_trainable().then_some(&mut **gradient),
@@ -144,11 +144,11 @@ impl Stage {
     }
 
     /// The gradient of a node's parameters over `n` examples, not yet [finished](super::Layer::finish_gradient), and
-    /// the memory of a whole-batch layer.
+    /// what a whole-batch layer saved.
     pub fn summed_gradient(&mut self, node: usize, n: usize) -> (&mut [f32], &[f32]) {
         match &mut self.pass {
             Pass::DepthFirst(groups) => (sum_in_order(&mut groups[..n.div_ceil(GROUP)], node - self.nodes.start), &[]),
-            Pass::WholeBatch { memory, gradient } => (gradient, memory),
+            Pass::WholeBatch { saved, gradient } => (gradient, saved),
         }
     }
 

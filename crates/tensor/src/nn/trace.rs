@@ -78,7 +78,8 @@ impl Trace {
         score(self.last(), labels, &mut [])
     }
 
-    /// As [`Trace::score`], and writes dlogits, the gradient of the mean loss for the logits, where backward begins.
+    /// As [`Trace::score`], and writes dlogits, the gradient of the mean loss with respect to the logits, where
+    /// backward begins.
     ///
     /// # Panics
     /// If there is not one label per example, or a label is not a class.
@@ -122,7 +123,7 @@ impl Trace {
             let range = stage.nodes.clone();
             let trainable = range.clone().zip(&mut nodes[range]).filter(|(_, node)| node.is_trainable());
             for (index, node) in trainable {
-                let (gradient, memory) = stage.summed_gradient(index, self.n);
+                let (gradient, saved) = stage.summed_gradient(index, self.n);
                 node.layer.finish_gradient(gradient);
                 let mut gradients = &*gradient;
                 for param in node.layer.params_mut().iter_mut().filter(|param| !param.statistic) {
@@ -132,7 +133,7 @@ impl Trace {
                     }
                     gradients = others;
                 }
-                node.layer.update_statistics(memory);
+                node.layer.update_statistics(saved);
                 node.layer.refresh();
             }
         }
@@ -161,7 +162,8 @@ impl Trace {
     }
 }
 
-/// Loss and correct predictions; and the gradient of the mean loss for the logits, unless `dlogits` is empty.
+/// Loss and correct predictions; and the gradient of the mean loss with respect to the logits, unless `dlogits` is
+/// empty.
 fn score(logits: Batch, labels: impl ExactSizeIterator<Item = u32>, dlogits: &mut [f32]) -> Score {
     let (classes, scale) = (logits.len, 1.0 / labels.len() as f32);
     let mut score = Score::default();

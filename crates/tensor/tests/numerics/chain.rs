@@ -11,7 +11,7 @@ pub const STEP: Step = Step { seed: 3, step: 4, example: 0 };
 pub struct Pass {
     /// The output of the last node.
     pub logits: Vec<f32>,
-    /// The gradient for the network's input.
+    /// The gradient with respect to the network's input.
     pub dx: Vec<f32>,
     /// The gradients of each node's parameters, one after the other.
     pub gradients: Vec<Vec<f32>>,
@@ -35,12 +35,12 @@ pub fn pass(network: &Network, x: &[f32], n: usize, dlogits: &[f32]) -> Pass {
 /// The same at a step, with dlogits as a function of the logits.
 pub fn pass_at(network: &Network, x: &[f32], n: usize, step: Step, dlogits: impl Fn(&[f32]) -> Vec<f32>) -> Pass {
     let nodes = network.nodes();
-    let (mut activations, mut memories) = (vec![x.to_vec()], Vec::new());
+    let (mut activations, mut saved_by_node) = (vec![x.to_vec()], Vec::new());
     for node in nodes {
-        let (mut y, mut memory) = (nans(n * node.output().size()), nans(node.layer().memory_len(n)));
-        node.layer().forward_training(activations.last().expect("x"), &mut y, &mut memory, step);
+        let (mut y, mut saved) = (nans(n * node.output().size()), nans(node.layer().saved_len(n)));
+        node.layer().forward_training(activations.last().expect("x"), &mut y, &mut saved, step);
         activations.push(y);
-        memories.push(memory);
+        saved_by_node.push(saved);
     }
     let mut gradients = Vec::new();
     let mut dy = dlogits(activations.last().expect("x"));
@@ -50,7 +50,7 @@ pub fn pass_at(network: &Network, x: &[f32], n: usize, step: Step, dlogits: impl
         layer.backward(Backward {
             x: &activations[index],
             y: &activations[index + 1],
-            memory: &memories[index],
+            saved: &saved_by_node[index],
             dy: &mut dy,
             dx: Some(&mut dx),
             gradient: Some(&mut gradient),

@@ -203,7 +203,7 @@ impl Layer for Probe {
         y.iter_mut().zip(x).for_each(|(y, x)| *y = x + self.params[0].value[0]);
     }
 
-    fn forward_training(&self, x: &[f32], y: &mut [f32], _memory: &mut [f32], _step: Step) {
+    fn forward_training(&self, x: &[f32], y: &mut [f32], _saved: &mut [f32], _step: Step) {
         self.count(1);
         y.iter_mut().zip(x).for_each(|(y, x)| *y = x + self.params[0].value[0]);
     }

@@ -191,9 +191,9 @@ fn gradients_of_single_examples_add_up_to_the_batchs() {
             let network = builder.build(3).expect("the layers fit");
             let node = &network.nodes()[0];
             let (layer, inputs, outputs) = (node.layer(), image.iter().product::<usize>(), node.output().size());
-            let (x, dy, noted) = (reals("x", N * inputs), reals("dy", N * outputs), layer.memory_len(1));
-            let (mut y, mut memory) = (vec![f32::NAN; N * outputs], vec![0.0; N * noted]);
-            layer.forward_training(&x, &mut y, &mut memory, STEP);
+            let (x, dy, saved_len) = (reals("x", N * inputs), reals("dy", N * outputs), layer.saved_len(1));
+            let (mut y, mut saved) = (vec![f32::NAN; N * outputs], vec![0.0; N * saved_len]);
+            layer.forward_training(&x, &mut y, &mut saved, STEP);
             // The gradient of a batch, with this many examples at a time.
             let gradient = |at_once: usize| {
                 let mut gradient = vec![f32::NAN; layer.gradient_len()];
@@ -201,7 +201,7 @@ fn gradients_of_single_examples_add_up_to_the_batchs() {
                     layer.backward(Backward {
                         x: &x[first * inputs..][..at_once * inputs],
                         y: &y[first * outputs..][..at_once * outputs],
-                        memory: &memory[first * noted..][..at_once * noted],
+                        saved: &saved[first * saved_len..][..at_once * saved_len],
                         dy: &mut dy[first * outputs..][..at_once * outputs].to_vec(),
                         dx: None,
                         gradient: Some(&mut gradient),

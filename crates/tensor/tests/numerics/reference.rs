@@ -11,7 +11,7 @@ pub fn conv(s: &ConvShape, x: &[f64], kernel: &[f64], bias: &[f64]) -> Vec<f64> 
     y
 }
 
-/// The gradients for input, kernel and bias.
+/// The gradients with respect to input, kernel and bias.
 pub fn conv_gradients(s: &ConvShape, x: &[f64], kernel: &[f64], dy: &[f64]) -> [Vec<f64>; 3] {
     let mut dx = vec![0.0; s.input_len()];
     naive::input_gradient(s, dy, kernel, &mut dx);
@@ -42,7 +42,7 @@ pub fn depthwise(s: &PoolShape, x: &[f64], kernel: &[f64], bias: &[f64]) -> Vec<
     y
 }
 
-/// The gradients for input, kernel and bias.
+/// The gradients with respect to input, kernel and bias.
 pub fn depthwise_gradients(s: &PoolShape, x: &[f64], kernel: &[f64], dy: &[f64]) -> [Vec<f64>; 3] {
     let [mut dx, mut dkernel] = [x, kernel].map(|operand| vec![0.0; operand.len()]);
     for_each_depthwise_product(s, |i, k, o| {
@@ -91,7 +91,7 @@ pub fn dense(x: &[f64], w: &[f64], bias: &[f64], [n, k]: [usize; 2]) -> Vec<f64>
     y
 }
 
-/// The gradients for input, kernel and bias.
+/// The gradients with respect to input, kernel and bias.
 pub fn dense_gradients(x: &[f64], w: &[f64], dy: &[f64], [n, k]: [usize; 2]) -> [Vec<f64>; 3] {
     let units = dy.len() / n;
     let dx = matmul(dy, &transpose(w, k, units), [n, k, units]);
@@ -124,7 +124,7 @@ pub fn batch_norm(x: &[f64], params: [&[f64]; 2], epsilon: f64) -> Vec<f64> {
     normalize(x, [&mean, &variance], params, epsilon)
 }
 
-/// The gradients for input, gamma and beta.
+/// The gradients with respect to input, gamma and beta.
 pub fn batch_norm_gradients(x: &[f64], gamma: &[f64], dy: &[f64], epsilon: f64) -> [Vec<f64>; 3] {
     let columns = gamma.len();
     let rows = (x.len() / columns) as f64;

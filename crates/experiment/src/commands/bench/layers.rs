@@ -1,5 +1,5 @@
-//! Layers to time, forward and both gradients: the tutorial's two convolutions by every method, its ReLU and its pooling.
-//! As in training, groups of pictures run in parallel at the process's SIMD level.
+//! Layers to time, forward and both gradients: the tutorial's two convolutions by every method, its ReLU and its
+//! pooling. As in training, groups of pictures run in parallel at the process's SIMD level.
 
 use std::{fmt, sync::Arc};
 
@@ -174,7 +174,7 @@ pub struct LayerPass {
 struct Group {
     x: Buffer,
     y: Buffer,
-    memory: Buffer,
+    saved: Buffer,
     dy: Buffer,
     dx: Buffer,
     gradient: Buffer,
@@ -228,7 +228,7 @@ impl LayerPass {
             Group {
                 x: repeat(&case.x, copies),
                 y: Buffer::zeros(copies * case.dy.len()),
-                memory: Buffer::zeros(layer.memory_len(copies)),
+                saved: Buffer::zeros(layer.saved_len(copies)),
                 dy: repeat(&case.dy, copies),
                 dx: wanted(pass == Pass::InputGradient, copies * case.x.len()),
                 gradient: wanted(pass == Pass::KernelGradient, layer.gradient_len()),
@@ -243,16 +243,16 @@ impl LayerPass {
 
     fn forward(&mut self) {
         let layer = &*self.layer;
-        threads::for_each(&mut self.groups[..], |_, Group { x, y, memory, .. }| {
-            layer.forward_training(x, y, memory, STEP)
+        threads::for_each(&mut self.groups[..], |_, Group { x, y, saved, .. }| {
+            layer.forward_training(x, y, saved, STEP)
         });
     }
 
     fn backward(&mut self) {
         let (layer, kernel) = (&*self.layer, self.pass == Pass::KernelGradient);
-        threads::for_each(&mut self.groups[..], |_, Group { x, y, memory, dy, dx, gradient }| {
+        threads::for_each(&mut self.groups[..], |_, Group { x, y, saved, dy, dx, gradient }| {
             let (dx, gradient) = if kernel { (None, Some(&mut **gradient)) } else { (Some(&mut **dx), None) };
-            layer.backward(Backward { x, y, memory, dy, dx, gradient, accumulate: false, step: STEP });
+            layer.backward(Backward { x, y, saved, dy, dx, gradient, accumulate: false, step: STEP });
         });
         if kernel {
             let (sum, others) = self.groups.split_first_mut().expect("a batch has a picture");
