@@ -3,7 +3,7 @@
 use crate::buffer::Buffer;
 use crate::shape::Shape;
 
-/// Dense `f32` in row-major order. The first dimension of a batch is the examples.
+/// Dense `f32` in row-major order. In a batch, the first dimension counts the examples.
 #[derive(Clone, Debug)]
 pub struct Tensor {
     shape: Shape,
@@ -26,7 +26,7 @@ impl Tensor {
     /// A tensor of the given elements.
     ///
     /// # Panics
-    /// If their number is not the shape's.
+    /// If their number does not match the shape.
     pub fn from_slice(shape: impl Into<Shape>, elements: &[f32]) -> Self {
         let shape = shape.into();
         assert_eq!(shape.size(), elements.len(), "a tensor of shape {shape} was given {} elements", elements.len());

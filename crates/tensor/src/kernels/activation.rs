@@ -36,7 +36,7 @@ pub fn activate<S: Simd>(simd: S, activation: Fused, x: &[f32], y: &mut [f32]) {
     }
 }
 
-/// dy where the activation's output y has a slope, else zero; in place.
+/// Sets dy to zero, in place, where the activation has no slope; its output y tells.
 #[inline(always)]
 pub fn activation_gradient<S: Simd>(simd: S, activation: Fused, y: &[f32], dy: &mut [f32]) {
     match activation {
@@ -57,8 +57,8 @@ pub fn activation_gradient<S: Simd>(simd: S, activation: Fused, y: &[f32], dy: &
     }
 }
 
-/// More rows than this are summed in parts. One after the other, rounding errors grow with the sum: over eight images of
-/// 224 x 224 equal pixels to as much as 4e-3 of it; in parts they stay below 2e-5.
+/// More rows than this are summed in parts, because rounding errors grow with the sum. Over eight images of 224 x 224
+/// equal pixels, added one after the other, they reach 4e-3 of the sum; in parts they stay below 2e-5.
 const PART: usize = 1024;
 
 /// Adds every row of a matrix to `sums`, which is padded to whole vectors.

@@ -1,9 +1,9 @@
-//! Depthwise convolution: each channel has a kernel of its own. For any kernel size and stride.
+//! Depthwise convolution, for any kernel size and stride: each channel has its own kernel.
 //!
 //! Vectors run over the channels, as everywhere. The outermost loop takes one vector of channels through the whole
 //! image: it is one cache line of each pixel, so the rows of a window are still in L1 when the next row of windows
 //! reads them. A tile is R neighbouring outputs: R + 1 loads, of R pixels and one element of the kernel, feed R fused
-//! multiply-adds. Windows over the left or right border have fewer pixels and are computed one at a time.
+//! multiply-adds. Windows that extend past the left or right edge have fewer pixels and are computed one at a time.
 
 use std::ops::Range;
 
@@ -13,7 +13,8 @@ use super::activation::Fused;
 use super::pool::PoolShape;
 use super::tile::{Accumulators, to_memory};
 
-/// Sums side by side in the kernel gradient: a single one would wait for each addition.
+/// The number of sums that the kernel gradient keeps side by side: in a single one, each addition would wait for the
+/// one before.
 const SUMS: usize = 4;
 
 /// y = x * kernel + bias, then what is fused, for one image. The kernel is KH x KW x C, the bias has C elements.
@@ -82,12 +83,12 @@ fn cols_with(s: &PoolShape, kw: usize) -> Range<usize> {
     first..end.min(s.out_w)
 }
 
-/// What a convolution multiplies with, adds and fuses.
+/// A convolution's kernel, bias and fused activation.
 #[derive(Clone, Copy)]
 struct Weights<'a> {
     kernel: &'a [f32],
     bias: Option<&'a [f32]>,
-    /// Whether the kernel is read from its end, as the input gradient does.
+    /// Whether the kernel is read in reverse order, as in the input gradient.
     is_flipped: bool,
     fused: Fused,
 }
@@ -102,7 +103,7 @@ fn convolve<S: Simd>(simd: S, s: &PoolShape, x: &[f32], weights: Weights, y: &mu
     }
 }
 
-/// One vector of channels, which is WHOLE or has fewer lanes.
+/// Convolves one vector of channels: sixteen if it is WHOLE, else fewer.
 #[inline(always)]
 fn convolve_channels<S: Simd, const WHOLE: bool>(
     simd: S,

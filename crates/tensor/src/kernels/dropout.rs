@@ -1,4 +1,4 @@
-//! Inverted dropout (Srivastava et al. 2014): training scales up the elements that stay, so inference does nothing.
+//! Inverted dropout (Srivastava et al. 2014): training scales up the elements that it keeps, so inference does nothing.
 //!
 //! The mask is not stored. One or two random bytes decide for each element, and the backward pass draws the same bytes
 //! again.
@@ -9,7 +9,7 @@ use crate::simd::Simd;
 /// Random bytes drawn at once.
 const BLOCK: usize = 512;
 
-/// y = x / (1 - rate) where the element stays, else zero. In place. The gradient is the same map, of dy.
+/// In place, y = x / (1 - rate) where the element is kept, else zero. The gradient is the same map, applied to dy.
 ///
 /// The rate is rounded to a multiple of 1/65536; 0 keeps everything and 1 drops everything. A multiple of 1/256 costs
 /// one random byte per element, any other rate two.

@@ -12,7 +12,7 @@ pub struct AdamStep {
     pub mean_share: f32,
     /// 1 - beta_2: the weight of a new squared gradient in the mean of squared gradients.
     pub square_share: f32,
-    /// Keeps the quotient finite. Added to the root of the uncorrected second moment, as in Keras.
+    /// Keeps the quotient finite; added to the root of the uncorrected second moment, as in Keras.
     pub epsilon: f32,
 }
 

@@ -77,7 +77,7 @@ pub fn for_each_depthwise_product(s: &PoolShape, mut visit: impl FnMut(usize, us
     }
 }
 
-/// Softmax cross-entropy of one example, and its gradient (p - onehot) for the logits.
+/// Softmax cross-entropy of one example, and its gradient with respect to the logits, p - onehot.
 pub fn softmax_cross_entropy(logits: &[f64], label: usize) -> (f64, Vec<f64>) {
     let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let exps: Vec<f64> = logits.iter().map(|z| libm::exp(z - largest)).collect();

@@ -23,8 +23,8 @@ pub const WIDE_ROWS: usize = 6;
 /// A tile of accumulators: R rows of NV vectors.
 pub type Accumulators<S, const R: usize, const NV: usize> = [[<S as Simd>::Vector; NV]; R];
 
-/// One k: `acc[r][v] += a(r) * b[v]`. Plain loops of constant length are always unrolled, so the accumulators stay in
-/// registers.
+/// Adds the products of one k: `acc[r][v] += a(r) * b[v]`. Plain loops of constant length are always unrolled, so the
+/// accumulators stay in registers.
 #[inline(always)]
 pub fn multiply_accumulate<S: Simd, const R: usize, const NV: usize>(
     simd: S,
@@ -86,8 +86,8 @@ pub fn store_rows<S: Simd, const R: usize, const NV: usize>(
     }
 }
 
-/// The accumulators in memory, for results with edges. A loop over accumulators that branches is not unrolled, so they
-/// would never be in registers: three times slower. Branches come after this copy.
+/// Copies the accumulators to memory, for results with edges. A loop over accumulators with a branch in it is not
+/// unrolled, so they would never be in registers: three times slower. The branches come after this copy.
 #[inline(always)]
 pub fn to_memory<S: Simd, const R: usize, const NV: usize>(acc: Accumulators<S, R, NV>) -> [[Lanes; NV]; R] {
     let mut memory = [[[0.0; LANES]; NV]; R];
@@ -99,7 +99,7 @@ pub fn to_memory<S: Simd, const R: usize, const NV: usize>(acc: Accumulators<S, 
     memory
 }
 
-/// NV vectors of a row, from the given one on.
+/// The NV vectors of a row that start at the given one.
 ///
 /// # Panics
 /// If the row has fewer.

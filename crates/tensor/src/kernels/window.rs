@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// How far a convolution or pooling window may extend over the border.
+/// How far a convolution or pooling window may extend past the edge of the image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Padding {
     /// Not at all: the output shrinks by the window minus one.
@@ -66,7 +66,7 @@ impl Windows {
         Some([along(0, [top, bottom])?, along(1, [left, right])?])
     }
 
-    /// Elements of the input from the first to the last of a window.
+    /// The number of input elements that a window spans.
     fn extent(&self, axis: usize) -> Option<usize> {
         (self.size[axis] - 1).checked_mul(self.dilation[axis])?.checked_add(1)
     }

@@ -1,4 +1,4 @@
-//! Augmentation: random changes of the pictures, new ones each time that training reads them.
+//! Augmentation: random changes of the pictures, different each time training reads them.
 
 use crate::random::Purpose;
 use crate::shape::Shape;

@@ -1,4 +1,4 @@
-//! `AveragePooling2D`: the mean of each window. Padding does not count, as in Keras.
+//! `AveragePooling2D`: the mean of each window. Padded positions are left out, as in Keras.
 
 use crate::dispatch;
 use crate::kernels::pool::{PoolShape, average_pool, average_pool_gradient};
@@ -36,7 +36,7 @@ impl AveragePooling2D {
         Self { stride, ..self }
     }
 
-    /// With windows that may reach over the border.
+    /// Sets the padding, by default none: how far windows may extend past the edge of the image.
     pub fn padding(self, padding: Padding) -> Self {
         Self { padding, ..self }
     }
@@ -62,7 +62,7 @@ impl Layer for AveragePooling2D {
         }
     }
 
-    /// dx = the sum over a pixel's windows of dy / the window's number of pixels
+    /// dx of a pixel = the sum of dy / (the window's number of pixels) over the windows that contain it
     fn backward(&self, pass: Backward<'_>) {
         let (s, Some(dx)) = (self.shape(), pass.dx) else { return };
         for (dy, dx) in pass.dy.chunks_exact(s.output_len()).zip(dx.chunks_exact_mut(s.input_len())) {

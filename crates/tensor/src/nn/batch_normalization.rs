@@ -1,5 +1,5 @@
-//! `BatchNormalization`: each channel gets mean 0 and variance 1 over the batch, then a scale and a shift that are
-//! learned. (Ioffe and Szegedy 2015.)
+//! `BatchNormalization`: each channel gets mean 0 and variance 1 over the batch, then a learned scale and shift
+//! (Ioffe and Szegedy 2015).
 //!
 //! In training, mean and variance are those of the batch, over examples, rows and columns; their moving averages are
 //! used in inference. A frozen layer uses the moving averages in training, too, and does not change them.
@@ -61,12 +61,12 @@ impl BatchNormalization {
         }
     }
 
-    /// The share of the moving averages that a step keeps.
+    /// Sets the share of the moving averages that each step keeps.
     pub fn momentum(self, momentum: f64) -> Self {
         Self { momentum, ..self }
     }
 
-    /// Added to the variance, so that the quotient stays finite.
+    /// Sets the number that is added to the variance, so that the quotient stays finite.
     pub fn epsilon(self, epsilon: f64) -> Self {
         Self { epsilon, ..self }
     }
@@ -99,7 +99,7 @@ impl BatchNormalization {
         });
     }
 
-    /// Means over all rows of what `add` sums up, `N` numbers per column.
+    /// The means over all rows of what `add` sums up: `N` numbers per column.
     fn means<const N: usize>(
         &self,
         rows: usize,

@@ -1,5 +1,5 @@
-//! `Conv2D`: a convolution by the fastest legal rung of the ladder. The activation and the 2 x 2 max-pooling after it
-//! are fused if the rung can.
+//! `Conv2D`: a convolution by the fastest rung of the ladder that applies. The activation and the 2 x 2 max-pooling
+//! after it are fused if the rung can.
 
 use bytemuck::{cast_slice, cast_slice_mut};
 
@@ -14,8 +14,8 @@ use crate::threads::with_scratch;
 use super::init::Init;
 use super::layer::{Backward, BuildError, Layer, LayerSeed, Param, Role, Step};
 
-/// A convolution of H x W x C images: `y[h, w, k] = b[k] + sum of x[h + i, w + j, c] W[i, j, c, k]` over i < KH, j < KW
-/// and c < C. The kernel W is KH x KW x C x filters; the bias b has one element per filter.
+/// A convolution of H x W x C images: `y[h, w, f] = b[f] + sum of x[h + kh, w + kw, c] W[kh, kw, c, f]` over kh < KH,
+/// kw < KW and c < C. The kernel W is KH x KW x C x filters; the bias b has one element per filter.
 #[derive(Clone, Debug)]
 pub struct Conv2D {
     filters: usize,
@@ -62,27 +62,27 @@ impl Conv2D {
         }
     }
 
-    /// With another stride.
+    /// Sets the stride (default: 1).
     pub fn stride(self, stride: [usize; 2]) -> Self {
         Self { stride, ..self }
     }
 
-    /// With gaps between the kernel's elements.
+    /// Sets the dilation, the distance between the kernel's elements (default: 1).
     pub fn dilation(self, dilation: [usize; 2]) -> Self {
         Self { dilation, ..self }
     }
 
-    /// With zeros on the border.
+    /// Sets the padding with zeros (default: none).
     pub fn padding(self, padding: Padding) -> Self {
         Self { padding, ..self }
     }
 
-    /// With other initial weights.
+    /// Sets how the initial weights are drawn.
     pub fn init(self, init: Init) -> Self {
         Self { init, ..self }
     }
 
-    /// With the given method; building fails if that cannot compute the convolution.
+    /// Sets the method; building fails if it cannot compute the convolution.
     pub fn method(self, method: Method) -> Self {
         Self { method, ..self }
     }

@@ -36,7 +36,7 @@ impl Dense {
         Self { units, init: Init::default(), inputs: 0, fused: Fused::None, params: Vec::new() }
     }
 
-    /// With other initial weights.
+    /// Sets how the initial weights are drawn.
     pub fn init(self, init: Init) -> Self {
         Self { init, ..self }
     }

@@ -1,4 +1,4 @@
-//! `DepthwiseConv2D`: a convolution of each channel with a kernel of its own. The activation after it is fused.
+//! `DepthwiseConv2D`: a convolution of each channel with its own kernel. The activation after it is fused.
 
 use crate::dispatch;
 use crate::kernels::activation::{Fused, activation_gradient, add_rows};
@@ -50,17 +50,17 @@ impl DepthwiseConv2D {
         }
     }
 
-    /// With another stride.
+    /// Sets the stride (default: 1).
     pub fn stride(self, stride: [usize; 2]) -> Self {
         Self { stride, ..self }
     }
 
-    /// With zeros on the border.
+    /// Sets the padding with zeros (default: none).
     pub fn padding(self, padding: Padding) -> Self {
         Self { padding, ..self }
     }
 
-    /// With other initial weights.
+    /// Sets how the initial weights are drawn.
     pub fn init(self, init: Init) -> Self {
         Self { init, ..self }
     }
@@ -79,7 +79,7 @@ impl Layer for DepthwiseConv2D {
         Ok(Shape::from([s.out_h, s.out_w, s.c]))
     }
 
-    /// Fans as in Keras, which counts the products of all channels as one output's.
+    /// The fans are Keras's: it counts the products of all channels as if one output had them all.
     fn initialize(&mut self, seed: LayerSeed) -> Result<(), BuildError> {
         let (taps, c) = (self.kernel[0] * self.kernel[1], self.shape().c);
         self.params[0].value = self.init.values(taps * c, [taps * c, taps], seed)?;

@@ -59,13 +59,13 @@ impl Layer for Dropout {
         y.copy_from_slice(x);
     }
 
-    /// y = x / (1 - rate) where the element stays, else 0
+    /// y = x / (1 - rate) where the element is kept, else 0
     fn forward_training(&self, x: &[f32], y: &mut [f32], _saved: &mut [f32], step: Step) {
         y.copy_from_slice(x);
         self.apply(step, y);
     }
 
-    /// dx = dy / (1 - rate) where the element stayed, else 0
+    /// dx = dy / (1 - rate) where the element was kept, else 0
     fn backward(&self, pass: Backward<'_>) {
         if let Some(dx) = pass.dx {
             dx.copy_from_slice(pass.dy);

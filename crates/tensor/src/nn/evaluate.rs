@@ -81,7 +81,7 @@ impl Network {
     }
 }
 
-/// Loss and accuracy, with an existing trace of the nodes.
+/// Computes loss and accuracy with an existing trace of the nodes.
 pub(super) fn evaluate(nodes: &[Node], trace: &mut Trace, examples: &Examples) -> Metrics {
     let all: Vec<u32> = (0..examples.len() as u32).collect();
     let mut sum = Score::default();

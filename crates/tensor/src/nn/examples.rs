@@ -140,7 +140,7 @@ impl<'a> Examples<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no memory for {bytes} bytes of cached features; turn the cache off to compute them for each batch")]
 pub struct NoMemory {
-    /// Its size.
+    /// The size of the cache.
     pub bytes: u64,
 }
 
@@ -168,7 +168,7 @@ fn read_through(inputs: &dyn Inputs, index: usize, prefix: &Prefix, features: &m
     });
 }
 
-/// A tensor's examples are its first dimension.
+/// A tensor holds one example per index of its first dimension.
 impl Inputs for Tensor {
     fn shape(&self) -> &Shape {
         self.example_shape()
@@ -205,7 +205,7 @@ impl<I: Inputs + ?Sized> Inputs for &I {
     }
 }
 
-/// Some of other inputs.
+/// A selection of other inputs.
 struct Selected<'a> {
     inputs: &'a dyn Inputs,
     indices: Vec<u32>,

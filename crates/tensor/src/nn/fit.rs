@@ -18,8 +18,8 @@ use super::schedule::Schedule;
 use super::score::Score;
 use super::trace::Trace;
 
-/// Training options, with defaults. [`Fit::validate`], [`Fit::watch`] and [`Fit::resume`] add what is not a
-/// number.
+/// Training options, with defaults. [`Fit::validate`], [`Fit::watch`] and [`Fit::resume`] add
+/// validation examples, an observer and the state of an earlier training.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fit {
     /// Passes over the examples.
@@ -34,8 +34,8 @@ pub struct Fit {
     pub rate: f64,
     /// How the learning rate changes from the first step to the last.
     pub schedule: Schedule,
-    /// Whether the features of the frozen prefix are computed once and kept, rather than for each batch. The bits are
-    /// the same.
+    /// Whether the features of the frozen prefix are computed once and cached, rather than for each batch. The
+    /// bits are the same.
     pub cached: bool,
     /// Stops early when the validation accuracy has not risen for this many epochs.
     pub patience: Option<usize>,
@@ -90,24 +90,24 @@ impl Fit {
 }
 
 impl<'a> Training<'a> {
-    /// As [`Fit::validate`].
+    /// See [`Fit::validate`].
     pub fn validate(self, examples: &'a Examples<'a>) -> Self {
         Self { validation: Some(examples), ..self }
     }
 
-    /// As [`Fit::watch`].
+    /// See [`Fit::watch`].
     pub fn watch(self, observer: &'a mut dyn Observer) -> Self {
         Self { observer: Some(observer), ..self }
     }
 
-    /// As [`Fit::resume`].
+    /// See [`Fit::resume`].
     pub fn resume(self, state: TrainingState) -> Self {
         Self { state: Some(state), ..self }
     }
 }
 
 impl TrainingState {
-    /// Before the first step.
+    /// The state before the first step.
     pub fn start(options: &Fit) -> Self {
         Self::after(History::default(), Optimizer::new(options.rule, options.rate))
     }

@@ -108,7 +108,7 @@ struct Batch {
 }
 
 impl Batch {
-    /// Examples that pass at once.
+    /// Examples per pass.
     fn group(&self) -> usize {
         if self.layer.whole_batch() { EXAMPLES } else { 1 }
     }
@@ -200,7 +200,7 @@ impl Batch {
     }
 }
 
-/// Numbers at even distances between -1 and 1, none of them 0, in random order.
+/// Evenly spaced numbers between -1 and 1, none of them 0, in random order.
 fn spread_evenly(len: usize, bits: &mut Bits) -> Vec<f32> {
     let mut numbers: Vec<f32> = (0..len).map(|i| (2 * i) as f32 / len as f32 - 1.0 + 0.9 / len as f32).collect();
     bits.shuffle(&mut numbers);

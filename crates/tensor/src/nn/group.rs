@@ -6,7 +6,7 @@ use super::examples::Examples;
 use super::layer::{Backward, Step};
 use super::network::Node;
 
-/// Examples in a group. A larger group means fewer partial gradients to add, a smaller one more tasks.
+/// The number of examples in a group. A larger group means fewer partial gradients to add, a smaller one more tasks.
 pub const GROUP: usize = 8;
 
 /// The buffers of a group.
@@ -31,11 +31,11 @@ pub(super) enum Source<'a> {
     Batch(Batch<'a>),
 }
 
-/// A number of floats for each example.
+/// The floats of several examples, `len` of each.
 #[derive(Clone, Copy)]
 pub(super) struct Batch<'a> {
     pub floats: &'a [f32],
-    /// Floats of an example.
+    /// Floats per example.
     pub len: usize,
 }
 
@@ -64,7 +64,7 @@ impl Source<'_> {
     }
 }
 
-/// Reads an example; as training sees it if there is a step.
+/// Reads an example; with a step, as training sees it.
 fn read(examples: &Examples, index: u32, step: Option<Step>, into: &mut [f32]) {
     match step {
         Some(step) => examples.inputs().read_for_training(index as usize, step, into),

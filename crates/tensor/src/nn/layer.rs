@@ -151,7 +151,7 @@ pub trait Layer: CloneLayer + fmt::Debug + Send + Sync {
         self.flops()
     }
 
-    /// What the layer before this one may do instead of it.
+    /// The work of this layer that the layer before it may do instead.
     fn role(&self) -> Role {
         Role::Other
     }
@@ -196,7 +196,7 @@ pub struct Param {
     pub shape: Shape,
     /// The values, in row-major order; empty until the layer is [initialized](Layer::initialize).
     pub value: Buffer,
-    /// Whether training changes the values. A frozen parameter has no gradient, no moments and costs no work.
+    /// Whether training changes the values. A frozen parameter has no gradient and no moments, and costs no time.
     pub trainable: bool,
     /// Whether training takes the values from the examples, like a moving mean, instead of by a gradient.
     pub statistic: bool,
@@ -231,7 +231,7 @@ pub struct LayerSeed {
 /// Why a layer cannot be built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
-    /// The input or a setting does not fit; the sentence says why.
+    /// The input or a setting does not fit; the message says why.
     #[error("{0}")]
     Misfit(String),
     /// Too little memory for its weights, at this time or on this machine.
@@ -254,12 +254,12 @@ impl From<&str> for BuildError {
     }
 }
 
-/// A point in training: all that random layers and augmentation depend on.
+/// A point in training: everything that random layers and augmentation depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
     /// The training seed.
     pub seed: u64,
-    /// Steps done before.
+    /// The number of steps before this one.
     pub step: u64,
     /// The position in the batch of the first example.
     pub example: u64,

@@ -39,7 +39,7 @@ impl MaxPooling2D {
         Self { stride, ..self }
     }
 
-    /// With windows that may extend over the border.
+    /// Sets the padding, by default none: how far windows may extend past the edge of the image.
     pub fn padding(self, padding: Padding) -> Self {
         Self { padding, ..self }
     }

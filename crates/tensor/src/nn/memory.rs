@@ -63,9 +63,9 @@ impl Network {
 /// The scratch that threads have needed so far, and keep.
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
-    /// Of the calling thread.
+    /// The calling thread's.
     caller: Spare,
-    /// Of each thread.
+    /// Each working thread's.
     each: Spare,
 }
 

@@ -178,7 +178,7 @@ impl Builder {
     }
 }
 
-/// What became of a parameter in [`Network::copy_params`].
+/// What [`Network::copy_params`] did with a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Copied {
     /// It got the values of the parameter with the same name.
@@ -324,7 +324,7 @@ impl Network {
     }
 
     /// Copies to each parameter the values of the given one with the same name and shape, if there is one; `from` may
-    /// be another network's [`Network::params`]. Returns what became of each of this network's parameters.
+    /// be another network's [`Network::params`]. Returns what it did with each of this network's parameters.
     pub fn copy_params<'a>(&mut self, from: impl IntoIterator<Item = (String, &'a Param)>) -> Vec<(String, Copied)> {
         let from: HashMap<String, &Param> = from.into_iter().collect();
         let mut report = Vec::new();

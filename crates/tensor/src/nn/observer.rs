@@ -126,7 +126,7 @@ impl History {
 pub struct TrainingState {
     /// Finished steps of the unfinished epoch.
     pub step: usize,
-    /// The sums over these steps.
+    /// Loss and correct predictions, summed over these steps.
     pub score: Score,
     /// The time of these steps.
     pub elapsed: Duration,
@@ -137,7 +137,7 @@ pub struct TrainingState {
 }
 
 impl TrainingState {
-    /// Between two epochs.
+    /// The state between two epochs.
     pub(super) fn after(history: History, optimizer: Optimizer) -> Self {
         TrainingState { step: 0, score: Score::default(), elapsed: Duration::ZERO, optimizer, history }
     }

@@ -26,7 +26,7 @@ pub struct Rescaling {
 }
 
 impl Rescaling {
-    /// With one number, or one for each channel.
+    /// `scale` and `offset` each have one number, or one per channel.
     pub fn new(scale: impl Into<Vec<f32>>, offset: impl Into<Vec<f32>>) -> Self {
         Self { scale: scale.into(), offset: offset.into() }
     }
@@ -38,7 +38,9 @@ impl Layer for Rescaling {
         for (what, numbers) in [("scale", &mut self.scale), ("offset", &mut self.offset)] {
             if numbers.len() != 1 && numbers.len() != channels {
                 let found = numbers.len();
-                return Err(format!("its {what} has {found} numbers; expected 1, or {channels}: one a channel").into());
+                return Err(
+                    format!("its {what} has {found} numbers; expected 1, or {channels}: one per channel").into()
+                );
             }
             if let Some(number) = numbers.iter().find(|number| !number.is_finite()) {
                 return Err(format!("its {what} is {number}; expected a finite number").into());

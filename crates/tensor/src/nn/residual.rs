@@ -1,4 +1,4 @@
-//! `Residual`: layers f with a way around them, y = x + f(x). (He et al. 2015.)
+//! `Residual`: layers f with a connection around them, y = x + f(x) (He et al. 2015).
 
 use std::ops::Range;
 
@@ -42,14 +42,14 @@ pub struct Residual {
     params: Vec<Param>,
 }
 
-/// Where a node's floats are.
+/// Where a node's floats are, among those of all nodes.
 #[derive(Clone, Debug)]
 struct Span {
     /// Its output, in the saved floats.
     y: Range<usize>,
     /// What its layer itself saves, in the saved floats.
     saved: Range<usize>,
-    /// The gradient of its parameters, in the gradient.
+    /// The gradient of its parameters, in the whole gradient.
     gradient: Range<usize>,
 }
 
@@ -133,7 +133,7 @@ impl Layer for Residual {
         }
     }
 
-    /// As [`forward`](Layer::forward), and keeps the outputs of the layers inside.
+    /// Like [`forward`](Layer::forward), but saves the outputs of the layers inside.
     fn forward_training(&self, x: &[f32], y: &mut [f32], saved: &mut [f32], step: Step) {
         let examples = x.chunks_exact(self.len()).zip(y.chunks_exact_mut(self.len()));
         for (example, ((x, y), saved)) in examples.zip(saved.chunks_exact_mut(self.saved_len(1))).enumerate() {
@@ -147,7 +147,7 @@ impl Layer for Residual {
         }
     }
 
-    /// dx = dy + the layers' backward passes, in reverse, from dy
+    /// dx = dy + the gradient that the layers' backward passes, in reverse order, compute from dy
     fn backward(&self, pass: Backward<'_>) {
         let Backward { x, saved, dy, mut dx, mut gradient, accumulate, step, .. } = pass;
         let (len, widest) = (self.len(), self.widest());

@@ -15,14 +15,14 @@ use super::group::{Batch, GROUP, Group, Source, len_if};
 use super::layer::{Backward, Step};
 use super::network::Node;
 
-/// Floats that one task adds.
+/// The number of floats that one task adds up.
 const CHUNK: usize = 1 << 13;
 
 /// A stage, with buffers for a batch.
 pub(super) struct Stage {
     /// Its nodes in the network.
     pub nodes: Range<usize>,
-    /// Floats of an output.
+    /// Floats per output.
     pub len: usize,
     /// The outputs.
     pub y: Buffer,
@@ -84,7 +84,7 @@ impl Stage {
         Batch { floats: &self.y[..n * self.len], len: self.len }
     }
 
-    /// y of `n` examples; in training if there is a step.
+    /// Computes y of `n` examples; with a step, as a training pass.
     pub fn forward(&mut self, nodes: &[Node], source: Source, n: usize, step: Option<Step>) {
         let (nodes, len) = (&nodes[self.nodes.clone()], self.len);
         let y = &mut self.y[..n * len];
@@ -103,8 +103,8 @@ impl Stage {
         }
     }
 
-    /// The gradients of the parameters, and of the input if `dx` is wanted, from dy of `n` examples. `x` is the
-    /// previous stage's output; the first stage has its own.
+    /// Computes the gradients of the parameters, and dx if it is wanted, from dy of `n` examples. `x` is the previous
+    /// stage's output; the first stage keeps its own input.
     pub fn backward(
         &mut self,
         nodes: &[Node],

@@ -15,7 +15,7 @@ pub struct SummaryRow {
     pub kind: &'static str,
     /// The shape of its output for one example.
     pub output: Shape,
-    /// Its parameters.
+    /// The number of its parameters.
     pub parameters: usize,
     /// How many of them gradient descent updates.
     pub trainable: usize,
@@ -64,22 +64,22 @@ impl Network {
 }
 
 impl Summary {
-    /// All parameters.
+    /// The number of parameters.
     pub fn parameters(&self) -> usize {
         self.rows.iter().fold(0, |sum, row| sum.saturating_add(row.parameters))
     }
 
-    /// The parameters that gradient descent updates.
+    /// The number of parameters that gradient descent updates.
     pub fn trainable(&self) -> usize {
         self.rows.iter().fold(0, |sum, row| sum.saturating_add(row.trainable))
     }
 
-    /// The parameters that are statistics of the examples.
+    /// The number of parameters that are statistics of the examples.
     pub fn statistics(&self) -> usize {
         self.rows.iter().map(|row| row.statistics).sum()
     }
 
-    /// The parameters that training does not change.
+    /// The number of parameters that training does not change.
     pub fn frozen(&self) -> usize {
         self.parameters().saturating_sub(self.trainable()).saturating_sub(self.statistics())
     }

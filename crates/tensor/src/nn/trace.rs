@@ -162,8 +162,8 @@ impl Trace {
     }
 }
 
-/// Loss and correct predictions; and the gradient of the mean loss with respect to the logits, unless `dlogits` is
-/// empty.
+/// Loss and correct predictions. Also writes the gradient of the mean loss with respect to the logits, unless `dlogits`
+/// is empty.
 fn score(logits: Batch, labels: impl ExactSizeIterator<Item = u32>, dlogits: &mut [f32]) -> Score {
     let (classes, scale) = (logits.len, 1.0 / labels.len() as f32);
     let mut score = Score::default();

@@ -1,6 +1,6 @@
 //! AVX2 and AVX-512: the only file of the workspace that contains `unsafe`.
 //!
-//! Two kinds of unsafe operation occur, and each kind has one argument:
+//! Two kinds of unsafe operation occur, and each kind has one justification:
 //!
 //! 1. *Instructions.* An intrinsic may only run on a CPU that has its target feature. A token proves that: its field is
 //!    private to this file, and only `detect` makes one, after it has checked the CPU. A vector proves it as well: its
@@ -132,7 +132,7 @@ impl Simd for Avx512 {
     fn transpose(self, rows: [Zmm; LANES]) -> [Zmm; LANES] {
         // SAFETY: the token proves AVX-512 F.
         unsafe {
-            // Of each four rows: in quarter q of vector c, the elements of column 4q + c.
+            // For each four rows: quarter q of vector c holds the elements of column 4q + c.
             let mut fours = rows;
             for g in (0..LANES).step_by(4) {
                 let a = _mm512_castps_pd(_mm512_unpacklo_ps(rows[g].0, rows[g + 1].0));
@@ -144,7 +144,8 @@ impl Simd for Avx512 {
                 fours[g + 2].0 = _mm512_castpd_ps(_mm512_unpacklo_pd(b, d));
                 fours[g + 3].0 = _mm512_castpd_ps(_mm512_unpackhi_pd(b, d));
             }
-            // Quarters 0 and 2 of both operands, or 1 and 3; twice, and the quarters of a column are side by side.
+            // Take quarters 0 and 2 of both operands, or 1 and 3. Done twice, this puts a column's quarters side by
+            // side.
             let mut columns = fours;
             for c in 0..4 {
                 let even = _mm512_shuffle_f32x4::<0x88>(fours[c].0, fours[c + 4].0);
@@ -303,7 +304,7 @@ fn prefetch(from: &[f32]) {
 fn transpose_8(_: Avx2, rows: [__m256; 8]) -> [__m256; 8] {
     // SAFETY: the token proves AVX2.
     unsafe {
-        // Of each four rows: in half h of vector c, the elements of column 4h + c.
+        // For each four rows: half h of vector c holds the elements of column 4h + c.
         let mut fours = rows;
         for g in [0, 4] {
             let a = _mm256_castps_pd(_mm256_unpacklo_ps(rows[g], rows[g + 1]));

@@ -49,13 +49,13 @@ impl Operands {
         if self.packs_a() { PACKED } else { IN_PLACE }
     }
 
-    /// Floats of columns of B in panels; none if B is read in place.
+    /// The number of floats that these columns of B take in panels; none if B is read in place.
     pub fn b_len(self, k: usize, columns: usize) -> usize {
         if self == Self::InPlace { 0 } else { b_len(k, columns, self.panel()) }
     }
 }
 
-/// With fewer registers, a tile has no time to pack.
+/// With fewer registers than this, a tile has no time to pack.
 const AVX512_REGISTERS: usize = 32;
 
 /// Loop 4: cuts ks into the fewest pieces of at most [`KC`] terms, nearly equal.

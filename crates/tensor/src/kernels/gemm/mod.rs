@@ -34,13 +34,13 @@ mod pack;
 mod panel;
 mod prefetch;
 
-/// kc: a panel of B of 64 columns is then 200 KB, a fifth of the second-level cache.
+/// kc, chosen so that a panel of B of 64 columns is 200 KB, a fifth of the second-level cache.
 const KC: usize = 800;
 
-/// nc: as many of the narrower panels as [`threads::for_strips`] can pack side by side.
+/// nc, the width of as many of the narrower panels as [`threads::for_strips`] can pack side by side.
 const NC: usize = STRIP_ROWS * PACKED * LANES;
 
-/// mc x kc: 256 KB of A, a quarter of the second-level cache.
+/// mc x kc in floats: 256 KB of A, a quarter of the second-level cache.
 const BLOCK_OF_A: usize = 1 << 16;
 
 /// Columns of a strip of a wide C.
@@ -49,7 +49,7 @@ const STRIP: usize = 4 * PACKED * LANES;
 /// The shortest sum that is cut along K.
 const LONG_K: usize = 4096;
 
-/// Rows of C with partial results at the same time, if C is cut along K.
+/// The maximum number of rows of C that have partial results at the same time, if C is cut along K.
 const MAX_ROWS_OF_PARTIALS: usize = 512;
 
 /// A view of a matrix, possibly transposed.
@@ -92,7 +92,8 @@ impl<'a> Matrix<'a> {
 pub enum Epilogue<'a> {
     /// Nothing.
     None,
-    /// Adds a bias to each column, then applies a fused activation. A matrix has no pool: [`Fused::ReluPool`] counts as ReLU.
+    /// Adds a bias to each column, then applies a fused activation. A matrix has no pool: [`Fused::ReluPool`] counts as
+    /// ReLU.
     Bias(&'a [f32], Fused),
 }
 
@@ -153,7 +154,7 @@ pub fn scratch_lens(a: Matrix, b: Matrix) -> [usize; 2] {
     }
 }
 
-/// Blocks of rows of C in parallel.
+/// Computes blocks of rows of C in parallel.
 fn cut_along_m<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: Epilogue) {
     let (m, n, k) = (a.rows, b.cols, a.cols);
     let operands = Operands::of(S::REGISTERS, a, b);
@@ -199,8 +200,8 @@ fn pack_in_parallel<S: Simd>(simd: S, b: Matrix, col: usize, panel: usize, packe
     }
 }
 
-/// mc. A block takes half the space if its packed copy and the next block are in the cache as well. More than eight
-/// blocks are rounded up to a multiple of sixteen, so that the threads end together.
+/// mc. If A is packed, its packed copy and the next block are in the cache as well, so a block takes half the space.
+/// More than eight blocks are rounded up to a multiple of sixteen, so that the threads end together.
 fn block_rows(m: usize, k: usize, operands: Operands) -> usize {
     let floats = if operands.packs_a() { BLOCK_OF_A / 2 } else { BLOCK_OF_A };
     let most = (floats / k.clamp(1, KC)).next_multiple_of(ROWS);
@@ -208,7 +209,8 @@ fn block_rows(m: usize, k: usize, operands: Operands) -> usize {
     m.div_ceil(if blocks > 8 { blocks.next_multiple_of(16) } else { blocks })
 }
 
-/// Strips of the columns of a wide C in parallel. All of A is packed first; a strip packs one panel of B at a time.
+/// Computes strips of the columns of a wide C in parallel. All of A is packed first; a strip packs one panel of B at a
+/// time.
 fn cut_along_n<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: Epilogue) {
     let (m, n, k) = (a.rows, b.cols, a.cols);
     let block = a_len(m, KC.min(k));
@@ -242,7 +244,7 @@ fn cut_along_n<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: 
     });
 }
 
-/// Stretches of K in parallel, each with a partial C; then their sum, in order.
+/// Multiplies stretches of K in parallel, each into a partial C, and adds these in order.
 fn cut_along_k<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: Epilogue) {
     let (m, n, k) = (a.rows, b.cols, a.cols);
     let operands = Operands::of(S::REGISTERS, a, b);
@@ -277,7 +279,7 @@ fn cut_along_k<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: 
     });
 }
 
-/// Terms of a stretch of K: at least sixteen stretches, none longer than 2 kc.
+/// The number of terms in a stretch of K: so that there are at least sixteen stretches, none longer than 2 kc.
 fn stretch_depth(k: usize) -> usize {
     (2 * KC).min(k.div_ceil(16))
 }

@@ -18,7 +18,8 @@ pub fn b_len(k: usize, n: usize, panel: usize) -> usize {
     k * n.next_multiple_of(panel * LANES)
 }
 
-/// Floats of a panel of packed A: for each k one vector, on one cache line, of which [`ROWS`] lanes are used.
+/// The number of floats in a panel of packed A: for each k one vector, on one cache line, of which [`ROWS`] lanes are
+/// used.
 pub fn a_panel_len(k: usize) -> usize {
     k * LANES
 }
@@ -52,8 +53,8 @@ pub fn pack_b<S: Simd>(simd: S, b: Matrix, col: usize, ks: Range<usize>, panel: 
     }
 }
 
-/// Packs panels of B side by side, if its rows are contiguous: memory is faster in longer pieces (1 % of a square
-/// product).
+/// Packs panels of B side by side, if its rows are contiguous. Reading memory in longer pieces saves 1 % of a square
+/// product.
 #[inline(always)]
 pub fn pack_rows_of_b<S: Simd>(
     simd: S,
@@ -157,7 +158,7 @@ fn transpose_rows<S: Simd>(
     }
 }
 
-/// Copies up to sixteen floats; a whole vector at once if there is one.
+/// Copies up to sixteen floats; sixteen as one vector.
 #[inline(always)]
 pub fn copy_lanes(source: &[f32], to: &mut Lanes) {
     match source.first_chunk() {

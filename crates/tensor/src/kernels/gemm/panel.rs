@@ -11,20 +11,20 @@ pub const IN_PLACE: usize = 4;
 /// nr / 16 if A is packed: tiles of 14 x 2 vectors.
 pub const PACKED: usize = 2;
 
-/// Rows of floats, `stride` apart.
+/// Rows of floats that start `stride` apart.
 #[derive(Clone, Copy, Default)]
 pub struct Strided<'a> {
     pub data: &'a [f32],
     pub stride: usize,
 }
 
-/// Memory that will be packed later.
+/// What to prefetch: memory that will be packed later.
 #[derive(Clone, Copy, Default)]
 pub struct Prefetch<'a> {
     pub data: &'a [f32],
-    /// Floats from the first prefetch of one panel of A to that of the next.
+    /// The distance in floats between the first prefetches of one panel of A and of the next.
     pub per_panel: usize,
-    /// Floats from the prefetch of one step to that of the next.
+    /// The distance in floats between the prefetches of one step and of the next.
     pub per_step: usize,
 }
 
@@ -98,8 +98,8 @@ pub fn multiply_in_place<S: Simd, C: Rows + ?Sized>(
     cover(simd, m, vectors, &mut InPlace { a, b, next, depth, c });
 }
 
-/// A panel of packed A times a panel of B. `PREFETCH` is known at compile time: a branch costs small tiles more than the
-/// prefetch.
+/// A panel of packed A times a panel of B. `PREFETCH` is known at compile time: a branch costs small tiles more than
+/// the prefetch.
 struct Packed<'a, C: ?Sized, const PREFETCH: bool> {
     a: &'a [Lanes],
     b: &'a [[Lanes; PACKED]],
@@ -129,7 +129,7 @@ pub struct Corner<'a, C: ?Sized> {
     pub c: &'a mut C,
     pub row: usize,
     pub column: usize,
-    /// Columns from there to the end of the block.
+    /// The number of columns from there to the end of the block.
     pub width: usize,
     /// Whether to add to C, or to overwrite it.
     pub accumulate: bool,
