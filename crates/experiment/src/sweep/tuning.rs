@@ -1,8 +1,7 @@
-//! Trials: the learning rate and the schedule of training from scratch and of fine-tuning are chosen on held-out
-//! pictures.
+//! Trials: the learning rate and the schedule of an arm are chosen on held-out pictures.
 //!
-//! Both get the same trials, each with the epochs of the run it tunes, so neither side of a comparison is tuned more
-//! than the other.
+//! Each arm gets the same trials, each with the epochs of the run it tunes, so neither side of a comparison is tuned
+//! more than the other.
 
 use super::{
     arms::{Arm, Budget, Recipe, Stage},
@@ -16,27 +15,35 @@ const RATES: [f64; 3] = [3e-4, 1e-3, 3e-3];
 const SCHEDULES: [(Schedule, &str); 3] =
     [(Schedule::Constant, "constant"), (Schedule::Cosine, "cosine"), (Schedule::OneCycle, "one-cycle")];
 
+/// The arms with trials of their own: those that the tutorial's claims are judged by.
+const TUNED: [&str; 8] =
+    ["frozen", "frozen-warm", "frozen-random", "frozen-random-matched", "scratch", "fine-tune", "self", "joint"];
+
 /// The arm whose trials give an arm its recipe, if any.
 fn tuned_as(arm: &Arm) -> Option<&'static str> {
-    match arm.name.split('@').next() {
-        Some("scratch" | "scratch-long") => Some("scratch"),
-        Some("fine-tune") => Some("fine-tune"),
-        _ => None,
-    }
+    let base = arm.name.split('@').next()?;
+    let base = if base == "scratch-long" { "scratch" } else { base };
+    TUNED.into_iter().find(|tuned| *tuned == base)
+}
+
+fn trial_name(base: &str, recipe: Recipe) -> String {
+    let (_, schedule) = SCHEDULES.into_iter().find(|(schedule, _)| *schedule == recipe.schedule).expect("one of these");
+    format!("try-{base}-{:e}-{schedule}", recipe.learning_rate)
 }
 
 /// The trials that some arms need, with one seed.
 pub fn trials(arms: &[Arm], seed: u64) -> Vec<Job> {
     let mut jobs = Vec::new();
-    for base in ["scratch", "fine-tune"] {
+    for base in TUNED {
         let Some(arm) = arms.iter().find(|arm| tuned_as(arm) == Some(base)) else { continue };
         for learning_rate in RATES {
-            for (schedule, name) in SCHEDULES {
+            for (schedule, _) in SCHEDULES {
+                let recipe = Recipe { learning_rate, schedule };
                 let arm = Arm {
-                    name: format!("try-{base}-{learning_rate:e}-{name}"),
+                    name: trial_name(base, recipe),
                     budget: Budget::Stage,
                     per_class: None,
-                    recipe: Some(Recipe { learning_rate, schedule }),
+                    recipe: Some(recipe),
                     stage: Stage::Trial,
                     ..arm.clone()
                 };
@@ -64,5 +71,5 @@ pub fn with_best_recipes(arms: Vec<Arm>, trials: &[JobRecord]) -> Vec<Arm> {
 }
 
 fn is_trial_of(record: &JobRecord, base: &str) -> bool {
-    record.arm.name.strip_prefix("try-").is_some_and(|rest| rest.starts_with(base))
+    record.arm.recipe.is_some_and(|recipe| record.arm.name == trial_name(base, recipe))
 }

@@ -29,7 +29,7 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
             "They show how much initial weights, order and dropout matter, for this training set and this test set. Other pictures of \
              the same classes would move all arms, mostly together."))
         (page::caveat("Learning rates.", if settings.tuning_seed.is_some() {
-            "The recipes of scratch and fine-tune were chosen from the same trials; the other arms share one that was not tuned."
+            "Every arm in the table of trials got the same trials; the other arms share a learning rate and schedule that were not tuned."
         } else {
             "Unless noted otherwise, all arms have the same learning rate and schedule; none was tuned."
         }))

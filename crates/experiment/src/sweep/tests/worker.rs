@@ -18,6 +18,7 @@ use crate::{
     sweep::{
         arms::{FeatureSource, Half, Stage},
         statistics::calibration_error,
+        tuning,
     },
     system::{console::Console, interrupt::Interrupts},
     weights::model::Model,
@@ -238,5 +239,38 @@ fn a_record_is_consistent() {
         assert_eq!(record.weights.is_some(), record.arm.stage == Stage::Pretraining);
         let bytes = record.to_json();
         assert_eq!(serde_json::from_slice::<JobRecord>(&bytes).unwrap().to_json(), bytes);
+    }
+}
+
+#[test]
+fn each_tuned_arm_takes_the_best_of_its_own_trials() {
+    let data = data(8);
+    let arms = arms(&["frozen", "frozen-warm", "scratch-long", "frozen@2", "linear"]);
+    let trials = tuning::trials(&arms, 4);
+    assert_eq!(trials.len(), 3 * 9, "of frozen, frozen-warm and scratch");
+    let place = tempfile::tempdir().unwrap();
+    let records: Vec<JobRecord> = perform(place.path(), &data, trials.clone())
+        .into_iter()
+        .filter(|record| record.arm.stage == Stage::Trial)
+        .collect();
+    assert_eq!(records.len(), trials.len());
+    assert!(records.iter().all(|record| record.history.len() == 2), "a trial has the epochs of one stage");
+
+    let best = |base: &str| {
+        let of_base = records.iter().filter(|record| {
+            let rest = record.arm.name.strip_prefix(&format!("try-{base}-")).unwrap_or_default();
+            rest.starts_with(|first: char| first.is_ascii_digit())
+        });
+        let accuracy = |record: &&JobRecord| record.history.last().unwrap().val_accuracy;
+        let highest = of_base.clone().map(|record| accuracy(&record)).fold(0.0, f64::max);
+        of_base.filter(|record| accuracy(record) == highest).map(|record| record.arm.recipe).collect::<Vec<_>>()
+    };
+    for arm in tuning::with_best_recipes(arms, &records) {
+        match arm.name.as_str() {
+            "linear" => assert_eq!(arm.recipe, None),
+            "scratch-long" => assert!(best("scratch").contains(&arm.recipe)),
+            "frozen@2" => assert!(best("frozen").contains(&arm.recipe)),
+            name => assert!(best(name).contains(&arm.recipe), "{name}"),
+        }
     }
 }
