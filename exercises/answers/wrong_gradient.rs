@@ -3,7 +3,7 @@
 use thawline_tensor::Shape;
 use thawline_tensor::nn::{Backward, BuildError, Init, Layer, LayerSeed, Param};
 
-/// y = scale[c] x: each channel has a factor of its own.
+/// y = scale[c] x: each channel has its own factor.
 #[derive(Clone, Debug, Default)]
 pub struct Scale {
     params: Vec<Param>,

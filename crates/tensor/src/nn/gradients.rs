@@ -245,7 +245,7 @@ mod tests {
         }
     }
 
-    /// y = c x, with a fault of its own in the backward pass.
+    /// y = c x, with a given fault in the backward pass.
     #[derive(Clone, Debug)]
     struct Scale {
         params: Vec<crate::nn::Param>,

@@ -107,7 +107,8 @@ impl History {
         self.epochs.last()
     }
 
-    /// The epoch with the highest validation accuracy, the earliest of equals, counted from 1; 0 before the first.
+    /// The epoch with the highest validation accuracy (the first such epoch if several tie), counted from 1; 0 before
+    /// the first epoch.
     pub fn best_epoch(&self) -> usize {
         let accuracy = |report: &EpochReport| report.validation.unwrap_or_default().accuracy;
         let highest = self.epochs.iter().map(accuracy).fold(f64::NEG_INFINITY, f64::max);

@@ -16,7 +16,7 @@
 //! | [`mobile`] | depthwise convolutions are exact on whole numbers, and mobile blocks agree with PyTorch |
 //! | [`network`] | a network refuses what does not fit, freezes what it says, and adds up its parameters |
 //! | [`normalization`] | batch normalization does what its `f64` reference and PyTorch do, trained and frozen |
-//! | [`optimizer`] | Adam and gradient descent follow their `f64` twins, and stay finite |
+//! | [`optimizer`] | Adam and gradient descent follow their `f64` references, and stay finite |
 //! | [`softmax`] | the loss is right to a few units in the last place, also at logits of 3e38 |
 //! | [`training`] | the training loop sees every example once an epoch, and stops if the loss is not finite |
 //! | [`vectors`] | vector operations do to each lane what the scalar ones do, at the odd numbers too |
@@ -25,7 +25,7 @@
 //! | module | what the others share |
 //! |---|---|
 //! | [`cases`] | the shapes |
-//! | [`chain`] | a network's passes with every gradient in the open |
+//! | [`chain`] | a network's passes, with every gradient accessible |
 //! | [`compare`] | what "equal" means |
 //! | [`data`] | the numbers |
 //! | [`reference`] | layers in `f64` |
