@@ -1,12 +1,12 @@
 //! 9. Adam with Keras's numbers: betas 0.9 and 0.999, epsilon 1e-7.
 
-/// One parameter with its means.
+/// One parameter and its moments.
 #[derive(Default)]
 pub struct Adam {
     pub value: f64,
     pub mean: f64,
     pub square: f64,
-    /// Steps done.
+    /// The number of steps done.
     pub steps: i32,
 }
 

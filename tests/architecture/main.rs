@@ -53,7 +53,7 @@ fn has_word(line: &str, word: &str) -> bool {
 }
 
 #[test]
-fn unsafe_is_in_one_file_and_each_block_is_argued() {
+fn unsafe_is_in_one_file_and_each_block_is_justified() {
     const HOME: &str = "crates/tensor/src/simd/x86.rs";
     let sources = sources(".rs");
     for (name, source) in sources.iter().filter(|(name, _)| *name != HOME) {

@@ -38,7 +38,7 @@ fn forward([kernel, bias, w, b]: &Params, x: &[f64]) -> (Vec<f64>, Vec<f64>) {
 /// The loss of one picture. Adds its gradients.
 fn backward(params: &Params, x: &[f64], label: usize, [dkernel, dbias, dw, db]: &mut Params) -> f64 {
     let (r, z) = forward(params, x);
-    // Softmax cross-entropy: loss = -ln p[label]; dz = p, less 1 at the label
+    // Softmax cross-entropy: loss = -ln p[label]; dz = p, minus 1 at the label
     let sum: f64 = z.iter().map(|z| z.exp()).sum();
     let mut dz: Vec<f64> = z.iter().map(|z| z.exp() / sum).collect();
     let loss = -dz[label].ln();

@@ -6,6 +6,8 @@
 //! | H, W, C | rows, columns and channels of an image; memory order is N H W C, channels together |
 //! | KH, KW | rows and columns of a convolution's kernel, or of a pooling window |
 //! | M, N, K | of a matrix product: C (M x N) = A (M x K) times B (K x N) |
+//!
+//! In formulas, x' is the transpose of x, and x * W the convolution of an image x with a kernel W.
 
 use std::fmt;
 
