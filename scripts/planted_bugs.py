@@ -133,12 +133,13 @@ BUGS = [
      "} else if !PLANTED && padding > MAX_PADDING {", "reader", "padding"),
     # the program
     ("new content is not flushed to the disk", f"{PROGRAM}/system/atomic_file.rs",
-     "    disk.flush(&file).map_err(during(\"flush to the disk the new content of\"))?;",
-     "    if !PLANTED {\n        disk.flush(&file).map_err(during(\"flush to the disk the new content of\"))?;\n    }",
+     "    before().and_then(|()| file.as_file().sync_all()).map_err(during(\"flush to the disk the new content of\"))?;",
+     "    if !PLANTED {\n        before()\n            .and_then(|()| file.as_file().sync_all())\n"
+     "            .map_err(during(\"flush to the disk the new content of\"))?;\n    }",
      "lib", "atomic_file"),
     ("the folder is not flushed", f"{PROGRAM}/system/atomic_file.rs",
-     "    disk.flush_folder(parent(path)).map_err(",
-     "    if PLANTED {\n        return Ok(());\n    }\n    disk.flush_folder(parent(path)).map_err(", "lib", "atomic_file"),
+     "    before().and_then(|()| flush_folder(folder))",
+     "    if PLANTED {\n        return Ok(());\n    }\n    before().and_then(|()| flush_folder(folder))", "lib", "atomic_file"),
     ("a file's seal is not compared", f"{PROGRAM}/weights/tensor_file.rs", "if found != seal {", "if !PLANTED && found != seal {",
      "lib", "weights::model"),
     ("weights may be NaN", f"{PROGRAM}/weights/tensor_file.rs", "match values.iter().position(|value| !value.is_finite()) {",
