@@ -97,36 +97,15 @@ fn offsets(header: &Value, name: &str) -> [usize; 2] {
 }
 
 #[test]
-fn invalid_headers_are_refused() {
+fn invalid_layouts_are_refused() {
     let (place, whole) = resumable();
-    let claiming = |length: u64| [&length.to_le_bytes(), &whole[8..]].concat();
-    for length in [0, 1, 7] {
-        let words = if length == 0 { "is empty (0 bytes)" } else { "but the header's length alone takes 8" };
-        assert_refused(&place, &whole[..length], words);
-    }
-    assert_refused(&place, &claiming(0), "its header is not that of a safetensors file");
-    assert_refused(&place, &claiming(whole.len() as u64 - 7), "announce a header of ");
-    for length in [16_000_001, u64::MAX / 2, u64::MAX] {
-        assert_refused(&place, &claiming(length), "expected at most 16,000,000");
-    }
-    let of = |header: &str| [&(header.len() as u64).to_le_bytes(), header.as_bytes()].concat();
-    assert_refused(&place, &of("{\"conv2d_1/bias\": no json"), "its header is not that of a safetensors file");
-    assert_refused(&place, &of("\u{0}\u{0}\u{0}\u{0}"), "its header is not that of a safetensors file");
-    for nested in ["[".repeat(10_000), "{\"a\":".repeat(10_000), format!("{{\"a\":{}", "[".repeat(10_000))] {
-        assert_refused(&place, &of(&nested), "its header is not that of a safetensors file");
-    }
-    // Inside the sealed metadata, too.
+    // Nested too deeply, inside the sealed metadata.
     let nested = changed(&whole, |header, _| {
         let text = header["__metadata__"]["thawline"].as_str().unwrap();
         let open = text.strip_suffix('}').unwrap();
         header["__metadata__"]["thawline"] = format!("{open},\"more\":{}", "[".repeat(10_000)).into();
     });
     assert_refused(&place, &nested, "its metadata cannot be read: ");
-}
-
-#[test]
-fn invalid_tensor_layouts_are_refused() {
-    let (place, whole) = resumable();
     let many = changed(&whole, |header, data| {
         for number in 0..100_000 {
             let at = data.len();

@@ -346,17 +346,6 @@ fn system_files_and_output_folders_are_ignored() {
     }
 }
 
-#[cfg(unix)]
-#[test]
-fn predict_ends_quietly_if_its_output_is_closed() {
-    let place = adapted();
-    let mut command = place.command(["predict", "--from", "run", "pictures/dark/0.png"]);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    drop(child.stdout.take());
-    let call = Call::from(child.wait_with_output().unwrap());
-    assert_eq!((call.code, call.stderr.as_str()), (Some(0), ""));
-}
-
 #[test]
 fn user_errors_are_one_line_and_write_nothing() {
     let place = Place::new();

@@ -112,20 +112,6 @@ fn a_sweep_writes_its_records_and_all_report_files() {
 }
 
 #[test]
-fn consecutive_shards_give_the_same_report() {
-    let place = Place::new();
-    let first = sweep(&place, "sweep", "--shard 2/2");
-    assert!(
-        first.stdout.contains("10 of 20 jobs are not done in sweep; the process that finishes last writes"),
-        "{}",
-        first.stdout
-    );
-    assert!(!place.path("sweep/report.html").exists(), "no report before the sweep is complete");
-    sweep(&place, "sweep", "--shard 1/2");
-    assert_same(&report(&place.path("sweep")), uninterrupted());
-}
-
-#[test]
 fn concurrent_shards_give_the_same_report() {
     for flags in [["--shard 1/3", "--shard 2/3", "--shard 3/3"], ["", "", ""]] {
         let place = Place::new();
@@ -146,39 +132,23 @@ fn concurrent_shards_give_the_same_report() {
 fn shards_in_separate_folders_are_merged_into_the_same_report() {
     let place = Place::new();
     for shard in 1..=3 {
-        sweep(&place, &format!("part-{shard}"), &format!("--shard {shard}/3"));
+        let part = format!("part-{shard}");
+        let call = sweep(&place, &part, &format!("--shard {shard}/3"));
+        let words = format!("of 20 jobs are not done in {part}; the process that finishes last writes");
+        assert!(call.stdout.contains(&words), "{}", call.stdout);
+        assert!(!place.path(&part).join("report.html").exists(), "no report before the sweep is complete");
     }
-    for order in [["part-1", "part-2", "part-3"], ["part-3", "part-1", "part-2"]] {
-        let call = place.call([&["report", "--no-times", "--out", "merged"], &order[..]].concat());
+    let merged = |flags: &[&str], parts: [&str; 4]| {
+        let call = place.call([&["report", "--out", "merged", "--force"], flags, &parts].concat());
         assert_eq!(call.code, Some(0), "{}", call.stderr);
-        assert_same(&report(&place.path("merged")), uninterrupted());
-    }
-}
-
-#[test]
-fn the_same_records_in_other_folders_give_the_same_report_with_times() {
-    let place = Place::new();
-    sweep(&place, "whole", "");
-    let files = files(&place.path("whole"));
-    for part in ["part-1", "part-2"] {
-        fs::create_dir_all(place.path(part).join("jobs")).unwrap();
-        fs::write(place.path(part).join("sweep.json"), &files["sweep.json"]).unwrap();
-    }
-    let records = files.iter().filter(|(name, _)| name.starts_with("jobs/"));
-    for (index, (name, bytes)) in records.enumerate() {
-        fs::write(place.path(["part-1", "part-2"][index % 2]).join(name), bytes).unwrap();
-        // A job with a record in both parts counts once.
-        fs::write(place.path("part-1").join(name), bytes).unwrap();
-    }
-    let with_times = |out: &str, folders: &[&str]| {
-        let call = place.call([&["report", "--out", out], folders].concat());
-        assert_eq!(call.code, Some(0), "{}", call.stderr);
-        report(&place.path(out))
+        report(&place.path("merged"))
     };
-    let expected = with_times("of-whole", &["whole"]);
-    assert!(expected.contains_key("plots/time.svg"));
-    assert_same(&with_times("of-parts", &["part-1", "part-2"]), &expected);
-    assert_same(&with_times("of-parts-turned", &["part-2", "part-1", "whole"]), &expected);
+    // A job with a record in two of the folders counts once.
+    let orders = [["part-1", "part-2", "part-3", "part-1"], ["part-3", "part-2", "part-1", "part-2"]];
+    orders.iter().for_each(|&parts| assert_same(&merged(&["--no-times"], parts), uninterrupted()));
+    let with_times = merged(&[], orders[0]);
+    assert!(with_times.contains_key("plots/time.svg"));
+    assert_same(&merged(&[], orders[1]), &with_times);
 }
 
 #[test]

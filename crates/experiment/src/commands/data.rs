@@ -15,7 +15,6 @@ use crate::{
         open::{self, Data},
         task,
     },
-    record::run::ClassRecord,
     report,
     system::{
         atomic_file,
@@ -26,7 +25,6 @@ use crate::{
         output::{self, Output},
     },
 };
-use thawline_drawings;
 
 pub fn data(command: &DataCommand) -> Result<()> {
     match command {
@@ -160,10 +158,7 @@ fn samples(args: &SamplesArgs) -> Result<()> {
     let names = data.dataset.classes();
     let classes = match &args.classes {
         Some(list) => classes::parse("--classes", list, names)?,
-        None => {
-            let all = names.iter().cloned().enumerate();
-            all.map(|(label, name)| ClassRecord { label: label as u16, name }).collect()
-        }
+        None => classes::all(names),
     };
     let rows = task::samples(data.dataset.train(), &classes, args.columns);
     let png = report::sample_grid(&rows, data.kind)

@@ -145,8 +145,7 @@ fn report(args: &RunArgs, record: &RunRecord, folder: &RunFolder) -> Result<()> 
         return console.result(table);
     }
     console.say(table)?;
-    let json = String::from_utf8(record.to_json().map_err(defect)?).map_err(defect)?;
-    console::print_data(&json)
+    console::print_json(record)
 }
 
 fn console(args: &RunArgs) -> Console {
@@ -172,10 +171,6 @@ fn level(config: &Config) -> Result<Level> {
         config.simd.parse().map_err(|error| Failure::usage(format!("--resume: config.toml: {error}")))?;
     let best = Level::best();
     Ok(if !level.is_supported() && level.is_fused() && best.is_fused() { best } else { level })
-}
-
-fn defect(error: impl std::error::Error) -> Failure {
-    Failure::new(Kind::Other, error.to_string())
 }
 
 pub(super) fn create_folder(out: Option<&Path>, data: DataKind, now: SystemTime) -> Result<RunFolder> {

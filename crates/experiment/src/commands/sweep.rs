@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use thawline_tensor::{nn::Network, simd::Level, threads};
 
 use super::report;
@@ -15,10 +15,7 @@ use crate::{
         classes,
         open::{self, BUILT_IN, Data},
     },
-    record::{
-        options::{Augment, Labels, Schedule},
-        run::ClassRecord,
-    },
+    record::options::{Augment, Labels, Schedule},
     report::sweep::Options,
     sweep::{
         arms::{self, Arm, DEFAULT_SPLITS, MAX_SPLITS, Preset},
@@ -257,12 +254,8 @@ fn count_unfinished(folder: &SweepFolder, jobs: &[Job]) -> Result<usize> {
 }
 
 fn default_folder(preset: Option<Preset>) -> PathBuf {
-    let name = match preset {
-        Some(Preset::Quick) => "sweep-quick",
-        Some(Preset::Controls) => "sweep-controls",
-        Some(Preset::Full) => "sweep-full",
-        None => "sweep",
-    };
+    let preset = preset.and_then(|preset| preset.to_possible_value());
+    let name = preset.map_or_else(|| "sweep".to_owned(), |preset| format!("sweep-{}", preset.get_name()));
     PathBuf::from("runs").join(name)
 }
 
@@ -277,10 +270,7 @@ fn settings(
     let of_source = |data: &Data, list: &str| classes::parse("--source", list, data.dataset.classes());
     let source = match (source_data, &args.source) {
         (Some(data), Some(list)) => of_source(data, list)?,
-        (Some(data), None) => {
-            let all = data.dataset.classes().iter().enumerate();
-            all.map(|(label, name)| ClassRecord { label: label as u16, name: name.clone() }).collect()
-        }
+        (Some(data), None) => classes::all(data.dataset.classes()),
         (None, list) => of_source(data, list.as_deref().unwrap_or("0-4"))?,
     };
     if source_data.is_none() {

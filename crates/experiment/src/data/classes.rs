@@ -31,6 +31,11 @@ fn records(labels: Vec<usize>, names: &[String]) -> std::result::Result<Vec<Clas
     Ok(labels.into_iter().map(|label| ClassRecord { label: label as u16, name: names[label].clone() }).collect())
 }
 
+/// All classes, by label.
+pub fn all(names: &[String]) -> Vec<ClassRecord> {
+    names.iter().zip(0..).map(|(name, label)| ClassRecord { label, name: name.clone() }).collect()
+}
+
 /// Refuses two lists that share a class.
 pub fn require_disjoint(source: &[ClassRecord], target: &[ClassRecord]) -> Result<()> {
     let shared: Vec<_> = source.iter().filter(|class| target.contains(class)).map(describe).collect();

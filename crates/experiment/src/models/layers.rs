@@ -1,11 +1,6 @@
 //! Layers, described in Keras's terms.
 
-use std::fmt;
-
-use serde::{
-    Deserialize, Deserializer, Serialize,
-    de::{self, SeqAccess, Visitor},
-};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use thawline_tensor::{
     Shape,
     nn::{
@@ -148,8 +143,9 @@ impl From<Padding> for nn::Padding {
     }
 }
 
-impl Layer {
-    pub fn name(&self) -> &str {
+/// The name in a layer of any type, borrowed like the layer.
+macro_rules! name {
+    ($layer:expr) => {{
         let (Layer::Conv2D { name, .. }
         | Layer::DepthwiseConv2D { name, .. }
         | Layer::Residual { name, .. }
@@ -161,24 +157,18 @@ impl Layer {
         | Layer::Activation { name, .. }
         | Layer::Dropout { name, .. }
         | Layer::Flatten { name }
-        | Layer::Dense { name, .. }) = self;
+        | Layer::Dense { name, .. }) = $layer;
         name
+    }};
+}
+
+impl Layer {
+    pub fn name(&self) -> &str {
+        name!(self)
     }
 
     pub fn name_mut(&mut self) -> &mut String {
-        let (Layer::Conv2D { name, .. }
-        | Layer::DepthwiseConv2D { name, .. }
-        | Layer::Residual { name, .. }
-        | Layer::Rescaling { name, .. }
-        | Layer::BatchNormalization { name, .. }
-        | Layer::GlobalAveragePooling2D { name }
-        | Layer::MaxPooling2D { name, .. }
-        | Layer::AveragePooling2D { name, .. }
-        | Layer::Activation { name, .. }
-        | Layer::Dropout { name, .. }
-        | Layer::Flatten { name }
-        | Layer::Dense { name, .. }) = self;
-        name
+        name!(self)
     }
 
     /// The name that Keras gives a layer of this type, without the number.
@@ -267,71 +257,31 @@ fn zero() -> Vec<f32> {
     vec![0.0]
 }
 
-/// A number for all channels, or one for each.
-fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f32>, D::Error> {
-    struct OneOrMore;
-
-    impl<'de> Visitor<'de> for OneOrMore {
-        type Value = Vec<f32>;
-
-        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-            f.write_str("a number, or one per channel as in [0.5, 0.4, 0.4]")
-        }
-
-        fn visit_f64<E: de::Error>(self, number: f64) -> Result<Self::Value, E> {
-            Ok(vec![number as f32])
-        }
-
-        fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
-            Ok(vec![number as f32])
-        }
-
-        fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
-            Ok(vec![number as f32])
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, numbers: A) -> Result<Self::Value, A::Error> {
-            Vec::deserialize(de::value::SeqAccessDeserializer::new(numbers))
-        }
-    }
-
-    deserializer.deserialize_any(OneOrMore)
+/// One number, or a list of them.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a number, or a list of them as in [3, 3]")]
+enum Numbers<T> {
+    One(T),
+    List(Vec<T>),
 }
 
-fn some_one_or_two<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[usize; 2]>, D::Error> {
-    one_or_two(deserializer).map(Some)
+/// A number for all channels, or one for each.
+fn one_or_more<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<f32>, D::Error> {
+    Ok(match Numbers::deserialize(deserializer)? {
+        Numbers::One(number) => vec![number],
+        Numbers::List(numbers) => numbers,
+    })
 }
 
 /// Rows and columns: two numbers, or one for both.
 fn one_or_two<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[usize; 2], D::Error> {
-    struct OneOrTwo;
-
-    impl<'de> Visitor<'de> for OneOrTwo {
-        type Value = [usize; 2];
-
-        fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-            f.write_str("a whole number, or two as in [3, 3]")
-        }
-
-        fn visit_i64<E: de::Error>(self, number: i64) -> Result<Self::Value, E> {
-            let number = number.try_into().map_err(|_| E::invalid_value(de::Unexpected::Signed(number), &self))?;
-            Ok([number; 2])
-        }
-
-        fn visit_u64<E: de::Error>(self, number: u64) -> Result<Self::Value, E> {
-            let number = number.try_into().map_err(|_| E::invalid_value(de::Unexpected::Unsigned(number), &self))?;
-            Ok([number; 2])
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>(self, mut numbers: A) -> Result<Self::Value, A::Error> {
-            let mut next = |place| numbers.next_element()?.ok_or_else(|| de::Error::invalid_length(place, &self));
-            let pair = [next(0)?, next(1)?];
-            match numbers.next_element::<de::IgnoredAny>()? {
-                None => Ok(pair),
-                Some(_) => Err(de::Error::invalid_length(3, &self)),
-            }
-        }
+    match Numbers::deserialize(deserializer)? {
+        Numbers::One(number) => Ok([number; 2]),
+        Numbers::List(numbers) => <[usize; 2]>::try_from(numbers)
+            .map_err(|numbers| D::Error::invalid_length(numbers.len(), &"a whole number, or two as in [3, 3]")),
     }
+}
 
-    deserializer.deserialize_any(OneOrTwo)
+fn some_one_or_two<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[usize; 2]>, D::Error> {
+    one_or_two(deserializer).map(Some)
 }

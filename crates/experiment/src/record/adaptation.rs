@@ -8,10 +8,7 @@ use super::{
     run::{ConfusionMatrix, FrozenTensor, ModelRecord, Pixels},
     scores::Scores,
 };
-use crate::system::{
-    failure::{Failure, Kind, Result},
-    machine::Environment,
-};
+use crate::system::{failure::Result, json, machine::Environment};
 
 /// The version of the record.
 pub const FORMAT: u32 = 2;
@@ -192,12 +189,9 @@ impl Adaptation {
     /// The record as indented JSON. Fails if a loss or an accuracy is NaN or infinite.
     pub fn to_json(&self) -> Result<Vec<u8>> {
         for row in &self.model.history {
-            row.require_finite("the model").map_err(|error| Failure::new(Kind::Numeric, error.to_string()))?;
+            row.require_finite("the model")?;
         }
-        let mut bytes =
-            serde_json::to_vec_pretty(self).map_err(|error| Failure::new(Kind::Other, error.to_string()))?;
-        bytes.push(b'\n');
-        Ok(bytes)
+        Ok(json::pretty(self).into_bytes())
     }
 
     /// Number of training pictures.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::system::{
     failure::{Failure, Kind},
+    json,
     machine::Environment,
 };
 
@@ -67,17 +68,16 @@ pub struct RunRecord {
 
 impl RunRecord {
     /// Reads a record back from the bytes of a `summary.json`.
-    pub fn from_json(bytes: &[u8]) -> Result<Self, RecordError> {
-        #[derive(Deserialize)]
-        struct Version {
-            format: u32,
-        }
-        // The version is checked first: a missing field of another version would hide the reason.
-        let Version { format } = serde_json::from_slice(bytes)?;
+    pub fn from_json(bytes: &[u8]) -> Result<Self, String> {
+        let unreadable = |error| format!("not a run record: {error}");
+        let format = json::format_of(bytes).map_err(unreadable)?;
         if format != FORMAT {
-            return Err(RecordError::Format { found: format });
+            return Err(format!(
+                "the record has format {format}, but this program reads format {FORMAT}; \
+                 use the version named in its `thawline` field"
+            ));
         }
-        Ok(serde_json::from_slice(bytes)?)
+        serde_json::from_slice(bytes).map_err(unreadable)
     }
 
     /// The trained models in order: name, task and record.
@@ -98,53 +98,11 @@ impl RunRecord {
 
     /// The record as indented JSON; the same record gives the same bytes. Fails if a loss, accuracy or time is NaN or
     /// infinite, which JSON cannot represent.
-    pub fn to_json(&self) -> Result<Vec<u8>, RecordError> {
+    pub fn to_json(&self) -> Result<String, Failure> {
         for (model, _, record) in self.models() {
-            for row in &record.history {
-                row.require_finite(model)?;
-            }
+            record.history.iter().try_for_each(|row| row.require_finite(model))?;
         }
-        let mut bytes = serde_json::to_vec_pretty(self)?;
-        bytes.push(b'\n');
-        Ok(bytes)
-    }
-}
-
-/// Why a record cannot be written or read.
-#[derive(Debug, thiserror::Error)]
-pub enum RecordError {
-    /// The file belongs to another version of the program.
-    #[error(
-        "the record has format {found}, but this program reads format {FORMAT}; use the version named in its `thawline` field"
-    )]
-    Format {
-        /// The `format` field of the file.
-        found: u32,
-    },
-    /// Not JSON, or an incomplete record.
-    #[error("not a run record: {0}")]
-    Json(#[from] serde_json::Error),
-    /// A measurement that is NaN or infinite.
-    #[error(
-        "{model}, epoch {epoch}: {field} is {value}: training has diverged; \
-         try a lower learning rate"
-    )]
-    NotFinite {
-        /// The name of the model.
-        model: String,
-        /// The row's epoch.
-        epoch: u32,
-        /// The row's field.
-        field: &'static str,
-        /// What the field holds.
-        value: f64,
-    },
-}
-
-impl From<RecordError> for Failure {
-    fn from(error: RecordError) -> Self {
-        let kind = if matches!(error, RecordError::NotFinite { .. }) { Kind::Numeric } else { Kind::Other };
-        Failure::new(kind, error.to_string())
+        Ok(json::pretty(self))
     }
 }
 
@@ -167,7 +125,7 @@ pub struct EpochRow {
 
 impl EpochRow {
     /// Refuses NaN and infinity, naming model, epoch and field.
-    pub(crate) fn require_finite(&self, model: &str) -> Result<(), RecordError> {
+    pub(crate) fn require_finite(&self, model: &str) -> Result<(), Failure> {
         let fields = [
             ("seconds", self.seconds),
             ("loss", self.loss),
@@ -178,7 +136,9 @@ impl EpochRow {
         match fields.into_iter().find(|(_, value)| !value.is_finite()) {
             None => Ok(()),
             Some((field, value)) => {
-                Err(RecordError::NotFinite { model: model.to_owned(), epoch: self.epoch, field, value })
+                let epoch = self.epoch;
+                let what = format!("{model}, epoch {epoch}: {field} is {value}: training has diverged");
+                Err(Failure::new(Kind::Numeric, format!("{what}; try a lower learning rate")))
             }
         }
     }
@@ -350,7 +310,7 @@ mod tests {
         history[1].loss = f64::from(0.3_f32);
         history[2].loss = f64::MIN_POSITIVE;
         let json = record.to_json().unwrap();
-        let read_back = RunRecord::from_json(&json).unwrap();
+        let read_back = RunRecord::from_json(json.as_bytes()).unwrap();
         assert_eq!(read_back, record);
         assert_eq!(read_back.to_json().unwrap(), json);
     }
@@ -366,20 +326,20 @@ mod tests {
 
     #[test]
     fn another_format_is_refused() {
-        let json = String::from_utf8(fixture::record().to_json().unwrap()).unwrap();
+        let json = fixture::record().to_json().unwrap();
         let newer = json.replacen("\"format\": 1", "\"format\": 7", 1);
         let error = RunRecord::from_json(newer.as_bytes()).unwrap_err();
-        assert!(matches!(error, RecordError::Format { found: 7 }), "{error}");
+        assert!(error.starts_with("the record has format 7, but"), "{error}");
         // The version decides even if the rest has other fields.
         let error = RunRecord::from_json(br#"{ "format": 2, "arms": [] }"#).unwrap_err();
-        assert!(matches!(error, RecordError::Format { found: 2 }), "{error}");
+        assert!(error.starts_with("the record has format 2, but"), "{error}");
     }
 
     #[test]
     fn anything_but_a_record_is_refused() {
         let json = fixture::record().to_json().unwrap();
-        for bytes in [&b""[..], b"{}", b"<html>", br#"{ "format": 1 }"#, &json[..json.len() / 2]] {
-            assert!(matches!(RunRecord::from_json(bytes), Err(RecordError::Json(_))));
+        for bytes in [&b""[..], b"{}", b"<html>", br#"{ "format": 1 }"#, &json.as_bytes()[..json.len() / 2]] {
+            assert!(RunRecord::from_json(bytes).unwrap_err().starts_with("not a run record: "));
         }
     }
 }

@@ -24,7 +24,7 @@ fn the_same_record_gives_the_same_bytes_also_when_read_back() {
     let record = fixture::record();
     let html = page(&record);
     assert_eq!(html, page(&record));
-    let read_back = RunRecord::from_json(&record.to_json().unwrap()).unwrap();
+    let read_back = RunRecord::from_json(record.to_json().unwrap().as_bytes()).unwrap();
     assert_eq!(html, page(&read_back));
     assert_eq!(plots(&record), plots(&read_back));
 }

@@ -15,6 +15,7 @@ use crate::{
     system::{
         atomic_file,
         failure::{Failure, Kind, Result},
+        json,
         machine::{Environment, utc_date},
         output, spreadsheet,
     },
@@ -124,14 +125,13 @@ impl RunFolder {
 
     /// Writes the resolved settings as `config.toml`.
     pub fn write_config(&self, config: &impl Serialize) -> Result<()> {
-        let text = toml::to_string(config).map_err(cannot_write("config.toml"))?;
+        let refused = |error| Failure::new(Kind::Other, format!("cannot write config.toml: {error}"));
+        let text = toml::to_string(config).map_err(refused)?;
         self.write("config.toml", text.as_bytes())
     }
 
     pub fn write_start(&self, start: &Start) -> Result<()> {
-        let mut bytes = serde_json::to_vec_pretty(start).map_err(cannot_write("environment.json"))?;
-        bytes.push(b'\n');
-        self.write("environment.json", &bytes)
+        self.write("environment.json", json::pretty(start).as_bytes())
     }
 
     /// Adds a finished epoch of `model` to `metrics.csv` and `metrics.jsonl`; both are on the disk on return.
@@ -143,8 +143,9 @@ impl RunFolder {
 
     pub(super) fn write_metrics(&self) -> Result<()> {
         // A few kilobytes: rewritten each time, they are never torn, as an appended line could be.
-        self.write("metrics.csv", &spreadsheet::table(&self.metrics).map_err(cannot_write("metrics.csv"))?)?;
-        self.write("metrics.jsonl", &json_lines(&self.metrics)?)
+        self.write("metrics.csv", &spreadsheet::table(&self.metrics)?)?;
+        let line = |row| serde_json::to_string(row).expect("all keys are strings") + "\n";
+        self.write("metrics.jsonl", self.metrics.iter().map(line).collect::<String>().as_bytes())
     }
 
     /// Writes `weights-MODEL.safetensors`.
@@ -154,7 +155,7 @@ impl RunFolder {
 
     /// Writes `summary.json`, and then what is drawn from it.
     pub fn finish(&self, record: &RunRecord, pictures: &ReportPictures) -> Result<()> {
-        self.write("summary.json", &record.to_json()?)?;
+        self.write("summary.json", record.to_json()?.as_bytes())?;
         self.write_report(record, pictures)
     }
 
@@ -180,94 +181,12 @@ pub(super) fn refused(action: &str, path: &Path, error: &io::Error) -> Failure {
     Failure::new(Kind::Environment, format!("cannot {action} the folder {}: {error}", path.display()))
 }
 
-fn cannot_write<E: std::fmt::Display>(file: &'static str) -> impl Fn(E) -> Failure {
-    move |error| Failure::new(Kind::Other, format!("cannot write {file}: {error}"))
-}
-
-fn json_lines(rows: &[MetricsRow]) -> Result<Vec<u8>> {
-    let mut lines = Vec::new();
-    for row in rows {
-        serde_json::to_writer(&mut lines, row).map_err(cannot_write("metrics.jsonl"))?;
-        lines.push(b'\n');
-    }
-    Ok(lines)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::{collections::BTreeMap, time::Duration};
+    use std::time::Duration;
 
     use super::*;
     use crate::record::fixture;
-
-    /// Every file below `folder`, by its path from there.
-    fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-        let mut found = BTreeMap::new();
-        let mut folders = vec![folder.to_owned()];
-        while let Some(next) = folders.pop() {
-            for path in fs::read_dir(next).unwrap().map(|entry| entry.unwrap().path()) {
-                if path.is_dir() {
-                    folders.push(path);
-                } else {
-                    let name = path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned();
-                    found.insert(name, fs::read(path).unwrap());
-                }
-            }
-        }
-        found
-    }
-
-    fn fill(path: &Path) -> BTreeMap<String, Vec<u8>> {
-        let record = fixture::record();
-        let mut folder = RunFolder::create(path, record.data.kind).unwrap();
-        folder.write_config(&record.config).unwrap();
-        let (command, environment) = (record.command.clone(), record.environment.clone());
-        folder.write_start(&Start { command, environment }).unwrap();
-        for (name, _, model) in record.models() {
-            for row in &model.history {
-                folder.append_epoch(name, row).unwrap();
-            }
-            folder.write_weights(name, name.as_bytes()).unwrap();
-        }
-        folder.finish(&record, &fixture::pictures()).unwrap();
-        drop(folder);
-        files(path)
-    }
-
-    #[test]
-    fn a_finished_run_has_every_file_and_no_other() {
-        let parent = tempfile::tempdir().unwrap();
-        let files = fill(&parent.path().join("deep/below"));
-        let names: Vec<&str> = files.keys().map(String::as_str).collect();
-        let expected = [
-            "config.toml",
-            "environment.json",
-            "metrics.csv",
-            "metrics.jsonl",
-            "pictures/source.png",
-            "pictures/target.png",
-            "plots/accuracy.svg",
-            "plots/loss.svg",
-            "plots/time.svg",
-            "report.html",
-            "summary.json",
-            "weights-frozen-random.safetensors",
-            "weights-model_1.safetensors",
-            "weights-model_2.safetensors",
-        ];
-        assert_eq!(names, expected);
-        assert_eq!(RunRecord::from_json(&files["summary.json"]).unwrap(), fixture::record());
-        assert_eq!(files["weights-model_2.safetensors"], b"model_2");
-    }
-
-    #[test]
-    fn the_same_run_gives_the_same_bytes() {
-        let parent = tempfile::tempdir().unwrap();
-        let [first, second] = ["first", "second"].map(|name| fill(&parent.path().join(name)));
-        for (name, bytes) in &first {
-            assert!(bytes == &second[name], "{name} differs between two runs with one record");
-        }
-    }
 
     #[test]
     fn metrics_read_back_as_they_were_after_every_epoch() {
@@ -276,9 +195,7 @@ mod tests {
         let mut rows: Vec<MetricsRow> = Vec::new();
         for row in &fixture::record().model_2.history {
             folder.append_epoch("model_2", row).unwrap();
-            let &EpochRow { epoch, seconds, loss, accuracy, val_loss, val_accuracy } = row;
-            let (model, data) = ("model_2".to_owned(), DataKind::BuiltIn);
-            rows.push(MetricsRow { model, epoch, seconds, loss, accuracy, val_loss, val_accuracy, data });
+            rows.push(MetricsRow::new("model_2", DataKind::BuiltIn, row));
 
             let mut csv = csv::Reader::from_path(parent.path().join("metrics.csv")).unwrap();
             let header = csv.headers().unwrap().iter().collect::<Vec<_>>().join(",");
@@ -299,30 +216,18 @@ mod tests {
         let mut folder = RunFolder::create(parent.path(), DataKind::BuiltIn).unwrap();
         let good = fixture::record().model_1.unwrap().history[0];
         folder.append_epoch("model_1", &good).unwrap();
-        let before = files(parent.path());
+        let metrics = || fs::read(parent.path().join("metrics.csv")).unwrap();
+        let before = metrics();
         let error = folder.append_epoch("model_1", &EpochRow { epoch: 2, loss: f64::NAN, ..good }).unwrap_err();
         assert_eq!(error.exit_code(), 4);
         assert!(error.to_string().starts_with("model_1, epoch 2: loss is NaN"), "{error}");
-        assert_eq!(files(parent.path()), before);
+        assert_eq!(metrics(), before);
 
         let mut record = fixture::record();
         record.model_2.history[3].val_loss = f64::INFINITY;
         let error = folder.finish(&record, &ReportPictures::default()).unwrap_err();
         assert!(error.to_string().starts_with("model_2, epoch 4: val_loss is inf"), "{error}");
-        assert_eq!(files(parent.path()), before);
-    }
-
-    #[test]
-    fn a_folder_that_is_not_empty_is_refused_and_left_unchanged() {
-        let parent = tempfile::tempdir().unwrap();
-        let before = fill(parent.path());
-        let error = RunFolder::create(parent.path(), DataKind::BuiltIn).unwrap_err();
-        assert_eq!(error.exit_code(), 2);
-        assert!(error.to_string().contains("is not empty; name another folder"), "{error}");
-        let error = RunFolder::create(&parent.path().join("summary.json"), DataKind::BuiltIn).unwrap_err();
-        assert_eq!(error.exit_code(), 2);
-        assert!(error.to_string().contains("is a file, not a folder"), "{error}");
-        assert_eq!(files(parent.path()), before);
+        assert!(!parent.path().join("summary.json").exists());
     }
 
     #[test]
@@ -334,7 +239,7 @@ mod tests {
         let folder = RunFolder::create(parent.path(), DataKind::BuiltIn).unwrap();
         assert!(RunFolder::create(parent.path(), DataKind::BuiltIn).unwrap_err().message.contains("is in use"));
         drop(folder);
-        assert_eq!(files(parent.path()).into_keys().collect::<Vec<_>>(), ["environment.json"]);
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 1, "the environment is left");
         fs::write(parent.path().join("config.toml"), "").unwrap();
         assert!(RunFolder::create(parent.path(), DataKind::BuiltIn).unwrap_err().message.contains("is not empty"));
     }

@@ -78,13 +78,4 @@ mod tests {
         record.frozen_unchanged = false;
         assert!(table(&record, Path::new("x")).to_string().contains("THE FROZEN WEIGHTS CHANGED"));
     }
-
-    #[test]
-    fn features_from_a_file_are_named_and_there_is_no_model_1() {
-        let text = table(&fixture::record_from_file(), Path::new("x")).to_string();
-        assert!(!text.contains("model_1, source") && text.contains("model_2, target"), "{text}");
-        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-        let from = "features from runs/2026-11-23-090000/weights-model_1.safetensors, SHA-256 cdcd";
-        assert!(words.contains(from), "{text}");
-    }
 }

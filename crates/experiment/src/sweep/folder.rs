@@ -22,7 +22,7 @@ use crate::system::{
     console::shown,
     failure::{Failure, Kind, Result},
     input::{self, RECORD},
-    number, output, wording,
+    json, number, output, wording,
 };
 
 /// Locked by each process that has the folder open, and by the one that writes the report.
@@ -69,7 +69,7 @@ impl SweepFolder {
             lock.unlock().map_err(|error| refused("unlock", &presence, &error))?;
         }
         lock.lock_shared().map_err(|error| refused("lock", &presence, &error))?;
-        atomic_file::write_once(&file, &settings.to_json()?)?;
+        atomic_file::write_once(&file, json::pretty(settings).as_bytes())?;
         let found = read_settings(path)?;
         if let Some(difference) = settings.difference(&found) {
             return Err(Failure::usage(format!(

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     record::run::ConfusionMatrix,
-    system::{machine::Environment, wording::json},
+    system::{json, machine::Environment, wording},
     weights::tensor_file::{DIGITS, seal_of},
 };
 
@@ -154,7 +154,7 @@ impl FirstLayer {
 }
 
 /// Wall-clock times in seconds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Times {
     /// Stage 1, if there was one: its features and epochs, without evaluation.
     pub pretraining: f64,
@@ -184,11 +184,7 @@ impl JobRecord {
     /// # Errors
     /// If it is not a record, is damaged, or contradicts itself.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        #[derive(Deserialize)]
-        struct Version {
-            format: u32,
-        }
-        let Version { format } = serde_json::from_slice(bytes).map_err(|error| json(&error))?;
+        let format = json::format_of(bytes).map_err(|error| wording::json(&error))?;
         if format != FORMAT {
             return Err(format!("it has format {format}; this program reads format {FORMAT}"));
         }
@@ -198,7 +194,7 @@ impl JobRecord {
             Some(false) => return Err("it is damaged or was changed: its sha256 does not match".to_owned()),
             None => return Err("it does not start with its sha256".to_owned()),
         }
-        let record: JobRecord = serde_json::from_slice(bytes).map_err(|error| json(&error))?;
+        let record: JobRecord = serde_json::from_slice(bytes).map_err(|error| wording::json(&error))?;
         record.check()?;
         Ok(record)
     }
@@ -294,8 +290,7 @@ impl JobRecord {
             record: &'a JobRecord,
         }
         let sealed = Sealed { sha256: "0".repeat(DIGITS), record: self };
-        let mut bytes = serde_json::to_vec_pretty(&sealed).expect("a record is text and numbers");
-        bytes.push(b'\n');
+        let mut bytes = json::pretty(&sealed).into_bytes();
         let seal = seal_of(&bytes, BEFORE_SEAL.len());
         bytes[BEFORE_SEAL.len()..][..DIGITS].copy_from_slice(seal.as_bytes());
         bytes
@@ -303,20 +298,7 @@ impl JobRecord {
 
     /// The record without the fields that differ between two executions of the same job.
     pub fn without_times(&self) -> Self {
-        let times = Times { pretraining: 0.0, features: 0.0, epochs: Vec::new(), evaluation: 0.0 };
-        let machine = Environment {
-            date: String::new(),
-            cpu: String::new(),
-            logical_cpus: 0,
-            simd: String::new(),
-            threads: 0,
-            memory_bytes: None,
-            os: String::new(),
-            rustc: String::new(),
-            target: String::new(),
-            profile: String::new(),
-        };
-        JobRecord { times, machine, ..self.clone() }
+        JobRecord { times: Times::default(), machine: Environment::default(), ..self.clone() }
     }
 
     /// Validation accuracy after the first epoch; 0 without epochs.

@@ -11,7 +11,7 @@ use crate::{
         options::{self, Augment, Schedule},
         run::{ClassRecord, DataKind, DataRecord},
     },
-    system::failure::{Failure, Kind, Result},
+    system::failure::Result,
 };
 
 /// The settings of a sweep; jobs of other settings do not belong to it.
@@ -125,17 +125,6 @@ impl SweepSettings {
             DataKind::Cifar10 if !self.is_cifar10() => "pictures in CIFAR-10's format",
             kind => kind.name(),
         }
-    }
-
-    /// As indented JSON that ends with a line feed.
-    ///
-    /// # Errors
-    /// None is expected.
-    pub fn to_json(&self) -> Result<Vec<u8>> {
-        let mut bytes =
-            serde_json::to_vec_pretty(self).map_err(|error| Failure::new(Kind::Other, error.to_string()))?;
-        bytes.push(b'\n');
-        Ok(bytes)
     }
 
     /// The first setting in which two sweeps differ, as a sentence; the path of the data does not count.

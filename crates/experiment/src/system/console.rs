@@ -9,10 +9,7 @@ use std::{
 
 use serde::Serialize;
 
-use super::{
-    failure::{Failure, Kind, Result},
-    number::NBSP,
-};
+use super::{failure::Result, json, number::NBSP};
 
 /// Where the program's messages go.
 #[derive(Debug, Clone, Copy, Default)]
@@ -202,8 +199,7 @@ pub fn print_data(text: &str) -> Result<()> {
 
 /// Writes a value to standard output as indented JSON.
 pub fn print_json(value: &impl Serialize) -> Result<()> {
-    let json = serde_json::to_string_pretty(value).map_err(|error| Failure::new(Kind::Other, error.to_string()))?;
-    print_data(&(json + "\n"))
+    print_data(&json::pretty(value))
 }
 
 /// Writes text without untrusted parts to standard output.

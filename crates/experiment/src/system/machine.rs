@@ -16,7 +16,7 @@ use thawline_tensor::{simd::Level, threads};
 use super::failure::{Failure, Result};
 
 /// What is needed to judge a time, to see why two runs differ, or to report a bug.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
     /// Start of the run in UTC, e.g. `2026-11-24T10:15:02Z`; empty, and absent from files, if the clock is wrong.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -322,11 +322,5 @@ mod tests {
             _ => Some("9223372036854771712".to_owned()),
         };
         assert_eq!(free_in_cgroups(unlimited), None);
-    }
-
-    #[test]
-    fn rustc_and_target_are_known() {
-        assert!(rustc().starts_with("rustc 1."), "{}", rustc());
-        assert!(target().starts_with(&format!("{}-{}", consts::ARCH, consts::OS)), "{}", target());
     }
 }

@@ -6,6 +6,7 @@ pub mod failure;
 pub mod hash;
 pub mod input;
 pub mod interrupt;
+pub mod json;
 pub mod machine;
 pub mod memory;
 pub mod names;

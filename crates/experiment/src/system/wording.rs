@@ -55,6 +55,9 @@ fn data(message: &str) -> Option<String> {
     if message.starts_with("data did not match any variant") {
         return Some("its network is incomplete or has an invalid value".to_owned());
     }
+    if message.starts_with("expected ") {
+        return Some(message.to_owned());
+    }
     if message.contains(" as i128") || message.contains(" as u128") {
         return Some("the number is too large".to_owned());
     }

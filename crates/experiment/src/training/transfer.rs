@@ -272,16 +272,6 @@ mod tests {
     }
 
     #[test]
-    fn layers_up_to_the_cut_are_frozen() {
-        let config = config(HeadStart::Fresh, "conv2d_1");
-        let model_1 = config.network.build(2, 1).unwrap();
-        let network = model_2(whole(&model_1), 5, &config).unwrap().network;
-        let frozen: Vec<_> = network.params().filter(|(_, param)| !param.trainable).map(|(name, _)| name).collect();
-        assert_eq!(frozen, ["conv2d_1/kernel", "conv2d_1/bias"]);
-        assert_eq!(network.output().as_vector(), Some(5));
-    }
-
-    #[test]
     fn mismatched_layers_are_refused_or_reinitialized() {
         let config = config(HeadStart::Fresh, "flatten_1");
         let numbers = || Tutorial { filters: [4, 4], dense: 6, ..Tutorial::default() };

@@ -320,6 +320,8 @@ mod tests {
             (b"1234", "it has 4 bytes, but the header's length alone takes 8"),
             (b"\0\0\0\0\0\0\0\0", "its header is not that of a safetensors file"),
             (b"\xff\0\0\0\0\0\0\0{}", "announce a header of 255 bytes, but it has 10 bytes"),
+            (b"\xff\xff\xff\xff\xff\xff\xff\xff{}", "expected at most 16,000,000"),
+            (b"\x04\0\0\0\0\0\0\0no{}", "its header is not that of a safetensors file"),
             (b"\x89HDF\r\n\x1a\n and so on", "it looks like HDF5"),
             (b"PK\x03\x04 and so on", "a zip archive (PyTorch's .pt"),
             (b"PK\x03\x04 a whole header of 26 bytes archive/data.pkl", "it looks like a .pth or .pt of PyTorch"),

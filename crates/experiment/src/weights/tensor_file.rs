@@ -25,7 +25,7 @@ use crate::system::hash::sha256;
 use crate::system::{
     failure::{Failure, Kind, Result},
     input::{Input, WEIGHTS},
-    number, wording,
+    json, number, wording,
 };
 
 /// The only key of the metadata.
@@ -169,18 +169,13 @@ impl Header {
     /// The file's metadata, unverified; [`TensorFile::open_seal`] verifies them. Fails if there are none, or if they have
     /// another format or missing fields.
     pub fn metadata<M: DeserializeOwned>(&self, format: u32) -> Result<M> {
-        #[derive(Deserialize)]
-        struct Version {
-            format: u32,
-        }
         let text = self.metadata.as_deref().ok_or_else(|| {
             Failure::usage("is a safetensors file, but has no metadata of this program; `thawline import` may read it")
         })?;
         let unreadable = |error: serde_json::Error| {
             Failure::usage(format!("its metadata cannot be read: {}", wording::json(&error)))
         };
-        // The version is checked first: a missing field of another version would hide the reason.
-        let Version { format: found } = serde_json::from_str(text).map_err(unreadable)?;
+        let found = json::format_of(text.as_bytes()).map_err(unreadable)?;
         if found != format {
             return Err(Failure::usage(format!(
                 "has format {found}; this version of the program reads format {format}: use the one that wrote it"

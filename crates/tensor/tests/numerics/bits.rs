@@ -13,7 +13,6 @@ use thawline_tensor::simd::Level;
 use thawline_tensor::threads::{count, with_threads};
 
 use crate::cases::{dense_convolutions, general_convolutions, products};
-use crate::chain;
 use crate::compare::same_bits;
 use crate::data::{levels, reals};
 use crate::gemm::{FORMS, Product};
@@ -213,17 +212,4 @@ fn training_has_the_same_bits_on_every_machine_and_nearly_the_same_without_fma()
         assert!(text.contains(&format!("trained at {level}")), "{text}{errors}");
     }
     assert!((NOT_FUSED.1 - FUSED.1).abs() < 1e-4 * FUSED.1);
-}
-
-#[test]
-fn gradients_of_a_batch_do_not_depend_on_threads() {
-    let network = small::network();
-    let n = 21;
-    let images = reals("images", n * network.input().size());
-    let dlogits = reals("dlogits", n * small::CLASSES);
-    let gradients = || {
-        let pass = chain::pass(&network, &images, n, &dlogits);
-        [pass.gradients.concat(), pass.dx].concat()
-    };
-    for_any_threads("gradients", gradients, |what, a, b| same_bits(what, a, b));
 }

@@ -48,26 +48,19 @@ fn at_every_level_and_length(check: impl Fn(Level, usize)) {
 #[test]
 fn relu_and_its_gradient() {
     at_every_level_and_length(|level, len| {
-        let [x, dy] = [integers("x", len), integers("dy", len)];
-        let mut y = Guarded::new(&vec![f32::NAN; len]);
-        dispatch!(level, simd => activate(simd, Fused::Relu, &x, y.inner()));
-        let mut dx = Guarded::new(&dy);
-        dispatch!(level, simd => activation_gradient(simd, Fused::Relu, y.inner(), dx.inner()));
-        y.check(&format!("relu of {len} at {level}"), &reference::relu(&wide(&x)));
-        dx.check(&format!("gradient of {len} at {level}"), &reference::relu_gradient(&wide(&x), &wide(&dy)));
-    });
-}
-
-#[test]
-fn relu6_and_its_gradient() {
-    at_every_level_and_length(|level, len| {
         let [x, dy]: [Vec<f32>; 2] = [integers("x", len).iter().map(|x| 4.0 * x).collect(), integers("dy", len)];
-        let mut y = Guarded::new(&vec![f32::NAN; len]);
-        dispatch!(level, simd => activate(simd, Fused::Relu6, &x, y.inner()));
-        let mut dx = Guarded::new(&dy);
-        dispatch!(level, simd => activation_gradient(simd, Fused::Relu6, y.inner(), dx.inner()));
-        y.check(&format!("relu6 of {len} at {level}"), &reference::relu6(&wide(&x)));
-        dx.check(&format!("gradient of {len} at {level}"), &reference::relu6_gradient(&wide(&x), &wide(&dy)));
+        let [wide_x, wide_dy] = [&x, &dy].map(|floats| wide(floats));
+        for (fused, expected, expected_dx) in [
+            (Fused::Relu, reference::relu(&wide_x), reference::relu_gradient(&wide_x, &wide_dy)),
+            (Fused::Relu6, reference::relu6(&wide_x), reference::relu6_gradient(&wide_x, &wide_dy)),
+        ] {
+            let mut y = Guarded::new(&vec![f32::NAN; len]);
+            dispatch!(level, simd => activate(simd, fused, &x, y.inner()));
+            let mut dx = Guarded::new(&dy);
+            dispatch!(level, simd => activation_gradient(simd, fused, y.inner(), dx.inner()));
+            y.check(&format!("{fused:?} of {len} at {level}"), &expected);
+            dx.check(&format!("gradient of {fused:?} of {len} at {level}"), &expected_dx);
+        }
     });
 }
 

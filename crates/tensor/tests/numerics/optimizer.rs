@@ -83,24 +83,6 @@ fn adams_first_step_is_the_learning_rate() {
 }
 
 #[test]
-fn a_rate_factor_scales_the_step() {
-    for rule in [Rule::ADAM, Rule::Sgd { momentum: 0.5 }] {
-        let step = |rate: f64, factor: f64| {
-            let mut optimizer = Optimizer::new(rule, rate);
-            let mut value = [1.0f32, -2.0];
-            for _ in 0..3 {
-                optimizer.begin_step();
-                optimizer.update(&mut value, &[0.3, 0.1], factor);
-            }
-            value
-        };
-        same_bits("value", &step(0.01, 0.25), &step(0.0025, 1.0));
-        assert_ne!(step(0.01, 0.25), step(0.01, 1.0));
-        same_bits("value", &step(0.01, 0.0), &[1.0, -2.0]);
-    }
-}
-
-#[test]
 fn extreme_gradients_leave_all_values_finite() {
     for rule in [Rule::ADAM, Rule::Sgd { momentum: 0.9 }] {
         for g in [0.0, 1e-45, 1e-38, 1.0, 1e19, 1e38, -1e38] {

@@ -126,28 +126,6 @@ fn arms_use_the_classes_and_features_they_declare() {
     }
 }
 
-#[test]
-fn one_seed_gives_arms_the_same_initial_weights_and_another_seed_others() {
-    let initial = |name: &str, seed: u64| {
-        let arm = named(name).unwrap();
-        let source = network(99);
-        let features = (arm.blocks > 0 && arm.features.pretraining().is_some()).then_some(&source);
-        assemble(&arm, &architecture(), 5, seed, features).unwrap()
-    };
-    let head = |network: &Network| {
-        let of_head = network.params().filter(|(name, _)| name.starts_with("dense_"));
-        of_head.map(|(_, param)| param.value.to_vec()).collect::<Vec<_>>()
-    };
-    let frozen = head(&initial("frozen", SEED));
-    for name in
-        ["scratch", "frozen-random", "fine-tune", "head-then-all", "self", "joint", "depth-1-frozen", "frozen@10"]
-    {
-        assert_eq!(head(&initial(name, SEED)), frozen, "{name}");
-        assert_ne!(head(&initial(name, SEED + 1)), frozen, "{name}");
-    }
-    assert_ne!(head(&network(SEED)), frozen, "stage 1 begins with another head");
-}
-
 /// Two blocks of features with normalization and dropout, and one of the head.
 const OWN: &str = r#"layers = [
     { type = "Conv2D", filters = 3, kernel_size = 3, activation = "relu" },
