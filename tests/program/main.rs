@@ -12,7 +12,7 @@ mod transfer;
 /// Your own networks, from a file.
 mod networks;
 
-/// `run --from`: a new head on trained features from a file.
+/// Trained features, from a file and to a file.
 mod features;
 
 /// Resuming runs that were interrupted by a signal, killed at any moment, or damaged.

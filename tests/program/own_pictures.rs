@@ -8,7 +8,6 @@ use std::{
 };
 
 use image::{ImageFormat, Rgb, RgbImage};
-use safetensors::tensor::{Dtype, TensorView};
 use serde_json::Value;
 
 use crate::invocation::{Call, Place, names};
@@ -20,7 +19,7 @@ fn write(path: &Path, [red, green, blue]: [u8; 3], number: u8) {
 }
 
 /// Ten dark and ten light pictures in class folders, in all formats.
-fn folder(place: &Place) -> PathBuf {
+pub fn folder(place: &Place) -> PathBuf {
     let folder = place.path("pictures");
     for (class, color) in [("dark", [20, 30, 40]), ("light", [220, 230, 200])] {
         fs::create_dir_all(folder.join(class)).unwrap();
@@ -32,7 +31,7 @@ fn folder(place: &Place) -> PathBuf {
     folder
 }
 
-fn adapt(place: &Place, flags: &str) -> Call {
+pub fn adapt(place: &Place, flags: &str) -> Call {
     place.call(["adapt", "pictures"].into_iter().chain(flags.split_whitespace()))
 }
 
@@ -182,42 +181,6 @@ fn pictures_that_cannot_be_read_are_listed_and_skipped_or_stop_the_run() {
 }
 
 #[test]
-fn features_come_from_any_model_of_the_program() {
-    let place = Place::new();
-    folder(&place);
-    let run = place.run("");
-    fs::write(place.path("model_1.safetensors"), run.weights()[0]).unwrap();
-    let call = adapt(&place, "--from model_1.safetensors --out whole");
-    assert_eq!(call.code, Some(0), "{}", call.stderr);
-    // A smaller file with only the features works as well.
-    let call = place.call(["features", "model_1.safetensors"]);
-    assert_eq!(call.code, Some(0), "{}", call.stderr);
-    let call = adapt(&place, "--from features.safetensors --out alone");
-    assert_eq!(call.code, Some(0), "{}", call.stderr);
-    let model = |out: &str| fs::read(place.path(out).join("model.safetensors")).unwrap();
-    assert_eq!(model("alone"), model("whole"));
-    assert!(fs::metadata(place.path("features.safetensors")).unwrap().len() < 10_000);
-    // A run folder of `adapt` can be used as a model.
-    for model in ["whole", "whole/model.safetensors"] {
-        let call = place.call(["features", model, "--out", &format!("{}.features", model.len())]);
-        assert_eq!(call.code, Some(0), "{}", call.stderr);
-    }
-    assert_eq!(fs::read(place.path("5.features")).unwrap(), fs::read(place.path("23.features")).unwrap());
-    // But features alone cannot classify.
-    let call = place.call(["predict", "--from", "features.safetensors", "pictures/dark/0.png"]);
-    call.assert_refused("features.safetensors: holds only features, no head");
-}
-
-#[test]
-fn the_bundled_features_are_reproduced_by_the_program() {
-    let place = Place::new();
-    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("features/built-in.safetensors");
-    let call = place.call(["features", shipped.to_str().unwrap(), "--out", "again.safetensors"]);
-    assert_eq!(call.code, Some(0), "{}", call.stderr);
-    assert_eq!(fs::read(place.path("again.safetensors")).unwrap(), fs::read(shipped).unwrap());
-}
-
-#[test]
 fn predictions_are_printed_as_table_csv_or_json() {
     let place = adapted();
     let predict = |flags: &[&str]| {
@@ -273,24 +236,6 @@ fn predict_and_eval_take_folders_of_pictures() {
     assert_eq!(scores["scores"]["classes"][1]["precision"], 1.0);
     assert_eq!(scores["data"]["kind"], "own pictures");
     place.call(["eval", "--from", "run", "--data", "pictures", "--limit", "3"]).assert_refused("are for data sets");
-}
-
-#[test]
-fn features_of_pictures_are_written_for_other_programs() {
-    let place = Place::new();
-    folder(&place);
-    let call = place.call(["features", "--of", "pictures"]);
-    assert_eq!(call.code, Some(0), "{}", call.stderr);
-    let bytes = fs::read(place.path("features.safetensors")).unwrap();
-    let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
-    let names: Value = serde_json::from_str(&header.metadata().as_ref().unwrap()["pictures"]).unwrap();
-    assert_eq!(names["classes"], serde_json::json!(["dark", "light"]));
-    assert_eq!(names["files"][19], "pictures/light/9.gif");
-    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
-    assert_eq!(file.tensor("features").unwrap().shape(), [20, 1024]);
-    let labels = file.tensor("labels").unwrap();
-    assert_eq!(labels.data()[76..], 1_f32.to_le_bytes());
-    place.call(["features"]).assert_failed(2, "<MODEL>");
 }
 
 fn predict_from_stdin(place: &Place, format: &str, paths: &[u8]) -> Call {
@@ -393,51 +338,4 @@ fn with_json_standard_output_is_only_json_and_quiet_prints_only_the_end() {
     assert_eq!(printed, summary(&place));
     let call = adapt(&place, "--quiet --out quiet");
     assert!(call.stdout.starts_with("accuracy 100.00 % by 5-fold cross-validation of 20 pictures"), "{}", call.stdout);
-}
-
-#[test]
-fn published_features_of_another_size_are_imported_and_adapted() {
-    let place = Place::new();
-    folder(&place);
-    let network = r#"
-size = 24
-layers = [
-    { type = "Rescaling", name = "rescaling", scale = 2, offset = -1 },
-    { type = "Conv2D", name = "stem", filters = 4, kernel_size = 3, strides = 2, padding = "same", activation = "relu6" },
-    { type = "Residual", name = "block", layers = [
-        { type = "DepthwiseConv2D", name = "depthwise", kernel_size = 3, padding = "same", activation = "relu6" },
-        { type = "Conv2D", name = "project", filters = 4, kernel_size = 1 },
-    ] },
-    { type = "GlobalAveragePooling2D" },
-    { type = "Dense" },
-]
-"#;
-    fs::write(place.path("network.toml"), network).unwrap();
-    let shapes = [
-        ("stem.weight", vec![4, 3, 3, 3]),
-        ("stem.bias", vec![4]),
-        ("block.depthwise.weight", vec![4, 1, 3, 3]),
-        ("block.depthwise.bias", vec![4]),
-        ("block.project.weight", vec![4, 4, 1, 1]),
-        ("block.project.bias", vec![4]),
-    ];
-    let values =
-        |len: usize| (0..len).flat_map(|i| ((i * 7 % 11) as f32 / 20.0 - 0.2).to_le_bytes()).collect::<Vec<u8>>();
-    let data: Vec<Vec<u8>> = shapes.iter().map(|(_, shape)| values(shape.iter().product())).collect();
-    let views = shapes.iter().zip(&data);
-    let views = views.map(|((name, shape), data)| (*name, TensorView::new(Dtype::F32, shape.clone(), data).unwrap()));
-    fs::write(place.path("theirs"), safetensors::serialize(views, None).unwrap()).unwrap();
-
-    let import = ["import", "theirs", "--features", "--model", "network.toml", "--classes", "all", "--out", "features"];
-    let call = place.call(import);
-    assert_eq!(call.code, Some(0), "{}", call.stderr);
-    assert!(call.stdout.contains("features: features, from PyTorch's theirs"), "{}", call.stdout);
-    let call = adapt(&place, "--from features --out run");
-    assert_eq!(call.code, Some(0), "{}", call.stderr);
-    let call = place.call(["predict", "--from", "run", "pictures/dark/0.png"]);
-    assert_eq!(call.code, Some(0), "{}", call.stderr);
-    // The pictures of a data set have 32 x 32 pixels.
-    let call = place.call(["run", "--from", "features", "--out", "other"]);
-    assert_eq!(call.code, Some(2), "{}", call.stderr);
-    assert!(call.stderr.contains("the network takes pictures of 24 x 24 pixels"), "{}", call.stderr);
 }

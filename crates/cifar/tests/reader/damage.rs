@@ -113,29 +113,4 @@ proptest! {
         let start = [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff], &bytes[..]].concat();
         prop_assert!(read(&start).is_err());
     }
-
-    /// Blocks of an archive reordered, repeated, omitted or overwritten.
-    #[test]
-    fn shuffled_archives_do_not_panic(edits in proptest::collection::vec((any::<u16>(), any::<u16>(), 1u16..1024), 1..8)) {
-        let mut bytes = tar(entries(&black(Format::Cifar100)));
-        for (from, to, length) in edits {
-            let block = |at: u16| usize::from(at) % (bytes.len() / 64) * 64;
-            let (from, to) = (block(from), block(to));
-            let length = usize::from(length).min(bytes.len() - from.max(to));
-            bytes.copy_within(from..from + length, to);
-        }
-        let _ = read(&gzip_stored(&bytes));
-    }
-
-    /// Several changed bytes in the compressed archive.
-    #[test]
-    fn random_edits_do_not_change_the_data(edits in proptest::collection::vec((any::<u16>(), any::<u8>()), 1..6)) {
-        let mut bytes = archive(&black(Format::Cifar10));
-        let whole = read(&bytes).unwrap();
-        for (at, value) in edits {
-            let at = usize::from(at) % bytes.len();
-            bytes[at] = value;
-        }
-        assert_no_harm(&bytes, &whole, || "random edits".into());
-    }
 }

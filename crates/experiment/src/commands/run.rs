@@ -72,9 +72,7 @@ fn begin(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
     interrupts.defer();
     let folder = create_folder(args.settings.output.out.as_deref(), data.kind, now)?;
     folder.write_start(&start).and_then(|()| folder.write_config(&config)).map_err(|error| match error.kind {
-        Kind::Environment => {
-            Failure { message: format!("{error}; once that is fixed, run the same command again"), ..error }
-        }
+        Kind::Environment => error.with_advice("once that is fixed, run the same command again"),
         _ => error,
     })?;
     perform(args, experiment, folder, start, interrupts)
@@ -128,10 +126,8 @@ fn perform(
     let mut session = Session { console, config, folder, start, interrupts, run_id, stopwatch, draft: None };
     let record = console.say(plan).and_then(|()| experiment.perform(&mut session));
     let record = record.map_err(|failure| match failure.kind {
-        Kind::Environment => {
-            Failure { message: format!("{failure}; once that is fixed, resume with: {resume}"), ..failure }
-        }
-        Kind::Signal(_) => Failure { message: format!("{failure}; resume with: {resume}"), ..failure },
+        Kind::Environment => failure.with_advice(&format!("once that is fixed, resume with: {resume}")),
+        Kind::Signal(_) => failure.with_advice(&format!("resume with: {resume}")),
         _ => failure,
     })?;
     report(args, &record, &session.folder)

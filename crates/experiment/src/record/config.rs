@@ -73,17 +73,16 @@ impl Config {
 
     /// SHA-256 of the settings that decide the results: all except the data's path, threads and SIMD level.
     pub fn sha256(&self) -> String {
-        let decisive = Config { data: String::new(), threads: 0, simd: String::new(), ..self.clone() };
-        let text = serde_json::to_string(&decisive).expect("settings are text and numbers");
-        sha256([text])
+        sha256([serde_json::to_string(&self.decisive()).expect("settings are text and numbers")])
+    }
+
+    fn decisive(&self) -> Config {
+        Config { data: String::new(), threads: 0, simd: String::new(), ..self.clone() }
     }
 
     /// The decisive settings that differ: name, value in `self`, value in `other`.
     pub fn differences(&self, other: &Config) -> Vec<[String; 3]> {
-        const NOT_DECISIVE: [&str; 3] = ["data", "threads", "simd"];
-        let mut differences = differences(self, other);
-        differences.retain(|[name, ..]| !NOT_DECISIVE.contains(&&**name));
-        differences
+        differences(&self.decisive(), &other.decisive())
     }
 
     /// Settings for tests.

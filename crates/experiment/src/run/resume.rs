@@ -69,7 +69,7 @@ impl Interrupted {
     pub fn record(&self) -> Result<Option<RunRecord>> {
         let path = self.path.join("summary.json");
         path.exists().then(|| read_record(&path)).transpose().map_err(|failure| match failure.kind {
-            Kind::Usage => Failure { message: format!("{failure}; remove it to continue without it"), ..failure },
+            Kind::Usage => failure.with_advice("remove it to continue without it"),
             _ => failure,
         })
     }

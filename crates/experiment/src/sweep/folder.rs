@@ -38,12 +38,6 @@ pub struct SweepFolder {
     _presence: File,
 }
 
-/// The exclusive right to do a job, held until this is dropped.
-#[derive(Debug)]
-pub struct Claim {
-    _lock: File,
-}
-
 impl SweepFolder {
     /// Creates the folder, or opens one with the same settings.
     ///
@@ -89,7 +83,7 @@ impl SweepFolder {
     /// # Errors
     /// If the record cannot be read or belongs to another sweep.
     pub fn record(&self, arm: &Arm, seed: u64) -> Result<Option<JobRecord>> {
-        let path = self.path.join("jobs").join(format!("{}.json", JobRecord::name(arm, seed)));
+        let path = self.record_path(arm, seed);
         match input::read_if_any(&path, RECORD)? {
             None => Ok(None),
             Some(bytes) => {
@@ -107,7 +101,11 @@ impl SweepFolder {
 
     /// Whether a job has a record, which need not be readable.
     pub fn has_record(&self, arm: &Arm, seed: u64) -> bool {
-        self.path.join("jobs").join(format!("{}.json", JobRecord::name(arm, seed))).exists()
+        self.record_path(arm, seed).exists()
+    }
+
+    fn record_path(&self, arm: &Arm, seed: u64) -> PathBuf {
+        self.path.join("jobs").join(format!("{}.json", JobRecord::name(arm, seed)))
     }
 
     /// Writes the record of a job, which is then done.
@@ -115,19 +113,18 @@ impl SweepFolder {
     /// # Errors
     /// If writing fails.
     pub fn finish(&self, record: &JobRecord) -> Result<()> {
-        let name = format!("{}.json", JobRecord::name(&record.arm, record.seed));
-        Ok(atomic_file::write(&self.path.join("jobs").join(name), &record.to_json())?)
+        Ok(atomic_file::write(&self.record_path(&record.arm, record.seed), &record.to_json())?)
     }
 
-    /// Claims a job, unless another process has.
+    /// Claims a job, unless another process has. The claim is a lock, held until the file is dropped.
     ///
     /// # Errors
     /// If the file system has no locks.
-    pub fn claim(&self, arm: &Arm, seed: u64) -> Result<Option<Claim>> {
+    pub fn claim(&self, arm: &Arm, seed: u64) -> Result<Option<File>> {
         let name = format!("claims/{}.lock", JobRecord::name(arm, seed));
         let lock = output::open_lock(&self.path, &name)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Some(Claim { _lock: lock })),
+            Ok(()) => Ok(Some(lock)),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(refused("lock", &self.path.join(name), &error)),
         }
@@ -138,10 +135,10 @@ impl SweepFolder {
     ///
     /// # Errors
     /// If the file system has no locks.
-    pub fn claim_report(&self) -> Result<Claim> {
+    pub fn claim_report(&self) -> Result<File> {
         let lock = output::open_lock(&self.path, REPORT)?;
         lock.lock().map_err(|error| refused("lock", &self.path.join(REPORT), &error))?;
-        Ok(Claim { _lock: lock })
+        Ok(lock)
     }
 
     /// The path of a pretraining's weights.

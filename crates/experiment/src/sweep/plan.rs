@@ -52,15 +52,9 @@ pub fn share(jobs: Vec<Job>, shard: Option<Shard>) -> Vec<Job> {
     jobs.into_iter().enumerate().filter(|(at, _)| at % of == index - 1).map(|(_, job)| job).collect()
 }
 
-/// Jobs that share one pretraining, one frozen prefix and so one cache of features.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Group {
-    /// The jobs; those that train on the features alone come first.
-    pub jobs: Vec<Job>,
-}
-
-/// Sorts jobs into groups, the seeds one after the other.
-pub fn groups(jobs: Vec<Job>) -> Vec<Group> {
+/// Sorts jobs into groups that share one pretraining, the seeds one after the other. In a group, jobs that train on the
+/// features alone come first: those with the same frozen layers share one cache of features.
+pub fn groups(jobs: Vec<Job>) -> Vec<Vec<Job>> {
     let key = |job: &Job| {
         let arm = &job.arm;
         let from = if arm.blocks == 0 { FeatureSource::Untrained } else { arm.features };
@@ -69,12 +63,5 @@ pub fn groups(jobs: Vec<Job>) -> Vec<Group> {
     let mut sorted = jobs;
     // The sort is stable: within a group, jobs that share features stay in the plan's order.
     sorted.sort_by_key(|job| (key(job), !job.arm.is_head_only(), job.arm.blocks));
-    let mut groups: Vec<Group> = Vec::new();
-    for job in sorted {
-        match groups.last_mut() {
-            Some(group) if key(&group.jobs[0]) == key(&job) => group.jobs.push(job),
-            _ => groups.push(Group { jobs: vec![job] }),
-        }
-    }
-    groups
+    sorted.chunk_by(|a, b| key(a) == key(b)).map(<[Job]>::to_vec).collect()
 }

@@ -24,13 +24,10 @@ const MATCHED_ON: usize = 256;
 /// If the file is missing, damaged, or a different one.
 pub fn load(path: &Path, expected: &str) -> Result<Network> {
     const REMEDY: &str = "remove it and its record in jobs/, and the same command trains it again";
-    let wrong = |reason: String| Failure::usage(format!("{}: {reason}; {REMEDY}", path.display()));
-    if !path.exists() {
-        return Err(wrong("the weights are missing".to_owned()));
-    }
-    let model = Model::open(path).map_err(|failure| Failure { message: format!("{failure}; {REMEDY}"), ..failure })?;
+    let model = Model::open(path).map_err(|failure| failure.with_advice(REMEDY))?;
     if model.sha256 != expected {
-        return Err(wrong(format!("expected SHA-256 {expected}, found {}", model.sha256)));
+        let reason = format!("{}: expected SHA-256 {expected}, found {}", path.display(), model.sha256);
+        return Err(Failure::usage(reason).with_advice(REMEDY));
     }
     Ok(model.network)
 }

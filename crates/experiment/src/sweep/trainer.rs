@@ -133,7 +133,8 @@ impl Trainer<'_> {
     /// jobs.
     fn options(&self, epochs: usize, rate_factor: f64, phase: u64) -> Fit {
         let seed = if self.arm.stage == Stage::Pretraining { self.seed } else { transfer::seed(self.seed) };
-        let seed = if phase == 0 { seed } else { derived(seed, phase) };
+        // A different seed for each later phase, so that the pictures come in another order.
+        let seed = if phase == 0 { seed } else { Stream::PhaseSeed.seed(seed, phase) };
         let Recipe { learning_rate, schedule } = self.settings.recipe_of(self.arm);
         Fit {
             epochs,
@@ -193,11 +194,6 @@ impl Trainer<'_> {
         };
         (evaluation, wrong.iter().take(MISTAKES).map(mistake).collect())
     }
-}
-
-/// A different seed for each later phase, so that the pictures come in another order.
-fn derived(seed: u64, phase: u64) -> u64 {
-    Stream::PhaseSeed.seed(seed, phase)
 }
 
 /// Reports the work of each step.

@@ -8,13 +8,13 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use thawline_tensor::nn::{Network, NoMemory, cache_bytes};
+use thawline_tensor::nn::{FitError, Network, cache_bytes};
 
 use super::arms::{Arm, FeatureSource, Half, Labels, Pretraining, Stage, Validation, assemble};
 use super::{
     cost,
     folder::SweepFolder,
-    plan::{self, Group, Job},
+    plan::{self, Job},
     progress::SweepProgress,
     protocol::Pictures,
     record::{self, JobRecord, Times},
@@ -25,12 +25,7 @@ use super::{
 use crate::system::hash::sha256;
 use crate::{
     data::open::Data,
-    system::{
-        atomic_file,
-        failure::{Failure, Kind, Result},
-        interrupt::Interrupts,
-        machine,
-    },
+    system::{atomic_file, failure::Result, interrupt::Interrupts, machine},
     weights::metadata::{self, Metadata},
 };
 
@@ -62,7 +57,7 @@ impl<'a> Worker<'a> {
     ///
     /// # Errors
     /// If a job fails, or on a signal. Finished jobs keep their records.
-    pub fn perform(&mut self, groups: Vec<Group>) -> Result<()> {
+    pub fn perform(&mut self, groups: Vec<Vec<Job>>) -> Result<()> {
         let mut open = groups;
         while !open.is_empty() {
             let before = open.len();
@@ -100,14 +95,14 @@ impl<'a> Worker<'a> {
 
     fn wait(&self, reason: &str) -> Result<()> {
         self.progress.wait(reason);
-        self.require_no_signal()?;
+        self.interrupts.check()?;
         thread::sleep(PATIENCE);
         Ok(())
     }
 
-    fn perform_group(&mut self, group: &Group) -> Result<Outcome> {
+    fn perform_group(&mut self, group: &[Job]) -> Result<Outcome> {
         let mut open = Vec::new();
-        for job in &group.jobs {
+        for job in group {
             if self.folder.record(&job.arm, job.seed)?.is_none() {
                 open.push(job);
             }
@@ -171,12 +166,12 @@ impl<'a> Worker<'a> {
                     self.progress.wait(&format!("features for {}, seed {}", job.arm.name, job.seed));
                     let start = Instant::now();
                     let [train, validation, test] = &images;
-                    let train = train.through(prefix, true).map_err(no_memory)?;
-                    let validation = validation.through(prefix, true).map_err(no_memory)?;
+                    let train = train.through(prefix, true).map_err(FitError::NoMemory)?;
+                    let validation = validation.through(prefix, true).map_err(FitError::NoMemory)?;
                     let seconds = start.elapsed().as_secs_f64();
-                    let test = test.through(prefix, true).map_err(no_memory)?;
+                    let test = test.through(prefix, true).map_err(FitError::NoMemory)?;
                     features = Some(SharedFeatures { train, validation, test, seconds });
-                    self.require_no_signal()?;
+                    self.interrupts.check()?;
                 }
             }
             self.do_job(&job.arm, job.seed, pictures, source, features.as_ref(), pretraining_seconds)?;
@@ -202,7 +197,7 @@ impl<'a> Worker<'a> {
         let (interrupts, progress) = (self.interrupts, &mut *self.progress);
         let trained = trainer.train(&mut network, &mut |work| {
             progress.advance(work);
-            require_no_signal(interrupts)
+            interrupts.check()
         });
         let trained = trained.map_err(|failure| failure.within(&name))?;
         let start = Instant::now();
@@ -254,8 +249,7 @@ impl<'a> Worker<'a> {
     fn pretrained(&mut self, pretraining: Pretraining, seed: u64) -> Result<Option<(Network, JobRecord)>> {
         let arm = pretraining.arm();
         let pictures = self.pictures(arm.learns, arm.validation, arm.labels)?;
-        let done = self.folder.record(&arm, seed)?;
-        if done.is_none() {
+        if self.folder.record(&arm, seed)?.is_none() {
             let Some(_claim) = self.folder.claim(&arm, seed)? else { return Ok(None) };
             // Another process may have finished it since.
             if self.folder.record(&arm, seed)?.is_none() {
@@ -289,19 +283,4 @@ impl<'a> Worker<'a> {
         let source = self.source_data.filter(|_| self.settings.is_of_source_data(half));
         Pictures::new(source.unwrap_or(self.data), classes, validation, labels, self.settings.per_class)
     }
-
-    fn require_no_signal(&self) -> Result<()> {
-        require_no_signal(self.interrupts)
-    }
-}
-
-fn require_no_signal(interrupts: &Interrupts) -> Result<()> {
-    match interrupts.signal() {
-        None => Ok(()),
-        Some(signal) => Err(Failure::new(Kind::Signal(signal), "interrupted")),
-    }
-}
-
-fn no_memory(error: NoMemory) -> Failure {
-    Failure::new(Kind::Environment, error.to_string())
 }

@@ -65,6 +65,12 @@ impl Failure {
         self.message = format!("{place}: {}", self.message);
         self
     }
+
+    /// Adds what to do.
+    pub fn with_advice(mut self, advice: &str) -> Self {
+        self.message = format!("{}; {advice}", self.message);
+        self
+    }
 }
 
 impl fmt::Display for Failure {

@@ -61,6 +61,11 @@ impl Interrupts {
     /// From now on a signal ends the program again; fails if one has already arrived.
     pub fn end_at_once(&self) -> Result<()> {
         self.deferred.store(false, Ordering::SeqCst);
+        self.check()
+    }
+
+    /// Fails if a signal has arrived.
+    pub fn check(&self) -> Result<()> {
         self.signal().map_or(Ok(()), |signal| Err(Failure::new(Kind::Signal(signal), "interrupted")))
     }
 

@@ -175,23 +175,6 @@ mod tests {
     }
 
     #[test]
-    fn the_gradient_is_that_of_finite_differences() {
-        let parameters: Vec<f64> = (0..18).map(|at| f64::from(at * at % 7) / 8.0 - 0.3).collect();
-        with_problem(|problem| {
-            let (_, gradient) = problem.loss_and_gradient(&parameters, 0.3);
-            for (at, slope) in gradient.iter().enumerate() {
-                let loss = |step: f64| {
-                    let mut moved = parameters.clone();
-                    moved[at] += step;
-                    problem.loss_and_gradient(&moved, 0.3).0
-                };
-                let found = (loss(0.00390625) - loss(-0.00390625)) * 128.0;
-                assert!((found - slope).abs() < 1e-4, "parameter {at}: {slope} instead of {found}");
-            }
-        });
-    }
-
-    #[test]
     fn an_example_of_weight_zero_is_not_learned_from() {
         with_problem(|problem| {
             let mut weights = problem.weights.to_vec();

@@ -7,7 +7,6 @@ use thawline_tensor::nn::Network;
 use super::{
     metadata::{self, Metadata},
     model::Model,
-    tensor_file,
 };
 use crate::{
     models::Architecture,
@@ -84,9 +83,7 @@ impl Features {
         let Model { metadata, network, .. } = &mut self.model;
         metadata.frozen = self.frozen;
         metadata.model = metadata::FEATURES.to_owned();
-        let tensors = network.params().filter(|(name, _)| metadata::is_of(name, &metadata.frozen)).collect::<Vec<_>>();
-        let tensors = tensors.iter().map(|(name, param)| (name.clone(), param.shape.dims(), &param.value[..]));
-        tensor_file::to_bytes(tensors, metadata)
+        metadata::to_safetensors(network, metadata)
     }
 }
 

@@ -73,10 +73,10 @@ impl Model {
 
     fn of(file: &TensorFile) -> Result<(Self, Option<TrainingProgress>)> {
         let metadata: Metadata = file.open_seal(metadata::FORMAT)?;
-        let mut network = outline(&metadata, file.header())?;
+        let mut network = outline(&metadata, &file.header)?;
         let mut faults = Vec::new();
         network.update_params(|name, param| {
-            if holds(&metadata, name) {
+            if metadata.holds(name) {
                 match file.values(name, param.shape.dims()) {
                     Ok(values) => param.value = Buffer::from(&values[..]),
                     Err(fault) => faults.push(fault),
@@ -154,7 +154,7 @@ fn outline(metadata: &Metadata, header: &Header) -> Result<Network> {
         param.trainable = !name.split_once('/').is_some_and(|(layer, _)| frozen.contains(layer));
     });
 
-    let (held, others): (Vec<_>, Vec<_>) = network.params().partition(|(name, _)| holds(metadata, name));
+    let (held, others): (Vec<_>, Vec<_>) = network.params().partition(|(name, _)| metadata.holds(name));
     let not_held: u64 = others.iter().map(|(_, param)| param.shape.size() as u64).sum();
     if not_held > MAX_NOT_HELD {
         return Err(Failure::usage(format!(
@@ -173,11 +173,6 @@ fn outline(metadata: &Metadata, header: &Header) -> Result<Network> {
     faults.extend(foreign.map(|name| format!("tensor {name} is not part of the network")));
     refuse(&faults)?;
     Ok(network)
-}
-
-/// Whether the file has the values of a parameter.
-fn holds(metadata: &Metadata, parameter: &str) -> bool {
-    metadata.model != metadata::FEATURES || metadata::is_of(parameter, &metadata.frozen)
 }
 
 /// The names and shapes of the optimizer's moments in a checkpoint.

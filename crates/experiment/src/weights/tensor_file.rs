@@ -217,7 +217,7 @@ impl Header {
 
 /// A weights file with a validated header.
 pub struct TensorFile<'a> {
-    header: Header,
+    pub header: Header,
     bytes: Cow<'a, [u8]>,
 }
 
@@ -278,23 +278,9 @@ impl<'a> TensorFile<'a> {
         }
     }
 
-    pub fn header(&self) -> &Header {
-        &self.header
-    }
-
     /// SHA-256 of the file's bytes, in hexadecimal.
     pub fn sha256(&self) -> String {
         sha256([&self.bytes])
-    }
-
-    /// The names of all tensors, sorted.
-    pub fn names(&self) -> Vec<&str> {
-        self.header.names()
-    }
-
-    /// The dimensions of a tensor.
-    pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        self.header.shape(name)
     }
 
     /// The values of an F32 tensor, which must be finite.

@@ -1,5 +1,5 @@
-//! The layers of mobile networks: depthwise convolutions are exact on whole numbers, a residual connection adds what it
-//! should, and blocks of such layers agree with PyTorch.
+//! The layers of mobile networks: depthwise convolutions are exact on whole numbers, and blocks with and without a
+//! residual connection agree with PyTorch.
 
 use thawline_tensor::dispatch;
 use thawline_tensor::kernels::activation::Fused;
@@ -7,7 +7,7 @@ use thawline_tensor::kernels::depthwise::{depthwise, depthwise_input_gradient, d
 use thawline_tensor::kernels::pool::PoolShape;
 use thawline_tensor::kernels::window::Padding;
 use thawline_tensor::nn::{
-    Activation, BatchNormalization, Conv2D, DepthwiseConv2D, Dropout, Layer, Network, Rescaling, Residual,
+    Activation, BatchNormalization, Conv2D, DepthwiseConv2D, Dropout, Network, Rescaling, Residual,
 };
 use thawline_tensor::simd::Level;
 
@@ -17,9 +17,6 @@ use crate::compare::{close, exact, same_bits};
 use crate::data::{bits, integers, levels, reals, wide};
 use crate::golden::{Golden, golden};
 use crate::reference;
-
-/// Images in a batch.
-const N: usize = 3;
 
 /// Depthwise convolutions of any size.
 fn shapes() -> Vec<PoolShape> {
@@ -83,61 +80,6 @@ fn depthwise_convolutions_have_the_same_bits_on_avx2_and_avx512() {
         let results: Vec<_> = results.collect();
         results.windows(2).for_each(|pair| same_bits(format!("{s:?}"), &pair[0], &pair[1]));
     }
-}
-
-#[test]
-fn a_depthwise_layer_sums_its_gradients_over_the_batch() {
-    let s = PoolShape::new([7, 6, 20], [3, 3], [1, 1], Padding::Same).expect("the kernel fits");
-    let network = Network::builder([7, 6, 20]).layer("depthwise", DepthwiseConv2D::new([3, 3]).padding(Padding::Same));
-    let mut network = network.layer("relu6", Activation::Relu6).build(0).expect("the layers fit");
-    assert_eq!(network.nodes().len(), 1, "the activation is fused");
-    let [kernel, bias] = [integers("kernel", kernel_len(&s)), integers("bias", s.c)];
-    network.update_params(|name, param| {
-        param.value.copy_from_slice(if name == "depthwise/bias" { &bias } else { &kernel });
-    });
-    let [x, dy] = [integers("x", N * s.input_len()), integers("dy", N * s.output_len())];
-    let pass = chain::pass(&network, &x, N, &dy);
-    let (mut y, mut dx, mut gradient) = (Vec::new(), Vec::new(), vec![0.0; kernel.len() + s.c]);
-    for (x, dy) in x.chunks(s.input_len()).map(wide).zip(dy.chunks(s.output_len()).map(wide)) {
-        let before = reference::depthwise(&s, &x, &wide(&kernel), &wide(&bias));
-        let dy = reference::relu6_gradient(&before, &dy);
-        let [own_dx, dkernel, dbias] = reference::depthwise_gradients(&s, &x, &wide(&kernel), &dy);
-        y.extend(reference::relu6(&before));
-        dx.extend(own_dx);
-        gradient.iter_mut().zip([dkernel, dbias].concat()).for_each(|(sum, g)| *sum += g);
-    }
-    exact("y", &pass.logits, &y);
-    exact("dx", &pass.dx, &dx);
-    exact("dkernel and dbias", &pass.gradients[0], &gradient);
-}
-
-/// The layers of a block.
-fn block() -> [(&'static str, Box<dyn Layer>); 4] {
-    [
-        ("expand", Conv2D::new(20, [1, 1]).into()),
-        ("relu6", Activation::Relu6.into()),
-        ("depthwise", DepthwiseConv2D::new([3, 3]).padding(Padding::Same).into()),
-        ("project", Conv2D::new(5, [1, 1]).into()),
-    ]
-}
-
-#[test]
-fn a_residual_connection_adds_its_input_and_passes_the_gradient_both_ways() {
-    let inside = block().into_iter().fold(Residual::new(), |inside, (name, layer)| inside.layer(name, layer));
-    let residual = Network::builder([6, 5, 5]).layer("block", inside).build(7).expect("the layers fit");
-    let plain = block().into_iter().fold(Network::builder([6, 5, 5]), |plain, (name, layer)| plain.layer(name, layer));
-    let mut plain = plain.build(0).expect("the layers fit");
-    plain.update_params(|name, param| {
-        let (_, own) = residual.params().find(|(full, _)| *full == format!("block/{name}")).expect("the same names");
-        param.value.clone_from(&own.value);
-    });
-    let [x, dy] = [0, 1].map(|i| reals(["x", "dy"][i], N * 150));
-    let (sum, alone) = (chain::pass(&residual, &x, N, &dy), chain::pass(&plain, &x, N, &dy));
-    let plus = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a + b).collect::<Vec<_>>();
-    same_bits("y", &sum.logits, &plus(&alone.logits, &x));
-    same_bits("dx", &sum.dx, &plus(&alone.dx, &dy));
-    same_bits("gradients", &sum.gradients.concat(), &alone.gradients.concat());
-    assert_eq!(residual.summary().parameters(), plain.summary().parameters());
 }
 
 #[test]

@@ -22,93 +22,54 @@ const SPECIAL: [f32; 12] = [
     3.0,
 ];
 
-/// An operation on three numbers.
-#[derive(Clone, Copy, Debug)]
-enum Operation {
-    Splat,
-    Add,
-    Sub,
-    Mul,
-    Div,
-    Sqrt,
-    MulAdd,
-    Max,
-    Min,
-    WhereGt,
-    WhereEq,
+/// The operations on three numbers, and a broadcast of the first lane's.
+const OPERATIONS: [&str; 11] = [
+    "splat",
+    "a + b",
+    "a - b",
+    "a * b",
+    "a / b",
+    "sqrt(a)",
+    "a * b + c",
+    "max(a, b)",
+    "min(a, b)",
+    "c where a > b, else 0",
+    "c where a = b, else a",
+];
+
+#[inline(always)]
+fn on_vectors<S: Simd>(simd: S, [a, b, c]: [S::Vector; 3], first: f32) -> [S::Vector; 11] {
+    [
+        simd.splat(first),
+        a + b,
+        a - b,
+        a * b,
+        a / b,
+        a.sqrt(),
+        a.mul_add(b, c),
+        a.max(b),
+        a.min(b),
+        c.where_gt(a, b),
+        c.where_eq(a, b, a),
+    ]
 }
 
-use Operation::*;
-
-const ALL: [Operation; 11] = [Splat, Add, Sub, Mul, Div, Sqrt, MulAdd, Max, Min, WhereGt, WhereEq];
-
-impl Operation {
-    #[inline(always)]
-    fn on_vectors<S: Simd>(self, simd: S, [a, b, c]: [S::Vector; 3], first: f32) -> S::Vector {
-        match self {
-            Splat => simd.splat(first),
-            Add => a + b,
-            Sub => a - b,
-            Mul => a * b,
-            Div => a / b,
-            Sqrt => a.sqrt(),
-            MulAdd => a.mul_add(b, c),
-            Max => a.max(b),
-            Min => a.min(b),
-            WhereGt => c.where_gt(a, b),
-            WhereEq => c.where_eq(a, b, a),
-        }
-    }
-
-    fn on_numbers(self, level: Level, [a, b, c]: [f32; 3], first: f32) -> f32 {
-        match self {
-            Splat => first,
-            Add => a + b,
-            Sub => a - b,
-            Mul => a * b,
-            Div => a / b,
-            Sqrt => a.sqrt(),
-            MulAdd if !level.is_fused() => a * b + c,
-            MulAdd => a.mul_add(b, c),
-            Max => {
-                if a > b {
-                    a
-                } else {
-                    b
-                }
-            }
-            Min => {
-                if a < b {
-                    a
-                } else {
-                    b
-                }
-            }
-            WhereGt => {
-                if a > b {
-                    c
-                } else {
-                    0.0
-                }
-            }
-            WhereEq => {
-                if a == b {
-                    c
-                } else {
-                    a
-                }
-            }
-        }
-    }
+fn on_numbers(level: Level, [a, b, c]: [f32; 3], first: f32) -> [f32; 11] {
+    let fused = if level.is_fused() { a.mul_add(b, c) } else { a * b + c };
+    let (largest, smallest) = (if a > b { a } else { b }, if a < b { a } else { b });
+    let (above, equal) = (if a > b { c } else { 0.0 }, if a == b { c } else { a });
+    [first, a + b, a - b, a * b, a / b, a.sqrt(), fused, largest, smallest, above, equal]
 }
 
-fn compute(level: Level, operation: Operation, [a, b, c]: [&Lanes; 3]) -> Lanes {
-    let mut result = [0.0; LANES];
+fn compute(level: Level, [a, b, c]: [&Lanes; 3]) -> [Lanes; 11] {
+    let mut results = [[0.0; LANES]; 11];
     dispatch!(level, simd => {
         let operands = [simd.load(a), simd.load(b), simd.load(c)];
-        operation.on_vectors(simd, operands, a[0]).store(&mut result);
+        for (vector, result) in on_vectors(simd, operands, a[0]).into_iter().zip(&mut results) {
+            vector.store(result);
+        }
     });
-    result
+    results
 }
 
 /// Equal bits; any NaN is as good as another.
@@ -144,15 +105,14 @@ fn vector_operations_agree_with_scalar_operations() {
     for triples in all.as_chunks::<LANES>().0 {
         let [a, b, c] = [0, 1, 2].map(|i| triples.map(|triple| triple[i]));
         for level in levels() {
-            for operation in ALL {
-                let result = compute(level, operation, [&a, &b, &c]);
-                for lane in 0..LANES {
-                    let expected = operation.on_numbers(level, triples[lane], a[0]);
+            let results = compute(level, [&a, &b, &c]);
+            for (lane, &triple) in triples.iter().enumerate() {
+                let expected = on_numbers(level, triple, a[0]);
+                for ((operation, result), expected) in OPERATIONS.iter().zip(results).zip(expected) {
+                    let found = result[lane];
                     assert!(
-                        same(result[lane], expected),
-                        "{operation:?} of {:?} at {level} is {:e}, not {expected:e}",
-                        triples[lane],
-                        result[lane]
+                        same(found, expected),
+                        "{operation} of {triple:?} at {level} is {found:e}, not {expected:e}"
                     );
                 }
             }

@@ -45,7 +45,7 @@ fn jobs_that_share_features_are_done_together() {
     let names_of =
         ["frozen", "frozen-warm", "scratch", "fine-tune", "linear", "depth-1-frozen", "frozen@10", "reversed"];
     let groups = groups(jobs(&arms(&names_of), &[0, 1]));
-    let together: Vec<Vec<String>> = groups.iter().map(|group| names(&group.jobs)).collect();
+    let together: Vec<Vec<String>> = groups.iter().map(|group| names(group)).collect();
     let of_seed = |seed: u64| {
         let named = |names: &str| names.split(' ').map(|name| format!("{name}-seed-{seed}")).collect::<Vec<_>>();
         // Within a group, first the heads, by the depth of their frozen layers, then the arms that train all layers.
@@ -56,7 +56,7 @@ fn jobs_that_share_features_are_done_together() {
     expected.sort();
     found.sort();
     assert_eq!(found, expected);
-    let seeds: Vec<u64> = groups.iter().map(|group| group.jobs[0].seed).collect();
+    let seeds: Vec<u64> = groups.iter().map(|group| group[0].seed).collect();
     assert!(seeds.is_sorted(), "one seed after the other, so that an interrupted sweep has whole seeds");
 }
 

@@ -56,7 +56,7 @@ struct Foreign {
 impl Framework {
     /// The framework whose names a file has.
     pub fn of(file: &TensorFile) -> Result<Framework> {
-        let names = file.names();
+        let names = file.header.names();
         let has = |ends: &[&str]| names.iter().any(|name| ends.iter().any(|end| stem(name).ends_with(end)));
         match (has(&[".weight"]), has(&["/kernel", "/gamma"])) {
             (true, _) => Ok(Framework::Torch),
@@ -140,7 +140,8 @@ struct FlattenedImages {
 /// Follows flattened images from `Flatten` through elementwise layers up to the next `Dense`.
 fn flattened_images(architecture: &Architecture, classes: usize) -> FlattenedImages {
     let mut images = FlattenedImages { inputs: HashMap::new(), outputs: None };
-    for (layer, input) in architecture.layers().iter().zip(inputs(architecture, classes)) {
+    let layers = architecture.layers();
+    for (layer, input) in layers.iter().zip(inputs_of(&layers, Shape::from(architecture.input()), classes)) {
         if let Some(image) = images.outputs {
             images.inputs.insert(layer.name().to_owned(), image);
         }
@@ -152,11 +153,6 @@ fn flattened_images(architecture: &Architecture, classes: usize) -> FlattenedIma
         }
     }
     images
-}
-
-/// The input shape of each layer.
-fn inputs(architecture: &Architecture, classes: usize) -> Vec<Shape> {
-    inputs_of(&architecture.layers(), Shape::from(architecture.input()), classes)
 }
 
 /// The input shape of each of some layers, from that of the first.
@@ -198,14 +194,14 @@ pub fn import(
     let names: Vec<bool> = network.params().map(|(name, _)| is_wanted(&name)).collect();
     let places = places(network, architecture, framework)?.into_iter().zip(names);
     let places: Vec<Foreign> = places.filter_map(|(place, is_wanted)| is_wanted.then_some(place)).collect();
-    let names: BTreeMap<&str, &str> = file.names().into_iter().map(|name| (stem(name), name)).collect();
+    let names: BTreeMap<&str, &str> = file.header.names().into_iter().map(|name| (stem(name), name)).collect();
     let prefix = prefix(&places, &names);
     let found: Vec<Option<&str>> =
         places.iter().map(|place| names.get(format!("{prefix}{}", place.name).as_str()).copied()).collect();
     let taken: HashSet<&str> = found.iter().flatten().copied().collect();
     // PyTorch also stores a batch counter for batch normalization, which has no counterpart here.
     let is_left = |name: &&str| !taken.contains(name) && !name.ends_with(".num_batches_tracked");
-    let left: Vec<&str> = file.names().into_iter().filter(is_left).collect();
+    let left: Vec<&str> = file.header.names().into_iter().filter(is_left).collect();
 
     let (mut missing, mut faults) = (Vec::new(), Vec::new());
     let mut misplaced = left.clone();
@@ -254,18 +250,18 @@ fn missing_fault(place: &Foreign, file: &TensorFile, misplaced: &[&str]) -> Stri
     // Enough names for any network, and still quick to compare.
     let comparable = misplaced.iter().take(1000).filter(|name| name.len() < 200);
     let nearest = comparable.min_by_key(|name| {
-        let other_shape = file.shape(name).is_none_or(|shape| shape != place.dims);
+        let other_shape = file.header.shape(name).is_none_or(|shape| shape != place.dims);
         (other_shape, strsim::levenshtein(name, &place.name))
     });
     let Some(nearest) = nearest else { return fault };
-    let shape = dimensions(&file.shape(nearest).unwrap_or_default());
+    let shape = dimensions(&file.header.shape(nearest).unwrap_or_default());
     format!("{fault}; the nearest is {nearest} ({shape}): rename it, or give the layer this name in a file for --model")
 }
 
 /// Lists the file's tensors.
 fn listing(file: &TensorFile) -> String {
     const SHOWN: usize = 12;
-    let names = file.names();
+    let names = file.header.names();
     let shown = names[..names.len().min(SHOWN)].join(", ");
     match names.len() {
         0 => "it has no tensors".to_owned(),

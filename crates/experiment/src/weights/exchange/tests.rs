@@ -82,17 +82,17 @@ fn every_weight_is_where_the_framework_looks_for_it() {
         let (_, theirs) = pytorchs.iter().find(|(ours, _)| *ours == parameter).unwrap();
         let their_name = format!("{}.{theirs}", layer.replace('/', "."));
         let dims = param.shape.dims();
-        let their_dims = torch.shape(&their_name).unwrap();
+        let their_dims = torch.header.shape(&their_name).unwrap();
         let in_torch = torch.values(&their_name, &their_dims).unwrap();
-        let in_keras = keras.values(&name, &keras.shape(&name).unwrap()).unwrap();
+        let in_keras = keras.values(&name, &keras.header.shape(&name).unwrap()).unwrap();
         assert_eq!((in_torch.len(), &in_keras[..]), (param.value.len(), &param.value[..]), "{name}");
         for index in indices(dims) {
             let theirs = in_torch[place(&their_dims, &in_pytorch(layer, parameter, &index))];
             assert_eq!(theirs, param.value[place(dims, &index)], "{name} {index:?}");
         }
     }
-    assert_eq!(keras.shape("depthwise/kernel").unwrap(), [1, 2, 3, 1]);
-    assert_eq!([&torch, &keras].map(|file| file.names().len()), [network.params().count(); 2]);
+    assert_eq!(keras.header.shape("depthwise/kernel").unwrap(), [1, 2, 3, 1]);
+    assert_eq!([&torch, &keras].map(|file| file.header.names().len()), [network.params().count(); 2]);
 }
 
 #[test]
