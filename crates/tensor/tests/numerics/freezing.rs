@@ -8,7 +8,7 @@ use thawline_tensor::nn::fit::train_step;
 use thawline_tensor::nn::trace::Trace;
 use thawline_tensor::nn::{
     Activation, Backward, Conv2D, Dense, Dropout, Examples, Fit, FitError, Flatten, Inputs, Layer, MaxPooling2D,
-    Network, NoMemory, Optimizer, Param, Rule, Step, cache_bytes,
+    Network, NoMemory, Optimizer, Param, Step, cache_bytes,
 };
 use thawline_tensor::{Buffer, Shape};
 
@@ -273,27 +273,4 @@ fn backward_stops_at_the_first_trainable_layer() {
     // A frozen layer between trainable ones passes the gradient on.
     let between = step_with_probes(&["probe_2", "probe_4"]);
     assert_eq!(between, [[0, 10, 10, 0, 10], [0, 10, 10, 10, 0], [0, 10, 10, 10, 10], [0, 10, 10, 10, 0]]);
-}
-
-#[test]
-fn gradients_of_one_step_do_not_leak_into_the_next() {
-    let mut network = Network::builder([12, 11, 3])
-        .layer("flatten", Flatten)
-        .layer("dense_1", Dense::new(6))
-        .layer("probe", Probe::new())
-        .layer("relu", Activation::Relu)
-        .layer("dense_2", Dense::new(small::CLASSES))
-        .build(1)
-        .expect("the network fits together");
-    let examples = small::examples(10);
-    let (prefix, nodes) = network.split();
-    let mut trace = Trace::new(nodes, prefix.input().size(), 10);
-    let batch: Vec<u32> = (0..10).collect();
-    // The same batch twice, without an update between: the same gradient.
-    let [first, second] = [(); 2].map(|()| {
-        let mut optimizer = Optimizer::new(Rule::Sgd { momentum: 0.0 }, 0.0);
-        train_step(nodes, &mut trace, &mut optimizer, &examples, &batch, STEP);
-        (0..nodes.len()).flat_map(|node| trace.gradient(node).to_vec()).collect::<Vec<f32>>()
-    });
-    same_bits("gradients", &second, &first);
 }
