@@ -65,7 +65,7 @@ impl Scores {
     }
 }
 
-fn wilson(right: u64, pictures: u64) -> [f64; 2] {
+pub fn wilson(right: u64, pictures: u64) -> [f64; 2] {
     let (n, p) = (pictures as f64, right as f64 / pictures as f64);
     let middle = p + Z * Z / (2.0 * n);
     let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();

@@ -30,7 +30,7 @@ pub fn comparison(runs: &[(String, RunRecord)], note: Option<&str>, times: bool)
         @if let Some(note) = note { p { (note) } }
         (results(runs, times))
         (page::caveat("One seed each.", html! {
-            "Another seed gives somewhat different accuracies: small differences are within noise. " code { "thawline sweep" }
+            "Another seed gives somewhat different accuracies, so a small difference may be chance. " code { "thawline sweep" }
             " trains arms with many seeds."
         }))
         h2 { "Settings that differ" }

@@ -62,12 +62,7 @@ impl Ink {
 
     /// The dash of the nth curve of this ink in a chart.
     pub(super) fn dash(self, nth: usize) -> &'static str {
-        let first = match self {
-            Ink::FineTuned => 1,
-            Ink::Untrained => 2,
-            Ink::Warm => 3,
-            _ => 0,
-        };
+        let first = CURVES.iter().position(|ink| *ink == self).unwrap_or(0);
         DASHES[(first + nth) % DASHES.len()]
     }
 }

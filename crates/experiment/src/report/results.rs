@@ -1,4 +1,4 @@
-//! The results of a run: the opening paragraph, and the table of epochs.
+//! The results of a run: the opening paragraphs, a function for each sentence; and the table of epochs.
 
 use maud::{Markup, html};
 
@@ -8,72 +8,98 @@ use super::{
     table::{self, NOTHING, Row},
 };
 use crate::{
-    record::run::{CONTROL, EpochRow, HeadStart, ModelRecord, RunRecord, TaskRecord},
+    record::{
+        run::{CONTROL, EpochRow, HeadStart, ModelRecord, NetworkRecord, RunRecord, TaskRecord},
+        scores::wilson,
+    },
     system::number,
 };
 
-/// The results in one paragraph, with the numbers.
+/// The result, then what it rests on.
 pub(super) fn lead(record: &RunRecord) -> Markup {
-    let two = &record.model_2;
-    let classes = |task: &TaskRecord| number::listed(task.classes.iter().map(|class| class.name.as_str()));
+    let details = [head(record), pretraining(record), untrained(record), Some(time(record))];
     html! {
-        p.lead {
-            @if let (Some(one), Some(source)) = (&record.model_1, &record.source) {
-                @if let (Some(last), Some(best)) = (one.last(), one.best()) {
-                    strong { "model_1" } " learned to recognise " (classes(source)) ". After "
-                    (number::counted(last.epoch as usize, "epoch")) " it classified " (number::percent_briefly(last.val_accuracy))
-                    " of " (number::count(source.val_examples)) " unseen pictures correctly"
-                    @if best.epoch != last.epoch { " (at its best, after epoch " (best.epoch) ", " (number::percent_briefly(best.val_accuracy)) ")" }
-                    ". "
-                }
-            }
-            @if let Some(from) = &record.from {
-                "The first layers, " (number::count(two.network.frozen)) " weights, came from " code { (from.path) }
-                ", a model for " (number::listed(from.classes.iter().map(String::as_str))) ", and stayed frozen. On top of them, "
-            } @else if record.frozen.is_empty() { "Nothing was frozen, and " } @else {
-                "Its first layers, " (number::count(two.network.frozen)) " weights, were then frozen, and on top of them "
-            }
-            @match record.head { HeadStart::Fresh => "a new head", HeadStart::Warm => "its head" }
-            " of " (number::count(two.network.trainable)) " weights learned to recognise " (classes(&record.target)) ": "
-            strong { "model_2" } " classified "
-            @if let (Some(first), Some(last)) = (two.first(), two.last()) {
-                (number::percent_briefly(first.val_accuracy)) " of " (number::count(record.target.val_examples))
-                " unseen pictures correctly after its first epoch"
-                @if last.epoch > first.epoch {
-                    " and " (number::percent_briefly(last.val_accuracy)) " after " (number::counted(last.epoch as usize, "epoch"))
-                }
-            }
-            ". "
-            (control(record))
-            "Training took "
-            @if let Some(one) = &record.model_1 { (number::duration(one.total_seconds)) " for model_1 and " }
-            (number::duration(two.total_seconds)) " for model_2"
-            @if let Some(times) = record.model_1.as_ref().and_then(|one| faster(one, two)) { ", " (times) " times faster" }
-            ". "
+        p.lead { strong { (result(record)) } }
+        p {
+            @for sentence in details.iter().flatten() { (sentence) " " }
             @if record.frozen_unchanged { "The frozen weights are bit-for-bit unchanged." }
             @else { strong { "The frozen weights have changed." } }
         }
     }
 }
 
-/// The accuracy of the same head on untrained features. The difference does not measure what pretraining adds: on
-/// features at their initial scale the head may have hardly begun to learn.
-fn control(record: &RunRecord) -> Markup {
-    let last = record.frozen_random.as_ref().and_then(ModelRecord::last);
-    html! {
-        @if let Some(untrained) = last {
-            "The same head on untrained features reaches " (number::percent_briefly(untrained.val_accuracy))
-            ". Those features have a different scale, on which a head learns more slowly, so the difference does not say how much \
-             pretraining adds. "
-        }
-    }
+fn result(record: &RunRecord) -> String {
+    let TaskRecord { classes, val_examples: pictures, .. } = &record.target;
+    let Some(last) = record.model_2.last() else { return "model_2 was not trained.".to_owned() };
+    let right = (last.val_accuracy * *pictures as f64).round() as u64;
+    let [low, high] = wilson(right, *pictures).map(|share| format!("{:.1}", share * 100.0));
+    format!(
+        "model_2 classifies {} of {} validation pictures of {} correctly after {} (95\u{a0}% interval over pictures {low} to \
+         {high}\u{a0}%, one seed).",
+        number::percent_briefly(last.val_accuracy),
+        number::count(*pictures),
+        number::listed(classes.iter().map(|class| class.name.as_str())),
+        number::counted(last.epoch as usize, "epoch"),
+    )
 }
 
-/// How many times faster model_2 was trained, if it was faster and had as many epochs.
-fn faster(one: &ModelRecord, two: &ModelRecord) -> Option<String> {
-    let ratio = one.total_seconds / two.total_seconds;
-    let decimals = usize::from(ratio < 9.95);
-    (one.history.len() == two.history.len() && ratio > 1.0 && ratio.is_finite()).then(|| format!("{ratio:.decimals$}"))
+fn head(record: &RunRecord) -> Option<String> {
+    let NetworkRecord { trainable, frozen, .. } = &record.model_2.network;
+    let [trainable, frozen] = [*trainable, *frozen].map(number::count);
+    let head = match record.head {
+        HeadStart::Fresh => "a new head",
+        HeadStart::Warm => "a pretrained head, trained further",
+    };
+    let network = match &record.from {
+        _ if record.frozen.is_empty() => format!("All its {trainable} weights were trained"),
+        None => format!(
+            "It is {head} ({trainable} weights) on the first layers of model_1 ({frozen} weights), which are frozen"
+        ),
+        Some(from) => {
+            let classes = number::listed(from.classes.iter().map(String::as_str));
+            format!(
+                "It is {head} ({trainable} weights) on frozen layers ({frozen} weights) from {}, a model for {classes}",
+                from.path
+            )
+        }
+    };
+    let first = number::percent_briefly(record.model_2.first()?.val_accuracy);
+    Some(format!("{network}. After the first epoch it classified {first} correctly."))
+}
+
+fn pretraining(record: &RunRecord) -> Option<String> {
+    let (last, source) = (record.model_1.as_ref()?.last()?, record.source.as_ref()?);
+    Some(format!(
+        "model_1, the whole network, classifies {} of {} validation pictures of {} correctly after {}.",
+        number::percent_briefly(last.val_accuracy),
+        number::count(source.val_examples),
+        number::listed(source.classes.iter().map(|class| class.name.as_str())),
+        number::counted(last.epoch as usize, "epoch"),
+    ))
+}
+
+/// The control. The difference does not measure what pretraining adds: on features at their initial scale the head may
+/// have hardly begun to learn.
+fn untrained(record: &RunRecord) -> Option<String> {
+    let last = record.frozen_random.as_ref().and_then(ModelRecord::last)?;
+    Some(format!(
+        "The same head on untrained features reaches {}. Those features have a different scale, on which a head learns more slowly, so the \
+         difference does not say how much pretraining adds.",
+        number::percent_briefly(last.val_accuracy)
+    ))
+}
+
+fn time(record: &RunRecord) -> String {
+    let two = record.model_2.total_seconds;
+    match &record.model_1 {
+        None => format!("Training took {}, not counting the pretraining of the features.", number::duration(two)),
+        Some(one) => format!(
+            "Training took {} for model_1 and {} for model_2, together {}.",
+            number::duration(one.total_seconds),
+            number::duration(two),
+            number::duration(one.total_seconds + two)
+        ),
+    }
 }
 
 /// First, best and last validation accuracy and the time; the published ones below.

@@ -34,25 +34,23 @@ pub fn render(record: &RunRecord, grids: &Grids) -> String {
         }
         (results::table(record))
         (page::caveat("One seed.", html! {
-            "Another seed gives somewhat different accuracies; small differences are within noise. "
-            "Whether transfer beats the same network trained from scratch, or untrained features of the same scale, needs more runs: "
-            code { "thawline sweep" } " trains these arms with many seeds."
+            "Another seed gives somewhat different accuracies. Whether transfer beats training from scratch, or untrained features of \
+             the same scale, takes many seeds to find out: " code { "thawline sweep" } " trains these arms."
         }))
         (page::caveat("Validation on the test set.",
-            "As in the tutorial, the validation pictures are the test set. The best epoch was picked by looking at them, so its \
-             accuracy is optimistic; quote the last epoch."))
+            "As in the tutorial, the validation pictures are the test set. They also chose the best epoch, so its accuracy is \
+             optimistic; quote that of the last."))
         @if record.model_1.is_some() {
             (page::caveat("Two different tests.", html! {
-                "model_1 and model_2 are tested on different classes, so their accuracies cannot be compared."
+                "The accuracies of model_1 and model_2 cannot be compared: their classes differ."
                 @if published { " Classes 5–9 of CIFAR-10 are the easier half." }
             }))
         }
         @if published {
             (page::caveat("The published numbers.", html! {
-                "They were measured in another framework on a GPU, once."
+                "They come from one run in another framework, on a GPU."
                 @if record.head == HeadStart::Fresh {
-                    " There, the head of model_2 started from model_1's weights; here it is new, so the first epochs of the two are not \
-                     the same experiment."
+                    " There, the head of model_2 started from model_1's weights; here it is new, so the first epochs differ."
                 }
                 @if !record.data.official { " This run's pictures are not those of the official release." }
             }))
@@ -63,7 +61,8 @@ pub fn render(record: &RunRecord, grids: &Grids) -> String {
             &[(published, "Rings are the tutorial's published validation accuracies, in their model's colour.")])))
         @if record.head == HeadStart::Warm {
             (page::caveat("The head was not new.",
-                "As in the tutorial's code, model_2's head started from trained weights. It first had to unlearn model_1's classes, which shows in its first epochs."))
+                "As in the tutorial's code, model_2's head started from weights trained on other classes, which it had to unlearn in its \
+                 first epochs."))
         }
         (samples(record, grids))
         h2 { "Loss" }
@@ -77,7 +76,7 @@ pub fn render(record: &RunRecord, grids: &Grids) -> String {
                 "The fainter part of a bar is the time to compute the frozen features, once for all epochs."),
             (published, "The published times were measured on another machine and say nothing about this one."),
         ])))
-        (page::caveat("Pretraining not counted.", "model_2's time does not include training its features."))
+        (page::caveat("Pretraining not counted.", "The bar of model_2 does not include the training of its features."))
         @if !record.unfinished {
             h2 { "Confusion matrix of model_2" }
             figure {

@@ -50,11 +50,11 @@ fn the_numbers_of_the_record_are_on_the_page() {
     for expected in [
         format!("{:.2} % ({})", best.val_accuracy * 100.0, best.epoch),
         format!("{:.2} % (20)", last.val_accuracy * 100.0),
-        "38,720 weights, were then frozen".to_owned(),
-        "24.8 s for model_2, 3.6 times faster".to_owned(),
+        "on the first layers of model_1 (38,720 weights), which are frozen".to_owned(),
+        "24.8 s for model_2, together 113.2 s".to_owned(),
         "1,606,405 trainable, 38,720 frozen".to_owned(),
         format!("The same head on untrained features reaches {:.1} %.", untrained.val_accuracy * 100.0),
-        "so the difference does not say how much pretraining adds.".to_owned(),
+        "the difference does not say how much pretraining adds.".to_owned(),
         "features 5.6 s, head 19.1 s".to_owned(),
         "thawline --data 'my pictures/cifar-10-binary.tar.gz' --seed 7".to_owned(),
         "training.learning_rate0.001".to_owned(),
@@ -92,7 +92,7 @@ fn features_from_a_file_are_not_called_model_1s() {
     ] {
         assert!(words.contains(expected), "the page does not say {expected:?}");
     }
-    for unexpected in ["model_1 learned", "Source: the classes", "77.42 %", "model_1validation"] {
+    for unexpected in ["model_1, the whole", "Source: the classes", "77.42 %", "model_1validation"] {
         assert!(!words.contains(unexpected), "the page says {unexpected:?}");
     }
     assert!(plots(&record).iter().all(|(_, svg)| !svg.contains("model_1")));

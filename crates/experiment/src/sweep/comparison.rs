@@ -64,27 +64,45 @@ impl Comparison {
         let has_all = differences.len() == arm.len();
         let paired = of_groups.is_none() || has_all && correlation.is_none_or(|r| r >= PAIRING_HELPS);
         let estimate = if paired { of_pairs } else { of_groups };
-        let mean = match estimate {
-            Some(estimate) => estimate.mean,
-            None => *differences.first()?,
-        };
         let table: Option<Vec<Vec<f64>>> = pairs.iter().map(on_pictures).collect();
         let table = table.unwrap_or_default();
         let only = |row: &[f64], sign: f64| row.iter().filter(|&&value| value == sign).count() as u64;
         Some(Comparison {
-            agreeing_seeds: differences.iter().filter(|&&difference| difference * mean > 0.0).count(),
             trainings: [arm.len(), if paired { baseline.len() } else { pooled.len() }],
             pooled_with: twin.first().filter(|_| !paired).map(|record| record.arm.name.clone()),
             correlation,
             paired,
+            components: Components::of(&table),
+            mcnemar_p: table.iter().map(|row| mcnemar_p(only(row, 1.0), only(row, -1.0))).collect(),
+            ..Self::estimated(differences, estimate)?
+        })
+    }
+
+    /// Paired differences without records, such as the gaps of random splits; `None` without any.
+    pub fn of_differences(differences: Vec<f64>) -> Option<Self> {
+        let estimate = Difference::paired(&differences);
+        Self::estimated(differences, estimate)
+    }
+
+    fn estimated(differences: Vec<f64>, estimate: Option<Difference>) -> Option<Self> {
+        let mean = match estimate {
+            Some(estimate) => estimate.mean,
+            None => *differences.first()?,
+        };
+        Some(Comparison {
+            agreeing_seeds: differences.iter().filter(|&&difference| difference * mean > 0.0).count(),
+            trainings: [differences.len(); 2],
+            pooled_with: None,
+            correlation: None,
+            paired: true,
+            estimate,
             p: estimate.map(|estimate| estimate.p()),
             adjusted_p: None,
             sign_flip_p: sign_flip_p(&differences),
             equivalence_p: estimate.map(|estimate| estimate.equivalence_p(MARGIN)),
             detectable: estimate.map(|estimate| estimate.detectable()),
-            estimate,
-            components: Components::of(&table),
-            mcnemar_p: table.iter().map(|row| mcnemar_p(only(row, 1.0), only(row, -1.0))).collect(),
+            components: None,
+            mcnemar_p: Vec::new(),
             differences,
         })
     }

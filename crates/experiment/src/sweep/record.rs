@@ -313,16 +313,4 @@ impl JobRecord {
         let deviation = (guessing * (1.0 - guessing) / self.train_examples.max(1) as f64).sqrt();
         self.history.last().is_some_and(|epoch| epoch.accuracy > guessing + 1.645 * deviation)
     }
-
-    /// Mean probability of the predicted class, over the test pictures.
-    pub fn mean_confidence(&self) -> f64 {
-        let sum: f64 = self.test.calibration.iter().map(|bin| bin.confidence).sum();
-        sum / self.test.examples.max(1) as f64
-    }
-
-    /// Accuracy on each class's test pictures.
-    pub fn per_class(&self) -> Vec<f64> {
-        let share = |(class, row): (usize, &Vec<u64>)| row[class] as f64 / row.iter().sum::<u64>().max(1) as f64;
-        self.test.confusion.counts.iter().enumerate().map(share).collect()
-    }
 }

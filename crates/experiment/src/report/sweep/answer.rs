@@ -1,13 +1,23 @@
-//! The answer: three sentences with the numbers in them.
+//! The answer: each function returns one sentence of the page's opening paragraphs, or nothing if the sweep lacks its
+//! numbers.
 
 use maud::{Markup, html};
 
 use super::{
     analysis::{Analysis, Pair},
-    comparisons,
-    numbers::{adjusted_p, agreement, p_value, points, signed, with_half_width},
+    numbers::{difference, p_equals, p_of, points, signed, with_half_width},
 };
-use crate::{record::run::ClassRecord, system::number};
+use crate::{
+    record::run::ClassRecord,
+    sweep::{
+        comparison::Comparison,
+        splits::Split,
+        statistics::{Difference, Sample},
+    },
+    system::number,
+};
+
+const SCRATCH: &str = "the whole network trained from scratch";
 
 /// The pairs behind the answer: arm, baseline.
 const HEADLINE: [[&str; 2]; 5] = [
@@ -25,164 +35,184 @@ pub(super) fn headline<'a>(analysis: &'a Analysis) -> Vec<&'a Pair> {
 
 /// What transfer is worth, according to the sweep.
 pub(super) fn lead(analysis: &Analysis) -> Markup {
+    let details = [levels(analysis), first_epoch(analysis)];
+    let controls = [untrained(analysis), scale(analysis), fine_tuned(analysis)];
+    let costs = [time(analysis), few_pictures(analysis)];
     html! {
-        p.lead { @for (is_strong, text) in end(analysis) { @if is_strong { strong { (text) } } @else { (text) } } }
-        @for sentence in [start(analysis), pretraining_cost(analysis)].iter().filter(|sentence| !sentence.0.is_empty()) { p.lead { (sentence) } }
+        p.lead { strong { (answer(analysis)) } }
+        @for sentences in [&details[..], &controls, &costs] {
+            @let text = sentences.iter().flatten().map(String::as_str).collect::<Vec<_>>().join(" ");
+            @if !text.is_empty() { p { (text) } }
+        }
     }
 }
 
-/// The final accuracies, as a sentence for a terminal.
-pub(super) fn sentence(analysis: &Analysis) -> String {
-    end(analysis).into_iter().map(|(_, text)| text).collect()
+/// The answer with its numbers, for a terminal.
+pub(super) fn text(analysis: &Analysis) -> String {
+    [Some(answer(analysis)), levels(analysis)].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
-/// The final accuracies: pieces of text, and whether each is bold.
-fn end(analysis: &Analysis) -> Vec<(bool, String)> {
-    let settings = &analysis.results.settings;
-    let Some(frozen) = analysis.arm("frozen") else {
-        if analysis.splits.is_some() {
-            return vec![(false, comparisons::splits_sentence(analysis))];
-        }
-        return vec![(
-            false,
-            "This sweep does not include the arm frozen, so it does not say what transfer is worth.".to_owned(),
-        )];
+fn answer(analysis: &Analysis) -> String {
+    if let Some(pair) = analysis.pair("frozen", "scratch") {
+        return compared("On the test pictures, a new head on frozen features", SCRATCH, pair);
+    }
+    let missing = || {
+        "This sweep does not have both of the arms frozen and scratch, so it does not say what transfer is worth."
+            .to_owned()
     };
-    let epochs = number::counted(settings.epochs, "epoch");
-    let mut parts = vec![
-        (
-            false,
-            format!("With features pretrained on {} and then frozen, a new head reaches ", names(&settings.source)),
-        ),
-        (true, with_half_width(&frozen.accuracy)),
-        (false, format!(" test accuracy on {} after {epochs}", names(&settings.target))),
-    ];
-    if let (Some(pair), Some(scratch)) = (analysis.pair("frozen", "scratch"), analysis.arm("scratch")) {
-        parts.extend([
-            (false, "; the same network trained from scratch reaches ".to_owned()),
-            (true, with_half_width(&scratch.accuracy)),
-            (false, format!(": {}", verdict(pair))),
-        ]);
-    }
-    parts.push((false, ".".to_owned()));
-    parts
+    splits(analysis).unwrap_or_else(missing)
 }
 
-/// The accuracies after one epoch, and what the pretrained features are worth.
-fn start(analysis: &Analysis) -> Markup {
-    let with_scratch = analysis.pair("frozen", "scratch").zip(analysis.arm("frozen")).zip(analysis.arm("scratch"));
-    html! {
-        @if let Some(((pair, frozen), scratch)) = with_scratch {
-            "After one epoch the new head reaches " (number::percent_briefly(frozen.first_epoch.mean)) " validation accuracy, "
-            (points(&pair.first_epoch)) " " (if pair.first_epoch.mean < 0.0 { "below" } else { "above" }) " scratch ("
-            (number::percent_briefly(scratch.first_epoch.mean)) "). "
-        }
-        (untrained(analysis))
-    }
+fn levels(analysis: &Analysis) -> Option<String> {
+    let settings = &analysis.results.settings;
+    let frozen = analysis.arm("frozen")?;
+    let scratch = analysis.arm("scratch").map_or_else(String::new, |scratch| {
+        format!("; the network trained from scratch, {}", with_half_width(&scratch.accuracy))
+    });
+    Some(format!(
+        "With features pretrained on {}, the head reaches {} test accuracy on {} after {}{scratch} ({}).",
+        names(&settings.source),
+        with_half_width(&frozen.accuracy),
+        names(&settings.target),
+        number::counted(settings.epochs, "epoch"),
+        intervals(&frozen.accuracy),
+    ))
 }
 
-/// How much better pretrained features are than untrained ones. Only untrained features of the same scale tell what
-/// pretraining adds: on others, a head may simply learn more slowly.
-fn untrained(analysis: &Analysis) -> Markup {
-    let control = ["frozen-random-matched", "frozen-random"]
-        .into_iter()
-        .find_map(|arm| Some((analysis.pair("frozen", arm)?, analysis.arm(arm)?)));
-    let Some((pair, control)) = control else { return Markup::default() };
-    let is_matched = control.name == "frozen-random-matched";
-    let guessing = 1.0 / analysis.results.settings.target.len() as f64;
-    let have_learned = control.records.iter().all(|record| record.has_learned());
-    let reach = format!("reaches {}", with_half_width(&control.accuracy));
-    html! {
-        "On untrained features" @if is_matched { " of the same scale" } " a head " (reach)
-        @if !have_learned {
-            ", but its training accuracy is not above guessing (" (number::percent_briefly(guessing)) "): it has not learned, so this \
-             sweep does not say what pretraining adds."
-        } @else if pair.comparison.is_shown() && !is_matched {
-            ", " (points(&pair.difference)) (if pair.difference.mean > 0.0 { " less." } else { " more." })
-        } @else if pair.comparison.is_shown() {
-            ", so pretraining " (if pair.difference.mean > 0.0 { "adds " } else { "lowers accuracy by " }) (points(&pair.difference)) "."
-        } @else if pair.comparison.has_enough_seeds() {
-            ", so the data do not show that pretraining adds anything (difference " (signed(&pair.difference)) " points; "
-            (detectable_difference(pair)) ")."
-        } @else {
-            ": a difference of " (signed(&pair.difference)) " points; " (too_few(pair)) "."
-        }
-        @if have_learned && !is_matched {
-            " The arm frozen-random-matched, which is not in this sweep, would show how much of this is due to their scale."
-        }
-    }
+/// What the `±` in a sentence mean, and how many seeds they are of.
+fn intervals(sample: &Sample) -> String {
+    let seeds = number::counted(sample.n, "seed");
+    if sample.half_width.is_some() { format!("95\u{a0}% intervals over {seeds}") } else { seeds }
 }
 
-/// How long transfer takes, and with how many pictures it pays off.
-fn pretraining_cost(analysis: &Analysis) -> Markup {
-    let seconds = |name: &str| analysis.arm(name)?.seconds;
-    let is_few = |pair: &&Pair| pair.arm.starts_with("frozen@") && pair.baseline.starts_with("scratch@");
-    let few: Vec<&Pair> = analysis.sampled_pairs.iter().filter(is_few).collect();
+fn first_epoch(analysis: &Analysis) -> Option<String> {
+    let pair = analysis.pair("frozen", "scratch")?;
+    let [frozen, scratch] =
+        [analysis.arm("frozen")?, analysis.arm("scratch")?].map(|arm| number::percent_briefly(arm.first_epoch.mean));
+    Some(format!(
+        "After the first epoch, validation accuracy is {frozen} with the head and {scratch} from scratch, a difference of {} points.",
+        signed(&pair.first_epoch)
+    ))
+}
+
+/// The control on untrained features. Only features of the same scale tell what pretraining adds: on others, a head may
+/// simply learn more slowly.
+fn control<'a>(analysis: &'a Analysis) -> Option<&'a Pair> {
+    ["frozen-random-matched", "frozen-random"].into_iter().find_map(|arm| analysis.pair("frozen", arm))
+}
+
+fn untrained(analysis: &Analysis) -> Option<String> {
+    let pair = control(analysis)?;
+    let arm = analysis.arm(&pair.baseline)?;
+    let same_scale = if pair.baseline == "frozen-random-matched" { " of the same scale" } else { "" };
+    if arm.records.iter().all(|record| record.has_learned()) {
+        return Some(compared(
+            "The head on frozen features",
+            &format!("the same head on untrained features{same_scale}"),
+            pair,
+        ));
+    }
+    let guessing = number::percent_briefly(1.0 / analysis.results.settings.target.len() as f64);
+    Some(format!(
+        "The head on untrained features{same_scale} has not learned: its training accuracy is not above guessing ({guessing}). So this \
+         sweep does not say what pretraining adds."
+    ))
+}
+
+fn scale(analysis: &Analysis) -> Option<String> {
+    let is_matched = control(analysis)?.baseline == "frozen-random-matched";
+    (!is_matched).then(|| {
+        "This sweep lacks the arm frozen-random-matched, so it does not say how much of this is due to the features' scale.".to_owned()
+    })
+}
+
+fn fine_tuned(analysis: &Analysis) -> Option<String> {
+    Some(compared("The network with all layers fine-tuned", SCRATCH, analysis.pair("fine-tune", "scratch")?))
+}
+
+fn time(analysis: &Analysis) -> Option<String> {
+    let [frozen, scratch] = [analysis.arm("frozen")?.seconds?, analysis.arm("scratch")?.seconds?];
+    let [head, network, with_stage_1] =
+        [frozen.learning(), scratch.learning(), frozen.with_stage_1()].map(number::duration);
+    Some(format!(
+        "Training the head took {head} per seed, and training the network from scratch {network}; with pretraining, transfer took \
+         {with_stage_1}."
+    ))
+}
+
+/// The differences with the fewest and with the most pictures.
+fn few_pictures(analysis: &Analysis) -> Option<String> {
+    let is_frozen = |pair: &&Pair| pair.arm.starts_with("frozen@") && pair.baseline.starts_with("scratch@");
+    let pairs: Vec<&Pair> = analysis.sampled_pairs.iter().filter(is_frozen).collect();
+    let [fewest, most] = [*pairs.first()?, *pairs.last()?];
     let size = |pair: &Pair| number::count(pair.arm.split_once('@').map_or("", |(_, n)| n).parse().unwrap_or(0));
-    html! {
-        @if let Some((frozen, scratch)) = seconds("frozen").zip(seconds("scratch")) {
-            "Training the head takes " (number::duration(frozen.learning())) ", the whole network "
-            (number::duration(scratch.learning())) "; including pretraining, transfer takes "
-            (number::duration(frozen.with_stage_1())) ". "
-        }
-        @if let (Some(fewest), Some(most)) = (few.first(), few.last()) {
-            "With " (size(fewest)) " pictures of each class, transfer is " (ahead_or_behind(fewest)) " training from scratch"
-            @if fewest.arm != most.arm { ", with " (size(most)) " it is " (ahead_or_behind(most)) " it" }
-            " (" (number::counted(fewest.comparison.differences.len(), "seed")) ")."
-        }
-    }
-}
-
-/// `1.4 ± 0.2 points ahead of`.
-fn ahead_or_behind(pair: &Pair) -> String {
-    match pair.difference.mean {
-        // Rounds to 0.0 points.
-        mean if mean.abs() < 0.000_5 => "level with".to_owned(),
-        mean if mean > 0.0 => format!("{} ahead of", points(&pair.difference)),
-        _ => format!("{} behind", points(&pair.difference)),
-    }
-}
-
-/// The difference in words: whether it is shown, its size, and how many seeds agree.
-fn verdict(pair: &Pair) -> String {
-    let test = format!("{}, adjusted {}", agreement(pair), adjusted_p(pair).replace(' ', "\u{a0}"));
-    if pair.comparison.is_shown() {
-        let direction = if pair.difference.mean < 0.0 { "lower" } else { "higher" };
-        format!("transfer ends {} {direction} ({test})", points(&pair.difference))
-    } else if pair.comparison.has_enough_seeds() {
-        let (low, high) = pair.difference.interval().unwrap_or_default();
-        let [low, high] = [low, high].map(|end| format!("{:+.1}", end * 100.0).replace('-', "−"));
-        let could = detectable_difference(pair);
-        format!("the data do not show a difference, which could be {low} to {high} points ({test}); {could}")
+    let most_text = if pairs.len() == 1 {
+        String::new()
     } else {
-        format!("a difference of {} points; {}", signed(&pair.difference), too_few(pair))
-    }
+        format!("; with {}, {} points", size(most), signed(&most.difference))
+    };
+    let too_few = if fewest.comparison.has_enough_seeds() { "" } else { ", too few for a claim" };
+    Some(format!(
+        "With {} pictures of each class, frozen minus scratch is {} points{most_text} ({}{too_few}).",
+        size(fewest),
+        signed(&fewest.difference),
+        intervals(&fewest.difference),
+    ))
 }
 
-/// The smallest difference that the test of a pair would probably have found, and whether the test shows that the
-/// difference is negligible.
-fn detectable_difference(pair: &Pair) -> String {
-    let detectable = 100.0 * pair.comparison.detectable.unwrap_or_default();
-    let equivalence = if pair.comparison.is_equivalent() { "and the data show" } else { "but the data do not show" };
+/// How an arm differs from its baseline: it is shown, or not shown, or there are too few seeds for either.
+fn compared(arm: &str, baseline: &str, pair: &Pair) -> String {
+    in_words(arm, baseline, &pair.difference, &pair.comparison, "seed")
+}
+
+fn in_words(arm: &str, baseline: &str, difference: &Sample, comparison: &Comparison, unit: &str) -> String {
+    let repetitions = number::counted(comparison.differences.len(), unit);
+    let direction = if difference.mean < 0.0 { "less" } else { "more" };
+    let differs = format!("{arm} is {} {direction} accurate than {baseline}", points(difference));
+    if !comparison.has_enough_seeds() {
+        let are = if comparison.differences.len() == 1 { "is" } else { "are" };
+        let mcnemar = match comparison.mcnemar_p[..] {
+            [p] => format!(" (McNemar's test over test pictures: {})", p_equals(p)),
+            _ => String::new(),
+        };
+        return format!("{differs}, but {repetitions} {are} too few for a claim{mcnemar}.");
+    }
+    let adjusted = if comparison.adjusted_p.is_some() { "adjusted " } else { "" };
+    let agreeing = comparison.agreeing_seeds;
+    let evidence = format!("95\u{a0}% interval; {agreeing} of {repetitions} agree; {adjusted}{}", p_of(comparison));
+    if comparison.is_shown() {
+        return format!("{differs} ({evidence}).");
+    }
+    let equivalence = if comparison.is_equivalent() {
+        "The true difference is shown to be below one point."
+    } else {
+        "It is not shown that the true difference is below one point."
+    };
     format!(
-        "a difference of {detectable:.1}\u{a0}points would probably have been detected, {equivalence} that the true one is \
-         less than one point"
+        "{arm} is not shown to be more or less accurate than {baseline}: test accuracy differs by {} points ({evidence}). The test \
+         would probably have detected {:.1}\u{a0}points. {equivalence}",
+        signed(difference),
+        100.0 * comparison.detectable.unwrap_or_default(),
     )
 }
 
-/// `3 seeds are too few for a claim`; for one seed, with McNemar's test over pictures.
-fn too_few(pair: &Pair) -> String {
-    match pair.comparison.differences.len() {
-        1 => {
-            let p = pair
-                .comparison
-                .mcnemar_p
-                .first()
-                .map(|&p| format!(" (McNemar's test over pictures, p = {})", p_value(p)));
-            format!("1 seed is too few for a claim{}", p.unwrap_or_default().replace("= <", "<"))
-        }
-        seeds => format!("{seeds} seeds are too few for a claim"),
-    }
+/// The result of the random splits.
+pub(super) fn splits(analysis: &Analysis) -> Option<String> {
+    let splits = analysis.splits.as_ref()?;
+    let comparison = Comparison::of_differences(splits.splits.iter().map(Split::gap).collect())?;
+    let head = "Over random splits of the classes, a new head on frozen features";
+    let text = in_words(head, SCRATCH, &splits.gap, &comparison, "split");
+    let slope = splits.by_likeness.map(|line| {
+        // No split goes from no pair of one kind to all of them; a tenth is in range.
+        let tenth =
+            Difference { mean: line.slope.mean / 10.0, standard_error: line.slope.standard_error / 10.0, ..line.slope };
+        format!(
+            " For each tenth more class pairs of one kind, the difference changes by {} points ({}).",
+            difference(&tenth),
+            p_equals(line.slope.p())
+        )
+    });
+    Some(text + &slope.unwrap_or_default())
 }
 
 pub(super) fn names(classes: &[ClassRecord]) -> String {

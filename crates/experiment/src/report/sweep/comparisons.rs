@@ -4,11 +4,12 @@ use maud::{Markup, html};
 
 use super::{
     analysis::{Analysis, Pair},
-    numbers::{difference, p_value, signed},
+    answer,
+    numbers::p_value,
     plots,
 };
 use crate::report::table::{NOTHING, table};
-use crate::{sweep::statistics::Difference, system::number};
+use crate::system::number;
 
 /// The test of each declared comparison, and the difference it could have detected.
 pub(super) fn tests(analysis: &Analysis) -> Markup {
@@ -16,11 +17,11 @@ pub(super) fn tests(analysis: &Analysis) -> Markup {
         "pair",
         "agreeing seeds",
         "adjusted p",
-        "p of a difference below one point",
+        "p that it is below one point",
         "detectable, points",
-        "correlation",
+        "correlation over seeds",
         "compared",
-        "error over pictures, points",
+        "standard error over pictures, points",
         "over seeds and pictures, points",
     ];
     let points = |value: Option<f64>| value.map_or_else(|| NOTHING.to_owned(), |value| format!("{:.2}", value * 100.0));
@@ -47,13 +48,14 @@ pub(super) fn tests(analysis: &Analysis) -> Markup {
     };
     html! {
         @if !analysis.pairs.is_empty() {
-            h2 { "What the tests can say" }
+            h2 { "All differences" }
             (table(1, &head, analysis.pairs.iter().map(row)))
             p.note {
-                "The p-values are of t-tests, adjusted by Holm's method for all " (analysis.pairs.len()) " pairs. Detectable: the smallest "
-                "difference that such a test finds with a probability of 80 %. Arms are compared seed by seed if their accuracies correlate by "
-                "at least 0.25, otherwise as independent groups; the baseline is then pooled with stage 1 if only their random bits differ. The last two "
-                "columns are standard errors over test pictures, and over seeds and test pictures."
+                "Adjusted p: a t-test for any difference, adjusted by Holm's method for all " (analysis.pairs.len()) " pairs. The next column is from "
+                "two one-sided t-tests (not adjusted); if it is at most 0.05, the difference is shown to be below one point. Detectable: the "
+                "smallest difference that the first test finds with a probability of 80\u{a0}%. Arms are compared seed by seed if their accuracies "
+                "correlate by at least 0.25 over seeds, otherwise as independent groups; a baseline compared as a group includes the runs of "
+                "stage 1 that differ from it only in their random bits."
             }
         }
     }
@@ -70,36 +72,12 @@ pub(super) fn splits(analysis: &Analysis) -> Markup {
     });
     html! {
         h2 { "Random splits of the classes" }
-        p { (splits_sentence(analysis)) }
+        p { (answer::splits(analysis).unwrap_or_default()) }
         (table(0, &["split", "frozen − scratch in each direction, points", "mean", "class pairs of one kind"], rows))
         p.note {
-            "A split is the unit: its gap is the mean of its directions and seeds. Scratch is the stage 1 of the other direction. Class "
-            "pairs of one kind: how many pairs of a source and a target class are two animals or two vehicles."
+            "The unit is the split: its difference is the mean of its directions and seeds. Training from scratch is the stage 1 of the "
+            "other direction. Class pairs of one kind: the share of pairs of a source and a target class that are two animals or two "
+            "vehicles."
         }
     }
-}
-
-/// The result of the splits in a sentence or two; empty without splits.
-pub(super) fn splits_sentence(analysis: &Analysis) -> String {
-    let Some(splits) = &analysis.splits else { return String::new() };
-    let line = splits.by_likeness.map_or_else(String::new, |line| {
-        // No split goes from no pair of one kind to all of them; a tenth is in range.
-        let tenth =
-            Difference { mean: line.slope.mean / 10.0, standard_error: line.slope.standard_error / 10.0, ..line.slope };
-        let p = p_value(line.slope.p());
-        format!(
-            " A tenth more class pairs of one kind changes the gap by {} points (p\u{a0}=\u{a0}{p}).",
-            difference(&tenth)
-        )
-    });
-    format!(
-        "Over {} in both directions, a head on frozen features ends {} points from training from scratch ({} of {} gaps are \
-         positive{}).{line}",
-        number::counted(splits.splits.len(), "random split"),
-        signed(&splits.gap),
-        splits.positive,
-        splits.splits.len(),
-        splits.difference.map_or_else(String::new, |difference| format!(", p\u{a0}=\u{a0}{}", p_value(difference.p()))),
-    )
-    .replace("=\u{a0}<", "<")
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     analysis::Pair,
-    numbers::{adjusted_p, signed},
+    numbers::{p_of, signed},
     plots,
 };
 use crate::report::{
@@ -91,7 +91,7 @@ fn name(pair: &Pair) -> String {
 fn value(pair: &Pair) -> String {
     let difference = signed(&pair.difference);
     if pair.comparison.has_enough_seeds() {
-        format!("{difference}, {}", adjusted_p(pair))
+        format!("{difference}, {}", p_of(&pair.comparison))
     } else {
         format!("{difference}, {}", number::counted(pair.comparison.differences.len(), "seed"))
     }

@@ -6,7 +6,6 @@
 
 mod analysis;
 mod answer;
-mod caveats;
 mod comparisons;
 mod differences;
 mod files;

@@ -1,7 +1,9 @@
 //! Differences and p-values in words.
 
-use super::analysis::Pair;
-use crate::sweep::statistics::{Difference, Sample};
+use crate::sweep::{
+    comparison::Comparison,
+    statistics::{Difference, Sample},
+};
 
 /// `+0.72 ± 0.79`.
 pub(super) fn difference(difference: &Difference) -> String {
@@ -32,15 +34,15 @@ pub(super) fn p_value(p: f64) -> String {
     if p < 0.001 { "<\u{a0}0.001".to_owned() } else { format!("{p:.3}") }
 }
 
-/// `p = 0.031`, adjusted for all declared pairs; or that there are too few seeds.
-pub(super) fn adjusted_p(pair: &Pair) -> String {
-    match pair.comparison.adjusted_p.or(pair.comparison.p) {
-        Some(p) if pair.comparison.has_enough_seeds() => format!("p = {}", p_value(p)).replace("= <", "<"),
-        _ => "too few seeds".to_owned(),
-    }
+/// `p = 0.031`, or `p < 0.001`.
+pub(super) fn p_equals(p: f64) -> String {
+    format!("p\u{a0}=\u{a0}{}", p_value(p)).replace("=\u{a0}<", "<")
 }
 
-/// `6 of 6 seeds agree`.
-pub(super) fn agreement(pair: &Pair) -> String {
-    format!("{} of {} seeds agree", pair.comparison.agreeing_seeds, pair.comparison.differences.len())
+/// The p-value, adjusted for all declared pairs if there are any; or that there are too few seeds.
+pub(super) fn p_of(comparison: &Comparison) -> String {
+    match comparison.adjusted_p.or(comparison.p) {
+        Some(p) if comparison.has_enough_seeds() => p_equals(p),
+        _ => "too few seeds".to_owned(),
+    }
 }

@@ -4,13 +4,9 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use super::{Options, analysis::Analysis, answer, caveats, comparisons, differences, reproduction, tables};
+use super::{Options, analysis::Analysis, answer, comparisons, differences, reproduction, tables};
 use crate::report::{page, svg::Plot};
-use crate::{
-    record::run::DataKind,
-    sweep::{arms::Stage, record::JobRecord},
-    system::number,
-};
+use crate::{record::run::DataKind, sweep::statistics::FEWEST_FOR_A_CLAIM, system::number};
 
 pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
     let settings = &analysis.results.settings;
@@ -23,20 +19,23 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
         @if settings.data.kind == DataKind::BuiltIn { (page::built_in_notice(&settings.data.sentence)) }
         (answer::lead(analysis))
         (figure(differences::draw(&headline).as_ref(),
-            "Differences of test accuracies. Each small point is a seed, with the same initial weights, order of pictures and dropout in both arms where they share them. Large points are means, bars their 95 % t-intervals, and p is from a t-test, adjusted for all declared pairs."))
-        @if !has_more_pairs { (page::data_files(&["pairs.csv"])) }
+            "Differences of test accuracy. A small point is a seed; with the same seed, both arms draw the same random numbers \
+             wherever they can. A large point is the mean, the bar its 95\u{a0}% t-interval; p is of a t-test, adjusted for all declared \
+             pairs. An arrow stands for a mean outside the axis."))
+        @if !has_more_pairs && !headline.is_empty() { (page::data_files(&["pairs.csv"])) }
         (page::caveat("Intervals over seeds.",
-            "They show how much initial weights, order and dropout matter, for this training set and this test set. Other pictures of \
-             the same classes would move all arms, mostly together."))
+            "They cover the chance of initial weights, picture order and dropout, but not the choice of pictures: other pictures of \
+             the same classes would change the accuracies of all arms, mostly in the same direction."))
         (page::caveat("Learning rates.", if settings.tuning_seed.is_some() {
-            "Every arm in the table of trials got the same trials; the other arms share a learning rate and schedule that were not tuned."
+            "The arms under \"What was tried\" chose their learning rate and schedule from the same candidates. All other arms share one \
+             recipe, which was not tuned."
         } else {
-            "Unless noted otherwise, all arms have the same learning rate and schedule; none was tuned."
+            "No learning rate or schedule was tuned. All arms use the same recipe, except those whose description names another."
         }))
         h2 { "Learning curves" }
         (figure(plot("accuracy"),
-            "Accuracy on the held-out validation pictures by epoch: the mean over seeds, its 95 % t-interval as a band, and each seed \
-             as a thin line."))
+            "Accuracy on the held-out validation pictures by epoch: the mean over seeds, its 95\u{a0}% t-interval as a band, and each \
+             seed as a thin line."))
         (figure(plot("accuracy-others"), "The other arms trained on the target classes, with frozen for comparison."))
         @if let Some(loss) = plot("loss") {
             details {
@@ -45,64 +44,64 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
             }
         }
         (page::data_files(&["epochs.csv"]))
-        (page::caveat(&format!("{epochs}."),
-            "All arms are scored after the same number of epochs, fixed before the sweep; arms that are still improving would gain from more."))
+        (page::caveat("A fixed number of epochs.",
+            "It was chosen before the sweep. An arm whose curve still rises would gain from more."))
         h2 { "Every arm" }
         (tables::arms(analysis))
         (tables::trials(analysis))
         p.note {
-            "Test accuracy after " (epochs) "; the test set was scored once. Intermediate figures (first epoch, mean of all epochs) are "
-            "measured on the last tenth of each class's training pictures, which no arm was trained on. ± is half the width of a 95 % "
-            "t-interval over seeds. Stage 1, in grey, is the pretraining from which other arms take their features, scored on its own "
-            "classes."
+            "The test set was scored once, after the last epoch; ± is half the width of a 95\u{a0}% t-interval over seeds. The last two "
+            "columns are validation accuracies, on a tenth of each class's training pictures, which was held out. The arms in grey are "
+            "stage 1, the pretraining, scored on its own classes."
         }
         (page::data_files(&["arms.csv", "jobs.csv"]))
+        (comparisons::tests(analysis))
         @if has_more_pairs {
-            (section("Paired differences", plot("differences"), "All paired differences of test accuracies, drawn as in figure 1."))
+            (figure(plot("differences"), "All declared differences of test accuracy, drawn as in figure 1."))
             (page::data_files(&["pairs.csv"]))
         }
-        (comparisons::tests(analysis))
         (comparisons::splits(analysis))
         (section("When transfer pays", plot("samples"),
-            "Test accuracy by the number of target pictures of each class. Smaller sets are subsets of larger ones. The number of steps is the \
-             same for all: an epoch repeats a small set until it has as many pictures as an epoch of all."))
+            "Test accuracy by the number of target pictures of each class. Each set contains the smaller ones. All are trained for the \
+             same number of steps: an epoch repeats the pictures of a small set."))
         @if !analysis.sampled_pairs.is_empty() { (tables::sampled_pairs(analysis)) }
         (section("How deep", plot("depth"),
-            "Test accuracy by how many blocks of a pretrained network were transferred, frozen or fine-tuned; the rest starts from fresh \
-             weights. A block is a convolution or a hidden dense layer with what follows it. frozen and fine-tune: features of the \
-             source classes; self: features of the target classes themselves."))
+            "Test accuracy by the number of blocks that were transferred from a pretrained network; the others start from fresh weights. \
+             A block is a convolution or a hidden dense layer, with what follows it. frozen, fine-tune: blocks pretrained on the \
+             source classes. self, self-fine-tune: blocks pretrained on the target classes."))
+        h2 { "Speed" }
+        (figure(plot("time"),
+            "Mean wall-clock time of training per seed, with validation: computing the frozen features (lighter), the epochs (full \
+             colour), and stage 1, the pretraining (faint)."))
         @if analysis.times {
-            (section("Time", plot("time"),
-                "Mean wall-clock time per seed, validation included: features, computed once (lighter), epochs (full colour), and stage 1, the pretraining of the features (faint)."))
-            p { (saved(analysis)) }
-            (page::caveat("Shared times.",
-                "Each arm is charged the whole time of the features that it shares with others. Times include other load on the machine."))
+            (page::caveat("Shared work.",
+                "Arms share stage 1 and frozen features, but each bar shows the time the arm would take on its own. \
+                 Other programs on the machine lengthen the times."))
         }
-        h2 { "Training speed" }
         (tables::speed(analysis))
         p.note {
             "Mean epochs"
-            @if analysis.times { " (and seconds, without pretraining)" }
-            " to reach each validation accuracy; (4/6) means that four of six seeds reached it."
+            @if analysis.times { " and seconds, without pretraining," }
+            " to reach each validation accuracy. (4/6): four of six seeds reached it."
         }
+        (page::data_files(&["arms.csv"]))
         (tables::tutorial(analysis))
-        (tables::classes(analysis))
         h2 { "Calibration: does confidence match accuracy?" }
         (figure(plot("reliability"),
-            "Test pictures of all seeds, sorted by the probability of the predicted class into 15 bins of equal width: how many were \
-             correct. The grey diagonal is perfect calibration; below it the network is overconfident. The number after each name is the \
-             expected calibration error (ECE) in points; bins with less than a hundredth of the pictures are left out."))
-        (tables::calibration(analysis))
+            "Share of test pictures classified correctly, by the probability of the predicted class, in 15 bins of equal width over all \
+             seeds. On the grey diagonal confidence matches accuracy; below it the network is overconfident. The number after each name \
+             is the expected calibration error in points. Bins with less than a hundredth of the pictures are left out."))
+        (page::data_files(&["arms.csv"]))
         (tables::confusions(analysis))
         (mistakes(analysis))
-        (caveats::section(analysis, options))
+        (caveats(analysis, options))
         (reproduction::section(analysis))
     };
     let records = &analysis.results.records;
     let arms = analysis.arms.iter().filter(|figures| !figures.is_stage_1()).count();
     let seeds: BTreeSet<u64> = records.iter().map(|record| record.seed).collect();
     let kicker = format!(
-        "Thawline {} · {}, {}, {} training runs of {epochs} each",
+        "Thawline {} · {}, {}, {epochs}, {} training runs",
         settings.thawline,
         number::counted(arms, "arm"),
         number::counted(seeds.len(), "seed"),
@@ -119,41 +118,6 @@ fn figure(plot: Option<&Plot>, caption: &str) -> Markup {
 
 fn section(heading: &str, plot: Option<&Plot>, caption: &str) -> Markup {
     html! { @if plot.is_some() { h2 { (heading) } (figure(plot, caption)) } }
-}
-
-/// The time that sharing saved.
-fn saved(analysis: &Analysis) -> String {
-    let records = &analysis.results.records;
-    let (stage_1, transfer): (Vec<_>, Vec<_>) =
-        records.iter().partition(|record| record.arm.stage == Stage::Pretraining);
-    let spent: f64 = stage_1.iter().map(|record| record.times.learning()).sum();
-    let charged: f64 = transfer.iter().map(|record| record.times.pretraining).sum();
-    // For each set of jobs that share features: the seconds of the features, and how many pictures were read.
-    let key = |record: &JobRecord| {
-        let arm = &record.arm;
-        (record.seed, arm.features, arm.learns, arm.validation, arm.blocks.min(2))
-    };
-    let mut kinds: Vec<(_, f64, usize)> = Vec::new();
-    for record in transfer.iter().filter(|record| record.times.features > 0.0) {
-        let key = key(record);
-        let read = (record.epoch_examples + record.validation_examples) * record.history.len();
-        match kinds.iter_mut().find(|(other, ..)| *other == key) {
-            Some((.., pictures)) => *pictures += read,
-            None => kinds.push((key, record.times.features, read)),
-        }
-    }
-    // The seconds are those of all pictures, once. Without the cache, features are computed whenever a picture is read.
-    let all = records.iter().map(|record| record.train_examples + record.validation_examples).max().unwrap_or(0).max(1);
-    let once: f64 = kinds.iter().map(|(_, seconds, _)| seconds).sum();
-    let again: f64 = kinds.iter().map(|&(_, seconds, read)| seconds * read as f64 / all as f64).sum();
-    format!(
-        "Sharing pretraining between the arms of a seed cut it from {} to {}. Computing frozen features once for all heads took {} \
-         instead of {} for every epoch of every arm.",
-        number::duration(charged.max(spent)),
-        number::duration(spent),
-        number::duration(once),
-        number::duration(again.max(once))
-    )
 }
 
 /// The most confident mistakes of the arms on test pictures.
@@ -173,7 +137,24 @@ fn mistakes(analysis: &Analysis) -> Markup {
                     file_name: None,
                 })))
             }
-            p.note { "Test pictures, with the predicted class and its probability; first seed." }
+            p.note { "Test pictures of the first seed, with the predicted class and its probability." }
         }
     }
+}
+
+/// Caveats about the whole sweep; a caveat about a single claim appears next to it.
+fn caveats(analysis: &Analysis, options: &Options) -> Markup {
+    let few = analysis.arms.iter().filter(|figures| figures.accuracy.n < FEWEST_FOR_A_CLAIM).count();
+    let few_text = format!(
+        "{} {} fewer than {FEWEST_FOR_A_CLAIM} seeds, with which no exact test can reach 5\u{a0}%. The report makes no claim about \
+         them and shows no p.",
+        number::counted(few, "arm"),
+        if few == 1 { "has" } else { "have" }
+    );
+    let scope = "Deep networks pretrained on many pictures, the usual case of transfer, may behave differently.";
+    page::caveats([
+        (options.note.is_some(), "", options.note.clone().unwrap_or_default()),
+        (few > 0, "Few seeds.", few_text),
+        (true, "One small network, one data set.", scope.to_owned()),
+    ])
 }

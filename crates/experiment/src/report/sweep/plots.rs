@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The arms of the first plot: those that answer the question.
-const ANSWER: [&str; 5] = ["frozen", "scratch", "fine-tune", "frozen-random", "frozen-warm"];
+const ANSWER: [&str; 6] = ["frozen", "scratch", "fine-tune", "frozen-random-matched", "frozen-random", "frozen-warm"];
 
 /// The colour of an arm; the same in every plot and table.
 pub(super) fn ink(name: &str) -> Ink {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::{
     analysis::{Analysis, ArmFigures},
@@ -13,7 +14,10 @@ use crate::report::{page, table::facts};
 use crate::{
     data::open,
     models::{Architecture, Layer, Tutorial},
-    record::options::{Labels, Schedule},
+    record::{
+        options::{Augment, Labels, Schedule},
+        run::{ClassRecord, DataRecord},
+    },
     sweep::{
         arms::{self, Arm, DEFAULT_SPLITS},
         record::JobRecord,
@@ -83,64 +87,44 @@ fn commands(analysis: &Analysis) -> Vec<String> {
     sets.iter().map(|(seeds, arms)| command(analysis, seeds, arms)).collect()
 }
 
+/// The command: every flag whose value is not the default.
 fn command(analysis: &Analysis, seeds: &[u64], arms: &[&str]) -> String {
     let settings = &analysis.results.settings;
-    let mut words = vec!["thawline".to_owned(), "sweep".to_owned()];
-    let mut flag = |name: &str, value: String| words.extend([format!("--{name}"), value]);
-    flag("arms", with_groups(analysis, seeds, arms).join(","));
-    flag("seeds", ranges(seeds));
-    flag("epochs", settings.epochs.to_string());
-    if settings.source_epochs != settings.epochs {
-        flag("source-epochs", settings.source_epochs.to_string());
-    }
-    if settings.learning_rate != 0.001 {
-        flag("learning-rate", settings.learning_rate.to_string());
-    }
-    if settings.schedule != Schedule::Cosine {
-        let schedule = serde_json::to_value(settings.schedule).unwrap_or_default();
-        flag("schedule", schedule.as_str().unwrap_or_default().to_owned());
-    }
-    if !settings.augment.is_none() {
-        flag("augment", settings.augment.to_string());
-    }
-    if let Some(split) = arms.iter().filter_map(|arm| split_number(arm)).max().filter(|&split| split != DEFAULT_SPLITS)
-    {
-        flag("splits", split.to_string());
-    }
-    if let Some(data) = &settings.source_data {
-        flag("source-data", data.path.clone().unwrap_or_else(|| open::BUILT_IN.to_owned()));
-    }
-    if settings.labels != Labels::Fine {
-        flag("labels", "coarse".to_owned());
-    }
-    flag("data", settings.data.path.clone().unwrap_or_else(|| open::BUILT_IN.to_owned()));
-    if settings.batch_size != 128 {
-        flag("batch-size", settings.batch_size.to_string());
-    }
-    if let Some(per_class) = settings.per_class {
-        flag("per-class", per_class.to_string());
-    }
-    for (half, name, default) in [(&settings.source, "source", "0,1,2,3,4"), (&settings.target, "target", "5,6,7,8,9")]
-    {
-        let labels = half.iter().map(|class| class.label.to_string()).collect::<Vec<_>>().join(",");
-        if labels != default {
-            flag(name, labels);
-        }
-    }
-    if let Architecture::Listed(_) = settings.network {
-        flag("model", NETWORK_FILE.to_owned());
-    }
-    let tutorial =
-        |network: &Architecture| matches!(network, Architecture::Tutorial(_)).then(|| serde_json::to_value(network));
-    let network = tutorial(&settings.network).and_then(Result::ok).unwrap_or_default();
-    let default = serde_json::to_value(Tutorial::default()).unwrap_or_default();
-    let changed = |(name, value): &(&String, &serde_json::Value)| default[name.as_str()] != **value;
-    for (name, value) in network.as_object().into_iter().flatten().filter(changed) {
-        flag(name, value.to_string().replace(['[', ']', '"'], ""));
-    }
-    flag("out", "sweep".to_owned());
-    words.extend(settings.tuning_seed.map(|_| "--tune".to_owned()));
-    page::command_line(&words)
+    let json = |value: Value| value.to_string().replace(['[', ']', '"'], "");
+    let path = |data: &DataRecord| data.path.clone().unwrap_or_else(|| open::BUILT_IN.to_owned());
+    let labels = |half: &[ClassRecord]| half.iter().map(|class| class.label.to_string()).collect::<Vec<_>>().join(",");
+    let splits = arms.iter().filter_map(|arm| split_number(arm)).max().unwrap_or(DEFAULT_SPLITS);
+    let is_listed = matches!(settings.network, Architecture::Listed(_));
+    // Flag, value, default.
+    let mut flags = vec![
+        ("arms", with_groups(analysis, seeds, arms).join(","), String::new()),
+        ("seeds", ranges(seeds), String::new()),
+        ("epochs", settings.epochs.to_string(), String::new()),
+        ("source-epochs", settings.source_epochs.to_string(), settings.epochs.to_string()),
+        ("learning-rate", settings.learning_rate.to_string(), "0.001".to_owned()),
+        ("schedule", json(json!(settings.schedule)), json(json!(Schedule::Cosine))),
+        ("augment", settings.augment.to_string(), Augment::default().to_string()),
+        ("splits", splits.to_string(), DEFAULT_SPLITS.to_string()),
+        ("source-data", settings.source_data.as_ref().map_or_else(String::new, path), String::new()),
+        ("labels", json(json!(settings.labels)), json(json!(Labels::Fine))),
+        ("data", path(&settings.data), String::new()),
+        ("batch-size", settings.batch_size.to_string(), "128".to_owned()),
+        ("per-class", settings.per_class.map_or_else(String::new, |n| n.to_string()), String::new()),
+        ("source", labels(&settings.source), "0,1,2,3,4".to_owned()),
+        ("target", labels(&settings.target), "5,6,7,8,9".to_owned()),
+        ("model", if is_listed { NETWORK_FILE.to_owned() } else { String::new() }, String::new()),
+    ];
+    let network = if is_listed { Value::Null } else { json!(settings.network) };
+    let default = json!(Tutorial::default());
+    let of_network = network.as_object().into_iter().flatten();
+    flags.extend(of_network.map(|(name, value)| (name.as_str(), json(value.clone()), json(default[name].clone()))));
+    flags.push(("out", "sweep".to_owned(), String::new()));
+    let changed = flags.into_iter().filter(|(_, value, default)| value != default);
+    let words = changed.flat_map(|(name, value, _)| [format!("--{name}"), value]);
+    let tune = settings.tuning_seed.map(|_| "--tune".to_owned());
+    page::command_line(
+        &["thawline".to_owned(), "sweep".to_owned()].into_iter().chain(words).chain(tune).collect::<Vec<_>>(),
+    )
 }
 
 /// `12` of `split-12-reversed`.

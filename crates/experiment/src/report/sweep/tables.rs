@@ -13,10 +13,7 @@ use crate::report::{
 };
 use crate::{
     record::run::ConfusionMatrix,
-    sweep::{
-        arms::{Half, SAMPLES},
-        record::JobRecord,
-    },
+    sweep::{arms::SAMPLES, record::JobRecord},
     system::number,
 };
 
@@ -34,8 +31,8 @@ pub(super) fn arms(analysis: &Analysis) -> Markup {
         "seeds",
         "test accuracy, 95\u{a0}% interval",
         "standard deviation",
-        "after the first epoch",
-        "mean of all epochs",
+        "validation, first epoch",
+        "validation, mean of all epochs",
     ];
     let stage_1 = analysis.arms.iter().filter(|figures| figures.is_stage_1());
     let rows = analysis.main().chain(stage_1).map(|figures| {
@@ -75,7 +72,7 @@ pub(super) fn trials(analysis: &Analysis) -> Markup {
     html! {
         h2 { "What was tried" }
         (table(1, &["trial", "learning rate", "held-out accuracy", "chosen for"], analysis.trials.iter().map(row)))
-        p.note { "Every recipe was tried once, with the first seed. The one with the highest held-out accuracy was chosen; the test set was not used." }
+        p.note { "Each recipe was tried once, with the first seed, and the one with the highest held-out accuracy was chosen. The test set was not used." }
     }
 }
 
@@ -83,16 +80,10 @@ pub(super) fn trials(analysis: &Analysis) -> Markup {
 pub(super) fn speed(analysis: &Analysis) -> Markup {
     let mut head = vec!["arm".to_owned()];
     head.extend(THRESHOLDS.map(|threshold| format!("epochs to {:.0}\u{a0}%", threshold * 100.0)));
-    if analysis.times {
-        head.extend(["training".to_owned(), "with pretraining".to_owned()]);
-    }
     head.push("trainable weights".to_owned());
     let rows = analysis.main().map(|figures| {
         let mut cells: Vec<String> =
             figures.reached.iter().map(|reached| epochs(reached, figures.accuracy.n)).collect();
-        if let Some(seconds) = figures.seconds {
-            cells.extend([number::duration(seconds.learning()), number::duration(seconds.with_stage_1())]);
-        }
         cells.push(number::count(figures.trainable));
         row(figures, cells)
     });
@@ -107,43 +98,17 @@ fn epochs(reached: &Reached, seeds: usize) -> String {
     format!("{epochs:.1}{seconds}{some}").replace(' ', "\u{a0}")
 }
 
-/// The calibration of every arm.
-pub(super) fn calibration(analysis: &Analysis) -> Markup {
-    let head = ["arm", "accuracy", "mean confidence", "expected calibration error", "negative log-likelihood"];
-    let rows = analysis.main().map(|figures| {
-        let shares = [figures.accuracy.mean, figures.mean(JobRecord::mean_confidence), figures.ece.mean];
-        row(figures, shares.map(number::percent).into_iter().chain([format!("{:.3}", figures.nll.mean)]))
-    });
-    table(1, &head, rows)
-}
-
-/// Accuracy by target class, one row per arm.
-pub(super) fn classes(analysis: &Analysis) -> Markup {
-    let arms: Vec<&ArmFigures> = analysis.main().filter(|figures| figures.arm.learns == Half::Target).collect();
-    let Some(first) = arms.first() else { return Markup::default() };
-    let classes = &first.records[0].classes;
-    let mut head = vec!["test accuracy by class".to_owned()];
-    head.extend(classes.iter().cloned());
-    let rows = arms.iter().map(|figures| {
-        let share = |class: usize| number::percent_briefly(figures.mean(|record| record.per_class()[class]));
-        row(figures, (0..classes.len()).map(share))
-    });
-    html! { h2 { "Class by class" } (table(1, &head, rows)) }
-}
-
-/// The arms' confusion matrices over all seeds: the first two are shown, the others on demand.
+/// The confusion matrices of the two main arms over all seeds.
 pub(super) fn confusions(analysis: &Analysis) -> Markup {
-    let (shown, others): (Vec<&ArmFigures>, Vec<&ArmFigures>) =
-        analysis.main().partition(|figures| ["frozen", "scratch"].contains(&figures.name));
-    let matrices = |arms: Vec<&ArmFigures>| {
-        html! {
-            div.matrices { @for figures in arms { div { h3 { (figures.name) } (confusion(&sum(figures), plots::ink(figures.name))) } } }
-        }
-    };
+    let arms: Vec<&ArmFigures> = ["frozen", "scratch"].into_iter().filter_map(|arm| analysis.arm(arm)).collect();
+    if arms.is_empty() {
+        return Markup::default();
+    }
     html! {
         h2 { "Confusion matrices" }
-        (matrices(shown))
-        @if !others.is_empty() { details { summary { "The other arms" } (matrices(others)) } }
+        div.matrices { @for figures in arms {
+            div { h3 { (figures.name) } (confusion(&sum(figures), plots::ink(figures.name))) }
+        } }
         p.note { (confusion_caption("Test pictures of all seeds")) }
     }
 }
@@ -207,9 +172,9 @@ pub(super) fn tutorial(analysis: &Analysis) -> Markup {
         p.note {
             "Published: another framework, a GPU, one seed, the official release. "
             @if analysis.arm("tutorial").is_some() {
-                "Ours, as there: all training pictures, validated on the test set, the head starting from model_1's."
+                "Ours follow it: trained on all training pictures, validated on the test set, with a head that starts from model_1's."
             } @else {
-                "Ours hold pictures out for validation; the arm " code { "tutorial" } ", which does not, is not in this sweep."
+                "Ours were validated on held-out training pictures. The arm " code { "tutorial" } ", which follows the tutorial, is not in this sweep."
             }
         }
     }

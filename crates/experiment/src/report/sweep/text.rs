@@ -3,7 +3,7 @@
 use super::{
     analysis::Analysis,
     answer,
-    numbers::{adjusted_p, signed, with_half_width},
+    numbers::{p_of, signed, with_half_width},
 };
 use crate::system::{
     console::{Text, fitted},
@@ -14,12 +14,12 @@ use crate::system::{
 pub(super) fn table(analysis: &Analysis) -> Text {
     let row = |name: &str, seeds: &str, accuracy: &str, first: &str, ece: &str, seconds: &str| {
         let times = if analysis.times { format!(" {seconds:>8}") } else { String::new() };
-        format!("{name:<29} {seeds:>5} {accuracy:>15} {first:>11} {ece:>7}{times}")
+        format!("{name:<25} {seeds:>5} {accuracy:>15} {first:>15} {ece:>7}{times}")
     };
-    let mut text = Text::heading(row("", "seeds", "test accuracy", "first epoch", "ECE", "seconds"));
+    let mut text = Text::heading(row("", "seeds", "test accuracy", "valid., epoch 1", "ECE", "seconds"));
     for figures in &analysis.arms {
         text.push(row(
-            &fitted(figures.name, 29),
+            &fitted(figures.name, 25),
             &figures.accuracy.n.to_string(),
             &with_half_width(&figures.accuracy),
             &number::percent(figures.first_epoch.mean),
@@ -29,12 +29,12 @@ pub(super) fn table(analysis: &Analysis) -> Text {
     }
     if !analysis.pairs.is_empty() {
         text.push("");
-        text.push(Text::heading("differences of test accuracy, in points; p adjusted for all"));
+        text.push(Text::heading("differences of test accuracy in points; p adjusted for all pairs"));
     }
     for pair in &analysis.pairs {
-        let p = adjusted_p(pair).replace('\u{a0}', " ");
+        let p = p_of(&pair.comparison).replace('\u{a0}', " ");
         let name = fitted(&format!("{} - {}", pair.arm, pair.baseline), 46);
         text.push(format!("{name:<46} {:>15}  {p}", signed(&pair.difference)));
     }
-    text.and("").and(Text::wrapped("", answer::sentence(analysis))).and("")
+    text.and("").and(Text::wrapped("", answer::text(analysis))).and("")
 }
