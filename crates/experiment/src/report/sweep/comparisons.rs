@@ -15,14 +15,14 @@ use crate::system::number;
 pub(super) fn tests(analysis: &Analysis) -> Markup {
     let head = [
         "pair",
-        "agreeing seeds",
+        "seeds that agree",
         "adjusted p",
-        "p that it is below one point",
-        "detectable, points",
-        "correlation over seeds",
+        "equivalence p",
+        "detectable",
+        "correlation",
         "compared",
-        "standard error over pictures, points",
-        "over seeds and pictures, points",
+        "error over pictures",
+        "over seeds and pictures",
     ];
     let points = |value: Option<f64>| value.map_or_else(|| NOTHING.to_owned(), |value| format!("{:.2}", value * 100.0));
     let p = |value: Option<f64>| value.map_or_else(|| NOTHING.to_owned(), p_value);
@@ -51,11 +51,11 @@ pub(super) fn tests(analysis: &Analysis) -> Markup {
             h2 { "All differences" }
             (table(1, &head, analysis.pairs.iter().map(row)))
             p.note {
-                "Adjusted p: a t-test for any difference, adjusted by Holm's method for all " (analysis.pairs.len()) " pairs. The next column is from "
-                "two one-sided t-tests (not adjusted); if it is at most 0.05, the difference is shown to be below one point. Detectable: the "
-                "smallest difference that the first test finds with a probability of 80\u{a0}%. Arms are compared seed by seed if their accuracies "
+                "Adjusted p: a t-test for any difference, adjusted by Holm's method for all " (analysis.pairs.len()) " pairs. Equivalence p: two "
+                "one-sided t-tests, not adjusted; if it is at most 0.05, the difference is shown to be below one point. Detectable: the smallest "
+                "difference in points that the first test finds with a probability of 80\u{a0}%. Arms are compared seed by seed if their accuracies "
                 "correlate by at least 0.25 over seeds, otherwise as independent groups; a baseline compared as a group includes the runs of "
-                "stage 1 that differ from it only in their random bits."
+                "stage 1 that differ from it only in their random bits. The errors are standard errors in points."
             }
         }
     }

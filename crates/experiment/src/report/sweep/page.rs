@@ -19,9 +19,9 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
         @if settings.data.kind == DataKind::BuiltIn { (page::built_in_notice(&settings.data.sentence)) }
         (answer::lead(analysis))
         (figure(differences::draw(&headline).as_ref(),
-            "Differences of test accuracy. A small point is a seed; with the same seed, both arms draw the same random numbers \
-             wherever they can. A large point is the mean, the bar its 95\u{a0}% t-interval; p is of a t-test, adjusted for all declared \
-             pairs. An arrow stands for a mean outside the axis."))
+            "Differences of test accuracy. A small point is a seed. With the same seed, both arms start from the same weights where \
+             they share layers, and see the pictures in the same order. A large point is the mean, the bar its 95\u{a0}% t-interval; \
+             p is of a t-test, adjusted for all declared pairs. An arrow stands for a mean outside the axis."))
         @if !has_more_pairs && !headline.is_empty() { (page::data_files(&["pairs.csv"])) }
         (page::caveat("Intervals over seeds.",
             "They cover the chance of initial weights, picture order and dropout, but not the choice of pictures: other pictures of \
