@@ -39,7 +39,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub struct EvalArgs {
-    /// The model: a weights file, or adapt's run folder
+    /// The model: a weights file, or the run folder of adapt
     #[arg(long, value_name = "MODEL")]
     pub from: PathBuf,
     /// CIFAR .tar.gz, folder of .bin files, built-in, or a folder of your own pictures, one folder per class [default: as for run]
@@ -48,7 +48,7 @@ pub struct EvalArgs {
     /// Labels of CIFAR-100: fine or coarse
     #[arg(long, value_name = "LABELS", value_enum, hide_possible_values = true, default_value_t = Labels::Fine)]
     pub labels: Labels,
-    /// Which class of the data each output stands for, in order [default: matched by name]
+    /// The class of each output, in order [default: matched by name]
     #[arg(long, value_name = "CLASSES", allow_hyphen_values = true)]
     pub classes: Option<String>,
     /// Use at most N test pictures
@@ -166,7 +166,7 @@ fn score_pictures(args: &EvalArgs, model: Model, folder: &Path) -> Result<()> {
     evaluate(args, model, &examples, &classes, record, &describe, output)
 }
 
-/// The file for the logits, if one is named. It must be none of the inputs.
+/// The file for the logits, if one is named. It must not be one of the inputs.
 fn output(args: &EvalArgs, inputs: &[PathBuf]) -> Result<Option<Output>> {
     let inputs: Vec<&Path> = inputs.iter().chain([&args.from]).map(PathBuf::as_path).collect();
     let open =

@@ -22,7 +22,7 @@ pub struct FeaturesArgs {
     /// A model file, such as weights-model_1.safetensors from a run folder [default with --of: the bundled features]
     #[arg(required_unless_present = "of")]
     pub model: Option<PathBuf>,
-    /// Write the features of the pictures in this folder of class folders, for other programs
+    /// Compute the features of the pictures in this folder, one folder per class, and write them for other programs
     #[arg(long, value_name = "FOLDER")]
     pub of: Option<PathBuf>,
     /// The file to write

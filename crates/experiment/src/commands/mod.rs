@@ -37,6 +37,9 @@ use self::{
 use crate::system::{console::WIDTH, failure::Result};
 
 const EXAMPLES: &str = "\
+model_1 learns the source classes. model_2 keeps its features, frozen, and
+learns the target classes.
+
 Examples:
   thawline                               the tutorial's experiment
   thawline --epochs 1 --limit 1000       a quick look
@@ -85,12 +88,13 @@ pub enum Command {
   thawline predict --from my-model holiday.jpg
   find . -name '*.jpg' -print0 | thawline predict --from my-model -")]
     Predict(PredictArgs),
-    /// Save a model's layers up to its head, to train a new head on
+    /// Save a model's layers up to its head, or compute features of pictures
     #[command(after_help = "Example:
   thawline features runs/first/weights-model_1.safetensors --out my-features")]
     Features(FeaturesArgs),
     /// Run many experiment arms over many seeds and write a report
-    #[command(after_help = "An arm is one way to train. Pretraining, stage 1, is shared between arms.
+    #[command(after_help = "An arm is one way to train. Stage 1 pretrains features on the source classes,
+and arms share it; stage 2 trains on the target classes.
 
 Examples:
   thawline sweep --arms frozen,scratch --seeds 0..3 --dry-run

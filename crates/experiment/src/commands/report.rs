@@ -35,12 +35,12 @@ pub struct ReportArgs {
     /// Folders of one sweep, or of several runs to compare
     #[arg(required = true, value_name = "DIR")]
     pub folders: Vec<PathBuf>,
-    /// The folder for the report [default: the first folder]
+    /// The folder for report.html or comparison.html [default: the first folder]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     #[command(flatten)]
     pub force: ForceArg,
-    /// Leave times and machines out: equal results give equal bytes
+    /// Leave times and machines out, so that equal results give identical files
     #[arg(long)]
     pub no_times: bool,
     /// A sentence about the pictures or the run, shown in the report

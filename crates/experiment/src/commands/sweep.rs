@@ -70,7 +70,7 @@ pub struct SweepArgs {
     /// The sweep's folder; the same command resumes it [default: runs/sweep-PRESET]
     #[arg(long, value_name = "DIR", help_heading = "Sweep")]
     pub out: Option<PathBuf>,
-    /// Leave times and machines out of the report: equal results give equal bytes
+    /// Leave times and machines out of the report, so that equal results give identical files
     #[arg(long, help_heading = "Sweep")]
     pub no_times: bool,
     /// Print the jobs without running them
@@ -104,7 +104,7 @@ pub struct SweepArgs {
     /// Another data set for the pretraining, such as CIFAR-100
     #[arg(long, value_name = "PATH", help_heading = "Data")]
     pub source_data: Option<PathBuf>,
-    /// Labels of CIFAR-100 (--source-data's, else --data's): fine or coarse
+    /// Labels of CIFAR-100 in --source-data, or else in --data: fine or coarse
     #[arg(long, value_name = "LABELS", value_enum, hide_possible_values = true, default_value_t = Labels::Fine)]
     #[arg(help_heading = "Data")]
     pub labels: Labels,

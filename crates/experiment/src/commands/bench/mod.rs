@@ -45,16 +45,16 @@ use timing::{Rounds, Workload};
 /// Flags of `bench`.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
-    /// Measure only the machine (peak), or also one of kernels, steps, scaling
+    /// What to measure besides the machine: peak (nothing), kernels, steps or scaling [default: all]
     #[arg(long, value_name = "WHAT", value_enum, hide_possible_values = true)]
     pub only: Option<Section>,
-    /// Time each thing N times [default: for a fraction of a second]
+    /// Timings per workload [default: as many as fit into a fraction of a second]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub rounds: Option<u16>,
     /// Compare with an earlier benchmark, saved by --json
     #[arg(long, value_name = "FILE")]
     pub against: Option<PathBuf>,
-    /// Print the results as JSON, which docs/performance.md describes
+    /// Print the results as JSON (docs/performance.md describes it)
     #[arg(long)]
     pub json: bool,
     /// The machine.
