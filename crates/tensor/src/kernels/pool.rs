@@ -93,7 +93,7 @@ impl PoolShape {
         row * self.window[1] + w + self.pad_left - out_col * self.stride[1]
     }
 
-    /// Each output pixel with the pixels of its window, in row order.
+    /// Iterates over the output pixels, each with the pixels of its window in row order.
     fn windows(&self) -> impl Iterator<Item = (usize, impl Iterator<Item = usize> + Clone)> {
         let (out_w, w) = (self.out_w, self.w);
         (0..self.out_h * self.out_w).map(move |out| {

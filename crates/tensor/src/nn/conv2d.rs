@@ -96,7 +96,7 @@ impl Conv2D {
         self.weights.as_ref().expect("parameters have values before they are used")
     }
 
-    /// Floats of the summed kernel gradient, in the rung's form.
+    /// The length of the summed kernel gradient, in the rung's form.
     fn kernel_gradient_len(&self) -> usize {
         let (rung, s) = self.built();
         rung.kernel_lens(s)[0]

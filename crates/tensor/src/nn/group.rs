@@ -78,7 +78,7 @@ pub(super) fn len_if(wanted: bool, len: usize) -> usize {
 }
 
 impl Group {
-    /// Buffers for this many examples, each of `input_len` floats if the stage reads them itself, else 0.
+    /// Allocates buffers for this many examples. `input_len` is 0 unless the stage reads the examples itself.
     pub fn new(nodes: &[Node], input_len: usize, examples: usize, first_trainable: usize) -> Self {
         let inner = &nodes[..nodes.len().saturating_sub(1)];
         let widest = inner.iter().map(|node| node.output.size()).max().unwrap_or(0);
@@ -128,8 +128,8 @@ impl Group {
         }
     }
 
-    /// Runs each example's gradient back through the nodes, down to the first trainable one, and to `dx`, which belongs
-    /// to the previous stage. `x` is that stage's output; `None` if this stage read the examples itself.
+    /// Runs each example's gradient back through the nodes, down to the first trainable one, and to `dx` if it is wanted,
+    /// the previous stage's gradient. `x` is that stage's output; `None` if this stage read the examples itself.
     pub fn backward(
         &mut self,
         nodes: &[Node],
