@@ -153,6 +153,36 @@ fn mistakes_are_shown_with_their_pictures() {
         let file = line.split(',').next().unwrap();
         assert!(report.contains(&format!("title=\"{file}\"")), "{file}");
     }
+    assert!(report.contains("title=\"what spoke for dark\""), "no map under the mistakes");
+}
+
+#[test]
+fn predictions_are_explained_on_a_page() {
+    let place = adapted();
+    fs::write(place.path("broken.jpg"), "no picture").unwrap();
+    let explain = |flags: &str| place.call(["predict", "--from", "run"].into_iter().chain(flags.split(' ')));
+    let call = explain("pictures/light/0.png pictures/dark/1.jpg broken.jpg --explain page.html");
+    assert_eq!((call.code, call.stdout.lines().count()), (Some(2), 2), "{}", call.stderr);
+    let page = fs::read_to_string(place.path("page.html")).unwrap();
+    assert!(page.contains(">pictures/dark/1.jpg</h3>") && page.contains("what speaks for dark"), "{page}");
+    for foreign in ["<script", "<link", "@import", "src=\"http", "url(", "broken.jpg"] {
+        assert!(!page.contains(foreign), "the page contains {foreign}");
+    }
+    explain("pictures/light/0.png --explain page.html").assert_refused("page.html: already exists");
+    assert_eq!(explain("pictures/light --explain page.html --force").code, Some(0));
+
+    // A dense head has no map, and the page says so.
+    let call = adapt(&place, "--head dense --epochs 1 --out dense");
+    assert_eq!(call.code, Some(0), "{}", call.stderr);
+    let call = place.call(["predict", "--from", "dense", "pictures/dark/0.png", "--explain", "dense.html"]);
+    assert_eq!(call.code, Some(0));
+    assert!(
+        call.stderr.contains("the model's head is not linear") && call.stderr.lines().count() == 1,
+        "{}",
+        call.stderr
+    );
+    let page = fs::read_to_string(place.path("dense.html")).unwrap();
+    assert!(page.contains("There is no map") && !page.contains("what speaks for"), "{page}");
 }
 
 #[test]

@@ -9,23 +9,34 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use thawline_tensor::threads;
 
-use super::flags::MachineArgs;
+use super::flags::{ForceArg, MachineArgs};
 use super::values;
 use crate::{
     data::own::{examples, folder, read_all},
+    record::pictures::Pixels,
+    report,
     system::{
         console::{self, shown},
         failure::{Failure, Kind, Result},
+        interrupt::Interrupts,
         machine,
         memory::Memory,
+        output::Output,
         path_text, spreadsheet,
     },
-    training::predictions::{Guess, guesses},
+    training::{
+        explanation::{Explanation, activation_map, occlusion},
+        predictions::{Guess, guesses},
+    },
     weights::model::Model,
 };
 
 /// How many pictures are read and classified together.
 const BLOCK: usize = 64;
+
+/// The maximum number of pictures, and of classes for each, on the page of explanations.
+const MAX_EXPLAINED: usize = 100;
+const MAX_CLASSES: usize = 3;
 
 /// The longest path on Linux (`PATH_MAX`), in bytes.
 const LONGEST_PATH: u64 = 4096;
@@ -45,6 +56,11 @@ pub struct PredictArgs {
     /// Output: table, csv (a row per picture and class) or json (a line per picture)
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true, default_value_t = Format::Table)]
     pub format: Format,
+    /// Write a page that shows what spoke for the class of each picture (of the first 100)
+    #[arg(long, value_name = "FILE.html")]
+    pub explain: Option<PathBuf>,
+    #[command(flatten)]
+    pub force: ForceArg,
     /// The machine.
     #[command(flatten)]
     pub machine: MachineArgs,
@@ -69,7 +85,20 @@ fn perform(args: &PredictArgs) -> Result<()> {
     let model = Model::open(&args.from).map_err(|failure| failure.within("--from"))?;
     Memory::of_inference(&model.network, BLOCK)
         .require("predicting", "use a machine with more memory, or a smaller model")?;
-    let mut predictor = Predictor { model, top: args.top, format: args.format, pictures: 0, faults: Vec::new() };
+    let inputs: Vec<&Path> = args.pictures.iter().chain([&args.from]).map(PathBuf::as_path).collect();
+    let page = args.explain.as_deref().map(|path| Output::open(path, args.force.force, &inputs)).transpose()?;
+    if page.is_some() {
+        Interrupts::listen()?;
+    }
+    let mut predictor = Predictor {
+        model,
+        top: args.top,
+        format: args.format,
+        pictures: 0,
+        faults: Vec::new(),
+        explains: page.is_some(),
+        explanations: Vec::new(),
+    };
     predictor.header()?;
     let mut block = Vec::with_capacity(BLOCK);
     for path in args.pictures.iter().flat_map(|argument| paths(argument)) {
@@ -80,6 +109,9 @@ fn perform(args: &PredictArgs) -> Result<()> {
         }
     }
     predictor.predict(&block)?;
+    if let Some(page) = page.filter(|_| !predictor.explanations.is_empty()) {
+        page.write(predictor.page(&args.from).as_bytes())?;
+    }
     predictor.finish()
 }
 
@@ -118,6 +150,8 @@ struct Predictor {
     pictures: usize,
     /// One per picture that could not be read.
     faults: Vec<Kind>,
+    explains: bool,
+    explanations: Vec<Explanation>,
 }
 
 impl Predictor {
@@ -143,14 +177,42 @@ impl Predictor {
                     console::warn(format!("skipped {}: {failure}", path_text::printable(path)));
                     self.faults.push(failure.kind);
                 }
-                _ => {
+                Some(Ok(pixels)) => {
                     let mut guesses = guesses.next().unwrap_or_default();
+                    if self.explains && self.explanations.len() < MAX_EXPLAINED {
+                        self.explanations.push(self.explain(path, pixels, &guesses));
+                    }
                     guesses.truncate(self.top);
                     rows.push((path.as_path(), guesses));
                 }
+                None => {}
             }
         }
         self.print(&rows)
+    }
+
+    fn explain(&self, path: &Path, pixels: &Pixels, guesses: &[Guess]) -> Explanation {
+        let network = &self.model.network;
+        let class = guesses[0].class;
+        let classes = guesses.iter().take(MAX_CLASSES);
+        Explanation {
+            file: path_text::printable(path),
+            picture: pixels.into(),
+            classes: classes.map(|guess| (self.class(guess).to_owned(), guess.probability)).collect(),
+            map: activation_map(network, pixels, class),
+            occlusion: occlusion(network, pixels, class),
+        }
+    }
+
+    /// The page of explanations.
+    fn page(&self, model: &Path) -> String {
+        if self.explanations.iter().any(|explanation| explanation.map.is_none()) {
+            console::warn(
+                "the model's head is not linear, so there is no map of what spoke for a class; the page shows \
+                only where hiding a part of the picture matters",
+            );
+        }
+        report::explanation(&path_text::printable(model), &self.explanations, self.pictures - self.faults.len())
     }
 
     fn class(&self, guess: &Guess) -> &str {

@@ -1,8 +1,13 @@
 //! Encodes pictures as PNG files, for reports and records.
 
-use crate::record::run::Pixels;
+use crate::record::pictures::{Contributions, Pixels};
 
 const CHANNELS: usize = 4;
+
+const ORANGE: [u8; 3] = [0xFF, 0x6A, 0x00];
+const BLUE: [u8; 3] = [0x00, 0x80, 0xFF];
+/// The picture shows through even the strongest places.
+const MAX_OPACITY: f32 = 200.0;
 
 /// An RGBA image to draw pictures on, initially transparent.
 pub struct Sheet {
@@ -17,11 +22,11 @@ impl Sheet {
     }
 
     /// Fills a square of `side` pixels.
-    pub fn square(&mut self, left: usize, top: usize, side: usize, [red, green, blue]: [u8; 3]) {
+    pub fn square(&mut self, left: usize, top: usize, side: usize, color: [u8; CHANNELS]) {
         for y in top..top + side {
             let row = (y * self.width + left) * CHANNELS;
             for pixel in self.pixels[row..row + side * CHANNELS].chunks_exact_mut(CHANNELS) {
-                pixel.copy_from_slice(&[red, green, blue, u8::MAX]);
+                pixel.copy_from_slice(&color);
             }
         }
     }
@@ -30,7 +35,7 @@ impl Sheet {
     pub fn picture(&mut self, left: usize, top: usize, scale: usize, picture: &Pixels) {
         let (plane, side) = (picture.len() / 3, side(picture));
         for at in 0..plane {
-            let color = [picture[at], picture[plane + at], picture[2 * plane + at]];
+            let color = [picture[at], picture[plane + at], picture[2 * plane + at], u8::MAX];
             self.square(left + at % side * scale, top + at / side * scale, scale, color);
         }
     }
@@ -60,6 +65,19 @@ pub fn picture(picture: &Pixels) -> Vec<u8> {
     let mut sheet = Sheet::new(side(picture), side(picture));
     sheet.picture(0, 0, 1, picture);
     sheet.encode("a picture")
+}
+
+/// The bytes of a transparent PNG file to lay over a picture, with a pixel per place: orange where it adds to the logit,
+/// blue where it takes away, the more opaque the more.
+pub fn heat(map: &Contributions) -> Vec<u8> {
+    let largest = map.values.iter().fold(f32::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
+    let mut sheet = Sheet::new(map.columns, map.values.len() / map.columns);
+    for (at, value) in map.values.iter().enumerate() {
+        let [red, green, blue] = if *value > 0.0 { ORANGE } else { BLUE };
+        let opacity = (MAX_OPACITY * value.abs() / largest) as u8;
+        sheet.square(at % map.columns, at / map.columns, 1, [red, green, blue, opacity]);
+    }
+    sheet.encode("what each place adds to the logit")
 }
 
 /// Rows and columns of a picture.

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     options::Augment,
-    run::{ConfusionMatrix, FrozenTensor, ModelRecord, Pixels},
+    pictures::{Contributions, Pixels},
+    run::{ConfusionMatrix, FrozenTensor, ModelRecord},
     scores::Scores,
 };
 use crate::system::{failure::Result, json, machine::Environment};
@@ -183,6 +184,8 @@ pub struct Mistake {
     /// The predicted class's probability.
     pub probability: f32,
     pub pixels: Box<Pixels>,
+    /// What speaks for the predicted class in the final network, if its head is linear.
+    pub map: Option<Contributions>,
 }
 
 impl Adaptation {

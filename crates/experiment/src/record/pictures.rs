@@ -20,3 +20,10 @@ pub struct ClassPictures {
     pub class: String,
     pub pictures: Vec<[u8; PIXEL_BYTES]>,
 }
+
+/// What each place of a picture adds to a class's logit, row by row.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Contributions {
+    pub columns: usize,
+    pub values: Vec<f32>,
+}

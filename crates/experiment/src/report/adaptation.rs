@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The maximum number of mistakes shown.
-const MISTAKES: usize = 36;
+pub const MISTAKES: usize = 36;
 
 /// The whole `report.html` of an adaptation; the most confident mistakes come first.
 pub fn render(record: &Adaptation, mistakes: &[Mistake]) -> String {
@@ -39,7 +39,7 @@ pub fn render(record: &Adaptation, mistakes: &[Mistake]) -> String {
             (table::confusion(confusion, Ink::Model2))
             figcaption { (confusion_caption(if record.test.is_some() { "Test pictures" } else { "Held-out pictures" })) }
         }
-        (worst(mistakes))
+        (worst(mistakes, record.cross_validation.is_some() && record.test.is_none()))
         (duplicates(record))
         (fitting(record))
         h2 { "The network" }
@@ -182,7 +182,7 @@ fn duplicates(record: &Adaptation) -> Markup {
 }
 
 /// The most confident mistakes, as the network saw them.
-fn worst(mistakes: &[Mistake]) -> Markup {
+fn worst(mistakes: &[Mistake], cross_validated: bool) -> Markup {
     let shown = &mistakes[..mistakes.len().min(MISTAKES)];
     let pictures: Vec<String> =
         shown.iter().map(|mistake| BASE64_STANDARD.encode(png::picture(&mistake.pixels))).collect();
@@ -193,6 +193,7 @@ fn worst(mistakes: &[Mistake]) -> Markup {
         picture,
         origin: mistake.file.clone(),
         file_name: mistake.file.rsplit(['/', '\\']).next(),
+        map: mistake.map.as_ref(),
     });
     html! {
         h2 { "Most confident mistakes" }
@@ -206,6 +207,12 @@ fn worst(mistakes: &[Mistake]) -> Markup {
                     "All of them, as the network saw them, the most confident first."
                 }
                 " Check whether any are mislabelled."
+            }
+            @if shown.iter().any(|mistake| mistake.map.is_some()) {
+                p.note {
+                    "Below each picture: orange spoke for the predicted class, blue against it."
+                    @if cross_validated { " The maps are those of the final head, which has since learned from these pictures." }
+                }
             }
             (page::mistakes(gallery))
         }

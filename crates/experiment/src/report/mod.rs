@@ -7,6 +7,7 @@ mod adaptation;
 mod bars;
 mod comparison;
 mod curves;
+mod explanation;
 mod figures;
 mod networks;
 mod page;
@@ -22,8 +23,9 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use adaptation::render as adaptation;
+pub use adaptation::{MISTAKES, render as adaptation};
 pub use comparison::comparison;
+pub use explanation::render as explanation;
 pub use pictures::{Grids, grid as sample_grid};
 pub use run::render;
 

@@ -5,7 +5,11 @@ use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
 use serde_json::Value;
 
 use super::{palette, svg::Plot};
-use crate::system::{machine::Environment, number, path_text};
+use crate::{
+    data::png,
+    record::pictures::Contributions,
+    system::{machine::Environment, number, path_text},
+};
 
 /// A complete page that needs no other file.
 pub(super) fn document(title: &str, kicker: &str, main: &Markup, footer: &str) -> String {
@@ -63,7 +67,7 @@ pub(super) fn image(png: &[u8]) -> String {
     image_of_base64(&BASE64_STANDARD.encode(png))
 }
 
-fn image_of_base64(png: &str) -> String {
+pub(super) fn image_of_base64(png: &str) -> String {
     format!("data:image/png;base64,{png}")
 }
 
@@ -77,6 +81,8 @@ pub(super) struct Mistake<'a> {
     /// Which picture it is.
     pub origin: String,
     pub file_name: Option<&'a str>,
+    /// What spoke for the predicted class.
+    pub map: Option<&'a Contributions>,
 }
 
 pub(super) fn mistakes<'a>(mistakes: impl IntoIterator<Item = Mistake<'a>>) -> Markup {
@@ -84,12 +90,25 @@ pub(super) fn mistakes<'a>(mistakes: impl IntoIterator<Item = Mistake<'a>>) -> M
         div.mistakes { @for mistake in mistakes {
             figure {
                 img alt={ (mistake.origin) ", " (mistake.class) } title=(mistake.origin) src=(image_of_base64(mistake.picture));
+                @if let Some(map) = mistake.map {
+                    (heat(mistake.picture, map, &format!("what spoke for {}", mistake.predicted)))
+                }
                 figcaption {
                     (mistake.class) ", predicted " strong { (mistake.predicted) } " (" (number::certainty(mistake.probability)) ")"
                     @if let Some(name) = mistake.file_name { br; span.file { (name) } }
                 }
             }
         } }
+    }
+}
+
+/// A picture in grey, as PNG in base64, under what each place adds to a logit.
+pub(super) fn heat(picture: &str, map: &Contributions, description: &str) -> Markup {
+    html! {
+        div.heat {
+            img alt="" src=(image_of_base64(picture));
+            img alt=(description) title=(description) src=(image(&png::heat(map)));
+        }
     }
 }
 

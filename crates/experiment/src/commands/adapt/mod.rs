@@ -188,7 +188,7 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
     let json = record.to_json()?;
     folder.write("summary.json", &json)?;
     let (set, guesses) = sets[usize::from(record.test.is_some())];
-    let mistakes = results::mistakes(&pictures, set, guesses);
+    let mistakes = results::mistakes(&pictures, set, guesses, network);
     folder.write("report.html", report::adaptation(&record, &mistakes).as_bytes())?;
     console.say("")?;
     let text = results::text(&record, folder.path());

@@ -3,18 +3,23 @@
 use std::{collections::HashMap, path::Path};
 
 use serde::Serialize;
+use thawline_tensor::nn::Network;
 
 use crate::{
     commands::scores::{by_class, summary},
-    data::own::collection::{Collection, Set},
-    record::adaptation::{Adaptation, Duplicates, Mistake},
+    data::own::collection::{Collection, Entry, Set},
+    record::{
+        adaptation::{Adaptation, Duplicates, Mistake},
+        pictures::Pixels,
+    },
+    report,
     system::{
         console::Text,
         failure::Result,
         number::{self, percent_briefly},
         path_text, spreadsheet,
     },
-    training::predictions::Guess,
+    training::{explanation::activation_map, predictions::Guess},
     weights::model::MODEL_FILE,
 };
 
@@ -53,21 +58,24 @@ pub fn table(pictures: &Collection, sets: [(Set, &Vec<Vec<Guess>>); 2], duplicat
     spreadsheet::table(rows.collect::<Vec<_>>())
 }
 
-/// The mistakes among the pictures of a set, the most confident first.
-pub fn mistakes(pictures: &Collection, set: Set, guesses: &[Vec<Guess>]) -> Vec<Mistake> {
+/// The mistakes among the pictures of a set, the most confident first. Those that the report shows have maps.
+pub fn mistakes(pictures: &Collection, set: Set, guesses: &[Vec<Guess>], network: &Network) -> Vec<Mistake> {
     let name = |class: usize| pictures.classes[class].clone();
-    let wrong = pictures.of(set).zip(guesses).filter(|((entry, _), guesses)| guesses[0].class != entry.class);
-    let mut mistakes: Vec<Mistake> = wrong
-        .map(|((entry, pixels), guesses)| Mistake {
+    let wrong = pictures.of(set).zip(guesses).map(|(picture, guesses)| (picture, guesses[0]));
+    let mut wrong: Vec<_> = wrong.filter(|((entry, _), guess)| guess.class != entry.class).collect();
+    wrong.sort_by(|(_, a), (_, b)| b.probability.total_cmp(&a.probability));
+    let mistake = |(index, ((entry, pixels), guess)): (usize, ((&Entry, &Pixels), Guess))| {
+        let map = (index < report::MISTAKES).then(|| activation_map(network, pixels, guess.class)).flatten();
+        Mistake {
             file: path_text::printable(&entry.path),
             class: name(entry.class),
-            predicted: name(guesses[0].class),
-            probability: guesses[0].probability,
+            predicted: name(guess.class),
+            probability: guess.probability,
             pixels: pixels.into(),
-        })
-        .collect();
-    mistakes.sort_by(|a, b| b.probability.total_cmp(&a.probability));
-    mistakes
+            map: map.map(|(map, _)| map),
+        }
+    };
+    wrong.into_iter().enumerate().map(mistake).collect()
 }
 
 /// The result, for people.

@@ -135,6 +135,7 @@ fn mistakes(analysis: &Analysis) -> Markup {
                     picture: &mistake.picture,
                     origin: format!("test picture {}", mistake.index),
                     file_name: None,
+                    map: None,
                 })))
             }
             p.note { "Test pictures of the first seed, with the predicted class and its probability." }
