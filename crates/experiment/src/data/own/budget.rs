@@ -32,24 +32,37 @@ impl Drop for Reserved {
 
 #[cfg(test)]
 mod tests {
-    use std::{sync::mpsc, thread};
+    use std::{io::Cursor, sync::mpsc, thread};
 
     use super::*;
+    use crate::data::{own::file::decode_whole, png};
+
+    /// Asserts that this much cannot be reserved until something is dropped.
+    fn assert_waits(bytes: u64, held: impl Sized) {
+        let (sender, receiver) = mpsc::channel();
+        thread::scope(|scope| {
+            scope.spawn(move || sender.send(reserve(bytes).is_some()).unwrap());
+            assert!(
+                receiver.recv_timeout(std::time::Duration::from_millis(50)).is_err(),
+                "the reservation did not wait"
+            );
+            drop(held);
+            assert!(receiver.recv().unwrap());
+        });
+    }
 
     #[test]
     fn a_reservation_waits_for_memory_and_is_refused_beyond_the_budget() {
         assert!(reserve(BYTES + 1).is_none());
         let first = reserve(BYTES - 10).unwrap();
         assert!(reserve(10).is_some());
-        let (sender, receiver) = mpsc::channel();
-        thread::scope(|scope| {
-            scope.spawn(move || sender.send(reserve(11).is_some()).unwrap());
-            assert!(
-                receiver.recv_timeout(std::time::Duration::from_millis(50)).is_err(),
-                "the reservation did not wait"
-            );
-            drop(first);
-            assert!(receiver.recv().unwrap());
-        });
+        assert_waits(11, first);
+    }
+
+    #[test]
+    fn a_decoded_picture_keeps_its_memory_until_it_is_dropped() {
+        let file = png::picture(&[7; 3 * 4 * 4]);
+        let length = file.len() as u64;
+        assert_waits(BYTES, decode_whole(Cursor::new(file), length).unwrap());
     }
 }

@@ -19,6 +19,8 @@ pub(super) struct Decoded {
     pub orientation: Orientation,
     /// The ICC profile.
     pub profile: Option<Vec<u8>>,
+    /// Memory of the budget, held as long as the picture.
+    pub _reserved: Reserved,
 }
 
 /// Reserves the memory to decode a picture, waiting until it is free.

@@ -14,7 +14,8 @@ use image::{
 };
 
 use super::{
-    budget, color,
+    budget::{self, Reserved},
+    color,
     decoding::{Decoded, damaged, on_white, reserve, unreadable},
     jpeg, kinds, png,
 };
@@ -57,7 +58,7 @@ pub fn decode(source: impl BufRead + Seek, length: u64, size: usize) -> Result<B
         .unwrap_or_else(|_| Err(damaged("the decoder panicked")))
 }
 
-fn decode_whole(mut source: impl BufRead + Seek, length: u64) -> Result<Decoded> {
+pub(super) fn decode_whole(mut source: impl BufRead + Seek, length: u64) -> Result<Decoded> {
     let mut first = Vec::new();
     source.by_ref().take(64).read_to_end(&mut first).map_err(unreadable)?;
     source.rewind().map_err(unreadable)?;
@@ -74,11 +75,11 @@ fn decode_whole(mut source: impl BufRead + Seek, length: u64) -> Result<Decoded>
         let reserved = budget::reserve(length).ok_or_else(too_long)?;
         let frame = jpeg::Frame::read(&file(&mut source)?)?;
         drop(reserved);
-        let _reserved = reserve(frame.size(), 2 * length + frame.memory())?;
+        let reserved = reserve(frame.size(), 2 * length + frame.memory())?;
         source.rewind().map_err(unreadable)?;
         let bytes = file(&mut source)?;
         frame.check(&bytes)?;
-        return decoded(decoder(Cursor::new(&bytes[..]), format)?);
+        return decoded(decoder(Cursor::new(&bytes[..]), format)?, reserved);
     }
     if format == ImageFormat::Png {
         return png::decode(source);
@@ -88,8 +89,8 @@ fn decode_whole(mut source: impl BufRead + Seek, length: u64) -> Result<Decoded>
     let decoder = decoder(source, format)?;
     let size = decoder.dimensions().into();
     let memory = decoder.total_bytes().saturating_add(kinds::more_memory(format, &first, size, length));
-    let _reserved = reserve(size, memory)?;
-    decoded(decoder)
+    let reserved = reserve(size, memory)?;
+    decoded(decoder, reserved)
 }
 
 fn decoder<'a>(source: impl BufRead + Seek + 'a, format: ImageFormat) -> Result<impl ImageDecoder + 'a> {
@@ -101,7 +102,7 @@ fn decoder<'a>(source: impl BufRead + Seek + 'a, format: ImageFormat) -> Result<
     reader.into_decoder().map_err(undecodable)
 }
 
-fn decoded(mut decoder: impl ImageDecoder) -> Result<Decoded> {
+fn decoded(mut decoder: impl ImageDecoder, reserved: Reserved) -> Result<Decoded> {
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let profile = decoder.icc_profile().unwrap_or_default();
     let picture = match DynamicImage::from_decoder(decoder).map_err(undecodable)? {
@@ -117,7 +118,7 @@ fn decoded(mut decoder: impl ImageDecoder) -> Result<Decoded> {
         }
         picture => picture.into_rgb8(),
     };
-    Ok(Decoded { picture, orientation, profile })
+    Ok(Decoded { picture, orientation, profile, _reserved: reserved })
 }
 
 /// A view of the central square of a picture, upright.

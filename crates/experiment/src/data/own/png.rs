@@ -27,7 +27,7 @@ pub fn decode(source: impl BufRead + Seek) -> Result<Decoded> {
     let interlaced = reader.info().interlaced;
     // An interlaced picture must be decoded as a whole.
     let rows = if interlaced { u64::from(height) } else { 4 };
-    let _reserved = reserve([width, height], 3 * u64::from(width) * u64::from(height) + rows * row_bytes as u64)?;
+    let reserved = reserve([width, height], 3 * u64::from(width) * u64::from(height) + rows * row_bytes as u64)?;
 
     let mut pixels = Vec::with_capacity(3 * width as usize * height as usize);
     let mut append = |row: &[u8]| {
@@ -63,7 +63,7 @@ pub fn decode(source: impl BufRead + Seek) -> Result<Decoded> {
     let orientation = exif.and_then(|exif| Orientation::from_exif_chunk(exif)).unwrap_or(Orientation::NoTransforms);
     let picture = RgbImage::from_raw(width, height, pixels).ok_or_else(|| damaged("rows are missing"))?;
     let profile = reader.info().icc_profile.as_ref().map(|profile| profile.to_vec());
-    Ok(Decoded { picture, orientation, profile })
+    Ok(Decoded { picture, orientation, profile, _reserved: reserved })
 }
 
 fn undecodable(error: DecodingError) -> Failure {
