@@ -247,7 +247,10 @@ fn table(evaluation: &Evaluation) -> Text {
     }
     for ((true_class, class), row) in classes.iter().enumerate().zip(counts) {
         let name = fitted(class, width);
-        let right = number::percent(row[true_class] as f64 / row.iter().sum::<u64>().max(1) as f64);
+        let right = match row.iter().sum::<u64>() {
+            0 => "-".to_owned(),
+            pictures => number::percent(row[true_class] as f64 / pictures as f64),
+        };
         text.push(if is_narrow {
             let cells: String = row.iter().map(|count| format!("{count:>cell$}")).collect();
             format!("{:>3} {name:<width$}{cells} {right:>8}", true_class + 1)
