@@ -199,6 +199,14 @@ fn features_come_from_any_model_of_the_program() {
         assert_eq!(call.code, Some(0), "{}", call.stderr);
     }
     assert_eq!(fs::read(place.path("5.features")).unwrap(), fs::read(place.path("23.features")).unwrap());
+    // The model remembers the size that its pictures are scaled to.
+    let call = adapt(&place, "--from features.safetensors --size 48 --out larger");
+    assert!(call.code == Some(0) && call.stdout.contains("scaled to 48 x 48 pixels"), "{}", call.stderr);
+    assert_ne!(model("larger"), model("whole"));
+    let call = place.call(["predict", "--from", "larger", "pictures/dark/0.png"]);
+    assert!(call.stdout.starts_with("dark "), "{}{}", call.stdout, call.stderr);
+    adapt(&place, "--from features.safetensors --size 3").assert_refused("--size: layer");
+    adapt(&place, "--size 5000").assert_refused("expected 1 to 1024");
     // But features alone cannot classify.
     let call = place.call(["predict", "--from", "features.safetensors", "pictures/dark/0.png"]);
     call.assert_refused("features.safetensors: holds only features, no head");

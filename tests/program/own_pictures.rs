@@ -169,7 +169,7 @@ fn predictions_are_explained_on_a_page() {
         assert!(!page.contains(foreign), "the page contains {foreign}");
     }
     explain("pictures/light/0.png --explain page.html").assert_refused("page.html: already exists");
-    assert_eq!(explain("pictures/light --explain page.html --force").code, Some(0));
+    assert_eq!(explain("pictures/light/5.png --explain page.html --force").code, Some(0));
 
     // A dense head has no map, and the page says so.
     let call = adapt(&place, "--head dense --epochs 1 --out dense");

@@ -30,7 +30,7 @@ const MAX_ACTIVATIONS: u64 = 256_000_000;
 const MAX_NAME: usize = 255;
 
 /// The maximum number of rows and columns of a picture.
-const MAX_SIZE: usize = 1024;
+pub const MAX_SIZE: usize = 1024;
 
 /// The shape of a data set's picture: height, width, channels.
 pub const INPUT: [usize; 3] = [32, 32, 3];

@@ -59,6 +59,9 @@ pub struct Settings {
     pub test: Option<String>,
     /// The file with the features, or `built-in`.
     pub from: String,
+    /// Rows and columns that pictures are scaled to, if not those of the features.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<usize>,
     pub head: Head,
     /// Whether all classes count equally.
     pub balanced: bool,

@@ -9,7 +9,7 @@ use super::{
     model::Model,
 };
 use crate::{
-    models::Architecture,
+    models::{Architecture, Listed},
     system::failure::{Failure, Result},
 };
 
@@ -40,6 +40,15 @@ impl Features {
     pub fn of(mut model: Model) -> Result<Self> {
         let frozen = freeze(&mut model.network, &model.metadata)?;
         Ok(Features { model, frozen })
+    }
+
+    /// The same features for pictures of another size.
+    pub fn for_size(mut self, size: usize) -> Result<Self> {
+        let network = &mut self.model.metadata.network;
+        let (conv_method, layers) = (network.conv_method(), network.layers().into_owned());
+        *network = Architecture::Listed(Listed { conv_method, size, layers, origin: None });
+        // Too small a picture leaves nothing for the last layers.
+        self.attach_linear_head(2).map(|_| self)
     }
 
     /// The model that the features belong to.

@@ -21,6 +21,7 @@ use crate::{
             folder,
         },
     },
+    models::MAX_SIZE,
     record::{
         adaptation::{Adaptation, DenseSettings, FORMAT, Head, Origin, Settings, Test},
         options::Augment,
@@ -57,6 +58,9 @@ pub struct AdaptArgs {
     /// Trained features: a model file, or features only [default: the bundled features]
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
+    /// Rows and columns that pictures are scaled to, such as 64, 96, 128 or 224 [default: as stored with the features]
+    #[arg(long, value_name = "N", value_parser = size)]
+    pub size: Option<usize>,
     /// The new head: linear, or dense (the hidden layer of the features' network) [default: linear]
     #[arg(long, value_name = "HEAD", value_enum, hide_possible_values = true, hide_default_value = true)]
     #[arg(default_value_t = Head::Linear)]
@@ -106,6 +110,11 @@ pub struct DenseArgs {
     pub learning_rate: Option<f64>,
 }
 
+fn size(text: &str) -> std::result::Result<usize, String> {
+    let inside = |size: &usize| (1..=MAX_SIZE).contains(size);
+    text.parse().ok().filter(inside).ok_or_else(|| format!("expected 1 to {MAX_SIZE}, such as 96"))
+}
+
 fn share(text: &str) -> std::result::Result<f64, String> {
     let inside = |share: &f64| *share > 0.0 && *share < 1.0;
     text.parse().ok().filter(inside).ok_or_else(|| "expected a fraction between 0 and 1, such as 0.2".to_owned())
@@ -127,12 +136,16 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
 
     // Nothing is written until everything has been checked.
     let features = Features::open(args.from.as_deref()).map_err(|failure| failure.within("--from"))?;
+    let features = match args.size {
+        Some(size) => features.for_size(size).map_err(|failure| failure.within("--size"))?,
+        None => features,
+    };
+    let [size, ..] = features.model().metadata.network.input();
     let origin = Origin { sha256: features.model().sha256.clone(), classes: features.model().metadata.classes.clone() };
     let found = folder::open(&args.folder, args.test.as_deref())?;
     let files: usize = found.classes.iter().map(|class| class.files.len() + class.test.len()).sum();
     let mut progress = Progress::new(console, 0, files, None);
     progress.wait(format!("reading {} pictures", number::count(files as u64)));
-    let [size, ..] = features.model().metadata.network.input();
     let share = config.dense.as_ref().map(|dense| dense.validation);
     let read = Collection::read(&found.classes, size, config.seed, share, || interrupts.signal().is_some());
     progress.finish();
@@ -141,7 +154,7 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
         None => read?,
     };
     let duplicates = pictures.duplicates();
-    console.say(plan::describe(&config, &origin, &pictures, &found, &duplicates))?;
+    console.say(plan::describe(&config, &origin, &pictures, size, &found, &duplicates))?;
     console.say(plan::skipped(&pictures))?;
     plan::require_all(&pictures, args.strict)?;
     pictures.require_two_of_each().map_err(|failure| failure.within(&config.folder))?;
@@ -222,6 +235,7 @@ fn settings(args: &AdaptArgs) -> Result<Settings> {
         folder: path_text::exact(&args.folder),
         test: args.test.as_deref().map(path_text::exact),
         from,
+        size: args.size,
         head,
         balanced,
         augment: args.augment.unwrap_or_default(),

@@ -21,11 +21,13 @@ pub fn describe(
     config: &Settings,
     origin: &Origin,
     pictures: &Collection,
+    size: usize,
     found: &Folder,
     duplicates: &[Duplicates],
 ) -> Text {
     let features = format!("from {}, a model for {}", config.from, listed(&origin.classes));
-    let mut text = Text::wrapped("features  ", features).and(Text::wrapped("pictures  ", &config.folder));
+    let scaled = format!("{}, scaled to {size} x {size} pixels", config.folder);
+    let mut text = Text::wrapped("features  ", features).and(Text::wrapped("pictures  ", scaled));
     if let Some(test) = &found.test {
         text.push(Text::wrapped("          ", format!("tested on {}", path_text::printable(test))));
     }
