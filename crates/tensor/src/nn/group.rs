@@ -128,7 +128,7 @@ impl Group {
         }
     }
 
-    /// Runs each example's gradient back through the nodes, down to the first trainable one, and to `dx` if it is wanted,
+    /// Runs each example's gradient back through the nodes, down to the first trainable one, and to `dx` if wanted,
     /// the previous stage's gradient. `x` is that stage's output; `None` if this stage read the examples itself.
     pub fn backward(
         &mut self,
