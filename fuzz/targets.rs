@@ -85,8 +85,8 @@ fn safetensors(bytes: &[u8]) {
         assert_eq!(checkpoint.model.metadata, Model::from_bytes(bytes).expect("a checkpoint is a model").metadata);
     }
     let Ok(file) = TensorFile::parse(bytes) else { return };
-    for name in file.names() {
-        let shape = file.shape(name).unwrap_or_default();
+    for name in file.header.names() {
+        let shape = file.header.shape(name).unwrap_or_default();
         let _ = file.values(name, &shape);
     }
 }
