@@ -1,7 +1,7 @@
 //! A test for each exercise. All are called with the answers, and with the solutions.
 
-use thawline::models::{Architecture, Tutorial};
-use thawline::sweep::arms::{FeatureSource, Half, Head, Pretraining, Scope, TrainedLayers, assemble};
+use thawline::models::{Architecture, TutorialNetwork};
+use thawline::sweep::arms::{ClassSet, FeatureSource, Head, Pretraining, Scope, TrainedLayers, assemble};
 use thawline::sweep::statistics::{self, Difference};
 use thawline_tensor::kernels::conv::{ConvShape, naive};
 use thawline_tensor::kernels::pool::PoolShape;
@@ -36,7 +36,7 @@ fn convolution() {
 #[test]
 fn cache() {
     for (kernel, filters, pool) in [(3, 64, 2), (5, 8, 2), (3, 10, 3)] {
-        let tutorial = Tutorial { filters: [filters; 2], kernel, pool, ..Tutorial::default() };
+        let tutorial = TutorialNetwork { filters: [filters; 2], kernel, pool, ..TutorialNetwork::default() };
         let mut network = tutorial.build(5, 1).unwrap();
         network.freeze_through("flatten_1").unwrap();
         let expected = cache_bytes(1000, &network.prefix());
@@ -160,10 +160,10 @@ fn same_bits() {
 fn new_arm() {
     let scope = Scope { blocks: 3, features: 2, splits: 0 };
     let arm = new_arm::first_block(scope);
-    assert_eq!((&*arm.name, arm.learns, arm.head), ("first-block", Half::Target, Head::Fresh));
+    assert_eq!((&*arm.name, arm.classes, arm.head), ("first-block", ClassSet::Target, Head::Fresh));
     assert_eq!(arm.features, FeatureSource::Pretrained(Pretraining::SOURCE));
     assert_eq!((arm.blocks, arm.training, arm.per_class), (1, TrainedLayers::Everything(0.1), Some(50)));
-    let architecture: Architecture = Tutorial { filters: [3, 4], dense: 6, ..Tutorial::default() }.into();
+    let architecture: Architecture = TutorialNetwork { filters: [3, 4], dense: 6, ..TutorialNetwork::default() }.into();
     let source = architecture.build(5, 99).unwrap();
     let network = assemble(&arm, &architecture, 5, 7, Some(&source)).unwrap();
     let kernel = |network: &nn::Network, name: &str| {

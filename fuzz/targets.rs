@@ -10,7 +10,7 @@ use flate2::{Compression, write::GzEncoder};
 use thawline::{
     commands::settings_file,
     data::{classes, own},
-    models::{Architecture, Tutorial, file},
+    models::{Architecture, TutorialNetwork, file},
     record::{
         config::Config,
         run::{ReportPictures, RunRecord},
@@ -125,7 +125,7 @@ fn sealed(metadata: &[u8]) -> Option<Vec<u8>> {
 fn import(bytes: &[u8]) {
     let Ok(file) = TensorFile::parse(bytes) else { return };
     let Ok(framework) = Framework::of(&file) else { return };
-    let small = Tutorial { filters: [1, 1], pool: 14, dense: 1, ..Tutorial::default() };
+    let small = TutorialNetwork { filters: [1, 1], pool: 14, dense: 1, ..TutorialNetwork::default() };
     let small = Architecture::from(small);
     let mut network = small.build(2, 1).expect("the small network is valid");
     let _ = exchange::import(&mut network, &small, &file, framework, None);

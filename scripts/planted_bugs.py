@@ -133,9 +133,9 @@ BUGS = [
      "} else if !PLANTED && padding > MAX_PADDING {", "reader", "padding"),
     # the program
     ("new content is not flushed to the disk", f"{PROGRAM}/system/atomic_file.rs",
-     "    before().and_then(|()| file.as_file().sync_all()).map_err(during(\"flush to the disk the new content of\"))?;",
+     "    before().and_then(|()| file.as_file().sync_all()).map_err(during(\"flush the new content of\"))?;",
      "    if !PLANTED {\n        before()\n            .and_then(|()| file.as_file().sync_all())\n"
-     "            .map_err(during(\"flush to the disk the new content of\"))?;\n    }",
+     "            .map_err(during(\"flush the new content of\"))?;\n    }",
      "lib", "atomic_file"),
     ("the folder is not flushed", f"{PROGRAM}/system/atomic_file.rs",
      "    before().and_then(|()| flush_folder(folder))",

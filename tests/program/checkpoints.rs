@@ -233,7 +233,7 @@ fn another_version_is_distinguished_from_damage() {
         bytes[at] ^= 1;
         bytes
     };
-    assert_refused(&place, &flipped(whole.len() - 1), "is damaged, or was changed by another program: its SHA-256");
+    assert_refused(&place, &flipped(whole.len() - 1), "is damaged, or was changed by another program: its seal is");
     assert_refused(&place, &whole[..whole.len() / 2], "is truncated or damaged");
 }
 

@@ -137,8 +137,8 @@ fn files_of_other_tools_are_imported() {
     for (bytes, words) in [
         (
             rewritten(&torch, sequential, Dtype::F32, as_is),
-            "tensor conv2d_1.weight (8 x 3 x 3 x 3) is missing; the nearest is 0.weight (8 x 3 x 3 x 3): rename it, or give \
-             the layer this name in a file for --model; 15 more tensors do not match; its tensors are 0.bias, 0.weight, \
+            "tensor conv2d_1.weight (8 x 3 x 3 x 3) is missing; the nearest is 0.weight (8 x 3 x 3 x 3): rename it, or \
+             rename the layer in your --model file; 15 more tensors do not match; its tensors are 0.bias, 0.weight, \
              2.bias, 2.weight, fc_1.bias, fc_1.weight, fc_2.bias, fc_2.weight",
         ),
         (

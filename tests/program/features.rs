@@ -152,7 +152,7 @@ fn invalid_feature_files_are_refused() {
         ("nowhere", "--from: nowhere: no such file; expected a safetensors file"),
         ("run", "--from: run: is a folder; expected a safetensors file"),
         ("cut", "--from: cut: is truncated or damaged: its header describes a different length than its 2,000 bytes"),
-        ("flipped", "--from: flipped: is damaged, or was changed by another program: its SHA-256 should be "),
+        ("flipped", "--from: flipped: is damaged, or was changed by another program: its seal is "),
         ("page", "--from: page: is not a safetensors file; it looks like a web page"),
         ("run/summary.json", "--from: run/summary.json: is not a safetensors file"),
     ] {

@@ -25,7 +25,7 @@ fn wrong_flags_are_refused() {
         ("--dropout 1", "expected a rate, at least 0 and below 1"),
         ("--dropout 0.1,-0.1", "expected a rate, at least 0 and below 1"),
         ("--threads 0", "'--threads <N>': expected a whole number, at least 1"),
-        ("--threads 100000", "expected at most 1024 threads"),
+        ("--threads 100000", "expected at most 1,024 threads"),
         ("--limit 0", "'--limit <N>': expected a whole number, at least 1"),
         ("--filters 8,8,8", "'--filters <N[,N]>'"),
         ("--pool 0", "'--pool <N>': expected a whole number, at least 1"),

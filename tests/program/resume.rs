@@ -71,7 +71,7 @@ fn resuming_a_finished_run_restores_a_missing_report() {
         let other = place.call(["run", "--resume", "run", "--data", "built-in"]);
         other.assert_refused("--data: built-in: expected pictures of SHA-256 ");
         let call = resume(&place, "");
-        assert_eq!(call.stdout, "this run has finished; its report was drawn again\nreport: run/report.html\n");
+        assert_eq!(call.stdout, "this run had finished; its report was rewritten\nreport: run/report.html\n");
         let again = place.finished(call);
         assert!(again.files == run.files, "{lost}");
     }
@@ -126,7 +126,7 @@ fn invalid_settings_of_a_run_are_named_with_their_line() {
         // Values that the flags refuse.
         (config.replace("epochs = 1", "epochs = 0"), "'0' for '--epochs <N>': expected a whole number".to_owned()),
         (format!("early-stopping = 0\n{config}"), "line 1: invalid value '0' for '--early-stopping <N>'".to_owned()),
-        (with("threads", "5000"), "'5000' for '--threads <N>': expected at most 1024 threads".to_owned()),
+        (with("threads", "5000"), "'5000' for '--threads <N>': expected at most 1,024 threads".to_owned()),
     ] {
         fs::write(&path, text).unwrap();
         let call = place.prompt(&["run", "--resume", "run"]);

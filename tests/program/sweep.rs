@@ -320,7 +320,7 @@ fn user_errors_are_one_line_and_leave_no_files() {
         ("--shard 3/2", "expected I/N with I from 1 to N, such as 2/8"),
         ("--epochs 0", "'--epochs <N>': expected a whole number, at least 1"),
         ("--arms frozen@500", "frozen@500: boat has 18 training pictures left after holding out, and this arm needs"),
-        ("--arms vehicles-to-animals", "the data have no class"),
+        ("--arms vehicles-to-animals", "the data set has no class"),
         ("--arms frozen-warm --target 5-8", "a warm head needs as many target classes as source classes"),
         ("--arms splits --source-epochs 3", "must equal --epochs, because splits are compared with stage 1"),
         ("--arms splits --splits 127", "'--splits <N>': expected a whole number from 1 to 126"),

@@ -3,7 +3,7 @@
 use std::fs;
 
 use thawline::{
-    models::{Architecture, Tutorial},
+    models::{Architecture, TutorialNetwork},
     weights::metadata::{self, Metadata},
 };
 
@@ -98,7 +98,7 @@ fn names_cannot_move_the_cursor_or_forge_a_line() {
 #[test]
 fn long_names_are_cut_and_csv_cells_are_not_formulas() {
     let place = Place::new();
-    let architecture = Architecture::from(Tutorial { filters: [2, 2], dense: 2, ..Tutorial::default() });
+    let architecture = Architecture::from(TutorialNetwork { filters: [2, 2], dense: 2, ..TutorialNetwork::default() });
     let network = architecture.build(5, 0).unwrap();
     for (file, length) in [("model", 200), ("endless", 66_000)] {
         let long = "a".repeat(length);

@@ -19,9 +19,9 @@ impl Colour {
         Colour([channel(0.0), channel(2.0 / 3.0), channel(1.0 / 3.0)])
     }
 
-    /// The colour `share` of the way to `other`.
-    pub fn toward(self, other: Colour, share: f32) -> Colour {
-        Colour(std::array::from_fn(|c| self.0[c] + (other.0[c] - self.0[c]) * share))
+    /// The colour a fraction `t` of the way to `other`.
+    pub fn toward(self, other: Colour, t: f32) -> Colour {
+        Colour(std::array::from_fn(|c| self.0[c] + (other.0[c] - self.0[c]) * t))
     }
 }
 
@@ -73,11 +73,11 @@ pub enum Texture {
     Plain,
     /// A gradient from the first colour to the second along a direction.
     Shaded(Point),
-    /// Bands across a direction, whose length is the number of bands per unit.
+    /// Bands across a direction; the vector's length is the number of bands per unit.
     Striped(Point),
-    /// Squares, with their number per unit.
+    /// Squares; their number per unit.
     Chequered(f32),
-    /// Round spots, with their number per unit.
+    /// Round spots; their number per unit.
     Spotted(f32),
 }
 
@@ -104,14 +104,14 @@ impl Paint {
     /// The colour at a point of the drawing.
     #[inline(always)]
     pub fn at(&self, p: Point) -> Colour {
-        let share = match self.texture {
+        let t = match self.texture {
             Texture::Plain => return self.colour,
             Texture::Shaded(direction) => 0.5 + 0.5 * p.dot(direction),
             Texture::Striped(direction) => 0.5 + 1.5 * wave(p.dot(direction)),
             Texture::Chequered(density) => 0.5 + 3.0 * wave(density * p.x) * wave(density * p.y),
             Texture::Spotted(density) => wave(density * p.x) + wave(density * p.y) - 0.6,
         };
-        self.colour.toward(self.second, share.clamp(0.0, 1.0))
+        self.colour.toward(self.second, t.clamp(0.0, 1.0))
     }
 }
 

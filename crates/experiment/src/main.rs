@@ -29,7 +29,7 @@ fn work() -> Result<ExitCode> {
         Err(Refusal::Usage(error)) => return Ok(usage(&error)),
         Err(Refusal::Settings(failure)) => return Err(failure),
     };
-    commands::perform(cli)?;
+    commands::dispatch(cli)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -20,7 +20,7 @@ impl Assembly {
     }
 
     /// Reads file `index` of the release, `bytes` bytes long, directly into its final buffer.
-    pub fn add(&mut self, index: usize, bytes: u64, from: impl Read) -> Result<(), Fault> {
+    pub fn add(&mut self, index: usize, bytes: u64, reader: impl Read) -> Result<(), Fault> {
         let (format, file) = (self.format, &self.format.release().files[index]);
         let name = file.name;
         if file.has_pictures() {
@@ -33,9 +33,11 @@ impl Assembly {
         let length = bytes as usize;
         let mut contents = Vec::new();
         contents.try_reserve_exact(length).map_err(|_| {
-            Fault::Machine(format!("not enough memory for {bytes} bytes of pictures; free some, or raise the limit"))
+            Fault::Machine(format!(
+                "not enough memory for {bytes} bytes of pictures; close other programs, or raise the memory limit"
+            ))
         })?;
-        from.take(bytes).read_to_end(&mut contents).map_err(|error| Fault::io(&format!("read {name}"), error))?;
+        reader.take(bytes).read_to_end(&mut contents).map_err(|error| Fault::io(&format!("read {name}"), error))?;
         if contents.len() < length {
             return Err(Fault::Files(format!("{name} ends after {} of {bytes} bytes", contents.len())));
         }

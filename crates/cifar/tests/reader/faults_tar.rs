@@ -1,3 +1,5 @@
+//! Damaged and hostile tar archives: each error names what is wrong and where.
+
 use thawline_cifar::Format;
 
 use crate::archives::{

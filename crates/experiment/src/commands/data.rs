@@ -121,15 +121,16 @@ fn require_size(train: usize, test: usize) -> Result<()> {
     let refused = |reason: String| Err(Failure::usage(reason));
     if train > most_train || !train.is_multiple_of(5) {
         return refused(format!(
-            "--train {train}: expected a multiple of 5 up to {most_train}: the set has five files"
+            "--train {train}: expected a multiple of 5 (the set has five files), at most {}",
+            number::count(most_train as u64)
         ));
     }
     if test > most_test {
-        return refused(format!("--test {test}: expected at most {most_test}"));
+        return refused(format!("--test {test}: expected at most {}", number::count(most_test as u64)));
     }
     if (train == most_train) != (test == most_test) {
         return refused(format!(
-            "--train {train} --test {test}: a set with as many pictures as CIFAR-10 in one half would look like a damaged \
+            "--train {train} --test {test}: a set with as many pictures as CIFAR-10 in only one part would look like a damaged \
              CIFAR-10; expected --train {most_train} --test {most_test}, or fewer in both"
         ));
     }
@@ -162,7 +163,7 @@ fn samples(args: &SamplesArgs) -> Result<()> {
     };
     let rows = task::samples(data.dataset.train(), &classes, args.columns);
     let png = report::sample_grid(&rows, data.kind)
-        .ok_or_else(|| Failure::usage("the data have no training pictures of these classes"))?;
+        .ok_or_else(|| Failure::usage("the data set has no training pictures of these classes"))?;
     output.write(&png)?;
     let names: Vec<&str> = classes.iter().map(|class| class.name.as_str()).collect();
     let made = Text::wrapped("", format!("{}: {}", args.out.display(), data.describe()));

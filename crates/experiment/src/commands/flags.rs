@@ -327,7 +327,7 @@ pub struct SynthArgs {
     /// Whether the archive may replace a file.
     #[command(flatten)]
     pub force: ForceArg,
-    /// Training pictures, a multiple of 5 up to 50000
+    /// Training pictures, a multiple of 5, at most 50,000
     #[arg(long, value_name = "N", default_value_t = thawline_drawings::Size::default().train, value_parser = count)]
     pub train: usize,
     /// Test pictures, up to 10000

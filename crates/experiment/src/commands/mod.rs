@@ -145,8 +145,7 @@ Examples:
     Man(ManArgs),
 }
 
-/// Runs the subcommand.
-pub fn perform(cli: Cli) -> Result<()> {
+pub fn dispatch(cli: Cli) -> Result<()> {
     match cli.command {
         None => run::run(&cli.run),
         Some(Command::Run(args)) => run::run(&args),
@@ -172,7 +171,7 @@ mod tests {
     use clap::{CommandFactory, error::ErrorKind};
 
     use super::*;
-    use crate::models::Tutorial;
+    use crate::models::TutorialNetwork;
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -182,7 +181,7 @@ mod tests {
     #[test]
     fn the_default_flags_are_the_tutorials_network() {
         let cli = Cli::try_parse_from(["thawline"]).unwrap();
-        assert_eq!(cli.run.settings.network.tutorial.tutorial(), Tutorial::default());
+        assert_eq!(cli.run.settings.network.tutorial.network(), TutorialNetwork::default());
     }
 
     #[test]

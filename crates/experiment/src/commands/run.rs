@@ -96,11 +96,13 @@ fn resume(args: &RunArgs, interrupted: Interrupted, interrupts: &Interrupts) -> 
             let (expected, found) = (record.data.sha256.clone(), data.record().sha256);
             if expected != found {
                 let [expected, found] = [expected, found].map(Option::unwrap_or_default);
-                let what = format!("expected pictures of SHA-256 {expected}, found {found}");
+                let what = format!(
+                    "expected pictures of SHA-256 {expected}, found {found}; give the pictures that the run started with"
+                );
                 return Err(Failure::usage(format!("--data: {}: {what}", path.display())));
             }
             folder.write_report(&record, &prepare::pictures(&data, &record))?;
-            "this run has finished; its report was drawn again"
+            "this run had finished; its report was rewritten"
         }
         _ => "nothing to do: this run has finished",
     };

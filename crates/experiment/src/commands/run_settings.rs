@@ -10,7 +10,7 @@ use crate::{
         classes,
         open::{BUILT_IN, Data},
     },
-    models::{Architecture, Listed, Tutorial, file},
+    models::{Architecture, Listed, TutorialNetwork, file},
     record::{
         config::Config,
         options::{Cache, Labels},
@@ -23,10 +23,10 @@ use crate::{
 
 impl NetworkArgs {
     /// The tutorial's network with these numbers.
-    pub fn tutorial(&self) -> Tutorial {
+    pub fn network(&self) -> TutorialNetwork {
         let &NetworkArgs { filters, kernel, pool, dropout, dense, conv_method } = self;
-        let default = Tutorial::default();
-        Tutorial {
+        let default = TutorialNetwork::default();
+        TutorialNetwork {
             filters: filters.unwrap_or(default.filters),
             kernel: kernel.unwrap_or(default.kernel),
             pool: pool.unwrap_or(default.pool),
@@ -44,7 +44,7 @@ impl ModelArgs {
             Some(path) => Some(file::read(path).map_err(|failure| failure.within("--model"))?),
             None => self.layers.clone(),
         };
-        let tutorial = self.tutorial.tutorial();
+        let tutorial = self.tutorial.network();
         Ok(match listed {
             Some(listed) => Architecture::Listed(Listed { conv_method: tutorial.conv_method, ..listed }),
             None => tutorial.into(),

@@ -123,7 +123,7 @@ fn flag(key: &str, value: &Value) -> std::result::Result<Option<OsString>, Strin
         Value::Array(values) => values.iter().map(scalar).collect::<Option<Vec<_>>>().map(|texts| texts.join(",")),
         value => scalar(value),
     };
-    let text = text.ok_or_else(|| format!("{key}: expected a number, a text in quotes, or [...] of them"))?;
+    let text = text.ok_or_else(|| format!("{key}: expected a number, a quoted string, or a list of these"))?;
     Ok(Some(format!("--{key}={text}").into()))
 }
 

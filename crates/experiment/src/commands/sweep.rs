@@ -19,7 +19,7 @@ use crate::{
     report::sweep::Options,
     sweep::{
         arms::{self, Arm, DEFAULT_SPLITS, MAX_SPLITS, Preset},
-        cost::{OpenJobs, Work},
+        cost::{UnfinishedJobs, Work},
         folder::SweepFolder,
         merge,
         plan::{self, Job, Shard},
@@ -135,10 +135,10 @@ fn splits(text: &str) -> Result<u32, String> {
 pub fn sweep(args: &SweepArgs) -> Result<()> {
     choose_level(args.machine.simd)?;
     let interrupts = Interrupts::listen()?;
-    threads::with_threads(choose_threads(args.machine.threads), || perform(args, &interrupts))?
+    threads::with_threads(choose_threads(args.machine.threads), || run_jobs(args, &interrupts))?
 }
 
-fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
+fn run_jobs(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
     let console = Console { quiet: args.quiet, stdout_is_data: false };
     let preset = args.preset.or_else(|| args.arms.is_none().then_some(Preset::Quick));
     let (data, source_data) = open_data(args, preset)?;
@@ -150,7 +150,7 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
         (Some(list), _) => arms::select(list, scope)?,
         (None, preset) => preset.unwrap_or(Preset::Quick).arms(&settings.classes(), scope),
     };
-    if settings.source_epochs != settings.epochs && arms.iter().any(|arm| arm.learns.split().is_some()) {
+    if settings.source_epochs != settings.epochs && arms.iter().any(|arm| arm.classes.split().is_some()) {
         return Err(Failure::usage("--source-epochs: must equal --epochs, because splits are compared with stage 1"));
     }
     let trials = settings.tuning_seed.map_or_else(Vec::new, |seed| tuning::trials(&arms, seed));
@@ -159,28 +159,29 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
     require_memory(&settings, &work)?;
     let out = args.out.clone().unwrap_or_else(|| default_folder(preset));
     if args.dry_run {
-        let jobs = trials.into_iter().chain(plan::share(plan::jobs(&arms, &seeds), args.shard));
+        let jobs = trials.into_iter().chain(plan::of_shard(plan::jobs(&arms, &seeds), args.shard));
         return console.result(jobs.map(|job| JobRecord::name(&job.arm, job.seed)).collect::<Vec<_>>());
     }
 
     let folder = SweepFolder::open(&out, &settings)?;
     interrupts.defer();
     let shard = args.shard.map_or_else(String::new, |shard| format!(" in shard {shard}"));
-    let share = plan::share(plan::jobs(&arms, &seeds), args.shard);
-    let open = OpenJobs::find(&folder, &[&*trials, &*share].concat());
+    let jobs = plan::of_shard(plan::jobs(&arms, &seeds), args.shard);
+    let unfinished = UnfinishedJobs::find(&folder, &[&*trials, &*jobs].concat());
     let plan_of_jobs = format!(
-        "{} arms, {} seeds, {} epochs: {} jobs{}{}{shard}, {} done",
-        arms.len(),
-        seeds.len(),
-        settings.epochs,
-        share.len(),
+        "{}, {}, {}: {}{}{}{shard}, {} done",
+        number::counted(arms.len(), "arm"),
+        number::counted(seeds.len(), "seed"),
+        number::counted(settings.epochs, "epoch"),
+        number::counted(jobs.len(), "job"),
         if trials.is_empty() { String::new() } else { format!(" + {}", number::counted(trials.len(), "trial")) },
-        open.pretrainings(),
-        share.len() + trials.len() - open.jobs.len(),
+        unfinished.pretrainings(),
+        jobs.len() + trials.len() - unfinished.jobs.len(),
     );
     let text = Text::wrapped("data      ", data.describe()).and(Text::wrapped("sweep     ", plan_of_jobs));
     console.say(text.and(Text::wrapped("folder    ", out.display().to_string())).and(""))?;
-    let mut progress = SweepProgress::new(console, open.jobs.len() + open.stages.len(), work.of_all(&open));
+    let mut progress =
+        SweepProgress::new(console, unfinished.jobs.len() + unfinished.stages.len(), work.of_all(&unfinished));
     let mut worker = Worker {
         data: &data,
         source_data: source_data.as_ref(),
@@ -206,7 +207,7 @@ fn perform(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
         records.extend(folder.record(&job.arm, job.seed)?);
     }
     let plan = plan::jobs(&tuning::with_best_recipes(arms, &records), &seeds);
-    let jobs = plan::share(plan.clone(), args.shard);
+    let jobs = plan::of_shard(plan.clone(), args.shard);
     let result = worker.perform(plan::groups(jobs.clone()));
     progress.finish();
     result.map_err(|failure| interrupted(failure, &jobs))?;

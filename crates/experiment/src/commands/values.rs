@@ -20,7 +20,7 @@ pub(crate) fn seed(text: &str) -> Parsed<u64> {
 pub(super) fn thread_count(text: &str) -> Parsed<usize> {
     match count(text)? {
         number @ ..=1024 => Ok(number),
-        _ => Err("expected at most 1024 threads".to_owned()),
+        _ => Err("expected at most 1,024 threads".to_owned()),
     }
 }
 

@@ -110,7 +110,10 @@ pub fn draw(seed: u64, size: thawline_drawings::Size) -> Result<Dataset> {
 }
 
 fn too_many(count: usize) -> Failure {
-    Failure::new(Kind::Environment, format!("not enough memory for {count} pictures; free some, or use --limit"))
+    Failure::new(
+        Kind::Environment,
+        format!("not enough memory for {count} pictures; close other programs, or use --limit"),
+    )
 }
 
 impl Data {
@@ -123,7 +126,7 @@ impl Data {
         let format = self.dataset.format().name();
         let dataset = self.dataset.with_coarse_labels().ok_or_else(|| {
             Failure::usage(format!(
-                "--labels coarse: {place} is in {format}'s format, which has no coarse labels; leave it out"
+                "--labels coarse: {place} is in {format}'s format, which has no coarse labels; leave out --labels"
             ))
         })?;
         Ok(Data { dataset, ..self })

@@ -29,7 +29,7 @@ impl<'a> Task<'a> {
             let examples = Selection::new(images, chosen).examples();
             let none = || {
                 let names: Vec<_> = classes.iter().map(|class| class.name.as_str()).collect();
-                Failure::usage(format!("the data have no {what} pictures of {}", names.join(", ")))
+                Failure::usage(format!("the data set has no {what} pictures of {}", names.join(", ")))
             };
             if examples.is_empty() { Err(none()) } else { Ok(examples) }
         };

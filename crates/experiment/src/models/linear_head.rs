@@ -52,11 +52,11 @@ fn unused(layers: &[Layer], stem: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::Tutorial;
+    use crate::models::TutorialNetwork;
 
     #[test]
     fn features_are_averaged_in_four_by_four_cells() {
-        let tutorial = Architecture::from(Tutorial { filters: [2, 3], ..Tutorial::default() });
+        let tutorial = Architecture::from(TutorialNetwork { filters: [2, 3], ..TutorialNetwork::default() });
         let linear = tutorial.with_linear_head(5).unwrap();
         let rows = linear.outline(5).unwrap().summary().rows;
         let layers: Vec<String> = rows.iter().map(|row| format!("{} {}", row.name, row.output)).collect();

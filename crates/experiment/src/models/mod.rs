@@ -20,7 +20,7 @@ use crate::system::{
     failure::{Failure, Result},
     number,
 };
-pub use {layers::Layer, tutorial::Tutorial};
+pub use {layers::Layer, tutorial::TutorialNetwork};
 
 /// Far more than a network for 32 x 32 pictures can use: 30 GB to train, and 250 times the tutorial's activations.
 const MAX_PARAMETERS: u64 = 1_000_000_000;
@@ -43,7 +43,7 @@ pub const FEATURES_END: &str = "flatten_1";
 #[serde(untagged, try_from = "Keys")]
 pub enum Architecture {
     /// The tutorial's network, with its numbers.
-    Tutorial(Tutorial),
+    Tutorial(TutorialNetwork),
     /// Your own network, layer by layer.
     Listed(Listed),
 }
@@ -91,7 +91,7 @@ impl TryFrom<Keys> for Architecture {
                 Ok(Architecture::Listed(Listed { conv_method, size: size.unwrap_or(INPUT[0]), layers, origin: None }))
             }
             (None, Some(filters), Some(kernel), Some(pool), Some(dropout), Some(dense)) => {
-                Ok(Architecture::Tutorial(Tutorial { filters, kernel, pool, dropout, dense, conv_method }))
+                Ok(Architecture::Tutorial(TutorialNetwork { filters, kernel, pool, dropout, dense, conv_method }))
             }
             _ => Err("a network has either layers, or all of filters, kernel, pool, dropout and dense"),
         }
@@ -134,8 +134,8 @@ impl From<ConvMethod> for Method {
     }
 }
 
-impl From<Tutorial> for Architecture {
-    fn from(tutorial: Tutorial) -> Self {
+impl From<TutorialNetwork> for Architecture {
+    fn from(tutorial: TutorialNetwork) -> Self {
         Architecture::Tutorial(tutorial)
     }
 }

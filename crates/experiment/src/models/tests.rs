@@ -2,25 +2,25 @@ use super::*;
 
 #[test]
 fn the_defaults_are_the_tutorials_network() {
-    let mut network = Tutorial::default().build(5, 1).unwrap();
+    let mut network = TutorialNetwork::default().build(5, 1).unwrap();
     assert_eq!(network.summary().parameters(), 1_645_125);
     network.freeze_through(FEATURES_END).unwrap();
     assert_eq!(network.summary().trainable(), 1_606_405);
     assert_eq!(network.summary().frozen(), 38_720);
-    assert_eq!(Architecture::from(Tutorial::default()).features_end(), FEATURES_END);
+    assert_eq!(Architecture::from(TutorialNetwork::default()).features_end(), FEATURES_END);
 }
 
 #[test]
 fn huge_networks_are_refused_before_anything_is_allocated() {
-    let numbers = Tutorial::default;
+    let numbers = TutorialNetwork::default;
     for (tutorial, words) in [
-        (Tutorial { filters: [usize::MAX; 2], ..numbers() }, "overflows"),
-        (Tutorial { filters: [1 << 12, 1 << 16], ..numbers() }, "parameters; expected at most 1,000,000,000"),
+        (TutorialNetwork { filters: [usize::MAX; 2], ..numbers() }, "overflows"),
+        (TutorialNetwork { filters: [1 << 12, 1 << 16], ..numbers() }, "parameters; expected at most 1,000,000,000"),
         (
-            Tutorial { dense: 80_000, ..numbers() },
+            TutorialNetwork { dense: 80_000, ..numbers() },
             "would have 1,004,038,725 parameters; expected at most 1,000,000,000",
         ),
-        (Tutorial { filters: [40_000, 1], kernel: 1, ..numbers() }, "would take"),
+        (TutorialNetwork { filters: [40_000, 1], kernel: 1, ..numbers() }, "would take"),
     ] {
         let message = Architecture::from(tutorial).outline(5).unwrap_err().message;
         assert!(message.contains(words), "{words}: {message}");
@@ -33,7 +33,7 @@ fn shipped(name: &str) -> Listed {
 
 #[test]
 fn tutorial_toml_lists_the_tutorials_layers() {
-    assert_eq!(shipped("tutorial.toml").layers, Tutorial::default().layers());
+    assert_eq!(shipped("tutorial.toml").layers, TutorialNetwork::default().layers());
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn all_shipped_files_can_be_built() {
 #[test]
 fn a_description_survives_toml_and_json() {
     for architecture in [
-        Architecture::from(Tutorial::default()),
+        Architecture::from(TutorialNetwork::default()),
         Architecture::Listed(Listed { origin: None, ..shipped("tutorial.toml") }),
         Architecture::Listed(Listed { origin: None, ..shipped("vgg.toml") }),
     ] {

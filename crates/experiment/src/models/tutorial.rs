@@ -12,7 +12,7 @@ use crate::system::failure::Result;
 /// The numbers of the tutorial's network. The default values are the tutorial's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub struct Tutorial {
+pub struct TutorialNetwork {
     /// Filters of the two convolutions.
     pub filters: [usize; 2],
     /// Height and width of the kernels.
@@ -26,9 +26,9 @@ pub struct Tutorial {
     pub conv_method: ConvMethod,
 }
 
-impl Default for Tutorial {
+impl Default for TutorialNetwork {
     fn default() -> Self {
-        Tutorial {
+        TutorialNetwork {
             filters: [64, 64],
             kernel: 3,
             pool: 2,
@@ -39,7 +39,7 @@ impl Default for Tutorial {
     }
 }
 
-impl Tutorial {
+impl TutorialNetwork {
     /// The layers, named as in the tutorial. Its last layer, softmax, is part of the loss here.
     pub fn layers(&self) -> Vec<Layer> {
         let conv = |name: &str, filters| Layer::Conv2D {

@@ -88,7 +88,7 @@ impl Config {
     /// Settings for tests.
     #[cfg(test)]
     pub(crate) fn small() -> Self {
-        use crate::models::Tutorial;
+        use crate::models::TutorialNetwork;
 
         Config {
             data: "built-in".to_owned(),
@@ -96,7 +96,7 @@ impl Config {
             limit: None,
             source: Some("0-4".to_owned()),
             target: "5-9".to_owned(),
-            network: Tutorial { filters: [4, 4], dense: 8, ..Tutorial::default() }.into(),
+            network: TutorialNetwork { filters: [4, 4], dense: 8, ..TutorialNetwork::default() }.into(),
             epochs: 1,
             batch_size: 16,
             learning_rate: 0.001,

@@ -1,4 +1,4 @@
-//! What a confusion matrix says, in numbers that a large class cannot flatter.
+//! Scores of a confusion matrix. Balanced accuracy and recall show what accuracy hides if one class is large.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,9 +26,9 @@ pub struct Scores {
 pub struct ClassScores {
     pub name: String,
     pub pictures: u64,
-    /// The share of this class's pictures that are classified as it; absent without pictures.
+    /// The share of this class's pictures that are classified correctly; absent if it has none.
     pub recall: Option<f64>,
-    /// The share of the pictures classified as this class that are of it; absent if there are none.
+    /// The share of the pictures classified as this class that belong to it; absent if there are none.
     pub precision: Option<f64>,
 }
 
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn always_naming_the_largest_class_is_seen_through() {
+    fn always_predicting_the_largest_class_has_low_balanced_accuracy() {
         let classes = ["cat", "dog", "ox"].map(str::to_owned).to_vec();
         let scores =
             Scores::of(&ConfusionMatrix { classes, counts: vec![vec![60, 0, 0], vec![3, 0, 0], vec![0; 3]] }, 0.9);

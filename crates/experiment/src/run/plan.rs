@@ -15,7 +15,6 @@ use crate::{
 
 pub fn text(experiment: &Experiment, environment: &Environment, folder: &Path) -> Text {
     let Experiment { data, config, source, target, costs, .. } = experiment;
-    let plural = |n: usize| if n == 1 { "" } else { "s" };
     let mut text = Text::wrapped("data      ", data.describe()).and(Text::wrapped("          ", &data.reason));
     if let Some(advice) = data.advice() {
         text.push(Text::wrapped("          ", advice));
@@ -34,9 +33,8 @@ pub fn text(experiment: &Experiment, environment: &Environment, folder: &Path) -
         ),
     });
     let training = format!(
-        "{} epoch{} in batches of {}, Adam {}, seed {}{}",
-        config.epochs,
-        plural(config.epochs),
+        "{} in batches of {}, Adam {}, seed {}{}",
+        number::counted(config.epochs, "epoch"),
         config.batch_size,
         match config.schedule {
             Schedule::Constant => format!("at {}", config.learning_rate),
@@ -46,13 +44,8 @@ pub fn text(experiment: &Experiment, environment: &Environment, folder: &Path) -
         config.seed,
         if config.augment.is_none() { String::new() } else { format!("; random augmentation: {}", config.augment) }
     );
-    let machine = format!(
-        "{}, {} with {} thread{}",
-        environment.cpu,
-        environment.simd,
-        environment.threads,
-        plural(environment.threads)
-    );
+    let machine =
+        format!("{}, {} with {}", environment.cpu, environment.simd, number::counted(environment.threads, "thread"));
     text.push(Text::wrapped("target    ", describe(target)));
     text.push(Text::wrapped("training  ", training));
     text.push(Text::wrapped("machine   ", machine));
@@ -80,7 +73,9 @@ fn cache(experiment: &Experiment) -> Option<String> {
         _ if !experiment.config.augment.is_none() => {
             Some("off: features of augmented pictures cannot be computed once".to_owned())
         }
-        _ if plan.bytes == 0 => Some("none: no layer is frozen before the first trainable layer or dropout".to_owned()),
+        _ if plan.bytes == 0 => {
+            Some("none: no frozen layer comes before the first trainable or dropout layer".to_owned())
+        }
         Cache::Auto => Some(format!(
             "off: the features would take {}, and half of the free memory is {}; they are computed for each batch",
             number::bytes(plan.bytes),

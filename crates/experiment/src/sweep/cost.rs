@@ -37,7 +37,7 @@ pub fn job(arm: &Arm, settings: &SweepSettings, epoch_examples: usize, features_
     }
 }
 
-/// The work of each arm. Finding it checks, before anything is written, that the data have what the arms need.
+/// The work of each arm. Finding it checks, before anything is written, that the data set has what the arms need.
 pub struct Work<'a> {
     settings: &'a SweepSettings,
     epoch_examples: BTreeMap<String, usize>,
@@ -47,7 +47,7 @@ impl<'a> Work<'a> {
     /// The work of some arms and of the pretrainings that they need.
     ///
     /// # Errors
-    /// If the data lack classes or pictures.
+    /// If the data set lacks classes or pictures.
     pub fn new(data: &Data, source_data: Option<&Data>, settings: &'a SweepSettings, arms: &[Arm]) -> Result<Self> {
         let classes = settings.classes();
         let stages = arms.iter().filter_map(|arm| arm.features.pretraining()).map(Pretraining::arm);
@@ -56,13 +56,13 @@ impl<'a> Work<'a> {
             if epoch_examples.contains_key(&arm.name) {
                 continue;
             }
-            let data = source_data.filter(|_| settings.is_of_source_data(arm.learns)).unwrap_or(data);
+            let data = source_data.filter(|_| settings.is_of_source_data(arm.classes)).unwrap_or(data);
             let pictures = classes
-                .of(arm.learns)
+                .of(arm.classes)
                 .and_then(|classes| Pictures::new(data, classes, arm.validation, arm.labels, settings.per_class))
                 .map_err(|failure| failure.within(&arm.name))?;
             if let Some(pretraining) = arm.features.pretraining() {
-                let source = classes.of(pretraining.half).map_err(|failure| failure.within(&arm.name))?;
+                let source = classes.of(pretraining.classes).map_err(|failure| failure.within(&arm.name))?;
                 require_fitting_head(&arm, pictures.classes.len(), source.len())?;
             }
             let epoch = pictures.epoch(arm.per_class, 0).map_err(|failure| failure.within(&arm.name))?;
@@ -82,36 +82,36 @@ impl<'a> Work<'a> {
         job(arm, self.settings, examples, true)
     }
 
-    /// The work of all open jobs.
-    pub fn of_all(&self, open: &OpenJobs) -> f64 {
-        let stages: f64 = open.stages.iter().map(|(pretraining, _)| self.of(&pretraining.arm())).sum();
-        stages + open.jobs.iter().map(|job| self.of(&job.arm)).sum::<f64>()
+    /// The work of all unfinished jobs.
+    pub fn of_all(&self, unfinished: &UnfinishedJobs) -> f64 {
+        let stages: f64 = unfinished.stages.iter().map(|(pretraining, _)| self.of(&pretraining.arm())).sum();
+        stages + unfinished.jobs.iter().map(|job| self.of(&job.arm)).sum::<f64>()
     }
 }
 
 /// Jobs that have no record, and the pretrainings that they need.
-pub struct OpenJobs {
+pub struct UnfinishedJobs {
     pub jobs: Vec<Job>,
     pub stages: BTreeSet<(Pretraining, u64)>,
 }
 
-impl OpenJobs {
-    /// The open jobs of a folder.
+impl UnfinishedJobs {
+    /// The unfinished jobs of a folder.
     pub fn find(folder: &SweepFolder, jobs: &[Job]) -> Self {
-        let mut open = OpenJobs { jobs: Vec::new(), stages: BTreeSet::new() };
+        let mut unfinished = UnfinishedJobs { jobs: Vec::new(), stages: BTreeSet::new() };
         for job in jobs {
             // Before the trials are done the recipe is unknown, so only the record's existence counts.
             if folder.has_record(&job.arm, job.seed) {
                 continue;
             }
-            open.jobs.push(job.clone());
+            unfinished.jobs.push(job.clone());
             if let Some(pretraining) = job.arm.features.pretraining()
                 && !folder.has_record(&pretraining.arm(), job.seed)
             {
-                open.stages.insert((pretraining, job.seed));
+                unfinished.stages.insert((pretraining, job.seed));
             }
         }
-        open
+        unfinished
     }
 
     /// `` + 4 pretrainings``, if there are any.

@@ -1,4 +1,4 @@
-//! The plan: every arm with every seed, as jobs, and the share of one process among several.
+//! The plan: every arm with every seed, as jobs, and the shard of one process among several.
 
 use std::{fmt, str::FromStr};
 
@@ -13,7 +13,7 @@ pub struct Job {
     pub seed: u64,
 }
 
-/// One process's share of a plan: every `of`th job, from number `index` on.
+/// One process's part of a plan: every `of`th job, from number `index` on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
     /// From 1.
@@ -45,9 +45,9 @@ pub fn jobs(arms: &[Arm], seeds: &[u64]) -> Vec<Job> {
     arms.iter().flat_map(|arm| seeds.iter().map(|&seed| Job { arm: arm.clone(), seed })).collect()
 }
 
-/// The jobs of a shard. Seeds follow each other in the plan, so with as many shards as seeds, or a divisor of them, a
-/// shard has the same few seeds of every arm and shares their pretraining with no other shard.
-pub fn share(jobs: Vec<Job>, shard: Option<Shard>) -> Vec<Job> {
+/// The jobs of a shard. If the number of shards divides the number of seeds, each shard has the same seeds of every arm,
+/// so no two shards need the same pretraining.
+pub fn of_shard(jobs: Vec<Job>, shard: Option<Shard>) -> Vec<Job> {
     let Some(Shard { index, of }) = shard else { return jobs };
     jobs.into_iter().enumerate().filter(|(at, _)| at % of == index - 1).map(|(_, job)| job).collect()
 }
@@ -58,7 +58,7 @@ pub fn groups(jobs: Vec<Job>) -> Vec<Vec<Job>> {
     let key = |job: &Job| {
         let arm = &job.arm;
         let from = if arm.blocks == 0 { FeatureSource::Untrained } else { arm.features };
-        (job.seed, from, arm.learns, arm.validation, arm.labels)
+        (job.seed, from, arm.classes, arm.validation, arm.labels)
     };
     let mut sorted = jobs;
     // The sort is stable: within a group, jobs that share features stay in the plan's order.

@@ -6,7 +6,7 @@
 
 use thawline_tensor::nn::Examples;
 
-use super::arms::{Labels, Validation};
+use super::arms::{Labelling, Validation};
 use crate::{
     data::{
         open::Data,
@@ -44,7 +44,7 @@ impl<'a> Pictures<'a> {
         data: &'a Data,
         classes: Vec<ClassRecord>,
         validation: Validation,
-        labels: Labels,
+        labels: Labelling,
         per_class: Option<usize>,
     ) -> Result<Self> {
         let limit = per_class.unwrap_or(usize::MAX);
@@ -77,11 +77,11 @@ impl<'a> Pictures<'a> {
                     Some(limit @ ..2) => {
                         format!("--per-class {limit} leaves no training pictures of {}; {needed}", record.name)
                     }
-                    _ => format!("the data have too few pictures of {}; {needed}", record.name),
+                    _ => format!("the data set has too few pictures of {}; {needed}", record.name),
                 }));
             }
         }
-        if labels == Labels::Shuffled {
+        if labels == Labelling::Shuffled {
             shuffle_labels(&mut train);
             shuffle_labels(&mut validating);
         }

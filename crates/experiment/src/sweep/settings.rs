@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::arms::{Arm, Blocks, Budget, Classes, Half, Recipe, Scope, Stage};
+use super::arms::{Arm, Blocks, Budget, ClassSet, Classes, Recipe, Scope, Stage};
 use crate::system::hash::sha256;
 use crate::{
     models::Architecture,
@@ -95,9 +95,9 @@ impl SweepSettings {
         Ok(Scope { blocks: blocks.count(), features: blocks.features, splits })
     }
 
-    /// Whether the classes of a half come from the source's own data set.
-    pub fn is_of_source_data(&self, half: Half) -> bool {
-        half == Half::Source && self.source_data.is_some()
+    /// Whether the classes of a set come from the source's own data set.
+    pub fn is_of_source_data(&self, set: ClassSet) -> bool {
+        set == ClassSet::Source && self.source_data.is_some()
     }
 
     /// The epochs of an arm.

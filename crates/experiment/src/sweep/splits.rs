@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::{
-    arms::{FeatureSource, Half, Stage},
+    arms::{ClassSet, FeatureSource, Stage},
     record::JobRecord,
     statistics::{Difference, Line, Sample},
 };
@@ -45,7 +45,7 @@ impl Splits {
     pub fn of(records: &[JobRecord], is_vehicle: impl Fn(&str) -> Option<bool>) -> Option<Self> {
         let mut splits: Vec<Split> = Vec::new();
         let transfers = records.iter().filter(|record| record.arm.stage == Stage::Transfer);
-        for number in transfers.filter_map(|record| record.arm.learns.split()) {
+        for number in transfers.filter_map(|record| record.arm.classes.split()) {
             if !splits.iter().any(|split| split.number == number) {
                 splits.extend(split(records, number, &is_vehicle));
             }
@@ -64,15 +64,15 @@ impl Splits {
 
 /// The gaps of one split, each direction against the other's stage 1, which is training from scratch on its classes.
 fn split(records: &[JobRecord], number: u32, is_vehicle: impl Fn(&str) -> Option<bool>) -> Option<Split> {
-    let halves = [Half::SplitTarget(number), Half::SplitSource(number)];
-    let mean = |is_transfer: bool, half: Half| {
-        let of_half = records.iter().filter(|record| record.arm.learns == half);
+    let halves = [ClassSet::SplitTarget(number), ClassSet::SplitSource(number)];
+    let mean = |is_transfer: bool, half: ClassSet| {
+        let of_half = records.iter().filter(|record| record.arm.classes == half);
         let wanted = of_half.filter(|record| (record.arm.features != FeatureSource::Untrained) == is_transfer);
         Some(Sample::of(&wanted.map(|record| record.test.accuracy).collect::<Vec<_>>())?.mean)
     };
     let gaps: Vec<f64> = halves.into_iter().filter_map(|half| Some(mean(true, half)? - mean(false, half)?)).collect();
     let classes = halves.map(|half| {
-        let record = records.iter().find(|record| record.arm.learns == half)?;
+        let record = records.iter().find(|record| record.arm.classes == half)?;
         record.classes.iter().map(|class| is_vehicle(class)).collect::<Option<Vec<bool>>>()
     });
     let likeness = match classes {

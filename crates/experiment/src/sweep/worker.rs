@@ -10,7 +10,7 @@ use std::{
 
 use thawline_tensor::nn::{FitError, Network, cache_bytes};
 
-use super::arms::{Arm, FeatureSource, Half, Labels, Pretraining, Stage, Validation, assemble};
+use super::arms::{Arm, ClassSet, FeatureSource, Labelling, Pretraining, Stage, Validation, assemble};
 use super::{
     cost,
     folder::SweepFolder,
@@ -117,7 +117,7 @@ impl<'a> Worker<'a> {
                 some => some,
             },
         };
-        let pictures = self.pictures(arm.learns, arm.validation, arm.labels)?;
+        let pictures = self.pictures(arm.classes, arm.validation, arm.labels)?;
         let (network, record) = stage1.unzip();
         let features = self.features(arm, seed, network)?;
         let pretraining_seconds = record.map_or(0.0, |record| record.times.learning());
@@ -248,7 +248,7 @@ impl<'a> Worker<'a> {
     /// The network of stage 1 and its record, trained if necessary; `None` while another process trains it.
     fn pretrained(&mut self, pretraining: Pretraining, seed: u64) -> Result<Option<(Network, JobRecord)>> {
         let arm = pretraining.arm();
-        let pictures = self.pictures(arm.learns, arm.validation, arm.labels)?;
+        let pictures = self.pictures(arm.classes, arm.validation, arm.labels)?;
         if self.folder.record(&arm, seed)?.is_none() {
             let Some(_claim) = self.folder.claim(&arm, seed)? else { return Ok(None) };
             // Another process may have finished it since.
@@ -267,7 +267,7 @@ impl<'a> Worker<'a> {
         match (arm.features, pretrained) {
             (FeatureSource::UntrainedMatched(pretraining), Some(pretrained)) => {
                 let untrained = self.settings.network.build(pretrained.output().size(), seed)?;
-                let pictures = self.pictures(pretraining.half, pretraining.validation, pretraining.labels)?;
+                let pictures = self.pictures(pretraining.classes, pretraining.validation, pretraining.labels)?;
                 stage1::matched(&self.settings.network, untrained, &pretrained, &pictures).map(Some)
             }
             (_, pretrained) => Ok(pretrained),
@@ -278,9 +278,9 @@ impl<'a> Worker<'a> {
         assemble(arm, &self.settings.network, pictures.classes.len(), seed, source.filter(|_| arm.blocks > 0))
     }
 
-    fn pictures(&self, half: Half, validation: Validation, labels: Labels) -> Result<Pictures<'a>> {
-        let classes = self.settings.classes().of(half)?;
-        let source = self.source_data.filter(|_| self.settings.is_of_source_data(half));
+    fn pictures(&self, set: ClassSet, validation: Validation, labels: Labelling) -> Result<Pictures<'a>> {
+        let classes = self.settings.classes().of(set)?;
+        let source = self.source_data.filter(|_| self.settings.is_of_source_data(set));
         Pictures::new(source.unwrap_or(self.data), classes, validation, labels, self.settings.per_class)
     }
 }

@@ -76,7 +76,7 @@ pub fn write_folder<E: From<AtomicWriteError>>(
 ) -> Result<(), E> {
     let during = |step| move |source| AtomicWriteError { step, path: path.to_owned(), source };
     let (_unfinished, folder) = unfinished(|| builder(0o777).tempdir_in(parent(path)), |folder| folder.path())
-        .map_err(during("create a temporary folder beside"))?;
+        .map_err(during("create a temporary folder next to"))?;
     let files = folder.path().join("files");
     fill(&files)?;
     let renamed = under_lock(|| fs::rename(&files, path));
@@ -186,9 +186,9 @@ fn write_to(
     let folder = parent(path);
     let during = |step| move |source| AtomicWriteError { step, path: path.to_owned(), source };
     let made = before().and_then(|()| unfinished(|| builder(0o666).tempfile_in(folder), NamedTempFile::path));
-    let (_unfinished, mut file) = made.map_err(during("create a temporary file beside"))?;
+    let (_unfinished, mut file) = made.map_err(during("create a temporary file next to"))?;
     before().and_then(|()| fill(file.as_file_mut())).map_err(during("write"))?;
-    before().and_then(|()| file.as_file().sync_all()).map_err(during("flush to the disk the new content of"))?;
+    before().and_then(|()| file.as_file().sync_all()).map_err(during("flush the new content of"))?;
     before().and_then(|()| persist(file, path, existing)).map_err(during("replace"))?;
     before().and_then(|()| flush_folder(folder)).map_err(during(IN_PLACE))
 }
@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn whichever_call_fails_the_file_has_the_old_or_the_new_content() {
         const STEPS: [&str; 5] =
-            ["create a temporary file", "write", "flush to the disk", "replace", "flush the folder"];
+            ["create a temporary file", "write", "flush the new content", "replace", "flush the folder"];
         for (failing, step) in STEPS.into_iter().enumerate() {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("summary.json");

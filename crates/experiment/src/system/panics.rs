@@ -36,7 +36,7 @@ pub fn without_panics<T>(work: impl FnOnce() -> Result<T> + panic::UnwindSafe) -
             _ if is_lack_of_threads(&what) => {
                 (Kind::Environment, "raise the limit of threads, and unset RUST_MIN_STACK")
             }
-            true => (Kind::Environment, "free some, raise the limit, or lower --batch-size"),
+            true => (Kind::Environment, "close other programs, raise the memory limit, or lower --batch-size"),
             false => (Kind::Other, "this is a bug: please report it with the output of `thawline info`"),
         };
         Err(Failure::new(kind, format!("{what}; {advice}")))
@@ -120,7 +120,10 @@ mod tests {
         let in_gzip = || -> Result<()> { panic!("assertion failed\n  left: MemError\n right: Ok") };
         let failure = without_panics(in_gzip).unwrap_err();
         assert_eq!(failure.exit_code(), 3, "{failure}");
-        assert!(failure.message.starts_with("not enough memory to read or write gzip; free some"), "{failure}");
+        assert!(
+            failure.message.starts_with("not enough memory to read or write gzip; close other programs"),
+            "{failure}"
+        );
         let no_thread = || -> Result<()> { panic!("failed to spawn thread: Os {{ code: 11 }}") };
         let failure = without_panics(no_thread).unwrap_err();
         assert!(failure.exit_code() == 3 && failure.message.contains("raise the limit of threads"), "{failure}");

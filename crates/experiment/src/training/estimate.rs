@@ -92,12 +92,12 @@ impl Stopwatch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{models::Tutorial, training::train::tests::two_classes};
+    use crate::{models::TutorialNetwork, training::train::tests::two_classes};
 
     #[test]
     fn the_work_of_the_tutorial_is_that_of_its_layers() {
         let task = two_classes(10, 4);
-        let mut network = Tutorial::default().build(2, 1).unwrap();
+        let mut network = TutorialNetwork::default().build(2, 1).unwrap();
         network.freeze_through("flatten_1").unwrap();
         let config = Config { epochs: 3, batch_size: 5, ..Config::small() };
         let work = |cached| Work::new(&config, Some(&task), &task, &network, cached);

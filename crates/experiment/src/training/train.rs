@@ -87,7 +87,7 @@ pub(crate) mod tests {
 
     use super::*;
     use crate::{
-        models::Tutorial,
+        models::TutorialNetwork,
         record::{config::Config, run::ClassRecord},
     };
 
@@ -109,7 +109,8 @@ pub(crate) mod tests {
     #[test]
     fn dark_and_light_can_be_learned() {
         let task = two_classes(20, 7);
-        let architecture = Tutorial { filters: [2, 2], dense: 4, dropout: [0.0; 2], ..Tutorial::default() };
+        let architecture =
+            TutorialNetwork { filters: [2, 2], dense: 4, dropout: [0.0; 2], ..TutorialNetwork::default() };
         let mut network = architecture.build(2, 5).unwrap();
         let config = Config { epochs: 12, batch_size: 8, learning_rate: 0.01, ..Config::small() };
         let options = config.fit(5, false);

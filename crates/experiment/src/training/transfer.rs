@@ -236,11 +236,11 @@ pub fn plan_cache(network: &Network, task: &Task, cache: Cache, free_memory: Opt
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{models::Tutorial, training::train::tests::two_classes};
+    use crate::{models::TutorialNetwork, training::train::tests::two_classes};
 
     fn config(head: HeadStart, freeze: &str) -> Config {
         Config {
-            network: Tutorial { filters: [4, 4], dense: 6, ..Tutorial::default() }.into(),
+            network: TutorialNetwork { filters: [4, 4], dense: 6, ..TutorialNetwork::default() }.into(),
             head,
             freeze: freeze.to_owned(),
             ..Config::small()
@@ -274,12 +274,12 @@ mod tests {
     #[test]
     fn mismatched_layers_are_refused_or_reinitialized() {
         let config = config(HeadStart::Fresh, "flatten_1");
-        let numbers = || Tutorial { filters: [4, 4], dense: 6, ..Tutorial::default() };
-        let from = |other: Tutorial| {
+        let numbers = || TutorialNetwork { filters: [4, 4], dense: 6, ..TutorialNetwork::default() };
+        let from = |other: TutorialNetwork| {
             let trained = other.build(2, 9).unwrap();
             model_2(whole(&trained), 2, &config).unwrap()
         };
-        let transfer = from(Tutorial { filters: [4, 5], ..numbers() });
+        let transfer = from(TutorialNetwork { filters: [4, 5], ..numbers() });
         let outcomes: Vec<LoadOutcome> = transfer.tensors.iter().map(|tensor| tensor.outcome).collect();
         use LoadOutcome::{Frozen, Mismatched, New};
         assert_eq!(outcomes, [Frozen, Frozen, Mismatched, Mismatched, New, New, New, New]);
@@ -292,10 +292,10 @@ mod tests {
         assert_eq!(["conv2d_1/kernel", "conv2d_2/kernel"].map(learns), [false, true]);
         assert!(transfer.table().to_string().contains("MISMATCHED\n"));
         // Even then, at least one layer must match.
-        let failure = from(Tutorial { filters: [6, 6], ..numbers() }).require_whole(true).unwrap_err();
+        let failure = from(TutorialNetwork { filters: [6, 6], ..numbers() }).require_whole(true).unwrap_err();
         assert!(failure.message.starts_with("nothing in the file matches"), "{failure}");
         // Weights of one shape may belong to another layer.
-        let failure = from(Tutorial { pool: 3, ..numbers() }).require_whole(false).unwrap_err();
+        let failure = from(TutorialNetwork { pool: 3, ..numbers() }).require_whole(false).unwrap_err();
         assert!(failure.message.contains("layer max_pooling2d_1 (MaxPooling2D, output 14 x 14 x 4) is"), "{failure}");
     }
 

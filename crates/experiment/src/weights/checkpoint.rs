@@ -29,7 +29,7 @@ pub struct Checkpoint {
     moments: Vec<[Buffer; 2]>,
 }
 
-/// The bytes of a checkpoint; `metadata` describe its model. Fails if a weight or moment is NaN or infinite.
+/// The bytes of a checkpoint; `metadata` describes its model. Fails if a weight or moment is NaN or infinite.
 pub fn to_bytes(snapshot: &Snapshot, metadata: &Metadata, run: &RunId) -> Result<Vec<u8>> {
     let state = snapshot.state;
     let (optimizer_steps, moments) = state.optimizer.state();
@@ -62,7 +62,7 @@ pub fn to_bytes(snapshot: &Snapshot, metadata: &Metadata, run: &RunId) -> Result
                 Kind::Numeric,
                 format!(
                     "{name} contains {value} in epoch {}, after step {}: try a lower learning rate; \
-                     the last checkpoint is from before that",
+                     the last checkpoint is older and intact",
                     state.epoch() + 1,
                     state.step
                 ),
@@ -135,10 +135,20 @@ impl Checkpoint {
             return differs("frozen layers", &metadata.frozen.join(", "), &own.frozen.join(", "));
         }
         if (own.seed, &own.classes, &own.network) != (metadata.seed, &metadata.classes, &metadata.network) {
-            return differs("seed, classes and network", "of the settings", "others");
+            return Err(Failure::usage(
+                "belongs to another run: its seed, classes or network differ from config.toml".to_owned(),
+            ));
         }
-        if *epoch > epochs || (*epoch == epochs && *step > 0) || self.progress.history.len() != *epoch {
-            return differs("at most the epochs", &epochs.to_string(), &format!("{epoch} and {step} steps"));
+        if *epoch > epochs || (*epoch == epochs && *step > 0) {
+            return Err(Failure::usage(format!(
+                "does not fit this run of {epochs} epochs: it was saved after epoch {epoch}, step {step}"
+            )));
+        }
+        let recorded = self.progress.history.len();
+        if recorded != *epoch {
+            return Err(Failure::usage(format!(
+                "is damaged: it has {epoch} finished epochs, but metrics of {recorded}"
+            )));
         }
         Ok(())
     }

@@ -69,7 +69,9 @@ impl Features {
         let (architecture, network) = Self::freeze_features(architecture, classes)?;
         let features = network.params().find(|(_, param)| param.trainable).map(|(_, param)| param.shape.dims()[0]);
         if features != Some(network.prefix().output().size()) {
-            return Err(Failure::usage("a feature layer is random; take dropout out of the residual layers"));
+            return Err(Failure::usage(
+                "the features are random, because a residual block contains dropout; remove it",
+            ));
         }
         Ok((architecture, network))
     }

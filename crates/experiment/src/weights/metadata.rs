@@ -1,7 +1,7 @@
 //! The metadata of weight files, and hashes of weights.
 //!
 //! A file holds every parameter under its full name (`conv2d_1/kernel`) in Keras's layouts: convolution kernels as
-//! height, width, inputs, outputs; dense kernels as inputs, outputs. Its metadata describe how to rebuild the network.
+//! height, width, inputs, outputs; dense kernels as inputs, outputs. Its metadata describes how to rebuild the network.
 //! [`crate::weights::model`] reads it back.
 
 use std::collections::HashMap;
@@ -169,10 +169,11 @@ fn hash_of(values: &[f32]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::Tutorial;
+    use crate::models::TutorialNetwork;
 
     fn small() -> (Architecture, Network) {
-        let architecture = Architecture::from(Tutorial { filters: [4, 3], dense: 5, ..Tutorial::default() });
+        let architecture =
+            Architecture::from(TutorialNetwork { filters: [4, 3], dense: 5, ..TutorialNetwork::default() });
         let mut network = architecture.build(2, 7).unwrap();
         network.freeze_through("conv2d_2").unwrap();
         (architecture, network)

@@ -1,6 +1,6 @@
 //! Reads a trained model back from its file: the network with its weights, and the file's metadata.
 //!
-//! Reading is strict. A file must have a valid seal and exactly the tensors of the network that its metadata describe,
+//! Reading is strict. A file must have a valid seal and exactly the tensors of the network that its metadata describes,
 //! each finite and of the right shape. Nothing that is missing is filled in.
 
 use std::{collections::HashSet, path::Path};
@@ -113,12 +113,12 @@ pub(crate) fn open<T>(path: &Path, read: impl FnOnce(&TensorFile) -> Result<T>) 
 /// The maximum number of parameters of a head that a features file describes but does not contain.
 const MAX_NOT_HELD: u64 = 32_000_000;
 
-/// The network that the metadata describe, without weights. Fails unless the header lists exactly its tensors.
+/// The network that the metadata describes, without weights. Fails unless the header lists exactly its tensors.
 fn outline(metadata: &Metadata, header: &Header) -> Result<Network> {
-    let wrong = |what: String| Failure::usage(format!("its metadata contradict themselves: {what}"));
+    let wrong = |what: String| Failure::usage(format!("its metadata is inconsistent: {what}"));
     let Metadata { classes, network: architecture, .. } = metadata;
     if classes.is_empty() {
-        return Err(wrong("it has no classes".to_owned()));
+        return Err(wrong("it lists no classes".to_owned()));
     }
     names::check_names(classes).map_err(|reason| Failure::usage(format!("its metadata: {reason}")))?;
     for name in metadata.layers.iter().map(|(name, _)| name).chain([&metadata.model]) {
@@ -128,7 +128,7 @@ fn outline(metadata: &Metadata, header: &Header) -> Result<Network> {
     let mut network = architecture.outline(classes.len())?;
     if metadata.input != network.input().dims() {
         let (input, found) = (dimensions(network.input().dims()), dimensions(&metadata.input));
-        return Err(wrong(format!("the network takes inputs of {input}, but the metadata say {found}")));
+        return Err(wrong(format!("the network takes inputs of {input}, but the metadata says {found}")));
     }
     let layers: Vec<(String, String)> =
         network.summary().rows.into_iter().map(|row| (row.name, row.kind.to_owned())).collect();
@@ -194,10 +194,10 @@ fn misfit(fault: String) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::{Architecture, Tutorial};
+    use crate::models::{Architecture, TutorialNetwork};
 
-    fn numbers() -> Tutorial {
-        Tutorial { filters: [2, 3], dense: 4, pool: 7, ..Tutorial::default() }
+    fn numbers() -> TutorialNetwork {
+        TutorialNetwork { filters: [2, 3], dense: 4, pool: 7, ..TutorialNetwork::default() }
     }
 
     fn model() -> Model {
@@ -258,19 +258,22 @@ mod tests {
         type Change<'a> = &'a dyn Fn(&mut Metadata);
         let cases: [(Change, &str); 14] = [
             (&|m| m.format = 2, "has format 2; this version of the program reads format 1"),
-            (&|m| m.classes.clear(), "it has no classes"),
+            (&|m| m.classes.clear(), "it lists no classes"),
             (&|m| m.classes[1] = "cat".into(), "metadata: name 2, \"cat\", occurs twice"),
             (&|m| m.classes[0] = "x\u{1b}[31m\ny".into(), r#"name 1, "x\u{1b}[31m\ny", has a control character"#),
             (&|m| m.classes[0] = " cat".into(), "name 1, \" cat\", starts or ends with a space"),
             (&|m| m.classes[0] = String::new(), "name 1, \"\", is empty"),
             (&|m| m.layers[0].0 = "x\n".into(), r#"name "x\n" has a control character"#),
             (&|m| m.classes.push("cow".into()), "tensor dense_2/kernel: expected 4 x 3, found 4 x 2"),
-            (&|m| m.input = vec![3, 32, 32], "takes inputs of 32 x 32 x 3, but the metadata say 3 x 32 x 32"),
+            (&|m| m.input = vec![3, 32, 32], "takes inputs of 32 x 32 x 3, but the metadata says 3 x 32 x 32"),
             (&|m| m.layers[2].1 = "Dense".into(), "layer conv2d_2 (Conv2D) is listed as conv2d_2 (Dense)"),
             (&|m| m.layers.truncate(3), "the network has 11 layers, but 3 are listed"),
             (&|m| m.frozen = vec!["conv2d_9".into()], "unknown frozen layer 'conv2d_9'"),
-            (&|m| m.network = Tutorial { dense: 1 << 40, ..numbers() }.into(), "parameters"),
-            (&|m| m.network = Tutorial { dense: 1 << 20, ..numbers() }.into(), "expected 48 x 1048576, found 48 x 4"),
+            (&|m| m.network = TutorialNetwork { dense: 1 << 40, ..numbers() }.into(), "parameters"),
+            (
+                &|m| m.network = TutorialNetwork { dense: 1 << 20, ..numbers() }.into(),
+                "expected 48 x 1048576, found 48 x 4",
+            ),
         ];
         for (change, words) in cases {
             let text = refusal(&changed(change));
@@ -285,7 +288,7 @@ mod tests {
             format!(r#"{{"network": {{"conv-method": "auto", "layers": {layers}}}}}"#)
         };
         for (changes, words) in [
-            (r#"{"mean": 0.5}"#.to_owned(), "its metadata have an unknown field, \"mean\""),
+            (r#"{"mean": 0.5}"#.to_owned(), "its metadata has an unknown field, \"mean\""),
             (r#"{"network": {"conv-method": "auto", "dense": 4}}"#.to_owned(), "has either layers, or all of filters"),
             (r#"{"network": {"conv-method": "auto", "layers": [], "dense": 4}}"#.to_owned(), "has either layers, or"),
             (r#"{"network": {"conv-method": "auto", "layers": [], "bias": 4}}"#.to_owned(), "'bias' is unknown"),
@@ -328,7 +331,7 @@ mod tests {
             (b"\x08\x08\x12\x07pytorch", "it looks like an ONNX model"),
             (b"version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer; `git lfs pull`"),
             (b"\x02\0\0\0\0\0\0\0{}", "has no metadata of this program; `thawline import`"),
-            (b"\x02\0\0\0\0\0\0\0\xff\xfe", "its header is not text"),
+            (b"\x02\0\0\0\0\0\0\0\xff\xfe", "is damaged: its header is not UTF-8"),
         ] {
             let text = refusal(bytes);
             assert!(text.contains(words), "{words}: {text}");

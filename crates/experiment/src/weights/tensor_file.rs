@@ -1,6 +1,6 @@
 //! The format of weight files: safetensors with metadata and a seal.
 //!
-//! The header's metadata have one key, `thawline`, with a JSON text. It starts with `sha256`, the hash of the whole file
+//! The header's metadata has one key, `thawline`, with a JSON string. It starts with `sha256`, the hash of the whole file
 //! with these 64 digits as zeros, so that any changed bit is detected.
 
 use std::{
@@ -39,7 +39,7 @@ const LENGTH: usize = 8;
 /// The longest header: enough for 100,000 tensors. Parsing it takes about twenty times its size.
 const MAX_HEADER: u64 = 16_000_000;
 
-/// Up to this length a file is read before its metadata are checked, so that damage is reported as such.
+/// Up to this length a file is read before its metadata is checked, so that damage is reported as such.
 const SMALL: u64 = 64 << 20;
 
 /// The text before the seal's digits: JSON inside a JSON string.
@@ -67,7 +67,7 @@ pub fn to_bytes<'a>(tensors: impl IntoIterator<Item = Tensor<'a>>, metadata: &im
     Ok(bytes)
 }
 
-/// The bytes of a file for other programs, without a seal. The metadata have at most one entry, because the order of
+/// The bytes of a file for other programs, without a seal. The metadata has at most one entry, because the order of
 /// several would be random.
 pub fn to_foreign_bytes<'a>(
     tensors: impl IntoIterator<Item = Tensor<'a>>,
@@ -134,7 +134,7 @@ pub struct Header {
     tensors: tensor::Metadata,
     /// The names of the tensors, sorted.
     names: Vec<String>,
-    /// The JSON text under [`KEY`].
+    /// The JSON string under [`KEY`].
     metadata: Option<String>,
     /// Where the values start.
     end: usize,
@@ -166,7 +166,7 @@ impl Header {
         Ok(Header { tensors, names, metadata, end })
     }
 
-    /// The file's metadata, unverified; [`TensorFile::open_seal`] verifies them. Fails if there are none, or if they have
+    /// The file's metadata, unverified; [`TensorFile::open_seal`] verifies it. Fails if there is none, or if it has
     /// another format or missing fields.
     pub fn metadata<M: DeserializeOwned>(&self, format: u32) -> Result<M> {
         let text = self.metadata.as_deref().ok_or_else(|| {
@@ -178,7 +178,7 @@ impl Header {
         let found = json::format_of(text.as_bytes()).map_err(unreadable)?;
         if found != format {
             return Err(Failure::usage(format!(
-                "has format {found}; this version of the program reads format {format}: use the one that wrote it"
+                "has format {found}; this version of the program reads format {format}; use the version that wrote the file"
             )));
         }
         serde_json::from_str(text).map_err(unreadable)
@@ -236,7 +236,7 @@ impl<'a> TensorFile<'a> {
         }
         let bytes = input.read_all()?;
         if bytes.len() as u64 != length {
-            return Err(refused(Failure::usage("changes while it is read")));
+            return Err(refused(Failure::usage("changed while it was being read; try again")));
         }
         Ok(TensorFile { header, bytes: bytes.into() })
     }
@@ -246,7 +246,7 @@ impl<'a> TensorFile<'a> {
         Ok(TensorFile { header: Header::parse(bytes, bytes.len() as u64)?, bytes: bytes.into() })
     }
 
-    /// The metadata, after the seal has shown that the file is intact. Fails also if they have unknown fields.
+    /// The metadata, after the seal has shown that the file is intact. Also fails if it has unknown fields.
     pub fn open_seal<M: DeserializeOwned + Serialize>(&self, format: u32) -> Result<M> {
         #[derive(Deserialize)]
         struct Seal {
@@ -256,12 +256,12 @@ impl<'a> TensorFile<'a> {
         // Checks the version first: another version may have another seal.
         let Seal { sha256: seal } = self.header.metadata(format)?;
         let position = seal_position(&self.bytes).filter(|_| seal.len() == DIGITS);
-        let position = position.ok_or_else(|| Failure::usage("its metadata have no sha256: it is damaged"))?;
+        let position = position.ok_or_else(|| Failure::usage("is damaged: its metadata has no sha256"))?;
         let found = seal_of(&self.bytes, position);
         if found != seal {
             return Err(Failure::usage(format!(
-                "is damaged, or was changed by another program: its SHA-256 should be {seal} (with these digits as zeros), \
-                 and is {found}; use an intact copy"
+                "is damaged, or was changed by another program: its seal is {seal}, but its content has {found}; \
+                 use an intact copy"
             )));
         }
         let metadata: M = self.header.metadata(format)?;
@@ -274,7 +274,7 @@ impl<'a> TensorFile<'a> {
             .find(|&field| field != "sha256" && known.get(field).is_none())
         {
             None => Ok(metadata),
-            Some(field) => Err(Failure::usage(format!("its metadata have an unknown field, {field:?}"))),
+            Some(field) => Err(Failure::usage(format!("its metadata has an unknown field, {field:?}"))),
         }
     }
 
@@ -396,7 +396,7 @@ fn describe(error: &SafeTensorError, bytes: &[u8], length: u64) -> String {
             }
             None => format!("is not a safetensors file, or is truncated: {}, but it has {length} bytes", announced()),
         },
-        SafeTensorError::InvalidHeader(_) => "its header is not text".to_owned(),
+        SafeTensorError::InvalidHeader(_) => "is damaged: its header is not UTF-8".to_owned(),
         SafeTensorError::InvalidHeaderDeserialization(error) => {
             format!("its header is not that of a safetensors file: {}", wording::json(error))
         }

@@ -8,6 +8,7 @@ use crate::system::{
     failure::{Failure, Result},
     input,
     machine::Environment,
+    wording,
 };
 
 use super::record::{Change, FORMAT, Row};
@@ -43,7 +44,7 @@ impl Earlier {
             Failure::usage(format!("--against: {}: {reason}; {expected}", path.display()))
         };
         let bytes = input::read(path, input::RECORD).map_err(|failure| failure.within("--against"))?;
-        let earlier: Self = serde_json::from_slice(&bytes).map_err(|error| refused(error.to_string()))?;
+        let earlier: Self = serde_json::from_slice(&bytes).map_err(|error| refused(wording::json(&error)))?;
         if earlier.format != FORMAT {
             return Err(refused(format!("its format is {}, and this program writes {FORMAT}", earlier.format)));
         }

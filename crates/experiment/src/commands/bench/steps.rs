@@ -9,7 +9,7 @@ use thawline_tensor::{
 };
 
 use crate::{
-    models::{ConvMethod, FEATURES_END, INPUT, Tutorial},
+    models::{ConvMethod, FEATURES_END, INPUT, TutorialNetwork},
     system::streams::Stream,
 };
 
@@ -197,7 +197,7 @@ fn next_batch<'a>(order: &'a [u32], size: usize, steps: &mut usize) -> (&'a [u32
 }
 
 fn tutorial(conv_method: ConvMethod) -> Network {
-    let architecture = Tutorial { conv_method, ..Tutorial::default() };
+    let architecture = TutorialNetwork { conv_method, ..TutorialNetwork::default() };
     architecture.build(CLASSES, 0).expect("the tutorial's network is valid")
 }
 
@@ -217,7 +217,7 @@ fn labels(count: usize) -> Vec<u32> {
 /// for its input's gradient if an earlier layer is trainable. Memory-bound operations are not counted.
 ///
 /// Only bytes that cannot stay in a cache are counted: the inputs; each weight, once per product; and for each
-/// trainable parameter the gradient and Adam's 28 bytes.
+/// trainable parameter 32: the gradient is written (4), then Adam reads it and reads and writes w, m and v (28).
 fn work(network: &Network, case: StepCase) -> Work {
     let (nodes, thawline) = (network.nodes(), network.thawline());
     let first_trainable = nodes.iter().position(Node::is_trainable).unwrap_or(nodes.len());
@@ -257,7 +257,7 @@ fn compare_with_naive() -> Result<f64, String> {
         let errors = fast.iter().zip(&naive).map(|(fast, naive)| f64::from((fast - naive).abs() / largest));
         let error = errors.fold(0.0f64, |worst, error| if error.is_nan() { f64::INFINITY } else { worst.max(error) });
         if error > TOLERANCE {
-            return Err(format!("the {name} differ by {error:.1e} of the largest"));
+            return Err(format!("the {name} differ by {error:.1e} of the largest element"));
         }
         worst = worst.max(error);
     }
@@ -292,7 +292,7 @@ mod tests {
 
     #[test]
     fn the_fast_step_agrees_with_the_naive_one() {
-        assert!(compare_with_naive().unwrap() > 0.0, "two methods with the same rounding are the same method");
+        assert!(compare_with_naive().unwrap() > 0.0, "the error is exactly zero: both networks use the same method");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Prints the results of `thawline bench` as tables.
 
-use crate::system::{console::Text, machine::Environment};
+use crate::system::{console::Text, machine::Environment, number};
 
 use super::record::{BenchRecord, Change, Gain, Row, Scaling};
 
@@ -35,7 +35,7 @@ pub fn peaks(record: &BenchRecord) -> String {
         let cells: String = cells.map(|cell| format!("{cell:>11.1}")).collect();
         format!("  {name:<33}{cells}  {unit}\n")
     };
-    let columns: String = threads.iter().map(|&n| format!("{:>11}", plural(n, "thread"))).collect();
+    let columns: String = threads.iter().map(|&n| format!("{:>11}", number::counted(n, "thread"))).collect();
     let mut text = format!("{:<35}{columns}\n", "The machine");
     let mut levels: Vec<_> = record.peaks.iter().map(|peak| peak.level).collect();
     levels.dedup();
@@ -110,7 +110,7 @@ pub fn scaling(scaling: &Scaling) -> String {
         "{:<32}{:>11}{:>11}{:>12}{:>14}\n",
         format!("model_1's step, 1 to {} threads", scaling.threads),
         "1 thread",
-        plural(scaling.threads, "thread"),
+        number::counted(scaling.threads, "thread"),
         "efficiency",
         "serial share"
     );
@@ -158,8 +158,4 @@ fn milliseconds(ms: f64) -> String {
         1.0..100.0 => format!("{ms:.2}"),
         _ => format!("{ms:.0}"),
     }
-}
-
-fn plural(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }

@@ -114,7 +114,7 @@ impl<'a> Analysis<'a> {
         comparison::adjust(sampled_pairs.iter_mut().map(|pair| &mut pair.comparison));
         let splits = Splits::of(&results.records, arms::is_vehicle);
         let comparable = |a: &ArmFigures, b: &ArmFigures| {
-            (a.arm.learns, a.arm.per_class, a.arm.labels) == (b.arm.learns, b.arm.per_class, b.arm.labels)
+            (a.arm.classes, a.arm.per_class, a.arm.labels) == (b.arm.classes, b.arm.per_class, b.arm.labels)
         };
         let mut all_pairs = Vec::new();
         for (index, one) in arms.iter().enumerate() {

@@ -11,7 +11,7 @@ use crate::report::{
 };
 use crate::{
     sweep::{
-        arms::{Blocks, Half},
+        arms::{Blocks, ClassSet},
         record::{Epoch, JobRecord},
         statistics::{BINS, Sample},
     },
@@ -49,7 +49,7 @@ pub(super) fn accuracy(analysis: &Analysis) -> Option<Plot> {
 /// The same for the other arms trained on the target classes, with `frozen` for comparison.
 pub(super) fn other_accuracy(analysis: &Analysis) -> Option<Plot> {
     let is_other =
-        |arm: &ArmFigures| arm.arm.learns == Half::Target && !is_answer(arm) && !arm.name.starts_with("depth-");
+        |arm: &ArmFigures| arm.arm.classes == ClassSet::Target && !is_answer(arm) && !arm.name.starts_with("depth-");
     analysis.main().find(|arm| is_other(arm))?;
     by_epoch(analysis, Measure::Accuracy, |arm| arm.name == "frozen" || is_other(arm))
 }

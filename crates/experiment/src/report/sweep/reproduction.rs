@@ -13,7 +13,7 @@ use super::{
 use crate::report::{page, table::facts};
 use crate::{
     data::open,
-    models::{Architecture, Layer, Tutorial},
+    models::{Architecture, Layer, TutorialNetwork},
     record::{
         options::{Augment, Labels, Schedule},
         run::{ClassRecord, DataRecord},
@@ -115,7 +115,7 @@ fn command(analysis: &Analysis, seeds: &[u64], arms: &[&str]) -> String {
         ("model", if is_listed { NETWORK_FILE.to_owned() } else { String::new() }, String::new()),
     ];
     let network = if is_listed { Value::Null } else { json!(settings.network) };
-    let default = json!(Tutorial::default());
+    let default = json!(TutorialNetwork::default());
     let of_network = network.as_object().into_iter().flatten();
     flags.extend(of_network.map(|(name, value)| (name.as_str(), json(value.clone()), json(default[name].clone()))));
     flags.push(("out", "sweep".to_owned(), String::new()));

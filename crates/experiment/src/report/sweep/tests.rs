@@ -3,14 +3,14 @@
 use super::{Options, analysis::Analysis, files, text};
 use crate::report::tests::words;
 use crate::{
-    models::Tutorial,
+    models::TutorialNetwork,
     record::{
         fixture,
         options::{Augment, Labels, Schedule},
         run::{ConfusionMatrix, DataKind, DataRecord},
     },
     sweep::{
-        arms::{self, Arm, Half, Pretraining, Scope},
+        arms::{self, Arm, ClassSet, Pretraining, Scope},
         merge::Results,
         record::{Epoch, Evaluation, FORMAT, JobRecord, Mistake, Times},
         settings::SweepSettings,
@@ -32,7 +32,7 @@ fn settings() -> SweepSettings {
         source: run.source.unwrap().classes,
         target: run.target.classes,
         per_class: None,
-        network: Tutorial::default().into(),
+        network: TutorialNetwork::default().into(),
         source_epochs: 3,
         epochs: 3,
         learning_rate: 0.001,
@@ -49,7 +49,7 @@ fn record(arm: &Arm, seed: u64, right: u64) -> JobRecord {
     let accuracy = right as f64 / 1000.0;
     let epoch = |below: f64| Epoch { loss: 0.5, accuracy, val_loss: 0.6, val_accuracy: accuracy - below };
     let SweepSettings { thawline, source, target, .. } = settings();
-    let half = if arm.learns == Half::Source { source } else { target };
+    let half = if arm.classes == ClassSet::Source { source } else { target };
     let classes: Vec<String> = half.into_iter().map(|class| class.name).collect();
     let mut counts = vec![vec![0; 5]; 5];
     counts[0] = vec![right, 1000 - right, 0, 0, 0];

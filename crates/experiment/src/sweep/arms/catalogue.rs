@@ -1,6 +1,6 @@
 //! The catalogue: every arm by its name.
 
-use super::{Arm, Budget, FeatureSource, Half, Head, Labels, Pretraining, Stage, TrainedLayers, Validation};
+use super::{Arm, Budget, ClassSet, FeatureSource, Head, Labelling, Pretraining, Stage, TrainedLayers, Validation};
 
 /// Target pictures of each class in the `samples` group; all of them is the arm without a number.
 pub const SAMPLES: [usize; 8] = [10, 25, 50, 100, 250, 500, 1_000, 2_500];
@@ -26,7 +26,7 @@ pub struct Scope {
 fn frozen(scope: Scope) -> Arm {
     Arm {
         name: "frozen".to_owned(),
-        learns: Half::Target,
+        classes: ClassSet::Target,
         features: FeatureSource::Pretrained(Pretraining::SOURCE),
         blocks: scope.features,
         head: Head::Fresh,
@@ -34,7 +34,7 @@ fn frozen(scope: Scope) -> Arm {
         budget: Budget::Stage,
         recipe: None,
         per_class: None,
-        labels: Labels::True,
+        labels: Labelling::True,
         validation: Validation::HeldOut,
         stage: Stage::Transfer,
     }
@@ -47,14 +47,14 @@ pub fn catalogue(scope: Scope) -> Vec<Arm> {
     let everything = |factor: f64| Arm { training: TrainedLayers::Everything(factor), ..frozen() };
     let scratch =
         || Arm { name: "scratch".to_owned(), features: FeatureSource::Untrained, blocks: 0, ..everything(1.0) };
-    let transferred = |half: Half, learns: Half| Arm {
-        features: FeatureSource::Pretrained(Pretraining::of(half)),
-        learns,
+    let transferred = |source: ClassSet, classes: ClassSet| Arm {
+        features: FeatureSource::Pretrained(Pretraining::of(source)),
+        classes,
         ..frozen()
     };
     let tutorial = Pretraining { validation: Validation::TestSet, ..Pretraining::SOURCE };
-    let shuffled = Pretraining { labels: Labels::Shuffled, ..Pretraining::SOURCE };
-    let of_target = FeatureSource::Pretrained(Pretraining::of(Half::Target));
+    let shuffled = Pretraining { labels: Labelling::Shuffled, ..Pretraining::SOURCE };
+    let of_target = FeatureSource::Pretrained(Pretraining::of(ClassSet::Target));
     let mut arms = vec![
         arm(
             "tutorial",
@@ -77,10 +77,10 @@ pub fn catalogue(scope: Scope) -> Vec<Arm> {
         arm("fine-tune", everything(1.0)),
         arm("fine-tune-1e-4", everything(0.1)),
         arm("head-then-all", Arm { training: TrainedLayers::HeadThenEverything(0.1), ..frozen() }),
-        arm("self", transferred(Half::Target, Half::Target)),
+        arm("self", transferred(ClassSet::Target, ClassSet::Target)),
         arm("self-fine-tune", Arm { features: of_target, ..everything(1.0) }),
-        arm("reversed", transferred(Half::Target, Half::Source)),
-        arm("joint", transferred(Half::All, Half::Target)),
+        arm("reversed", transferred(ClassSet::Target, ClassSet::Source)),
+        arm("joint", transferred(ClassSet::All, ClassSet::Target)),
         arm("linear", Arm { head: Head::Linear, ..frozen() }),
         arm("pixels", Arm { head: Head::Pixels, features: FeatureSource::Untrained, blocks: 0, ..frozen() }),
         arm("shuffled-labels", Arm { features: FeatureSource::Pretrained(shuffled), ..frozen() }),
@@ -96,14 +96,14 @@ pub fn catalogue(scope: Scope) -> Vec<Arm> {
     }
     // Each direction's control is the other direction's stage 1.
     for split in 1..=scope.splits {
-        let (source, target) = (Half::SplitSource(split), Half::SplitTarget(split));
+        let (source, target) = (ClassSet::SplitSource(split), ClassSet::SplitTarget(split));
         arms.push(arm(&format!("split-{split}"), transferred(source, target)));
         arms.push(arm(&format!("split-{split}-reversed"), transferred(target, source)));
     }
-    arms.push(arm("vehicles-to-animals", transferred(Half::Vehicles, Half::Animals)));
-    arms.push(arm("animals-scratch", Arm { learns: Half::Animals, ..scratch() }));
-    arms.push(arm("animals-to-vehicles", transferred(Half::Animals, Half::Vehicles)));
-    arms.push(arm("vehicles-scratch", Arm { learns: Half::Vehicles, ..scratch() }));
+    arms.push(arm("vehicles-to-animals", transferred(ClassSet::Vehicles, ClassSet::Animals)));
+    arms.push(arm("animals-scratch", Arm { classes: ClassSet::Animals, ..scratch() }));
+    arms.push(arm("animals-to-vehicles", transferred(ClassSet::Animals, ClassSet::Vehicles)));
+    arms.push(arm("vehicles-scratch", Arm { classes: ClassSet::Vehicles, ..scratch() }));
     for base in SAMPLED {
         let of_all = arms.iter().find(|arm| arm.name == base).cloned().expect("the sampled arms are listed above");
         let sampled = |n: &usize| Arm { name: format!("{base}@{n}"), per_class: Some(*n), ..of_all.clone() };

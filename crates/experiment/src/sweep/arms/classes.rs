@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Half;
+use super::ClassSet;
 use crate::{
     record::run::ClassRecord,
     system::{
@@ -37,19 +37,19 @@ pub fn is_vehicle(name: &str) -> Option<bool> {
 }
 
 impl Classes {
-    /// The classes of a half, in the order of a network's outputs.
+    /// The classes of a set, in the order of a network's outputs.
     ///
     /// # Errors
-    /// If the data have no such classes.
-    pub fn of(&self, half: Half) -> Result<Vec<ClassRecord>> {
-        match half {
-            Half::Source => Ok(self.source.clone()),
-            Half::Target => Ok(self.target.clone()),
-            Half::All => self.all(),
-            Half::SplitSource(split) => Ok(self.split(split)?.0),
-            Half::SplitTarget(split) => Ok(self.split(split)?.1),
-            Half::Vehicles => self.by_name(&VEHICLES),
-            Half::Animals => self.by_name(&ANIMALS),
+    /// If the data set has no such classes.
+    pub fn of(&self, set: ClassSet) -> Result<Vec<ClassRecord>> {
+        match set {
+            ClassSet::Source => Ok(self.source.clone()),
+            ClassSet::Target => Ok(self.target.clone()),
+            ClassSet::All => self.all(),
+            ClassSet::SplitSource(split) => Ok(self.split(split)?.0),
+            ClassSet::SplitTarget(split) => Ok(self.split(split)?.1),
+            ClassSet::Vehicles => self.by_name(&VEHICLES),
+            ClassSet::Animals => self.by_name(&ANIMALS),
         }
     }
 
@@ -93,7 +93,7 @@ impl Classes {
     fn by_name(&self, wanted: &[&str]) -> Result<Vec<ClassRecord>> {
         let class = |&name: &&str| {
             let label = self.names.iter().position(|other| other == name).ok_or_else(|| {
-                Failure::usage(format!("the data have no class '{name}': vehicles and animals are CIFAR-10's"))
+                Failure::usage(format!("the data set has no class '{name}': vehicles and animals are CIFAR-10's"))
             })?;
             Ok(ClassRecord { label: label as u16, name: name.to_owned() })
         };

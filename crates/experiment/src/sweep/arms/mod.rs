@@ -27,8 +27,9 @@ pub use selection::{Preset, parse_seeds, select};
 pub struct Arm {
     /// Its name on the command line, in files and in reports.
     pub name: String,
-    /// The classes that it trains on.
-    pub learns: Half,
+    /// The classes that it trains on; records call them `learns`.
+    #[serde(rename = "learns")]
+    pub classes: ClassSet,
     /// Where the features come from.
     pub features: FeatureSource,
     /// The number of transferred [`Blocks`].
@@ -46,8 +47,8 @@ pub struct Arm {
     /// Training pictures of each class, if not all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_class: Option<usize>,
-    /// Whether labels are true.
-    pub labels: Labels,
+    /// Whether the labels are the true ones.
+    pub labels: Labelling,
     /// What it is validated on.
     pub validation: Validation,
     /// Which random bits it draws.
@@ -57,12 +58,12 @@ pub struct Arm {
 /// Some classes of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Half {
+pub enum ClassSet {
     /// The sweep's source classes.
     Source,
     /// The sweep's target classes.
     Target,
-    /// Both.
+    /// Source and target classes together.
     All,
     /// One half of a random split of them, by the split's number.
     SplitSource(u32),
@@ -70,7 +71,7 @@ pub enum Half {
     SplitTarget(u32),
     /// The four vehicles of CIFAR-10.
     Vehicles,
-    /// Its six animals.
+    /// The six animals of CIFAR-10.
     Animals,
 }
 
@@ -78,12 +79,12 @@ pub enum Half {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FeatureSource {
-    /// Their initial weights.
+    /// Features with their initial weights.
     Untrained,
-    /// Their initial weights, scaled and shifted so that each filter's output has the mean and variance that it has in
+    /// Features with their initial weights, scaled and shifted so that each filter's output has the mean and variance that it has in
     /// the pretrained network.
     UntrainedMatched(Pretraining),
-    /// Stage 1.
+    /// Features from stage 1.
     Pretrained(Pretraining),
 }
 
@@ -91,10 +92,11 @@ pub enum FeatureSource {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Pretraining {
-    /// The classes.
-    pub half: Half,
-    /// Whether their labels are true.
-    pub labels: Labels,
+    /// Its classes; records call them `half`.
+    #[serde(rename = "half")]
+    pub classes: ClassSet,
+    /// Whether their labels are the true ones.
+    pub labels: Labelling,
     /// What it is validated on.
     pub validation: Validation,
 }
@@ -146,10 +148,10 @@ pub struct Recipe {
     pub schedule: Schedule,
 }
 
-/// Whether labels are true.
+/// Whether the labels are the true ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Labels {
+pub enum Labelling {
     /// The true labels.
     True,
     /// Shuffled at random.
@@ -178,11 +180,11 @@ pub enum Stage {
     Trial,
 }
 
-impl Half {
+impl ClassSet {
     /// The number of the random split that it belongs to.
     pub fn split(self) -> Option<u32> {
         match self {
-            Half::SplitSource(split) | Half::SplitTarget(split) => Some(split),
+            ClassSet::SplitSource(split) | ClassSet::SplitTarget(split) => Some(split),
             _ => None,
         }
     }
@@ -195,7 +197,7 @@ impl Budget {
 }
 
 impl FeatureSource {
-    /// The stage 1 that must be done first.
+    /// The pretraining that this source depends on.
     pub fn pretraining(self) -> Option<Pretraining> {
         match self {
             FeatureSource::Untrained => None,
@@ -206,29 +208,29 @@ impl FeatureSource {
 
 impl Pretraining {
     /// The source classes with their labels, under the sweep's protocol.
-    pub const SOURCE: Pretraining = Pretraining::of(Half::Source);
+    pub const SOURCE: Pretraining = Pretraining::of(ClassSet::Source);
 
     /// Some classes with their labels, under the sweep's protocol.
-    pub const fn of(half: Half) -> Self {
-        Pretraining { half, labels: Labels::True, validation: Validation::HeldOut }
+    pub const fn of(classes: ClassSet) -> Self {
+        Pretraining { classes, labels: Labelling::True, validation: Validation::HeldOut }
     }
 
     /// Stage 1 as an arm of its own, with its own results.
     pub fn arm(self) -> Arm {
-        let classes = match self.half {
-            Half::Source => "source".to_owned(),
-            Half::Target => "target".to_owned(),
-            Half::All => "all".to_owned(),
-            Half::SplitSource(split) => format!("split-{split}"),
-            Half::SplitTarget(split) => format!("split-{split}-target"),
-            Half::Vehicles => "vehicles".to_owned(),
-            Half::Animals => "animals".to_owned(),
+        let classes = match self.classes {
+            ClassSet::Source => "source".to_owned(),
+            ClassSet::Target => "target".to_owned(),
+            ClassSet::All => "all".to_owned(),
+            ClassSet::SplitSource(split) => format!("split-{split}"),
+            ClassSet::SplitTarget(split) => format!("split-{split}-target"),
+            ClassSet::Vehicles => "vehicles".to_owned(),
+            ClassSet::Animals => "animals".to_owned(),
         };
-        let labels = if self.labels == Labels::Shuffled { "-shuffled" } else { "" };
+        let labels = if self.labels == Labelling::Shuffled { "-shuffled" } else { "" };
         let validation = if self.validation == Validation::TestSet { "-tutorial" } else { "" };
         Arm {
             name: format!("pretrain-{classes}{labels}{validation}"),
-            learns: self.half,
+            classes: self.classes,
             features: FeatureSource::Untrained,
             blocks: 0,
             head: Head::Fresh,

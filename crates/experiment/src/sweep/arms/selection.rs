@@ -1,7 +1,7 @@
 //! Arms and seeds as a user names them: presets, lists, groups.
 
 use super::{
-    Arm, Half, Head,
+    Arm, ClassSet, Head,
     catalogue::{GROUPS, Scope, VEHICLES_AND_ANIMALS, catalogue, group},
     classes::Classes,
 };
@@ -40,7 +40,7 @@ const CONTROLS: &[&str] = &[
 ];
 
 impl Preset {
-    /// Its arms, except those whose classes the data lack.
+    /// Its arms, except those whose classes the data set lacks.
     pub fn arms(self, classes: &Classes, scope: Scope) -> Vec<Arm> {
         let names: Vec<&str> = match self {
             Preset::Quick => QUICK.iter().chain(QUICK_SAMPLES).copied().collect(),
@@ -48,10 +48,10 @@ impl Preset {
             Preset::Full => Vec::new(),
         };
         let is_possible = |arm: &Arm| {
-            let half = arm.features.pretraining().map(|pretraining| pretraining.half);
+            let source = arm.features.pretraining().map(|pretraining| pretraining.classes);
             (classes.has_vehicles_and_animals() || !VEHICLES_AND_ANIMALS.contains(&arm.name.as_str()))
                 && (arm.head != Head::Warm || classes.source.len() == classes.target.len())
-                && !(classes.two_data_sets && (half == Some(Half::All) || arm.learns.split().is_some()))
+                && !(classes.two_data_sets && (source == Some(ClassSet::All) || arm.classes.split().is_some()))
         };
         let wanted = |arm: &Arm| self == Preset::Full || names.contains(&arm.name.as_str());
         catalogue(scope).into_iter().filter(|arm| wanted(arm) && is_possible(arm)).collect()

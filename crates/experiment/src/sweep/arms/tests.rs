@@ -6,7 +6,7 @@ use thawline_tensor::nn::Network;
 
 use super::{catalogue::group, *};
 use crate::{
-    models::{Architecture, Tutorial, file},
+    models::{Architecture, TutorialNetwork, file},
     record::run::ClassRecord,
     training::transfer,
 };
@@ -16,7 +16,7 @@ const SEED: u64 = 7;
 const SCOPE: Scope = Scope { blocks: 3, features: 2, splits: 3 };
 
 fn architecture() -> Architecture {
-    Tutorial { filters: [3, 4], dense: 6, ..Tutorial::default() }.into()
+    TutorialNetwork { filters: [3, 4], dense: 6, ..TutorialNetwork::default() }.into()
 }
 
 fn named(name: &str) -> Option<Arm> {
@@ -89,25 +89,25 @@ fn arms_copy_and_train_the_layers_they_declare() {
 
 #[test]
 fn arms_use_the_classes_and_features_they_declare() {
-    let pretrained = |half| FeatureSource::Pretrained(Pretraining::of(half));
-    let source = pretrained(Half::Source);
-    for (name, learns, features) in [
-        ("frozen", Half::Target, source),
-        ("scratch", Half::Target, FeatureSource::Untrained),
-        ("frozen-random", Half::Target, FeatureSource::Untrained),
-        ("frozen-random-matched", Half::Target, FeatureSource::UntrainedMatched(Pretraining::SOURCE)),
-        ("fine-tune", Half::Target, source),
-        ("self", Half::Target, pretrained(Half::Target)),
-        ("reversed", Half::Source, pretrained(Half::Target)),
-        ("joint", Half::Target, pretrained(Half::All)),
-        ("split-3", Half::SplitTarget(3), pretrained(Half::SplitSource(3))),
-        ("split-3-reversed", Half::SplitSource(3), pretrained(Half::SplitTarget(3))),
-        ("depth-1-self", Half::Target, pretrained(Half::Target)),
-        ("vehicles-to-animals", Half::Animals, pretrained(Half::Vehicles)),
-        ("animals-to-vehicles", Half::Vehicles, pretrained(Half::Animals)),
+    let pretrained = |set| FeatureSource::Pretrained(Pretraining::of(set));
+    let source = pretrained(ClassSet::Source);
+    for (name, classes, features) in [
+        ("frozen", ClassSet::Target, source),
+        ("scratch", ClassSet::Target, FeatureSource::Untrained),
+        ("frozen-random", ClassSet::Target, FeatureSource::Untrained),
+        ("frozen-random-matched", ClassSet::Target, FeatureSource::UntrainedMatched(Pretraining::SOURCE)),
+        ("fine-tune", ClassSet::Target, source),
+        ("self", ClassSet::Target, pretrained(ClassSet::Target)),
+        ("reversed", ClassSet::Source, pretrained(ClassSet::Target)),
+        ("joint", ClassSet::Target, pretrained(ClassSet::All)),
+        ("split-3", ClassSet::SplitTarget(3), pretrained(ClassSet::SplitSource(3))),
+        ("split-3-reversed", ClassSet::SplitSource(3), pretrained(ClassSet::SplitTarget(3))),
+        ("depth-1-self", ClassSet::Target, pretrained(ClassSet::Target)),
+        ("vehicles-to-animals", ClassSet::Animals, pretrained(ClassSet::Vehicles)),
+        ("animals-to-vehicles", ClassSet::Vehicles, pretrained(ClassSet::Animals)),
     ] {
         let arm = named(name).unwrap();
-        assert_eq!((arm.learns, arm.features), (learns, features), "{name}");
+        assert_eq!((arm.classes, arm.features), (classes, features), "{name}");
     }
     let rates = |name: &str| named(name).unwrap().training;
     assert_eq!(rates("fine-tune"), TrainedLayers::Everything(1.0));
@@ -116,9 +116,9 @@ fn arms_use_the_classes_and_features_they_declare() {
     // Only stage 1 has shuffled labels, and only the tutorial looks at the test set along the way.
     for arm in catalogue(SCOPE) {
         let pretraining = arm.features.pretraining();
-        let labels = pretraining.map_or(Labels::True, |pretraining| pretraining.labels);
-        assert_eq!(arm.labels, Labels::True, "{}", arm.name);
-        assert_eq!(labels == Labels::Shuffled, arm.name == "shuffled-labels", "{}", arm.name);
+        let labels = pretraining.map_or(Labelling::True, |pretraining| pretraining.labels);
+        assert_eq!(arm.labels, Labelling::True, "{}", arm.name);
+        assert_eq!(labels == Labelling::Shuffled, arm.name == "shuffled-labels", "{}", arm.name);
         let tutorial = arm.name == "tutorial";
         assert_eq!(arm.validation == Validation::TestSet, tutorial, "{}", arm.name);
         let validation = pretraining.map_or(Validation::HeldOut, |pretraining| pretraining.validation);
@@ -266,7 +266,7 @@ fn the_number_of_a_split_decides_its_halves() {
     let labels = |half| classes.of(half).unwrap().iter().map(|class| class.label).collect::<Vec<_>>();
     let mut seen = BTreeSet::new();
     for split in 1..=MAX_SPLITS {
-        let (source, target) = (labels(Half::SplitSource(split)), labels(Half::SplitTarget(split)));
+        let (source, target) = (labels(ClassSet::SplitSource(split)), labels(ClassSet::SplitTarget(split)));
         let mut both = [source.clone(), target.clone()].concat();
         assert_eq!((source.len(), target.len()), (5, 5));
         assert!(source.is_sorted() && target.is_sorted());
@@ -274,11 +274,11 @@ fn the_number_of_a_split_decides_its_halves() {
         assert_eq!(both, (0..10).collect::<Vec<_>>(), "no class is in both halves");
         assert!(!seen.contains(&target) && seen.insert(source), "split {split} differs from those before");
     }
-    let one_too_many = classes.of(Half::SplitSource(MAX_SPLITS + 1)).unwrap_err();
+    let one_too_many = classes.of(ClassSet::SplitSource(MAX_SPLITS + 1)).unwrap_err();
     assert!(one_too_many.message.contains("10 classes have fewer than 127 different splits"), "{one_too_many}");
     let same = Classes { source: classes.target.clone(), target: classes.source.clone(), ..classes.clone() };
-    assert_eq!(same.of(Half::SplitSource(1)).unwrap(), classes.of(Half::SplitSource(1)).unwrap());
-    assert!(classes.of(Half::Animals).unwrap_err().message.contains("no class 'bird'"));
+    assert_eq!(same.of(ClassSet::SplitSource(1)).unwrap(), classes.of(ClassSet::SplitSource(1)).unwrap());
+    assert!(classes.of(ClassSet::Animals).unwrap_err().message.contains("no class 'bird'"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The difference of two means: its t-interval, its test, and what a test without a finding can exclude.
+//! The difference of two means: its t-interval, its test, and the smallest difference it could detect.
 
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
@@ -13,8 +13,8 @@ const POWER: f64 = 0.8;
 pub struct Difference {
     pub mean: f64,
     pub standard_error: f64,
-    /// Degrees of freedom of the t-distribution.
-    pub freedom: f64,
+    /// Of the t-distribution.
+    pub degrees_of_freedom: f64,
 }
 
 impl Difference {
@@ -22,19 +22,19 @@ impl Difference {
     pub fn paired(differences: &[f64]) -> Option<Self> {
         let (mean, variance) = moments(differences)?;
         let n = differences.len() as f64;
-        Some(Difference { mean, standard_error: (variance / n).sqrt(), freedom: n - 1.0 })
+        Some(Difference { mean, standard_error: (variance / n).sqrt(), degrees_of_freedom: n - 1.0 })
     }
 
     /// The difference of two independent groups with different variances (Welch 1947); `None` if one has fewer than two
     /// numbers.
-    pub fn unpaired(one: &[f64], other: &[f64]) -> Option<Self> {
-        let [(mean, variance), (other_mean, other_variance)] = [moments(one)?, moments(other)?];
-        let [n, m] = [one, other].map(|group| group.len() as f64);
-        let [a, b] = [variance / n, other_variance / m];
+    pub fn unpaired(x: &[f64], y: &[f64]) -> Option<Self> {
+        let [(x_mean, x_variance), (y_mean, y_variance)] = [moments(x)?, moments(y)?];
+        let [n, m] = [x, y].map(|group| group.len() as f64);
+        let [a, b] = [x_variance / n, y_variance / m];
         // For two constant groups, the smallest possible number.
-        let freedom =
+        let degrees_of_freedom =
             if a + b == 0.0 { n.min(m) - 1.0 } else { (a + b) * (a + b) / (a * a / (n - 1.0) + b * b / (m - 1.0)) };
-        Some(Difference { mean: mean - other_mean, standard_error: (a + b).sqrt(), freedom })
+        Some(Difference { mean: x_mean - y_mean, standard_error: (a + b).sqrt(), degrees_of_freedom })
     }
 
     /// Half the width of the 95 % interval.
@@ -53,7 +53,7 @@ impl Difference {
     }
 
     /// The smallest difference that a test at 5 % detects with a probability of 80 %: the standard error times the sum
-    /// of two t-quantiles, which is 0.7 % too small for six pairs, and less so for more.
+    /// of two t-quantiles. For six pairs this is 0.7 % too small; the error falls with more pairs.
     pub fn detectable(&self) -> f64 {
         (self.quantile(0.5 + CONFIDENCE / 2.0) + self.quantile(POWER)) * self.standard_error
     }
@@ -72,7 +72,7 @@ impl Difference {
     }
 
     fn t(&self) -> StudentsT {
-        StudentsT::new(0.0, 1.0, self.freedom).expect("the degrees of freedom are at least 1")
+        StudentsT::new(0.0, 1.0, self.degrees_of_freedom).expect("the degrees of freedom are at least 1")
     }
 }
 
@@ -87,9 +87,8 @@ fn moments(values: &[f64]) -> Option<(f64, f64)> {
 }
 
 /// Pearson's correlation of pairs; `None` for fewer than three, or if one side is constant.
-pub fn correlation(one: &[f64], other: &[f64]) -> Option<f64> {
-    let line = Line::fit(one, other)?;
-    line.r
+pub fn correlation(x: &[f64], y: &[f64]) -> Option<f64> {
+    Line::fit(x, y)?.r
 }
 
 /// The least-squares line y = intercept + slope x.
@@ -113,8 +112,11 @@ impl Line {
         let covariance = products.sum::<f64>() / (n - 1.0);
         let slope = covariance / x_variance;
         let residual = (y_variance - slope * covariance).max(0.0);
-        let slope =
-            Difference { mean: slope, standard_error: (residual / x_variance / (n - 2.0)).sqrt(), freedom: n - 2.0 };
+        let slope = Difference {
+            mean: slope,
+            standard_error: (residual / x_variance / (n - 2.0)).sqrt(),
+            degrees_of_freedom: n - 2.0,
+        };
         let r = (y_variance > 0.0).then(|| covariance / (x_variance * y_variance).sqrt());
         Some(Line { intercept: y_mean - slope.mean * x_mean, slope, r })
     }

@@ -75,7 +75,8 @@ fn differences_agree_with_scipy() {
 fn detectable_differences_are_within_one_percent_of_statsmodels() {
     for case in golden("detectable") {
         let pairs = number(&case, "pairs");
-        let of_one_deviation = Difference { mean: 0.0, standard_error: 1.0 / pairs.sqrt(), freedom: pairs - 1.0 };
+        let of_one_deviation =
+            Difference { mean: 0.0, standard_error: 1.0 / pairs.sqrt(), degrees_of_freedom: pairs - 1.0 };
         assert_close(of_one_deviation.detectable(), number(&case, "difference"), 0.01);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{record::record, *};
 use crate::sweep::{
-    arms::{Half, Pretraining, is_vehicle},
+    arms::{ClassSet, Pretraining, is_vehicle},
     comparison::{Comparison, adjust},
     record::{Evaluation, JobRecord},
     splits::Splits,
@@ -32,7 +32,7 @@ fn seeds_are_paired_only_if_pairing_helps() {
     let apart = records("scratch", &[861, 859, 858, 863, 862, 857]);
     let twin: Vec<JobRecord> = records("scratch", &[860, 862, 858, 859, 861, 860])
         .into_iter()
-        .map(|record| JobRecord { arm: Pretraining::of(Half::Target).arm(), ..record })
+        .map(|record| JobRecord { arm: Pretraining::of(ClassSet::Target).arm(), ..record })
         .collect();
     let paired = compare(&frozen, &together, &twin);
     assert!(paired.paired && paired.correlation.unwrap() > 0.9 && paired.pooled_with.is_none());
@@ -91,8 +91,8 @@ fn a_model_at_chance_level_has_not_learned() {
 
 #[test]
 fn a_split_counts_as_one_value() {
-    let named = |name: &str, half: Half, right: &[usize], classes: [&str; 2]| {
-        let arm = if name.starts_with("split") { arm(name) } else { Pretraining::of(half).arm() };
+    let named = |name: &str, set: ClassSet, right: &[usize], classes: [&str; 2]| {
+        let arm = if name.starts_with("split") { arm(name) } else { Pretraining::of(set).arm() };
         let classes = classes.map(str::to_owned).to_vec();
         records("frozen", right).into_iter().map(move |record| JobRecord {
             arm: arm.clone(),
@@ -101,7 +101,7 @@ fn a_split_counts_as_one_value() {
         })
     };
     let split = |number: u32, gaps: [usize; 2], a: [&'static str; 2], b: [&'static str; 2]| {
-        let (source, target) = (Half::SplitSource(number), Half::SplitTarget(number));
+        let (source, target) = (ClassSet::SplitSource(number), ClassSet::SplitTarget(number));
         let jobs = named(&format!("split-{number}"), target, &[800 + gaps[0]; 2], b);
         jobs.chain(named("pretrain", target, &[800; 2], b))
             .chain(named(&format!("split-{number}-reversed"), source, &[700 + gaps[1]; 2], a))

@@ -13,7 +13,7 @@ use super::arms::{Arm, Scope, named};
 use super::settings::SweepSettings;
 use crate::{
     data::open::{self, Data},
-    models::Tutorial,
+    models::TutorialNetwork,
     record::{
         options::{Augment, Labels, Schedule},
         run::{ClassRecord, DataKind},
@@ -27,7 +27,7 @@ fn data(per_class: usize) -> Data {
     Data { dataset, kind: DataKind::BuiltIn, path: None, reason: "drawn by a test".to_owned() }
 }
 
-/// The same with other test pictures: the same ones in reverse order, so that their labels no longer match.
+/// The same data with the test pictures in reverse order, so that their labels no longer match.
 fn with_another_test_set(data: &Data) -> Data {
     let dataset = &data.dataset;
     let labels = || dataset.test().iter().map(|image| image.label);
@@ -56,7 +56,7 @@ fn settings(data: &Data) -> SweepSettings {
         source: (0..5).map(record).collect(),
         target: (5..10).map(record).collect(),
         per_class: None,
-        network: Tutorial { filters: [3, 4], dense: 8, ..Tutorial::default() }.into(),
+        network: TutorialNetwork { filters: [3, 4], dense: 8, ..TutorialNetwork::default() }.into(),
         source_epochs: 2,
         epochs: 2,
         learning_rate: 0.001,
@@ -71,7 +71,7 @@ fn settings(data: &Data) -> SweepSettings {
 /// The arms of the tutorial's network.
 const SCOPE: Scope = Scope { blocks: 3, features: 2, splits: 3 };
 
-/// An arm by its name, with any number of pictures after an @.
+/// An arm by its name; `@N` limits it to N pictures per class.
 fn arm(name: &str) -> Arm {
     let (base, per_class) = name.split_once('@').map_or((name, None), |(base, n)| (base, Some(n.parse().unwrap())));
     Arm { name: name.to_owned(), per_class, ..named(base, SCOPE).unwrap() }

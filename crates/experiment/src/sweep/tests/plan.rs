@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::sweep::plan::{Shard, groups, jobs, share};
+use crate::sweep::plan::{Shard, groups, jobs, of_shard};
 use crate::sweep::{
     arms::{Preset, catalogue},
     record::JobRecord,
@@ -26,13 +26,13 @@ fn shards_do_every_job_once() {
     for of in [1, 2, 3, 7, 1000] {
         let mut all: Vec<String> = Vec::new();
         for index in 1..=of {
-            all.extend(names(&share(plan.clone(), Some(Shard { index, of }))));
+            all.extend(names(&of_shard(plan.clone(), Some(Shard { index, of }))));
         }
         assert_eq!(all.len(), plan.len());
         assert_eq!(all.into_iter().collect::<BTreeSet<_>>(), names(&plan).into_iter().collect());
     }
     let seeds: BTreeSet<u64> =
-        share(plan.clone(), Some(Shard { index: 2, of: 3 })).iter().map(|job| job.seed).collect();
+        of_shard(plan.clone(), Some(Shard { index: 2, of: 3 })).iter().map(|job| job.seed).collect();
     assert_eq!(seeds, [1, 4].into(), "with a divisor of the seeds' number, a shard keeps to a few seeds");
     assert_eq!("2/8".parse(), Ok(Shard { index: 2, of: 8 }));
     for wrong in ["0/2", "3/2", "1", "1/0", "a/b", "1/2/3", ""] {

@@ -3,16 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::sweep::arms::{Half, Labels, Validation};
+use crate::sweep::arms::{ClassSet, Labelling, Validation};
 use crate::sweep::protocol::Pictures;
 
-fn pictures<'a>(data: &'a Data, half: Half, validation: Validation, labels: Labels) -> Pictures<'a> {
-    let classes = settings(data).classes().of(half).unwrap();
+fn pictures<'a>(data: &'a Data, set: ClassSet, validation: Validation, labels: Labelling) -> Pictures<'a> {
+    let classes = settings(data).classes().of(set).unwrap();
     Pictures::new(data, classes, validation, labels, None).unwrap()
 }
 
 fn target(data: &Data) -> Pictures<'_> {
-    pictures(data, Half::Target, Validation::HeldOut, Labels::True)
+    pictures(data, ClassSet::Target, Validation::HeldOut, Labelling::True)
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn the_last_tenth_of_each_class_is_held_out() {
 #[test]
 fn the_tutorial_holds_nothing_out_and_validates_on_the_test_set() {
     let data = data(20);
-    let pictures = pictures(&data, Half::Target, Validation::TestSet, Labels::True);
+    let pictures = pictures(&data, ClassSet::Target, Validation::TestSet, Labelling::True);
     assert_eq!(pictures.train.labels.len(), 100);
     assert_eq!(pictures.validation.indices, pictures.test.indices);
 }
@@ -48,16 +48,17 @@ fn the_tutorial_holds_nothing_out_and_validates_on_the_test_set() {
 fn the_limit_per_class_applies_before_the_split() {
     let data = data(20);
     let classes = settings(&data).target;
-    let pictures = Pictures::new(&data, classes.clone(), Validation::HeldOut, Labels::True, Some(10)).unwrap();
+    let pictures = Pictures::new(&data, classes.clone(), Validation::HeldOut, Labelling::True, Some(10)).unwrap();
     assert_eq!((pictures.train.labels.len(), pictures.validation.labels.len()), (45, 5));
-    let failure = Pictures::new(&data, classes, Validation::HeldOut, Labels::True, Some(1)).err().unwrap();
+    let failure = Pictures::new(&data, classes, Validation::HeldOut, Labelling::True, Some(1)).err().unwrap();
     assert!(failure.message.contains("leaves no training pictures of boat; expected at least 2"), "{failure}");
 }
 
 #[test]
 fn shuffling_the_labels_keeps_the_class_counts() {
     let data = data(20);
-    let (honest, shuffled) = (target(&data), pictures(&data, Half::Target, Validation::HeldOut, Labels::Shuffled));
+    let (honest, shuffled) =
+        (target(&data), pictures(&data, ClassSet::Target, Validation::HeldOut, Labelling::Shuffled));
     assert_eq!(honest.train.indices, shuffled.train.indices);
     assert_eq!(honest.test.labels, shuffled.test.labels, "the test's labels are true");
     let sorted = |labels: &[u32]| {

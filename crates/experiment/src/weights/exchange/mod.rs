@@ -255,7 +255,7 @@ fn missing_fault(place: &Foreign, file: &TensorFile, misplaced: &[&str]) -> Stri
     });
     let Some(nearest) = nearest else { return fault };
     let shape = dimensions(&file.header.shape(nearest).unwrap_or_default());
-    format!("{fault}; the nearest is {nearest} ({shape}): rename it, or give the layer this name in a file for --model")
+    format!("{fault}; the nearest is {nearest} ({shape}): rename it, or rename the layer in your --model file")
 }
 
 /// Lists the file's tensors.
