@@ -19,11 +19,11 @@ use crate::{
         run::{DataKind, RunRecord},
     },
     run::{
+        experiment::{Experiment, Source},
         folder::{RunFolder, Start},
         plan, prepare, results,
         resume::Interrupted,
         session::Session,
-        story::{Experiment, Source},
     },
     system::{
         console::{self, Console, Text},

@@ -1,6 +1,7 @@
 //! One run: the experiment step by step, its folder, and resuming it.
 
 mod draft;
+pub mod experiment;
 pub mod folder;
 mod lock;
 pub mod plan;
@@ -8,5 +9,4 @@ pub mod prepare;
 pub mod results;
 pub mod resume;
 pub mod session;
-pub mod story;
 pub mod watch;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::story::{Experiment, Source};
+use super::experiment::{Experiment, Source};
 use crate::{
     data::task::Task,
     record::options::{Cache, Schedule},
