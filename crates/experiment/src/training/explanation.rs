@@ -105,7 +105,7 @@ pub fn occlusion(network: &Network, picture: &Pixels, class: usize) -> Contribut
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::{Architecture, Tutorial};
+    use crate::models::{Architecture, TutorialNetwork};
 
     fn picture() -> Vec<u8> {
         (0..3 * 32 * 32_usize).map(|at| (at * at % 251) as u8).collect()
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn the_places_of_a_map_and_the_bias_sum_to_the_logit() {
-        let tutorial = Architecture::from(Tutorial { filters: [2, 3], ..Tutorial::default() });
+        let tutorial = Architecture::from(TutorialNetwork { filters: [2, 3], ..TutorialNetwork::default() });
         // The last of the 4 x 4 cells are half as large as the others.
         let mut network = tutorial.with_linear_head(5).unwrap().build(5, 7).unwrap();
         network.update_params(|name, param| {
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_dense_head_has_no_map_but_the_check() {
-        let tutorial = Architecture::from(Tutorial { filters: [2, 3], dense: 4, ..Tutorial::default() });
+        let tutorial = Architecture::from(TutorialNetwork { filters: [2, 3], dense: 4, ..TutorialNetwork::default() });
         let network = tutorial.build(2, 7).unwrap();
         assert_eq!(activation_map(&network, &picture(), 0), None);
         let check = occlusion(&network, &picture(), 0);
