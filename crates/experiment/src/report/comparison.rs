@@ -5,7 +5,7 @@ use maud::html;
 use super::{
     curves::{Chart, Measure},
     page,
-    palette::CURVES,
+    palette::{CURVES, Ink},
     svg::Plot,
     table::{NOTHING, Row, table},
 };
@@ -57,19 +57,10 @@ fn model<'a>(run: &'a RunRecord, name: &str) -> Option<&'a ModelRecord> {
 
 /// The validation curves of one model, for all runs that have it.
 fn chart(runs: &[(String, RunRecord)], name: &str, measure: Measure, title: &str) -> Option<Plot> {
-    let value = |row: &EpochRow| match measure {
-        Measure::Accuracy => row.val_accuracy,
-        Measure::Loss => row.val_loss,
+    let curve = |((run_name, run), &ink): (&(String, RunRecord), &Ink)| {
+        Some(measure.validation(run_name, ink, &model(run, name)?.history))
     };
-    let curves: Vec<_> = runs
-        .iter()
-        .zip(CURVES.iter().cycle())
-        .filter_map(|((run_name, run), &ink)| {
-            let history = &model(run, name)?.history;
-            let points = history.iter().map(|row| (f64::from(row.epoch), value(row))).collect();
-            Some(measure.curve(run_name, ink, true, points))
-        })
-        .collect();
+    let curves: Vec<_> = runs.iter().zip(CURVES.iter().cycle()).filter_map(curve).collect();
     (!curves.is_empty()).then(|| Chart::by_epoch(title.to_owned(), measure, curves).draw())
 }
 

@@ -54,16 +54,22 @@ impl Measure {
 
     /// A model's validation (bold) and training (thin) by epoch.
     pub(super) fn of_model(self, name: &str, ink: Ink, history: &[EpochRow]) -> [Curve; 2] {
-        [("validation", true), ("training", false)].map(|(set, main)| {
-            let value = |row: &EpochRow| match (self, main) {
-                (Measure::Accuracy, true) => row.val_accuracy,
-                (Measure::Accuracy, false) => row.accuracy,
-                (Measure::Loss, true) => row.val_loss,
-                (Measure::Loss, false) => row.loss,
-            };
-            let points = history.iter().map(|row| (f64::from(row.epoch), value(row))).collect();
-            self.curve(format!("{name} {set}").trim_start(), ink, main, points)
-        })
+        let name = |set: &str| format!("{name} {set}").trim_start().to_owned();
+        let training: fn(&EpochRow) -> f64 = match self {
+            Measure::Accuracy => |row| row.accuracy,
+            Measure::Loss => |row| row.loss,
+        };
+        let points = history.iter().map(|row| (f64::from(row.epoch), training(row))).collect();
+        [self.validation(&name("validation"), ink, history), self.curve(&name("training"), ink, false, points)]
+    }
+
+    /// A model's validation by epoch.
+    pub(super) fn validation(self, name: &str, ink: Ink, history: &[EpochRow]) -> Curve {
+        let value: fn(&EpochRow) -> f64 = match self {
+            Measure::Accuracy => |row| row.val_accuracy,
+            Measure::Loss => |row| row.val_loss,
+        };
+        self.curve(name, ink, true, history.iter().map(|row| (f64::from(row.epoch), value(row))).collect())
     }
 }
 

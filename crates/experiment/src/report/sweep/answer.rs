@@ -178,8 +178,13 @@ fn in_words(arm: &str, baseline: &str, difference: &Sample, comparison: &Compari
         return format!("{differs}, but {repetitions} {are} too few for a claim{mcnemar}.");
     }
     let adjusted = if comparison.adjusted_p.is_some() { "adjusted " } else { "" };
-    let agreeing = comparison.agreeing_seeds;
-    let evidence = format!("95\u{a0}% interval; {agreeing} of {repetitions} agree; {adjusted}{}", p_of(comparison));
+    let pooled =
+        comparison.pooled_with.as_ref().map_or_else(String::new, |twin| format!("; its runs include those of {twin}"));
+    let evidence = format!(
+        "95\u{a0}% interval; {} of {repetitions} agree; {adjusted}{}{pooled}",
+        comparison.agreeing_seeds,
+        p_of(comparison),
+    );
     if comparison.is_shown() {
         return format!("{differs} ({evidence}).");
     }
@@ -190,7 +195,7 @@ fn in_words(arm: &str, baseline: &str, difference: &Sample, comparison: &Compari
     };
     format!(
         "{arm} is not shown to be more or less accurate than {baseline}: test accuracy differs by {} points ({evidence}). The test \
-         would probably have detected {:.1}\u{a0}points. {equivalence}",
+         would probably have detected {:.2}\u{a0}points. {equivalence}",
         signed(difference),
         100.0 * comparison.detectable.unwrap_or_default(),
     )

@@ -11,10 +11,9 @@ pub(super) fn difference(difference: &Difference) -> String {
     signed(&Sample { n: 0, mean, deviation: None, half_width: Some(difference.half_width()) })
 }
 
-/// `1.4 ± 0.2 points`, without a sign.
+/// `1.43 ± 0.21 points`, without a sign.
 pub(super) fn points(sample: &Sample) -> String {
-    let half = sample.half_width.map_or_else(String::new, |half| format!("\u{a0}±\u{a0}{:.1}", half * 100.0));
-    format!("{:.1}{half}\u{a0}points", sample.mean.abs() * 100.0)
+    format!("{}\u{a0}points", signed(sample).trim_start_matches(['+', '−']))
 }
 
 /// `−1.43 ± 0.21`.

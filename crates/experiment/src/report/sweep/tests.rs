@@ -128,13 +128,13 @@ fn the_answer_is_a_sentence_and_its_numbers_follow() {
     assert_eq!(
         answer(&results(&SIX)),
         [
-            "On the test pictures, a new head on frozen features is 2.1 ± 0.1 points less accurate than the whole network trained \
+            "On the test pictures, a new head on frozen features is 2.07 ± 0.09 points less accurate than the whole network trained \
              from scratch (95 % interval; 6 of 6 seeds agree; adjusted p &lt; 0.001).",
             "With features pretrained on airplane, automobile, bird, cat and deer, the head reaches 83.93 ± 0.23 % test accuracy \
              on dog, frog, horse, ship and truck after 3 epochs; the network trained from scratch, 86.00 ± 0.30 % \
              (95 % intervals over 6 seeds). After the first epoch, validation accuracy is 73.9 % with the head and 76.0 % \
              from scratch, a difference of −2.07 ± 0.09 points.",
-            "The head on frozen features is 9.9 ± 0.1 points more accurate than the same head on untrained features (95 % \
+            "The head on frozen features is 9.90 ± 0.13 points more accurate than the same head on untrained features (95 % \
              interval; 6 of 6 seeds agree; adjusted p &lt; 0.001). This sweep lacks the arm frozen-random-matched, so it does not say how much of this is due to the features' scale.",
             "Training the head took 10.0 s per seed, and training the network from scratch 30.0 s; with pretraining, transfer \
              took 40.0 s."
@@ -155,21 +155,21 @@ fn differences_that_are_not_significant_are_not_claimed() {
         0,
         "is not shown to be more or less accurate than the whole network trained from scratch: test accuracy differs by \
          −0.02 ± 0.18 points (95 % interval; 3 of 6 seeds agree; adjusted p = 0.822). The test would probably have detected \
-         0.2 points. The true difference is shown to be below one point.",
+         0.25 points. The true difference is shown to be below one point.",
     );
     let few: [(&str, &[u64]); 3] =
         [("frozen", &[838, 840, 842]), ("scratch", &[858, 861, 863]), ("frozen-random", &[740, 741, 744])];
     says(
         &few,
         0,
-        "2.1 ± 0.1 points less accurate than the whole network trained from scratch, but 3 seeds are too few",
+        "2.07 ± 0.14 points less accurate than the whole network trained from scratch, but 3 seeds are too few",
     );
     says(&few, 2, "more accurate than the same head on untrained features, but 3 seeds are too few for a claim.");
     let one: [(&str, &[u64]); 2] = [("frozen", &[838]), ("scratch", &[858])];
     says(
         &one,
         0,
-        "2.0 points less accurate than the whole network trained from scratch, but 1 seed is too few for a claim \
+        "2.00 points less accurate than the whole network trained from scratch, but 1 seed is too few for a claim \
          (McNemar's test over test pictures: p &lt; 0.001).",
     );
     let samples: [(&str, &[u64]); 6] = [
