@@ -35,7 +35,7 @@ pub(super) fn tests(analysis: &Analysis) -> Markup {
         };
         let cells = vec![
             format!("{} − {}", pair.arm, pair.baseline),
-            format!("{} of {}", comparison.agreeing_seeds, comparison.differences.len()),
+            format!("{}\u{a0}of\u{a0}{}", comparison.agreeing_seeds, comparison.differences.len()),
             p(comparison.adjusted_p),
             p(comparison.equivalence_p),
             points(comparison.detectable),

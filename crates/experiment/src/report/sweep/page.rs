@@ -48,13 +48,13 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
             "It was chosen before the sweep. An arm whose curve still rises would gain from more."))
         h2 { "Every arm" }
         (tables::arms(analysis))
-        (tables::trials(analysis))
         p.note {
             "The test set was scored once, after the last epoch; ± is half the width of a 95\u{a0}% t-interval over seeds. The last two "
             "columns are validation accuracies, on a tenth of each class's training pictures, which was held out. The arms in grey are "
             "stage 1, the pretraining, scored on its own classes."
         }
         (page::data_files(&["arms.csv", "jobs.csv"]))
+        (tables::trials(analysis))
         (comparisons::tests(analysis))
         @if has_more_pairs {
             (figure(plot("differences"), "All declared differences of test accuracy, drawn as in figure 1."))
