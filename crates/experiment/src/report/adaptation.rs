@@ -56,26 +56,26 @@ fn lead(record: &Adaptation, scores: &Scores) -> Markup {
     let percent = number::percent_briefly;
     let [low, high] = scores.interval.map(percent);
     let pictures = number::count(scores.pictures);
-    let measured = match (&record.test, &record.cross_validation) {
-        (Some(_), _) => format!("{pictures} test pictures that it never saw"),
-        (None, Some(fit)) => format!(
-            "{pictures} pictures, each by a head that learned from the other {} of {} folds",
-            fit.folds - 1,
-            fit.folds
+    let (measured, by_folds) = match (&record.test, &record.cross_validation) {
+        (Some(_), _) => (format!("{pictures} test pictures, from which the head did not learn,"), String::new()),
+        (None, Some(fit)) => (
+            format!("{pictures} pictures"),
+            format!(", each by a head trained on the other {} of {} folds", fit.folds - 1, fit.folds),
         ),
-        (None, None) => format!("{pictures} held-out pictures"),
+        (None, None) => (format!("{pictures} held-out pictures"), String::new()),
     };
     html! {
         p.lead {
-            strong { (percent(scores.accuracy)) } " of " (measured) " are classified correctly (95\u{a0}% interval "
+            strong { (percent(scores.accuracy)) } " of " (measured) " are classified correctly" (by_folds) " (95\u{a0}% interval "
             (low) " to " (high) "). Always naming the largest class would score " (percent(scores.largest_class)) "."
         }
         p {
-            "Frozen features from a model trained on " (number::listed(record.features.classes.iter().map(String::as_str)))
-            "; a new head of " (number::count(record.model.network.trainable)) " weights was trained on "
+            "The features are those of a model trained on "
+            (number::listed(record.features.classes.iter().map(String::as_str))) ", frozen. A new head of "
+            (number::count(record.model.network.trainable)) " weights was trained on "
             (number::count(record.training())) " pictures in " (number::duration(record.model.total_seconds)) ". "
             "Balanced accuracy, the mean recall of the classes, is " (percent(scores.balanced_accuracy)) ". "
-            "The mean probability of the predicted classes is " (percent(scores.confidence)) "."
+            "The mean confidence, the probability of the predicted class, is " (percent(scores.confidence)) "."
             @if record.test.is_some() {
                 " On the held-out training pictures, accuracy is " (percent(record.held_out.accuracy)) "."
             }
@@ -113,8 +113,8 @@ fn classes(record: &Adaptation, scores: &Scores) -> Markup {
     html! {
         (table(1, &head, rows))
         p.note {
-            "Recall: the share of a class's pictures that are classified as it. "
-            "Precision: the share of the pictures classified as it that are of it."
+            "Recall: the share of a class's pictures that are assigned to it. "
+            "Precision: the share of the pictures assigned to a class that belong to it."
         }
         @if columns.contains(&2) {
             p { "Files that are damaged, or not pictures, were skipped; " code { "pictures.csv" } " lists each with the reason." }
@@ -148,7 +148,7 @@ fn fitting(record: &Adaptation) -> Markup {
             "Softmax regression on " (number::count(fit.features as u64)) " averaged features per picture, with the L2 "
             "penalty that has the lowest loss on held-out pictures. The cross-validated predictions use the penalty that "
             "is best for the other folds. The logits are divided by a temperature of " (format!("{:.2}", fit.temperature))
-            ", which makes the held-out probabilities most likely."
+            ", which minimizes the loss on the held-out pictures."
         }
         (table(0, &["penalty", "loss", "accuracy", ""], rows))
     }
@@ -175,7 +175,9 @@ fn duplicates(record: &Adaptation) -> Markup {
         }
         @if !copies.is_empty() {
             h2 { "The same picture twice" }
-            p { "Cross-validation keeps copies in one fold, so none is classified by a head that learned from the other." }
+            @if record.cross_validation.is_some() {
+                p { "Cross-validation keeps copies in one fold, so none is classified by a head that learned from its copy." }
+            }
             (list(&copies))
         }
     }
@@ -220,12 +222,11 @@ fn worst(mistakes: &[Mistake], cross_validated: bool) -> Markup {
 }
 
 fn caveats(record: &Adaptation) -> Markup {
-    let small = "The network sees only the central square of each picture, as small as shown above; details lost there cannot help.";
+    let small = "The network sees only the central square of each picture, scaled down. It cannot use details that are lost in scaling.";
     let sample = "The accuracy and its interval hold for pictures like these: taken by the same people, of the same places. \
                   If some show the same object or moment, keep them together in one of the folders train and test.";
     let folds = "Cross-validation scores heads that learned from fewer pictures than the final one, which may be a little better.";
-    let other =
-        "Shown a picture of something else, it still names one of these classes, perhaps with a high probability.";
+    let other = "Given a picture of something else, the model still names one of these classes, perhaps with a high probability.";
     let cross_validated = record.cross_validation.is_some() && record.test.is_none();
     page::caveats([
         (true, "Small pictures.", small.to_owned()),

@@ -47,7 +47,7 @@ impl SweepFolder {
         let file = path.join("sweep.json");
         if !file.exists() && (path.is_file() || fs::read_dir(path).is_ok_and(|mut entries| entries.any(is_foreign))) {
             return Err(Failure::usage(format!(
-                "{} is not a sweep folder and not empty; name another one",
+                "{} is neither empty nor a sweep folder; name another one",
                 path.display()
             )));
         }

@@ -247,7 +247,7 @@ impl JobRecord {
         }
         let bits = test.unpack().map(|bits| bits.iter().filter(|&&is_right| is_right).count() as u128);
         if bits != Some(right) {
-            return Err(format!("its bits of correct test pictures are not {examples} with {right} set"));
+            return Err(format!("its bits of correct test pictures should be {examples}, {right} of them set"));
         }
         if times.epochs.len() != history.len() {
             return Err(format!("it has times of {} epochs, and results of {}", times.epochs.len(), history.len()));

@@ -69,7 +69,7 @@ impl<'a> Worker<'a> {
             }
             open = waiting;
             if open.len() == before {
-                self.wait("waiting for features that another process trains")?;
+                self.wait("waiting for features that another process is training")?;
             }
         }
         Ok(())
@@ -89,7 +89,7 @@ impl<'a> Worker<'a> {
             if is_done {
                 return Ok(());
             }
-            self.wait("waiting for trials that another process trains")?;
+            self.wait("waiting for trials that another process is running")?;
         }
     }
 

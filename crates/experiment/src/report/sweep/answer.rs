@@ -212,7 +212,7 @@ pub(super) fn splits(analysis: &Analysis) -> Option<String> {
         let tenth =
             Difference { mean: line.slope.mean / 10.0, standard_error: line.slope.standard_error / 10.0, ..line.slope };
         format!(
-            " For each tenth more class pairs of one kind, the difference changes by {} points ({}).",
+            " For each 10 percentage points more class pairs of one kind, the difference changes by {} points ({}).",
             difference(&tenth),
             p_equals(line.slope.p())
         )

@@ -27,7 +27,7 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
             "They cover the chance of initial weights, picture order and dropout, but not the choice of pictures: other pictures of \
              the same classes would change the accuracies of all arms, mostly in the same direction."))
         (page::caveat("Learning rates.", if settings.tuning_seed.is_some() {
-            "The arms under \"What was tried\" chose their learning rate and schedule from the same candidates. All other arms share one \
+            "The arms under \"Tuning trials\" chose their learning rate and schedule from the same candidates. All other arms share one \
              recipe, which was not tuned."
         } else {
             "No learning rate or schedule was tuned. All arms use the same recipe, except those whose description names another."
@@ -49,7 +49,7 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
         h2 { "Every arm" }
         (tables::arms(analysis))
         p.note {
-            "The test set was scored once, after the last epoch; ± is half the width of a 95\u{a0}% t-interval over seeds. The last two "
+            "The test set was scored once, after the last epoch (only tutorial is also validated on it); ± is half the width of a 95\u{a0}% t-interval over seeds. The last two "
             "columns are validation accuracies, on a tenth of each class's training pictures, which was held out. The arms in grey are "
             "stage 1, the pretraining, scored on its own classes."
         }
@@ -156,6 +156,6 @@ fn caveats(analysis: &Analysis, options: &Options) -> Markup {
     page::caveats([
         (options.note.is_some(), "", options.note.clone().unwrap_or_default()),
         (few > 0, "Few seeds.", few_text),
-        (true, "One small network, one data set.", scope.to_owned()),
+        (true, "One small network, few classes.", scope.to_owned()),
     ])
 }

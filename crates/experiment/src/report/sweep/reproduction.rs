@@ -40,7 +40,7 @@ pub(super) fn section(analysis: &Analysis) -> Markup {
         ("SHA-256 of the settings", Some(settings.hash())),
     ];
     let same = "With the same data, seeds and version, every accuracy and loss is the same to the last bit, for any number \
-                of threads or processes, on AVX2, AVX-512 and NEON alike.";
+                of threads or processes, on AVX2 and AVX-512 alike.";
     html! {
         (page::reproduction(&commands(analysis), same))
         @if let Some(text) = network_file(&settings.network) {

@@ -70,7 +70,7 @@ pub(super) fn trials(analysis: &Analysis) -> Markup {
         return Markup::default();
     }
     html! {
-        h2 { "What was tried" }
+        h2 { "Tuning trials" }
         (table(1, &["trial", "learning rate", "held-out accuracy", "chosen for"], analysis.trials.iter().map(row)))
         p.note { "Each recipe was tried once, with the first seed, and the one with the highest held-out accuracy was chosen. The test set was not used." }
     }

@@ -151,15 +151,17 @@ pub fn about(arm: &Arm) -> String {
         "frozen-random" => "untrained features, frozen: what the head alone can do",
         "frozen-random-matched" => "untrained features with the source features' means and variances",
         "fine-tune" => "source features, all layers fine-tuned",
-        "fine-tune-1e-4" => "the same at a tenth of the learning rate",
+        "fine-tune-1e-4" => "source features, all layers fine-tuned at a tenth of the learning rate",
         "head-then-all" => "the head first, then all layers, the features at a tenth of the rate",
-        "self" => "features of the target classes themselves, frozen, fresh head: the cost of splitting the network",
+        "self" => {
+            "features of the target classes themselves, frozen, fresh head: the cost of cutting the network in two"
+        }
         "self-fine-tune" => "features of the target classes themselves, all layers fine-tuned",
         "reversed" => "target features frozen, trained on the source classes",
-        "joint" => "features of all classes, frozen, fresh head: an upper bound",
+        "joint" => "features of all classes, frozen, fresh head",
         "linear" => "logistic regression on the source features",
         "pixels" => "logistic regression on the pixels",
-        "shuffled-labels" => "features of the source pictures with shuffled labels, frozen",
+        "shuffled-labels" => "features trained on the source pictures with shuffled labels, frozen",
         "vehicles-to-animals" => "vehicle features frozen, trained on animals",
         "animals-scratch" => "animals from fresh weights",
         "animals-to-vehicles" => "animal features frozen, trained on vehicles",

@@ -61,7 +61,7 @@ fn a_folder_belongs_to_one_sweep() {
     fs::create_dir(&foreign).unwrap();
     fs::write(foreign.join("thesis.tex"), "").unwrap();
     let failure = SweepFolder::open(&foreign, &ours).unwrap_err();
-    assert!(failure.message.contains("is not a sweep folder and not empty"), "{failure}");
+    assert!(failure.message.contains("is neither empty nor a sweep folder"), "{failure}");
     assert_eq!(fs::read_dir(&foreign).unwrap().count(), 1, "nothing was written");
 }
 

@@ -66,11 +66,11 @@ fn a_contradictory_record_is_refused_even_if_its_seal_is_valid() {
         (|record| record.format = FORMAT + 1, "it has format 4; this program reads format 3"),
         (
             |record| record.test.right = Evaluation::pack([true; 10]),
-            "its bits of correct test pictures are not 10 with 7 set",
+            "its bits of correct test pictures should be 10, 7 of them set",
         ),
         (
             |record| record.test.right = Evaluation::pack([true; 7]),
-            "its bits of correct test pictures are not 10 with 7 set",
+            "its bits of correct test pictures should be 10, 7 of them set",
         ),
     ];
     for (forge, words) in forgeries {
