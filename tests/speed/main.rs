@@ -14,8 +14,13 @@ use std::{
     fmt::Write,
     process::Command,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
+use thawline::commands::bench::{
+    shapes::{ShapeCase, ShapeRow},
+    timing::Rounds,
+};
 use thawline_tensor::{simd::Level, threads::with_threads};
 
 use alternation::{Floor, in_alternation};
@@ -74,6 +79,39 @@ fn kernels_take_no_more_instructions_than_before() {
 #[ignore = "run by the test above, once per level"]
 fn counted_kernels() {
     instructions::run_kernels();
+}
+
+/// The least share of the best method's speed that `auto` may reach.
+const SHARE_OF_BEST: f64 = 0.85;
+
+#[test]
+#[ignore = "takes some minutes on an idle machine: cargo test --release --test speed -- --ignored auto --nocapture"]
+fn auto_chooses_nearly_the_fastest_method_for_200_shapes() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let pairs =
+        [[3, 64], [16, 16], [16, 64], [32, 32], [64, 17], [64, 64], [64, 128], [128, 128], [256, 256], [512, 512]];
+    let cases =
+        pairs.into_iter().flat_map(|pair| [32, 16, 8, 4, 2].map(|side| (pair, side))).flat_map(|(pair, side)| {
+            [[1, 1], [3, 1], [5, 1], [3, 2]].map(|[kernel, stride]| ShapeCase::new(pair, side, kernel, stride))
+        });
+    let mut rows: Vec<ShapeRow> = Vec::new();
+    for case in cases {
+        let measure = || {
+            let row = with_threads(1, || case.measure(Rounds::Within(Duration::from_millis(60))));
+            row.expect("a thread can be started").expect("correct results")
+        };
+        let mut row = measure();
+        for _ in 1..ATTEMPTS {
+            if row.share_of_best < SHARE_OF_BEST {
+                row = measure();
+            }
+        }
+        rows.push(row);
+    }
+    assert_eq!(rows.len(), 200);
+    rows.sort_by(|a, b| a.share_of_best.total_cmp(&b.share_of_best));
+    rows.iter().take(20).for_each(|row| println!("{row:?}"));
+    assert!(rows[0].share_of_best >= SHARE_OF_BEST, "auto is too slow for {:?}", rows[0]);
 }
 
 /// Measures until every minimum is reached, at most [`ATTEMPTS`] times. Prints the best ratios and returns those too

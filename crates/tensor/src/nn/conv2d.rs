@@ -106,9 +106,11 @@ impl Conv2D {
     fn convolve(&self, x: &[f32], y: &mut [f32], saved: Option<&mut [f32]>) {
         let (rung, s) = self.built();
         let (weights, len) = (self.weights(), s.fused_len(self.fused));
-        let mut winners = saved.map(|saved| saved.chunks_exact_mut(len.div_ceil(size_of::<f32>())));
-        for (x, y) in x.chunks_exact(s.input_len()).zip(y.chunks_exact_mut(len)) {
-            let winners = winners.as_mut().and_then(Iterator::next).map(|saved| &mut cast_slice_mut(saved)[..len]);
+        let images = rung.images_at_once(s);
+        let saved_len = self.saved_len(1);
+        let mut winners = saved.map(|saved| saved[..s.images(x) * saved_len].chunks_mut(images * saved_len.max(1)));
+        for (x, y) in x.chunks(images * s.input_len()).zip(y.chunks_mut(images * len)) {
+            let winners = winners.as_mut().and_then(Iterator::next).map(cast_slice_mut);
             rung.forward(Level::current(), weights, x, self.fused, y, winners);
         }
     }
@@ -145,7 +147,9 @@ impl Layer for Conv2D {
     fn backward(&self, pass: Backward<'_>) {
         let Backward { x, y, saved, dy, mut dx, gradient, accumulate, .. } = pass;
         let (rung, s) = self.built();
-        let (input_len, output_len, saved_len) = (s.input_len(), s.fused_len(self.fused), self.saved_len(1));
+        let (images, saved) = (rung.images_at_once(s), &saved[..s.images(x) * self.saved_len(1)]);
+        let [input_len, output_len, saved_len] =
+            [s.input_len(), s.fused_len(self.fused), self.saved_len(1)].map(|len| images * len);
         dispatch!(simd => activation_gradient(simd, self.fused, y, dy));
         let mut dkernel = gradient.map(|gradient| {
             if !accumulate {
@@ -155,17 +159,17 @@ impl Layer for Conv2D {
             dispatch!(simd => add_rows(simd, dy, self.filters, vectors_mut(dbias)));
             dkernel
         });
-        for (n, dy) in dy.chunks_exact(output_len).enumerate() {
+        for (n, dy) in dy.chunks(output_len).enumerate() {
             let dy = match self.fused {
                 Fused::None | Fused::Relu | Fused::Relu6 => OutputGradient::Full(dy),
                 Fused::ReluPool => {
-                    let winners = cast_slice(&saved[n * saved_len..][..saved_len]);
-                    OutputGradient::Pooled(dy, &winners[..output_len])
+                    let winners = saved.chunks(saved_len).nth(n).unwrap_or_default();
+                    OutputGradient::Pooled(dy, cast_slice(winners))
                 }
             };
-            let image = n * input_len..(n + 1) * input_len;
-            let dx = dx.as_deref_mut().map(|dx| &mut dx[image.clone()]);
-            let dkernel = dkernel.as_deref_mut().map(|dkernel| (&x[image], dkernel));
+            let some = n * input_len..x.len().min((n + 1) * input_len);
+            let dx = dx.as_deref_mut().map(|dx| &mut dx[some.clone()]);
+            let dkernel = dkernel.as_deref_mut().map(|dkernel| (&x[some], dkernel));
             rung.gradients(Level::current(), self.weights(), dy, dx, dkernel);
         }
     }
@@ -190,9 +194,18 @@ impl Layer for Conv2D {
         vec![kernel, transposed, s.filters.next_multiple_of(LANES)]
     }
 
-    fn scratch_lens(&self, _examples: usize) -> [usize; 2] {
+    fn scratch_lens(&self, examples: usize) -> [usize; 2] {
         let (rung, s) = self.built();
-        [s.kernel_len(), rung.scratch_len(s)]
+        let of_image = rung.scratch_len(s, 1);
+        match rung.images_at_once(s) {
+            1 => [s.kernel_len(), of_image],
+            images => [s.kernel_len().max(rung.scratch_len(s, examples.min(images))), of_image],
+        }
+    }
+
+    fn prefers_whole_batch(&self) -> bool {
+        let (rung, s) = self.built();
+        rung.images_at_once(s) > 1
     }
 
     fn gradient_len(&self) -> usize {

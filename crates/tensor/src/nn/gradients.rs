@@ -110,7 +110,7 @@ struct Batch {
 impl Batch {
     /// Examples per pass.
     fn group(&self) -> usize {
-        if self.layer.whole_batch() { EXAMPLES } else { 1 }
+        if self.layer.prefers_whole_batch() { EXAMPLES } else { 1 }
     }
 
     /// y and what the layer saves. The layer must write what it reads later, so both start as NaN.

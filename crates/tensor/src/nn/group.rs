@@ -7,7 +7,19 @@ use super::layer::{Backward, Step};
 use super::network::Node;
 
 /// The number of examples in a group. A larger group means fewer partial gradients to add, a smaller one more tasks.
-pub const GROUP: usize = 8;
+const GROUP: usize = 8;
+
+/// The number of examples in a group of a batch of `n`: one if the batch would be a single group, so that threads share it.
+pub fn group_size(n: usize) -> usize {
+    if n <= GROUP { 1 } else { GROUP }
+}
+
+/// Examples of each group that batches of up to `batch` need.
+pub(super) fn group_sizes(batch: usize) -> impl Iterator<Item = usize> {
+    let most = group_size(batch);
+    let groups = batch.div_ceil(most).max(batch.min(GROUP));
+    (0..groups).map(move |group| batch.saturating_sub(group * most).clamp(1, most))
+}
 
 /// The buffers of a group.
 pub(super) struct Group {
@@ -41,8 +53,8 @@ pub(super) struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     /// The part of one group.
-    pub fn of_group(self, group: usize) -> Self {
-        let floats = self.floats.chunks(GROUP * self.len).nth(group).unwrap_or_default();
+    pub fn of_group(self, group: usize, size: usize) -> Self {
+        let floats = self.floats.chunks(size * self.len).nth(group).unwrap_or_default();
         Self { floats, ..self }
     }
 
@@ -54,12 +66,12 @@ impl<'a> Batch<'a> {
 
 impl Source<'_> {
     /// The part of one group.
-    pub fn of_group(self, group: usize) -> Self {
+    pub fn of_group(self, group: usize, size: usize) -> Self {
         match self {
             Source::Examples(examples, indices) => {
-                Source::Examples(examples, indices.chunks(GROUP).nth(group).unwrap_or_default())
+                Source::Examples(examples, indices.chunks(size).nth(group).unwrap_or_default())
             }
-            Source::Batch(batch) => Source::Batch(batch.of_group(group)),
+            Source::Batch(batch) => Source::Batch(batch.of_group(group, size)),
         }
     }
 }

@@ -141,6 +141,12 @@ pub trait Layer: CloneLayer + fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether a network should give the layer all examples of a batch at once although it can work on one: then it is
+    /// faster, and parallel inside.
+    fn prefers_whole_batch(&self) -> bool {
+        self.whole_batch()
+    }
+
     /// Floating-point operations of one example forward, by the direct method.
     fn flops(&self) -> u64 {
         0

@@ -5,7 +5,7 @@
 
 use crate::buffer::Buffer;
 
-use super::group::GROUP;
+use super::group::group_sizes;
 use super::layer::Param;
 use super::network::{Network, Node};
 
@@ -73,7 +73,7 @@ impl Scratch {
     /// A pass through some layers, one after the other.
     fn pass(&mut self, nodes: &[Node], batch: usize) {
         for node in nodes {
-            let examples = if node.layer.whole_batch() { batch } else { 1 };
+            let examples = if node.layer.prefers_whole_batch() { batch } else { 1 };
             let [caller, each] = node.layer.scratch_lens(examples);
             for (spare, len) in [(&mut self.caller, caller), (&mut self.each, each)] {
                 let taken = spare.take(len);
@@ -117,7 +117,7 @@ fn trace_bytes(nodes: &[Node], input: usize, batch: usize, first_trainable: usiz
     let mut reads = input;
     while start <= nodes.len() {
         // A depth-first stage, up to the next layer that needs the whole batch.
-        let len = nodes[start..].iter().take_while(|node| !node.layer.whole_batch()).count();
+        let len = nodes[start..].iter().take_while(|node| !node.layer.prefers_whole_batch()).count();
         if len > 0 || start == 0 {
             let here = &nodes[start..start + len];
             let inner = &here[..len.saturating_sub(1)];
@@ -130,7 +130,7 @@ fn trace_bytes(nodes: &[Node], input: usize, batch: usize, first_trainable: usiz
                 let floats = activations.chain(saved).chain(partials).chain([read, widest, widest]);
                 floats.map(Buffer::resident_bytes).sum::<u64>()
             };
-            bytes += (batch / GROUP) as u64 * of_group(GROUP) + of_group(batch % GROUP);
+            bytes += group_sizes(batch).map(of_group).sum::<u64>();
             bytes += outputs(start + len, here.last().map_or(input, |last| last.output.size()));
         }
         reads = 0;

@@ -69,7 +69,7 @@ pub use flatten::Flatten;
 pub use freeze::{Fingerprint, Prefix};
 pub use global_average_pooling2d::GlobalAveragePooling2D;
 pub use gradients::{GradientError, check_gradients};
-pub use group::GROUP;
+pub use group::group_size;
 pub use init::Init;
 pub use layer::{Backward, BuildError, CloneLayer, Layer, LayerSeed, Param, Role, Step};
 pub use max_pooling2d::MaxPooling2D;

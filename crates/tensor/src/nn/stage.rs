@@ -11,7 +11,7 @@ use crate::dispatch;
 use crate::kernels::activation::add_to;
 use crate::threads::{self, Chunks, for_each};
 
-use super::group::{Batch, GROUP, Group, Source, len_if};
+use super::group::{Batch, Group, Source, group_size, group_sizes, len_if};
 use super::layer::{Backward, Step};
 use super::network::Node;
 
@@ -44,7 +44,7 @@ pub(super) fn ranges(nodes: &[Node]) -> Vec<Range<usize>> {
     let mut stages: Vec<Range<usize>> = std::iter::once(0..0).collect();
     let mut previous_is_whole = false;
     for (index, node) in nodes.iter().enumerate() {
-        let is_whole = node.layer.whole_batch();
+        let is_whole = node.layer.prefers_whole_batch();
         match stages.last_mut() {
             Some(stage) if !is_whole && !previous_is_whole => stage.end = index + 1,
             _ => stages.push(index..index + 1),
@@ -60,7 +60,7 @@ impl Stage {
     pub fn new(nodes: &[Node], range: Range<usize>, input_len: usize, batch: usize, first_trainable: usize) -> Self {
         let own = &nodes[range.clone()];
         let pass = match own {
-            [node] if node.layer.whole_batch() => {
+            [node] if node.layer.prefers_whole_batch() => {
                 let trains = first_trainable < nodes.len() && node.is_trainable();
                 Pass::WholeBatch {
                     saved: Buffer::zeros(node.layer.saved_len(batch)),
@@ -70,8 +70,8 @@ impl Stage {
             _ => {
                 let input_len = len_if(range.start == 0, input_len);
                 let first_trainable = first_trainable.saturating_sub(range.start);
-                let sizes = (0..batch).step_by(GROUP).map(|first| GROUP.min(batch - first));
-                Pass::DepthFirst(sizes.map(|size| Group::new(own, input_len, size, first_trainable)).collect())
+                let group = |size| Group::new(own, input_len, size, first_trainable);
+                Pass::DepthFirst(group_sizes(batch).map(group).collect())
             }
         };
         let len = own.last().map_or(input_len, |last| last.output.size());
@@ -87,12 +87,12 @@ impl Stage {
     /// Computes y of `n` examples; with a step, as a training pass.
     pub fn forward(&mut self, nodes: &[Node], source: Source, n: usize, step: Option<Step>) {
         let (nodes, len) = (&nodes[self.nodes.clone()], self.len);
-        let y = &mut self.y[..n * len];
+        let (y, size) = (&mut self.y[..n * len], group_size(n));
         match (&mut self.pass, source) {
             (Pass::DepthFirst(groups), _) => {
-                let groups = &mut groups[..n.div_ceil(GROUP)];
-                for_each((groups, Chunks(y, GROUP * len)), |g, (group, y)| {
-                    group.forward(nodes, source.of_group(g), step.map(|step| step.later(g * GROUP)), y, len);
+                let groups = &mut groups[..n.div_ceil(size)];
+                for_each((groups, Chunks(y, size * len)), |g, (group, y)| {
+                    group.forward(nodes, source.of_group(g, size), step.map(|step| step.later(g * size)), y, len);
                 });
             }
             (Pass::WholeBatch { saved, .. }, Source::Batch(x)) => match step {
@@ -117,17 +117,17 @@ impl Stage {
         let first_trainable = first_trainable.saturating_sub(self.nodes.start);
         let nodes = &nodes[self.nodes.clone()];
         let y = Batch { floats: &self.y[..n * self.len], len: self.len };
-        let dy = &mut self.dy[..n * self.len];
+        let (dy, size) = (&mut self.dy[..n * self.len], group_size(n));
         match &mut self.pass {
             Pass::DepthFirst(groups) => {
-                let groups = &mut groups[..n.div_ceil(GROUP)];
+                let groups = &mut groups[..n.div_ceil(size)];
                 let dx = dx.map(|dx| {
                     let len = dx.len() / n;
-                    Chunks(dx, GROUP * len)
+                    Chunks(dx, size * len)
                 });
-                for_each(((groups, Chunks(dy, GROUP * self.len)), dx), |g, ((group, dy), dx)| {
-                    let (x, y) = (x.map(|x| x.of_group(g)), y.of_group(g));
-                    group.backward(nodes, first_trainable, (x, y), dy, dx, step.later(g * GROUP));
+                for_each(((groups, Chunks(dy, size * self.len)), dx), |g, ((group, dy), dx)| {
+                    let (x, y) = (x.map(|x| x.of_group(g, size)), y.of_group(g, size));
+                    group.backward(nodes, first_trainable, (x, y), dy, dx, step.later(g * size));
                 });
             }
             Pass::WholeBatch { saved, gradient } => nodes[0].layer.backward(Backward {
@@ -147,7 +147,9 @@ impl Stage {
     /// what a whole-batch layer saved.
     pub fn summed_gradient(&mut self, node: usize, n: usize) -> (&mut [f32], &[f32]) {
         match &mut self.pass {
-            Pass::DepthFirst(groups) => (sum_in_order(&mut groups[..n.div_ceil(GROUP)], node - self.nodes.start), &[]),
+            Pass::DepthFirst(groups) => {
+                (sum_in_order(&mut groups[..n.div_ceil(group_size(n))], node - self.nodes.start), &[])
+            }
             Pass::WholeBatch { saved, gradient } => (gradient, saved),
         }
     }
@@ -164,7 +166,7 @@ impl Stage {
     pub fn first_not_finite(&self, n: usize) -> Option<usize> {
         let finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
         let inner = match &self.pass {
-            Pass::DepthFirst(groups) => &groups[..n.div_ceil(GROUP)],
+            Pass::DepthFirst(groups) => &groups[..n.div_ceil(group_size(n))],
             Pass::WholeBatch { .. } => &[],
         };
         let is_finite = |node: usize| match node + 1 < self.nodes.end {

@@ -211,7 +211,12 @@ fn gradients_of_single_examples_add_up_to_the_batchs() {
                 }
                 gradient
             };
-            same_bits(format!("{method:?}, relu and pool {pooled}"), &gradient(1), &gradient(N));
+            let (what, one, all) = (format!("{method:?}, relu and pool {pooled}"), gradient(1), gradient(N));
+            match method {
+                // One product for all examples rounds its sums in another order.
+                Method::Im2col => close(what, &one, &wide(&all), 1e-6),
+                _ => same_bits(what, &one, &all),
+            }
         }
     }
 }

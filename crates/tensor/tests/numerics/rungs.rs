@@ -1,4 +1,4 @@
-//! A rung of the ladder with weights at a SIMD level: its results for one image, as vectors.
+//! A rung of the ladder with weights at a SIMD level: its results for one or more images, as vectors.
 
 use thawline_tensor::kernels::activation::Fused;
 use thawline_tensor::kernels::conv::{ConvShape, Method, OutputGradient, Rung, Weights};
@@ -25,7 +25,7 @@ impl Conv {
 
     /// y, and the winners of a fused pool.
     pub fn forward(&self, x: &[f32], fused: Fused) -> (Vec<f32>, Vec<u8>) {
-        let len = self.weights.shape.fused_len(fused);
+        let len = self.weights.shape.images(x) * self.weights.shape.fused_len(fused);
         let (mut y, mut winners) = (vec![f32::NAN; len], vec![u8::MAX; if fused == Fused::ReluPool { len } else { 0 }]);
         self.rung.forward(self.level, &self.weights, x, fused, &mut y, Some(&mut winners));
         (y, winners)
@@ -36,7 +36,12 @@ impl Conv {
     }
 
     pub fn dx(&self, dy: OutputGradient) -> Vec<f32> {
-        let mut dx = vec![f32::NAN; self.weights.shape.input_len()];
+        let s = &self.weights.shape;
+        let images = match dy {
+            OutputGradient::Full(dy) => dy.len() / s.output_len(),
+            OutputGradient::Pooled(dy, _) => dy.len() / s.fused_len(Fused::ReluPool),
+        };
+        let mut dx = vec![f32::NAN; images * s.input_len()];
         self.rung.input_gradient(self.level, &self.weights, dy, &mut dx);
         dx
     }

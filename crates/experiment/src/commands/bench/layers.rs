@@ -11,7 +11,7 @@ use thawline_tensor::{
         reference::{for_each_depthwise_product, max_pool_winners},
         window::Padding,
     },
-    nn::{Activation, Backward, Conv2D, DepthwiseConv2D, GROUP, Layer, LayerSeed, MaxPooling2D, Method, Step},
+    nn::{Activation, Backward, Conv2D, DepthwiseConv2D, Layer, LayerSeed, MaxPooling2D, Method, Step, group_size},
     threads,
 };
 
@@ -170,18 +170,56 @@ pub struct LayerPass {
     groups: Vec<Group>,
 }
 
-/// The operands and results of a group of pictures.
-struct Group {
+/// The operands and results of a group of pictures, or of the whole batch if the layer prefers it.
+pub struct Group {
     x: Buffer,
-    y: Buffer,
+    pub y: Buffer,
     saved: Buffer,
     dy: Buffer,
-    dx: Buffer,
-    gradient: Buffer,
+    /// Empty if not wanted, as the gradient.
+    pub dx: Buffer,
+    pub gradient: Buffer,
+}
+
+impl Group {
+    /// The groups of a batch that repeats a picture; with dx and the gradient of the parameters, if wanted.
+    pub fn all(layer: &dyn Layer, [x, dy]: [&[f32]; 2], images: usize, [dx, gradient]: [bool; 2]) -> Vec<Self> {
+        let size = if layer.prefers_whole_batch() { images } else { group_size(images) };
+        let wanted = |wanted: bool, len: usize| Buffer::zeros(if wanted { len } else { 0 });
+        let group = |copies: usize| Self {
+            x: repeat(x, copies),
+            y: Buffer::zeros(copies * dy.len()),
+            saved: Buffer::zeros(layer.saved_len(copies)),
+            dy: repeat(dy, copies),
+            dx: wanted(dx, copies * x.len()),
+            gradient: wanted(gradient, layer.gradient_len()),
+        };
+        (0..images).step_by(size).map(|first| group(size.min(images - first))).collect()
+    }
+
+    pub fn forward(&mut self, layer: &dyn Layer) {
+        layer.forward_training(&self.x, &mut self.y, &mut self.saved, STEP);
+    }
+
+    /// Reads what the forward pass wrote.
+    pub fn backward(&mut self, layer: &dyn Layer) {
+        let Self { x, y, saved, dy, dx, gradient } = self;
+        let [dx, gradient] = [dx, gradient].map(|wanted| (!wanted.is_empty()).then_some(&mut **wanted));
+        layer.backward(Backward { x, y, saved, dy, dx, gradient, accumulate: false, step: STEP });
+    }
+
+    /// Adds the gradients of all groups to the first group's, and gives it the form of the parameters.
+    pub fn finish(layer: &dyn Layer, groups: &mut [Self]) {
+        let (sum, others) = groups.split_first_mut().expect("a batch has a picture");
+        for other in others {
+            sum.gradient.iter_mut().zip(&*other.gradient).for_each(|(sum, &addend)| *sum += addend);
+        }
+        layer.finish_gradient(&mut sum.gradient);
+    }
 }
 
 /// The seed of the initial weights, which are overwritten later.
-const FIRST: LayerSeed = LayerSeed { seed: 0, position: 0 };
+pub const FIRST: LayerSeed = LayerSeed { seed: 0, position: 0 };
 
 /// All passes belong to the first step; none of these layers is random.
 const STEP: Step = Step { seed: 0, step: 0, example: 0 };
@@ -222,19 +260,8 @@ impl LayerPass {
             param.value.copy_from_slice(value);
         }
         layer.refresh();
-        let groups = (0..images).step_by(GROUP).map(|first| {
-            let copies = GROUP.min(images - first);
-            let wanted = |wanted: bool, len: usize| Buffer::zeros(if wanted { len } else { 0 });
-            Group {
-                x: repeat(&case.x, copies),
-                y: Buffer::zeros(copies * case.dy.len()),
-                saved: Buffer::zeros(layer.saved_len(copies)),
-                dy: repeat(&case.dy, copies),
-                dx: wanted(pass == Pass::InputGradient, copies * case.x.len()),
-                gradient: wanted(pass == Pass::KernelGradient, layer.gradient_len()),
-            }
-        });
-        let groups = groups.collect();
+        let wanted = [pass == Pass::InputGradient, pass == Pass::KernelGradient];
+        let groups = Group::all(&*layer, [&case.x, &case.dy], images, wanted);
         let mut it = Self { group, name, case: Arc::clone(case), layer, pass, images, groups };
         // Backward passes read what the forward pass wrote.
         it.forward();
@@ -243,23 +270,14 @@ impl LayerPass {
 
     fn forward(&mut self) {
         let layer = &*self.layer;
-        threads::for_each(&mut self.groups[..], |_, Group { x, y, saved, .. }| {
-            layer.forward_training(x, y, saved, STEP)
-        });
+        threads::for_each(&mut self.groups[..], |_, group| group.forward(layer));
     }
 
     fn backward(&mut self) {
-        let (layer, kernel) = (&*self.layer, self.pass == Pass::KernelGradient);
-        threads::for_each(&mut self.groups[..], |_, Group { x, y, saved, dy, dx, gradient }| {
-            let (dx, gradient) = if kernel { (None, Some(&mut **gradient)) } else { (Some(&mut **dx), None) };
-            layer.backward(Backward { x, y, saved, dy, dx, gradient, accumulate: false, step: STEP });
-        });
-        if kernel {
-            let (sum, others) = self.groups.split_first_mut().expect("a batch has a picture");
-            for other in others {
-                sum.gradient.iter_mut().zip(&*other.gradient).for_each(|(sum, &addend)| *sum += addend);
-            }
-            layer.finish_gradient(&mut sum.gradient);
+        let layer = &*self.layer;
+        threads::for_each(&mut self.groups[..], |_, group| group.backward(layer));
+        if self.pass == Pass::KernelGradient {
+            Group::finish(layer, &mut self.groups);
         }
     }
 
@@ -334,7 +352,7 @@ fn wide(floats: &[f32]) -> Vec<f64> {
 }
 
 /// Random numbers between `-limit` and `limit`.
-fn uniform(index: u64, len: usize, limit: f32) -> Buffer {
+pub fn uniform(index: u64, len: usize, limit: f32) -> Buffer {
     let mut bits = Stream::BenchLayer.bits(0, 0, index);
     let mut floats = Buffer::zeros(len);
     floats.iter_mut().for_each(|float| *float = limit * (2.0 * bits.uniform() - 1.0));

@@ -11,6 +11,7 @@ pub mod light;
 pub mod product;
 pub mod record;
 pub mod roof;
+pub mod shapes;
 pub mod steps;
 pub mod table;
 pub mod timing;
@@ -48,6 +49,9 @@ pub struct BenchArgs {
     /// What to measure besides the machine: peak (nothing), kernels, steps or scaling [default: all]
     #[arg(long, value_name = "WHAT", value_enum, hide_possible_values = true)]
     pub only: Option<Section>,
+    /// Compare the methods of convolution over many shapes instead
+    #[arg(long, conflicts_with_all = ["only", "against"])]
+    pub shapes: bool,
     /// Timings per workload [default: as many as fit into a fraction of a second]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub rounds: Option<u16>,
@@ -75,8 +79,9 @@ pub enum Section {
     Scaling,
 }
 
-/// Time for each kernel and each step, and steps for the scaling. The whole benchmark takes half a minute.
+/// Time for each kernel, method of a shape and step, and steps for the scaling. The whole benchmark takes half a minute.
 const KERNEL_BUDGET: Duration = Duration::from_millis(250);
+const SHAPE_BUDGET: Duration = Duration::from_millis(60);
 const STEP_BUDGET: Duration = Duration::from_millis(1500);
 const SCALING_ROUNDS: usize = 9;
 
@@ -93,10 +98,13 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
         rounds: args.rounds.map(usize::from),
         json: args.json,
     };
-    let wanted = |section: Section| args.only.is_none_or(|only| only == section);
+    let wanted = |section: Section| !args.shapes && args.only.is_none_or(|only| only == section);
 
     let mut record = bench.machine()?;
     bench.say(|| table::heading(&record) + "\n" + &table::peaks(&record))?;
+    if args.shapes {
+        bench.shapes(&mut record)?;
+    }
     if wanted(Section::Kernels) {
         bench.kernels(&mut record)?;
         bench.say(|| table::rows("Kernels", &record.kernels))?;
@@ -186,6 +194,7 @@ impl Bench {
             kernels: Vec::new(),
             steps: Vec::new(),
             scaling: None,
+            shapes: Vec::new(),
             changes: Vec::new(),
         };
         record.peak_gflops = self.roof(&record, self.threads).flops_per_second / 1e9;
@@ -258,6 +267,22 @@ impl Bench {
             record.steps.push(row);
         }
         record.step = Some(step);
+        Ok(())
+    }
+
+    /// Prints each shape as soon as it is measured.
+    fn shapes(&self, record: &mut BenchRecord) -> Result<()> {
+        if !self.json {
+            console::print(Text::of_lines(table::SHAPES))?;
+        }
+        for case in shapes::grid() {
+            let row = with_threads(self.threads, || case.measure(self.rounds(SHAPE_BUDGET)))?;
+            let row = row.map_err(|error| wrong(&format!("{case:?}"), &error))?;
+            if !self.json {
+                console::print(Text::of_table(table::shape(&row)))?;
+            }
+            record.shapes.push(row);
+        }
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use crate::system::machine::Environment;
 
 use super::{
     roof::Roof,
+    shapes::ShapeRow,
     steps::Phases,
     timing::{Times, Work},
 };
@@ -56,6 +57,9 @@ pub struct BenchRecord {
     /// How the step of model_1 scales with threads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scaling: Option<Scaling>,
+    /// Convolutions of many shapes, with `--shapes`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shapes: Vec<ShapeRow>,
     /// The rows next to those of an earlier benchmark, with `--against`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub changes: Vec<Change>,

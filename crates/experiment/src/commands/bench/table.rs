@@ -2,7 +2,10 @@
 
 use crate::system::{console::Text, machine::Environment, number};
 
-use super::record::{BenchRecord, Change, Gain, Row, Scaling};
+use super::{
+    record::{BenchRecord, Change, Gain, Row, Scaling},
+    shapes::ShapeRow,
+};
 
 /// The machine, with warnings if times are not reliable.
 pub fn heading(record: &BenchRecord) -> String {
@@ -129,6 +132,33 @@ pub fn scaling(scaling: &Scaling) -> String {
         );
     }
     text
+}
+
+/// Above the rows of [`shape`].
+pub const SHAPES: &str = "\
+Convolutions with padding 'same': GFLOP/s of a training step (forward, both
+gradients and what it does once for the kernel) in operations of the direct
+method; the method that 'auto' chooses, and its share of the best
+
+  channels filters  side  kernel stride images   im2col implicit winograd  auto
+";
+
+/// A shape, by every method.
+pub fn shape(ShapeRow { case, gflops, auto, share_of_best }: &ShapeRow) -> String {
+    let rate = |method| gflops.get(method).map_or_else(String::new, |gflops: &f64| format!("{gflops:.1}"));
+    format!(
+        "  {:>8}{:>8}{:>6}{:>8}{:>7}{:>7}{:>9}{:>9}{:>9}  {auto}, {:.0} %\n",
+        case.channels,
+        case.filters,
+        case.side,
+        case.kernel,
+        case.stride,
+        case.images,
+        rate("im2col"),
+        rate("implicit"),
+        rate("winograd"),
+        100.0 * share_of_best,
+    )
 }
 
 /// Printed if a kernel exceeded the measured peak.

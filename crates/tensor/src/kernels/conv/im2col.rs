@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use crate::simd::Level;
-use crate::threads::with_scratch;
+use crate::threads::{self, with_scratch};
 
 use super::super::activation::Fused;
 use super::super::gemm::{Epilogue, Matrix, gemm, scratch_lens};
@@ -18,8 +18,13 @@ use super::{ConvShape, OutputGradient, Rung, Weights};
 pub struct Im2col;
 
 impl Rung for Im2col {
-    fn scratch_len(&self, s: &ConvShape) -> usize {
-        let outputs = s.out_h * s.out_w;
+    /// As many as have [`ROWS`] patches.
+    fn images_at_once(&self, s: &ConvShape) -> usize {
+        (ROWS / (s.out_h * s.out_w)).max(1)
+    }
+
+    fn scratch_len(&self, s: &ConvShape, images: usize) -> usize {
+        let outputs = images * s.out_h * s.out_w;
         let (patches, y) = (Matrix::outline(outputs, s.depth()), Matrix::outline(outputs, s.filters));
         let kernel = Matrix::outline(s.depth(), s.filters);
         let products = [(patches, kernel), (y, kernel.transposed()), (patches.transposed(), y)];
@@ -30,45 +35,56 @@ impl Rung for Im2col {
     /// y = patches kernel + bias
     fn forward(&self, level: Level, w: &Weights, x: &[f32], fused: Fused, y: &mut [f32], _: Option<&mut [u8]>) {
         let s = &w.shape;
-        with_patches(s, |patches| {
-            im2col(s, x, patches);
-            let epilogue = Epilogue::Bias(&w.bias[..s.filters], fused);
-            gemm(level, patch_matrix(s, patches), kernel_matrix(w), y, epilogue);
+        with_patches(s, x, |patches| {
+            gemm(level, patches, kernel_matrix(w), y, Epilogue::Bias(&w.bias[..s.filters], fused));
         });
     }
 
     /// dx = dy kernel', each row added to its patch
     fn input_gradient(&self, level: Level, w: &Weights, dy: OutputGradient, dx: &mut [f32]) {
-        let s = &w.shape;
-        with_patches(s, |patches| {
-            let dy = output_matrix(s, dy.full());
-            gemm(level, dy, kernel_matrix(w).transposed(), patches, Epilogue::None);
-            dx.fill(0.0);
-            col2im(s, patches, dx);
+        let (s, dy) = (&w.shape, output_matrix(&w.shape, dy.full()));
+        let kernel = kernel_matrix(w).transposed();
+        if s.is_pointwise() {
+            return gemm(level, dy, kernel, dx, Epilogue::None);
+        }
+        let len = s.out_h * s.out_w * s.depth();
+        with_scratch(s.images(dx) * len, |patches| {
+            gemm(level, dy, kernel, patches, Epilogue::None);
+            threads::for_chunks(dx, s.input_len(), |image, dx| {
+                dx.fill(0.0);
+                col2im(s, &patches[image * len..][..len], dx);
+            });
         });
     }
 
     /// dkernel += patches' dy
     fn kernel_gradient(&self, level: Level, w: &Weights, x: &[f32], dy: OutputGradient, dkernel: &mut [f32]) {
         let s = &w.shape;
-        with_patches(s, |patches| {
-            im2col(s, x, patches);
-            with_scratch(dkernel.len(), |of_image| {
-                let (patches, dy) = (patch_matrix(s, patches).transposed(), output_matrix(s, dy.full()));
-                gemm(level, patches, dy, of_image, Epilogue::None);
-                dkernel.iter_mut().zip(&*of_image).for_each(|(sum, &gradient)| *sum += gradient);
+        with_patches(s, x, |patches| {
+            with_scratch(dkernel.len(), |sum| {
+                gemm(level, patches.transposed(), output_matrix(s, dy.full()), sum, Epilogue::None);
+                dkernel.iter_mut().zip(&*sum).for_each(|(dkernel, &sum)| *dkernel += sum);
             });
         });
     }
 }
 
-/// Calls `work` with scratch for the matrix of patches.
-fn with_patches(s: &ConvShape, work: impl FnOnce(&mut [f32])) {
-    with_scratch(s.out_h * s.out_w * s.depth(), work);
-}
+/// Patches of a product: with fewer, packing the kernel would take too large a share of the time.
+const ROWS: usize = 1024;
 
-fn patch_matrix<'a>(s: &ConvShape, patches: &'a [f32]) -> Matrix<'a> {
-    Matrix::new(patches, s.out_h * s.out_w, s.depth())
+/// Calls `work` with the matrix of patches.
+fn with_patches(s: &ConvShape, x: &[f32], work: impl FnOnce(Matrix)) {
+    let outputs = s.out_h * s.out_w;
+    let (rows, len) = (s.images(x) * outputs, outputs * s.depth());
+    if s.is_pointwise() {
+        return work(Matrix::new(x, rows, s.depth()));
+    }
+    with_scratch(rows * s.depth(), |patches| {
+        threads::for_chunks(patches, len, |image, patches| {
+            im2col(s, &x[image * s.input_len()..][..s.input_len()], patches);
+        });
+        work(Matrix::new(patches, rows, s.depth()));
+    });
 }
 
 fn kernel_matrix(w: &Weights) -> Matrix<'_> {
@@ -76,7 +92,7 @@ fn kernel_matrix(w: &Weights) -> Matrix<'_> {
 }
 
 fn output_matrix<'a>(s: &ConvShape, y: &'a [f32]) -> Matrix<'a> {
-    Matrix::new(y, s.out_h * s.out_w, s.filters)
+    Matrix::new(y, y.len() / s.filters, s.filters)
 }
 
 /// Copies the patch under each output to a row of K floats; zeros on the border.

@@ -44,7 +44,7 @@ impl Rung for Implicit {
         flip(s, kernel, &mut vectors_mut(&mut weights.transposed)[s.c.div_ceil(LANES)..]);
     }
 
-    fn scratch_len(&self, s: &ConvShape) -> usize {
+    fn scratch_len(&self, s: &ConvShape, _images: usize) -> usize {
         scratch_len(s).max(scratch_len(&transposed(s)))
     }
 
@@ -122,7 +122,7 @@ fn scratch_len(s: &ConvShape) -> usize {
 /// The same convolution, with the whole image as one row if the kernel is 1 x 1: no output has more than one pixel, and
 /// a long row fills its tiles and reads each column of the kernel once.
 fn as_row(s: &ConvShape) -> ConvShape {
-    match [s.kh, s.kw] == [1, 1] && [s.out_h, s.out_w] == [s.h, s.w] {
+    match s.is_pointwise() {
         true => ConvShape { h: 1, w: s.h * s.w, out_h: 1, out_w: s.h * s.w, ..*s },
         false => *s,
     }

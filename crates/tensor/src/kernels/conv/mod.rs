@@ -9,6 +9,7 @@
 //!
 //! Each file implements the trait [`Rung`], in its order: y, then dx, then dkernel of one image.
 
+mod cost;
 pub mod im2col;
 pub mod implicit;
 pub mod naive;
@@ -47,17 +48,22 @@ impl Method {
     /// From the definition to the fastest.
     pub const LADDER: [Method; 4] = [Method::Naive, Method::Im2col, Method::Implicit, Method::Winograd];
 
+    /// This method, or for [`Method::Auto`] the one that is likely the fastest.
+    pub fn chosen(self, s: &ConvShape) -> Method {
+        match self {
+            Method::Auto => cost::fastest(s),
+            method => method,
+        }
+    }
+
     /// The rung that computes a convolution by this method.
     ///
     /// # Errors
     /// If the method cannot compute it; the sentence says what it needs.
     pub fn rung(self, s: &ConvShape) -> Result<&'static dyn Rung, &'static str> {
-        let rung: &dyn Rung = match self {
-            // Below a vector of channels, Winograd's transforms cost more than its products save.
-            Method::Auto if Winograd.check(s).is_ok() && s.c.min(s.filters) >= LANES => &Winograd,
-            Method::Auto if Implicit.check(s).is_ok() => &Implicit,
-            Method::Auto | Method::Im2col => &Im2col,
+        let rung: &dyn Rung = match self.chosen(s) {
             Method::Naive => &Naive,
+            Method::Auto | Method::Im2col => &Im2col,
             Method::Implicit => &Implicit,
             Method::Winograd => &Winograd,
         };
@@ -80,8 +86,9 @@ impl fmt::Display for Method {
 /// One way to compute a convolution and its gradients.
 ///
 /// Images are channels last: x and dx have H x W x C floats; y and dy have `out_h` x `out_w` x filters, a quarter of
-/// that if a pool is fused. Every rung overwrites `dx` and adds to `dkernel`, since all images of a batch share the
-/// kernel. The kernel and its gradient are in the rung's own form: [`prepare`](Rung::prepare) writes the one,
+/// that if a pool is fused. A pass takes one image, or several in a row, up to
+/// [`images_at_once`](Rung::images_at_once). Every rung overwrites `dx` and adds to `dkernel`, since all images of a
+/// batch share the kernel. The kernel and its gradient are in the rung's own form: [`prepare`](Rung::prepare) writes the one,
 /// [`finish`](Rung::finish) reads the other. A slice of another length panics.
 pub trait Rung: fmt::Debug + Sync {
     /// Whether the rung can compute this convolution.
@@ -109,9 +116,15 @@ pub trait Rung: fmt::Debug + Sync {
         [s.kernel_len(), 0]
     }
 
-    /// Floats of scratch for a pass over one image.
-    fn scratch_len(&self, s: &ConvShape) -> usize {
+    /// The number of images that a pass takes at most. It is parallel inside if that is more than one.
+    fn images_at_once(&self, s: &ConvShape) -> usize {
         let _ = s;
+        1
+    }
+
+    /// Floats of scratch for a pass over some images.
+    fn scratch_len(&self, s: &ConvShape, images: usize) -> usize {
+        let _ = (s, images);
         0
     }
 
@@ -192,6 +205,26 @@ pub enum OutputGradient<'a> {
 }
 
 impl<'a> OutputGradient<'a> {
+    /// Images that it covers.
+    fn images(self, s: &ConvShape) -> usize {
+        match self {
+            OutputGradient::Full(dy) => dy.len() / s.output_len(),
+            OutputGradient::Pooled(dy, _) => dy.len() / s.fused_len(Fused::ReluPool),
+        }
+    }
+
+    /// The part of an image; the winners may have padding after each image.
+    fn of_image(self, s: &ConvShape, image: usize) -> Self {
+        let part = |len: usize| image * len..(image + 1) * len;
+        match self {
+            OutputGradient::Full(dy) => OutputGradient::Full(&dy[part(s.output_len())]),
+            OutputGradient::Pooled(dy, winners) => {
+                let winners = &winners[part(winners.len() / self.images(s))];
+                OutputGradient::Pooled(&dy[part(s.fused_len(Fused::ReluPool))], winners)
+            }
+        }
+    }
+
     /// # Panics
     /// If a pool is fused.
     fn full(self) -> &'a [f32] {
@@ -267,6 +300,11 @@ impl ConvShape {
         self.h * self.w * self.c
     }
 
+    /// Images in a slice of inputs.
+    pub fn images(&self, x: &[f32]) -> usize {
+        x.len() / self.input_len()
+    }
+
     /// Floats of an output image.
     pub fn output_len(&self) -> usize {
         self.out_h * self.out_w * self.filters
@@ -293,6 +331,11 @@ impl ConvShape {
     /// Floating-point operations of the direct method for one image (a multiply-add counts two).
     pub fn flops(&self) -> u64 {
         2 * (self.out_h * self.out_w) as u64 * self.kernel_len() as u64
+    }
+
+    /// Whether each pixel is its own patch: a plain product of the image and the kernel.
+    pub fn is_pointwise(&self) -> bool {
+        [self.kh, self.kw] == [1, 1] && self.stride == [1, 1] && [self.out_h, self.out_w] == [self.h, self.w]
     }
 
     /// Stride 1 and no dilation.

@@ -32,23 +32,29 @@
 //! windows, so the large activation is never written. One byte per window keeps the winner.
 //!
 //! Next, read `transform` (the three maps and their transposes), `tiles` (the layout of V and M, and the products that
-//! read it), `edges` (tiles at the image's edges) and `pool` (the fused pool). docs/winograd.md derives the method.
+//! read it), `kernel` (U, and the gradient from dU), `edges` (tiles at the image's edges) and `pool` (the fused pool). docs/winograd.md derives the method.
 
 mod edges;
+mod kernel;
 mod pool;
 mod tiles;
 mod transform;
 
-use crate::dispatch;
-use crate::simd::{LANES, Lanes, Level, Simd, Vector, vectors, vectors_mut};
-use crate::threads::with_scratch;
+use std::ops::Range;
+
+use crate::simd::{LANES, Lanes, Level, Simd, vectors, vectors_mut};
+use crate::threads::{self, Chunks, with_scratch};
+use crate::{dispatch, vectorize};
 
 use super::super::activation::Fused;
+use super::super::tile::ROWS;
 use super::{ConvShape, OutputGradient, Rung, Weights};
 use edges::Image;
+use kernel::{transform_kernel, transform_kernel_gradient, transpose_kernel};
 use pool::{prefetch_pooled, read_pooled, write_pooled};
-use tiles::{Tiles, Transformed, blocks_of_tiles, panels_len};
-use transform::{Input, InputTransposed, Kernel, KernelTransposed, Output, OutputTransposed, Stored, both_ways};
+pub use tiles::tiles_of;
+use tiles::{At, Panel, Slab, Tiles, Transformed, blocks_of_tiles, transformed_len};
+use transform::{Input, InputTransposed, Output, OutputTransposed, both_ways};
 
 /// Rows and columns of outputs in a tile.
 pub const TILE: usize = 4;
@@ -64,6 +70,14 @@ const PANELS: usize = 1;
 
 /// Panels in a block where dU is summed: it is read and written once per block, so one block takes 28 x 28 outputs.
 const GRADIENT_PANELS: usize = 4;
+
+/// Several images pass at once if they have so few tiles that they do not fill their panels (16 tiles are 14 + 2), or
+/// if U is larger than this, so that it is read from memory once for all of them.
+const FEW_TILES: usize = 20;
+const U_BYTES: usize = 1 << 20;
+
+/// Tiles of several images that pass at once, or of one if U is that large.
+const BLOCK_TILES: usize = 256;
 
 /// F(4x4, 3x3), for 3 x 3 kernels with stride 1 and no dilation.
 ///
@@ -82,11 +96,18 @@ impl Rung for Winograd {
         true
     }
 
+    /// As many as have [`BLOCK_TILES`] if the tiles of one are few, or U does not stay in the second-level cache.
+    fn images_at_once(&self, s: &ConvShape) -> usize {
+        match tiles_of(s) {
+            tiles if tiles > FEW_TILES && fits_cache(s) => 1,
+            tiles => (BLOCK_TILES / tiles).max(1),
+        }
+    }
+
     /// [`POSITIONS`] products per tile and pair of channels; a tile that reaches over the edge costs as much as any
     /// other.
     fn flops(&self, s: &ConvShape) -> u64 {
-        let tiles = s.out_h.div_ceil(TILE) * s.out_w.div_ceil(TILE);
-        2 * (POSITIONS * tiles * s.c * s.filters) as u64
+        2 * (POSITIONS * tiles_of(s) * s.c * s.filters) as u64
     }
 
     fn kernel_lens(&self, s: &ConvShape) -> [usize; 2] {
@@ -94,21 +115,24 @@ impl Rung for Winograd {
     }
 
     /// Two transformed tensors of a block of tiles.
-    fn scratch_len(&self, s: &ConvShape) -> usize {
-        let panels = PANELS.max(GRADIENT_PANELS);
-        blocks(s).iter().map(|&blocks| panels_len(panels, blocks)).sum()
+    fn scratch_len(&self, s: &ConvShape, images: usize) -> usize {
+        let tiles = match images {
+            1 => block_tiles(s, GRADIENT_PANELS),
+            _ => images * tiles_of(s),
+        };
+        blocks(s).iter().map(|&blocks| transformed_len(tiles, blocks)).sum()
     }
 
     /// U = G g G', and U'
     fn prepare(&self, level: Level, kernel: &[f32], weights: &mut Weights) {
         let Weights { shape, kernel: u, transposed, .. } = weights;
         dispatch!(level, simd => transform_kernel(simd, shape, kernel, u));
-        transpose_kernel(shape, vectors(u), vectors_mut(transposed));
+        dispatch!(level, simd => transpose_kernel(simd, shape, vectors(u), vectors_mut(transposed)));
     }
 
     /// Y = A' [ U . (B' d B) ] A
     fn forward(&self, level: Level, w: &Weights, x: &[f32], fused: Fused, y: &mut [f32], winners: Option<&mut [u8]>) {
-        with_scratch(self.scratch_len(&w.shape), |scratch| {
+        with_scratch(self.scratch_len(&w.shape, w.shape.images(x)), |scratch| {
             dispatch!(level, simd => forward(simd, w, x, fused, y, winners, scratch));
         });
     }
@@ -133,7 +157,7 @@ impl Rung for Winograd {
         dkernel: Option<(&[f32], &mut [f32])>,
     ) {
         let dkernel = dkernel.map(|(x, du)| (x, vectors_mut(du)));
-        with_scratch(self.scratch_len(&w.shape), |scratch| {
+        with_scratch(self.scratch_len(&w.shape, dy.images(&w.shape)), |scratch| {
             dispatch!(level, simd => gradients(simd, w, dy, dx, dkernel, scratch));
         });
     }
@@ -144,58 +168,19 @@ impl Rung for Winograd {
     }
 }
 
+/// Whether U stays in the second-level cache from a block of tiles to the next.
+fn fits_cache(s: &ConvShape) -> bool {
+    size_of::<f32>() * Winograd.kernel_lens(s)[0] <= U_BYTES
+}
+
+/// Tiles in a block of one image: some panels, or more if U is read from memory for each block.
+fn block_tiles(s: &ConvShape, panels: usize) -> usize {
+    if fits_cache(s) { panels * ROWS } else { BLOCK_TILES }
+}
+
 /// Blocks of sixteen channels: of the input and of the output.
 fn blocks(s: &ConvShape) -> [usize; 2] {
     [s.c.div_ceil(LANES), s.filters.div_ceil(LANES)]
-}
-
-/// U = G g G' for every pair of channels. Padding stays zero.
-#[inline(always)]
-fn transform_kernel<S: Simd>(simd: S, s: &ConvShape, kernel: &[f32], u: &mut [f32]) {
-    let [cb, fb] = blocks(s);
-    let pitch = cb * LANES * fb * LANES;
-    for c in 0..s.c {
-        for f in 0..fb {
-            let mut g = [[simd.zero(); 3]; 3];
-            for (tap, g) in g.as_flattened_mut().iter_mut().enumerate() {
-                *g = simd.load_first(&kernel[(tap * s.c + c) * s.filters..][..s.filters][f * LANES..]);
-            }
-            let mut u = Stored { floats: &mut u[(c * fb + f) * LANES..], pitch: [SIDE * pitch, pitch] };
-            both_ways::<S, Kernel, 3, SIDE>(simd, &g, &mut u);
-        }
-    }
-}
-
-/// U' at each position.
-fn transpose_kernel(s: &ConvShape, u: &[Lanes], transposed: &mut [Lanes]) {
-    let [cb, fb] = blocks(s);
-    let pairs = u.chunks_exact(cb * LANES * fb).zip(transposed.chunks_exact_mut(fb * LANES * cb));
-    for (u, transposed) in pairs {
-        for (c, row) in u.chunks_exact(fb).enumerate() {
-            for (f, &element) in row.as_flattened().iter().enumerate() {
-                transposed[f * cb + c / LANES][c % LANES] = element;
-            }
-        }
-    }
-}
-
-/// dg = G' dU G for every pair of channels.
-#[inline(always)]
-fn transform_kernel_gradient<S: Simd>(simd: S, s: &ConvShape, du: &[f32], dkernel: &mut [f32]) {
-    let [cb, fb] = blocks(s);
-    let pitch = cb * LANES * fb * LANES;
-    for c in 0..s.c {
-        for f in 0..fb {
-            let du = Stored { floats: &du[(c * fb + f) * LANES..], pitch: [SIDE * pitch, pitch] };
-            let mut dg = [[simd.zero(); 3]; 3];
-            both_ways::<S, KernelTransposed, SIDE, 3>(simd, &du, &mut dg);
-            for (tap, dg) in dg.as_flattened().iter().enumerate() {
-                let row = &mut dkernel[(tap * s.c + c) * s.filters..][..s.filters];
-                let end = s.filters.min((f + 1) * LANES);
-                dg.store_first(&mut row[f * LANES..end]);
-            }
-        }
-    }
 }
 
 /// V = B' d B, M = V U, Y = A' M A, block by block.
@@ -206,31 +191,52 @@ fn forward<S: Simd>(
     x: &[f32],
     fused: Fused,
     y: &mut [f32],
-    mut winners: Option<&mut [u8]>,
+    winners: Option<&mut [u8]>,
     scratch: &mut [f32],
 ) {
-    let s = &w.shape;
-    let (u, bias) = (vectors(&w.kernel), vectors(&w.bias));
-    for tiles in blocks_of_tiles(s, PANELS) {
-        let [mut v, mut m] = tiles.split(scratch, blocks(s));
-        transform_input(simd, s, x, tiles, &mut v);
-        v.multiply(simd, u, &mut m);
-        for (tile, at) in tiles.iter() {
-            for (f, bias) in bias.iter().enumerate() {
-                let bias = simd.load(bias);
-                let mut outputs = [[simd.zero(); TILE]; TILE];
-                both_ways::<S, Output, SIDE, TILE>(simd, &m.tile(tile, f), &mut outputs);
-                for output in outputs.as_flattened_mut() {
-                    *output = *output + bias;
-                    // The pool has its own ReLU.
-                    if fused != Fused::ReluPool {
-                        *output = fused.apply(simd, *output);
-                    }
+    let mut winners = winners.filter(|_| fused == Fused::ReluPool);
+    let (s, u) = (&w.shape, vectors(&w.kernel));
+    let [cb, fb] = blocks(s);
+    let images = s.images(x);
+    let (y_len, winners_len) = (y.len() / images, winners.as_deref().map_or(1, |winners| winners.len() / images));
+    for tiles in blocks_of_tiles(s, images, block_tiles(s, PANELS)) {
+        let [v, m] = tiles.split(scratch, [cb, fb]);
+        let v = transform_input(simd, s, x, tiles, v);
+        let m = v.multiply(simd, u, m, fb);
+        let winners = winners.as_deref_mut().map(|winners| Chunks(winners, winners_len));
+        threads::for_each((Chunks(y, y_len), winners), |image, (y, winners)| {
+            vectorize!(simd => transform_output(simd, w, m, tiles.within(tiles.of_image(image)), fused, y, winners));
+        });
+    }
+}
+
+/// Y = A' M A of some tiles, and what is fused.
+#[inline(always)]
+fn transform_output<S: Simd>(
+    simd: S,
+    w: &Weights,
+    m: Transformed,
+    tiles: impl Iterator<Item = (usize, At)>,
+    fused: Fused,
+    y: &mut [f32],
+    mut winners: Option<&mut [u8]>,
+) {
+    let (s, bias) = (&w.shape, vectors(&w.bias));
+    for (tile, at) in tiles {
+        for (f, bias) in bias.iter().enumerate() {
+            let bias = simd.load(bias);
+            let mut outputs = [[simd.zero(); TILE]; TILE];
+            both_ways::<S, Output, SIDE, TILE>(simd, &m.tile(tile, f), &mut outputs);
+            for output in outputs.as_flattened_mut() {
+                *output = *output + bias;
+                // The pool has its own ReLU.
+                if fused != Fused::ReluPool {
+                    *output = fused.apply(simd, *output);
                 }
-                match fused {
-                    Fused::None | Fused::Relu | Fused::Relu6 => Image::outputs(s).write(simd, outputs, at, f, y),
-                    Fused::ReluPool => write_pooled(simd, s, outputs, at, f, y, winners.as_deref_mut()),
-                }
+            }
+            match fused {
+                Fused::None | Fused::Relu | Fused::Relu6 => Image::outputs(s).write(simd, outputs, at, f, y),
+                Fused::ReluPool => write_pooled(simd, s, outputs, at, f, y, winners.as_deref_mut()),
             }
         }
     }
@@ -252,64 +258,104 @@ fn gradients<S: Simd>(
         dx.fill(0.0);
     }
     let panels = if dkernel.is_some() { GRADIENT_PANELS } else { PANELS };
-    for tiles in blocks_of_tiles(s, panels) {
+    for tiles in blocks_of_tiles(s, dy.images(s), block_tiles(s, panels)) {
         // First dV, then V.
-        let [mut dm, mut v] = tiles.split(scratch, [fb, cb]);
-        transform_output_gradient(simd, s, dy, tiles, &mut dm);
+        let [dm, v] = tiles.split(scratch, [fb, cb]);
+        let dm = transform_output_gradient(simd, s, dy, tiles, dm);
         if let Some(dx) = &mut dx {
-            dm.multiply(simd, u_transposed, &mut v);
-            add_input_gradient(simd, s, &v, tiles, dx);
+            let dv = dm.multiply(simd, u_transposed, v, cb);
+            threads::for_chunks(dx, s.input_len(), |image, dx| {
+                vectorize!(simd => add_input_gradient(simd, s, dv, tiles.within(tiles.of_image(image)), dx));
+            });
         }
         if let Some((x, du)) = &mut dkernel {
-            transform_input(simd, s, x, tiles, &mut v);
-            v.correlate(simd, &dm, du);
+            transform_input(simd, s, x, tiles, v).correlate(simd, dm, du);
         }
     }
 }
 
 /// V = B' d B
 #[inline(always)]
-fn transform_input<S: Simd>(simd: S, s: &ConvShape, x: &[f32], tiles: Tiles, v: &mut Transformed) {
-    let image = Image::inputs(s);
-    for (tile, at) in tiles.iter() {
-        for c in 0..s.c.div_ceil(LANES) {
-            image.prefetch(simd, x, tiles.at(tile + 1), c);
-            let mut v = v.tile_mut(tile, c);
-            match image.whole(x, at, c) {
-                Some(d) => both_ways::<S, Input, SIDE, SIDE>(simd, &d, &mut v),
-                None => both_ways::<S, Input, SIDE, SIDE>(simd, &image.read(simd, x, at, c), &mut v),
+fn transform_input<'a, S: Simd>(
+    simd: S,
+    s: &ConvShape,
+    x: &[f32],
+    tiles: Tiles,
+    v: &'a mut [Panel],
+) -> Transformed<'a> {
+    let (image, blocks) = (Image::inputs(s), s.c.div_ceil(LANES));
+    Transformed::by_tiles(
+        simd,
+        tiles,
+        v,
+        blocks,
+        #[inline(always)]
+        |of_task: Range<usize>, v: &mut Slab| {
+            for (tile, at) in tiles.within(of_task) {
+                let x = &x[tiles.image(tile) * s.input_len()..][..s.input_len()];
+                let next = tiles.at(tile + 1);
+                for c in 0..blocks {
+                    image.prefetch(simd, x, next, c);
+                    let mut v = v.tile_mut(tile, c);
+                    match image.whole(x, at, c) {
+                        Some(d) => both_ways::<S, Input, SIDE, SIDE>(simd, &d, &mut v),
+                        None => both_ways::<S, Input, SIDE, SIDE>(simd, &image.read(simd, x, at, c), &mut v),
+                    }
+                }
             }
-        }
-    }
+        },
+    )
 }
 
 /// dM = A dY A'
 #[inline(always)]
-fn transform_output_gradient<S: Simd>(simd: S, s: &ConvShape, dy: OutputGradient, tiles: Tiles, dm: &mut Transformed) {
+fn transform_output_gradient<'a, S: Simd>(
+    simd: S,
+    s: &ConvShape,
+    dy: OutputGradient,
+    tiles: Tiles,
+    dm: &'a mut [Panel],
+) -> Transformed<'a> {
     type A = OutputTransposed;
-    let image = Image::outputs(s);
-    for (tile, at) in tiles.iter() {
-        for f in 0..s.filters.div_ceil(LANES) {
-            let mut dm = dm.tile_mut(tile, f);
-            match dy {
-                OutputGradient::Full(dy) => match image.whole(dy, at, f) {
-                    Some(dy) => both_ways::<S, A, TILE, SIDE>(simd, &dy, &mut dm),
-                    None => both_ways::<S, A, TILE, SIDE>(simd, &image.read(simd, dy, at, f), &mut dm),
-                },
-                OutputGradient::Pooled(dy, winners) => {
-                    prefetch_pooled(simd, s, dy, tiles.at(tile + 1), f);
-                    both_ways::<S, A, TILE, SIDE>(simd, &read_pooled(simd, s, dy, winners, at, f), &mut dm);
+    let (image, blocks) = (Image::outputs(s), s.filters.div_ceil(LANES));
+    Transformed::by_tiles(
+        simd,
+        tiles,
+        dm,
+        blocks,
+        #[inline(always)]
+        |of_task: Range<usize>, dm: &mut Slab| {
+            for (tile, at) in tiles.within(of_task) {
+                let (dy, next) = (dy.of_image(s, tiles.image(tile)), tiles.at(tile + 1));
+                for f in 0..blocks {
+                    let mut dm = dm.tile_mut(tile, f);
+                    match dy {
+                        OutputGradient::Full(dy) => match image.whole(dy, at, f) {
+                            Some(dy) => both_ways::<S, A, TILE, SIDE>(simd, &dy, &mut dm),
+                            None => both_ways::<S, A, TILE, SIDE>(simd, &image.read(simd, dy, at, f), &mut dm),
+                        },
+                        OutputGradient::Pooled(dy, winners) => {
+                            prefetch_pooled(simd, s, dy, next, f);
+                            both_ways::<S, A, TILE, SIDE>(simd, &read_pooled(simd, s, dy, winners, at, f), &mut dm);
+                        }
+                    }
                 }
             }
-        }
-    }
+        },
+    )
 }
 
-/// dx = overlap-add of B dV B'
+/// dx = overlap-add of B dV B', of some tiles
 #[inline(always)]
-fn add_input_gradient<S: Simd>(simd: S, s: &ConvShape, dv: &Transformed, tiles: Tiles, dx: &mut [f32]) {
+fn add_input_gradient<S: Simd>(
+    simd: S,
+    s: &ConvShape,
+    dv: Transformed,
+    tiles: impl Iterator<Item = (usize, At)>,
+    dx: &mut [f32],
+) {
     let image = Image::inputs(s);
-    for (tile, at) in tiles.iter() {
+    for (tile, at) in tiles {
         for c in 0..s.c.div_ceil(LANES) {
             let dv = dv.tile(tile, c);
             if let Some(mut dx) = image.whole_sum(dx, at, c) {

@@ -1,155 +1,251 @@
 //! The layout of transformed tiles, and the matrix products that read it: one for each of the 36 positions.
 //!
-//! Tiles are numbered in row order. A panel is fourteen consecutive tiles (the rows of a register tile) by sixteen
-//! channels:
+//! Tiles are numbered in row order, image after image. A panel is fourteen consecutive tiles (the rows of a register
+//! tile) by sixteen channels. A transform writes the panels of the same tiles together, and so can run in parallel for
+//! others; a product writes those of the same position together:
 //!
 //! ```text
-//!     position 0                                          | room | position 1 ...
-//!     tiles 0-13: channels 0-15, 16-31, ... | tiles 14-27 | for  |
-//!                 14 x 16 floats each       |             | one  |
+//!     transform: tiles 0-13:  position 0: channels 0-15, 16-31, ... | room for one | position 1 ... | tiles 14-27 ...
+//!     product:   position 0:  tiles 0-13: channels 0-15, 16-31, ... | tiles 14-27 ... | position 1 ...
 //! ```
 
+use std::ops::Range;
+
 use crate::simd::{LANES, Lanes, Simd, Vector, vectors_mut};
+use crate::threads;
+use crate::vectorize;
 
 use super::super::super::tile::{Accumulators, Product, ROWS, cover, load_rows, multiply_accumulate, store_rows, take};
 use super::transform::Stored;
 use super::{ConvShape, POSITIONS, SIDE, TILE};
 
 /// Sixteen channels of fourteen tiles at one position.
-type Panel = [Lanes; ROWS];
+pub type Panel = [Lanes; ROWS];
 
-/// Consecutive tiles of an image.
+/// Vectors of a row of U that are side by side, 64 columns. A strip of these columns (128 KB for 512 channels) is used
+/// for all tiles of a block before the next, so U is read once per block, in order.
+const STRIP: usize = 4;
+
+/// Consecutive tiles: all of several images, or some of one.
 #[derive(Clone, Copy)]
 pub struct Tiles {
     first: usize,
     count: usize,
-    /// Tiles in a row of the image.
+    /// Tiles in a row of an image, and in an image.
     across: usize,
+    per_image: usize,
+    images: usize,
 }
 
-/// The row and column of a tile's first output.
+/// The row and column of a tile's first output in its image.
 pub type At = [usize; 2];
 
-/// Cuts an image into blocks of `panels` panels of tiles.
+/// Tiles of an image.
+pub fn tiles_of(s: &ConvShape) -> usize {
+    s.out_h.div_ceil(TILE) * s.out_w.div_ceil(TILE)
+}
+
+/// Cuts an image into blocks of up to `most` tiles; several images are one block.
 #[inline(always)]
-pub fn blocks_of_tiles(s: &ConvShape, panels: usize) -> impl Iterator<Item = Tiles> {
-    let across = s.out_w.div_ceil(TILE);
-    let total = s.out_h.div_ceil(TILE) * across;
-    let most = panels * ROWS;
-    (0..total).step_by(most).map(move |first| Tiles { first, count: (total - first).min(most), across })
+pub fn blocks_of_tiles(s: &ConvShape, images: usize, most: usize) -> impl Iterator<Item = Tiles> {
+    let (across, per_image) = (s.out_w.div_ceil(TILE), tiles_of(s));
+    let total = images * per_image;
+    let most = if images > 1 { total } else { most };
+    (0..total).step_by(most).map(move |first| {
+        let count = (total - first).min(most);
+        Tiles { first, count, across, per_image, images }
+    })
 }
 
 impl Tiles {
-    /// Each tile with the position of its first output.
+    /// Tiles of the block, each with the position of its first output.
     #[inline(always)]
-    pub fn iter(self) -> impl Iterator<Item = (usize, At)> {
-        (0..self.count).map(move |tile| (tile, self.at(tile)))
+    pub fn within(self, tiles: Range<usize>) -> impl Iterator<Item = (usize, At)> {
+        tiles.map(move |tile| (tile, self.at(tile)))
+    }
+
+    /// The tiles of one of the images.
+    #[inline(always)]
+    pub fn of_image(self, image: usize) -> Range<usize> {
+        match self.images {
+            1 => 0..self.count,
+            _ => image * self.per_image..(image + 1) * self.per_image,
+        }
+    }
+
+    /// The image that a tile belongs to.
+    #[inline(always)]
+    pub fn image(self, tile: usize) -> usize {
+        (self.first + tile) / self.per_image
     }
 
     /// The position of a tile's first output, also for tiles after the block, and beyond the image.
     #[inline(always)]
     pub fn at(self, tile: usize) -> At {
-        let number = self.first + tile;
+        let number = (self.first + tile) % self.per_image;
         [number / self.across * TILE, number % self.across * TILE]
     }
 
     /// Two transformed tensors of these tiles in scratch, with the given blocks of channels.
     #[inline(always)]
-    pub fn split(self, scratch: &mut [f32], [left, right]: [usize; 2]) -> [Transformed<'_>; 2] {
-        let panels = self.count.div_ceil(ROWS);
-        let [left_pitch, right_pitch] = [left, right].map(|blocks| pitch(panels, blocks));
-        let (a, b) = vectors_mut(scratch).as_chunks_mut().0.split_at_mut(POSITIONS * left_pitch);
-        let b = &mut b[..POSITIONS * right_pitch];
-        [
-            Transformed { panels: a, pitch: left_pitch, blocks: left, tiles: self },
-            Transformed { panels: b, pitch: right_pitch, blocks: right, tiles: self },
-        ]
+    pub fn split(self, scratch: &mut [f32], blocks: [usize; 2]) -> [&mut [Panel]; 2] {
+        let [a, b] = blocks.map(|blocks| panels_of(self.panels(), blocks));
+        let (left, right) = vectors_mut(scratch).as_chunks_mut().0.split_at_mut(a);
+        [left, &mut right[..b]]
     }
 
-    /// Tiles in a panel; the last panel may have fewer.
     #[inline(always)]
-    fn height(self, panel: usize) -> usize {
-        ROWS.min(self.count - panel * ROWS)
+    fn panels(self) -> usize {
+        self.count.div_ceil(ROWS)
+    }
+
+    /// The tiles of a panel; the last may have fewer.
+    #[inline(always)]
+    fn panel(self, panel: usize) -> Range<usize> {
+        panel * ROWS..self.count.min((panel + 1) * ROWS)
     }
 }
 
 /// Panels from a position to the next, an odd number: a transform touches all 36 positions, and a panel is 7 x 128
 /// bytes, so at an odd distance they spread over half of the first-level cache's 64 sets. Four panels apart they share
 /// eight sets, which makes the gradients 4 % slower.
-fn pitch(panels: usize, blocks: usize) -> usize {
-    (panels * blocks) | 1
+fn pitch(panels: usize) -> usize {
+    panels | 1
 }
 
-/// Floats of a transformed tensor.
-pub fn panels_len(panels: usize, blocks: usize) -> usize {
-    POSITIONS * pitch(panels, blocks) * ROWS * LANES
+/// Panels of a transformed tensor, in either order.
+fn panels_of(panels: usize, blocks: usize) -> usize {
+    POSITIONS * pitch(panels * pitch(blocks))
+}
+
+/// Floats of a transformed tensor of some tiles.
+pub fn transformed_len(tiles: usize, blocks: usize) -> usize {
+    panels_of(tiles.div_ceil(ROWS), blocks) * ROWS * LANES
 }
 
 /// A transformed tensor: at each position a matrix of tiles x channels, in panels.
+#[derive(Clone, Copy)]
 pub struct Transformed<'a> {
-    panels: &'a mut [Panel],
-    /// Panels from a position to the next.
-    pitch: usize,
+    panels: &'a [Panel],
+    /// Panels from a position to the next, and from fourteen tiles to the next.
+    pitch: [usize; 2],
     /// Blocks of sixteen channels.
     blocks: usize,
     tiles: Tiles,
 }
 
-impl Transformed<'_> {
-    /// The 36 positions of a tile and a block of channels, to read.
+impl<'a> Transformed<'a> {
+    /// Calls `transform` for tiles and the place of their 36 positions, in parallel if there are several images.
     #[inline(always)]
-    pub fn tile(&self, tile: usize, block: usize) -> Stored<&[f32]> {
-        let (start, pitch) = self.place(tile, block);
-        Stored { floats: &self.panels.as_flattened().as_flattened()[start..], pitch }
+    pub fn by_tiles<S: Simd>(
+        simd: S,
+        tiles: Tiles,
+        panels: &'a mut [Panel],
+        blocks: usize,
+        transform: impl Fn(Range<usize>, &mut Slab) + Sync,
+    ) -> Self {
+        let pitch = pitch(blocks);
+        let each = if tiles.images > 1 { 1 } else { tiles.panels() };
+        let panels = &mut panels[..tiles.panels() * POSITIONS * pitch];
+        threads::for_chunks(panels, each * POSITIONS * pitch, |task, panels| {
+            let of_task = task * each * ROWS..tiles.count.min((task + 1) * each * ROWS);
+            let first = of_task.start;
+            vectorize!(simd => transform(of_task, &mut Slab { panels, pitch, first }));
+        });
+        Self { panels, pitch: [pitch, POSITIONS * pitch], blocks, tiles }
     }
 
-    /// The 36 positions of a tile and a block of channels, to write.
+    /// C = A B at each position; A is `self`. Positions are computed in parallel if there are several images.
+    #[inline(always)]
+    pub fn multiply<'c, S: Simd>(self, simd: S, b: &[Lanes], c: &'c mut [Panel], blocks: usize) -> Transformed<'c> {
+        let (tiles, pitch) = (self.tiles, pitch(self.tiles.panels() * blocks));
+        let b_len = self.blocks * LANES * blocks;
+        let each = if tiles.images > 1 { 1 } else { POSITIONS };
+        threads::for_chunks(&mut c[..POSITIONS * pitch], each * pitch, |task, c| {
+            vectorize!(simd => for (i, c) in c.chunks_exact_mut(pitch).enumerate() {
+                let position = task * each + i;
+                self.multiply_at(simd, position, &b[position * b_len..][..b_len], c, blocks);
+            });
+        });
+        Transformed { panels: c, pitch: [pitch, blocks], blocks, tiles }
+    }
+
+    #[inline(always)]
+    fn multiply_at<S: Simd>(self, simd: S, position: usize, b: &[Lanes], c: &mut [Panel], blocks: usize) {
+        for (strip, b) in b.chunks(self.blocks * LANES * STRIP).enumerate() {
+            let first = strip * STRIP;
+            let columns = STRIP.min(blocks - first);
+            for (panel, c) in c.chunks_exact_mut(blocks).take(self.tiles.panels()).enumerate() {
+                let (a, c) = (self.row(position, panel), &mut c[first..first + columns]);
+                cover(simd, self.tiles.panel(panel).len(), columns, &mut PanelProduct { a, b, c });
+            }
+        }
+    }
+
+    /// C += A' B at each position; A is `self`. Positions are computed in parallel if there are several images.
+    #[inline(always)]
+    pub fn correlate<S: Simd>(self, simd: S, b: Transformed, c: &mut [Lanes]) {
+        let (rows, columns) = (self.blocks * LANES, b.blocks);
+        let each = if self.tiles.images > 1 { 1 } else { POSITIONS };
+        threads::for_chunks(c, each * rows * columns, |task, c| {
+            vectorize!(simd => for (i, c) in c.chunks_exact_mut(rows * columns).enumerate() {
+                for (strip, c) in c.chunks_mut(rows * STRIP).enumerate() {
+                    let columns = c.len() / rows;
+                    for (block, c) in c.chunks_exact_mut(LANES * columns).enumerate() {
+                        let (a, b, at) = (self, b, [task * each + i, block, strip * STRIP]);
+                        cover(simd, LANES, columns, &mut Correlation { a, b, at, columns, c });
+                    }
+                }
+            });
+        });
+    }
+
+    /// The 36 positions of a tile and a block of channels.
+    #[inline(always)]
+    pub fn tile(&self, tile: usize, block: usize) -> Stored<&'a [f32]> {
+        let panel = tile / ROWS * self.pitch[1] + block;
+        let floats = &self.panels.as_flattened().as_flattened()[(panel * ROWS + tile % ROWS) * LANES..];
+        Stored { floats, pitch: pitch_of_square(self.pitch[0]) }
+    }
+
+    /// The panels of fourteen tiles at a position.
+    #[inline(always)]
+    fn row(&self, position: usize, panel: usize) -> &'a [Panel] {
+        &self.panels[position * self.pitch[0] + panel * self.pitch[1]..][..self.blocks]
+    }
+}
+
+/// Some panels of a transformed tensor, to write.
+pub struct Slab<'a> {
+    panels: &'a mut [Panel],
+    pitch: usize,
+    /// The first tile.
+    first: usize,
+}
+
+impl Slab<'_> {
+    /// The 36 positions of a tile and a block of channels.
     #[inline(always)]
     pub fn tile_mut(&mut self, tile: usize, block: usize) -> Stored<&mut [f32]> {
-        let (start, pitch) = self.place(tile, block);
-        Stored { floats: &mut self.panels.as_flattened_mut().as_flattened_mut()[start..], pitch }
+        let tile = tile - self.first;
+        let panel = tile / ROWS * POSITIONS * self.pitch + block;
+        let floats = &mut self.panels.as_flattened_mut().as_flattened_mut()[(panel * ROWS + tile % ROWS) * LANES..];
+        Stored { floats, pitch: pitch_of_square(self.pitch) }
     }
+}
 
-    #[inline(always)]
-    fn place(&self, tile: usize, block: usize) -> (usize, [usize; 2]) {
-        let panel = tile / ROWS * self.blocks + block;
-        let pitch = self.pitch * ROWS * LANES;
-        ((panel * ROWS + tile % ROWS) * LANES, [SIDE * pitch, pitch])
-    }
+/// Floats from a row of a transformed tile to the next, and from a column to the next.
+#[inline(always)]
+fn pitch_of_square(panels: usize) -> [usize; 2] {
+    let pitch = panels * ROWS * LANES;
+    [SIDE * pitch, pitch]
+}
 
-    /// C = A B at each position; A is `self`.
-    #[inline(always)]
-    pub fn multiply<S: Simd>(&self, simd: S, b: &[Lanes], c: &mut Transformed) {
-        let (a_blocks, c_blocks) = (self.blocks, c.blocks);
-        let c_at = c.panels.chunks_exact_mut(c.pitch);
-        for ((a, b), c) in self.matrices().zip(b.chunks_exact(a_blocks * LANES * c_blocks)).zip(c_at) {
-            for (panel, (a, c)) in a.chunks_exact(a_blocks).zip(c.chunks_exact_mut(c_blocks)).enumerate() {
-                cover(simd, self.tiles.height(panel), c_blocks, &mut PanelProduct { a, b, c });
-            }
-        }
-    }
-
-    /// C += A' B at each position; A is `self`.
-    #[inline(always)]
-    pub fn correlate<S: Simd>(&self, simd: S, b: &Transformed, c: &mut [Lanes]) {
-        let (tiles, blocks, columns) = (self.tiles, self.blocks, b.blocks);
-        let positions = self.matrices().zip(b.matrices()).zip(c.chunks_exact_mut(blocks * LANES * columns));
-        for ((a, b), c) in positions {
-            for (block, c) in c.chunks_exact_mut(LANES * columns).enumerate() {
-                cover(simd, LANES, columns, &mut Correlation { tiles, a, block, blocks, b, columns, c });
-            }
-        }
-    }
-
-    /// The panels at each position.
-    #[inline(always)]
-    fn matrices(&self) -> impl Iterator<Item = &[Panel]> {
-        let count = self.tiles.count.div_ceil(ROWS) * self.blocks;
-        self.panels.chunks_exact(self.pitch).map(
-            #[inline(always)]
-            move |position| &position[..count],
-        )
-    }
+/// The place of a vector in a position's matrix with that many rows and vectors per row.
+#[inline(always)]
+pub fn place_in_strips(rows: usize, vectors: usize, row: usize, vector: usize) -> usize {
+    let first = vector / STRIP * STRIP;
+    first * rows + row * STRIP.min(vectors - first) + vector - first
 }
 
 /// C = A B for a panel of tiles: A and C have a panel for each sixteen channels.
@@ -182,12 +278,10 @@ impl<S: Simd> Product<S> for PanelProduct<'_> {
 
 /// C += A' B over all panels, for sixteen channels of A.
 struct Correlation<'a> {
-    tiles: Tiles,
-    a: &'a [Panel],
-    /// The block of sixteen channels, of `blocks`.
-    block: usize,
-    blocks: usize,
-    b: &'a [Panel],
+    a: Transformed<'a>,
+    b: Transformed<'a>,
+    /// The position, the block of channels of A, and the first of `columns` of B.
+    at: [usize; 3],
     columns: usize,
     c: &'a mut [Lanes],
 }
@@ -199,9 +293,10 @@ impl<S: Simd> Product<S> for Correlation<'_> {
     fn tile<const R: usize, const NV: usize>(&mut self, simd: S, row: usize, vector: usize) {
         let start = row * self.columns + vector;
         let mut acc: Accumulators<S, R, NV> = load_rows(simd, &self.c[start..], self.columns);
-        for (panel, (a, b)) in self.a.chunks_exact(self.blocks).zip(self.b.chunks_exact(self.columns)).enumerate() {
-            let (a, b) = (&a[self.block], &b[vector..vector + NV]);
-            for tile in 0..self.tiles.height(panel) {
+        let [position, block, first] = self.at;
+        for panel in 0..self.a.tiles.panels() {
+            let (a, b) = (&self.a.row(position, panel)[block], &self.b.row(position, panel)[first + vector..][..NV]);
+            for tile in 0..self.a.tiles.panel(panel).len() {
                 let mut of_tile = [[0.0; LANES]; NV];
                 for v in 0..NV {
                     of_tile[v] = b[v][tile];
