@@ -13,11 +13,11 @@ use super::{ConvShape, Method};
 /// Images over which the transforms of a kernel are spread.
 const BATCH: f64 = 64.0;
 
-/// The legal method with the least cost.
+/// The method with the least cost among those that apply.
 pub fn fastest(s: &ConvShape) -> Method {
     let methods = [(Method::Winograd, winograd(s)), (Method::Implicit, implicit(s)), (Method::Im2col, im2col(s))];
-    let legal = methods.into_iter().filter(|(method, _)| method.rung(s).is_ok());
-    legal.min_by(|(_, a), (_, b)| a.total_cmp(b)).map_or(Method::Im2col, |(method, _)| method)
+    let applicable = methods.into_iter().filter(|(method, _)| method.rung(s).is_ok());
+    applicable.min_by(|(_, a), (_, b)| a.total_cmp(b)).map_or(Method::Im2col, |(method, _)| method)
 }
 
 /// Blocks of sixteen channels.

@@ -27,10 +27,10 @@ impl Rung for Implicit {
     fn check(&self, s: &ConvShape) -> Result<(), &'static str> {
         // A border as wide as the kernel would make the transposed convolution shrink its input. With stride 1 there
         // are h + top + bottom - (kh - 1) outputs, so the last line says bottom < kh and right < kw.
-        let legal = s.is_dense()
+        let applies = s.is_dense()
             && (s.pad_top < s.kh && s.pad_left < s.kw)
             && (s.out_h <= s.h + s.pad_top && s.out_w <= s.w + s.pad_left);
-        legal.then_some(()).ok_or("the implicit method needs stride 1, no dilation and a padding below the kernel")
+        applies.then_some(()).ok_or("the implicit method needs stride 1, no dilation and a padding below the kernel")
     }
 
     fn kernel_lens(&self, s: &ConvShape) -> [usize; 2] {

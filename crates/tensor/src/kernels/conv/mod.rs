@@ -1,6 +1,6 @@
 //! The convolution of an image with a kernel, as a ladder from the definition to the fastest method.
 //!
-//! | rung | legal for | idea |
+//! | rung | applies to | idea |
 //! |---|---|---|
 //! | [`naive`] | anything | the definition in seven loops |
 //! | [`im2col`] | anything | copy every patch to a row of a matrix; then one matrix product |

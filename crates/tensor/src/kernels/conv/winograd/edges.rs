@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::simd::{LANES, Simd, Vector};
 
-use super::tiles::At;
+use super::tiles::Origin;
 use super::transform::{Square, Stored, Sum};
 use super::{ConvShape, SIDE, TILE};
 
@@ -36,7 +36,7 @@ impl Image<TILE> {
 impl<const N: usize> Image<N> {
     /// Sixteen channels of a tile; zeros beyond the edge.
     #[inline(always)]
-    pub fn read<S: Simd>(&self, simd: S, x: &[f32], at: At, block: usize) -> Square<S, N> {
+    pub fn read<S: Simd>(&self, simd: S, x: &[f32], at: Origin, block: usize) -> Square<S, N> {
         let mut tile = [[simd.zero(); N]; N];
         for (p, row) in tile.iter_mut().enumerate() {
             for (q, d) in row.iter_mut().enumerate() {
@@ -50,7 +50,7 @@ impl<const N: usize> Image<N> {
 
     /// Writes the pixels of a tile that exist.
     #[inline(always)]
-    pub fn write<S: Simd>(&self, _simd: S, tile: Square<S, N>, at: At, block: usize, y: &mut [f32]) {
+    pub fn write<S: Simd>(&self, _simd: S, tile: Square<S, N>, at: Origin, block: usize, y: &mut [f32]) {
         for (p, row) in tile.into_iter().enumerate() {
             for (q, d) in row.into_iter().enumerate() {
                 if let Some(pixel) = self.pixel(at, p, q, block) {
@@ -62,7 +62,7 @@ impl<const N: usize> Image<N> {
 
     /// Adds the pixels of a tile that exist.
     #[inline(always)]
-    pub fn add<S: Simd>(&self, simd: S, tile: Square<S, N>, at: At, block: usize, sums: &mut [f32]) {
+    pub fn add<S: Simd>(&self, simd: S, tile: Square<S, N>, at: Origin, block: usize, sums: &mut [f32]) {
         for (p, row) in tile.into_iter().enumerate() {
             for (q, d) in row.into_iter().enumerate() {
                 if let Some(pixel) = self.pixel(at, p, q, block) {
@@ -75,20 +75,20 @@ impl<const N: usize> Image<N> {
 
     /// Sixteen channels of a tile, if all of it exists: the common case, without branches.
     #[inline(always)]
-    pub fn whole<'a>(&self, x: &'a [f32], at: At, block: usize) -> Option<Stored<&'a [f32]>> {
+    pub fn whole<'a>(&self, x: &'a [f32], at: Origin, block: usize) -> Option<Stored<&'a [f32]>> {
         Some(Stored { floats: &x[self.start(at, block)?..], pitch: [self.w * self.channels, self.channels] })
     }
 
     /// As [`whole`](Self::whole), to add to.
     #[inline(always)]
-    pub fn whole_sum<'a>(&self, sums: &'a mut [f32], at: At, block: usize) -> Option<Sum<'a>> {
+    pub fn whole_sum<'a>(&self, sums: &'a mut [f32], at: Origin, block: usize) -> Option<Sum<'a>> {
         let floats = &mut sums[self.start(at, block)?..];
         Some(Sum(Stored { floats, pitch: [self.w * self.channels, self.channels] }))
     }
 
     /// Prefetches a tile, except the two columns that it shares with the tile to its left: 2 to 4 % of a pass.
     #[inline(always)]
-    pub fn prefetch<S: Simd>(&self, simd: S, x: &[f32], at: At, block: usize) {
+    pub fn prefetch<S: Simd>(&self, simd: S, x: &[f32], at: Origin, block: usize) {
         let Some(tile) = self.whole(x, at, block) else { return };
         for p in 0..N {
             for q in 2..N {
@@ -99,7 +99,7 @@ impl<const N: usize> Image<N> {
 
     /// The first float of a tile, if all of it exists.
     #[inline(always)]
-    fn start(&self, at: At, block: usize) -> Option<usize> {
+    fn start(&self, at: Origin, block: usize) -> Option<usize> {
         let [row, col] = [at[0].checked_sub(self.zeros[0])?, at[1].checked_sub(self.zeros[1])?];
         let whole = row + N <= self.h && col + N <= self.w && (block + 1) * LANES <= self.channels;
         whole.then_some((row * self.w + col) * self.channels + block * LANES)
@@ -107,7 +107,7 @@ impl<const N: usize> Image<N> {
 
     /// The floats of a pixel of a tile, if the pixel exists.
     #[inline(always)]
-    fn pixel(&self, at: At, p: usize, q: usize, block: usize) -> Option<Range<usize>> {
+    fn pixel(&self, at: Origin, p: usize, q: usize, block: usize) -> Option<Range<usize>> {
         let row = (at[0] + p).checked_sub(self.zeros[0]).filter(|&row| row < self.h)?;
         let col = (at[1] + q).checked_sub(self.zeros[1]).filter(|&col| col < self.w)?;
         let first = (row * self.w + col) * self.channels;

@@ -53,7 +53,7 @@ use edges::Image;
 use kernel::{transform_kernel, transform_kernel_gradient, transpose_kernel};
 use pool::{prefetch_pooled, read_pooled, write_pooled};
 pub use tiles::tiles_of;
-use tiles::{At, Panel, Slab, Tiles, Transformed, blocks_of_tiles, transformed_len};
+use tiles::{Origin, Panel, Slab, Tiles, Transformed, blocks_of_tiles, transformed_len};
 use transform::{Input, InputTransposed, Output, OutputTransposed, both_ways};
 
 /// Rows and columns of outputs in a tile.
@@ -88,8 +88,8 @@ pub struct Winograd;
 
 impl Rung for Winograd {
     fn check(&self, s: &ConvShape) -> Result<(), &'static str> {
-        let legal = s.is_dense() && [s.kh, s.kw] == [3, 3];
-        legal.then_some(()).ok_or("Winograd's method needs a 3 x 3 kernel, stride 1 and no dilation")
+        let applies = s.is_dense() && [s.kh, s.kw] == [3, 3];
+        applies.then_some(()).ok_or("Winograd's method needs a 3 x 3 kernel, stride 1 and no dilation")
     }
 
     fn fuses_pool(&self) -> bool {
@@ -216,7 +216,7 @@ fn transform_output<S: Simd>(
     simd: S,
     w: &Weights,
     m: Transformed,
-    tiles: impl Iterator<Item = (usize, At)>,
+    tiles: impl Iterator<Item = (usize, Origin)>,
     fused: Fused,
     y: &mut [f32],
     mut winners: Option<&mut [u8]>,
@@ -293,7 +293,7 @@ fn transform_input<'a, S: Simd>(
         |of_task: Range<usize>, v: &mut Slab| {
             for (tile, at) in tiles.within(of_task) {
                 let x = &x[tiles.image(tile) * s.input_len()..][..s.input_len()];
-                let next = tiles.at(tile + 1);
+                let next = tiles.origin(tile + 1);
                 for c in 0..blocks {
                     image.prefetch(simd, x, next, c);
                     let mut v = v.tile_mut(tile, c);
@@ -326,7 +326,7 @@ fn transform_output_gradient<'a, S: Simd>(
         #[inline(always)]
         |of_task: Range<usize>, dm: &mut Slab| {
             for (tile, at) in tiles.within(of_task) {
-                let (dy, next) = (dy.of_image(s, tiles.image(tile)), tiles.at(tile + 1));
+                let (dy, next) = (dy.of_image(s, tiles.image(tile)), tiles.origin(tile + 1));
                 for f in 0..blocks {
                     let mut dm = dm.tile_mut(tile, f);
                     match dy {
@@ -351,7 +351,7 @@ fn add_input_gradient<S: Simd>(
     simd: S,
     s: &ConvShape,
     dv: Transformed,
-    tiles: impl Iterator<Item = (usize, At)>,
+    tiles: impl Iterator<Item = (usize, Origin)>,
     dx: &mut [f32],
 ) {
     let image = Image::inputs(s);

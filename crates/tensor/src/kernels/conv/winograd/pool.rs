@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::simd::{LANES, Simd, Vector};
 
-use super::tiles::At;
+use super::tiles::Origin;
 use super::transform::Square;
 use super::{ConvShape, TILE};
 
@@ -13,7 +13,7 @@ const SQUARE: [[usize; 2]; 4] = [[0, 0], [0, 1], [1, 0], [1, 1]];
 
 /// The floats of a window's sixteen filters in the pooled output, if the window exists.
 #[inline(always)]
-fn window(s: &ConvShape, at: At, [p, q]: [usize; 2], block: usize) -> Option<Range<usize>> {
+fn window(s: &ConvShape, at: Origin, [p, q]: [usize; 2], block: usize) -> Option<Range<usize>> {
     let [row, col] = [at[0] / 2 + p, at[1] / 2 + q];
     let first = (row * (s.out_w / 2) + col) * s.filters;
     (row < s.out_h / 2 && col < s.out_w / 2)
@@ -27,7 +27,7 @@ pub fn write_pooled<S: Simd>(
     simd: S,
     s: &ConvShape,
     tile: Square<S, TILE>,
-    at: At,
+    at: Origin,
     block: usize,
     y: &mut [f32],
     mut winners: Option<&mut [u8]>,
@@ -56,7 +56,7 @@ pub fn write_pooled<S: Simd>(
 
 /// Prefetches the pooled gradients of a tile's outputs.
 #[inline(always)]
-pub fn prefetch_pooled<S: Simd>(simd: S, s: &ConvShape, dy: &[f32], at: At, block: usize) {
+pub fn prefetch_pooled<S: Simd>(simd: S, s: &ConvShape, dy: &[f32], at: Origin, block: usize) {
     for place in SQUARE {
         if let Some(place) = window(s, at, place, block) {
             simd.prefetch(&dy[place]);
@@ -71,7 +71,7 @@ pub fn read_pooled<S: Simd>(
     s: &ConvShape,
     dy: &[f32],
     winners: &[u8],
-    at: At,
+    at: Origin,
     block: usize,
 ) -> Square<S, TILE> {
     let mut tile = [[simd.zero(); TILE]; TILE];

@@ -5,7 +5,7 @@
 //! others; a product writes those of the same position together:
 //!
 //! ```text
-//!     transform: tiles 0-13:  position 0: channels 0-15, 16-31, ... | room for one | position 1 ... | tiles 14-27 ...
+//!     transform: tiles 0-13:  position 0: channels 0-15, 16-31, ... | padding | position 1 ... | tiles 14-27 ...
 //!     product:   position 0:  tiles 0-13: channels 0-15, 16-31, ... | tiles 14-27 ... | position 1 ...
 //! ```
 
@@ -37,8 +37,8 @@ pub struct Tiles {
     images: usize,
 }
 
-/// The row and column of a tile's first output in its image.
-pub type At = [usize; 2];
+/// The row and column of a tile's first output in its image. The tile may be past the end of the block or of the image.
+pub type Origin = [usize; 2];
 
 /// Tiles of an image.
 pub fn tiles_of(s: &ConvShape) -> usize {
@@ -60,8 +60,8 @@ pub fn blocks_of_tiles(s: &ConvShape, images: usize, most: usize) -> impl Iterat
 impl Tiles {
     /// Tiles of the block, each with the position of its first output.
     #[inline(always)]
-    pub fn within(self, tiles: Range<usize>) -> impl Iterator<Item = (usize, At)> {
-        tiles.map(move |tile| (tile, self.at(tile)))
+    pub fn within(self, tiles: Range<usize>) -> impl Iterator<Item = (usize, Origin)> {
+        tiles.map(move |tile| (tile, self.origin(tile)))
     }
 
     /// The tiles of one of the images.
@@ -79,14 +79,14 @@ impl Tiles {
         (self.first + tile) / self.per_image
     }
 
-    /// The position of a tile's first output, also for tiles after the block, and beyond the image.
     #[inline(always)]
-    pub fn at(self, tile: usize) -> At {
+    pub fn origin(self, tile: usize) -> Origin {
         let number = (self.first + tile) % self.per_image;
         [number / self.across * TILE, number % self.across * TILE]
     }
 
-    /// Two transformed tensors of these tiles in scratch, with the given blocks of channels.
+    /// Divides `scratch` into two transformed tensors of these tiles, with the given numbers of blocks of sixteen
+    /// channels.
     #[inline(always)]
     pub fn split(self, scratch: &mut [f32], blocks: [usize; 2]) -> [&mut [Panel]; 2] {
         let [a, b] = blocks.map(|blocks| panels_of(self.panels(), blocks));
@@ -106,9 +106,9 @@ impl Tiles {
     }
 }
 
-/// Panels from a position to the next, an odd number: a transform touches all 36 positions, and a panel is 7 x 128
-/// bytes, so at an odd distance they spread over half of the first-level cache's 64 sets. Four panels apart they share
-/// eight sets, which makes the gradients 4 % slower.
+/// Panels from one position to the next; always odd. A panel is 14 cache lines, and a transform touches all 36
+/// positions. An odd number of panels apart, they fall into 32 of the 64 sets of the first-level cache; four panels
+/// apart they would fall into 8, and the gradients would be 4 % slower.
 fn pitch(panels: usize) -> usize {
     panels | 1
 }
