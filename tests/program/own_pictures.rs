@@ -341,7 +341,7 @@ fn user_errors_are_one_line_and_write_nothing() {
         ("adapt pictures --validation -0.5", "expected a fraction between 0 and 1"),
         ("adapt pictures --from nowhere", "--from: nowhere: no such file"),
         ("adapt pictures --from pictures/dark/0.png", "--from: pictures/dark/0.png: "),
-        ("adapt pictures --epochs 3", "--epochs is for --head dense"),
+        ("adapt pictures --epochs 3", "--epochs needs --head dense"),
         ("adapt pictures --test nowhere", "nowhere: no such folder; expected one folder of pictures per class"),
         ("adapt pictures --test few", "few: class \"cat\" is not one of dark, light"),
         ("adapt pictures --epochs 0", "'--epochs <N>': expected a whole number, at least 1"),

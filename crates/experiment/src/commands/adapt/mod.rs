@@ -52,7 +52,7 @@ use crate::{
 pub struct AdaptArgs {
     /// A folder with one folder per class (PNG, JPEG, WebP, BMP or GIF of any size), or with train, val and test
     pub folder: PathBuf,
-    /// Test the model on this folder of class folders [default: test or val beside train, if any]
+    /// Test the model on the pictures in this folder, one folder per class [default: test, or else val, next to train]
     #[arg(long, value_name = "FOLDER")]
     pub test: Option<PathBuf>,
     /// Trained features: a model file, or features only [default: the bundled features]
@@ -61,20 +61,20 @@ pub struct AdaptArgs {
     /// Rows and columns that pictures are scaled to, such as 64, 96, 128 or 224 [default: as stored with the features]
     #[arg(long, value_name = "N", value_parser = size)]
     pub size: Option<usize>,
-    /// The new head: linear, or dense (the hidden layer of the features' network) [default: linear]
+    /// The new head: linear, or dense (the dense layers of the features' network) [default: linear]
     #[arg(long, value_name = "HEAD", value_enum, hide_possible_values = true, hide_default_value = true)]
     #[arg(default_value_t = Head::Linear)]
     pub head: Head,
     /// Let all classes count equally, however many pictures they have
     #[arg(long)]
     pub balanced: bool,
-    /// Learn from randomly changed pictures too: flip, crop or flip,crop
+    /// Also train on randomly augmented pictures: flip, crop or flip,crop
     #[arg(long, value_name = "CHANGES")]
     pub augment: Option<Augment>,
     /// Stop at a picture that cannot be read, instead of skipping it
     #[arg(long)]
     pub strict: bool,
-    /// Seed of the folds or held-out pictures, augmentation, and all else that is random
+    /// Seed of the folds or held-out pictures, augmentation and everything else that is random
     #[arg(long, value_name = "N", default_value = "1", value_parser = values::seed)]
     pub seed: u64,
     #[command(flatten)]
@@ -223,7 +223,7 @@ fn settings(args: &AdaptArgs) -> Result<Settings> {
         ("--learning-rate", learning_rate.is_some()),
     ];
     if let (Head::Linear, Some((flag, _))) = (head, given.iter().find(|(_, is_given)| *is_given)) {
-        return Err(Failure::usage(format!("{flag} is for --head dense: the linear head is fitted exactly")));
+        return Err(Failure::usage(format!("{flag} needs --head dense: the linear head is fitted until it converges")));
     }
     let dense = (head == Head::Dense).then(|| DenseSettings {
         validation: validation.unwrap_or(0.2),
