@@ -18,7 +18,7 @@ use super::{ConvShape, OutputGradient, Rung, Weights};
 pub struct Im2col;
 
 impl Rung for Im2col {
-    /// As many as have [`ROWS`] patches.
+    /// As many as have fourteen patches, the rows of a register tile.
     fn images_at_once(&self, s: &ConvShape) -> usize {
         (ROWS / (s.out_h * s.out_w)).max(1)
     }

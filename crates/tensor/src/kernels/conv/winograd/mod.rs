@@ -96,7 +96,7 @@ impl Rung for Winograd {
         true
     }
 
-    /// As many as have [`BLOCK_TILES`] if the tiles of one are few, or U does not stay in the second-level cache.
+    /// As many as fill a block of tiles if the tiles of one are few, or U does not stay in the second-level cache.
     fn images_at_once(&self, s: &ConvShape) -> usize {
         match tiles_of(s) {
             tiles if tiles > FEW_TILES && fits_cache(s) => 1,
