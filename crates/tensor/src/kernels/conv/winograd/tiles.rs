@@ -172,11 +172,13 @@ impl<'a> Transformed<'a> {
 
     #[inline(always)]
     fn multiply_at<S: Simd>(self, simd: S, position: usize, b: &[Lanes], c: &mut [Panel], blocks: usize) {
-        for (strip, b) in b.chunks(self.blocks * LANES * STRIP).enumerate() {
+        let rows = self.blocks * LANES;
+        for strip in 0..blocks.div_ceil(STRIP) {
             let first = strip * STRIP;
             let columns = STRIP.min(blocks - first);
-            for (panel, c) in c.chunks_exact_mut(blocks).take(self.tiles.panels()).enumerate() {
-                let (a, c) = (self.row(position, panel), &mut c[first..first + columns]);
+            let b = &b[first * rows..][..columns * rows];
+            for panel in 0..self.tiles.panels() {
+                let (a, c) = (self.row(position, panel), &mut c[panel * blocks + first..][..columns]);
                 cover(simd, self.tiles.panel(panel).len(), columns, &mut PanelProduct { a, b, c });
             }
         }
@@ -263,8 +265,9 @@ impl<S: Simd> Product<S> for PanelProduct<'_> {
         let columns = self.c.len();
         let mut acc: Accumulators<S, R, NV> = [[simd.zero(); NV]; R];
         for (a, b) in self.a.iter().zip(self.b.chunks_exact(LANES * columns)) {
+            let a: &[Lanes; R] = take(a, row);
             for (channel, b) in b.chunks_exact(columns).enumerate() {
-                multiply_accumulate(simd, &mut acc, |r| a[row + r][channel % LANES], take(b, vector));
+                multiply_accumulate(simd, &mut acc, |r| a[r][channel % LANES], take(b, vector));
             }
         }
         for v in 0..NV {
@@ -301,7 +304,8 @@ impl<S: Simd> Product<S> for Correlation<'_> {
                 for v in 0..NV {
                     of_tile[v] = b[v][tile];
                 }
-                multiply_accumulate(simd, &mut acc, |r| a[tile][row + r], &of_tile);
+                let of_row: &[f32; R] = a[tile][row..].first_chunk().expect("a product covers only its result");
+                multiply_accumulate(simd, &mut acc, |r| of_row[r], &of_tile);
             }
         }
         store_rows::<S, R, NV>(acc, &mut self.c[start..], self.columns);
