@@ -109,7 +109,7 @@ pub fn grid() -> Vec<ShapeCase> {
 pub struct ShapeRow {
     #[serde(flatten)]
     pub case: ShapeCase,
-    /// Of each legal method.
+    /// Of each method that applies.
     pub gflops: BTreeMap<String, f64>,
     /// The method that `auto` chooses.
     pub auto: String,
