@@ -1,4 +1,4 @@
-//! `Residual`: layers f with a connection around them, y = x + f(x) (He et al. 2015).
+//! `Residual`: layers f with a connection around them, y = x + f(x) (He et al. 2016).
 
 use std::ops::Range;
 
