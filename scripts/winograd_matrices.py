@@ -74,7 +74,7 @@ def errors(g, b, a):
 
 
 def main():
-    table = ["| | multiplications saved | on 28 x 28 outputs | error relative to the direct method |",
+    table = ["| | times fewer multiplications | on 28 x 28 outputs | error relative to the direct method |",
              "|---|---|---|---|"]
     for m, points, name in METHODS:
         found = matrices(m, points)

@@ -54,9 +54,9 @@ pub fn five_loops() -> Figure {
     let (all, nc, mc, kc, nr, mr) = ((0.0, 1.0), (0.0, 0.66), (0.3, 0.24), (0.4, 0.34), (0.2, 0.12), (0.36, 0.07));
     let loops = [
         ("5", "nc = 4,096 columns", "B packed once for all threads", all, all, nc),
-        ("3", "mc rows: a task of a thread", "its rows of C are nobody else's", mc, all, nc),
-        ("4", "kc \u{2264} 800 terms", "mc x kc of A: L2, at most 256 KB", mc, kc, nc),
-        ("2", "nr = 64 or 32 columns", "kc x nr of B: L2, at most 205 KB", mc, kc, nr),
+        ("3", "mc rows: a task of a thread", "no other task writes its rows of C", mc, all, nc),
+        ("4", "kc \u{2264} 800 terms", "mc x kc of A: L2, at most 256 KiB", mc, kc, nc),
+        ("2", "nr = 64 or 32 columns", "kc x nr of B: L2, at most 200 KiB", mc, kc, nr),
         ("1", "mr = 6 or 14 rows", "mr x nr of C: registers", mr, kc, nr),
     ];
     for (column, name) in ["C", "A", "B"].into_iter().enumerate() {
@@ -193,6 +193,6 @@ pub fn lanes() -> Figure {
             figure.text((at.0 + 16.5, y + 17.0), Centre, TEXT, &lane.to_string());
         }
     }
-    figure.text((380.0, 208.0), Centre, MUTED, "One instruction per register; lane i meets lane i at every level.");
+    figure.text((380.0, 208.0), Centre, MUTED, "One instruction per register; lane i combines with lane i alone.");
     figure
 }

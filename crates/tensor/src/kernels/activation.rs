@@ -36,7 +36,7 @@ pub fn activate<S: Simd>(simd: S, activation: Fused, x: &[f32], y: &mut [f32]) {
     }
 }
 
-/// Sets dy to zero, in place, where the activation has no slope; its output y tells.
+/// Sets dy to zero, in place, where the slope of the activation is 0. Its output y shows where that is.
 #[inline(always)]
 pub fn activation_gradient<S: Simd>(simd: S, activation: Fused, y: &[f32], dy: &mut [f32]) {
     match activation {
@@ -74,7 +74,7 @@ pub fn add_rows<S: Simd>(simd: S, matrix: &[f32], columns: usize, sums: &mut [La
     }
 }
 
-/// Adds the columns from `first` on of every row.
+/// Adds V vectors of every row, from column `first` on, to `sums`.
 #[inline(always)]
 fn add_columns<S: Simd, const V: usize>(simd: S, matrix: &[f32], columns: usize, first: usize, sums: &mut [Lanes; V]) {
     let last = columns.min(first + V * LANES);

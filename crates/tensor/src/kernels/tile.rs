@@ -3,9 +3,9 @@
 //! For each k, it broadcasts R scalars of A and multiplies each with NV vectors of B. R + NV loads feed R x NV fused
 //! multiply-adds.
 //!
-//! | tile | registers of 32 | suits |
+//! | tile | of 32 registers | suits |
 //! |---|---|---|
-//! | 14 x 2 vectors | 28 sums, 2 of B, a scalar | rows packed side by side: B is read twice for 14 rows |
+//! | 14 x 2 vectors | 28 sums, 2 of B, a scalar | packed rows: two loads of B serve 14 rows |
 //! | 6 x 4 vectors | 24 sums, 4 of B, a scalar | rows read in place: six pointers are enough |
 //!
 //! The registers of AVX2 and NEON hold eight vectors: six sums, one of B, a scalar. The products of this crate differ
@@ -102,7 +102,7 @@ pub fn to_memory<S: Simd, const R: usize, const NV: usize>(acc: Accumulators<S, 
 /// The NV vectors of a row that start at the given one.
 ///
 /// # Panics
-/// If the row has fewer.
+/// If fewer than NV are left.
 #[inline(always)]
 pub fn take<const NV: usize>(row: &[Lanes], vector: usize) -> &[Lanes; NV] {
     row[vector..].first_chunk().expect("a product covers only its result")

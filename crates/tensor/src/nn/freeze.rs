@@ -126,7 +126,7 @@ impl<'a> Prefix<'a> {
         let mut hasher = DefaultHasher::new();
         self.input.hash(&mut hasher);
         for node in self.nodes {
-            // With `Debug`, a layer's settings count: its activation, stride and what is fused into it. The size, not the
+            // A layer's `Debug` text shows its settings: its activation, stride and what is fused into it. The size, not the
             // shape, because a flattened output holds the same floats.
             (format!("{:?}", node.layer), node.output.size()).hash(&mut hasher);
             for param in node.layer.params() {

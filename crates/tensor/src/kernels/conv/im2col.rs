@@ -18,9 +18,9 @@ use super::{ConvShape, OutputGradient, Rung, Weights};
 pub struct Im2col;
 
 impl Rung for Im2col {
-    /// As many as have fourteen patches, the rows of a register tile.
+    /// As many as have `PATCHES` together.
     fn images_at_once(&self, s: &ConvShape) -> usize {
-        (ROWS / (s.out_h * s.out_w)).max(1)
+        (PATCHES / (s.out_h * s.out_w)).max(1)
     }
 
     fn scratch_len(&self, s: &ConvShape, images: usize) -> usize {
@@ -69,8 +69,8 @@ impl Rung for Im2col {
     }
 }
 
-/// Patches of a product: with fewer, packing the kernel would take too large a share of the time.
-const ROWS: usize = 1024;
+/// Patches in a product of several images: with fewer, packing the kernel would take too large a share of the time.
+const PATCHES: usize = 1024;
 
 /// Calls `work` with the matrix of patches.
 fn with_patches(s: &ConvShape, x: &[f32], work: impl FnOnce(Matrix)) {

@@ -34,13 +34,13 @@ mod pack;
 mod panel;
 mod prefetch;
 
-/// kc, chosen so that a panel of B of 64 columns is 200 KB, a fifth of the second-level cache.
+/// kc, chosen so that a panel of B of 64 columns is 200 KiB, a fifth of the second-level cache.
 const KC: usize = 800;
 
 /// nc, the width of as many of the narrower panels as [`threads::for_strips`] can pack side by side.
 const NC: usize = STRIP_ROWS * PACKED * LANES;
 
-/// mc x kc in floats: 256 KB of A, a quarter of the second-level cache.
+/// mc x kc in floats: 256 KiB of A, a quarter of the second-level cache.
 const BLOCK_OF_A: usize = 1 << 16;
 
 /// Columns of a strip of a wide C.

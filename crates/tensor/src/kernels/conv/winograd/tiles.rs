@@ -22,7 +22,7 @@ use super::{ConvShape, POSITIONS, SIDE, TILE};
 /// Sixteen channels of fourteen tiles at one position.
 pub type Panel = [Lanes; ROWS];
 
-/// Vectors of a row of U that are side by side, 64 columns. A strip of these columns (128 KB for 512 channels) is used
+/// Vectors of a row of U that are side by side, 64 columns. A strip of these columns (128 KiB for 512 channels) is used
 /// for all tiles of a block before the next, so U is read once per block, in order.
 const STRIP: usize = 4;
 
