@@ -125,7 +125,7 @@ fn output_to_a_file_is_plain_lines() {
     assert!(!call.stdout.contains('\x1b') && !call.stdout.contains('\r'), "{}", call.stdout);
     let epochs = |epoch: &str| call.stdout.lines().filter(|line| line.trim_start().starts_with(epoch)).count();
     assert_eq!([epochs("1/2 "), epochs("2/2 ")], [3, 3], "{}", call.stdout);
-    let plan = call.stdout.find("memory    up to").unwrap();
+    let plan = call.stdout.find("memory    about").unwrap();
     let result = call.stdout.find("frozen weights: 4 tensors, bit-for-bit unchanged").unwrap();
     assert!(plan < call.stdout.find("epoch     loss").unwrap() && result < call.stdout.find("report: run").unwrap());
     assert!(call.stdout.contains("\ntime      estimated total "), "{}", call.stdout);

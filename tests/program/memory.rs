@@ -129,15 +129,15 @@ fn features_that_exceed_the_free_memory_are_not_cached() {
 
 /// The estimate in the line on memory, in bytes.
 fn estimate(stdout: &str) -> f64 {
-    let line = stdout.lines().find(|line| line.starts_with("memory    up to ")).expect("a line on memory");
+    let line = stdout.lines().find(|line| line.starts_with("memory    about ")).expect("a line on memory");
     let words: Vec<&str> = line.split_whitespace().collect();
-    let unit = match words[4].trim_end_matches(':') {
+    let unit = match words[3].trim_end_matches(':') {
         "kB" => 1e3,
         "MB" => 1e6,
         "GB" => 1e9,
         other => panic!("{other}: {line}"),
     };
-    words[3].parse::<f64>().unwrap() * unit
+    words[2].parse::<f64>().unwrap() * unit
 }
 
 #[test]

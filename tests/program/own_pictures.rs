@@ -153,7 +153,7 @@ fn mistakes_are_shown_with_their_pictures() {
         let file = line.split(',').next().unwrap();
         assert!(report.contains(&format!("title=\"{file}\"")), "{file}");
     }
-    assert!(report.contains("title=\"what spoke for dark\""), "no map under the mistakes");
+    assert!(report.contains("title=\"what supports dark\""), "no map under the mistakes");
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn predictions_are_explained_on_a_page() {
     let call = explain("pictures/light/0.png pictures/dark/1.jpg broken.jpg --explain page.html");
     assert_eq!((call.code, call.stdout.lines().count()), (Some(2), 2), "{}", call.stderr);
     let page = fs::read_to_string(place.path("page.html")).unwrap();
-    assert!(page.contains(">pictures/dark/1.jpg</h3>") && page.contains("what speaks for dark"), "{page}");
+    assert!(page.contains(">pictures/dark/1.jpg</h3>") && page.contains("what supports dark"), "{page}");
     for foreign in ["<script", "<link", "@import", "src=\"http", "url(", "broken.jpg"] {
         assert!(!page.contains(foreign), "the page contains {foreign}");
     }
@@ -182,7 +182,7 @@ fn predictions_are_explained_on_a_page() {
         call.stderr
     );
     let page = fs::read_to_string(place.path("dense.html")).unwrap();
-    assert!(page.contains("There is no map") && !page.contains("what speaks for"), "{page}");
+    assert!(page.contains("There is no map") && !page.contains("what supports"), "{page}");
 }
 
 #[test]

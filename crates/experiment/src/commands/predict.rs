@@ -56,7 +56,7 @@ pub struct PredictArgs {
     /// Output: table, csv (a row per picture and class) or json (a line per picture)
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true, default_value_t = Format::Table)]
     pub format: Format,
-    /// Write a page that shows what spoke for the class of each picture (of the first 100)
+    /// Write a page that shows which parts of each picture support its class (first 100 pictures)
     #[arg(long, value_name = "FILE.html")]
     pub explain: Option<PathBuf>,
     #[command(flatten)]
@@ -208,7 +208,7 @@ impl Predictor {
     fn page(&self, model: &Path) -> String {
         if self.explanations.iter().any(|explanation| explanation.map.is_none()) {
             console::warn(
-                "the model's head is not linear, so there is no map of what spoke for a class; the page shows \
+                "the model's head is not linear, so there is no map of what supports a class; the page shows \
                 only where hiding a part of the picture matters",
             );
         }

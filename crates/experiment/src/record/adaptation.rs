@@ -187,7 +187,7 @@ pub struct Mistake {
     /// The predicted class's probability.
     pub probability: f32,
     pub pixels: Box<Pixels>,
-    /// What speaks for the predicted class in the final network, if its head is linear.
+    /// What supports the predicted class in the final network, if its head is linear.
     pub map: Option<Contributions>,
 }
 

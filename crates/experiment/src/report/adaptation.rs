@@ -212,7 +212,7 @@ fn worst(mistakes: &[Mistake], cross_validated: bool) -> Markup {
             }
             @if shown.iter().any(|mistake| mistake.map.is_some()) {
                 p.note {
-                    "Below each picture: orange spoke for the predicted class, blue against it."
+                    "Below each picture: orange supports the predicted class, blue counts against it."
                     @if cross_validated { " The maps are those of the final head, which has since learned from these pictures." }
                 }
             }

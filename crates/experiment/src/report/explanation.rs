@@ -1,4 +1,4 @@
-//! The page of `predict --explain`: for each picture, what spoke for its class.
+//! The page of `predict --explain`: which parts of each picture support its class.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use maud::{Markup, html};
@@ -10,7 +10,7 @@ use crate::{data::png, system::number, training::explanation::Explanation};
 pub fn render(model: &str, explanations: &[Explanation], pictures: usize) -> String {
     let has_maps = explanations.iter().any(|explanation| explanation.map.is_some());
     let main = html! {
-        p.lead { "Each picture as the network sees it, and what it saw in it. Orange spoke for the class, blue against it." }
+        p.lead { "Each picture as the network sees it, and the parts that decide. Orange supports the class, blue counts against it." }
         @if has_maps {
             p {
                 strong { "Map." } " The last layer adds up what every place of the picture's features contributes to a "
@@ -30,7 +30,7 @@ pub fn render(model: &str, explanations: &[Explanation], pictures: usize) -> Str
         ul {
             li { "A map says where, not why: a class may depend on a background that its training pictures share." }
             li {
-                "Deep features see far around their place, so the part that decided may be beside the orange one. "
+                "A deep feature depends on a large area, so the part that decided may be beside the orange one. "
                 "Where map and check disagree, trust the check."
             }
             li { "The strongest place of each map has the full colour, however little it adds." }
@@ -50,7 +50,7 @@ fn explained(explanation: &Explanation) -> Markup {
         div.explained {
             figure { img alt=(file) src=(page::image_of_base64(&picture)); figcaption { "Picture" } }
             @if let Some((map, _)) = map {
-                figure { (page::heat(&picture, map, &format!("what speaks for {class}"))) figcaption { "Map" } }
+                figure { (page::heat(&picture, map, &format!("what supports {class}"))) figcaption { "Map" } }
             }
             figure {
                 (page::heat(&picture, occlusion, &format!("where a patch lowers the logit of {class}")))

@@ -81,7 +81,7 @@ pub(super) struct Mistake<'a> {
     /// Which picture it is.
     pub origin: String,
     pub file_name: Option<&'a str>,
-    /// What spoke for the predicted class.
+    /// What supports the predicted class.
     pub map: Option<&'a Contributions>,
 }
 
@@ -91,7 +91,7 @@ pub(super) fn mistakes<'a>(mistakes: impl IntoIterator<Item = Mistake<'a>>) -> M
             figure {
                 img alt={ (mistake.origin) ", " (mistake.class) } title=(mistake.origin) src=(image_of_base64(mistake.picture));
                 @if let Some(map) = mistake.map {
-                    (heat(mistake.picture, map, &format!("what spoke for {}", mistake.predicted)))
+                    (heat(mistake.picture, map, &format!("what supports {}", mistake.predicted)))
                 }
                 figcaption {
                     (mistake.class) ", predicted " strong { (mistake.predicted) } " (" (number::certainty(mistake.probability)) ")"

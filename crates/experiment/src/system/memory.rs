@@ -147,7 +147,7 @@ impl fmt::Display for Memory {
         let &Memory { held, parameters, batch, features, file } = self;
         write!(
             f,
-            "up to {}: program and pictures {}, parameters and optimizer {}",
+            "about {}: program and pictures {}, parameters and optimizer {}",
             number::bytes(self.total()),
             number::bytes(held),
             number::bytes(parameters)

@@ -74,7 +74,7 @@ pub struct AdaptArgs {
     /// Stop at a picture that cannot be read, instead of skipping it
     #[arg(long)]
     pub strict: bool,
-    /// Seed of the folds or held-out pictures, augmentation and everything else that is random
+    /// Seed of everything random: cross-validation folds, held-out pictures, augmentation
     #[arg(long, value_name = "N", default_value = "1", value_parser = values::seed)]
     pub seed: u64,
     #[command(flatten)]

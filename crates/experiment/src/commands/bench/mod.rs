@@ -46,7 +46,7 @@ use timing::{Rounds, Workload};
 /// Flags of `bench`.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
-    /// What to measure besides the machine: peak (nothing), kernels, steps or scaling [default: all]
+    /// What to measure: peak (the machine alone), kernels, steps or scaling [default: all]
     #[arg(long, value_name = "WHAT", value_enum, hide_possible_values = true)]
     pub only: Option<Section>,
     /// Compare the methods of convolution over many shapes instead
