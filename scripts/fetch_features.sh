@@ -10,6 +10,8 @@
 # Needs bash, Python 3 with pip, and the built program (looked for in target/release, then in PATH).
 set -euo pipefail
 
+usage() { sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; }
+
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 out=efficientnet-lite0.safetensors
 program=
@@ -19,7 +21,8 @@ while [ $# -gt 0 ]; do
         --blocks | --size) options+=("$1" "${2?"$1 needs a number"}"); shift 2 ;;
         --out) out=${2?"--out needs a file"}; shift 2 ;;
         --thawline) program=${2?"--thawline needs a program"}; shift 2 ;;
-        *) sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 2 ;;
+        -h | --help) usage; exit ;;
+        *) usage >&2; exit 2 ;;
     esac
 done
 if [ -z "$program" ]; then

