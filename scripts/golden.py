@@ -155,7 +155,7 @@ def torch_gradients(loss, inputs):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# 3. The optimisers, written out
+# 3. The optimizers, written out
 # ---------------------------------------------------------------------------------------------------------------------
 
 def adam(weights, x, labels, steps):
@@ -442,7 +442,7 @@ def mobile_goldens():
 # ---------------------------------------------------------------------------------------------------------------------
 
 def check_keras():
-    """Keras in float32, with its own layers and optimisers, must agree with the files to 1e-5."""
+    """Keras in float32, with its own layers and optimizers, must agree with the files to 1e-5."""
     import keras
     import tensorflow as tf
     from safetensors.numpy import load_file

@@ -9,4 +9,4 @@ def load_weights(model, path):
         names = [f"{layer.name}/{weight.name.split('/')[-1].split(':')[0]}" for weight in layer.weights]
         if names:
             layer.set_weights([tensors.pop(name) for name in names])
-    assert not tensors, f"tensors of no layer: {sorted(tensors)}"
+    assert not tensors, f"tensors that belong to no layer: {sorted(tensors)}"

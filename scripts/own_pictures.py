@@ -4,7 +4,7 @@
     own_pictures.py --thawline PROGRAM --data DIR [--from FEATURES]... [--draws N]
 
 DIR is the folder cifar-10-batches-bin. Each draw takes 40 or 200 pictures of dog, frog, horse, ship and truck from
-CIFAR-10's test set and judges on 300 others of each. The rows are adapt's two heads on the bundled features, its default
+CIFAR-10's test set and tests on 300 others of each. The rows are adapt's two heads on the bundled features, its default
 head on those of each --from, and logistic regression on HOG and 4 x 4 mean colours. Columns: accuracy on the other
 pictures, mean and standard deviation of the draws in %; mean confidence there; and how far the cross-validated accuracy
 is from it. Needs numpy, pillow, scikit-learn and scikit-image.
@@ -29,7 +29,7 @@ OTHERS = 300
 
 
 def draw(labels, seed, per_class):
-    """Indices of the pictures for training and of those for judging, by class."""
+    """Indices of the pictures for training and of those for testing, by class."""
     order = np.random.default_rng(seed)
     learn, judge = {}, {}
     for label, name in CLASSES.items():

@@ -8,7 +8,7 @@
 # same bits as this machine at that level, and refuse a higher level with exit code 2, not with an illegal instruction.
 #
 # ARM needs Rust's target aarch64-unknown-linux-gnu, a cross linker and qemu; RUSTC and Cargo's variables for the target's
-# LINKER and RUNNER choose others than the usual. Without them, or without qemu-x86_64, the script prints NOT RUN.
+# LINKER and RUNNER override the defaults. Without them, or without qemu-x86_64, the script prints NOT RUN.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -94,7 +94,7 @@ impl<'a> Unpacked<'a> {
         }
     }
 
-    /// Words an error of the layers below.
+    /// Explains an error of the layers below.
     fn explain(&self, error: io::Error) -> Fault {
         let compressed = match &self.layer {
             Layer::Gzip(member) => member.get_ref(),

@@ -79,7 +79,7 @@ impl Layer for DepthwiseConv2D {
         Ok(Shape::from([s.out_h, s.out_w, s.c]))
     }
 
-    /// The fans are Keras's: it counts the products of all channels as if one output had them all.
+    /// The fans are Keras's, which counts as if every output summed over all channels.
     fn initialize(&mut self, seed: LayerSeed) -> Result<(), BuildError> {
         let (taps, c) = (self.kernel[0] * self.kernel[1], self.shape().c);
         self.params[0].value = self.init.values(taps * c, [taps * c, taps], seed)?;

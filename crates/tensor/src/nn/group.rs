@@ -9,12 +9,13 @@ use super::network::Node;
 /// The number of examples in a group. A larger group means fewer partial gradients to add, a smaller one more tasks.
 const GROUP: usize = 8;
 
-/// The number of examples in a group of a batch of `n`: one if the batch would be a single group, so that threads share it.
+/// The number of examples in a group of a batch of `n`. A batch that would be a single group is cut into groups of one, so
+/// that threads share it.
 pub fn group_size(n: usize) -> usize {
     if n <= GROUP { 1 } else { GROUP }
 }
 
-/// Examples of each group that batches of up to `batch` need.
+/// The sizes of the groups that batches of up to `batch` examples need.
 pub(super) fn group_sizes(batch: usize) -> impl Iterator<Item = usize> {
     let most = group_size(batch);
     let groups = batch.div_ceil(most).max(batch.min(GROUP));

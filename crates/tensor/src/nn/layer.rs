@@ -141,8 +141,8 @@ pub trait Layer: CloneLayer + fmt::Debug + Send + Sync {
         false
     }
 
-    /// Whether a network should give the layer all examples of a batch at once although it can work on one: then it is
-    /// faster, and parallel inside.
+    /// Whether the layer is faster, and parallel inside, if it gets all examples of a batch at once, although it can work
+    /// on one.
     fn prefers_whole_batch(&self) -> bool {
         self.whole_batch()
     }
@@ -204,7 +204,7 @@ pub struct Param {
     pub value: Buffer,
     /// Whether training changes the values. A frozen parameter has no gradient and no moments, and costs no time.
     pub trainable: bool,
-    /// Whether training takes the values from the examples, like a moving mean, instead of by a gradient.
+    /// Whether training computes the values from the examples, like a moving mean, instead of by gradient descent.
     pub statistic: bool,
 }
 

@@ -1,4 +1,4 @@
-//! `Rescaling`: scales and shifts each channel by fixed numbers, as networks expect their pixels.
+//! `Rescaling`: scales and shifts each channel by fixed numbers, so that pixels have the range that a network expects.
 
 use crate::shape::Shape;
 

@@ -11,7 +11,7 @@ use super::freeze;
 use super::layer::{Backward, BuildError, Layer, LayerSeed, Param, Step};
 use super::network::{Network, Node, params};
 
-/// The maximum number of layers inside. Positions, and with them initial weights, stay distinct in a network.
+/// The maximum number of layers inside, so that positions, and with them initial weights, stay distinct in a network.
 const MAX_LAYERS: usize = 1000;
 
 /// A list of layers whose output is added to their input: y = x + f(x), where x and f(x) are images of the same shape.
