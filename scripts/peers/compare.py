@@ -11,7 +11,7 @@ It installs nothing. It needs:
     pictures     for `experiment` only: the folder cifar-10-batches-bin of the binary release  --data DIR
 Without its Python (--torch or TORCH_PYTHON, --keras or KERAS_PYTHON) a peer is left out, and the record says so.
 
-It prints a Markdown table of medians and ratios, and writes it and every single time to benches/records/ (--records).
+It prints a Markdown table of medians and ratios, and writes it and each timing to benches/records/ (--records).
 `scripts/update_tables.py peers` copies the newest record of `steps` into the README.
 Run nothing else meanwhile: the load average is part of the record.
 """
@@ -191,7 +191,7 @@ def write_record(kind, options, place, results, table):
         *([f"Left out, because no Python was given: {', '.join(missing)}."] if missing else []),
         "",
     ]
-    footer = ["", f"Made by `scripts/compare_peers.sh {kind}` at {commit()}; every single time is in the JSON file of the "
+    footer = ["", f"Made by `scripts/compare_peers.sh {kind}` at {commit()}; each timing is in the JSON file of the "
               "same name."]
     settings = {name: getattr(options, name) for name in ("rounds", "steps", "epochs", "threads", "batch", "seed")}
     record = {"kind": kind, "date": today, "commit": commit(), "machine": place, "settings": settings, "results": results}

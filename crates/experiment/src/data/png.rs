@@ -68,7 +68,7 @@ pub fn picture(picture: &Pixels) -> Vec<u8> {
 }
 
 /// The bytes of a transparent PNG file to lay over a picture, with a pixel per place: orange where it adds to the logit,
-/// blue where it takes away, the more opaque the more.
+/// blue where it takes away, and more opaque where the contribution is larger.
 pub fn heat(map: &Contributions) -> Vec<u8> {
     let largest = map.values.iter().fold(f32::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
     let mut sheet = Sheet::new(map.columns, map.values.len() / map.columns);

@@ -127,7 +127,7 @@ pub(super) fn machine(machine: &Environment) -> String {
     let Environment { cpu, threads, logical_cpus, simd, os, rustc, target, profile, .. } = machine;
     let memory = machine.memory_bytes.map_or_else(String::new, |bytes| format!(", {}", number::bytes(bytes)));
     format!(
-        "{cpu}, {threads} of {logical_cpus} logical processors, {simd}{memory}, {os}; {rustc}, {target}, {profile} profile"
+        "{cpu}, {threads} of {logical_cpus} logical CPUs, {simd}{memory}, {os}; {rustc}, {target}, {profile} profile"
     )
 }
 

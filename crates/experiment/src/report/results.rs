@@ -58,7 +58,7 @@ fn head(record: &RunRecord) -> Option<String> {
         Some(from) => {
             let classes = number::listed(from.classes.iter().map(String::as_str));
             format!(
-                "It is {head} ({trainable} weights) on frozen layers ({frozen} weights) from {}, a model for {classes}",
+                "It is {head} ({trainable} weights) on frozen layers ({frozen} weights) from {}, a model trained on {classes}",
                 from.path
             )
         }
@@ -83,9 +83,10 @@ fn pretraining(record: &RunRecord) -> Option<String> {
 fn untrained(record: &RunRecord) -> Option<String> {
     let last = record.frozen_random.as_ref().and_then(ModelRecord::last)?;
     Some(format!(
-        "The same head on untrained features reaches {}. Those features have a different scale, on which a head learns more slowly, so the \
+        "The same head on untrained features reaches {}; guessing gives {}. Those features have a different scale, on which a head learns more slowly, so the \
          difference does not say how much pretraining adds.",
-        number::percent_briefly(last.val_accuracy)
+        number::percent_briefly(last.val_accuracy),
+        number::percent_briefly(1.0 / record.target.classes.len() as f64),
     ))
 }
 

@@ -7,9 +7,7 @@ use super::arms::{Arm, FeatureSource};
 /// One arm with one seed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Job {
-    /// The arm.
     pub arm: Arm,
-    /// The seed.
     pub seed: u64,
 }
 
@@ -18,7 +16,7 @@ pub struct Job {
 pub struct Shard {
     /// From 1.
     pub index: usize,
-    /// How many there are.
+    /// The number of shards.
     pub of: usize,
 }
 

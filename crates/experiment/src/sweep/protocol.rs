@@ -35,7 +35,7 @@ pub struct Pictures<'a> {
 }
 
 impl<'a> Pictures<'a> {
-    /// Divides the pictures of some classes; of each class at most `per_class` are training pictures, before any are
+    /// Divides the pictures of some classes. `per_class` limits the training pictures of each class, including those
     /// held out.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ pub fn json(error: &serde_json::Error) -> String {
             let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
             format!("{}{place}", data(message).unwrap_or_else(|| message.to_owned()))
         }
-        _ => format!("it is not JSON{place}"),
+        _ => format!("invalid JSON{place}"),
     }
 }
 
@@ -150,8 +150,8 @@ mod tests {
             ("{\"epochs\": 1, \"epochs\": 1}", "epochs occurs twice at line 1, column 22"),
             ("[", "unexpected end at line 1, column 1"),
             ("3", "expected a table, found 3 at line 1, column 1"),
-            ("{\"epochs\": 1 2}", "it is not JSON at line 1, column 14"),
-            ("{\"name\": \"\\u12\"}", "it is not JSON at line 1, column 16"),
+            ("{\"epochs\": 1 2}", "invalid JSON at line 1, column 14"),
+            ("{\"name\": \"\\u12\"}", "invalid JSON at line 1, column 16"),
         ] {
             let error = serde_json::from_str::<Settings>(text).unwrap_err();
             assert_eq!(super::json(&error), words, "{text}: {error}");

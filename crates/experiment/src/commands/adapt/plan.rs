@@ -25,7 +25,7 @@ pub fn describe(
     found: &Folder,
     duplicates: &[Duplicates],
 ) -> Text {
-    let features = format!("from {}, a model for {}", config.from, listed(&origin.classes));
+    let features = format!("from {}, a model trained on {}", config.from, listed(&origin.classes));
     let scaled = format!("{}, scaled to {size} x {size} pixels", config.folder);
     let mut text = Text::wrapped("features  ", features).and(Text::wrapped("pictures  ", scaled));
     if let Some(test) = &found.test {

@@ -189,13 +189,13 @@ fn in_words(arm: &str, baseline: &str, difference: &Sample, comparison: &Compari
         return format!("{differs} ({evidence}).");
     }
     let equivalence = if comparison.is_equivalent() {
-        "The true difference is shown to be below one point."
+        "The true difference is shown to be less than one point in either direction."
     } else {
-        "It is not shown that the true difference is below one point."
+        "It is not shown that the true difference is less than one point in either direction."
     };
     format!(
-        "{arm} is not shown to be more or less accurate than {baseline}: test accuracy differs by {} points ({evidence}). The test \
-         would probably have detected {:.2}\u{a0}points. {equivalence}",
+        "{arm} is not shown to be more or less accurate than {baseline}: test accuracy differs by {} points ({evidence}). A single \
+         test at 5\u{a0}% would have detected {:.2}\u{a0}points with a probability of 80\u{a0}%. {equivalence}",
         signed(difference),
         100.0 * comparison.detectable.unwrap_or_default(),
     )

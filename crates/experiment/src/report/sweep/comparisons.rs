@@ -25,9 +25,11 @@ pub(super) fn tests(analysis: &Analysis) -> Markup {
         "over seeds and pictures",
     ];
     let points = |value: Option<f64>| value.map_or_else(|| NOTHING.to_owned(), |value| format!("{:.2}", value * 100.0));
-    let p = |value: Option<f64>| value.map_or_else(|| NOTHING.to_owned(), p_value);
     let row = |pair: &Pair| {
         let comparison = &pair.comparison;
+        let p = |value: Option<f64>| {
+            value.filter(|_| comparison.has_enough_seeds()).map_or_else(|| NOTHING.to_owned(), p_value)
+        };
         let compared = match &comparison.pooled_with {
             _ if comparison.paired => "seed by seed".to_owned(),
             None => "as groups".to_owned(),
@@ -52,8 +54,8 @@ pub(super) fn tests(analysis: &Analysis) -> Markup {
             (table(1, &head, analysis.pairs.iter().map(row)))
             p.note {
                 "Adjusted p: a t-test for any difference, adjusted by Holm's method for all " (analysis.pairs.len()) " pairs. Equivalence p: two "
-                "one-sided t-tests, not adjusted; if it is at most 0.05, the difference is shown to be below one point. Detectable: the smallest "
-                "difference in points that the first test finds with a probability of 80\u{a0}%. Arms are compared seed by seed if their accuracies "
+                "one-sided t-tests, not adjusted; if it is at most 0.05, the difference is shown to be less than one point in either "
+                "direction. Detectable: the smallest difference in points that a single, unadjusted t-test at 5\u{a0}% finds with a probability of 80\u{a0}%. Arms are compared seed by seed if their accuracies "
                 "correlate by at least 0.25 over seeds, otherwise as independent groups; a baseline compared as a group includes the runs of "
                 "stage 1 that differ from it only in their random bits. The errors are standard errors in points."
             }

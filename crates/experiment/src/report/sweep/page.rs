@@ -24,7 +24,7 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
              p is of a t-test, adjusted for all declared pairs. An arrow stands for a mean outside the axis."))
         @if !has_more_pairs && !headline.is_empty() { (page::data_files(&["pairs.csv"])) }
         (page::caveat("Intervals over seeds.",
-            "They cover the chance of initial weights, picture order and dropout, but not the choice of pictures: other pictures of \
+            "They cover random initial weights, picture order and dropout, but not the choice of pictures: other pictures of \
              the same classes would change the accuracies of all arms, mostly in the same direction."))
         (page::caveat("Learning rates.", if settings.tuning_seed.is_some() {
             "The arms under \"Tuning trials\" chose their learning rate and schedule from the same candidates. All other arms share one \
@@ -45,7 +45,7 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
         }
         (page::data_files(&["epochs.csv"]))
         (page::caveat("A fixed number of epochs.",
-            "It was chosen before the sweep. An arm whose curve still rises would gain from more."))
+            "It was chosen before the sweep. An arm whose curve still rises may gain from more."))
         h2 { "Every arm" }
         (tables::arms(analysis))
         p.note {
@@ -147,8 +147,8 @@ fn mistakes(analysis: &Analysis) -> Markup {
 fn caveats(analysis: &Analysis, options: &Options) -> Markup {
     let few = analysis.arms.iter().filter(|figures| figures.accuracy.n < FEWEST_FOR_A_CLAIM).count();
     let few_text = format!(
-        "{} {} fewer than {FEWEST_FOR_A_CLAIM} seeds, with which no exact test can reach 5\u{a0}%. The report makes no claim about \
-         them and shows no p.",
+        "{} {} fewer than {FEWEST_FOR_A_CLAIM} seeds, too few for the exact sign-flip test to reach 5\u{a0}%. The report makes no claim \
+         about them and shows no p-value over seeds.",
         number::counted(few, "arm"),
         if few == 1 { "has" } else { "have" }
     );

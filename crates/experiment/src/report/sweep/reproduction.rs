@@ -33,7 +33,7 @@ pub(super) fn section(analysis: &Analysis) -> Markup {
     let all = [
         ("source classes", Some(names(&settings.source))),
         ("target classes", Some(names(&settings.target))),
-        ("data", Some(format!("{}: {}", data.kind.name(), data.sentence))),
+        ("data", Some(format!("{}. {}", data.kind.name(), data.sentence))),
         ("SHA-256 of the data", data.sha256.clone()),
         ("batch size", Some(settings.batch_size.to_string())),
         ("arithmetic", Some(settings.arithmetic.clone())),

@@ -154,8 +154,9 @@ fn differences_that_are_not_significant_are_not_claimed() {
         &equal,
         0,
         "is not shown to be more or less accurate than the whole network trained from scratch: test accuracy differs by \
-         −0.02 ± 0.18 points (95 % interval; 3 of 6 seeds agree; adjusted p = 0.822). The test would probably have detected \
-         0.25 points. The true difference is shown to be below one point.",
+         −0.02 ± 0.18 points (95 % interval; 3 of 6 seeds agree; adjusted p = 0.822). A single test at 5 % would have \
+         detected 0.25 points with a probability of 80 %. The true difference is shown to be less than one point in either \
+         direction.",
     );
     let few: [(&str, &[u64]); 3] =
         [("frozen", &[838, 840, 842]), ("scratch", &[858, 861, 863]), ("frozen-random", &[740, 741, 744])];
