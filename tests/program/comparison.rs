@@ -27,7 +27,7 @@ fn the_curves_of_several_runs_are_compared() {
     fs::create_dir(place.path("adapted")).unwrap();
     fs::write(place.path("adapted/summary.json"), "{\"format\": 1}").unwrap();
     for (folder, expected) in [
-        ("missing", "missing: contains neither a finished run (summary.json) nor a sweep (sweep.json)"),
+        ("missing", "missing: is neither a finished run (with summary.json) nor a sweep (with sweep.json)"),
         ("swept", "a run and a sweep cannot be compared"),
         ("adapted", "only folders of `thawline run` can be compared"),
     ] {

@@ -112,7 +112,7 @@ fn errors_name_the_file_the_line_and_the_key() {
     for (text, words) in [
         ("seed = 1\nepoch = 3", "line 2: unknown setting 'epoch'; expected one of preset, data, labels, source, "),
         ("config = \"x\"", "line 1: unknown setting 'config'"),
-        ("epochs = 3\nepochs = 4", "line 2: this key occurs twice"),
+        ("epochs = 3\nepochs = 4", "line 2: epochs occurs twice"),
         ("\n\nepochs = 0", "line 3: invalid value '0' for '--epochs <N>': expected a whole number, at least 1"),
         ("learning-rate = \"fast\"", "line 1: invalid value 'fast' for '--learning-rate <RATE>'"),
         ("quiet = 1", "line 1: unexpected value '1' for '--quiet'"),

@@ -303,7 +303,7 @@ fn user_errors_are_one_line_and_leave_no_files() {
         ),
         ("--preset controls --arms frozen", "'--preset <PRESET>' cannot be used with '--arms <NAMES>'"),
         ("--preset enormous", "'enormous' for '--preset <PRESET>'; expected one of quick, controls, full"),
-        ("--seeds 4..4", "--seeds: the range 4..4 is empty; its end is not part of it"),
+        ("--seeds 4..4", "--seeds: the range 4..4 is empty: its end is excluded, so 0..3 is 0, 1, 2"),
         ("--seeds one", "--seeds: 'one' is not a seed"),
         ("--shard 3/2", "expected I/N with I from 1 to N, such as 2/8"),
         ("--epochs 0", "'--epochs <N>': expected a whole number, at least 1"),
@@ -333,8 +333,8 @@ fn folders_without_a_sweep_or_with_another_one_are_refused() {
         let call = place.call(line.split(' '));
         call.assert_refused(words);
     };
-    refused("report .", ".: contains neither a finished run (summary.json) nor a sweep (sweep.json)");
-    refused("report nowhere", "nowhere: contains neither a finished run (summary.json) nor a sweep (sweep.json)");
+    refused("report .", ".: is neither a finished run (with summary.json) nor a sweep (with sweep.json)");
+    refused("report nowhere", "nowhere: is neither a finished run (with summary.json) nor a sweep (with sweep.json)");
     let longer = place.call(small_sweep("sweep", "--epochs 3"));
     longer.assert_refused("sweep holds a sweep of other settings: epochs is 3 and 2");
     sweep(&place, "longer", "--arms pixels --epochs 3");

@@ -55,7 +55,7 @@ pub struct ImportArgs {
     /// A model with the same network and classes, in place of --classes and the network flags
     #[arg(long, value_name = "MODEL", conflicts_with_all = ["classes", "model", "NetworkArgs"])]
     pub like: Option<PathBuf>,
-    /// Only the layers before the first Dense, for `adapt --from`; the file must hold no others
+    /// Import only the layers before the first Dense, for `adapt --from`; the file must hold no others
     #[arg(long, conflicts_with = "like")]
     pub features: bool,
     /// Names of the classes, in the order of the outputs

@@ -53,7 +53,7 @@ pub fn report(args: &ReportArgs) -> Result<()> {
     let is_run = |folder: &&PathBuf| folder.join("summary.json").exists();
     let neither = args.folders.iter().find(|folder| !is_run(folder) && !folder.join("sweep.json").exists());
     if let Some(folder) = neither {
-        let what = "contains neither a finished run (summary.json) nor a sweep (sweep.json)";
+        let what = "is neither a finished run (with summary.json) nor a sweep (with sweep.json)";
         return Err(Failure::usage(format!(
             "{}: {what}; give the folder of a sweep, or of a finished run",
             folder.display()

@@ -140,14 +140,16 @@ pub fn one_line(error: &clap::Error, arguments: &[OsString]) -> String {
     let some_are_given = lines.iter().any(|line| is_given(line));
     let lines = lines.into_iter().filter(|line| !some_are_given || !line.starts_with("--") || is_given(line));
     // A line that ends in a colon introduces the next one.
-    lines.map(rephrase).collect::<Vec<_>>().join("; ").replace(":; ", ": ")
+    let line = lines.map(rephrase).collect::<Vec<_>>().join("; ").replace(":; ", ": ");
+    if line.starts_with("missing: ") { line.replace("; ", " and ") } else { line }
 }
 
 /// One line of clap's message in this program's words.
 fn rephrase(line: &str) -> String {
-    const WORDS: [(&str, &str, &str, &str); 8] = [
+    const WORDS: [(&str, &str, &str, &str); 9] = [
         ("[possible values: ", "]", "expected one of ", ""),
         ("unexpected argument ", " found", "unknown argument ", ""),
+        ("unexpected value ", " found; no more were expected", "unexpected value ", ": it takes none"),
         ("unrecognized subcommand ", "", "unknown command ", ""),
         ("a similar argument exists: ", "", "did you mean ", "?"),
         ("a value is required for ", " but none was supplied", "", " needs a value"),

@@ -58,7 +58,11 @@ pub fn parse(path: &Path, text: &str, among_settings: bool) -> Result<Listed> {
 /// The failure for invalid TOML or unexpected content, with its line.
 pub fn misread(path: &Path, text: &str, error: &toml::de::Error) -> Failure {
     let line = error.span().map_or(1, |span| line_of(text, span.start));
-    Failure::usage(format!("{}, line {line}: {}", path.display(), wording::toml(error.message())))
+    let reason = match error.span().and_then(|span| text.get(span)) {
+        Some(key) if error.message() == "duplicate key" => format!("{key} occurs twice"),
+        _ => wording::toml(error.message()),
+    };
+    Failure::usage(format!("{}, line {line}: {reason}", path.display()))
 }
 
 fn listed(tables: &[Spanned<Table>], text: &str, path: &Path) -> Result<Listed> {

@@ -41,7 +41,7 @@ pub struct Comparison {
     pub equivalence_p: Option<f64>,
     /// The smallest difference that the test would detect with a probability of 80 %.
     pub detectable: Option<f64>,
-    /// Seeds and pictures as sources of chance.
+    /// Seeds and pictures as sources of variance.
     pub components: Option<Components>,
     /// McNemar's p-value over test pictures, seed by seed.
     pub mcnemar_p: Vec<f64>,

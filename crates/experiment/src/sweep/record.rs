@@ -216,7 +216,7 @@ impl JobRecord {
             || matrix.counts.len() != side
             || matrix.counts.iter().any(|row| row.len() != side)
         {
-            return Err(format!("its confusion matrix is not of its {side} classes"));
+            return Err(format!("its confusion matrix does not have its {side} classes"));
         }
         // Wide enough that nothing overflows.
         let sum = |counts: &mut dyn Iterator<Item = u64>| counts.map(u128::from).sum::<u128>();
@@ -247,7 +247,7 @@ impl JobRecord {
         }
         let bits = test.unpack().map(|bits| bits.iter().filter(|&&is_right| is_right).count() as u128);
         if bits != Some(right) {
-            return Err(format!("its bits of correct test pictures should be {examples}, {right} of them set"));
+            return Err(format!("its test.right does not have {examples} bits with {right} of them set"));
         }
         if times.epochs.len() != history.len() {
             return Err(format!("it has times of {} epochs, and results of {}", times.epochs.len(), history.len()));

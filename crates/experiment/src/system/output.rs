@@ -45,7 +45,7 @@ impl Output {
             kind if is_stream(kind) => Target::Stream,
             kind if !kind.is_file() => return refused("is a disk or a socket; name a file".to_owned()),
             _ if inputs.iter().any(|input| is_part_of(path, &metadata, input)) => {
-                return refused("is this command's input; name another file".to_owned());
+                return refused("is this command's input, or in its input folder; name another file".to_owned());
             }
             _ if !force => return refused(EXISTS.to_owned()),
             _ => match fs::canonicalize(path) {

@@ -401,7 +401,9 @@ fn describe(error: &SafeTensorError, bytes: &[u8], length: u64) -> String {
             format!("its header is not that of a safetensors file: {}", wording::json(error))
         }
         SafeTensorError::MetadataIncompleteBuffer => {
-            format!("is truncated or damaged: its header describes a different length than its {length} bytes")
+            format!(
+                "is truncated or damaged: its header describes a different length than its {length} bytes; use an intact copy"
+            )
         }
         SafeTensorError::InvalidOffset(name) => {
             format!("is damaged: tensor {name} does not start at the end of the previous one")

@@ -53,8 +53,8 @@ pub struct BenchArgs {
     #[arg(long, conflicts_with_all = ["only", "against"])]
     pub shapes: bool,
     /// Timings per workload [default: as many as fit into a fraction of a second]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    pub rounds: Option<u16>,
+    #[arg(long, value_name = "N", value_parser = super::values::count)]
+    pub rounds: Option<usize>,
     /// Compare with an earlier benchmark, saved by --json
     #[arg(long, value_name = "FILE")]
     pub against: Option<PathBuf>,
@@ -95,7 +95,7 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
     let bench = Bench {
         level: Level::current(),
         threads: machine::choose_threads(args.machine.threads),
-        rounds: args.rounds.map(usize::from),
+        rounds: args.rounds,
         json: args.json,
     };
     let wanted = |section: Section| !args.shapes && args.only.is_none_or(|only| only == section);

@@ -26,7 +26,7 @@ pub struct BenchRecord {
     pub environment: Environment,
     /// Load average of the last minute before the start, if known.
     pub load_average: Option<f64>,
-    /// How often each thing was timed; absent if time decided.
+    /// How often each workload was timed; `None` if a time limit decided.
     pub rounds: Option<usize>,
     /// Batch size of a step.
     pub batch: usize,

@@ -18,8 +18,9 @@ use super::{
 /// The methods that are compared; the naive one is only for reading and testing.
 const METHODS: [Method; 3] = [Method::Im2col, Method::Implicit, Method::Winograd];
 
-/// Most images in a batch, and about the GFLOP of its forward pass: large images are fewer.
+/// A batch has at most this many images,
 const IMAGES: usize = 64;
+/// and fewer if its forward pass would take more than this.
 const GFLOP: u64 = 2;
 
 /// The largest permitted difference between the results of two methods, relative to the largest element.

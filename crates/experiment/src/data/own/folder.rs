@@ -185,7 +185,8 @@ fn matched(folder: &Path, names: &[&str]) -> Result<Vec<(usize, Vec<PathBuf>)>> 
     }
     let class = |path: &PathBuf| {
         let name = name(path)?;
-        let unknown = || wrong(folder, format!("class {name:?} is not one of {}", listed(names)));
+        let unknown =
+            || wrong(folder, format!("class {name:?} is not one of {}; rename or remove its folder", listed(names)));
         Ok((names.iter().position(|known| *known == name).ok_or_else(unknown)?, entries(path)?))
     };
     folders.iter().map(class).collect()

@@ -22,8 +22,8 @@ use thawline_tensor::{
 
 use crate::{record::run::Pixels, system::failure::Result};
 
-/// Decodes files in parallel to squares of `size` rows and columns; the results are in the order of the paths. Once `stop` returns true, the remaining files
-/// are `None`.
+/// Decodes files in parallel to squares of `size` rows and columns. The results are in the order of the paths; once `stop`
+/// returns true, the remaining ones are `None`.
 pub fn read_all<P: AsRef<std::path::Path> + Sync>(
     paths: &[P],
     size: usize,

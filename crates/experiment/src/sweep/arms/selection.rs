@@ -121,7 +121,7 @@ pub fn parse_seeds(list: &str) -> std::result::Result<Vec<u64>, String> {
             Some((from, to)) => number(from)?..number(to)?,
         };
         if range.is_empty() {
-            return Err(format!("the range {part} is empty; its end is not part of it"));
+            return Err(format!("the range {part} is empty: its end is excluded, so 0..3 is 0, 1, 2"));
         }
         seeds.extend(range.take(MAX + 1));
         if seeds.len() > MAX {

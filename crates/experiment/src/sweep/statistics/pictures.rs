@@ -1,4 +1,4 @@
-//! Test pictures as a source of chance, in addition to seeds: computed from which of them each network classifies
+//! Test pictures as a source of variance, in addition to seeds: computed from which of them each network classifies
 //! correctly.
 
 use serde::Serialize;
@@ -21,9 +21,9 @@ pub struct Components {
     pub picture: f64,
     /// What neither explains: the interaction of a seed and a picture.
     pub residual: f64,
-    /// Standard error of the mean for new seeds and new pictures; that of a bootstrap over both.
+    /// Standard error of the mean for new seeds and new pictures, as a bootstrap over both estimates it.
     pub standard_error: f64,
-    /// For new pictures and these seeds; that of a bootstrap over pictures.
+    /// Standard error for new pictures and these seeds, as a bootstrap over pictures estimates it.
     pub picture_error: f64,
 }
 

@@ -51,8 +51,8 @@ fn a_contradictory_record_is_refused_even_if_its_seal_is_valid() {
         (|record| record.test.ece = 0.2, "its calibration error is 0.2, but its bins give 0.1"),
         (|record| record.test.confusion.counts[0][0] = 4, "its confusion matrix does not count 10 test pictures"),
         (|record| record.test.confusion.counts[0] = vec![u64::MAX; 3], "does not count 10 test pictures"),
-        (|record| record.test.confusion.classes.reverse(), "its confusion matrix is not of its 3 classes"),
-        (|record| drop(record.test.confusion.counts.pop()), "its confusion matrix is not of its 3 classes"),
+        (|record| record.test.confusion.classes.reverse(), "its confusion matrix does not have its 3 classes"),
+        (|record| drop(record.test.confusion.counts.pop()), "its confusion matrix does not have its 3 classes"),
         (|record| record.test.calibration[0].right = 8, "its calibration does not count the pictures of its confusion"),
         (
             |record| record.mistakes[0].predicted = "a".to_owned(),
@@ -66,11 +66,11 @@ fn a_contradictory_record_is_refused_even_if_its_seal_is_valid() {
         (|record| record.format = FORMAT + 1, "it has format 4; this program reads format 3"),
         (
             |record| record.test.right = Evaluation::pack([true; 10]),
-            "its bits of correct test pictures should be 10, 7 of them set",
+            "its test.right does not have 10 bits with 7 of them set",
         ),
         (
             |record| record.test.right = Evaluation::pack([true; 7]),
-            "its bits of correct test pictures should be 10, 7 of them set",
+            "its test.right does not have 10 bits with 7 of them set",
         ),
     ];
     for (forge, words) in forgeries {
