@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Preprocessor of mdBook, called by docs/book.toml: links that leave docs/ point to the repository. It also removes the TeX
-source from the MathML of mdbook-katex, whose underscores Markdown would read as emphasis."""
+"""Preprocessor of mdBook, called by docs/book.toml: links that leave docs/, or lead to docs/records, point to the repository.
+It also removes the TeX source from the MathML of mdbook-katex, whose underscores Markdown would read as emphasis."""
 
 import json
 import posixpath
@@ -14,7 +14,8 @@ def rewritten(text, folder):
     def target(link):
         path, hash, fragment = link[1].partition("#")
         path = posixpath.normpath(posixpath.join("docs", folder, path))
-        return link[0] if path.startswith("docs/") else f"]({REPOSITORY}{path}{hash}{fragment})"
+        page = path.startswith("docs/") and not path.startswith("docs/records/")
+        return link[0] if page else f"]({REPOSITORY}{path}{hash}{fragment})"
 
     text = re.sub(r"<annotation.*?</annotation>", "", text, flags=re.DOTALL)
     return re.sub(r"\]\((?!\w+:|#)([^)\s]+)\)", target, text)
