@@ -1,4 +1,4 @@
-//! 9. Adam with Keras's numbers: betas 0.9 and 0.999, epsilon 1e-7.
+//! 9. Adam as Keras computes it (see the chapter): betas 0.9 and 0.999, epsilon 1e-7.
 
 /// One parameter and its moments.
 #[derive(Default)]

@@ -14,9 +14,9 @@ use crate::shape::Shape;
 /// [`backward`](Layer::backward), and for a layer with parameters [`params`](Layer::params),
 /// [`params_mut`](Layer::params_mut) and [`initialize`](Layer::initialize). Everything else has a default.
 ///
-/// Inputs and outputs are slices of one or more examples, one after the other, each in row-major order (an image as H W
-/// C). All passes take `&self`; a training pass saves what the backward pass needs in a buffer that it is given. So
-/// several examples can pass at the same time, and a frozen layer cannot change.
+/// Inputs and outputs are slices of one example, or of a whole batch for a layer that asks for it, one after the other;
+/// each is in row-major order (an image as H W C). All passes take `&self`; a training pass saves what the backward pass
+/// needs in a buffer that it is given. So several examples can pass at the same time, and a frozen layer cannot change.
 ///
 /// ```
 /// use thawline_tensor::nn::{Backward, Layer, check_gradients};

@@ -184,7 +184,7 @@ impl<'a> Transformed<'a> {
         }
     }
 
-    /// C += A' B at each position; A is `self`. Positions are computed in parallel if there are several images.
+    /// C += A' B at each position, as in dU += V' dM; A is `self`. Positions are computed in parallel if there are several images.
     #[inline(always)]
     pub fn correlate<S: Simd>(self, simd: S, b: Transformed, c: &mut [Lanes]) {
         let (rows, columns) = (self.blocks * LANES, b.blocks);
