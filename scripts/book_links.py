@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Preprocessor of mdBook, called by docs/book.toml: links that leave docs/, or lead to docs/records, point to the repository.
-It also removes the TeX source from the MathML of mdbook-katex, whose underscores Markdown would read as emphasis."""
+It also removes the TeX source from the MathML of mdbook-katex, and escapes underscores, which Markdown would read as emphasis."""
 
 import json
 import posixpath
@@ -18,6 +18,7 @@ def rewritten(text, folder):
         return link[0] if page else f"]({REPOSITORY}{path}{hash}{fragment})"
 
     text = re.sub(r"<annotation.*?</annotation>", "", text, flags=re.DOTALL)
+    text = re.sub(r"<math.*?</math>", lambda formula: formula[0].replace("_", "&#95;"), text, flags=re.DOTALL)
     return re.sub(r"\]\((?!\w+:|#)([^)\s]+)\)", target, text)
 
 
