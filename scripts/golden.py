@@ -520,6 +520,35 @@ def check_keras():
         compare_layer(worst, golden, case, layer, {"gamma": 0, "beta": 1}, training=True)
         for name, value in zip(("moving_mean", "moving_variance"), layer.get_weights()[2:]):
             worst.compare(f"{case}/after/{name}", value, golden[f"{case}/after/{name}"])
+    golden = load_file(MOBILE_FILE)
+    rescaling = layers.Rescaling([2.0, 4.0, 3.0], -1.0)
+    built = {}
+    for name, shape in MOBILE.items():
+        stride = 2 if name in ("stem", "depthwise") else 1
+        kind = {4: lambda: layers.Conv2D(shape[3], shape[:2], stride, padding="same"),
+                3: lambda: layers.DepthwiseConv2D(shape[:2], stride, padding="same")}
+        built[name] = kind[len(shape)]()
+        built[name].build((None, None, None, shape[2]))
+        kernel = golden[f"{name}/kernel"]
+        built[name].set_weights([kernel[..., None] if len(shape) == 3 else kernel, golden[f"{name}/bias"]])
+    relu6 = layers.ReLU(6.0)
+    x = tf.constant(golden["input"])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        outputs = {"rescaling": rescaling(x)}
+        outputs["stem"] = relu6(built["stem"](outputs["rescaling"]))
+        outputs["depthwise"] = relu6(built["depthwise"](outputs["stem"]))
+        outputs["project"] = built["project"](outputs["depthwise"])
+        inside = relu6(built["block/depthwise"](relu6(built["block/expand"](outputs["project"]))))
+        outputs["block"] = layers.Add()([outputs["project"], built["block/project"](inside)])
+        objective = tf.reduce_sum(outputs["block"] * golden["gradient/output"])
+    for name, output in outputs.items():
+        worst.compare(f"mobile/{name}", output, golden[f"output/{name}"])
+    variables = {"input": x} | {f"{name}/{part}": variable.value for name, layer in built.items()
+                                for part, variable in zip(("kernel", "bias"), layer.weights)}
+    for (name, _), gradient in zip(variables.items(), tape.gradient(objective, list(variables.values()))):
+        expected = golden[f"gradient/{name}"]
+        worst.compare(f"mobile/gradient/{name}", np.reshape(gradient, expected.shape), expected)
     worst.report(f"Keras {keras.__version__}")
 
 
