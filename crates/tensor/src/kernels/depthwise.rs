@@ -1,9 +1,13 @@
 //! Depthwise convolution, for any kernel size and stride: each channel has its own kernel.
 //!
-//! Vectors run over the channels, as everywhere. The outermost loop takes one vector of channels through the whole
-//! image: it is one cache line of each pixel, so the rows of a window are still in L1 when the next row of windows
-//! reads them. A tile is R neighbouring outputs: R + 1 loads, of R pixels and one element of the kernel, feed R fused
-//! multiply-adds. Windows that extend past the left or right edge have fewer pixels and are computed one at a time.
+//! A tile is R neighbouring outputs in one vector of channels: R + 1 loads, of R pixels and one element of the kernel,
+//! feed R fused multiply-adds. Windows that extend past the left or right edge have fewer pixels and are computed one
+//! at a time.
+//!
+//! All channels of a tile come before the next tile, so memory is read in order. Taking one vector of channels through
+//! the whole image instead is twice as slow: 17.3 ms for 64 images of 24 x 24 x 144 rather than 8.6 (one thread, AVX2).
+//! Prefetching the next row would save another 30 % if the images come from memory, and cost 13 % if they are cached,
+//! as they are between the layers of a network.
 
 use std::ops::Range;
 
@@ -13,14 +17,10 @@ use super::activation::Fused;
 use super::pool::PoolShape;
 use super::tile::{Accumulators, to_memory};
 
-/// The number of sums that the kernel gradient keeps side by side: in a single one, each addition would wait for the
-/// one before.
-const SUMS: usize = 4;
-
 /// y = x * kernel + bias, then what is fused, for one image. The kernel is KH x KW x C, the bias has C elements.
 #[inline(always)]
 pub fn depthwise<S: Simd>(simd: S, s: &PoolShape, x: &[f32], [kernel, bias]: [&[f32]; 2], fused: Fused, y: &mut [f32]) {
-    convolve(simd, s, x, Weights { kernel, bias: Some(bias), is_flipped: false, fused }, y);
+    for_each_tile(simd, s, Convolution { x, kernel, bias: Some(bias), is_flipped: false, fused, y });
 }
 
 /// dx = dy * kernel', for one image.
@@ -29,154 +29,223 @@ pub fn depthwise_input_gradient<S: Simd>(simd: S, s: &PoolShape, dy: &[f32], ker
     if s.stride == [1, 1] {
         let [pad_top, pad_left] = [s.window[0] - 1 - s.pad_top, s.window[1] - 1 - s.pad_left];
         let transposed = PoolShape { h: s.out_h, w: s.out_w, pad_top, pad_left, out_h: s.h, out_w: s.w, ..*s };
-        return convolve(
-            simd,
-            &transposed,
-            dy,
-            Weights { kernel, bias: None, is_flipped: true, fused: Fused::None },
-            dx,
-        );
+        let backward = Convolution { x: dy, kernel, bias: None, is_flipped: true, fused: Fused::None, y: dx };
+        return for_each_tile(simd, &transposed, backward);
     }
     dx.fill(0.0);
-    for c in (0..s.c).step_by(LANES) {
-        let lanes = c..s.c.min(c + LANES);
-        for (row, col) in (0..s.out_h).flat_map(|row| (0..s.out_w).map(move |col| (row, col))) {
-            let dy = simd.load_first(&dy[(row * s.out_w + col) * s.c..][lanes.clone()]);
-            for (h, w) in s.rows(row).flat_map(|h| s.cols(col).map(move |w| (h, w))) {
-                let kernel = simd.load_first(&kernel[s.place([row, col], [h, w]) * s.c..][lanes.clone()]);
-                let dx = &mut dx[(h * s.w + w) * s.c..][lanes.clone()];
-                dy.mul_add(kernel, simd.load_first(dx)).store_first(dx);
-            }
-        }
-    }
+    for_each_tile(simd, s, InputGradient { dy, kernel, dx });
 }
 
 /// dkernel += x' * dy, for one image.
 #[inline(always)]
 pub fn depthwise_kernel_gradient<S: Simd>(simd: S, s: &PoolShape, x: &[f32], dy: &[f32], dkernel: &mut [f32]) {
-    for c in (0..s.c).step_by(LANES) {
-        let lanes = c..s.c.min(c + LANES);
-        for (row, h) in (0..s.out_h).flat_map(|row| s.rows(row).map(move |h| (row, h))) {
-            for kw in 0..s.window[1] {
-                let cols = cols_with(s, kw);
-                let mut sums = [simd.zero(); SUMS];
-                for first in cols.clone().step_by(SUMS) {
-                    for (sum, col) in sums.iter_mut().zip(first..cols.end) {
-                        let x = &x[(h * s.w + col * s.stride[1] + kw - s.pad_left) * s.c..][lanes.clone()];
-                        let dy = &dy[(row * s.out_w + col) * s.c..][lanes.clone()];
-                        *sum = simd.load_first(x).mul_add(simd.load_first(dy), *sum);
-                    }
-                }
-                let kh = h + s.pad_top - row * s.stride[0];
-                let dkernel = &mut dkernel[(kh * s.window[1] + kw) * s.c..][lanes.clone()];
-                let sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
-                (simd.load_first(dkernel) + sum).store_first(dkernel);
-            }
-        }
-    }
+    for_each_tile(simd, s, KernelGradient { x, dy, dkernel });
 }
 
-/// The columns of outputs under which this column of the kernel has a pixel.
-fn cols_with(s: &PoolShape, kw: usize) -> Range<usize> {
-    let first = s.pad_left.saturating_sub(kw).div_ceil(s.stride[1]);
-    let end = (s.w + s.pad_left).saturating_sub(kw).div_ceil(s.stride[1]);
-    first..end.min(s.out_w)
-}
-
-/// A convolution's kernel, bias and fused activation.
-#[derive(Clone, Copy)]
-struct Weights<'a> {
-    kernel: &'a [f32],
-    bias: Option<&'a [f32]>,
-    /// Whether the kernel is read in reverse order, as in the input gradient.
-    is_flipped: bool,
-    fused: Fused,
+/// What is computed for each tile.
+trait Work<S: Simd> {
+    /// R outputs, the first of them at `output`. All windows but a single one lie between the left and right edge.
+    fn tile<const R: usize, const WHOLE: bool>(
+        &mut self,
+        simd: S,
+        s: &PoolShape,
+        output: [usize; 2],
+        lanes: Channels<WHOLE>,
+    );
 }
 
 #[inline(always)]
-fn convolve<S: Simd>(simd: S, s: &PoolShape, x: &[f32], weights: Weights, y: &mut [f32]) {
-    for c in (0..s.c).step_by(LANES) {
-        match s.c - c {
-            LANES.. => convolve_channels::<S, true>(simd, s, x, weights, c..c + LANES, y),
-            _ => convolve_channels::<S, false>(simd, s, x, weights, c..s.c, y),
-        }
-    }
-}
-
-/// Convolves one vector of channels: sixteen if it is WHOLE, else fewer.
-#[inline(always)]
-fn convolve_channels<S: Simd, const WHOLE: bool>(
-    simd: S,
-    s: &PoolShape,
-    x: &[f32],
-    weights: Weights,
-    lanes: Range<usize>,
-    y: &mut [f32],
-) {
-    let bias = weights.bias.map_or(simd.zero(), |bias| simd.load_first(&bias[lanes.clone()]));
-    let is_inside = |col: &usize| WHOLE && s.cols(*col).len() == s.window[1];
-    let start = (0..s.out_w).find(is_inside).unwrap_or(s.out_w);
-    let end = (start..s.out_w).rfind(is_inside).map_or(start, |last| last + 1);
-    for (row, y) in y.chunks_exact_mut(s.out_w * s.c).enumerate() {
-        let mut outputs = Row::<S, WHOLE> { s, x, weights, bias, lanes: [lanes.start, lanes.end], row, y };
+fn for_each_tile<S: Simd>(simd: S, s: &PoolShape, mut work: impl Work<S>) {
+    let inside = |col: &usize| s.cols(*col).len() == s.window[1];
+    let start = (0..s.out_w).find(inside).unwrap_or(s.out_w);
+    let inside = start..(start..s.out_w).rfind(inside).map_or(start, |last| last + 1);
+    for row in 0..s.out_h {
         let mut col = 0;
         while col < s.out_w {
-            let inside = if col < start { 0 } else { end.saturating_sub(col) };
-            col += match inside {
+            let left = if inside.contains(&col) { inside.end - col } else { 1 };
+            col += match left {
                 // Six sums, an element of the kernel and a pixel are AVX2's eight vectors.
-                6.. if const { WHOLE && S::REGISTERS >= 8 } => outputs.tile::<6>(simd, col),
-                2.. if const { WHOLE } => outputs.tile::<2>(simd, col),
-                _ => outputs.tile::<1>(simd, col),
+                6.. if const { S::REGISTERS >= 8 } => tile::<S, 6>(simd, s, [row, col], &mut work),
+                2.. => tile::<S, 2>(simd, s, [row, col], &mut work),
+                _ => tile::<S, 1>(simd, s, [row, col], &mut work),
             };
         }
     }
 }
 
-/// One row of outputs in one vector of channels.
-struct Row<'a, S: Simd, const WHOLE: bool> {
-    s: &'a PoolShape,
-    x: &'a [f32],
-    weights: Weights<'a>,
-    bias: S::Vector,
-    lanes: [usize; 2],
-    row: usize,
-    y: &'a mut [f32],
+/// All channels of R outputs; returns R.
+#[inline(always)]
+fn tile<S: Simd, const R: usize>(simd: S, s: &PoolShape, output: [usize; 2], work: &mut impl Work<S>) -> usize {
+    let whole = s.c - s.c % LANES;
+    for start in (0..whole).step_by(LANES) {
+        work.tile::<R, true>(simd, s, output, Channels { of: s.c, start, end: start + LANES });
+    }
+    if whole < s.c {
+        work.tile::<R, false>(simd, s, output, Channels { of: s.c, start: whole, end: s.c });
+    }
+    R
 }
 
-impl<S: Simd, const WHOLE: bool> Row<'_, S, WHOLE> {
-    /// This row's channels of the given pixel, or element of the kernel.
+/// A vector of channels: sixteen if it is WHOLE, else fewer.
+#[derive(Clone, Copy)]
+struct Channels<const WHOLE: bool> {
+    /// How many channels there are.
+    of: usize,
+    start: usize,
+    end: usize,
+}
+
+impl<const WHOLE: bool> Channels<WHOLE> {
+    /// These channels of a pixel, or of an element of the kernel.
     #[inline(always)]
-    fn load(&self, simd: S, from: &[f32], pixel: usize) -> S::Vector {
-        let [start, end] = self.lanes;
-        let from = &from[pixel * self.s.c + start..];
+    fn load<S: Simd>(self, simd: S, from: &[f32], pixel: usize) -> S::Vector {
+        self.load_at(simd, from, pixel * self.of + self.start)
+    }
+
+    #[inline(always)]
+    fn load_at<S: Simd>(self, simd: S, from: &[f32], offset: usize) -> S::Vector {
+        let from = &from[offset..];
         if WHOLE {
             simd.load(from.first_chunk().expect("a whole vector"))
         } else {
-            simd.load_first(&from[..end - start])
+            simd.load_first(&from[..self.end - self.start])
         }
     }
 
-    /// R outputs from a column on; returns R. All windows but a single one must lie inside the image.
     #[inline(always)]
-    fn tile<const R: usize>(&mut self, simd: S, col: usize) -> usize {
-        let s = self.s;
-        let mut acc: Accumulators<S, R, 1> = [[self.bias]; R];
-        for h in s.rows(self.row) {
-            for w in s.cols(col) {
-                let place = s.place([self.row, col], [h, w]);
-                let place = if self.weights.is_flipped { s.window[0] * s.window[1] - 1 - place } else { place };
-                let kernel = self.load(simd, self.weights.kernel, place);
+    fn store<V: Vector>(self, vector: V, to: &mut [f32], pixel: usize) {
+        let to = &mut to[pixel * self.of + self.start..];
+        if WHOLE {
+            vector.store(to.first_chunk_mut().expect("a whole vector"));
+        } else {
+            vector.store_first(&mut to[..self.end - self.start]);
+        }
+    }
+
+    /// The part of the image below each of R windows. All have the same length, so that one check of an offset into
+    /// them serves all R.
+    #[inline(always)]
+    fn below<'a, const R: usize>(
+        self,
+        s: &PoolShape,
+        x: &'a [f32],
+        [rows, cols]: &[Range<usize>; 2],
+    ) -> [&'a [f32]; R] {
+        let len = ((rows.len() - 1) * s.w + cols.len() - 1) * s.c + self.end - self.start;
+        let mut below: [&[f32]; R] = [&[]; R];
+        for r in 0..R {
+            below[r] = &x[(rows.start * s.w + cols.start + r * s.stride[1]) * s.c + self.start..][..len];
+        }
+        below
+    }
+}
+
+struct Convolution<'a> {
+    x: &'a [f32],
+    kernel: &'a [f32],
+    bias: Option<&'a [f32]>,
+    /// Whether the kernel is read in reverse order, as in the input gradient.
+    is_flipped: bool,
+    fused: Fused,
+    y: &'a mut [f32],
+}
+
+impl<S: Simd> Work<S> for Convolution<'_> {
+    #[inline(always)]
+    fn tile<const R: usize, const WHOLE: bool>(
+        &mut self,
+        simd: S,
+        s: &PoolShape,
+        output: [usize; 2],
+        lanes: Channels<WHOLE>,
+    ) {
+        let bias = self.bias.map_or(simd.zero(), |bias| lanes.load(simd, bias, 0));
+        let mut acc: Accumulators<S, R, 1> = [[bias]; R];
+        let [rows, cols] = [s.rows(output[0]), s.cols(output[1])];
+        let below: [&[f32]; R] = lanes.below(s, self.x, &[rows.clone(), cols.clone()]);
+        for h in rows.clone() {
+            for w in cols.clone() {
+                let place = s.place(output, [h, w]);
+                let place = if self.is_flipped { s.window[0] * s.window[1] - 1 - place } else { place };
+                let kernel = lanes.load(simd, self.kernel, place);
+                let offset = ((h - rows.start) * s.w + w - cols.start) * s.c;
                 for r in 0..R {
-                    let pixel = self.load(simd, self.x, h * s.w + w + r * s.stride[1]);
-                    acc[r][0] = pixel.mul_add(kernel, acc[r][0]);
+                    acc[r][0] = lanes.load_at(simd, below[r], offset).mul_add(kernel, acc[r][0]);
                 }
             }
         }
-        let [start, end] = self.lanes;
+        let first = output[0] * s.out_w + output[1];
         for (r, [sum]) in to_memory::<S, R, 1>(acc).iter().enumerate() {
-            let y = &mut self.y[(col + r) * s.c..][start..end];
-            self.weights.fused.apply(simd, simd.load(sum)).store_first(y);
+            lanes.store(self.fused.apply(simd, simd.load(sum)), self.y, first + r);
         }
-        R
+    }
+}
+
+struct InputGradient<'a> {
+    dy: &'a [f32],
+    kernel: &'a [f32],
+    dx: &'a mut [f32],
+}
+
+impl<S: Simd> Work<S> for InputGradient<'_> {
+    #[inline(always)]
+    fn tile<const R: usize, const WHOLE: bool>(
+        &mut self,
+        simd: S,
+        s: &PoolShape,
+        output: [usize; 2],
+        lanes: Channels<WHOLE>,
+    ) {
+        let first = output[0] * s.out_w + output[1];
+        let mut dy = [simd.zero(); R];
+        for r in 0..R {
+            dy[r] = lanes.load(simd, self.dy, first + r);
+        }
+        for h in s.rows(output[0]) {
+            for w in s.cols(output[1]) {
+                let kernel = lanes.load(simd, self.kernel, s.place(output, [h, w]));
+                for r in 0..R {
+                    let pixel = h * s.w + w + r * s.stride[1];
+                    let sum = dy[r].mul_add(kernel, lanes.load(simd, self.dx, pixel));
+                    lanes.store(sum, self.dx, pixel);
+                }
+            }
+        }
+    }
+}
+
+struct KernelGradient<'a> {
+    x: &'a [f32],
+    dy: &'a [f32],
+    dkernel: &'a mut [f32],
+}
+
+impl<S: Simd> Work<S> for KernelGradient<'_> {
+    #[inline(always)]
+    fn tile<const R: usize, const WHOLE: bool>(
+        &mut self,
+        simd: S,
+        s: &PoolShape,
+        output: [usize; 2],
+        lanes: Channels<WHOLE>,
+    ) {
+        let first = output[0] * s.out_w + output[1];
+        let mut dy = [simd.zero(); R];
+        for r in 0..R {
+            dy[r] = lanes.load(simd, self.dy, first + r);
+        }
+        let [rows, cols] = [s.rows(output[0]), s.cols(output[1])];
+        let below: [&[f32]; R] = lanes.below(s, self.x, &[rows.clone(), cols.clone()]);
+        for h in rows.clone() {
+            for w in cols.clone() {
+                let place = s.place(output, [h, w]);
+                let offset = ((h - rows.start) * s.w + w - cols.start) * s.c;
+                let mut sum = simd.zero();
+                for r in 0..R {
+                    sum = lanes.load_at(simd, below[r], offset).mul_add(dy[r], sum);
+                }
+                lanes.store(lanes.load(simd, self.dkernel, place) + sum, self.dkernel, place);
+            }
+        }
     }
 }
