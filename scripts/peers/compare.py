@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Times Thawline, Keras and PyTorch on this machine, in interleaved rounds, so that other load affects all of them equally.
+"""Times Thawline, Keras, PyTorch, burn and candle here, in interleaved rounds, so that other load affects all of them equally.
 
     compare_peers.sh steps                              milliseconds per training step; takes ten minutes
     compare_peers.sh experiment --data DIR              the whole tutorial, 2 x 20 epochs; takes an hour
@@ -8,8 +8,11 @@ It installs nothing. It needs:
     Thawline     built: cargo build --release
     PyTorch      python3 -m venv /tmp/torch && /tmp/torch/bin/pip install torch numpy          --torch /tmp/torch/bin/python
     Keras        python3 -m venv /tmp/keras && /tmp/keras/bin/pip install tensorflow-cpu       --keras /tmp/keras/bin/python
+    burn, candle cargo build --release --manifest-path scripts/peers/rust/Cargo.toml (ten minutes); for `steps` only
+                                                               --rust scripts/peers/rust/target/release
     pictures     for `experiment` only: the folder cifar-10-batches-bin of the binary release  --data DIR
-Without its Python (--torch or TORCH_PYTHON, --keras or KERAS_PYTHON) a peer is left out, and the record says so.
+Without its Python (--torch or TORCH_PYTHON, --keras or KERAS_PYTHON) or its folder (--rust or RUST_PEERS) a peer is left
+out, and the record says so.
 
 It prints a Markdown table of medians and ratios, and writes it and each timing to benches/records/ (--records).
 `scripts/update_tables.py peers` copies the newest record of `steps` into the README.
@@ -36,12 +39,14 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
 SETTLE_SECONDS = 0.5  # so that the last participant's thread pool goes to sleep
 
-# label: (which Python, script, arguments)
+# label: (which option names its Python or folder, script or program, arguments)
 STEP_PEERS = {
     "Keras": ("keras", "peer_keras.py", ["--variant", "fp32"]),
     "PyTorch eager": ("torch", "peer_torch.py", ["--variant", "eager"]),
     "PyTorch channels_last": ("torch", "peer_torch.py", ["--variant", "channels_last"]),
     "PyTorch channels_last bf16": ("torch", "peer_torch.py", ["--variant", "bf16"]),
+    "burn": ("rust", "burn_peer", []),
+    "candle": ("rust", "candle_peer", []),
 }
 EXPERIMENT_PEERS = {
     "Keras, as in the tutorial": ("keras", "peer_keras.py", ["--variant", "fp32"]),
@@ -163,15 +168,18 @@ def experiments_table(results, options):
 # -- shared by both
 
 def peer_commands(peers, options):
-    """{label: command} of the peers whose Python is known; reports those that are left out."""
+    """{label: command} of the peers that are there; reports those that are left out."""
     commands = {}
     for label, (which, script, arguments) in peers.items():
-        python = getattr(options, which)
-        if python:
-            commands[label] = [python, str(HERE / script), *arguments,
-                               "--threads", str(options.threads), "--batch", str(options.batch)]
+        place = getattr(options, which)
+        if not place:
+            say(f"left out: {label} (name its {'folder' if which == 'rust' else 'Python'} with --{which})")
+            continue
+        if which == "rust":
+            commands[label] = [str(Path(place) / script), str(options.batch)]
         else:
-            say(f"left out: {label} (name its Python with --{which})")
+            commands[label] = [place, str(HERE / script), *arguments,
+                               "--threads", str(options.threads), "--batch", str(options.batch)]
     return commands
 
 
@@ -182,13 +190,13 @@ def title(label, result):
 def write_record(kind, options, place, results, table):
     """Writes a JSON file with everything and a Markdown file to read, each completely or not at all."""
     today = datetime.date.today().isoformat()
-    missing = [name for name in ("keras", "torch") if not getattr(options, name)]
+    missing = [name for name in ("keras", "torch", "rust") if not getattr(options, name)]
     heading = [
         f"# Thawline and its peers: {kind}, {today}",
         "",
         f"{place['cpu']}, {place['logical_cpus']} logical CPUs, {', '.join(place['instruction_sets'])}, "
         f"{place['memory_gib']} GiB, {place['system']}. Load average at the start: {place['load_average']}.",
-        *([f"Left out, because no Python was given: {', '.join(missing)}."] if missing else []),
+        *([f"Left out, because not named: {', '.join(missing)}."] if missing else []),
         "",
     ]
     footer = ["", f"Made by `scripts/compare_peers.sh {kind}` at {commit()}; each timing is in the JSON file of the "
@@ -222,6 +230,7 @@ def main():
     arguments.add_argument("--thawline", default=str(target / "release" / "thawline"), help="the program, optionally with arguments")
     arguments.add_argument("--keras", default=os.environ.get("KERAS_PYTHON"), metavar="PYTHON")
     arguments.add_argument("--torch", default=os.environ.get("TORCH_PYTHON"), metavar="PYTHON")
+    arguments.add_argument("--rust", default=os.environ.get("RUST_PEERS"), metavar="DIR", help="steps: programs of burn and candle")
     arguments.add_argument("--records", default=str(REPOSITORY / "benches" / "records"), metavar="DIR")
     arguments.add_argument("--threads", type=int, default=2)
     arguments.add_argument("--batch", type=int, default=128)
@@ -233,6 +242,7 @@ def main():
     options = arguments.parse_args()
 
     os.environ.pop("OPENBLAS_CORETYPE", None)  # would restrict BLAS to an older CPU's instructions
+    os.environ["RAYON_NUM_THREADS"] = str(options.threads)  # of burn and candle
     place = machine.describe()
     if place["load_average"] > 0.5:
         say(f"warning: the load average is {place['load_average']}; times taken on a busy machine mislead")
