@@ -1,6 +1,6 @@
 //! The peers' side of an interleaved timing; [stopwatch.py](../../stopwatch.py) describes the protocol.
 
-use std::io::{self, BufRead, Write};
+use std::io::{self, Write};
 use std::time::Instant;
 
 use serde_json::{Value, json};
@@ -17,13 +17,13 @@ pub fn serve(introduction: Value, mut tasks: Vec<(&str, Box<dyn FnMut() + '_>)>)
     answer(&introduction)?;
     for request in io::stdin().lines() {
         let request = request?;
-        let words: Vec<&str> = request.split_whitespace().collect();
-        let (&[name, steps], Some(steps)) = (&words[..], words.last().and_then(|n| n.parse::<usize>().ok())) else {
+        let steps = |(task, steps): (&str, &str)| Some((task.to_owned(), steps.parse::<usize>().ok()?));
+        let Some((name, steps)) = request.split_once(' ').and_then(steps) else {
             answer(&json!({ "error": format!("expected a line TASK STEPS, found {request:?}") }))?;
             continue;
         };
         let Some((_, step)) = tasks.iter_mut().find(|(task, _)| *task == name) else {
-            answer(&json!({ "error": format!("unknown task {name}, before {steps}") }))?;
+            answer(&json!({ "error": format!("unknown task {name:?}") }))?;
             continue;
         };
         (0..WARM_UP_STEPS).for_each(|_| step());

@@ -8,7 +8,11 @@ use super::{
     numbers::p_value,
     plots,
 };
-use crate::report::table::{NOTHING, table};
+use crate::report::{
+    page,
+    svg::Plot,
+    table::{NOTHING, table},
+};
 use crate::system::number;
 
 /// The test of each declared comparison, and the difference it could have detected.
@@ -64,7 +68,7 @@ pub(super) fn tests(analysis: &Analysis) -> Markup {
 }
 
 /// The random splits of the classes, if the sweep has any.
-pub(super) fn splits(analysis: &Analysis) -> Markup {
+pub(super) fn splits(analysis: &Analysis, plot: Option<&Plot>) -> Markup {
     let Some(splits) = &analysis.splits else { return Markup::default() };
     let points = |gap: f64| format!("{:+.2}", gap * 100.0).replace('-', "−");
     let rows = splits.splits.iter().map(|split| {
@@ -74,7 +78,19 @@ pub(super) fn splits(analysis: &Analysis) -> Markup {
     });
     html! {
         h2 { "Random splits of the classes" }
-        p { (answer::splits(analysis).unwrap_or_default()) }
+        @if answer::headline(analysis).is_empty() {
+            (page::caveat("Intervals over splits.",
+                "They cover the choice of the classes, and random weights, picture order and dropout with it; not the choice of \
+                 pictures."))
+        } @else {
+            p { (answer::splits(analysis).unwrap_or_default()) }
+        }
+        @if let Some(plot) = plot {
+            (page::figure(plot,
+                "Difference of test accuracies, frozen − scratch, over random splits of the classes. In the first row a small point is a \
+                 split, the bar the 95\u{a0}% t-interval of the mean over splits, and p of a t-test; in the others a small point is a \
+                 direction."))
+        }
         (table(0, &["split", "frozen − scratch in each direction, points", "mean", "class pairs of one kind"], rows))
         p.note {
             "The unit is the split: its difference is the mean of its directions and seeds. Training from scratch is the stage 1 of the "

@@ -51,12 +51,13 @@ pub fn text(results: &Results, no_times: bool) -> Text {
 }
 
 /// Every plot by its name; `None` if the sweep has no data for it.
-fn plots(analysis: &Analysis) -> [(&'static str, Option<Plot>); 8] {
+fn plots(analysis: &Analysis) -> [(&'static str, Option<Plot>); 9] {
     [
         ("accuracy", plots::accuracy(analysis)),
         ("accuracy-others", plots::other_accuracy(analysis)),
         ("loss", plots::loss(analysis)),
-        ("differences", differences::draw(&analysis.pairs.iter().collect::<Vec<_>>())),
+        ("differences", differences::of_pairs(&analysis.pairs.iter().collect::<Vec<_>>())),
+        ("splits", differences::of_splits(analysis)),
         ("samples", plots::samples(analysis)),
         ("depth", plots::depth(analysis)),
         ("reliability", plots::reliability(analysis)),

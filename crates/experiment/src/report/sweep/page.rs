@@ -18,34 +18,40 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
     let main = html! {
         @if settings.data.kind == DataKind::BuiltIn { (page::built_in_notice(&settings.data.sentence)) }
         (answer::lead(analysis))
-        (figure(differences::draw(&headline).as_ref(),
+        (figure(differences::of_pairs(&headline).as_ref(),
             "Differences of test accuracy. A small point is a seed. With the same seed, both arms start from the same weights where \
              they share layers, and see the pictures in the same order. A large point is the mean, the bar its 95\u{a0}% t-interval; \
              p is of a t-test, adjusted for all declared pairs. An arrow stands for a mean outside the axis."))
         @if !has_more_pairs && !headline.is_empty() { (page::data_files(&["pairs.csv"])) }
-        (page::caveat("Intervals over seeds.",
-            "They cover random initial weights, picture order and dropout, but not the choice of pictures: other pictures of \
-             the same classes would change the accuracies of all arms, mostly in the same direction."))
+        @if headline.is_empty() {
+            (comparisons::splits(analysis, plot("splits")))
+        } @else {
+            (page::caveat("Intervals over seeds.",
+                "They cover random initial weights, picture order and dropout, but not the choice of pictures: other pictures of \
+                 the same classes would change the accuracies of all arms, mostly in the same direction."))
+        }
         (page::caveat("Learning rates.", if settings.tuning_seed.is_some() {
             "The arms under \"Tuning trials\" chose their learning rate and schedule from the same candidates. All other arms share one \
              recipe, which was not tuned."
         } else {
             "No learning rate or schedule was tuned. All arms use the same recipe, except those whose description names another."
         }))
-        h2 { "Learning curves" }
-        (figure(plot("accuracy"),
-            "Accuracy on the held-out validation pictures by epoch: the mean over seeds, its 95\u{a0}% t-interval as a band, and each \
-             seed as a thin line."))
-        (figure(plot("accuracy-others"), "The other arms trained on the target classes, with frozen for comparison."))
-        @if let Some(loss) = plot("loss") {
-            details {
-                summary { "Validation loss" }
-                (page::figure(loss, "Mean cross-entropy on the validation pictures."))
+        @if plot("accuracy").is_some() || plot("accuracy-others").is_some() {
+            h2 { "Learning curves" }
+            (figure(plot("accuracy"),
+                "Accuracy on the held-out validation pictures by epoch: the mean over seeds, its 95\u{a0}% t-interval as a band, and each \
+                 seed as a thin line."))
+            (figure(plot("accuracy-others"), "The other arms trained on the target classes, with frozen for comparison."))
+            @if let Some(loss) = plot("loss") {
+                details {
+                    summary { "Validation loss" }
+                    (page::figure(loss, "Mean cross-entropy on the validation pictures."))
+                }
             }
+            (page::data_files(&["epochs.csv"]))
+            (page::caveat("A fixed number of epochs.",
+                "It was chosen before the sweep. An arm whose curve still rises may gain from more."))
         }
-        (page::data_files(&["epochs.csv"]))
-        (page::caveat("A fixed number of epochs.",
-            "It was chosen before the sweep. An arm whose curve still rises may gain from more."))
         h2 { "Every arm" }
         (tables::arms(analysis))
         p.note {
@@ -60,7 +66,7 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
             (figure(plot("differences"), "All declared differences of test accuracy, drawn as in figure 1."))
             (page::data_files(&["pairs.csv"]))
         }
-        (comparisons::splits(analysis))
+        @if !headline.is_empty() { (comparisons::splits(analysis, plot("splits"))) }
         (section("When transfer pays", plot("samples"),
             "Test accuracy by the number of target pictures of each class. Each set contains the smaller ones. All are trained for the \
              same number of steps: an epoch repeats the pictures of a small set."))

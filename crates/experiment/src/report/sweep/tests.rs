@@ -286,3 +286,27 @@ fn other_pictures_are_never_called_cifar_10() {
     assert!(!page.contains("published"));
     assert!(file(&results(&SIX), "report.html", &Options::default()).contains("model_1, published"));
 }
+
+#[test]
+fn a_sweep_of_splits_opens_with_their_differences() {
+    // Frozen features gain 20 and 10 points in split 1, and lose 10 and gain 0 in split 2.
+    let rights = [(1, [700, 600], [500, 500]), (2, [500, 600], [600, 600])];
+    let records = rights.into_iter().flat_map(|(split, frozen, scratch)| {
+        let arm = |suffix: &str| arms::named(&format!("split-{split}{suffix}"), SCOPE).unwrap();
+        let stage_1 = |classes| Pretraining::of(classes).arm();
+        [
+            record(&arm(""), 0, frozen[0]),
+            record(&arm("-reversed"), 0, frozen[1]),
+            record(&stage_1(ClassSet::SplitTarget(split)), 0, scratch[0]),
+            record(&stage_1(ClassSet::SplitSource(split)), 0, scratch[1]),
+        ]
+    });
+    let results = Results { settings: settings(), records: records.collect() };
+    let plot = file(&results, "plots/splits.svg", &Options::default());
+    for label in ["2 splits", "+5.00", "split 1", "+15.00", "split 2", "−5.00", "frozen is better"] {
+        assert!(plot.contains(label), "{label}");
+    }
+    let page = file(&results, "report.html", &Options::default());
+    assert!(page.contains("Intervals over splits.") && !page.contains("Intervals over seeds."));
+    assert!(!page.contains("<h2>Learning curves</h2>"), "there are none");
+}
