@@ -22,7 +22,7 @@ struct Row {
     name: String,
     value: String,
     ink: Ink,
-    /// What the mean is taken over.
+    /// What the mean is of.
     parts: Vec<f64>,
     mean: Sample,
 }
