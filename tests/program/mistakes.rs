@@ -35,7 +35,7 @@ fn wrong_flags_are_refused() {
         ("--cache maybe", "expected one of auto, on, off"),
         ("--simd avx1024", "unknown SIMD level 'avx1024': expected portable, neon, avx2 or avx512"),
         ("--conv-method magic", "expected one of auto, naive, im2col, implicit, winograd"),
-        ("--epoch 3", "unknown argument '--epoch'; did you mean '--epochs'?"),
+        ("--epoch 3", "unknown argument '--epoch'; did you mean '--epochs'? see --help"),
         ("--json --json", "'--json' is given twice"),
         ("data/", "unknown argument 'data/'"),
     ] {
@@ -71,6 +71,7 @@ fn inconsistent_flags_are_refused() {
 fn wrong_subcommands_are_refused() {
     let place = Place::new();
     assert_refused(&place, &place.call(["train"]), "unknown command 'train'", "train");
+    assert_refused(&place, &place.call(["per"]), "'per'; did you mean one of 'report', 'export'? see --help", "per");
     assert_refused(&place, &place.call(["summary", "--classes", "0"]), "'--classes <N>'", "summary");
     assert_refused(&place, &place.call(["summary", "--freeze", "x"]), "--freeze: there is no layer 'x'", "summary");
     assert_refused(&place, &place.call(["data", "synth", "x", "--train", "7"]), "7", "an uneven synth");

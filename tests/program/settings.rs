@@ -117,7 +117,7 @@ fn errors_name_the_file_the_line_and_the_key() {
         ("learning-rate = \"fast\"", "line 1: invalid value 'fast' for '--learning-rate <RATE>'"),
         ("quiet = 1", "line 1: unexpected value '1' for '--quiet'"),
         ("epochs = true", "line 1: '--epochs <N>' needs a value"),
-        ("epochs = [[1]]", "line 1: epochs: expected a number, a quoted string, or a list of these"),
+        ("epochs = [[1]]", "line 1: epochs: expected a number, a quoted string, true, false, or a list"),
         ("filters = [1, 2, 3]", "line 1: invalid value '1,2,3' for '--filters <N[,N]>'"),
         ("epochs = ", "line 1: expected a value after the ="),
         ("epochs = 9223372036854775808", "line 1: the number is too large"),

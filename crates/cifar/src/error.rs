@@ -31,7 +31,7 @@ pub enum Fault {
     /// A device failed or is full, or memory ran out.
     #[error("{0}")]
     Machine(String),
-    /// The path cannot be opened, or is a device or a folder of several sets; or an output folder is not empty.
+    /// The path cannot be opened, or is a device or a folder of several data sets; or an output folder is not empty.
     #[error("{0}")]
     Path(String),
     /// The folder contains no CIFAR data, and nothing with a similar name.
@@ -43,7 +43,7 @@ pub enum Fault {
     /// The decompressed archive is not a well-formed tar archive.
     #[error("{0}")]
     Tar(String),
-    /// The files are not those of one release: it is another version, or a file is missing, repeated or unexpected.
+    /// The files are not those of one release: they are another version, or one is missing, repeated or unexpected.
     #[error("{0}")]
     Files(String),
     /// A file of pictures has a wrong length, a wrong number of records, or a label out of range.

@@ -51,7 +51,8 @@ fn usage(error: &clap::Error) -> ExitCode {
         }
         _ => {
             let arguments: Vec<_> = env::args_os().collect();
-            end(&Failure::usage(format!("{}; see --help", settings_file::one_line(error, &arguments))))
+            let message = format!("{}; see --help", settings_file::one_line(error, &arguments));
+            end(&Failure::usage(message.replace("?; ", "? ")))
         }
     }
 }

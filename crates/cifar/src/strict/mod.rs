@@ -163,7 +163,7 @@ fn find_official(path: &Path) -> Option<Found> {
     })
 }
 
-/// Looks for a set under a similar name: `cifar-10-binary (1).tar.gz`, `cifar10.tgz`, a folder in a folder.
+/// Looks for a data set under a similar name: `cifar-10-binary (1).tar.gz`, `cifar10.tgz`, a folder in a folder.
 fn find_similar(entry: &Path) -> Option<Found> {
     if entry.is_dir() {
         return find_official(entry);

@@ -115,7 +115,7 @@ impl RawHeader {
     }
 }
 
-/// The key of a record "LENGTH KEY=VALUE\n"; the length is that of the whole line. (The standard allows line ends in a
+/// The key of a record "LENGTH KEY=VALUE\n"; the length is that of the whole line. (The standard allows line breaks in a
 /// value. They are refused, because such a value could hide another record.)
 fn pax_key(record: &str) -> Option<&str> {
     let (length, field) = record.strip_suffix('\n')?.split_once(' ')?;

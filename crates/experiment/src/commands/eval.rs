@@ -39,7 +39,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub struct EvalArgs {
-    /// The model: a weights file, or the run folder of adapt
+    /// The model: a weights file, or the run folder of `adapt`
     #[arg(long, value_name = "MODEL")]
     pub from: PathBuf,
     /// CIFAR .tar.gz, folder of .bin files, built-in, or a folder of your own pictures, one folder per class [default: as for run]

@@ -30,7 +30,7 @@ pub struct ExportArgs {
     /// torch: names and layouts of a state_dict; keras: those of Keras's layers
     #[arg(long, value_name = "FORMAT", value_enum, hide_possible_values = true)]
     pub format: Framework,
-    /// The model: a weights file, or the run folder of adapt
+    /// The model: a weights file, or the run folder of `adapt`
     #[arg(long, value_name = "MODEL")]
     pub from: PathBuf,
     /// The safetensors file to write

@@ -1,7 +1,7 @@
 //! The command line and the settings file that `--config` may name.
 //!
 //! A key of the file is a flag without its dashes: `batch-size = 64`, `filters = [32, 64]`, `quiet = true`. The file is
-//! converted to flags, which are parsed like those of the command line and apply where it sets nothing. The key
+//! converted to flags, which are parsed like those of the command line; the command line overrides them. The key
 //! `layers` may list the network, as in a file for `--model`. A run's `config.toml` is such a file, and so is a preset,
 //! built into the program.
 
@@ -123,7 +123,7 @@ fn flag(key: &str, value: &Value) -> std::result::Result<Option<OsString>, Strin
         Value::Array(values) => values.iter().map(scalar).collect::<Option<Vec<_>>>().map(|texts| texts.join(",")),
         value => scalar(value),
     };
-    let text = text.ok_or_else(|| format!("{key}: expected a number, a quoted string, or a list of these"))?;
+    let text = text.ok_or_else(|| format!("{key}: expected a number, a quoted string, true, false, or a list"))?;
     Ok(Some(format!("--{key}={text}").into()))
 }
 
@@ -146,12 +146,15 @@ pub fn one_line(error: &clap::Error, arguments: &[OsString]) -> String {
 
 /// One line of clap's message in this program's words.
 fn rephrase(line: &str) -> String {
-    const WORDS: [(&str, &str, &str, &str); 9] = [
+    const WORDS: [(&str, &str, &str, &str); 12] = [
         ("[possible values: ", "]", "expected one of ", ""),
         ("unexpected argument ", " found", "unknown argument ", ""),
         ("unexpected value ", " found; no more were expected", "unexpected value ", ": it takes none"),
         ("unrecognized subcommand ", "", "unknown command ", ""),
         ("a similar argument exists: ", "", "did you mean ", "?"),
+        ("a similar value exists: ", "", "did you mean ", "?"),
+        ("a similar subcommand exists: ", "", "did you mean ", "?"),
+        ("some similar subcommands exist: ", "", "did you mean one of ", "?"),
         ("a value is required for ", " but none was supplied", "", " needs a value"),
         ("the following required arguments were not provided:", "", "missing:", ""),
         ("the argument ", " cannot be used multiple times", "", " is given twice"),

@@ -58,7 +58,7 @@ pub struct SweepArgs {
     /// Seeds: numbers and half-open ranges [default: the preset's, else 0..6]
     #[arg(long, value_name = "SEEDS", help_heading = "Sweep")]
     pub seeds: Option<String>,
-    /// Number of random class splits for the group splits, each run in both directions
+    /// Number of random class splits for `--arms splits`, each run in both directions
     #[arg(long, value_name = "N", default_value_t = DEFAULT_SPLITS, value_parser = splits, help_heading = "Sweep")]
     pub splits: u32,
     /// Choose learning rate and schedule of the main arms by nine trials each on held-out pictures

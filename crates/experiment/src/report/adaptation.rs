@@ -70,9 +70,9 @@ fn lead(record: &Adaptation, scores: &Scores) -> Markup {
             (low) " to " (high) "). Always naming the largest class would score " (percent(scores.largest_class)) "."
         }
         p {
-            "The features are those of a model trained on "
-            (number::listed(record.features.classes.iter().map(String::as_str))) ", frozen. A new head of "
-            (number::count(record.model.network.trainable)) " weights was trained on "
+            "The frozen features come from a model trained on "
+            (number::listed(record.features.classes.iter().map(String::as_str))) ". A new head of "
+            (number::count(record.model.network.trainable)) " parameters was trained on "
             (number::count(record.training())) " pictures in " (number::duration(record.model.total_seconds)) ". "
             "Balanced accuracy, the mean recall of the classes, is " (percent(scores.balanced_accuracy)) ". "
             "The mean confidence, the probability of the predicted class, is " (percent(scores.confidence)) "."
@@ -117,7 +117,7 @@ fn classes(record: &Adaptation, scores: &Scores) -> Markup {
             "Precision: the share of the pictures assigned to a class that belong to it."
         }
         @if columns.contains(&2) {
-            p { "Files that are damaged, or not pictures, were skipped; " code { "pictures.csv" } " lists each with the reason." }
+            p { "Files that are damaged, unsupported or not pictures were skipped; " code { "pictures.csv" } " lists each with the reason." }
         }
     }
 }
@@ -206,7 +206,7 @@ fn worst(mistakes: &[Mistake], cross_validated: bool) -> Markup {
                 @if mistakes.len() > MISTAKES {
                     "The " (MISTAKES) " most confident of " (number::count(mistakes.len() as u64)) ", as the network saw them."
                 } @else {
-                    "All of them, as the network saw them, the most confident first."
+                    "Every mistake, as the network saw it, the most confident first."
                 }
                 " Check whether any are mislabelled."
             }
@@ -224,7 +224,7 @@ fn worst(mistakes: &[Mistake], cross_validated: bool) -> Markup {
 fn caveats(record: &Adaptation) -> Markup {
     let small = "The network sees only the central square of each picture, scaled down. It cannot use details that are lost in scaling.";
     let sample = "The accuracy and its interval hold for pictures like these: taken by the same people, of the same places. \
-                  If some show the same object or moment, keep them together in one of the folders train and test.";
+                  If several show the same object or moment, make the folders train and test yourself and keep those pictures in one of them.";
     let folds = "Cross-validation scores heads that learned from fewer pictures than the final one, which may be a little better.";
     let other = "Given a picture of something else, the model still names one of these classes, perhaps with a high probability.";
     let cross_validated = record.cross_validation.is_some() && record.test.is_none();

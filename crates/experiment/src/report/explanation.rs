@@ -13,13 +13,13 @@ pub fn render(model: &str, explanations: &[Explanation], pictures: usize) -> Str
         p.lead { "Each picture as the network sees it, and the parts that decide. Orange supports the class, blue counts against it." }
         @if has_maps {
             p {
-                strong { "Map." } " The last layer adds up what every place of the picture's features contributes to a "
-                "class's logit, so the map is exact: its places and the class's intercept sum to the logit."
+                strong { "Map." } " A class's logit is its intercept plus a contribution from every place of the picture's features. "
+                "The map shows these contributions, so it is exact."
             }
         }
         p {
-            strong { "Hidden." } " As a check, a grey patch of a quarter of the picture's width hides one part after the "
-            "other. Orange: the logit falls when this part is hidden, so the class depends on it. Blue: it rises."
+            strong { "Hidden." } " As a check, a grey patch of a quarter of the picture's width hides one part after "
+            "another. Orange: the logit falls when this part is hidden, so the class depends on it. Blue: it rises."
             @if !has_maps { " There is no map, because this model's head is not linear." }
         }
         @if explanations.len() < pictures {
@@ -33,7 +33,7 @@ pub fn render(model: &str, explanations: &[Explanation], pictures: usize) -> Str
                 "A deep feature depends on a large area, so the part that decided may be beside the orange one. "
                 "Where map and check disagree, trust the check."
             }
-            li { "The strongest place of each map has the full colour, however little it adds." }
+            li { "Colours do not compare between maps: the strongest place of each has the full colour, however little it adds." }
         }
     };
     let version = env!("CARGO_PKG_VERSION");

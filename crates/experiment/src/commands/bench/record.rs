@@ -193,7 +193,6 @@ pub struct Change {
 pub struct Scaling {
     /// The number of threads, compared with one.
     pub threads: usize,
-    /// The whole step.
     pub step: Gain,
     /// From the examples to the loss.
     pub forward: Gain,

@@ -18,7 +18,7 @@ use super::timing::{Work, Workload, measure_seconds};
 /// Batch size, as in the tutorial.
 pub const BATCH: usize = 128;
 
-/// Number of batches of cached features: together they exceed the CPU's caches.
+/// Number of batches of cached features: 51 MB together, more than the caches of most CPUs.
 const CACHED_BATCHES: usize = 8;
 
 /// Classes of each model.
@@ -28,7 +28,7 @@ const CLASSES: usize = 5;
 pub enum StepCase {
     /// A training step of the whole network: forward, backward, update.
     Model1,
-    /// A training step with frozen convolutions, computed in every step.
+    /// A training step with frozen convolutions, whose output is computed in every step.
     Model2,
     /// A training step with frozen convolutions and cached features, the program's default.
     Model2Cached,
@@ -37,7 +37,6 @@ pub enum StepCase {
 }
 
 impl StepCase {
-    /// Every case.
     pub const ALL: [StepCase; 4] = [StepCase::Model1, StepCase::Model2, StepCase::Model2Cached, StepCase::Features];
 }
 
@@ -88,7 +87,6 @@ pub struct Phases {
 }
 
 impl Phases {
-    /// The whole step.
     pub fn total(self) -> f64 {
         self.forward + self.backward + self.update
     }
@@ -216,8 +214,9 @@ fn labels(count: usize) -> Vec<u32> {
 /// The work of a step: each layer's product once forward, once for its kernel's gradient if it is trainable, and once
 /// for its input's gradient if an earlier layer is trainable. Memory-bound operations are not counted.
 ///
-/// Only bytes that cannot stay in a cache are counted: the inputs; each weight, once per product; and for each
-/// trainable parameter 32: the gradient is written (4), then Adam reads it and reads and writes w, m and v (28).
+/// Only bytes that may not stay in a cache are counted: the inputs; the computed features; each weight, once for the
+/// forward product and once for the input's gradient; and for each trainable parameter 32: the gradient is written (4),
+/// then Adam reads it and reads and writes w, m and v (28).
 fn work(network: &Network, case: StepCase) -> Work {
     let (nodes, thawline) = (network.nodes(), network.thawline());
     let first_trainable = nodes.iter().position(Node::is_trainable).unwrap_or(nodes.len());
@@ -247,8 +246,8 @@ fn work(network: &Network, case: StepCase) -> Work {
 /// The largest permitted difference between the fast and the naive method, relative to the largest element.
 const TOLERANCE: f64 = 1e-4;
 
-/// Checks the steps: on two pictures, all gradients of model_1 and the features agree with those of a network with
-/// naive convolutions. Returns the largest error.
+/// Checks the steps: all gradients of model_1 on two pictures, and the first picture's features, agree with those of a
+/// network with naive convolutions. Returns the largest error.
 fn compare_with_naive() -> Result<f64, String> {
     let [fast, naive] = [ConvMethod::Auto, ConvMethod::Naive].map(gradients_and_features);
     let mut worst = 0.0f64;
@@ -264,7 +263,7 @@ fn compare_with_naive() -> Result<f64, String> {
     Ok(worst)
 }
 
-/// The gradients and features of a step on two pictures, by name.
+/// The gradients of a step on two pictures, and the first picture's features, by name.
 fn gradients_and_features(method: ConvMethod) -> Vec<(String, Vec<f32>)> {
     let mut network = tutorial(method);
     let pictures = random_pictures(2);

@@ -4,7 +4,10 @@
 mod huffman;
 
 use super::decoding::damaged;
-use crate::system::failure::{Failure, Result};
+use crate::system::{
+    failure::{Failure, Result},
+    number,
+};
 use huffman::{Bits, Table, define};
 
 /// More scans than any encoder writes, and the decoder's own limit.
@@ -133,6 +136,7 @@ impl Frame {
                     let mut bits = Bits::new(&bytes[segments.at..]);
                     let (read, blocks) = self.scan(payload, &tables, restart_interval, &mut bits)?;
                     if read < blocks {
+                        let [read, blocks] = [read, blocks].map(|count| number::count(count as u64));
                         return Err(damaged(&format!(
                             "the image data ends early: scan {scans} has {read} of {blocks} blocks"
                         )));
