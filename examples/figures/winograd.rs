@@ -41,7 +41,7 @@ pub fn tiles() -> Figure {
         (380.0, 308.0),
         Centre,
         MUTED,
-        "Forward, tiles read shared inputs; backward, their gradients are added there.",
+        "Tiles share inputs: forward, each reads them; backward, each adds to their gradients.",
     );
     figure
 }

@@ -26,13 +26,13 @@ fn the_data_set_is_looked_for_in_order() {
     let small = archive().to_str().unwrap();
     // No data: the built-in pictures, with advice on how to get others.
     let text = pictures(&place, None, &[]);
-    assert!(text.contains("built-in pictures") && text.contains("the folder data does not exist"), "{text}");
+    assert!(text.contains("built-in pictures") && text.contains("the folder data/ does not exist"), "{text}");
     assert!(text.contains("scripts/fetch_cifar10.sh"), "{text}");
     // A folder without CIFAR data.
     fs::create_dir(place.path("data")).unwrap();
     fs::write(place.path("data/notes.txt"), "mine").unwrap();
     let text = pictures(&place, None, &[]);
-    assert!(text.contains("built-in pictures") && text.contains("the folder data has no CIFAR data"), "{text}");
+    assert!(text.contains("built-in pictures") && text.contains("the folder data/ has no CIFAR data"), "{text}");
     // A folder with an archive.
     fs::copy(archive(), place.path("data/cifar-10-binary.tar.gz")).unwrap();
     let text = pictures(&place, None, &[]);
@@ -44,7 +44,7 @@ fn the_data_set_is_looked_for_in_order() {
     assert!(text.contains("built-in pictures") && text.contains("by --data"), "{text}");
     // An empty variable is ignored.
     let text = pictures(&place, Some(""), &[]);
-    assert!(text.contains("found in the folder data"), "{text}");
+    assert!(text.contains("found in the folder data/"), "{text}");
 }
 
 #[test]

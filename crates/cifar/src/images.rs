@@ -6,7 +6,7 @@ use crate::error::{Error, Fault};
 use crate::format::{Format, PIXEL_BYTES};
 use crate::records;
 
-/// Labelled pictures in the order of the files, kept as the bytes on disk.
+/// Labelled pictures in the order of the files, held in memory as the bytes of the files.
 #[derive(Clone)]
 pub struct Images {
     pub(crate) format: Format,
@@ -78,7 +78,7 @@ impl Images {
 
     /// The labels and pixels of a picture as stored.
     pub(crate) fn record(&self, index: usize) -> &[u8] {
-        assert!(index < self.len(), "picture {index} of {}", self.len());
+        assert!(index < self.len(), "no picture {index}: there are {}", self.len());
         let (batch, record_bytes) = (&self.batches[index / self.records_per_batch], self.format.record_bytes());
         &batch[index % self.records_per_batch * record_bytes..][..record_bytes]
     }

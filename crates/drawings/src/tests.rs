@@ -51,7 +51,7 @@ fn classes_are_balanced_and_mixed() {
             let members = labels.iter().filter(|&&label| label == class).count();
             assert!((fewest..=most).contains(&members), "{members} of class {class} in {count}");
         }
-        // Labels in order, or in turn, would fall much less often.
+        // Shuffled labels decrease in almost half of the pairs; sorted or repeating ones in at most one of ten.
         let falls = labels.windows(2).filter(|pair| pair[1] < pair[0]).count();
         assert!(count < 100 || falls > count / 3, "labels of {count} records fall only {falls} times");
     }
@@ -100,8 +100,8 @@ fn nearest_mean_accuracy(classes: std::ops::Range<usize>, train: &Examples, test
     correct.iter().filter(|&&correct| correct).count() as f32 / correct.len() as f32
 }
 
-/// Chance is one in five. Class means must not be much better, not even on silhouettes, which make light on dark equal to
-/// dark on light.
+/// Chance is one in five. Class means must stay below 0.30, and below 0.55 on silhouettes, which make light on dark equal
+/// to dark on light.
 #[test]
 fn class_means_classify_poorly() {
     type View = fn(&Pixels) -> Vec<f32>;

@@ -62,7 +62,7 @@ fn sha256_depends_only_on_the_records() {
 }
 
 #[test]
-#[should_panic(expected = "picture 5 of 5")]
+#[should_panic(expected = "no picture 5: there are 5")]
 fn an_index_past_the_end_panics() {
     read(&archive(&files(Format::Cifar10, 1))).unwrap().train().get(5);
 }

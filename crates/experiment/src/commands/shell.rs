@@ -1,4 +1,4 @@
-//! `thawline completions` and `thawline man`: the command line for shells and for `man`.
+//! `thawline completions` and `thawline man`: shell completions and manual pages.
 
 use clap::{Args, CommandFactory};
 use clap_complete::Shell;

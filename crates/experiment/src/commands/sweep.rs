@@ -79,7 +79,7 @@ pub struct SweepArgs {
     /// Print only the results
     #[arg(long, help_heading = "Sweep")]
     pub quiet: bool,
-    /// Passes over the training pictures; the test set is scored after the last [default: the preset's, else 10]
+    /// Passes over the training pictures; the model is scored on the test set after the last [default: the preset's, else 10]
     #[arg(long, value_name = "N", value_parser = count, help_heading = "Training")]
     pub epochs: Option<usize>,
     /// Passes over the pretraining pictures [default: as --epochs]

@@ -47,12 +47,12 @@ pub fn open(flag: Option<&Path>) -> Result<Data> {
         (Some(path), _) => named_by(path, "--data"),
         (None, Some(path)) => named_by(&path, VARIABLE),
         (None, None) if is_absent(Path::new(FOLDER)) => {
-            built_in(format!("neither --data nor {VARIABLE} is set, and the folder {FOLDER} does not exist"))
+            built_in(format!("neither --data nor {VARIABLE} is set, and the folder {FOLDER}/ does not exist"))
         }
         (None, None) => match Dataset::open(FOLDER) {
-            Ok(dataset) => Ok(Data::read(dataset, Path::new(FOLDER), format!("found in the folder {FOLDER}"))),
+            Ok(dataset) => Ok(Data::read(dataset, Path::new(FOLDER), format!("found in the folder {FOLDER}/"))),
             Err(error) if matches!(error.fault(), Fault::NoData(_)) => {
-                built_in(format!("neither --data nor {VARIABLE} is set, and the folder {FOLDER} has no CIFAR data"))
+                built_in(format!("neither --data nor {VARIABLE} is set, and the folder {FOLDER}/ has no CIFAR data"))
             }
             Err(error) => {
                 let Failure { kind, message } = error.into();

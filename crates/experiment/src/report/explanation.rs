@@ -13,7 +13,7 @@ pub fn render(model: &str, explanations: &[Explanation], pictures: usize) -> Str
         p.lead { "Each picture as the network sees it, and the parts that decide. Orange supports the class, blue counts against it." }
         @if has_maps {
             p {
-                strong { "Map." } " A class's logit is its intercept plus a contribution from every place of the picture's features. "
+                strong { "Map." } " A class's logit is its intercept plus a contribution from every position in the picture's features. "
                 "The map shows these contributions, so it is exact."
             }
         }

@@ -70,7 +70,7 @@ fn head(record: &RunRecord) -> Option<String> {
 fn pretraining(record: &RunRecord) -> Option<String> {
     let (last, source) = (record.model_1.as_ref()?.last()?, record.source.as_ref()?);
     Some(format!(
-        "model_1, the whole network, classifies {} of {} validation pictures of {} correctly after {}.",
+        "model_1, with every layer trained, classifies {} of {} validation pictures of {} correctly after {}.",
         number::percent_briefly(last.val_accuracy),
         number::count(source.val_examples),
         number::listed(source.classes.iter().map(|class| class.name.as_str())),
@@ -83,7 +83,7 @@ fn pretraining(record: &RunRecord) -> Option<String> {
 fn untrained(record: &RunRecord) -> Option<String> {
     let last = record.frozen_random.as_ref().and_then(ModelRecord::last)?;
     Some(format!(
-        "The same head on untrained features reaches {}; guessing gives {}. Those features have a different scale, on which a head learns more slowly, so the \
+        "The same head on untrained features (frozen-random) reaches {}; guessing gives {}. Those features have a different scale, on which a head learns more slowly, so the \
          difference does not say how much pretraining adds.",
         number::percent_briefly(last.val_accuracy),
         number::percent_briefly(1.0 / record.target.classes.len() as f64),

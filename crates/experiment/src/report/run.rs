@@ -35,7 +35,7 @@ pub fn render(record: &RunRecord, grids: &Grids) -> String {
         (results::table(record))
         (page::caveat("One seed.", html! {
             "Another seed gives somewhat different accuracies. Whether transfer beats training from scratch, or untrained features of \
-             the same scale, takes many seeds to find out: " code { "thawline sweep" } " trains these arms."
+             the same scale, takes many seeds to find out: " code { "thawline sweep" } " makes these comparisons."
         }))
         (page::caveat("Validation on the test set.",
             "As in the tutorial, the validation pictures are the test set. They also chose the best epoch, so its accuracy is \
@@ -120,11 +120,15 @@ fn samples(record: &RunRecord, grids: &Grids) -> Markup {
 
 fn reproduction(record: &RunRecord) -> Markup {
     let data = &record.data;
-    let release = if data.official { "official release" } else { "not the official release" };
+    let release = match data.kind {
+        DataKind::BuiltIn => "",
+        _ if data.official => ", official release",
+        _ => ", not the official release",
+    };
     let all = [
         ("machine", Some(page::machine(&record.environment))),
         ("peak memory of the run", record.peak_memory_bytes.map(number::bytes)),
-        ("data", Some(format!("{}, {release}", data.kind.name()))),
+        ("data", Some(format!("{}{release}", data.kind.name()))),
         ("data read from", data.path.clone()),
         ("SHA-256 of the data", data.sha256.clone()),
     ];

@@ -41,7 +41,7 @@ pub struct SweepSettings {
     pub network: Architecture,
     /// Passes over the pictures in stage 1.
     pub source_epochs: usize,
-    /// Passes over the pictures in stage 2; the test set is scored after the last.
+    /// Passes over the pictures in stage 2; the model is scored on the test set after the last.
     pub epochs: usize,
     /// Adam's learning rate; arms state theirs relative to it.
     pub learning_rate: f64,

@@ -1,4 +1,4 @@
-//! Why a network names a class: what each place of a picture adds to the class's logit.
+//! Why a network names a class: what each part of a picture adds to the class's logit.
 
 use std::ops::Range;
 
@@ -14,11 +14,11 @@ const PATCHES: usize = 8;
 
 const GREY: u8 = 128;
 
-/// The class activation map of a linear head: what each place of the features adds to a class's logit. The places and
-/// the bias, also returned, sum to the logit. `None` if the head is not linear.
+/// The class activation map of a linear head: what each position in the features adds to a class's logit. These
+/// and the bias, also returned, sum to the logit. `None` if the head is not linear.
 ///
-/// A linear head averages the features in cells and multiplies each average by a weight. So a place adds, over its
-/// channels, its value times the logit's gradient there: the weight of its cell over the number of places in it.
+/// A linear head averages the features in cells and multiplies each average by a weight. So a position adds, over its
+/// channels, its value times the logit's gradient there: the weight of its cell over the number of positions in it.
 pub fn activation_map(network: &Network, picture: &Pixels, class: usize) -> Option<(Contributions, f32)> {
     let (head, shape) = linear_head(network)?;
     let [_, columns, channels] = shape;

@@ -1,4 +1,5 @@
-//! A group of examples that passes a stage depth first: each example passes all layers before the next one starts.
+//! A group of examples that goes through a stage depth first: each example goes through all layers before the next
+//! one starts.
 
 use crate::buffer::Buffer;
 

@@ -1,8 +1,8 @@
-//! A stage: consecutive nodes that a batch passes in the same way, with their output and its gradient.
+//! A stage: consecutive nodes that a batch goes through in the same way, with their output and its gradient.
 //!
-//! A layer that needs the whole batch is a separate stage, parallel inside. The layers between two such layers form
-//! one stage, which the batch passes depth first: a task takes a group of examples, and each example passes all layers
-//! of the stage while it is in the core's cache.
+//! A layer that needs or prefers the whole batch is a separate stage, parallel inside. The layers between two such
+//! layers form one stage, which the batch goes through depth first: a task takes a group of examples, and each example
+//! goes through all layers of the stage while it is in the core's cache.
 
 use std::ops::Range;
 
@@ -31,7 +31,7 @@ pub(super) struct Stage {
     pass: Pass,
 }
 
-/// How a batch passes a stage.
+/// How a batch goes through a stage.
 enum Pass {
     /// Group by group, each example through all nodes.
     DepthFirst(Vec<Group>),
@@ -55,8 +55,8 @@ pub(super) fn ranges(nodes: &[Node]) -> Vec<Range<usize>> {
 }
 
 impl Stage {
-    /// Buffers for the stage of some nodes and batches of up to `batch` examples of `input_len` floats. Nodes before
-    /// `first_trainable` get no gradient.
+    /// Buffers for a stage of the nodes in `range`, for batches of up to `batch` examples of `input_len` floats. Nodes
+    /// before `first_trainable` get no gradient.
     pub fn new(nodes: &[Node], range: Range<usize>, input_len: usize, batch: usize, first_trainable: usize) -> Self {
         let own = &nodes[range.clone()];
         let pass = match own {

@@ -1,9 +1,9 @@
 //! `thawline bench`: measures the machine, and how close the kernels and training steps come to its peak.
 //!
-//! It needs no data and no tools. Each result is compared with a reference before it is timed. [`roof`] measures the
-//! machine; [`product`], [`layers`] and [`light`] contain the kernels, [`steps`] the training steps; [`timing`]
-//! measures times; [`record`] and [`table`] print them. The criterion benches in `benches/` and the speed test time the
-//! same workloads.
+//! It needs no data and no tools. Each workload's result is checked against a reference before the workload is timed.
+//! [`roof`] measures the machine; [`product`], [`layers`] and [`light`] contain the kernels, [`steps`] the training
+//! steps; [`timing`] times a workload; [`record`] and [`table`] print the times. The criterion benches in `benches/` and
+//! the speed test time the same workloads.
 
 pub mod against;
 pub mod layers;
@@ -52,7 +52,7 @@ pub struct BenchArgs {
     /// Compare the methods of convolution over many shapes instead
     #[arg(long, conflicts_with_all = ["only", "against"])]
     pub shapes: bool,
-    /// Timings per workload [default: as many as fit into a fraction of a second]
+    /// Timings per workload [default: as many as fit into 1.5 s or less]
     #[arg(long, value_name = "N", value_parser = super::values::count)]
     pub rounds: Option<usize>,
     /// Compare with an earlier benchmark, saved by --json
@@ -79,7 +79,8 @@ pub enum Section {
     Scaling,
 }
 
-/// Time for each kernel, method of a shape and step, and steps for the scaling. The whole benchmark takes half a minute.
+/// How long to time each kernel, each method on a shape and each step, and how often to time the steps of the scaling.
+/// The whole benchmark takes half a minute.
 const KERNEL_BUDGET: Duration = Duration::from_millis(250);
 const SHAPE_BUDGET: Duration = Duration::from_millis(60);
 const STEP_BUDGET: Duration = Duration::from_millis(1500);
@@ -318,6 +319,6 @@ pub fn light_operations() -> Vec<Box<dyn Workload>> {
 }
 
 fn wrong(what: &str, error: &str) -> Failure {
-    let advice = "nothing was timed; this is a bug: please report it with the output of `thawline info`";
+    let advice = "it was not timed; this is a bug: please report it with the output of `thawline info`";
     Failure::new(Kind::Other, format!("{what} gives a wrong result: {error}; {advice}"))
 }

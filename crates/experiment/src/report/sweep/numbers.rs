@@ -1,4 +1,4 @@
-//! Differences and p-values in words.
+//! Accuracies, differences and p-values as text.
 
 use crate::sweep::{
     comparison::Comparison,
@@ -38,7 +38,7 @@ pub(super) fn p_equals(p: f64) -> String {
     format!("p\u{a0}=\u{a0}{}", p_value(p)).replace("=\u{a0}<", "<")
 }
 
-/// The p-value, adjusted for all declared pairs if there are any; or that there are too few seeds.
+/// `p_equals`, with the adjusted p-value if there is one; or `too few seeds`.
 pub(super) fn p_of(comparison: &Comparison) -> String {
     match comparison.adjusted_p.or(comparison.p) {
         Some(p) if comparison.has_enough_seeds() => p_equals(p),
