@@ -1,4 +1,4 @@
-//! Scores, for people.
+//! Scores, as printed on the terminal.
 
 use crate::{
     record::scores::Scores,

@@ -8,14 +8,14 @@ use super::{
 };
 use crate::system::failure::{Failure, Result};
 
-/// Rows and columns of averaged features at most. On CIFAR-10's pictures, 4 x 4 cells were two points better than 2 x 2,
+/// The maximum rows and columns of averaged features. On CIFAR-10's pictures, 4 x 4 cells were two points better than 2 x 2,
 /// and as good as 7 x 7.
 const GRID: usize = 4;
 
 impl Architecture {
     /// The feature layers of this network, then a linear head for this many classes: the features averaged in a grid of
     /// cells, flattened, and one `Dense` layer. The grid replaces a global average: with eleven blocks of EfficientNet-Lite0
-    /// and 40 pictures per class, it was five points better. Dropout does nothing to frozen features and is left out.
+    /// and 40 pictures per class, it was five points better. `Dropout` is left out: L-BFGS fits the head without it.
     pub fn with_linear_head(&self, classes: usize) -> Result<Architecture> {
         let layers = self.layers();
         let head = layers.iter().position(|layer| matches!(layer, Layer::Dense { .. })).unwrap_or(layers.len());
@@ -46,7 +46,7 @@ impl Architecture {
 /// The first name of this kind that no layer has.
 fn unused(layers: &[Layer], stem: &str) -> String {
     let is_unused = |name: &String| layers.iter().all(|layer| layer.name() != name);
-    (1..).map(|number| format!("{stem}_{number}")).find(is_unused).expect("one of endless names is unused")
+    (1..).map(|number| format!("{stem}_{number}")).find(is_unused).expect("some number is unused")
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub struct ClassPictures {
     pub pictures: Vec<[u8; PIXEL_BYTES]>,
 }
 
-/// What each place of a picture adds to a class's logit, row by row.
+/// What each position in a picture adds to a class's logit, row by row.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Contributions {
     pub columns: usize,

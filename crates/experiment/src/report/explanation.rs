@@ -33,7 +33,7 @@ pub fn render(model: &str, explanations: &[Explanation], pictures: usize) -> Str
                 "A deep feature depends on a large area, so the part that decided may be beside the orange one. "
                 "Where map and check disagree, trust the check."
             }
-            li { "Colours do not compare between maps: the strongest place of each has the full colour, however little it adds." }
+            li { "Colours do not compare between maps: the strongest position of each has the full colour, however little it adds." }
         }
     };
     let version = env!("CARGO_PKG_VERSION");
@@ -64,11 +64,11 @@ fn explained(explanation: &Explanation) -> Markup {
                 @if index == 0 { strong { (class) } " " (probability) } @else { (class) " " (probability) }
             }
             @if let Some((map, bias)) = map {
-                @let places = map.values.iter().sum::<f32>();
+                @let positions = map.values.iter().sum::<f32>();
                 br;
                 span.note {
-                    "Logit of " (class) ": places " (format!("{places:.2}")) " + intercept " (format!("{bias:.2}")) " = "
-                    (format!("{:.2}", places + bias))
+                    "Logit of " (class) ": positions " (format!("{positions:.2}")) " + intercept " (format!("{bias:.2}")) " = "
+                    (format!("{:.2}", positions + bias))
                 }
             }
         }

@@ -24,7 +24,7 @@ pub fn render(record: &RunRecord, grids: &Grids) -> String {
     let main = html! {
         @if record.data.kind == DataKind::BuiltIn { (page::built_in_notice(&record.data.sentence)) }
         @if record.unfinished {
-            (page::notice("This run has not finished.", "The report is rewritten after each epoch; reload the page to see the newest."))
+            (page::notice("This run has not finished.", "The report is rewritten after each epoch; reload the page for the latest results."))
         } @else {
             @if !record.frozen_unchanged {
                 (page::notice("The frozen weights have changed.",
@@ -34,8 +34,8 @@ pub fn render(record: &RunRecord, grids: &Grids) -> String {
         }
         (results::table(record))
         (page::caveat("One seed.", html! {
-            "Another seed gives somewhat different accuracies. Whether transfer beats training from scratch, or untrained features of \
-             the same scale, takes many seeds to find out: " code { "thawline sweep" } " makes these comparisons."
+            "Another seed gives somewhat different accuracies. It takes many seeds to tell whether transfer beats training from \
+             scratch, or untrained features of the same scale: " code { "thawline sweep" } " makes both comparisons."
         }))
         (page::caveat("Validation on the test set.",
             "As in the tutorial, the validation pictures are the test set. They also chose the best epoch, so its accuracy is \
@@ -103,8 +103,8 @@ fn samples(record: &RunRecord, grids: &Grids) -> Markup {
                         img alt=(grid.description) src=(page::image(&grid.png));
                     }
                     figcaption {
-                        (number::count(task.train_examples)) " training and "
-                        (number::count(task.val_examples)) " validation pictures of these classes, 32 × 32 pixels each."
+                        "Sample pictures, 32 × 32 pixels each, from " (number::count(task.train_examples)) " training and "
+                        (number::count(task.val_examples)) " validation pictures."
                     }
                 }
             }
@@ -132,8 +132,8 @@ fn reproduction(record: &RunRecord) -> Markup {
         ("data read from", data.path.clone()),
         ("SHA-256 of the data", data.sha256.clone()),
     ];
-    let same = "With the same data, seed, version and SIMD level, losses and accuracies are the same to the last bit, for \
-                any number of threads. Times are this machine's.";
+    let same = "With the same data, seed and version, losses and accuracies are the same to the last bit, for any number of \
+                threads and at every SIMD level but portable, which rounds differently. Times are this machine's.";
     html! {
         (page::reproduction(&[page::command_line(&record.command)], same))
         (facts(all.into_iter().filter_map(|(name, fact)| Some((name, fact?)))))

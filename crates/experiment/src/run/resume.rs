@@ -171,7 +171,7 @@ impl RunFolder {
                 Ok(Some((checkpoint, previous, Some(format!("{failure}; resuming from the previous checkpoint")))))
             }
             _ => Err(Failure::usage(format!(
-                "{failure}; no older checkpoint: remove this file to train {model} again from the start"
+                "{failure}; no intact older checkpoint: remove this file to train {model} again from the start"
             ))),
         }
     }

@@ -48,8 +48,8 @@ pub fn activation_map(network: &Network, picture: &Pixels, class: usize) -> Opti
         });
         gradient = dx;
     }
-    let places = outputs[head.start].chunks_exact(channels).zip(gradient.chunks_exact(channels));
-    let values = places.map(|(x, dx)| x.iter().zip(dx).map(|(x, dx)| x * dx).sum()).collect();
+    let positions = outputs[head.start].chunks_exact(channels).zip(gradient.chunks_exact(channels));
+    let values = positions.map(|(x, dx)| x.iter().zip(dx).map(|(x, dx)| x * dx).sum()).collect();
     let bias = network.nodes()[head.end - 1].layer().params().iter().find(|param| param.name == "bias")?.value[class];
     Some((Contributions { columns, values }, bias))
 }
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn the_places_of_a_map_and_the_bias_sum_to_the_logit() {
+    fn the_positions_of_a_map_and_the_bias_sum_to_the_logit() {
         let tutorial = Architecture::from(TutorialNetwork { filters: [2, 3], ..TutorialNetwork::default() });
         // The last of the 4 x 4 cells are half as large as the others.
         let mut network = tutorial.with_linear_head(5).unwrap().build(5, 7).unwrap();

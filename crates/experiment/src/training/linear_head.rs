@@ -41,7 +41,7 @@ pub struct TrainingSet {
     pub classes: usize,
 }
 
-/// A fitted head, and what cross-validation says of it.
+/// A fitted head, and what cross-validation says about it.
 #[derive(Debug)]
 pub struct LinearHead {
     /// Width x classes, for features as they come: standardization and temperature are part of the weights.

@@ -48,7 +48,7 @@ pub struct Adapting<'a> {
     network: Network,
 }
 
-/// A trained network, and what it says of held-out pictures.
+/// A trained network, and what it predicts for held-out pictures.
 pub struct Adapted {
     pub network: Network,
     pub architecture: Architecture,

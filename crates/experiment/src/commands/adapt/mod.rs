@@ -65,7 +65,7 @@ pub struct AdaptArgs {
     #[arg(long, value_name = "HEAD", value_enum, hide_possible_values = true, hide_default_value = true)]
     #[arg(default_value_t = Head::Linear)]
     pub head: Head,
-    /// Let all classes count equally, however many pictures they have
+    /// Weight pictures so that all classes count equally
     #[arg(long)]
     pub balanced: bool,
     /// Also train on randomly augmented pictures: flip, crop or flip,crop

@@ -1,4 +1,4 @@
-//! What `adapt` says of a trained head.
+//! What `adapt` says about a trained head.
 
 use std::{collections::HashMap, path::Path};
 
@@ -58,7 +58,8 @@ pub fn table(pictures: &Collection, sets: [(Set, &Vec<Vec<Guess>>); 2], duplicat
     spreadsheet::table(rows.collect::<Vec<_>>())
 }
 
-/// The mistakes among the pictures of a set, the most confident first. Those that the report shows have maps.
+/// The mistakes among the pictures of a set, the most confident first. Those that the report shows
+/// have class activation maps.
 pub fn mistakes(pictures: &Collection, set: Set, guesses: &[Vec<Guess>], network: &Network) -> Vec<Mistake> {
     let name = |class: usize| pictures.classes[class].clone();
     let wrong = pictures.of(set).zip(guesses).map(|(picture, guesses)| (picture, guesses[0]));
@@ -78,7 +79,7 @@ pub fn mistakes(pictures: &Collection, set: Set, guesses: &[Vec<Guess>], network
     wrong.into_iter().enumerate().map(mistake).collect()
 }
 
-/// The result, for people.
+/// The result, as printed on the terminal.
 pub fn text(record: &Adaptation, folder: &Path) -> Text {
     let (scores, _) = record.headline();
     let held_out = match &record.cross_validation {

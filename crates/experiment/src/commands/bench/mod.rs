@@ -49,7 +49,7 @@ pub struct BenchArgs {
     /// What to measure: peak (the machine alone), kernels, steps or scaling [default: all]
     #[arg(long, value_name = "WHAT", value_enum, hide_possible_values = true)]
     pub only: Option<Section>,
-    /// Compare the methods of convolution over many shapes instead
+    /// Compare the convolution methods over many shapes instead
     #[arg(long, conflicts_with_all = ["only", "against"])]
     pub shapes: bool,
     /// Timings per workload [default: as many as fit into 1.5 s or less]

@@ -168,14 +168,14 @@ fn compared(arm: &str, baseline: &str, pair: &Pair) -> String {
 fn in_words(arm: &str, baseline: &str, difference: &Sample, comparison: &Comparison, unit: &str) -> String {
     let repetitions = number::counted(comparison.differences.len(), unit);
     let direction = if difference.mean < 0.0 { "less" } else { "more" };
-    let differs = format!("{arm} is {} {direction} accurate than {baseline}", points(difference));
+    let differs = |verb: &str| format!("{arm} {verb} {} {direction} accurate than {baseline}", points(difference));
     if !comparison.has_enough_seeds() {
         let are = if comparison.differences.len() == 1 { "is" } else { "are" };
         let mcnemar = match comparison.mcnemar_p[..] {
             [p] => format!(" (McNemar's test over test pictures: {})", p_equals(p)),
             _ => String::new(),
         };
-        return format!("{differs}, but {repetitions} {are} too few for a claim{mcnemar}.");
+        return format!("{}, but {repetitions} {are} too few for a claim{mcnemar}.", differs("was"));
     }
     let adjusted = if comparison.adjusted_p.is_some() { "adjusted " } else { "" };
     let pooled =
@@ -186,7 +186,7 @@ fn in_words(arm: &str, baseline: &str, difference: &Sample, comparison: &Compari
         p_of(comparison),
     );
     if comparison.is_shown() {
-        return format!("{differs} ({evidence}).");
+        return format!("{} ({evidence}).", differs("is"));
     }
     let equivalence = if comparison.is_equivalent() {
         "The true difference is shown to be less than one point in either direction."

@@ -57,10 +57,11 @@ pub(super) fn tests(analysis: &Analysis) -> Markup {
             h2 { "All differences" }
             (table(1, &head, analysis.pairs.iter().map(row)))
             p.note {
-                "Adjusted p: a t-test for any difference, adjusted by Holm's method for all " (analysis.pairs.len()) " pairs. Equivalence p: two "
+                "Seeds agree if their difference has the sign of the mean. Adjusted p: a t-test for any difference, adjusted by Holm's "
+                "method for the number of pairs (" (analysis.pairs.len()) "). Equivalence p: two "
                 "one-sided t-tests, not adjusted; if it is at most 0.05, the difference is shown to be less than one point in either "
-                "direction. Detectable: the smallest difference in points that a single, unadjusted t-test at 5\u{a0}% finds with a probability of 80\u{a0}%. Arms are compared seed by seed if their accuracies "
-                "correlate by at least 0.25 over seeds, otherwise as independent groups; a baseline compared as a group includes the runs of "
+                "direction. Detectable: the smallest difference in points that a single, unadjusted t-test at 5\u{a0}% finds with a probability of 80\u{a0}%. Arms are compared seed by seed, unless their accuracies "
+                "correlate by less than 0.25 over seeds: then as independent groups; a baseline compared as a group includes the runs of "
                 "stage 1 that differ from it only in their random bits. The errors are standard errors in points."
             }
         }

@@ -21,7 +21,7 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
         (figure(differences::of_pairs(&headline).as_ref(),
             "Differences of test accuracy. A small point is a seed. With the same seed, both arms start from the same weights where \
              they share layers, and see the pictures in the same order. A large point is the mean, the bar its 95\u{a0}% t-interval; \
-             p is of a t-test, adjusted for all declared pairs. An arrow stands for a mean outside the axis."))
+             p is from a t-test, adjusted for all pairs that are declared in advance. An arrow stands for a mean outside the axis."))
         @if !has_more_pairs && !headline.is_empty() { (page::data_files(&["pairs.csv"])) }
         @if headline.is_empty() {
             (comparisons::splits(analysis, plot("splits")))
@@ -32,9 +32,9 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
         }
         (page::caveat("Learning rates.", if settings.tuning_seed.is_some() {
             "The arms under \"Tuning trials\" chose their learning rate and schedule from the same candidates. All other arms share one \
-             recipe, which was not tuned."
+             learning rate and schedule, which were not tuned."
         } else {
-            "No learning rate or schedule was tuned. All arms use the same recipe, except those whose description names another."
+            "No learning rate or schedule was tuned. All arms use the same, except those whose description names others."
         }))
         @if plot("accuracy").is_some() || plot("accuracy-others").is_some() {
             h2 { "Learning curves" }
@@ -55,7 +55,9 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
         h2 { "Every arm" }
         (tables::arms(analysis))
         p.note {
-            "The test set was scored once, after the last epoch (only tutorial is also validated on it); ± is half the width of a 95\u{a0}% t-interval over seeds. The last two "
+            "The test set was scored once, after the last epoch"
+            @if analysis.arm("tutorial").is_some() { " (the arm tutorial is also validated on it)" }
+            "; ± is half the width of a 95\u{a0}% t-interval over seeds. The last two "
             "columns are validation accuracies, on a tenth of each class's training pictures, which was held out. The arms in grey are "
             "stage 1, the pretraining, scored on its own classes."
         }
@@ -88,7 +90,7 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
         p.note {
             "Mean epochs"
             @if analysis.times { " and seconds, without pretraining," }
-            " to reach each validation accuracy. (4/6): four of six seeds reached it."
+            " to reach each validation accuracy, over the seeds that reached it: (4/6) means four of six, – none."
         }
         (page::data_files(&["arms.csv"]))
         (tables::tutorial(analysis))
@@ -151,10 +153,11 @@ fn mistakes(analysis: &Analysis) -> Markup {
 
 /// Caveats about the whole sweep; a caveat about a single claim appears next to it.
 fn caveats(analysis: &Analysis, options: &Options) -> Markup {
-    let few = analysis.arms.iter().filter(|figures| figures.accuracy.n < FEWEST_FOR_A_CLAIM).count();
+    let arms = analysis.arms.iter().filter(|figures| !figures.is_stage_1());
+    let few = arms.filter(|figures| figures.accuracy.n < FEWEST_FOR_A_CLAIM).count();
     let few_text = format!(
-        "{} {} fewer than {FEWEST_FOR_A_CLAIM} seeds, too few for the exact sign-flip test to reach 5\u{a0}%. The report makes no claim \
-         about them and shows no p-value over seeds.",
+        "{} {} fewer than {FEWEST_FOR_A_CLAIM} seeds. Five seeds that all agree give p\u{a0}=\u{a0}0.06 in an exact sign-flip test, so the \
+         report makes no claim about such arms and shows no p-value over seeds.",
         number::counted(few, "arm"),
         if few == 1 { "has" } else { "have" }
     );

@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// The arms of the tutorial's network.
+/// The blocks of the tutorial's network, and the default number of random splits.
 const SCOPE: Scope = Scope { blocks: 3, features: 2, splits: 3 };
 
 fn settings() -> SweepSettings {
@@ -124,7 +124,7 @@ const SIX: [(&str, &[u64]); 3] = [
 
 #[test]
 fn the_answer_is_a_sentence_and_its_numbers_follow() {
-    // The differences to scratch are 20, 21, 21, 20, 20, 22 thousandths: mean 20.67, deviation 0.816, half width 0.857.
+    // The differences from scratch are 20, 21, 21, 20, 20, 22 thousandths: mean 20.67, deviation 0.816, half width 0.857.
     assert_eq!(
         answer(&results(&SIX)),
         [
@@ -257,14 +257,14 @@ fn the_page_has_the_note_the_caveats_and_the_commands() {
     let results = results(&all);
     let options = Options { note: Some("Pictures <compressed> once.".to_owned()), ..Options::default() };
     let page = file(&results, "report.html", &options);
-    assert!(page.contains("<li>Pictures &lt;compressed&gt; once.</li>"), "a note is text");
+    assert!(page.contains("<li>Pictures &lt;compressed&gt; once.</li>"), "a note is escaped");
     assert!(page.contains("32 arms have fewer than 6 seeds"));
     assert!(page.contains(
         "thawline sweep --arms frozen,scratch,frozen-random,fine-tune --seeds 0..6 --epochs 3 --data data --out sweep"
     ));
     assert!(
         page.contains("thawline sweep --arms samples --seeds 0..3 --epochs 3 --data data --out sweep"),
-        "a group in a word"
+        "a group is named, not spelled out"
     );
     assert!(page.contains("more than 99.9\u{a0}%"), "no network is 100.0 % sure");
     for plot in ["accuracy", "differences", "samples", "reliability", "time"] {
