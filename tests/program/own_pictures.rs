@@ -256,6 +256,10 @@ fn predict_and_eval_take_folders_of_pictures() {
     let call = place.call(["predict", "--from", "run", "--format", "csv", "pictures"]);
     assert_eq!((call.code, call.stdout.lines().count()), (Some(2), 21), "{}", call.stderr);
     assert!(call.stderr.starts_with("skipped pictures/dark/notes.txt: "), "{}", call.stderr);
+    fs::create_dir(place.path("empty")).unwrap();
+    let call = place.call(["predict", "--from", "run", "empty"]);
+    assert_eq!(call.code, Some(2));
+    assert_eq!(call.stderr, "error: empty: contains no files; expected pictures in it\n");
 
     let call = place.call(["eval", "--from", "run", "--data", "pictures"]);
     assert_eq!(call.code, Some(0), "{}", call.stderr);

@@ -119,6 +119,11 @@ fn perform(args: &PredictArgs) -> Result<()> {
 fn paths(argument: &Path) -> Box<dyn Iterator<Item = Result<PathBuf>> + '_> {
     if argument.is_dir() {
         return match folder::files(argument) {
+            Ok(files) if files.is_empty() => {
+                let argument = path_text::printable(argument);
+                let empty = format!("{argument}: contains no files; expected pictures in it");
+                Box::new(std::iter::once(Err(Failure::usage(empty))))
+            }
             Ok(files) => Box::new(files.into_iter().map(Ok)),
             Err(failure) => Box::new(std::iter::once(Err(failure))),
         };

@@ -242,8 +242,7 @@ fn reproduction(record: &Adaptation) -> Markup {
         ("features", format!("{}, SHA-256 {}", record.config.from, record.features.sha256)),
     ];
     let settings = serde_json::to_value(&record.config).map_or_else(|_| Vec::new(), |value| page::settings("", &value));
-    let same =
-        "With the same pictures, features, seed, version and SIMD level, every number but the times is the same.";
+    let same = "With the same pictures, features, seed and version, every number but the times is the same, at every SIMD level but portable.";
     html! {
         (page::reproduction(&[page::command_line(&record.command)], same))
         (facts(facts_of_run.map(|(name, fact)| (name.to_owned(), fact)).into_iter().chain(settings)))
