@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-const HEADER: &str = "  epoch     loss  accuracy   val_loss  val_accuracy   seconds  images/s";
+const HEADER: &str = "  epoch     loss  accuracy   val_loss  val_accuracy   seconds  pictures/s";
 
 /// A narrow terminal cuts the line off on the right. The bar itself is in the message, which gets the remaining space.
 const BAR: &str = "{prefix}  {wide_msg}";
@@ -89,7 +89,7 @@ impl Progress {
         } else {
             let elapsed = self.epoch_began.elapsed().as_secs_f64();
             let left = elapsed / report.examples as f64 * (self.examples - report.examples) as f64;
-            format!("{} left, {} images/s", number::duration(left), rate(report.examples, elapsed))
+            format!("{} left, {} pictures/s", number::duration(left), rate(report.examples, elapsed))
         };
         bar.set_message(format!("[{done:<BAR_WIDTH$.BAR_WIDTH$}] {:>3}/{}  {rest}", report.step, report.steps));
         bar.set_position(report.step as u64);
@@ -104,7 +104,7 @@ impl Progress {
         self.epoch_began = Instant::now();
         let &EpochRow { epoch, seconds, loss, accuracy, val_loss, val_accuracy } = row;
         self.line(format!(
-            "{}  {loss:7.4}  {:>8}    {val_loss:7.4}      {:>8}  {seconds:8.2}  {:>8}",
+            "{}  {loss:7.4}  {:>8}    {val_loss:7.4}      {:>8}  {seconds:8.2}  {:>10}",
             self.epoch_column(epoch as usize),
             number::percent(accuracy),
             number::percent(val_accuracy),
@@ -135,7 +135,7 @@ impl Progress {
     }
 }
 
-/// Examples per second; "-" if the clock did not move.
+/// Pictures per second; "-" if the clock did not move.
 fn rate(count: usize, seconds: f64) -> String {
     if seconds > 0.0 { number::count((count as f64 / seconds) as u64) } else { "-".to_owned() }
 }
