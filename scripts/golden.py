@@ -525,12 +525,13 @@ def check_keras():
     built = {}
     for name, shape in MOBILE.items():
         stride = 2 if name in ("stem", "depthwise") else 1
-        kind = {4: lambda: layers.Conv2D(shape[3], shape[:2], stride, padding="same"),
-                3: lambda: layers.DepthwiseConv2D(shape[:2], stride, padding="same")}
-        built[name] = kind[len(shape)]()
-        built[name].build((None, None, None, shape[2]))
         kernel = golden[f"{name}/kernel"]
-        built[name].set_weights([kernel[..., None] if len(shape) == 3 else kernel, golden[f"{name}/bias"]])
+        if len(shape) == 4:
+            built[name] = layers.Conv2D(shape[3], shape[:2], stride, padding="same")
+        else:
+            built[name], kernel = layers.DepthwiseConv2D(shape[:2], stride, padding="same"), kernel[..., None]
+        built[name].build((None, None, None, shape[2]))
+        built[name].set_weights([kernel, golden[f"{name}/bias"]])
     relu6 = layers.ReLU(6.0)
     x = tf.constant(golden["input"])
     with tf.GradientTape() as tape:

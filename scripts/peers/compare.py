@@ -190,7 +190,8 @@ def title(label, result):
 def write_record(kind, options, place, results, table):
     """Writes a JSON file with everything and a Markdown file to read, each completely or not at all."""
     today = datetime.date.today().isoformat()
-    missing = [name for name in ("keras", "torch", "rust") if not getattr(options, name)]
+    peers = STEP_PEERS if kind == "steps" else EXPERIMENT_PEERS
+    missing = sorted({which for which, _, _ in peers.values() if not getattr(options, which)})
     heading = [
         f"# Thawline and its peers: {kind}, {today}",
         "",

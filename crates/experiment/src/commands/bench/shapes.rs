@@ -18,9 +18,9 @@ use super::{
 /// The methods that are compared; the naive one is only for reading and testing.
 const METHODS: [Method; 3] = [Method::Im2col, Method::Implicit, Method::Winograd];
 
-/// A batch has at most this many images,
+/// The most images in a batch.
 const IMAGES: usize = 64;
-/// and fewer if its forward pass would take more than this.
+/// About the most work of a batch's forward pass: a batch of large images is smaller.
 const GFLOP: u64 = 2;
 
 /// The largest permitted difference between the results of two methods, relative to the largest element.

@@ -1,4 +1,4 @@
-//! The tutorial's network in burn, with its flex back end, the fastest of burn's for the CPU.
+//! The tutorial's network in burn, with its `flex` back end.
 
 use std::{cell::RefCell, io};
 
