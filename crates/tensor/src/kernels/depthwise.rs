@@ -131,6 +131,16 @@ impl<const WHOLE: bool> Channels<WHOLE> {
         }
     }
 
+    /// These channels of the tile's outputs.
+    #[inline(always)]
+    fn outputs<S: Simd, const R: usize>(self, simd: S, dy: &[f32], at: Tile) -> [S::Vector; R] {
+        let mut outputs = [simd.zero(); R];
+        for r in 0..R {
+            outputs[r] = self.load(simd, dy, at.output + r);
+        }
+        outputs
+    }
+
     #[inline(always)]
     fn store<V: Vector>(self, vector: V, to: &mut [f32], pixel: usize) {
         let to = &mut to[pixel * self.of + self.start..];
@@ -197,10 +207,7 @@ struct InputGradient<'a> {
 impl<S: Simd> Work<S> for InputGradient<'_> {
     #[inline(always)]
     fn tile<const R: usize, const WHOLE: bool>(&mut self, simd: S, s: &PoolShape, at: Tile, lanes: Channels<WHOLE>) {
-        let mut dy = [simd.zero(); R];
-        for r in 0..R {
-            dy[r] = lanes.load(simd, self.dy, at.output + r);
-        }
+        let dy: [S::Vector; R] = lanes.outputs(simd, self.dy, at);
         for h in 0..at.window[0] {
             for w in 0..at.window[1] {
                 let kernel = lanes.load(simd, self.kernel, at.element + h * s.window[1] + w);
@@ -223,10 +230,7 @@ struct KernelGradient<'a> {
 impl<S: Simd> Work<S> for KernelGradient<'_> {
     #[inline(always)]
     fn tile<const R: usize, const WHOLE: bool>(&mut self, simd: S, s: &PoolShape, at: Tile, lanes: Channels<WHOLE>) {
-        let mut dy = [simd.zero(); R];
-        for r in 0..R {
-            dy[r] = lanes.load(simd, self.dy, at.output + r);
-        }
+        let dy: [S::Vector; R] = lanes.outputs(simd, self.dy, at);
         let below: [&[f32]; R] = lanes.below(s, self.x, at);
         for h in 0..at.window[0] {
             for w in 0..at.window[1] {
