@@ -1,4 +1,5 @@
-//! A block of floats that starts on a cache line, so that no vector load straddles two; large ones are on huge pages.
+//! A block of floats that starts on a cache line, so that no load at a multiple of sixteen floats straddles two lines.
+//! Large blocks ask for huge pages.
 
 use std::fmt;
 use std::io;
@@ -11,7 +12,8 @@ use crate::simd::LANES;
 /// Bytes of a cache line.
 const LINE: usize = LANES * size_of::<f32>();
 
-/// Bytes of a huge page. Half a megabyte is more pages of 4 KiB than the core's first-level TLB holds.
+/// Bytes of a huge page. A buffer of at least a quarter of one asks for them: it has 128 pages of 4 KiB, more than a
+/// core's first-level TLB holds.
 const HUGE_PAGE: usize = 2 << 20;
 
 /// Floats on a 64-byte boundary, of fixed length, zero at first. Dereferences to a slice.
@@ -32,7 +34,8 @@ impl Buffer {
     /// Prefix of the out-of-memory panic's message, which distinguishes it from a bug.
     pub const NO_MEMORY: &str = "no memory for a buffer";
 
-    /// Bytes of memory that a buffer of `len` floats takes once it is used; a large one takes whole huge pages.
+    /// Bytes of memory that a buffer of `len` floats takes once it is used. On Linux, a large one takes whole huge
+    /// pages.
     pub fn resident_bytes(len: usize) -> u64 {
         let bytes = size_of::<f32>() * len;
         let whole_pages = cfg!(target_os = "linux") && bytes >= HUGE_PAGE / 4;
@@ -55,7 +58,7 @@ impl Buffer {
     /// If the allocator or the system has too little memory.
     pub fn try_zeros(len: usize) -> io::Result<Self> {
         let bytes = len.checked_mul(size_of::<f32>()).ok_or(io::ErrorKind::OutOfMemory)?;
-        // WebAssembly maps no pages.
+        // WebAssembly cannot map pages.
         if bytes < HUGE_PAGE / 4 || cfg!(not(any(unix, windows))) {
             let mut floats: Vec<f32> = Vec::new();
             floats.try_reserve_exact(len + LANES).map_err(|_| io::ErrorKind::OutOfMemory)?;
@@ -76,7 +79,7 @@ impl Buffer {
     }
 }
 
-/// Floats from an address to the next boundary.
+/// The number of floats from an address to the next boundary.
 fn aligned(start: *const f32, boundary: usize) -> usize {
     // `align_offset` may fail; then the buffer is only slower.
     Some(start.align_offset(boundary)).filter(|&floats| floats < boundary / size_of::<f32>()).unwrap_or(0)

@@ -1,8 +1,9 @@
 //! A small tensor engine for the CPU: SIMD kernels, layers with explicit backward passes, and a network you can freeze.
 //!
 //! Three modules, each of which uses only those before it: [`simd`] (vectors of sixteen lanes at every level),
-//! [`kernels`] (plain functions on slices), [`nn`] (layers, the network, training). All of them use [`Tensor`],
-//! [`Shape`], [`random`] and [`threads`].
+//! [`kernels`] (plain functions on slices), [`nn`] (layers, the network, training). Beside them, [`random`] makes
+//! random bits that depend only on a seed and an address, [`threads`] runs loops in parallel, and a [`Tensor`] is
+//! floats with a [`Shape`].
 
 #![deny(unsafe_code)]
 

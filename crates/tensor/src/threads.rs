@@ -18,7 +18,7 @@ pub struct PoolError {
 /// The standard library's own default.
 const STACK_BYTES: usize = 2 << 20;
 
-/// Runs `work` on a pool of that many threads (0: one per core); every parallel loop inside uses this pool.
+/// Runs `work` on a pool of that many threads (0: one per logical CPU); every parallel loop inside uses this pool.
 ///
 /// # Errors
 /// If the threads can't be started.
@@ -181,8 +181,8 @@ thread_local! {
 }
 
 /// Lends `work` a scratch buffer of this thread, with arbitrary content: NaN in debug builds, so that tests find a
-/// kernel that reads before it writes. The thread keeps the buffer for the next call, so a training step allocates
-/// nothing and scratch stays in the core's cache. Calls may be nested.
+/// kernel that reads before it writes. The thread keeps the buffer for the next call, so that after the first steps of
+/// training nothing is allocated, and scratch stays in the core's cache. Calls may be nested.
 #[inline(always)]
 pub fn with_scratch<R>(len: usize, work: impl FnOnce(&mut [f32]) -> R) -> R {
     let mut buffer = take_scratch(len);

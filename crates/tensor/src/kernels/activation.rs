@@ -57,8 +57,8 @@ pub fn activation_gradient<S: Simd>(simd: S, activation: Fused, y: &[f32], dy: &
     }
 }
 
-/// More rows than this are summed in parts, because rounding errors grow with the sum. Over eight images of 224 x 224
-/// equal pixels, added one after the other, they reach 4e-3 of the sum; in parts they stay below 2e-5.
+/// More rows than this are summed in parts, because rounding errors grow with the sum. If the equal pixels of eight
+/// images of 224 x 224 are added one after the other, the error reaches 4e-3 of the sum; in parts it stays below 2e-5.
 const PART: usize = 1024;
 
 /// Adds every row of a matrix to `sums`, which is padded to whole vectors.

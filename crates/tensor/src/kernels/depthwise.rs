@@ -40,8 +40,8 @@ pub fn depthwise_kernel_gradient<S: Simd>(simd: S, s: &PoolShape, x: &[f32], dy:
     for_each_tile(simd, s, KernelGradient { x, dy, dkernel });
 }
 
-/// Where a tile's first output is, and the window under it. All windows but that of a single output lie between the left
-/// and right edge.
+/// Where a tile's first output is, and the window under it. Only a window of a tile with a single output may extend
+/// past the left or right edge.
 #[derive(Clone, Copy)]
 struct Tile {
     /// The output pixel.

@@ -1,15 +1,15 @@
 //! The kernels: plain functions on slices.
 //!
-//! All operations that dominate the running time share one building block, a product of small matrices in registers
-//! ([`tile`]), inside different loops: [`gemm`] for dense layers, and a ladder of convolution methods in [`conv`]. The
-//! other operations are limited by memory: [`pool`], [`activation`], [`batch_norm`], [`dropout`], [`softmax`],
-//! [`optimizer`]. Convolution and pooling share [`window`]. [`mod@reference`] computes the same results in plain
-//! loops; in `f64` it is the reference for the tests.
+//! The operations that dominate the running time of most networks share one building block, a product of small matrices
+//! in registers ([`tile`]), inside different loops: [`gemm`] for dense layers, and a ladder of convolution methods in
+//! [`conv`]. The other operations are single loops over memory: [`depthwise`], [`pool`], [`activation`],
+//! [`batch_norm`], [`dropout`], [`softmax`], [`optimizer`]. Convolution and pooling share [`window`]. [`mod@reference`]
+//! computes the same results in plain loops; in `f64` it is the reference for the tests.
 //!
 //! A function that takes a [`Simd`](crate::simd::Simd) token runs at the token's level, and is called through
-//! [`dispatch!`](crate::dispatch). Slices hold `f32` in row-major order, images as H x W x C; a slice of the wrong
-//! length makes a kernel panic. [`gemm`] is parallel; a convolution computes one image, and its caller runs many in
-//! parallel.
+//! [`dispatch!`](crate::dispatch). Slices hold `f32` in row-major order, images as H x W x C. With a slice of the wrong
+//! length a kernel panics or computes only a part. [`gemm`] is parallel, and so is a convolution that takes several
+//! images at once; the other kernels leave it to their caller to run them in parallel.
 
 // A register tile is indexed in plain loops: only they are sure to be unrolled.
 #![allow(clippy::needless_range_loop)]

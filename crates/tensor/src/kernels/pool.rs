@@ -41,8 +41,8 @@ impl PoolShape {
     /// Derives the output's size.
     ///
     /// # Errors
-    /// If a size is zero, the window is larger than the input, or the number of floats overflows: a message to follow
-    /// the layer's name.
+    /// If a size is zero, the window is larger than the input, the padding leaves a window without a pixel, or the
+    /// number of floats overflows. The message is meant to follow the layer's name.
     pub fn new(
         [h, w, c]: [usize; 3],
         window: [usize; 2],

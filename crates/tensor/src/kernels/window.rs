@@ -5,7 +5,7 @@ use std::fmt;
 /// How far a convolution or pooling window may extend past the edge of the image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Padding {
-    /// Not at all: the output shrinks by the window minus one.
+    /// Not at all: with stride 1, the output is smaller than the input by the window minus one.
     #[default]
     Valid,
     /// As far as needed for an output of ceil(input / stride). If the number of zeros is odd, the extra row or column

@@ -123,7 +123,7 @@ mod tests {
             examples.inputs().read_for_training(0, step, &mut into);
             assert_eq!(first, into, "the same address, the same change");
         }
-        assert_eq!(counts.len(), 18, "two sides, nine places");
+        assert_eq!(counts.len(), 18, "mirrored or not, and nine shifts");
         // Each is expected 100 times, with a deviation of 9.7.
         assert!(counts.values().all(|&count| (50..150).contains(&count)), "{counts:?}");
         examples.inputs().read(0, &mut into);

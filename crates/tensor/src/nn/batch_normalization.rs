@@ -48,7 +48,7 @@ impl Default for BatchNormalization {
 }
 
 impl BatchNormalization {
-    /// Keras's numbers: momentum 0.99, epsilon 0.001.
+    /// Keras's defaults: momentum 0.99, epsilon 0.001.
     pub fn new() -> Self {
         Self {
             momentum: 0.99,

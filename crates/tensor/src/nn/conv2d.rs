@@ -1,5 +1,5 @@
 //! `Conv2D`: a convolution by the fastest rung of the ladder that applies. The activation and the 2 x 2 max-pooling
-//! after it are fused if the rung can.
+//! after it are fused if the rung supports that.
 
 use bytemuck::{cast_slice, cast_slice_mut};
 

@@ -26,7 +26,7 @@ pub struct Fit {
     pub epochs: usize,
     /// Examples in a step; the last step of an epoch may have fewer.
     pub batch_size: usize,
-    /// Decides the order of the examples and the dropout masks.
+    /// Decides the order of the examples, the dropout masks and the augmentation.
     pub seed: u64,
     /// How gradients change parameters.
     pub rule: Rule,
@@ -37,7 +37,7 @@ pub struct Fit {
     /// Whether the features of the frozen prefix are computed once and cached, rather than for each batch. The
     /// bits are the same.
     pub cached: bool,
-    /// Stops early when the validation accuracy has not risen for this many epochs.
+    /// Stops early when the validation accuracy has not exceeded its best for this many epochs.
     pub patience: Option<usize>,
 }
 

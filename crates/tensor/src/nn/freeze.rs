@@ -126,8 +126,8 @@ impl<'a> Prefix<'a> {
         let mut hasher = DefaultHasher::new();
         self.input.hash(&mut hasher);
         for node in self.nodes {
-            // A layer's `Debug` text shows its settings: its activation, stride and what is fused into it. The size, not the
-            // shape, because a flattened output holds the same floats.
+            // A layer's `Debug` text shows its settings: its activation, stride and what is fused into it. The size
+            // counts, not the shape, because a flattened output holds the same floats.
             (format!("{:?}", node.layer), node.output.size()).hash(&mut hasher);
             for param in node.layer.params() {
                 hasher.write(bytemuck::cast_slice(&param.value));

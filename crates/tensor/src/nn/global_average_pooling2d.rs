@@ -8,7 +8,7 @@ use crate::threads::with_scratch;
 
 use super::layer::{Backward, BuildError, Layer};
 
-/// An image H x W x C becomes a vector of its C means: `y[c] = sum of x[h, w, c] over h and w, / (H W)`.
+/// An image H x W x C becomes a vector of its C means: `y[c] = (sum of x[h, w, c] over h and w) / (H W)`.
 ///
 /// ```
 /// use thawline_tensor::nn::{GlobalAveragePooling2D, Layer};

@@ -1,8 +1,8 @@
 //! Checks a layer's backward pass against finite differences of its forward pass.
 //!
 //! With random weights w, f = sum w y is a number, and for dy = w the backward pass must give its gradient. So each
-//! element of the input and of the parameters is changed by +-h. The outputs are `f32`; their weighted differences are
-//! summed in `f64`.
+//! checked element of the input and of the parameters is changed by +-h. The outputs are `f32`; their weighted
+//! differences are summed in `f64`.
 
 use crate::random::{Address, Bits, Purpose};
 use crate::shape::Shape;
@@ -67,7 +67,8 @@ pub enum GradientError {
 /// ```
 ///
 /// # Errors
-/// If the layer does not take the shape, or at the first element whose gradient is not the slope.
+/// If the layer does not take the shape, at the first element whose gradient is not the slope, or if too many elements
+/// are at a kink.
 pub fn check_gradients(layer: impl Into<Box<dyn Layer>>, shape: impl Into<Shape>) -> Result<(), GradientError> {
     let (mut layer, input) = (layer.into(), shape.into());
     let output = layer.build(&input, 1)?;

@@ -10,8 +10,8 @@ use super::network::Node;
 /// The number of examples in a group. A larger group means fewer partial gradients to add, a smaller one more tasks.
 const GROUP: usize = 8;
 
-/// The number of examples in a group of a batch of `n`. A batch that would be a single group is cut into groups of one, so
-/// that threads share it.
+/// The number of examples in a group, for a batch of `n`. A batch that would be a single group is cut into groups of
+/// one, so that threads share it.
 pub fn group_size(n: usize) -> usize {
     if n <= GROUP { 1 } else { GROUP }
 }

@@ -10,13 +10,15 @@ use crate::shape::Shape;
 
 /// One layer of a network.
 ///
-/// The core is [`build`](Layer::build), which gives the output's shape, [`forward`](Layer::forward) and
-/// [`backward`](Layer::backward), and for a layer with parameters [`params`](Layer::params),
-/// [`params_mut`](Layer::params_mut) and [`initialize`](Layer::initialize). Everything else has a default.
+/// The core is [`forward`](Layer::forward) and [`backward`](Layer::backward), which every layer has. A layer that
+/// checks its input, or whose output has another shape, also has [`build`](Layer::build); one with parameters has
+/// [`params`](Layer::params), [`params_mut`](Layer::params_mut) and [`initialize`](Layer::initialize). Everything else
+/// is rarely needed, and has a default.
 ///
 /// Inputs and outputs are slices of one example, or of a whole batch for a layer that asks for it, one after the other;
-/// each is in row-major order (an image as H W C). All passes take `&self`; a training pass saves what the backward pass
-/// needs in a buffer that it is given. So several examples can pass at the same time, and a frozen layer cannot change.
+/// each is in row-major order (an image as H W C). All passes take `&self`; a training pass saves what the backward
+/// pass needs in a buffer that it is given. So several passes can run at the same time, and a frozen layer cannot
+/// change.
 ///
 /// ```
 /// use thawline_tensor::nn::{Backward, Layer, check_gradients};
@@ -44,8 +46,8 @@ use crate::shape::Shape;
 /// ```
 pub trait Layer: CloneLayer + fmt::Debug + Send + Sync {
     /// Checks the shape of one input example, sets the shapes of the parameters, and returns the shape of one output.
-    /// The parameters get no values yet, so nothing large is allocated. Called once, when the layer is added to a
-    /// network, with its position there. By default the output has the input's shape.
+    /// The parameters get no values yet, so nothing large is allocated. Called once, when the network is built, with
+    /// the layer's position in it. By default the output has the input's shape.
     ///
     /// # Errors
     /// If the input does not fit.
@@ -141,8 +143,8 @@ pub trait Layer: CloneLayer + fmt::Debug + Send + Sync {
         false
     }
 
-    /// Whether the layer is faster, and parallel inside, if it gets all examples of a batch at once, although it can work
-    /// on one.
+    /// Whether the layer is faster, and parallel inside, if it gets all examples of a batch at once, although it can
+    /// work on one.
     fn prefers_whole_batch(&self) -> bool {
         self.whole_batch()
     }
@@ -225,7 +227,7 @@ impl Param {
     }
 }
 
-/// What the initial weights and the random bits of a layer depend on.
+/// What the initial weights of a layer depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LayerSeed {
     /// The network's seed.

@@ -1,7 +1,7 @@
 //! The memory that a network needs, known from its [outline](super::Builder::outline) before any of it is allocated.
 //!
-//! It counts what is allocated: parameters, then the buffers of a [trace](super::trace), then the scratch that each
-//! thread keeps. Counts are resident bytes, so a large buffer counts as whole huge pages.
+//! This module counts what is allocated: parameters, then the buffers of a [trace](super::trace), then the scratch that
+//! each thread keeps. Counts are resident bytes, so a large buffer counts as whole huge pages.
 
 use crate::buffer::Buffer;
 
@@ -43,7 +43,7 @@ impl Network {
         let input = prefix.last().map_or(&self.input, |last| &last.output).size();
         let first_trainable = head.iter().position(Node::is_trainable).unwrap_or(head.len());
         if let Some(widest) = prefix.iter().map(|node| node.output.size()).max() {
-            // The example and the layers' inputs and outputs are in use while these run.
+            // The example and the layers' inputs and outputs are in use while the prefix runs.
             let taken = [self.input.size(), 2 * widest].map(|len| scratch.each.take(len));
             scratch.pass(prefix, batch);
             scratch.each.0.extend(taken);
@@ -116,7 +116,7 @@ fn trace_bytes(nodes: &[Node], input: usize, batch: usize, first_trainable: usiz
     let mut start = 0;
     let mut reads = input;
     while start <= nodes.len() {
-        // A depth-first stage, up to the next layer that needs the whole batch.
+        // A depth-first stage, up to the next layer that needs or prefers the whole batch.
         let len = nodes[start..].iter().take_while(|node| !node.layer.prefers_whole_batch()).count();
         if len > 0 || start == 0 {
             let here = &nodes[start..start + len];

@@ -152,7 +152,8 @@ impl Builder {
     /// Checks every shape and gives the new layers' parameters their initial values, which depend only on the seed.
     ///
     /// # Errors
-    /// Names the first layer that does not fit, its input and the reason.
+    /// If a layer does not fit its input, has the name of an earlier one, or needs more memory than there is. The error
+    /// names the first such layer and the reason.
     pub fn build(self, seed: u64) -> Result<Network, NetworkError> {
         let kept = self.network.layers.len();
         let mut network = self.outline()?;
@@ -164,7 +165,8 @@ impl Builder {
     /// have no values until [`Network::initialize`] or [`Network::update_params`] sets them.
     ///
     /// # Errors
-    /// Names the first layer that does not fit, its input and the reason.
+    /// If a layer does not fit its input, or has the name of an earlier one. The error names the first such layer and
+    /// the reason.
     pub fn outline(self) -> Result<Network, NetworkError> {
         let mut network = self.network;
         let mut names: HashSet<String> = network.layer_names().map(str::to_owned).collect();
@@ -219,7 +221,7 @@ impl Network {
     /// Gives all parameters their initial values, which depend only on the seed.
     ///
     /// # Errors
-    /// Names the first layer that there is no memory for.
+    /// If memory runs out; the error names the first layer that it does not suffice for.
     pub fn initialize(&mut self, seed: u64) -> Result<(), NetworkError> {
         self.initialize_from(0, seed)
     }

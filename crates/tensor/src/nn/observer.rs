@@ -115,7 +115,7 @@ impl History {
         self.epochs.iter().position(|report| accuracy(report) == highest).map_or(0, |best| best + 1)
     }
 
-    /// Whether the validation accuracy has not risen for this many epochs.
+    /// Whether the validation accuracy has not exceeded its best for `patience` epochs.
     pub fn has_stalled(&self, patience: Option<usize>) -> bool {
         let waited = self.epochs.len() - self.best_epoch();
         !self.epochs.is_empty() && patience.is_some_and(|patience| waited >= patience)

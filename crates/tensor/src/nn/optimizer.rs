@@ -5,7 +5,7 @@ use crate::dispatch;
 use crate::kernels::optimizer::{AdamStep, adam, sgd};
 use crate::threads::{Chunks, for_each};
 
-/// Floats that one task updates: few enough to balance, many enough to be worth a task.
+/// Floats that one task updates: few enough to balance the threads' load, many enough to be worth a task.
 const CHUNK: usize = 1 << 14;
 
 /// The rule by which gradients change parameters.
@@ -28,7 +28,7 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// Adam with Keras's numbers: betas 0.9 and 0.999, epsilon 1e-7.
+    /// Adam with Keras's defaults: betas 0.9 and 0.999, epsilon 1e-7.
     pub const ADAM: Rule = Rule::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 };
 }
 
@@ -37,7 +37,7 @@ impl Rule {
 /// ```
 /// use thawline_tensor::nn::{Optimizer, Rule};
 ///
-/// // Adam's first step is the learning rate, whatever the gradient's size.
+/// // Adam's first step is as long as the learning rate, whatever the gradient's size.
 /// let mut optimizer = Optimizer::new(Rule::ADAM, 0.001);
 /// let mut value = [1.0, 1.0];
 /// optimizer.begin_step();

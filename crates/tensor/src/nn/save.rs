@@ -73,8 +73,8 @@ impl Network {
         })
     }
 
-    /// Reads all parameters from a safetensors file. Nothing changes if one is missing or has another shape; other
-    /// tensors in the file are ignored.
+    /// Reads all parameters from a safetensors file. Nothing changes if one is missing or has another shape or type;
+    /// other tensors in the file are ignored.
     ///
     /// # Errors
     /// If the file cannot be read, or a parameter is missing or has another shape or type; the error names the first.

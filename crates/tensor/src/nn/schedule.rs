@@ -18,15 +18,15 @@ pub enum Schedule {
     /// From the rate down to zero along half a cosine (Loshchilov and Hutter 2017).
     Cosine,
     /// In the first 30 % of the steps up from a 25th of the rate to the rate, then down to a 250,000th of it, both
-    /// along half a cosine (Smith 2018, with PyTorch's numbers).
+    /// along half a cosine (Smith 2018, with PyTorch's defaults).
     OneCycle,
 }
 
 /// The share of a one-cycle schedule's steps in which the rate rises.
 const RISE: f64 = 0.3;
-/// A one-cycle schedule starts at the rate divided by this,
+/// A one-cycle schedule starts at the rate divided by this.
 const START_DIVISOR: f64 = 25.0;
-/// and ends at the starting rate divided by this.
+/// A one-cycle schedule ends at the starting rate divided by this.
 const END_DIVISOR: f64 = 1e4;
 
 impl Schedule {

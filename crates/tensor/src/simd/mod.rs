@@ -49,10 +49,10 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn load_bytes(self, from: &[u8; LANES]) -> Self::Vector;
     /// Runs `f` with the level's instructions switched on. The closure, and every kernel it calls, must be
     /// `#[inline(always)]`: only code inlined into it is compiled for the level. [`dispatch!`](crate::dispatch) and
-    /// [`vectorize!`](crate::vectorize) see to the closure.
+    /// [`vectorize!`](crate::vectorize) mark the closure so.
     fn vectorize<R>(self, f: impl FnOnce() -> R) -> R;
 
-    /// Prefetches the cache line at the start of the slice.
+    /// Prefetches the cache line at the start of the slice, if the level can.
     #[inline(always)]
     fn prefetch(self, _from: &[f32]) {}
 
@@ -127,9 +127,9 @@ pub enum Level {
     Portable,
     /// NEON: 64-bit ARM.
     Neon,
-    /// AVX2 and FMA: x86-64 since 2013.
+    /// AVX2 and FMA: most x86-64 CPUs since 2013.
     Avx2,
-    /// AVX-512 F, BW, DQ and VL: servers since 2017, desktops since 2022.
+    /// AVX-512 F, BW, DQ and VL: Intel servers since 2017, AMD CPUs since 2022.
     Avx512,
 }
 

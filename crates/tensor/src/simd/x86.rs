@@ -132,7 +132,7 @@ impl Simd for Avx512 {
     fn transpose(self, rows: [Zmm; LANES]) -> [Zmm; LANES] {
         // SAFETY: the token proves AVX-512 F.
         unsafe {
-            // For each four rows: quarter q of vector c holds the elements of column 4q + c.
+            // In each group of four rows: quarter q of vector c holds the elements of column 4q + c.
             let mut fours = rows;
             for g in (0..LANES).step_by(4) {
                 let a = _mm512_castps_pd(_mm512_unpacklo_ps(rows[g].0, rows[g + 1].0));
@@ -304,7 +304,7 @@ fn prefetch(from: &[f32]) {
 fn transpose_8(_: Avx2, rows: [__m256; 8]) -> [__m256; 8] {
     // SAFETY: the token proves AVX2.
     unsafe {
-        // For each four rows: half h of vector c holds the elements of column 4h + c.
+        // In each group of four rows: half h of vector c holds the elements of column 4h + c.
         let mut fours = rows;
         for g in [0, 4] {
             let a = _mm256_castps_pd(_mm256_unpacklo_ps(rows[g], rows[g + 1]));

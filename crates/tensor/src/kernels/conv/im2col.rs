@@ -18,7 +18,7 @@ use super::{ConvShape, OutputGradient, Rung, Weights};
 pub struct Im2col;
 
 impl Rung for Im2col {
-    /// As many as have `PATCHES` together.
+    /// As many as have at most `PATCHES` patches together, and at least one.
     fn images_at_once(&self, s: &ConvShape) -> usize {
         (PATCHES / (s.out_h * s.out_w)).max(1)
     }

@@ -30,7 +30,9 @@ impl Rung for Implicit {
         let applies = s.is_dense()
             && (s.pad_top < s.kh && s.pad_left < s.kw)
             && (s.out_h <= s.h + s.pad_top && s.out_w <= s.w + s.pad_left);
-        applies.then_some(()).ok_or("the implicit method needs stride 1, no dilation and a padding below the kernel")
+        applies
+            .then_some(())
+            .ok_or("the implicit method needs stride 1, no dilation and padding smaller than the kernel")
     }
 
     fn kernel_lens(&self, s: &ConvShape) -> [usize; 2] {
@@ -119,8 +121,8 @@ fn scratch_len(s: &ConvShape) -> usize {
     bordered.next_multiple_of(LANES) + s.out_h * s.out_w * s.filters.next_multiple_of(LANES)
 }
 
-/// The same convolution, with the whole image as one row if the kernel is 1 x 1: no output has more than one pixel, and
-/// a long row fills its tiles and reads each column of the kernel once.
+/// The same convolution; if the kernel is 1 x 1, with the whole image as one row: each output depends on one pixel
+/// only, and a long row fills its tiles and reads each column of the kernel once.
 fn as_row(s: &ConvShape) -> ConvShape {
     match s.is_pointwise() {
         true => ConvShape { h: 1, w: s.h * s.w, out_h: 1, out_w: s.h * s.w, ..*s },

@@ -7,7 +7,7 @@
 //! | [`implicit`] | stride 1, no dilation | with channels last a row of pixels already *is* its patch matrix |
 //! | [`winograd`] | 3 x 3, stride 1, no dilation | F(4x4, 3x3): 36 products where the others need 144 |
 //!
-//! Each file implements the trait [`Rung`], in its order: y, then dx, then dkernel of one image.
+//! The file of each rung implements the trait [`Rung`], in the trait's order: y, then dx, then dkernel.
 
 mod cost;
 pub mod im2col;
@@ -31,7 +31,7 @@ use winograd::Winograd;
 /// How a convolution is computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Method {
-    /// The fastest method that applies.
+    /// The method that applies and is likely the fastest.
     #[default]
     Auto,
     /// Seven loops, for reading and testing.
@@ -85,11 +85,11 @@ impl fmt::Display for Method {
 
 /// One way to compute a convolution and its gradients.
 ///
-/// Images are channels last: x and dx have H x W x C floats; y and dy have `out_h` x `out_w` x filters, a quarter of
-/// that if a pool is fused. A pass takes one image, or several in a row, up to
+/// Images are channels last: x and dx have H x W x C floats; y and dy have `out_h` x `out_w` x filters, or half as many
+/// rows and columns (rounded down) if a pool is fused. A pass takes one image, or several in a row, up to
 /// [`images_at_once`](Rung::images_at_once). Every rung overwrites `dx` and adds to `dkernel`, since all images of a
-/// batch share the kernel. The kernel and its gradient are in the rung's own form: [`prepare`](Rung::prepare) writes the one,
-/// [`finish`](Rung::finish) reads the other. A slice of another length panics.
+/// batch share the kernel. The kernel and its gradient are in the rung's own form: [`prepare`](Rung::prepare) writes
+/// the one, [`finish`](Rung::finish) reads the other. A slice of another length is a bug of the caller, and may panic.
 pub trait Rung: fmt::Debug + Sync {
     /// Whether the rung can compute this convolution.
     ///
@@ -105,7 +105,7 @@ pub trait Rung: fmt::Debug + Sync {
         false
     }
 
-    /// Floating-point operations that the rung does for y (a multiply-add counts two).
+    /// Floating-point operations of the products that the rung computes for y (a multiply-add counts two).
     fn flops(&self, s: &ConvShape) -> u64 {
         s.flops()
     }
@@ -264,7 +264,7 @@ pub struct ConvShape {
     pub out_w: usize,
 }
 
-/// The maximum number of products per image: 2^56, a year of work for one core, or 2^28 on a 32-bit system. Up to it, no
+/// The maximum number of products per image: 2^56, weeks of work for one core, or 2^28 on a 32-bit system. Up to it, no
 /// layer's number of floats, bytes or operations overflows.
 const MAX_PRODUCTS: usize = 1 << (usize::BITS / 8 * 7);
 

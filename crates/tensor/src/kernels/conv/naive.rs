@@ -1,4 +1,4 @@
-//! Rung 1, the definition: seven loops.
+//! Rung 1, the definition: seven loops. The outermost, over images, is the caller's.
 //!
 //! Generic over the float: in `f64` this is the reference for every other rung. Its own gradients are tested against
 //! finite differences.
@@ -54,7 +54,8 @@ pub fn kernel_gradient<T: Float>(s: &ConvShape, x: &[T], dy: &[T], dkernel: &mut
     for_each_product(s, |i, k, o| dkernel[k] += x[i] * dy[o]);
 }
 
-/// Calls `visit(input, kernel, output)` with the positions of every product, in kernel order.
+/// Calls `visit(input, kernel, output)` with the positions of every product: output by output, each in the kernel's
+/// order.
 fn for_each_product(s: &ConvShape, mut visit: impl FnMut(usize, usize, usize)) {
     for oh in 0..s.out_h {
         for ow in 0..s.out_w {

@@ -49,7 +49,7 @@ impl Operands {
         if self.packs_a() { PACKED } else { IN_PLACE }
     }
 
-    /// The number of floats that these columns of B take in panels; none if B is read in place.
+    /// The number of floats that these columns of B take in panels; 0 if B is read in place.
     pub fn b_len(self, k: usize, columns: usize) -> usize {
         if self == Self::InPlace { 0 } else { b_len(k, columns, self.panel()) }
     }

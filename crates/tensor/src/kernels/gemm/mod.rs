@@ -1,13 +1,13 @@
 //! The matrix product C = A B, in the three forms that dense layers need: A B, A' B and A B'.
 //!
 //! Goto and van de Geijn (2008) put five loops around a register tile, so that each operand stays in the cache that
-//! suits it. The numbers are those of BLIS (Van Zee and van de Geijn 2015):
+//! suits it. The loops are numbered as in BLIS (Van Zee and van de Geijn 2015):
 //!
 //! | loop | cuts | into pieces of | so that |
 //! |---|---|---|---|
-//! | 5 | columns of C | nc = `NC` | columns of B are packed once, in memory or the last cache, for all threads |
+//! | 5 | columns of C | nc = `NC` | columns of B are packed once, in memory or the last-level cache, for all threads |
 //! | 4 | terms of the sums | kc <= `KC` | a panel of B, kc x nr, fits in the second-level cache |
-//! | 3 | rows of C | mc, by `block_rows` | a block of A, mc x kc, fits there as well; one task of a thread |
+//! | 3 | rows of C | mc, by `block_rows` | a block of A, mc x kc, fits there as well; each block is a task |
 //! | 2 | columns of B | nr, a panel | the panel stays there for all rows of the block |
 //! | 1 | rows of A | mr = 14 or 6 | the tile of C, mr x nr, stays in registers: a register [`tile`](super::tile) |
 //!
@@ -34,13 +34,13 @@ mod pack;
 mod panel;
 mod prefetch;
 
-/// kc, chosen so that a panel of B of 64 columns is 200 KiB, a fifth of the second-level cache.
+/// kc, chosen so that a panel of B of 64 columns is 200 KiB, a fifth of a second-level cache of 1 MiB.
 const KC: usize = 800;
 
 /// nc, the width of as many of the narrower panels as [`threads::for_strips`] can pack side by side.
 const NC: usize = STRIP_ROWS * PACKED * LANES;
 
-/// mc x kc in floats: 256 KiB of A, a quarter of the second-level cache.
+/// mc x kc in floats: 256 KiB of A, a quarter of a second-level cache of 1 MiB.
 const BLOCK_OF_A: usize = 1 << 16;
 
 /// Columns of a strip of a wide C.
@@ -279,7 +279,7 @@ fn cut_along_k<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: 
     });
 }
 
-/// The number of terms in a stretch of K: so that there are at least sixteen stretches, none longer than 2 kc.
+/// The number of terms in a stretch of K: at most 2 kc, and such that there are at least sixteen stretches.
 fn stretch_depth(k: usize) -> usize {
     (2 * KC).min(k.div_ceil(16))
 }

@@ -53,8 +53,8 @@ pub fn pack_b<S: Simd>(simd: S, b: Matrix, col: usize, ks: Range<usize>, panel: 
     }
 }
 
-/// Packs panels of B side by side, if its rows are contiguous. Reading memory in longer pieces saves 1 % of a square
-/// product.
+/// Packs panels of B side by side, if its rows are contiguous. Reading memory in longer pieces saves 1 % of the time of
+/// a square product.
 #[inline(always)]
 pub fn pack_rows_of_b<S: Simd>(
     simd: S,

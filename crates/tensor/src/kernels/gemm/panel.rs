@@ -94,7 +94,7 @@ pub fn multiply_in_place<S: Simd, C: Rows + ?Sized>(
     c: Corner<'_, C>,
 ) {
     let vectors = c.vectors(IN_PLACE);
-    // Loop 1 is `cover`'s.
+    // Loop 1 is inside `cover`.
     cover(simd, m, vectors, &mut InPlace { a, b, next, depth, c });
 }
 
@@ -234,7 +234,7 @@ impl<S: Simd, C: Rows + ?Sized> Product<S> for InPlace<'_, C> {
 }
 
 impl<C: Rows + ?Sized> Corner<'_, C> {
-    /// Vectors per row of the product with a panel of B that has `panel`.
+    /// Vectors per row of the product with a panel of B that is `panel` vectors wide.
     #[inline(always)]
     fn vectors(&self, panel: usize) -> usize {
         self.width.min(panel * LANES).div_ceil(LANES)

@@ -1,4 +1,4 @@
-//! Rung 4, Winograd's convolution F(4x4, 3x3): the fastest, for 3 x 3 kernels with stride 1.
+//! Rung 4, Winograd's convolution F(4x4, 3x3): usually the fastest for 3 x 3 kernels with stride 1.
 //!
 //! A 4 x 4 tile of outputs depends on a 6 x 6 tile d of inputs and the 3 x 3 kernel g. The definition takes 144
 //! products per pair of channels; Winograd (1980) and, for networks, Lavin and Gray (2016) need 36:
@@ -25,14 +25,16 @@
 //!     dx = overlap-add of B (dM U') B'          dg = G' (V' dM) G
 //! ```
 //!
-//! Both cost a quarter of the direct method, like the forward pass. Each block of tiles is transformed, multiplied and
-//! transformed back before the next, so V, M and U stay in the core's second-level cache.
+//! Both need a quarter of the direct method's products, like the forward pass. Each block of tiles is transformed,
+//! multiplied and transformed back before the next, so V and M (and U, if it is small enough) stay in the core's
+//! second-level cache.
 //!
 //! [`Fused::ReluPool`] fuses ReLU and a 2 x 2 max-pool into the output transform: a 4 x 4 tile holds four whole
 //! windows, so the large activation is never written. One byte per window keeps the winner.
 //!
 //! Next, read `transform` (the three maps and their transposes), `tiles` (the layout of V and M, and the products that
-//! read it), `kernel` (U, and the gradient from dU), `edges` (tiles at the image's edges) and `pool` (the fused pool). docs/winograd.md derives the method.
+//! read it), `kernel` (U, and the gradient from dU), `edges` (tiles at the image's edges) and `pool` (the fused pool).
+//! docs/winograd.md derives the method.
 
 mod edges;
 mod kernel;
@@ -65,18 +67,21 @@ const SIDE: usize = TILE + 2;
 /// Elements of a transformed tile, and products per tile and pair of channels.
 pub const POSITIONS: usize = SIDE * SIDE;
 
-/// Panels in a block of tiles: only one fits in the second-level cache next to U, 590 KB for 64 channels to 64.
+/// Panels in a block of tiles: only one fits in the second-level cache next to U (590 KB for 64 channels and 64
+/// filters).
 const PANELS: usize = 1;
 
-/// Panels in a block where dU is summed: it is read and written once per block, so one block takes 28 x 28 outputs.
+/// Panels in a block where dU is summed. dU is read and written once per block, so a block is large: an image of 28 x
+/// 28 outputs is one block.
 const GRADIENT_PANELS: usize = 4;
 
-/// Several images pass at once if they have so few tiles that they do not fill their panels (16 tiles are 14 + 2), or
-/// if U is larger than this, so that it is read from memory once for all of them.
+/// A pass takes several images if each has at most this many tiles, too few to fill its panels (16 tiles are 14 + 2).
 const FEW_TILES: usize = 20;
+
+/// A pass also takes several images if U is larger than this, so that U is read from memory once for all of them.
 const U_BYTES: usize = 1 << 20;
 
-/// Tiles of several images that pass at once, or of one if U is that large.
+/// Tiles in a block of several images, or of one image if U is larger than `U_BYTES`.
 const BLOCK_TILES: usize = 256;
 
 /// F(4x4, 3x3), for 3 x 3 kernels with stride 1 and no dilation.
@@ -96,7 +101,8 @@ impl Rung for Winograd {
         true
     }
 
-    /// As many as fill a block of tiles if the tiles of one are few, or U does not stay in the second-level cache.
+    /// As many as fill a block of tiles if the tiles of one are few, or U does not stay in the second-level cache; else
+    /// one.
     fn images_at_once(&self, s: &ConvShape) -> usize {
         match tiles_of(s) {
             tiles if tiles > FEW_TILES && fits_cache(s) => 1,

@@ -1,8 +1,8 @@
 //! The layout of transformed tiles, and the matrix products that read it: one for each of the 36 positions.
 //!
 //! Tiles are numbered in row order, image after image. A panel is fourteen consecutive tiles (the rows of a register
-//! tile) by sixteen channels. A transform writes the panels of the same tiles together, and so can run in parallel for
-//! others; a product writes those of the same position together:
+//! tile) by sixteen channels. A transform writes all panels of the same tiles side by side, so that other tiles can be
+//! transformed in parallel; a product writes the panels of the same position side by side:
 //!
 //! ```text
 //!     transform: tiles 0-13:  position 0: channels 0-15, 16-31, ... | padding | position 1 ... | tiles 14-27 ...
@@ -184,7 +184,8 @@ impl<'a> Transformed<'a> {
         }
     }
 
-    /// C += A' B at each position, as in dU += V' dM; A is `self`. Positions are computed in parallel if there are several images.
+    /// C += A' B at each position, as in dU += V' dM; A is `self`. Positions are computed in parallel if there are
+    /// several images.
     #[inline(always)]
     pub fn correlate<S: Simd>(self, simd: S, b: Transformed, c: &mut [Lanes]) {
         let (rows, columns) = (self.blocks * LANES, b.blocks);
