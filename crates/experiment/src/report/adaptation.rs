@@ -82,12 +82,14 @@ fn lead(record: &Adaptation, scores: &Scores) -> Markup {
         }
         @if scores.interval[0] <= scores.largest_class {
             (page::caveat("Perhaps nothing was learned.",
-                "It is not clear that this is better than always naming the largest class."))
+                "The accuracy is not clearly above that of always naming the largest class."))
         }
         @if (scores.accuracy - scores.balanced_accuracy).abs() > 0.05 {
             (page::caveat("Unequal classes.",
-                "Accuracy counts the large classes most; see the recall of each class. \
-                 With --balanced all classes count equally in training."))
+                html! {
+                    "Accuracy counts the large classes most; see the recall of each class."
+                    @if !record.config.balanced { " With --balanced all classes count equally in training." }
+                }))
         }
         @if record.duplicates.iter().any(|group| group.leak()) {
             (page::caveat("The same picture twice.",
@@ -122,7 +124,7 @@ fn classes(record: &Adaptation, scores: &Scores) -> Markup {
     }
 }
 
-/// How the head came about: the penalties of a linear head, the epochs of a dense one.
+/// How the head was trained: the penalties of a linear head, the epochs of a dense one.
 fn fitting(record: &Adaptation) -> Markup {
     let chart = |title: &str, measure: Measure| {
         let curves = measure.of_model("", Ink::Model2, &record.model.history);
@@ -132,7 +134,7 @@ fn fitting(record: &Adaptation) -> Markup {
         return html! {
             h2 { "Training" }
             (page::figure(&chart("accuracy in %", Measure::Accuracy),
-                "Accuracy by epoch: bold on the held-out pictures, thin on the training pictures while dropout is on."))
+                "Accuracy by epoch: bold on the held-out pictures, thin on the training pictures, measured during training."))
             (page::figure(&chart("loss (cross-entropy)", Measure::Loss),
                 "Mean cross-entropy by epoch. Where the bold curve turns upwards, the head begins to overfit."))
         };
@@ -150,7 +152,7 @@ fn fitting(record: &Adaptation) -> Markup {
             "is best for the other folds. The logits are divided by a temperature of " (format!("{:.2}", fit.temperature))
             ", which minimizes the loss on the held-out pictures."
         }
-        (table(0, &["penalty", "loss", "accuracy", ""], rows))
+        (table(0, &["penalty", "held-out loss", "held-out accuracy", ""], rows))
     }
 }
 
@@ -204,7 +206,7 @@ fn worst(mistakes: &[Mistake], cross_validated: bool) -> Markup {
         } @else {
             p {
                 @if mistakes.len() > MISTAKES {
-                    "The " (MISTAKES) " most confident of " (number::count(mistakes.len() as u64)) ", as the network saw them."
+                    "The " (MISTAKES) " most confident of " (number::count(mistakes.len() as u64)) " mistakes, as the network saw them."
                 } @else {
                     "Every mistake, as the network saw it, the most confident first."
                 }
@@ -223,7 +225,7 @@ fn worst(mistakes: &[Mistake], cross_validated: bool) -> Markup {
 
 fn caveats(record: &Adaptation) -> Markup {
     let small = "The network sees only the central square of each picture, scaled down. It cannot use details that are lost in scaling.";
-    let sample = "The accuracy and its interval hold for pictures like these: taken by the same people, of the same places. \
+    let sample = "The accuracy and its interval hold for pictures like these: taken by the same people, in the same places. \
                   If several show the same object or moment, make the folders train and test yourself and keep those pictures in one of them.";
     let folds = "Cross-validation scores heads that learned from fewer pictures than the final one, which may be a little better.";
     let other = "Given a picture of something else, the model still names one of these classes, perhaps with a high probability.";
@@ -242,9 +244,12 @@ fn reproduction(record: &Adaptation) -> Markup {
         ("features", format!("{}, SHA-256 {}", record.config.from, record.features.sha256)),
     ];
     let settings = serde_json::to_value(&record.config).map_or_else(|_| Vec::new(), |value| page::settings("", &value));
-    let same = "With the same pictures, features, seed and version, every number but the times is the same, at every SIMD level but portable.";
+    let levels = page::same_bits(&record.config.simd);
+    let same = format!(
+        "With the same pictures, features, seed and version, every number but the times is the same, {levels}."
+    );
     html! {
-        (page::reproduction(&[page::command_line(&record.command)], same))
+        (page::reproduction(&[page::command_line(&record.command)], &same))
         (facts(facts_of_run.map(|(name, fact)| (name.to_owned(), fact)).into_iter().chain(settings)))
     }
 }

@@ -29,9 +29,13 @@ pub fn comparison(runs: &[(String, RunRecord)], note: Option<&str>, times: bool)
         }
         @if let Some(note) = note { p { (note) } }
         (results(runs, times))
+        p.note {
+            "In parentheses: the epoch."
+            @if runs.iter().any(|(_, run)| run.frozen_random.is_some()) { " " (CONTROL) ": the same head on untrained features." }
+        }
         (page::caveat("One seed each.", html! {
             "Another seed gives somewhat different accuracies, so a small difference may be chance. " code { "thawline sweep" }
-            " trains arms with many seeds."
+            " makes comparisons over many seeds."
         }))
         h2 { "Settings that differ" }
         (settings(runs))
@@ -40,9 +44,9 @@ pub fn comparison(runs: &[(String, RunRecord)], note: Option<&str>, times: bool)
         (figure("model_2", Measure::Loss, "validation loss of model_2", "Mean cross-entropy of model_2 on the validation pictures."))
         (figure("model_1", Measure::Accuracy, "validation accuracy of model_1 in %", "Validation accuracy of model_1 by epoch."))
     };
-    let versions = format!("{} on {}", number::counted(runs.len(), "run"), number::listed(distinct(kinds)));
+    let kicker = format!("{} on {}", number::counted(runs.len(), "run"), number::listed(distinct(kinds)));
     let footer = format!("Written by Thawline {} from the runs' summary.json.", env!("CARGO_PKG_VERSION"));
-    page::document("Runs compared", &versions, &main, &footer)
+    page::document("Runs compared", &kicker, &main, &footer)
 }
 
 fn distinct(mut names: Vec<&str>) -> Vec<&str> {

@@ -52,7 +52,7 @@ impl Measure {
         Curve { name: format!("{name} {last}"), ink, main, points, ..Curve::default() }
     }
 
-    /// A model's validation (bold) and training (thin) by epoch.
+    /// A model's curves by epoch: validation (bold) and training (thin).
     pub(super) fn of_model(self, name: &str, ink: Ink, history: &[EpochRow]) -> [Curve; 2] {
         let name = |set: &str| format!("{name} {set}").trim_start().to_owned();
         let training: fn(&EpochRow) -> f64 = match self {
@@ -63,7 +63,7 @@ impl Measure {
         [self.validation(&name("validation"), ink, history), self.curve(&name("training"), ink, false, points)]
     }
 
-    /// A model's validation by epoch.
+    /// A model's validation curve by epoch.
     pub(super) fn validation(self, name: &str, ink: Ink, history: &[EpochRow]) -> Curve {
         let value: fn(&EpochRow) -> f64 = match self {
             Measure::Accuracy => |row| row.val_accuracy,
@@ -81,7 +81,7 @@ pub(super) struct Curve {
     /// A main curve is bold and shows its points.
     pub main: bool,
     pub points: Vec<(f64, f64)>,
-    /// Place, lower and upper end of an interval around the curve; may be empty.
+    /// An interval around the curve: x, lower and upper end; may be empty.
     pub band: Vec<(f64, [f64; 2])>,
     /// The curves of which this is the mean; may be none.
     pub seeds: Vec<Vec<(f64, f64)>>,
@@ -97,7 +97,7 @@ pub(super) struct Mark {
 /// The horizontal axis.
 pub(super) struct Axis {
     pub title: &'static str,
-    /// Places and their labels, from left to right.
+    /// x and label of each tick, from left to right.
     pub ticks: Vec<(f64, String)>,
     pub limits: Range<f64>,
 }
@@ -312,7 +312,7 @@ mod tests {
         assert!(heights[1..].windows(2).all(|pair| pair[0] + 18.0 <= pair[1] + 1e-9), "{heights:?}");
         let mean = heights[1..].iter().sum::<f64>() / 3.0;
         assert!((mean - 305.0 / 3.0).abs() < 1e-9, "a crowd moves apart around its middle: {heights:?}");
-        assert_eq!(spread(&[399.0, 400.0], 18.0, 0.0..400.0), [382.0, 400.0], "names stay on the sheet");
+        assert_eq!(spread(&[399.0, 400.0], 18.0, 0.0..400.0), [382.0, 400.0], "names stay within the limits");
         assert_eq!(spread(&[0.0, 0.0, 0.0], 18.0, 0.0..400.0), [0.0, 18.0, 36.0]);
         assert_eq!(spread(&[], 18.0, 0.0..400.0), [] as [f64; 0]);
     }

@@ -10,7 +10,7 @@ use crate::{data::png, system::number, training::explanation::Explanation};
 pub fn render(model: &str, explanations: &[Explanation], pictures: usize) -> String {
     let has_maps = explanations.iter().any(|explanation| explanation.map.is_some());
     let main = html! {
-        p.lead { "Each picture as the network sees it, and the parts that decide. Orange supports the class, blue counts against it." }
+        p.lead { "Each picture as the network sees it, and which parts support the predicted class (orange) or count against it (blue)." }
         @if has_maps {
             p {
                 strong { "Map." } " A class's logit is its intercept plus a contribution from every position in the picture's features. "
@@ -33,7 +33,7 @@ pub fn render(model: &str, explanations: &[Explanation], pictures: usize) -> Str
                 "A deep feature depends on a large area, so the part that decided may be beside the orange one. "
                 "Where map and check disagree, trust the check."
             }
-            li { "Colours do not compare between maps: the strongest position of each has the full colour, however little it adds." }
+            li { "Colours cannot be compared between maps: the strongest position of each has the full colour, however little it adds." }
         }
     };
     let version = env!("CARGO_PKG_VERSION");

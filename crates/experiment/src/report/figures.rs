@@ -12,7 +12,7 @@ use crate::{
     system::number,
 };
 
-/// The tutorial's figure.
+/// Accuracy by epoch, the plot that the tutorial shows.
 pub(super) fn accuracy(record: &RunRecord) -> Plot {
     let mut chart = by_epoch(record, "accuracy in %", Measure::Accuracy);
     if published::applies_to(record) {
@@ -46,7 +46,7 @@ pub(super) fn ink(model: &str) -> Ink {
     }
 }
 
-/// Training time of both models, with the part that computed the frozen features.
+/// Training time of each model, with the part that computed the frozen features.
 pub(super) fn time(record: &RunRecord) -> Plot {
     let mut bars = Vec::new();
     for (name, _, model) in record.models() {

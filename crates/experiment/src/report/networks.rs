@@ -21,7 +21,7 @@ pub(super) fn section(record: &RunRecord) -> Markup {
     }
 }
 
-/// Keras's summary, with each layer's work and memory for one picture.
+/// A table like Keras's `summary()`, with each layer's work and memory for one picture.
 pub(super) fn summary(network: &NetworkRecord) -> Markup {
     let head = ["layer", "type", "output", "parameters", "trainable", "forward pass", "activations"];
     let state = |layer: &LayerRecord| match layer {
@@ -53,7 +53,7 @@ pub(super) fn summary(network: &NetworkRecord) -> Markup {
     ];
     html! {
         (table(2, &head, network.layers.iter().map(row).chain([("total", total)])))
-        p.note { (number::count(network.trainable)) " trainable, " (number::count(network.frozen)) " frozen" }
+        p.note { (number::count(network.trainable)) " trainable, " (number::count(network.frozen)) " frozen parameters. Forward pass and activations are per picture." }
     }
 }
 
@@ -65,7 +65,7 @@ fn loaded(from: &FeaturesRecord) -> Markup {
     });
     html! {
         h3 { "Where model_2's features come from" }
-        p { code { (from.path) } ", SHA-256 " code { (from.sha256) } ": " (from.model) ", for "
+        p { code { (from.path) } ", SHA-256 " code { (from.sha256) } ": " (from.model) ", trained on "
             (number::listed(from.classes.iter().map(String::as_str))) "." }
         (table(2, &["tensor", "result", "in the file", "in model_2"], rows))
     }

@@ -102,7 +102,7 @@ pub(super) fn mistakes<'a>(mistakes: impl IntoIterator<Item = Mistake<'a>>) -> M
     }
 }
 
-/// A picture in grey, as PNG in base64, under what each place adds to a logit.
+/// A picture in grey, as PNG in base64, under what each position adds to a logit.
 pub(super) fn heat(picture: &str, map: &Contributions, description: &str) -> Markup {
     html! {
         div.heat {
@@ -129,6 +129,15 @@ pub(super) fn machine(machine: &Environment) -> String {
     format!(
         "{cpu}, {threads} of {logical_cpus} logical CPUs, {simd}{memory}, {os}; {rustc}, {target}, {profile} profile"
     )
+}
+
+/// At which SIMD levels the results have the same bits, as the end of a sentence.
+pub(super) fn same_bits(simd: &str) -> &'static str {
+    if simd == "portable" {
+        "but only at the SIMD level portable: the others round differently"
+    } else {
+        "at every SIMD level but portable, which rounds differently"
+    }
 }
 
 /// The commands that give the same page, and what will be the same.

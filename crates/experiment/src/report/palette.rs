@@ -1,7 +1,7 @@
 //! The report's colours, on light and on dark pages.
 //!
 //! The curves have the colours of Okabe and Ito (2008), which colour-blind readers tell apart; on light pages some are
-//! darker or stronger than theirs, for a contrast of 3 to the page.
+//! darker or stronger than theirs, for a contrast of at least 3 with the page.
 
 /// The use of a colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -71,8 +71,8 @@ fn hex(color: u32) -> String {
     format!("#{color:06X}")
 }
 
-/// A page's colours: a variable for each ink: light, or dark if the reader prefers that, and light on paper; the
-/// classes of plots, and those of table rows.
+/// A page's colours: a variable for each ink, dark on screens of readers who prefer that; and the classes of plots and
+/// of table rows.
 pub(super) fn page_colors() -> String {
     let light: String = INKS.iter().map(|&(_, name, light, _)| format!("--{name}:{};", hex(light))).collect();
     let dark: String = INKS.iter().map(|&(_, name, _, dark)| format!("--{name}:{};", hex(dark))).collect();
@@ -84,7 +84,7 @@ pub(super) fn page_colors() -> String {
     css
 }
 
-/// The colours of a plot in a file of its own, in CSS so plain that most viewers understand it.
+/// The colours of a plot in a file of its own, without variables, which not every viewer of SVG knows.
 pub(super) fn plot_colors() -> String {
     let light: String = INKS.iter().map(|&(_, name, light, _)| class(name, &hex(light))).collect();
     let dark: String = INKS.iter().map(|&(_, name, _, dark)| class(name, &hex(dark))).collect();

@@ -44,7 +44,7 @@ pub(super) struct Grid {
 }
 
 impl Grids {
-    /// Of each half that has pictures.
+    /// The grids of the halves that have pictures.
     pub fn new(record: &RunRecord, pictures: &ReportPictures) -> Self {
         let kind = record.data.kind;
         let halves = [("source.png", &pictures.source), ("target.png", &pictures.target)];
@@ -69,8 +69,8 @@ impl Grids {
 mod tests {
     use super::*;
 
-    /// A picture with a different value at every place of its first row, column and plane, so that every flip changes
-    /// it.
+    /// A picture whose values differ along its first row, along its first column and between its planes, so that every
+    /// flip changes it.
     fn asymmetric() -> [u8; 3072] {
         std::array::from_fn(|i| (i % 251) as u8)
     }

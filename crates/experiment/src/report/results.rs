@@ -51,14 +51,14 @@ fn head(record: &RunRecord) -> Option<String> {
         HeadStart::Warm => "a pretrained head, trained further",
     };
     let network = match &record.from {
-        _ if record.frozen.is_empty() => format!("All its {trainable} weights were trained"),
+        _ if record.frozen.is_empty() => format!("All of its {trainable} parameters were trained"),
         None => format!(
-            "It is {head} ({trainable} weights) on the first layers of model_1 ({frozen} weights), which are frozen"
+            "It is {head} ({trainable} parameters) on the first layers of model_1 ({frozen} parameters), which are frozen"
         ),
         Some(from) => {
             let classes = number::listed(from.classes.iter().map(String::as_str));
             format!(
-                "It is {head} ({trainable} weights) on frozen layers ({frozen} weights) from {}, a model trained on {classes}",
+                "It is {head} ({trainable} parameters) on frozen layers ({frozen} parameters) from {}, a model trained on {classes}",
                 from.path
             )
         }

@@ -32,7 +32,7 @@ impl Rows {
         self.down.start + self.row * (row as f64 + 0.5) + upper
     }
 
-    /// Writes a row's name and value; the value begins at `x` if there is space for both next to the mark.
+    /// Writes a row's name and value; in the wide layout the value begins at `x`.
     pub(super) fn write(&self, svg: &mut Svg, row: usize, ink: Ink, name: &str, value: &str, x: f64) {
         let middle = self.middle(row);
         match self.layout {

@@ -18,6 +18,9 @@ use crate::{
 pub fn render(record: &RunRecord, grids: &Grids) -> String {
     let title = format!("Frozen-feature transfer on {}", record.data.kind.name());
     let published = published::applies_to(record);
+    let has_dropout =
+        record.models().any(|(_, _, model)| model.network.layers.iter().any(|layer| layer.kind == "Dropout"));
+    let dropout = (has_dropout, "Dropout makes training harder than validation.");
     let caption = |always: &str, cases: &[(bool, &str)]| -> String {
         [always].into_iter().chain(cases.iter().filter(|case| case.0).map(|case| case.1)).collect::<Vec<_>>().join(" ")
     };
@@ -33,6 +36,10 @@ pub fn render(record: &RunRecord, grids: &Grids) -> String {
             (results::lead(record))
         }
         (results::table(record))
+        p.note {
+            "In parentheses: the epoch. Pictures/s: training pictures per second of the epochs, validation included, without the \
+             time for the frozen features."
+        }
         (page::caveat("One seed.", html! {
             "Another seed gives somewhat different accuracies. It takes many seeds to tell whether transfer beats training from \
              scratch, or untrained features of the same scale: " code { "thawline sweep" } " makes both comparisons."
@@ -57,8 +64,8 @@ pub fn render(record: &RunRecord, grids: &Grids) -> String {
         }
         h2 { "Accuracy" }
         (page::figure(&figures::accuracy(record), &caption(
-            "Accuracy by epoch: bold on the validation pictures, thin on the training pictures while dropout is on.",
-            &[(published, "Rings are the tutorial's published validation accuracies, in their model's colour.")])))
+            "Accuracy by epoch: bold on the validation pictures, thin on the training pictures, measured during training.",
+            &[dropout, (published, "Rings are the tutorial's published validation accuracies, in their model's colour.")])))
         @if record.head == HeadStart::Warm {
             (page::caveat("The head was not new.",
                 "As in the tutorial's code, model_2's head started from weights trained on other classes, which it had to unlearn in its \
@@ -67,8 +74,8 @@ pub fn render(record: &RunRecord, grids: &Grids) -> String {
         (samples(record, grids))
         h2 { "Loss" }
         (page::figure(&figures::loss(record),
-            "Mean cross-entropy by epoch: bold on the validation pictures, thin on the training pictures. Dropout makes training \
-             harder than validation. Where the bold curve turns upwards, the model begins to overfit."))
+            "Mean cross-entropy by epoch: bold on the validation pictures, thin on the training pictures. Where the bold curve \
+             turns upwards, the model begins to overfit."))
         (page::data_files(&["metrics.csv", "metrics.jsonl"]))
         h2 { "Training time" }
         (page::figure(&figures::time(record), &caption("Wall-clock time of training, including validation after each epoch.", &[
@@ -132,10 +139,13 @@ fn reproduction(record: &RunRecord) -> Markup {
         ("data read from", data.path.clone()),
         ("SHA-256 of the data", data.sha256.clone()),
     ];
-    let same = "With the same data, seed and version, losses and accuracies are the same to the last bit, for any number of \
-                threads and at every SIMD level but portable, which rounds differently. Times are this machine's.";
+    let same = format!(
+        "With the same data, seed and version, losses and accuracies are the same to the last bit, for any number of \
+         threads, {}. Times are this machine's.",
+        page::same_bits(&record.environment.simd)
+    );
     html! {
-        (page::reproduction(&[page::command_line(&record.command)], same))
+        (page::reproduction(&[page::command_line(&record.command)], &same))
         (facts(all.into_iter().filter_map(|(name, fact)| Some((name, fact?)))))
         details {
             summary { "Every setting of the run" }

@@ -19,9 +19,9 @@ pub(super) struct Plot([Svg; 2]);
 /// The page width that a plot is laid out for.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Layout {
-    /// 860 pixels: names next to their marks.
+    /// 860 pixels: names next to the marks.
     Wide,
-    /// 390 pixels, a telephone: names above or below them.
+    /// 390 pixels, a phone: names above or below the marks.
     Narrow,
 }
 
@@ -176,7 +176,7 @@ pub(super) enum Side {
     Centre,
 }
 
-/// The part of a drawing that has coordinates.
+/// The part of a drawing onto which data coordinates are mapped.
 pub(super) struct Plane {
     pub x: Range<f64>,
     pub y: Range<f64>,

@@ -58,7 +58,7 @@ pub(super) fn confusion(matrix: &ConfusionMatrix, ink: Ink) -> Markup {
 /// The caption of confusion matrices of these pictures.
 pub(super) fn confusion_caption(pictures: &str) -> String {
     format!(
-        "{pictures} by true class (rows) and predicted class (columns). Shading: square root of the share of the row."
+        "{pictures} by true class (rows) and predicted class (columns). Shading: square root of the share of the row's pictures."
     )
 }
 

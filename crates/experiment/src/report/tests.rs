@@ -50,7 +50,7 @@ fn the_numbers_of_the_record_are_on_the_page() {
     for expected in [
         format!("{:.2} % ({})", best.val_accuracy * 100.0, best.epoch),
         format!("{:.2} % (20)", last.val_accuracy * 100.0),
-        "on the first layers of model_1 (38,720 weights), which are frozen".to_owned(),
+        "on the first layers of model_1 (38,720 parameters), which are frozen".to_owned(),
         "24.8 s for model_2, together 113.2 s".to_owned(),
         "1,606,405 trainable, 38,720 frozen".to_owned(),
         format!(

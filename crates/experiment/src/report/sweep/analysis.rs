@@ -1,4 +1,4 @@
-//! The figures of each arm, and of each pair of arms.
+//! The numbers of each arm, and of each pair of arms.
 
 use serde::Serialize;
 
@@ -22,9 +22,9 @@ pub struct Analysis<'a> {
     pub trials: Vec<&'a JobRecord>,
     /// The declared differences.
     pub pairs: Vec<Pair>,
-    /// The same for each number of pictures per class.
+    /// frozen and fine-tune minus scratch, for each number of pictures per class.
     pub sampled_pairs: Vec<Pair>,
-    /// The differences of any two arms trained on the same classes and the same number of pictures.
+    /// The differences of any two arms trained on the same classes, labels and number of pictures.
     pub all_pairs: Vec<Pair>,
     /// The random splits of the classes, if there are any.
     pub splits: Option<Splits>,
@@ -32,7 +32,7 @@ pub struct Analysis<'a> {
     pub times: bool,
 }
 
-/// The figures of an arm over its seeds: an arm of `report.json`.
+/// The numbers of an arm over its seeds: an arm of `report.json`.
 #[derive(Serialize)]
 pub struct ArmFigures<'a> {
     #[serde(skip)]
@@ -87,7 +87,7 @@ pub struct Reached {
 pub struct Pair {
     pub baseline: String,
     pub arm: String,
-    /// Its mean and interval.
+    /// Mean and interval.
     pub difference: Sample,
     /// Paired differences of the validation accuracies after the first epoch.
     pub first_epoch: Sample,

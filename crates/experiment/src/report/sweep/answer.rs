@@ -79,7 +79,7 @@ fn levels(analysis: &Analysis) -> Option<String> {
     ))
 }
 
-/// What the `±` in a sentence mean, and how many seeds they are of.
+/// What the `±` of a sentence mean, and the number of seeds.
 fn intervals(sample: &Sample) -> String {
     let seeds = number::counted(sample.n, "seed");
     if sample.half_width.is_some() { format!("95\u{a0}% intervals over {seeds}") } else { seeds }
@@ -105,7 +105,8 @@ fn untrained(analysis: &Analysis) -> Option<String> {
     let pair = control(analysis)?;
     let arm = analysis.arm(&pair.baseline)?;
     let same_scale = if pair.baseline == "frozen-random-matched" { " of the same scale" } else { "" };
-    if arm.records.iter().all(|record| record.has_learned()) {
+    let unlearned = arm.records.iter().filter(|record| !record.has_learned()).count();
+    if unlearned == 0 {
         return Some(compared(
             "The head on frozen features",
             &format!("the same head on untrained features{same_scale}"),
@@ -114,15 +115,16 @@ fn untrained(analysis: &Analysis) -> Option<String> {
     }
     let guessing = number::percent_briefly(1.0 / analysis.results.settings.target.len() as f64);
     Some(format!(
-        "The head on untrained features{same_scale} has not learned: its training accuracy is not above guessing ({guessing}). So this \
-         sweep does not say what pretraining adds."
+        "With {unlearned} of {}, the head on untrained features{same_scale} has not learned: its training accuracy is not above \
+         guessing ({guessing}). So this sweep does not say what pretraining adds.",
+        number::counted(arm.records.len(), "seed")
     ))
 }
 
 fn scale(analysis: &Analysis) -> Option<String> {
     let is_matched = control(analysis)?.baseline == "frozen-random-matched";
     (!is_matched).then(|| {
-        "This sweep lacks the arm frozen-random-matched, so it does not say how much of this is due to the features' scale.".to_owned()
+        "This sweep lacks the arm frozen-random-matched, so it does not say how much of the difference is due to the features' scale.".to_owned()
     })
 }
 
@@ -140,7 +142,7 @@ fn time(analysis: &Analysis) -> Option<String> {
     ))
 }
 
-/// The differences with the fewest and with the most pictures.
+/// frozen minus scratch with the fewest and with the most pictures.
 fn few_pictures(analysis: &Analysis) -> Option<String> {
     let is_frozen = |pair: &&Pair| pair.arm.starts_with("frozen@") && pair.baseline.starts_with("scratch@");
     let pairs: Vec<&Pair> = analysis.sampled_pairs.iter().filter(is_frozen).collect();
@@ -178,8 +180,10 @@ fn in_words(arm: &str, baseline: &str, difference: &Sample, comparison: &Compari
         return format!("{}, but {repetitions} {are} too few for a claim{mcnemar}.", differs("was"));
     }
     let adjusted = if comparison.adjusted_p.is_some() { "adjusted " } else { "" };
-    let pooled =
-        comparison.pooled_with.as_ref().map_or_else(String::new, |twin| format!("; its runs include those of {twin}"));
+    let pooled = comparison
+        .pooled_with
+        .as_ref()
+        .map_or_else(String::new, |twin| format!("; the latter includes the runs of {twin}"));
     let evidence = format!(
         "95\u{a0}% interval; {} of {repetitions} agree; {adjusted}{}{pooled}",
         comparison.agreeing_seeds,
@@ -195,7 +199,7 @@ fn in_words(arm: &str, baseline: &str, difference: &Sample, comparison: &Compari
     };
     format!(
         "{arm} is not shown to be more or less accurate than {baseline}: test accuracy differs by {} points ({evidence}). A single \
-         test at 5\u{a0}% would have detected {:.2}\u{a0}points with a probability of 80\u{a0}%. {equivalence}",
+         test at 5\u{a0}% would have detected a true difference of {:.2}\u{a0}points with a probability of 80\u{a0}%. {equivalence}",
         signed(difference),
         100.0 * comparison.detectable.unwrap_or_default(),
     )
@@ -212,7 +216,8 @@ pub(super) fn splits(analysis: &Analysis) -> Option<String> {
         let tenth =
             Difference { mean: line.slope.mean / 10.0, standard_error: line.slope.standard_error / 10.0, ..line.slope };
         format!(
-            " For each 10 percentage points more class pairs of one kind, the difference changes by {} points ({}).",
+            " For each 10 percentage points more pairs of a source and a target class of one kind (two animals or two vehicles), the \
+             difference changes by {} points ({}).",
             difference(&tenth),
             p_equals(line.slope.p())
         )

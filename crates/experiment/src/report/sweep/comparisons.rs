@@ -54,15 +54,17 @@ pub(super) fn tests(analysis: &Analysis) -> Markup {
     };
     html! {
         @if !analysis.pairs.is_empty() {
-            h2 { "All differences" }
+            h2 { "All declared differences" }
             (table(1, &head, analysis.pairs.iter().map(row)))
             p.note {
                 "Seeds agree if their difference has the sign of the mean. Adjusted p: a t-test for any difference, adjusted by Holm's "
                 "method for the number of pairs (" (analysis.pairs.len()) "). Equivalence p: two "
                 "one-sided t-tests, not adjusted; if it is at most 0.05, the difference is shown to be less than one point in either "
-                "direction. Detectable: the smallest difference in points that a single, unadjusted t-test at 5\u{a0}% finds with a probability of 80\u{a0}%. Arms are compared seed by seed, unless their accuracies "
-                "correlate by less than 0.25 over seeds: then as independent groups; a baseline compared as a group includes the runs of "
-                "stage 1 that differ from it only in their random bits. The errors are standard errors in points."
+                "direction. Detectable: the smallest true difference in points that a single, unadjusted t-test at 5\u{a0}% finds with "
+                "a probability of 80\u{a0}%. Arms are compared seed by seed. If their accuracies correlate by less than 0.25 over "
+                "seeds, or the second arm lacks a seed of the first, they are compared as independent groups; the second group then "
+                "includes the runs of stage 1 that train the same network on the same classes. The last two columns are standard "
+                "errors in points."
             }
         }
     }
@@ -81,21 +83,21 @@ pub(super) fn splits(analysis: &Analysis, plot: Option<&Plot>) -> Markup {
         h2 { "Random splits of the classes" }
         @if answer::headline(analysis).is_empty() {
             (page::caveat("Intervals over splits.",
-                "They cover the choice of the classes, and random weights, picture order and dropout with it; not the choice of \
+                "These intervals cover the choice of classes, initial weights, picture order and dropout, but not the choice of \
                  pictures."))
         } @else {
             p { (answer::splits(analysis).unwrap_or_default()) }
         }
         @if let Some(plot) = plot {
             (page::figure(plot,
-                "Difference of test accuracies, frozen − scratch, over random splits of the classes. In the first row a small point is a \
-                 split, the bar the 95\u{a0}% t-interval of the mean over splits, and p of a t-test; in the others a small point is a \
-                 direction."))
+                "Difference of test accuracies, frozen − scratch, over random splits of the classes. In the first row, \
+                 each small point is a split, the bar is the 95\u{a0}% t-interval of the mean over splits, and p is from a t-test. In \
+                 the other rows, each small point is a direction of transfer."))
         }
         (table(0, &["split", "frozen − scratch in each direction, points", "mean", "class pairs of one kind"], rows))
         p.note {
-            "The unit is the split: its difference is the mean of its directions and seeds. Training from scratch is the stage 1 of the "
-            "other direction. Class pairs of one kind: the share of pairs of a source and a target class that are two animals or two "
+            "Each split is transferred in both directions; its difference is the mean over directions and seeds. The network trained "
+            "from scratch is stage 1 of the other direction. Class pairs of one kind: the share of pairs of a source and a target class that are two animals or two "
             "vehicles."
         }
     }

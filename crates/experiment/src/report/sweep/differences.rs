@@ -22,12 +22,12 @@ struct Row {
     name: String,
     value: String,
     ink: Ink,
-    /// What the mean is of.
+    /// The differences that `mean` averages.
     parts: Vec<f64>,
     mean: Sample,
 }
 
-/// The plot of pairs, a small point per seed; `None` if there is none.
+/// The plot of pairs, a small point per seed; `None` without pairs.
 pub(super) fn of_pairs(pairs: &[&Pair]) -> Option<Plot> {
     let row = |pair: &&Pair| Row {
         name: format!("{} − {}", pair.arm, pair.baseline),
@@ -44,6 +44,7 @@ pub(super) fn of_splits(analysis: &Analysis) -> Option<Plot> {
     let splits = analysis.splits.as_ref()?;
     let gaps: Vec<f64> = splits.splits.iter().map(Split::gap).collect();
     let p = Comparison::of_differences(gaps.clone())
+        .filter(Comparison::has_enough_seeds)
         .map_or_else(String::new, |comparison| format!(", {}", p_of(&comparison)));
     let all = Row {
         name: number::counted(gaps.len(), "split"),
@@ -61,7 +62,7 @@ pub(super) fn of_splits(analysis: &Analysis) -> Option<Plot> {
     draw(&rows, ["scratch", "frozen"])
 }
 
-/// The arms named are those that a negative and a positive difference speak for.
+/// `negative` and `positive` name the better arm of a negative and of a positive difference.
 fn draw(rows: &[Row], [negative, positive]: [&str; 2]) -> Option<Plot> {
     rows.first()?;
     let says: Vec<String> = rows.iter().map(|row| format!("{}: {}", row.name, row.value)).collect();
@@ -114,7 +115,7 @@ fn mark(svg: &mut Svg, plane: &Plane, y: f64, row: &Row) {
     svg.dot((across(mean), y - 3.0), 4.6, ink, 1.0);
 }
 
-/// The range of the axis in points: zero, and all parts and intervals, unless a few rows differ much more than most.
+/// The range of the axis in points: zero, all parts and all intervals; a few rows that differ much more than most are cut off.
 fn limits(rows: &[Row]) -> Range<f64> {
     let ends = |row: &Row| {
         let (low, high) = row.mean.interval().unwrap_or_default();

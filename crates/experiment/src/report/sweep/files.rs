@@ -1,4 +1,4 @@
-//! The figures as JSON and CSV.
+//! The numbers as JSON and CSV.
 
 use std::fmt::Display;
 
@@ -15,7 +15,7 @@ use crate::{
     system::spreadsheet,
 };
 
-/// `report.json`: everything that the report shows, as numbers.
+/// `report.json`: the settings and the numbers of arms, pairs and splits.
 pub(super) fn json(analysis: &Analysis) -> Vec<u8> {
     #[derive(Serialize)]
     struct Report<'a> {

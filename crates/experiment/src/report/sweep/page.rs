@@ -8,6 +8,10 @@ use super::{Options, analysis::Analysis, answer, comparisons, differences, repro
 use crate::report::{page, svg::Plot};
 use crate::{record::run::DataKind, sweep::statistics::FEWEST_FOR_A_CLAIM, system::number};
 
+/// The caption of a plot of differences.
+const DIFFERENCES: &str = "Differences of test accuracy. Each small point is a seed. The large point is the mean, and the bar its 95\u{a0}% t-interval; p is \
+     from a t-test, adjusted for all declared pairs of the sweep. An arrow stands for a mean outside the axis.";
+
 pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
     let settings = &analysis.results.settings;
     let epochs = number::counted(settings.epochs, "epoch");
@@ -18,30 +22,31 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
     let main = html! {
         @if settings.data.kind == DataKind::BuiltIn { (page::built_in_notice(&settings.data.sentence)) }
         (answer::lead(analysis))
-        (figure(differences::of_pairs(&headline).as_ref(),
-            "Differences of test accuracy. A small point is a seed. With the same seed, both arms start from the same weights where \
-             they share layers, and see the pictures in the same order. A large point is the mean, the bar its 95\u{a0}% t-interval; \
-             p is from a t-test, adjusted for all pairs that are declared in advance. An arrow stands for a mean outside the axis."))
+        (figure(differences::of_pairs(&headline).as_ref(), &format!(
+            "{DIFFERENCES} With the same seed, layers that are untrained in both arms start from the same weights, and both arms see \
+             the pictures in the same order.")))
         @if !has_more_pairs && !headline.is_empty() { (page::data_files(&["pairs.csv"])) }
         @if headline.is_empty() {
             (comparisons::splits(analysis, plot("splits")))
         } @else {
             (page::caveat("Intervals over seeds.",
-                "They cover random initial weights, picture order and dropout, but not the choice of pictures: other pictures of \
-                 the same classes would change the accuracies of all arms, mostly in the same direction."))
+                "These intervals cover random initial weights, picture order and dropout, but not the choice of pictures. The errors \
+                 over seeds and pictures under \"All declared differences\" cover the test pictures too."))
         }
         (page::caveat("Learning rates.", if settings.tuning_seed.is_some() {
-            "The arms under \"Tuning trials\" chose their learning rate and schedule from the same candidates. All other arms share one \
-             learning rate and schedule, which were not tuned."
+            "Learning rate and schedule of the arms under \"Tuning trials\", and of these arms with few pictures, were chosen from the \
+             same candidates; those of all other arms were not tuned."
         } else {
-            "No learning rate or schedule was tuned. All arms use the same, except those whose description names others."
+            "No learning rate or schedule was tuned. All arms use the same ones, except those whose description names others."
         }))
         @if plot("accuracy").is_some() || plot("accuracy-others").is_some() {
             h2 { "Learning curves" }
             (figure(plot("accuracy"),
                 "Accuracy on the held-out validation pictures by epoch: the mean over seeds, its 95\u{a0}% t-interval as a band, and each \
                  seed as a thin line."))
-            (figure(plot("accuracy-others"), "The other arms trained on the target classes, with frozen for comparison."))
+            (figure(plot("accuracy-others"), &format!(
+                "Validation accuracy of the other arms trained on the target classes, with frozen for comparison{}.",
+                if plot("depth").is_some() { "; without those under \"How deep\"" } else { "" })))
             @if let Some(loss) = plot("loss") {
                 details {
                     summary { "Validation loss" }
@@ -50,32 +55,35 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
             }
             (page::data_files(&["epochs.csv"]))
             (page::caveat("A fixed number of epochs.",
-                "It was chosen before the sweep. An arm whose curve still rises may gain from more."))
+                "The number was chosen before the sweep; an arm whose curve still rises may gain from more epochs."))
         }
-        h2 { "Every arm" }
+        h2 { "The arms" }
         (tables::arms(analysis))
         p.note {
-            "The test set was scored once, after the last epoch"
-            @if analysis.arm("tutorial").is_some() { " (the arm tutorial is also validated on it)" }
+            "Each network was scored on the test set once, after the last epoch"
+            @if analysis.arm("tutorial").is_some() { " (the arm tutorial and its stage 1 were also validated on it)" }
             "; ± is half the width of a 95\u{a0}% t-interval over seeds. The last two "
-            "columns are validation accuracies, on a tenth of each class's training pictures, which was held out. The arms in grey are "
-            "stage 1, the pretraining, scored on its own classes."
+            "columns are mean validation accuracies, on a tenth of each class's training pictures, which was held out. The arms in "
+            "grey are stage 1, the pretraining, scored on the classes that it was trained on."
+            @if analysis.sampled().next().is_some() { " Arms trained on few pictures are under \"When transfer pays\"." }
         }
         (page::data_files(&["arms.csv", "jobs.csv"]))
         (tables::trials(analysis))
         (comparisons::tests(analysis))
         @if has_more_pairs {
-            (figure(plot("differences"), "All declared differences of test accuracy, drawn as in figure 1."))
+            (figure(plot("differences"), DIFFERENCES))
             (page::data_files(&["pairs.csv"]))
         }
         @if !headline.is_empty() { (comparisons::splits(analysis, plot("splits"))) }
         (section("When transfer pays", plot("samples"),
-            "Test accuracy by the number of target pictures of each class. Each set contains the smaller ones. All are trained for the \
-             same number of steps: an epoch repeats the pictures of a small set."))
+            "Test accuracy by the number of training pictures of each target class: the mean over seeds, and its 95\u{a0}% t-interval as \
+             a band. With the same seed, each set of pictures contains the smaller ones. All networks are trained for the same number \
+             of steps: an epoch repeats the pictures of a small set."))
         @if !analysis.sampled_pairs.is_empty() { (tables::sampled_pairs(analysis)) }
         (section("How deep", plot("depth"),
-            "Test accuracy by the number of blocks that were transferred from a pretrained network; the others start from fresh weights. \
-             A block is a convolution or a hidden dense layer, with what follows it. frozen, fine-tune: blocks pretrained on the \
+            "Test accuracy (mean over seeds, and its 95\u{a0}% t-interval as a band) by the number of blocks that were transferred from \
+             a pretrained network; the others start from fresh weights. A block is a convolution or a hidden dense layer with the \
+             layers up to the next one. frozen, fine-tune: blocks pretrained on the \
              source classes. self, self-fine-tune: blocks pretrained on the target classes."))
         h2 { "Speed" }
         (figure(plot("time"),
@@ -96,9 +104,9 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
         (tables::tutorial(analysis))
         h2 { "Calibration: does confidence match accuracy?" }
         (figure(plot("reliability"),
-            "Share of test pictures classified correctly, by the probability of the predicted class, in 15 bins of equal width over all \
-             seeds. On the grey diagonal confidence matches accuracy; below it the network is overconfident. The number after each name \
-             is the expected calibration error in points. Bins with less than a hundredth of the pictures are left out."))
+            "Share of test pictures classified correctly, by the probability of the predicted class, in 15 bins of equal width; the \
+             pictures of all seeds together. On the grey diagonal confidence matches accuracy; below it the network is overconfident. The number after each name \
+             is the expected calibration error in points, the mean over seeds. Bins with less than a hundredth of the pictures are left out."))
         (page::data_files(&["arms.csv"]))
         (tables::confusions(analysis))
         (mistakes(analysis))

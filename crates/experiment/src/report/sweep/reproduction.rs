@@ -39,10 +39,13 @@ pub(super) fn section(analysis: &Analysis) -> Markup {
         ("arithmetic", Some(settings.arithmetic.clone())),
         ("SHA-256 of the settings", Some(settings.hash())),
     ];
-    let same = "With the same data, seeds and version, every accuracy and loss is the same to the last bit, for any number \
-                of threads or processes, on AVX2 and AVX-512 alike.";
+    let same = format!(
+        "With the same data, seeds and version, every accuracy and loss is the same to the last bit, for any number of threads or \
+         processes, {}.",
+        page::same_bits(&settings.arithmetic)
+    );
     html! {
-        (page::reproduction(&commands(analysis), same))
+        (page::reproduction(&commands(analysis), &same))
         @if let Some(text) = network_file(&settings.network) {
             details { summary { (NETWORK_FILE) } pre { code { (text) } } }
         }
@@ -132,8 +135,8 @@ fn split_number(arm: &str) -> Option<u32> {
     arm.strip_prefix("split-")?.split('-').next()?.parse().ok()
 }
 
-/// The arms, with a group's name in place of its arms: if its own arms are all here, and those that it shares with others have
-/// these seeds too.
+/// The names of arms, with a group's name in place of its arms if the group is complete: all of its own arms are here,
+/// and the arms that it shares with others have these seeds too.
 fn with_groups<'a>(analysis: &Analysis, seeds: &[u64], arms: &[&'a str]) -> Vec<&'a str> {
     let splits = arms.iter().filter_map(|arm| split_number(arm)).max().unwrap_or(0);
     let Ok(scope) = analysis.results.settings.scope(splits) else { return arms.to_vec() };

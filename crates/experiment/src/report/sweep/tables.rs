@@ -1,4 +1,4 @@
-//! The tables of the page: arms, speed, calibration, classes, confusion, and the tutorial's own figures.
+//! The tables of the page: arms, trials, speed, confusion, few pictures, and the tutorial's published results.
 
 use maud::{Markup, html};
 
@@ -23,7 +23,7 @@ fn row(figures: &ArmFigures, cells: impl IntoIterator<Item = String>) -> Row {
     (class, std::iter::once(figures.name.to_owned()).chain(cells).collect())
 }
 
-/// Test accuracy of every arm.
+/// Test accuracy of all arms but those trained on few pictures.
 pub(super) fn arms(analysis: &Analysis) -> Markup {
     let head = [
         "arm",
@@ -72,11 +72,11 @@ pub(super) fn trials(analysis: &Analysis) -> Markup {
     html! {
         h2 { "Tuning trials" }
         (table(1, &["trial", "learning rate", "held-out accuracy", "chosen for"], analysis.trials.iter().map(row)))
-        p.note { "Each recipe was tried once, with the first seed, and the one with the highest held-out accuracy was chosen. The test set was not used." }
+        p.note { "Each pair of a learning rate and a schedule was tried once, with the first seed. For each arm, the pair with the highest held-out accuracy after the last epoch was chosen; the choice did not use the test set." }
     }
 }
 
-/// How many epochs every arm needs to reach each accuracy.
+/// How many epochs an arm needs to reach each accuracy.
 pub(super) fn speed(analysis: &Analysis) -> Markup {
     let mut head = vec!["arm".to_owned()];
     head.extend(THRESHOLDS.map(|threshold| format!("epochs to {:.0}\u{a0}%", threshold * 100.0)));
@@ -145,7 +145,7 @@ pub(super) fn sampled_pairs(analysis: &Analysis) -> Markup {
     table(1, &head, rows)
 }
 
-/// The tutorial's published figures, and those of the arms that reproduce it.
+/// The tutorial's published results, and those of the arms that reproduce it.
 pub(super) fn tutorial(analysis: &Analysis) -> Markup {
     let settings = &analysis.results.settings;
     if !settings.is_cifar10() || !published::are_halves(&settings.source, &settings.target) {
@@ -167,14 +167,14 @@ pub(super) fn tutorial(analysis: &Analysis) -> Markup {
         }
     }
     html! {
-        h2 { "The tutorial's own figures" }
+        h2 { "The tutorial's published results" }
         (table(1, &["validation accuracy", "first epoch", "last epoch", "epochs"], rows))
         p.note {
-            "Published: another framework, a GPU, one seed, the official release. "
+            "Published: another framework, a GPU, one seed, the official release. The other rows are means over seeds. "
             @if analysis.arm("tutorial").is_some() {
-                "Ours follow it: trained on all training pictures, validated on the test set, with a head that starts from model_1's."
+                "Their arms follow the tutorial: all training pictures, validation on the test set, and a head that starts from model_1's."
             } @else {
-                "Ours were validated on held-out training pictures. The arm " code { "tutorial" } ", which follows the tutorial, is not in this sweep."
+                "Their arms were validated on held-out training pictures. The arm " code { "tutorial" } ", which follows the tutorial, is not in this sweep."
             }
         }
     }
