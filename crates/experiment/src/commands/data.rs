@@ -115,7 +115,7 @@ fn synth(args: &SynthArgs) -> Result<()> {
     console.result(Text::from(made).and(Text::wrapped("records  ", hash)))
 }
 
-/// Refuses sizes that the format cannot hold, before anything is drawn.
+/// Refuses sizes that could not be read back, before anything is drawn.
 fn require_size(train: usize, test: usize) -> Result<()> {
     let [most_train, most_test] = Format::Cifar10.release_pictures();
     let refused = |reason: String| Err(Failure::usage(reason));

@@ -62,7 +62,6 @@ pub struct EvalArgs {
     /// Print the scores as JSON
     #[arg(long)]
     pub json: bool,
-    /// The machine.
     #[command(flatten)]
     pub machine: MachineArgs,
 }

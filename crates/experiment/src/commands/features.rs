@@ -1,4 +1,4 @@
-//! `thawline features`: saves a model's layers without the head, or what they say of pictures.
+//! `thawline features`: saves a model's layers up to its head, or the features that they compute from pictures.
 
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
-//! Flags that several subcommands share, and those of `run`, with Keras's names where Keras has them.
+//! Flags that several subcommands share, and those of `run`, `summary`, `info` and `data`, with Keras's names where
+//! Keras has them.
 
 use std::path::PathBuf;
 
@@ -51,7 +52,7 @@ pub struct RunSettings {
 }
 
 impl RunSettings {
-    /// These settings, with unset ones taken from `other` unless the two conflict.
+    /// These settings, with unset ones taken from `other`, except for those that conflict with these.
     pub fn or(self, mut other: Self) -> Self {
         if self.transfer.from.is_some() {
             other.data.source = None;
@@ -346,7 +347,6 @@ pub struct SamplesArgs {
     /// The PNG file to write
     #[arg(long, value_name = "FILE", default_value = "samples.png")]
     pub out: PathBuf,
-    /// Whether it may replace a file.
     #[command(flatten)]
     pub force: ForceArg,
     /// Classes to draw: labels, ranges, names [default: all]

@@ -61,7 +61,6 @@ pub struct PredictArgs {
     pub explain: Option<PathBuf>,
     #[command(flatten)]
     pub force: ForceArg,
-    /// The machine.
     #[command(flatten)]
     pub machine: MachineArgs,
 }
@@ -115,7 +114,7 @@ fn perform(args: &PredictArgs) -> Result<()> {
     predictor.finish()
 }
 
-/// The argument's path, for a folder the files in it, or for `-` the paths on standard input.
+/// The argument itself; if it is a folder, the files in it; if it is `-`, the paths on standard input.
 fn paths(argument: &Path) -> Box<dyn Iterator<Item = Result<PathBuf>> + '_> {
     if argument.is_dir() {
         return match folder::files(argument) {
@@ -137,7 +136,7 @@ fn paths(argument: &Path) -> Box<dyn Iterator<Item = Result<PathBuf>> + '_> {
     if let Err(error) = input.by_ref().take(LONGEST_PATH + 1).read_to_end(&mut first) {
         return Box::new(std::iter::once(Err(unreadable(error))));
     }
-    // With `find -print0` a path may hold a line feed; a NUL ends the first one within this many bytes.
+    // `find -print0` ends every path with a NUL, so the first `LONGEST_PATH + 1` bytes contain one.
     let lines = !first.contains(&0);
     let paths = Cursor::new(first).chain(input).split(if lines { b'\n' } else { 0 }).map(move |path| {
         let mut path = path.map_err(unreadable)?;
@@ -160,7 +159,7 @@ struct Predictor {
 }
 
 impl Predictor {
-    /// Predicts and prints some pictures, in order.
+    /// Classifies some pictures and prints the results, in order.
     fn predict(&mut self, paths: &[PathBuf]) -> Result<()> {
         let read = read_all(paths, self.model.metadata.network.input()[0], || false);
         let whole: Vec<_> = read.iter().filter_map(|picture| picture.as_ref()?.as_ref().ok()).map(|p| &**p).collect();

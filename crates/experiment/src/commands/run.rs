@@ -54,7 +54,7 @@ pub fn run(args: &RunArgs) -> Result<()> {
     result.map_err(Failure::while_unfinished)
 }
 
-/// A new run.
+/// Starts a new run.
 fn begin(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
     let now = SystemTime::now();
     let start = Start { command: command_line(), environment: machine::environment(now) };
@@ -135,7 +135,7 @@ fn perform(
     report(args, &record, &session.folder)
 }
 
-/// Prints the result, for people or as JSON.
+/// Prints the result as a table or as JSON.
 fn report(args: &RunArgs, record: &RunRecord, folder: &RunFolder) -> Result<()> {
     let (console, table) = (console(args), results::table(record, folder.path()));
     console.say("")?;

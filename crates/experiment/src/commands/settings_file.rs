@@ -1,9 +1,9 @@
 //! The command line and the settings file that `--config` may name.
 //!
-//! A key of the file is a flag without its dashes: `batch-size = 64`, `filters = [32, 64]`, `quiet = true`. The file is
-//! converted to flags, which are parsed like those of the command line; the command line overrides them. The key
-//! `layers` may list the network, as in a file for `--model`. A run's `config.toml` is such a file, and so is a preset,
-//! built into the program.
+//! A key of the file is a flag without the two leading dashes: `batch-size = 64`, `filters = [32, 64]`, `quiet = true`.
+//! The file is converted to flags, which are parsed like those of the command line; the command line overrides them.
+//! The key `layers` may list the network, as in a file for `--model`. A run's `config.toml` is such a file, and so is a
+//! preset, built into the program.
 
 use std::{collections::BTreeMap, ffi::OsString, path::Path};
 
@@ -81,7 +81,7 @@ pub fn read(path: &Path, text: &str) -> Result<RunSettings> {
             name => flag(name, value).map_err(|reason| wrong(key, reason))?,
         };
         let Some(flag) = flag else { continue };
-        // Each alone, so that an error has a line. A flag that another one requires may come later.
+        // Each is parsed alone, so that an error can name the line. A flag that another one requires may come later.
         match File::try_parse_from([&flag]) {
             Err(error) if error.kind() == ErrorKind::UnknownArgument => {
                 let command = File::command();

@@ -117,10 +117,8 @@ pub struct SweepArgs {
     /// Use at most N training pictures of each class
     #[arg(long, value_name = "N", value_parser = count, help_heading = "Data")]
     pub per_class: Option<usize>,
-    /// The network.
     #[command(flatten)]
     pub network: ModelArgs,
-    /// The machine.
     #[command(flatten)]
     pub machine: MachineArgs,
 }
@@ -309,7 +307,8 @@ fn require_memory(settings: &SweepSettings, work: &Work) -> Result<()> {
     let batch = settings.batch_size.min(examples);
     let training = Training { network: &network, batch, validation: examples, features: 0, checkpoints: false };
     let mut memory = Memory::of_training_runs([training]);
-    // In addition to the trained network: the one that its features come from, and one with initial weights.
+    // In addition to the trained network: the one that its features come from, the one whose frozen layers several jobs
+    // share, and one with initial weights.
     memory.parameters += 3 * network.weight_bytes();
     memory.require("the sweep", "lower --batch-size or --filters")
 }

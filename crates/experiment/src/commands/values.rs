@@ -3,7 +3,7 @@
 type Parsed<T> = Result<T, String>;
 
 pub(crate) fn count(text: &str) -> Parsed<usize> {
-    // More of anything would not fit in memory, and products of a few such numbers do not overflow.
+    // More than any count here needs, and a product of two such numbers does not overflow.
     const MAX: usize = 1 << 31;
     match text.parse() {
         Ok(number @ 1..=MAX) => Ok(number),

@@ -6,7 +6,7 @@ const CHANNELS: usize = 4;
 
 const ORANGE: [u8; 3] = [0xFF, 0x6A, 0x00];
 const BLUE: [u8; 3] = [0x00, 0x80, 0xFF];
-/// The picture shows through even the strongest places.
+/// Below 255, so that the picture shows through even where a contribution is largest.
 const MAX_OPACITY: f32 = 200.0;
 
 /// An RGBA image to draw pictures on, initially transparent.
@@ -47,7 +47,7 @@ impl Sheet {
 
     fn try_encode(&self, description: &str) -> Result<Vec<u8>, png::EncodingError> {
         let mut bytes = Vec::new();
-        // The cast cannot overflow: ten columns and a hundred rows are at most 10,000 pixels a side.
+        // The cast cannot overflow: even 60,000 pictures of 102 pixels in one row take only six million.
         let mut encoder = png::Encoder::new(&mut bytes, self.width as u32, self.height as u32);
         encoder.set_color(png::ColorType::Rgba);
         encoder.set_depth(png::BitDepth::Eight);
@@ -67,8 +67,8 @@ pub fn picture(picture: &Pixels) -> Vec<u8> {
     sheet.encode("a picture")
 }
 
-/// The bytes of a transparent PNG file to lay over a picture, with a pixel per place: orange where it adds to the logit,
-/// blue where it takes away, and more opaque where the contribution is larger.
+/// The bytes of a transparent PNG file to lay over a picture, with a pixel per position: orange where it adds to the
+/// logit, blue where it takes away, and more opaque where the contribution is larger.
 pub fn heat(map: &Contributions) -> Vec<u8> {
     let largest = map.values.iter().fold(f32::MIN_POSITIVE, |largest, value| largest.max(value.abs()));
     let mut sheet = Sheet::new(map.columns, map.values.len() / map.columns);

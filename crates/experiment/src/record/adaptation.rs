@@ -1,5 +1,5 @@
-//! The record of an adaptation: a new head trained on your own pictures. It is saved as `summary.json`, and the report is
-//! made from it. `docs/run-folder.md` describes the fields.
+//! The record of an adaptation: a new head trained on your own pictures. It is saved as `summary.json`, and the report
+//! is made from it. `docs/run-folder.md` describes the fields.
 
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +32,7 @@ pub struct Adaptation {
     pub duplicates: Vec<Duplicates>,
     /// Network, history (of a dense head) and the confusion matrix of the held-out pictures.
     pub model: ModelRecord,
-    /// How well the held-out pictures are classified: with cross-validation, all pictures.
+    /// How well the held-out pictures are classified: with cross-validation, all training pictures.
     pub held_out: Scores,
     /// How the linear head was chosen; absent for a dense head.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -148,7 +148,7 @@ impl Duplicates {
         self.pictures.iter().any(|picture| picture.class != self.pictures[0].class)
     }
 
-    /// Whether a head is trained on one of the pictures and scored on another. Cross-validation keeps copies together.
+    /// Whether the pictures are in different sets, such as training and test. Cross-validation keeps copies together.
     pub fn leak(&self) -> bool {
         let has = |set: &[&str]| self.pictures.iter().any(|picture| set.contains(&picture.set.as_str()));
         has(&["training"]) && has(&["validation", "test"]) || has(&["validation"]) && has(&["test"])
@@ -173,7 +173,7 @@ pub struct ClassCount {
     /// Held-out pictures; with cross-validation, all training pictures are held out in turn.
     pub validation: u64,
     pub test: u64,
-    /// Damaged files, and files that are not pictures.
+    /// Damaged files, and files that are not pictures of a supported format.
     pub skipped: u64,
 }
 

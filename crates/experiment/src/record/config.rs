@@ -56,7 +56,7 @@ pub struct Config {
     pub partial: bool,
     /// Whether frozen features are computed once.
     pub cache: Cache,
-    /// Decides initial weights, the order of pictures, and dropout.
+    /// Decides initial weights, the order of pictures, dropout and augmentation.
     pub seed: u64,
     /// Changes only the time.
     pub threads: usize,

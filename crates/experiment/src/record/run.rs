@@ -34,7 +34,7 @@ pub struct RunRecord {
     pub command: Vec<String>,
     /// All settings, with defaults filled in.
     pub config: serde_json::Value,
-    /// Decides initial weights, shuffles and dropout.
+    /// Decides initial weights, the order of pictures, dropout and augmentation.
     pub seed: u64,
     pub environment: Environment,
     pub data: DataRecord,
@@ -153,11 +153,11 @@ pub struct ModelRecord {
     pub history: Vec<EpochRow>,
     /// Total training time: features, epochs and validations.
     pub total_seconds: f64,
-    /// The part of `total_seconds` spent computing the frozen features; 0 without frozen features.
+    /// The part of `total_seconds` spent computing the frozen features; 0 if they are not cached.
     pub features_seconds: f64,
     /// Training examples per second of epoch time.
     pub images_per_second: f64,
-    /// On the validation examples, after the last epoch.
+    /// On the validation examples, after training.
     pub confusion: ConfusionMatrix,
 }
 
@@ -292,7 +292,7 @@ pub struct FrozenTensor {
     pub name: String,
     /// SHA-256 of its little-endian f32 bytes before, in hexadecimal.
     pub before: String,
-    /// The same after it.
+    /// The same after training.
     pub after: String,
 }
 

@@ -27,9 +27,6 @@ impl Draft {
     }
 
     /// Writes the report so far.
-    ///
-    /// # Errors
-    /// If writing fails.
     pub fn write(&self, folder: &RunFolder) -> Result<()> {
         folder.write("report.html", report::render(&self.record, &self.grids).as_bytes())
     }

@@ -84,14 +84,15 @@ impl<'a> Experiment<'a> {
             Source::File(_) => None,
         };
 
-        // Copy the weights of the features into model_2, where they stay frozen. Its head starts with new weights.
+        // Copy the weights of the features into model_2, where they stay frozen. Its head starts with new weights, or
+        // with `--head warm` with those of the source's head.
         self.transfer.fill(self.source.trained(), seed)?;
         self.source.release();
         let model_2 = &mut self.transfer.network;
         let before = metadata::frozen_hashes(model_2);
 
-        // Train the head on the target classes. Every picture goes through the frozen layers once, before the first
-        // epoch; all epochs then work on these features.
+        // Train the head on the target classes. If features are cached, every picture goes through the frozen layers
+        // once, before the first epoch; all epochs then work on these features.
         let fit = config.fit(transfer::seed(seed), self.costs.cache.cached);
         let record_2 = session.train("model_2", model_2, &self.target, fit)?;
 

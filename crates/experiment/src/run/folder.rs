@@ -47,19 +47,13 @@ pub struct RunFolder {
 /// A row of `metrics.csv` and a line of `metrics.jsonl`: an [`EpochRow`] with its model and data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MetricsRow {
-    /// The name of the model.
     pub model: String,
     /// As in [`EpochRow`], like the following fields.
     pub epoch: u32,
-    /// Wall-clock time of the epoch.
     pub seconds: f64,
-    /// Training loss.
     pub loss: f64,
-    /// Training accuracy.
     pub accuracy: f64,
-    /// Validation loss.
     pub val_loss: f64,
-    /// Validation accuracy.
     pub val_accuracy: f64,
     /// Prevents an accuracy on built-in pictures from being mistaken for one on CIFAR-10.
     pub data: DataKind,
@@ -74,7 +68,7 @@ impl MetricsRow {
 
 impl RunFolder {
     /// Creates the folder `path` and its missing parents, or uses an existing one that is empty or holds only the
-    /// leftovers of a failed start. Two runs never share a folder.
+    /// leftovers of a failed start. A lock keeps two runs from sharing a folder.
     pub fn create(path: &Path, data: DataKind) -> Result<Self> {
         let refused = |action| move |error| refused(action, path, &error);
         let shown = path.display();

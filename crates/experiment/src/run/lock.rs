@@ -14,8 +14,8 @@ use crate::system::{
 
 pub(super) const LOCK: &str = ".lock";
 
-/// A lock on a folder. The system releases it when the process ends, even if it is killed. A killed process leaves the
-/// file behind, which is harmless.
+/// A lock on a folder. The system releases it when the process ends, even if the process is killed. A killed process
+/// leaves the file behind, which is harmless.
 #[derive(Debug)]
 pub(super) struct Lock {
     path: PathBuf,

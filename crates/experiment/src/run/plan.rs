@@ -65,7 +65,7 @@ fn describe(task: &Task) -> String {
     )
 }
 
-/// Why the frozen features are not cached, if so.
+/// Why the frozen features are not cached; `None` if they are.
 fn cache(experiment: &Experiment) -> Option<String> {
     let plan = &experiment.costs.cache;
     match experiment.config.cache {

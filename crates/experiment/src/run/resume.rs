@@ -124,8 +124,8 @@ fn checkpoints(model: &str) -> [String; 2] {
 }
 
 impl RunFolder {
-    /// Writes a checkpoint of `model` and keeps the previous one. The `best` so far is also kept as
-    /// `best-MODEL.safetensors`.
+    /// Writes a checkpoint of `model` and keeps the previous one. With `best`, writes it as `best-MODEL.safetensors`
+    /// too.
     pub fn save_checkpoint(&self, model: &str, bytes: &[u8], best: bool) -> Result<()> {
         let [last, previous] = checkpoints(model).map(|name| self.path.join(name));
         match fs::rename(&last, previous) {

@@ -10,8 +10,8 @@ use super::{
 /// A difference within one point does not matter: the margin of the equivalence test.
 pub const MARGIN: f64 = 0.01;
 
-/// Seeds are compared in pairs if their accuracies correlate at least this much. Below it, an unpaired comparison with
-/// twice as many runs of the baseline is as precise.
+/// The runs of two arms are compared in pairs of one seed if their accuracies correlate at least this much. Below it,
+/// an unpaired comparison with twice as many runs of the baseline is more precise.
 const PAIRING_HELPS: f64 = 0.25;
 
 /// The difference between the test accuracies of an arm and of its baseline.
@@ -27,7 +27,7 @@ pub struct Comparison {
     pub pooled_with: Option<String>,
     /// The correlation of the accuracies over seeds.
     pub correlation: Option<f64>,
-    /// Whether the difference is that of pairs, or of two independent groups.
+    /// Whether the difference is that of pairs; if not, it is that of two independent groups.
     pub paired: bool,
     /// `None` if there are too few runs for an interval.
     pub estimate: Option<Difference>,
@@ -37,9 +37,9 @@ pub struct Comparison {
     pub adjusted_p: Option<f64>,
     /// The exact p-value of the sign-flip test over seeds.
     pub sign_flip_p: Option<f64>,
-    /// The p-value of the test that the difference is less than one point.
+    /// The p-value of the test that the difference is smaller than one point in either direction.
     pub equivalence_p: Option<f64>,
-    /// The smallest difference that the test would detect with a probability of 80 %.
+    /// The smallest difference that the t-test, unadjusted, would detect with a probability of 80 %.
     pub detectable: Option<f64>,
     /// Seeds and pictures as sources of variance.
     pub components: Option<Components>,
@@ -122,7 +122,7 @@ impl Comparison {
         self.has_enough_seeds() && self.adjusted_p.or(self.p).is_some_and(|p| p <= 1.0 - CONFIDENCE)
     }
 
-    /// Whether it is shown at 5 % that the difference is less than one point.
+    /// Whether it is shown at 5 % that the difference is smaller than one point in either direction.
     pub fn is_equivalent(&self) -> bool {
         self.has_enough_seeds() && self.equivalence_p.is_some_and(|p| p <= 1.0 - CONFIDENCE)
     }

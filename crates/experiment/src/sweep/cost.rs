@@ -24,7 +24,7 @@ pub const HEAD: f64 = 0.13;
 /// An example's forward pass through the frozen layers.
 pub const FEATURES: f64 = 0.28;
 
-/// The work of a job's steps, which are counted as they are done.
+/// The work of all training steps of a job.
 pub fn job(arm: &Arm, settings: &SweepSettings, epoch_examples: usize, features_are_shared: bool) -> f64 {
     let head = HEAD + if features_are_shared || arm.head == Head::Pixels { 0.0 } else { FEATURES };
     let epochs = settings.epochs_of(arm);

@@ -109,9 +109,6 @@ impl SweepFolder {
     }
 
     /// Writes the record of a job, which is then done.
-    ///
-    /// # Errors
-    /// If writing fails.
     pub fn finish(&self, record: &JobRecord) -> Result<()> {
         Ok(atomic_file::write(&self.record_path(&record.arm, record.seed), &record.to_json())?)
     }
@@ -172,7 +169,7 @@ pub fn read_settings(folder: &Path) -> Result<SweepSettings> {
     serde_json::from_slice(&bytes).map_err(|error| wrong(wording::json(&error)))
 }
 
-/// Bytes of all records together, enough for thousands of jobs. In memory they take several times as much.
+/// The maximum bytes of all records together, enough for thousands of jobs. In memory they take several times as much.
 const MAX_RECORDS: usize = 256_000_000;
 
 /// Reads every record of a sweep's folder, in the order of their names.

@@ -43,15 +43,15 @@ pub fn jobs(arms: &[Arm], seeds: &[u64]) -> Vec<Job> {
     arms.iter().flat_map(|arm| seeds.iter().map(|&seed| Job { arm: arm.clone(), seed })).collect()
 }
 
-/// The jobs of a shard. If the number of shards divides the number of seeds, each shard has the same seeds of every arm,
-/// so no two shards need the same pretraining.
+/// The jobs of a shard. If the number of shards divides the number of seeds, each shard has the same seeds of every
+/// arm, so no two shards need the same pretraining.
 pub fn of_shard(jobs: Vec<Job>, shard: Option<Shard>) -> Vec<Job> {
     let Some(Shard { index, of }) = shard else { return jobs };
     jobs.into_iter().enumerate().filter(|(at, _)| at % of == index - 1).map(|(_, job)| job).collect()
 }
 
-/// Sorts jobs into groups that share one pretraining, the seeds one after the other. In a group, jobs that train on the
-/// features alone come first: those with the same frozen layers share one cache of features.
+/// Sorts jobs into groups that share one pretraining, the seeds one after the other. In a group, jobs that train only
+/// the head come first: those with the same frozen layers share one cache of features.
 pub fn groups(jobs: Vec<Job>) -> Vec<Vec<Job>> {
     let key = |job: &Job| {
         let arm = &job.arm;

@@ -64,10 +64,7 @@ impl SweepProgress {
         self.bar.set_message(format!("{} left", number::duration(self.left())));
     }
 
-    /// Finishes the job.
-    ///
-    /// # Errors
-    /// If writing to standard output fails.
+    /// Finishes the job, and prints its line.
     pub fn finished(&mut self, record: &JobRecord) -> Result<()> {
         self.work_done = self.job.1;
         self.jobs_done += 1;

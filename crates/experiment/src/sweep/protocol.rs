@@ -1,8 +1,8 @@
 //! The protocol: which pictures an arm is trained on, which validate it, and which test it, once.
 //!
-//! The last tenth of each class's training pictures, 500 in CIFAR-10, is held out and used for every choice; the test
-//! set is scored once, after the last epoch, whose number is fixed beforehand. Only an arm that reproduces the tutorial
-//! holds nothing out and looks at the test set after each epoch.
+//! The last tenth of each class's training pictures, 500 in CIFAR-10, is held out and used for every choice. A network
+//! is scored on the test set once, after the last epoch; the number of epochs is fixed beforehand. Only the arm that
+//! reproduces the tutorial holds nothing out and is scored on the test set after each epoch.
 
 use thawline_tensor::nn::Examples;
 

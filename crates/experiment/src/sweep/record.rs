@@ -41,7 +41,7 @@ pub struct JobRecord {
     pub classes: Vec<String>,
     /// Distinct training pictures.
     pub train_examples: usize,
-    /// Pictures of an epoch, which repeats few distinct ones.
+    /// Pictures of an epoch, which repeats them if only few are distinct.
     pub epoch_examples: usize,
     pub validation_examples: usize,
     /// Parameters that the last phase trained.
@@ -50,14 +50,14 @@ pub struct JobRecord {
     pub frozen: u64,
     /// One entry an epoch.
     pub history: Vec<Epoch>,
-    /// The test set, scored once, after the last epoch.
+    /// The scores on the test set, computed once, after the last epoch.
     pub test: Evaluation,
     /// The most confident mistakes on the test pictures.
     pub mistakes: Vec<Mistake>,
     /// The first layer after training; absent where there is no convolution.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_layer: Option<FirstLayer>,
-    /// SHA-256 of the weights file, of a pretraining.
+    /// SHA-256 of the weights file, if the job is a pretraining.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,
     /// Wall-clock times; they differ from one execution to the next.
@@ -65,7 +65,6 @@ pub struct JobRecord {
     pub machine: Environment,
 }
 
-/// One epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Epoch {
     /// Mean cross-entropy over its batches, dropout on.
@@ -136,7 +135,6 @@ pub struct Mistake {
 pub struct FirstLayer {
     /// Height and width of a filter; it has 3 channels.
     pub side: usize,
-    /// How many there are.
     pub filters: usize,
     /// Their weights, side x side x 3 x filters, filters innermost: 32-bit floats, little-endian, in base64.
     pub weights: String,
@@ -162,7 +160,7 @@ pub struct Times {
     pub features: f64,
     /// Each epoch with its validation.
     pub epochs: Vec<f64>,
-    /// Scoring the test set.
+    /// Scoring on the test set.
     pub evaluation: f64,
 }
 
@@ -265,7 +263,7 @@ impl JobRecord {
         {
             return Err(format!("{share} is not a fraction from 0 to 1"));
         }
-        // Each a sum of rounded shares.
+        // `confidence` is a sum of rounded shares, so it may exceed their number slightly.
         let possible = |bin: &CalibrationBin| (0.0..=1.001 * bin.predictions as f64).contains(&bin.confidence);
         if let Some(bin) = test.calibration.iter().find(|bin| bin.right > bin.predictions || !possible(bin)) {
             let CalibrationBin { predictions, right, confidence } = bin;

@@ -20,9 +20,7 @@ use crate::{
 pub struct SweepSettings {
     /// The version of this file and of the protocol.
     pub format: u32,
-    /// Version of the program.
     pub thawline: String,
-    /// The pictures.
     pub data: DataRecord,
     /// The pictures of the source classes, if they come from another data set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -30,14 +28,11 @@ pub struct SweepSettings {
     /// Which of CIFAR-100's labels are the classes.
     #[serde(default, skip_serializing_if = "options::Labels::is_fine")]
     pub labels: options::Labels,
-    /// The source classes.
     pub source: Vec<ClassRecord>,
-    /// The target classes.
     pub target: Vec<ClassRecord>,
     /// The maximum number of training pictures of each class, including those held out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_class: Option<usize>,
-    /// The network.
     pub network: Architecture,
     /// Passes over the pictures in stage 1.
     pub source_epochs: usize,
@@ -66,7 +61,7 @@ impl SweepSettings {
         sha256([bytes])
     }
 
-    /// The settings without those that do not affect the results.
+    /// The settings without the paths of the data, which do not affect the results.
     fn without_paths(&self) -> Self {
         let without_path = |data: &DataRecord| DataRecord { path: None, ..data.clone() };
         SweepSettings {
@@ -76,7 +71,7 @@ impl SweepSettings {
         }
     }
 
-    /// The classes of the halves.
+    /// The source and target classes, and the names of all.
     pub fn classes(&self) -> Classes {
         Classes {
             source: self.source.clone(),
@@ -100,7 +95,6 @@ impl SweepSettings {
         set == ClassSet::Source && self.source_data.is_some()
     }
 
-    /// The epochs of an arm.
     pub fn epochs_of(&self, arm: &Arm) -> usize {
         match (arm.budget, arm.stage) {
             (Budget::BothStages, _) => self.source_epochs + self.epochs,
@@ -109,7 +103,6 @@ impl SweepSettings {
         }
     }
 
-    /// The recipe of an arm.
     pub fn recipe_of(&self, arm: &Arm) -> Recipe {
         arm.recipe.unwrap_or(Recipe { learning_rate: self.learning_rate, schedule: self.schedule })
     }
@@ -127,7 +120,7 @@ impl SweepSettings {
         }
     }
 
-    /// The first setting in which two sweeps differ, as a sentence; the path of the data does not count.
+    /// The settings in which two sweeps differ, as text; the path of the data does not count.
     pub fn difference(&self, other: &SweepSettings) -> Option<String> {
         if self.hash() == other.hash() {
             return None;

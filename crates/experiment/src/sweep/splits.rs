@@ -27,7 +27,7 @@ pub struct Splits {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Split {
     pub number: u32,
-    /// Frozen features minus training from scratch, in test accuracy: A to B, B to A.
+    /// The test accuracy with frozen features minus that of training from scratch, in each direction.
     pub gaps: Vec<f64>,
     /// The share of pairs of a source and a target class that are two animals or two vehicles.
     pub likeness: Option<f64>,
@@ -62,7 +62,8 @@ impl Splits {
     }
 }
 
-/// The gaps of one split, each direction against the other's stage 1, which is training from scratch on its classes.
+/// The gaps of one split. The control of each direction is stage 1 of the other: training from scratch on the same
+/// classes.
 fn split(records: &[JobRecord], number: u32, is_vehicle: impl Fn(&str) -> Option<bool>) -> Option<Split> {
     let halves = [ClassSet::SplitTarget(number), ClassSet::SplitSource(number)];
     let mean = |is_transfer: bool, half: ClassSet| {

@@ -55,7 +55,7 @@ pub fn matched(
             _ => None,
         })
     };
-    // Normalization rescales the convolutions' outputs; the parameters of the pretrained layer do the same here.
+    // The other layers with parameters, which normalize, are copied, so that they treat the matched outputs alike.
     let is_of_convolution = |name: &str| convolutions().any(|(_, conv, _)| is_of(name, conv));
     untrained.copy_params(
         pretrained

@@ -1,7 +1,7 @@
 //! Trials: the learning rate and the schedule of an arm are chosen on held-out pictures.
 //!
-//! Each arm gets the same trials, each with the epochs of the run it tunes, so neither side of a comparison is tuned
-//! more than the other.
+//! Each tuned arm gets the same trials, each as long as stage 2, so neither side of a comparison is tuned more than the
+//! other.
 
 use super::{
     arms::{Arm, Budget, Recipe, Stage},

@@ -32,7 +32,6 @@ use crate::{
 /// How long a worker waits for another one before it checks again.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Does jobs.
 pub struct Worker<'a> {
     pub data: &'a Data,
     /// The pictures of the source classes, if they are of another data set.
@@ -141,7 +140,7 @@ impl<'a> Worker<'a> {
         Ok(Outcome::Settled)
     }
 
-    /// Does jobs that have the frozen layers of one network.
+    /// Does jobs that share the frozen layers of `network`.
     fn perform_sharing(
         &mut self,
         jobs: &[&Job],

@@ -18,7 +18,7 @@ use tempfile::NamedTempFile;
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {step} {}: {source}", path.display())]
 pub struct AtomicWriteError {
-    /// The failed step, worded to follow "cannot". It says whether the old content is still there.
+    /// The failed step, worded to follow "cannot". Only the last step says that the new content is in place.
     pub step: &'static str,
     pub path: PathBuf,
     pub source: io::Error,
@@ -69,7 +69,7 @@ pub fn write_once(path: &Path, bytes: &[u8]) -> Result<(), AtomicWriteError> {
 /// fills; that folder is then renamed to `path`, which must be absent or empty.
 ///
 /// # Errors
-/// Those of `fill`, or the step that failed; nothing is left on disk then.
+/// Those of `fill`, or the step that failed. Unless only the last flush failed, nothing is left on disk then.
 pub fn write_folder<E: From<AtomicWriteError>>(
     path: &Path,
     fill: impl FnOnce(&Path) -> Result<(), E>,

@@ -23,7 +23,7 @@ pub struct Console {
 /// Width of a terminal, in columns. Tables and running text fit it.
 pub const WIDTH: usize = 80;
 
-/// Lines of text for people. A line feed within a line is escaped like any other control character.
+/// Lines of text to print. A line feed within a line is escaped like any other control character.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Text(Vec<Line>);
 
@@ -190,8 +190,8 @@ pub fn print(text: impl Into<Text>) -> Result<()> {
     write(&text.into().printable(in_colour(&io::stdout())))
 }
 
-/// Writes JSON or CSV to standard output. Control characters become JSON escapes, which do not change its meaning; CSV
-/// has none left, see [`spreadsheet`](crate::system::spreadsheet).
+/// Writes JSON, CSV or Python code to standard output. Control characters become JSON escapes, which mean the same in
+/// JSON and Python; CSV has none left, see [`spreadsheet`](crate::system::spreadsheet).
 pub fn print_data(text: &str) -> Result<()> {
     let json = |c: char| if c == '\n' { "\n".to_owned() } else { format!("\\u{:04x}", u32::from(c)) };
     write(&escaped(text, json))

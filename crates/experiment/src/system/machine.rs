@@ -23,7 +23,7 @@ pub struct Environment {
     pub date: String,
     /// The processor's model name.
     pub cpu: String,
-    /// Logical processors that the process may use.
+    /// Logical CPUs that the process may use.
     pub logical_cpus: usize,
     /// The SIMD level in use, e.g. `avx512`.
     pub simd: String,
@@ -34,7 +34,7 @@ pub struct Environment {
     pub os: String,
     /// The compiler, e.g. `rustc 1.95.0`.
     pub rustc: String,
-    /// The target triple, e.g. `x86_64-unknown-linux-gnu`.
+    /// The target of the build, e.g. `x86_64-linux-gnu`.
     pub target: String,
     /// The cargo profile, e.g. `release`.
     pub profile: String,
@@ -42,8 +42,8 @@ pub struct Environment {
 
 pub const SIMD_VARIABLE: &str = "THAWLINE_SIMD";
 
-/// Fixes the SIMD level of the process: that of the flag, else of the environment variable, else the best one. Fails if the
-/// level is unknown or this CPU lacks it.
+/// Fixes the SIMD level of the process: that of the flag, else of the environment variable, else the best one. Fails if
+/// the level is unknown or this CPU lacks it.
 pub fn choose_level(flag: Option<Level>) -> Result<()> {
     let variable = env::var_os(SIMD_VARIABLE).filter(|name| !name.is_empty());
     let (level, by) = match (flag, variable) {
@@ -57,7 +57,7 @@ pub fn choose_level(flag: Option<Level>) -> Result<()> {
     level.force().map_err(|error| Failure::from(error).within(by))
 }
 
-/// The number of threads: that of the flag, else one per core the process may use.
+/// The number of threads: that of the flag, else one per logical CPU that the process may use.
 pub fn choose_threads(flag: Option<usize>) -> usize {
     flag.unwrap_or_else(logical_cpus)
 }
@@ -165,7 +165,7 @@ pub fn load_average() -> Option<f64> {
     text.split_whitespace().find_map(|word| word.parse().ok())
 }
 
-/// Logical processors that the process may use.
+/// Logical CPUs that the process may use.
 pub fn logical_cpus() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }

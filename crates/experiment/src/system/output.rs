@@ -1,5 +1,5 @@
-//! Output files. A command never replaces an existing file without `--force`, and never writes outside a run's or
-//! sweep's folder.
+//! Output files. One that the user names replaces an existing file only with `--force`; one in a run's or sweep's
+//! folder is never written elsewhere through a link.
 
 use std::{
     fs::{self, File, FileType, Metadata},

@@ -1,5 +1,4 @@
-//! Paths as text. A path need not be UTF-8; such a path is written like bash's `$'...'`, so that different paths stay
-//! different.
+//! Paths as text. A path that is not UTF-8 is written like bash's `$'...'`, so that different paths stay different.
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +22,7 @@ pub fn argument(path: &Path) -> String {
     quoted(&printable(&if is_flag { Path::new(".").join(path) } else { path.to_owned() }))
 }
 
-/// Quotes for a shell a word, or a path written by [`exact`] or [`printable`].
+/// Quotes a word, or a path written by [`exact`] or [`printable`], for a shell.
 pub fn quoted(word: &str) -> String {
     if !word.starts_with(START) {
         // Only a NUL byte cannot be quoted, and no argument contains one.

@@ -9,7 +9,8 @@ use crate::{
     record::pictures::{Contributions, Pixels},
 };
 
-/// Patches per row and per column of a picture. Each is two steps wide, so neighbours overlap by half.
+/// Patches per row and per column of a picture. Each is twice as wide as its distance to the next, so they overlap by
+/// half.
 const PATCHES: usize = 8;
 
 const GREY: u8 = 128;
@@ -78,12 +79,13 @@ pub struct Explanation {
     pub occlusion: Contributions,
 }
 
-/// How much a class's logit falls when a grey patch hides a part of the picture: a check on the map for any network.
+/// How much a class's logit falls when a grey patch hides a part of the picture: a check on the map, and possible for
+/// any network.
 pub fn occlusion(network: &Network, picture: &Pixels, class: usize) -> Contributions {
     let plane = picture.len() / 3;
     let side = plane.isqrt();
     let step = side as f32 / PATCHES as f32;
-    // A patch is in the middle of its cell, and cut off at the picture's border.
+    // A patch is centred on its cell, and cut off at the picture's border.
     let reach =
         |cell: usize| ((cell as f32 - 0.5) * step).max(0.0) as usize..(((cell as f32 + 1.5) * step) as usize).min(side);
     let hidden = |cell: usize| {
@@ -114,7 +116,7 @@ mod tests {
     #[test]
     fn the_positions_of_a_map_and_the_bias_sum_to_the_logit() {
         let tutorial = Architecture::from(TutorialNetwork { filters: [2, 3], ..TutorialNetwork::default() });
-        // The last of the 4 x 4 cells are half as large as the others.
+        // The last row and column of the 4 x 4 cells are half as wide as the others.
         let mut network = tutorial.with_linear_head(5).unwrap().build(5, 7).unwrap();
         network.update_params(|name, param| {
             if name == "dense_1/bias" {

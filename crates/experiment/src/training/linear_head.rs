@@ -1,8 +1,8 @@
-//! The linear head for few pictures: softmax regression on standardized features, with the penalty and the temperature that
-//! suit held-out pictures best.
+//! The linear head for few pictures: softmax regression on standardized features, with the penalty and the temperature
+//! that suit held-out pictures best.
 //!
-//! Cross-validation cuts the pictures into folds and classifies each fold with a head that was trained on the others. The
-//! final head is trained on all pictures.
+//! Cross-validation cuts the pictures into folds and classifies each fold with a head that was trained on the others.
+//! The final head is trained on all pictures.
 
 use thawline_tensor::{
     kernels::softmax::{argmax, softmax_cross_entropy},
@@ -19,8 +19,8 @@ use crate::{
 /// The L2 penalties to choose from. Each solution is the start for the next, weaker penalty.
 pub const PENALTIES: [f64; 8] = [10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003];
 
-/// A feature's scale is at least this fraction of the root mean square of all scales. Otherwise a feature that is almost
-/// never active in the training pictures decides the class of the first picture in which it is.
+/// A feature's scale is at least this fraction of the root mean square of all scales. Otherwise a feature that is
+/// almost never active in the training pictures would decide the class of any picture in which it is active.
 const MIN_SCALE: f64 = 0.1;
 
 /// Rows of features that are computed between two checks.
@@ -44,15 +44,16 @@ pub struct TrainingSet {
 /// A fitted head, and what cross-validation says about it.
 #[derive(Debug)]
 pub struct LinearHead {
-    /// Width x classes, for features as they come: standardization and temperature are part of the weights.
+    /// Width x classes, for features that are not standardized: standardization and temperature are part of the
+    /// weights.
     pub kernel: Vec<f32>,
     pub bias: Vec<f32>,
     pub penalty: f64,
     pub temperature: f64,
     /// The penalties, and how well each predicts held-out pictures.
     pub candidates: Vec<Candidate>,
-    /// Pictures x classes: the logits of each picture from a head that did not learn from it. Penalty and temperature were
-    /// chosen without the picture's fold.
+    /// Pictures x classes: the logits of each picture from a head that did not learn from it. Penalty and temperature
+    /// were chosen without the picture's fold.
     pub held_out: Vec<f32>,
 }
 
@@ -67,8 +68,8 @@ pub struct Options {
 }
 
 impl TrainingSet {
-    /// Runs pictures, augmented if there are views, through the frozen layers of a network. `check` is called now and then;
-    /// its error ends the work.
+    /// Runs pictures, augmented if there are views, through the frozen layers of a network. `check` is called now and
+    /// then; its error ends the work.
     pub fn read(
         network: &Network,
         pictures: &Examples,
@@ -102,7 +103,8 @@ impl TrainingSet {
         Ok(TrainingSet { values, views: views + 1, labels, weights, folds, classes })
     }
 
-    /// Chooses the penalty by cross-validation and fits the head. `check` is called now and then; its error ends the work.
+    /// Chooses the penalty by cross-validation and fits the head. `check` is called now and then; its error ends the
+    /// work.
     pub fn fit(mut self, check: impl Fn() -> Result<()>) -> Result<LinearHead> {
         let (mean, scale) = self.standardize()?;
         let classes = self.classes;
@@ -126,7 +128,7 @@ impl TrainingSet {
                 .push(logits.chunks_exact(folds * classes).zip(&self.folds).flat_map(of_fold).collect::<Vec<f32>>());
             let (loss, accuracy) = self.score(&held_out[candidates.len()], 1.0, |_| true);
             candidates.push(Candidate { penalty, loss, accuracy });
-            // Weaker penalties take the most steps. Two that make it worse are enough.
+            // Weaker penalties take more steps, so two that are worse than the one before them end the search.
             if let [.., best, second, third] = &candidates[..]
                 && best.loss < second.loss.min(third.loss)
             {
@@ -215,7 +217,7 @@ impl TrainingSet {
     }
 }
 
-/// The weights and biases for features that are not standardized: (x - mean) / scale W + b over the temperature.
+/// The weights and biases for features that are not standardized: those of ((x - mean) / scale W + b) / temperature.
 fn fold_in(parameters: &[f64], mean: &[f64], scale: &[f64], temperature: f64, classes: usize) -> (Vec<f32>, Vec<f32>) {
     let (w, b) = parameters.split_at(mean.len() * classes);
     let mut bias = b.to_vec();

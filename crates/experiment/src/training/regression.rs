@@ -4,8 +4,8 @@
 //! loss(W, b) = sum_i v_i CE(x_i W + b, y_i) / sum_i v_i + penalty / 2 |W|^2
 //! ```
 //!
-//! The loss is convex, so the solution depends on no seed, learning rate or number of epochs. Several heads with weights v
-//! of their own are fitted together, which reads the features once for all: their losses are added.
+//! The loss is convex, so the solution depends on no seed, learning rate or number of epochs. Several heads with
+//! weights v of their own are fitted together, which reads the features once for all: their losses are added.
 
 use lbfgs::Lbfgs;
 use thawline_tensor::{
@@ -28,7 +28,7 @@ const MAX_STEPS: usize = 500;
 /// The largest component of the gradient at a solution, as in scikit-learn.
 const TOLERANCE: f64 = 1e-4;
 
-/// The fraction of the decrease promised by the slope that a step must reach (Armijo).
+/// A step must achieve this fraction of the decrease that the slope promises (Armijo).
 const DECREASE: f64 = 1e-4;
 
 /// Features with their labels.
@@ -96,7 +96,7 @@ impl Regression<'_> {
 
     /// Minimizes the loss from the given parameters. `check` is called before each step; its error ends the work.
     pub fn solve(&self, parameters: &mut Vec<f64>, penalty: f64, check: impl Fn() -> Result<()>) -> Result<()> {
-        // Curvature is positive unless rounding hides it; such a step is not remembered.
+        // Curvature is positive unless rounding hides it; a step where it does is not remembered.
         let mut lbfgs = Lbfgs::new(parameters.len(), REMEMBERED_STEPS).with_sy_epsilon(f64::MIN_POSITIVE);
         let (mut loss, mut gradient) = self.loss_and_gradient(parameters, penalty);
         for _ in 0..MAX_STEPS {

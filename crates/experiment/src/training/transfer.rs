@@ -45,7 +45,7 @@ impl Trained<'_> {
 /// A network with the layers of a trained one, and what becomes of each tensor.
 #[derive(Debug)]
 pub struct Transfer {
-    /// Frozen up to the cut. Its parameters have no values until [`Transfer::fill`].
+    /// Frozen up to and including one layer, the cut. Its parameters have no values until [`Transfer::fill`].
     pub network: Network,
     /// Every tensor of both networks, in the new one's order.
     pub tensors: Vec<LoadedTensor>,
@@ -55,7 +55,8 @@ pub struct Transfer {
 
 /// A network for other classes with the layers of a `trained` one, frozen up to and including `config.freeze`. The
 /// layers after them start with new weights, or with those of `trained` if the head is warm. A frozen layer that does
-/// not fit gets new weights and is trained; [`Transfer::require_whole`] refuses that. Neither network needs values yet.
+/// not fit gets new weights and is trained; [`Transfer::require_whole`] refuses that without `--partial`. Neither
+/// network needs values yet.
 pub fn model_2(trained: Trained, classes: usize, config: &Config) -> Result<Transfer> {
     let mut network = config.network.outline(classes)?;
     network.freeze_through(&config.freeze).map_err(|error| Failure::from(error).within("--freeze"))?;
@@ -193,7 +194,7 @@ impl Transfer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CachePlan {
     pub cached: bool,
-    /// The bytes they take, or would take; 0 if no layer is frozen.
+    /// The bytes they take, or would take; 0 if there is nothing to cache.
     pub bytes: u64,
     pub budget: u64,
 }
@@ -294,7 +295,7 @@ mod tests {
         // Even then, at least one layer must match.
         let failure = from(TutorialNetwork { filters: [6, 6], ..numbers() }).require_whole(true).unwrap_err();
         assert!(failure.message.starts_with("nothing in the file matches"), "{failure}");
-        // Weights of one shape may belong to another layer.
+        // Weights of the right shapes are not enough if another layer differs.
         let failure = from(TutorialNetwork { pool: 3, ..numbers() }).require_whole(false).unwrap_err();
         assert!(failure.message.contains("layer max_pooling2d_1 (MaxPooling2D, output 14 x 14 x 4) is"), "{failure}");
     }

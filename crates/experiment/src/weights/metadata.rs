@@ -73,7 +73,7 @@ pub struct Metadata {
     pub format: u32,
     /// Version of the program.
     pub thawline: String,
-    /// `model_1` or `model_2`; `adapted`, or [`FEATURES`].
+    /// The model's name, such as `model_1` or `adapted`, or [`FEATURES`].
     pub model: String,
     /// The run's seed.
     pub seed: u64,

@@ -1,7 +1,7 @@
 //! The format of weight files: safetensors with metadata and a seal.
 //!
-//! The header's metadata has one key, `thawline`, with a JSON string. It starts with `sha256`, the hash of the whole file
-//! with these 64 digits as zeros, so that any changed bit is detected.
+//! The header's metadata has one key, `thawline`, with a JSON string. It starts with `sha256`, the hash of the whole
+//! file with these 64 digits as zeros, so that any changed bit is detected.
 
 use std::{
     borrow::Cow,
@@ -36,7 +36,7 @@ pub const DIGITS: usize = 64;
 
 /// The file starts with the length of its header, in this many bytes.
 const LENGTH: usize = 8;
-/// The longest header: enough for 100,000 tensors. Parsing it takes about twenty times its size.
+/// The longest header in bytes, enough for 100,000 tensors. Parsing it takes about twenty times as much memory.
 const MAX_HEADER: u64 = 16_000_000;
 
 /// Up to this length a file is read before its metadata is checked, so that damage is reported as such.
@@ -48,7 +48,7 @@ const BEFORE_SEAL: &[u8] = br#"\"sha256\":\""#;
 /// A tensor to write: name, dimensions, values.
 pub type Tensor<'a> = (String, &'a [usize], &'a [f32]);
 
-/// The metadata with their seal.
+/// The metadata with its seal.
 #[derive(Serialize)]
 struct Sealed<'a, M> {
     sha256: &'a str,
@@ -362,7 +362,7 @@ impl<'de> Visitor<'de> for Entries {
     }
 }
 
-/// Dimensions for people: `3 x 3 x 3 x 64`.
+/// Dimensions as text: `3 x 3 x 3 x 64`.
 pub fn dimensions(shape: &[usize]) -> String {
     shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(" x ")
 }

@@ -1,4 +1,5 @@
-//! Training the new head: the linear one by cross-validation, the dense one by gradient descent.
+//! Training the new head: the linear one by L-BFGS, its regularization chosen by cross-validation; the dense one by
+//! Adam.
 
 use std::time::Instant;
 
@@ -48,13 +49,13 @@ pub struct Adapting<'a> {
     network: Network,
 }
 
-/// A trained network, and what it predicts for held-out pictures.
+/// A trained network, and predictions for held-out pictures.
 pub struct Adapted {
     pub network: Network,
     pub architecture: Architecture,
     pub model: ModelRecord,
     pub cross_validation: Option<CrossValidation>,
-    /// The set that the held-out pictures belong to, and a guess for each.
+    /// The set that the held-out pictures belong to, and the guesses for each.
     pub held_out_set: Set,
     pub held_out: Vec<Vec<Guess>>,
     pub scores: Scores,
@@ -76,7 +77,7 @@ impl<'a> Adapting<'a> {
         Ok(Adapting { console, config, features, pictures, interrupts, architecture, network })
     }
 
-    /// The memory it takes; fails if that is not free.
+    /// The memory that training takes; fails if so much is not free.
     pub fn memory(&self) -> Result<Memory> {
         let (memory, advice) = match &self.config.dense {
             None => {
@@ -236,7 +237,7 @@ impl<'a> Adapting<'a> {
     }
 }
 
-/// Indices of examples in which each class occurs as often as the largest; rare ones repeat.
+/// Indices of examples in which each class occurs as often as the largest; the examples of smaller classes repeat.
 fn equally_often(labels: &[u32], classes: usize) -> Vec<u32> {
     let of_class = |class: u32| (0..labels.len() as u32).filter(move |&at| labels[at as usize] == class);
     let most = (0..classes as u32).map(|class| of_class(class).count()).max().unwrap_or(0);

@@ -79,7 +79,6 @@ pub struct AdaptArgs {
     pub seed: u64,
     #[command(flatten)]
     pub dense: DenseArgs,
-    /// The machine.
     #[command(flatten)]
     pub machine: MachineArgs,
     /// The run folder, new or empty [default: runs/DATE-TIME]

@@ -58,8 +58,8 @@ pub fn table(pictures: &Collection, sets: [(Set, &Vec<Vec<Guess>>); 2], duplicat
     spreadsheet::table(rows.collect::<Vec<_>>())
 }
 
-/// The mistakes among the pictures of a set, the most confident first. Those that the report shows
-/// have class activation maps.
+/// The mistakes among the pictures of a set, the most confident first. If the head is linear, those that the report
+/// shows have class activation maps.
 pub fn mistakes(pictures: &Collection, set: Set, guesses: &[Vec<Guess>], network: &Network) -> Vec<Mistake> {
     let name = |class: usize| pictures.classes[class].clone();
     let wrong = pictures.of(set).zip(guesses).map(|(picture, guesses)| (picture, guesses[0]));

@@ -34,10 +34,7 @@ struct EarlierRow {
 }
 
 impl Earlier {
-    /// Reads a record.
-    ///
-    /// # Errors
-    /// Names the file: it cannot be read, or is not a record of this format.
+    /// Reads a record; fails if the file cannot be read or is not a record of this format.
     pub fn read(path: &Path) -> Result<Self> {
         let refused = |reason: String| {
             let expected = "expected the output of `thawline bench --json`";

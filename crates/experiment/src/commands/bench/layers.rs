@@ -1,5 +1,5 @@
-//! Layers to time, forward and both gradients: the tutorial's two convolutions by every method, its ReLU and its
-//! pooling. As in training, groups of pictures run in parallel at the process's SIMD level.
+//! Layers to time, forward and both gradients: the tutorial's two convolutions by every method, its ReLU, its pooling,
+//! and a depthwise convolution. As in training, groups of pictures run in parallel at the process's SIMD level.
 
 use std::{fmt, sync::Arc};
 
@@ -76,7 +76,7 @@ impl Case {
     /// A 3 x 3 convolution of an input to 64 channels, without padding.
     pub fn convolution(name: &'static str, input: [usize; 3]) -> Arc<Self> {
         let s = &shape(input);
-        // Pictures and gradients between -1 and 1, kernels within Glorot's limit.
+        // Pictures and gradients between -1 and 1, kernel and bias within Glorot's limit.
         let limit = (6.0 / (9 * (s.c + s.filters)) as f32).sqrt();
         let [kernel, bias] = [(2, s.kernel_len()), (3, s.filters)].map(|(index, len)| uniform(index, len, limit));
         let [x, dy] = [(0, s.input_len()), (1, s.output_len())].map(|(index, len)| uniform(index, len, 1.0));
@@ -176,7 +176,7 @@ pub struct Group {
     pub y: Buffer,
     saved: Buffer,
     dy: Buffer,
-    /// Empty if not wanted, as the gradient.
+    /// Empty if not wanted, and so is `gradient`.
     pub dx: Buffer,
     pub gradient: Buffer,
 }
@@ -218,7 +218,7 @@ impl Group {
     }
 }
 
-/// The seed of the initial weights, which are overwritten later.
+/// The seed of the initial weights. Their values do not affect the times.
 pub const FIRST: LayerSeed = LayerSeed { seed: 0, position: 0 };
 
 /// All passes belong to the first step; none of these layers is random.
@@ -235,19 +235,16 @@ impl LayerPass {
         Self::new(case, Box::new(Conv2D::new(filters, [3, 3]).method(method)), pass, images, labels)
     }
 
-    /// The ReLU.
     pub fn relu(pass: Pass, images: usize) -> Self {
         let labels = ["light operation".to_owned(), format!("relu {pass}")];
         Self::new(&Case::relu(), Box::new(Activation::Relu), pass, images, labels)
     }
 
-    /// The pool.
     pub fn max_pool(pass: Pass, images: usize) -> Self {
         let labels = ["light operation".to_owned(), format!("max-pool {pass}")];
         Self::new(&Case::max_pool(), Box::new(MaxPooling2D::new([2, 2])), pass, images, labels)
     }
 
-    /// The depthwise convolution.
     pub fn depthwise(pass: Pass, images: usize) -> Self {
         let labels = ["light operation".to_owned(), format!("depthwise {pass}")];
         let layer = DepthwiseConv2D::new([3, 3]).padding(Padding::Same);
@@ -303,7 +300,7 @@ impl Workload for LayerPass {
 
     fn work(&self) -> Work {
         let Case { x, dy, params, flops, .. } = &*self.case;
-        // A pass reads or writes three of these; the gradients of ReLU and pooling also read x or y.
+        // A pass reads or writes each of these once. ReLU's gradient also reads y; the pooling's also reads x and y.
         let mut floats = self.images * (x.len() + dy.len()) + params.iter().map(|param| param.len()).sum::<usize>();
         if params.is_empty() && self.pass == Pass::InputGradient {
             floats += self.images * (if *self.case.name == *"relu" { x.len() } else { x.len() + dy.len() });

@@ -12,7 +12,6 @@ use thawline_tensor::{
 use super::timing::{Work, Workload};
 use crate::system::streams::Stream;
 
-/// Batch size.
 const BATCH: usize = 128;
 
 /// Features after the pooling; classes; all parameters.
@@ -20,7 +19,6 @@ const FEATURES: usize = 14 * 14 * 64;
 const CLASSES: usize = 5;
 const PARAMETERS: usize = 1_645_125;
 
-/// Dropout rate.
 const RATE: f32 = 0.25;
 
 /// The first step.
@@ -40,7 +38,7 @@ pub struct Light {
 /// The operation: reads the first, writes the second.
 type Run = dyn FnMut(&[f32], &mut [f32]) + Send;
 
-/// The reference result in `f64`, from what is read, what was there before, and what was found.
+/// The reference result in `f64`, computed from the operand, the result's earlier contents, and the result found.
 type Expected = fn(&[f64], &[f64], &[f32]) -> Result<Vec<f64>, String>;
 
 /// All operations, in the order of a training step.
@@ -62,7 +60,7 @@ fn dropout(rate: f32) -> Light {
         if (dropped - f64::from(RATE)).abs() > 0.01 {
             return Err(format!("{dropped:.3} of the elements were dropped instead of {RATE}"));
         }
-        // Which elements stay is random; those that do grow by a third.
+        // Which elements are kept is random; the kept ones grow by a third.
         Ok(read.iter().zip(found).map(|(x, &y)| if y == 0.0 { 0.0 } else { x / 0.75 }).collect())
     })
 }

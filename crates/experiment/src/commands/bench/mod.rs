@@ -2,8 +2,8 @@
 //!
 //! It needs no data and no tools. Each workload's result is checked against a reference before the workload is timed.
 //! [`roof`] measures the machine; [`product`], [`layers`] and [`light`] contain the kernels, [`steps`] the training
-//! steps; [`timing`] times a workload; [`record`] and [`table`] print the times. The criterion benches in `benches/` and
-//! the speed test time the same workloads.
+//! steps; [`timing`] times a workload; [`record`] and [`table`] print the times. The criterion benches in `benches/`
+//! and the speed test time the same workloads.
 
 pub mod against;
 pub mod layers;
@@ -61,7 +61,6 @@ pub struct BenchArgs {
     /// Print the results as JSON (docs/performance.md describes it)
     #[arg(long)]
     pub json: bool,
-    /// The machine.
     #[command(flatten)]
     pub machine: MachineArgs,
 }
@@ -306,7 +305,7 @@ impl Bench {
     }
 }
 
-/// All memory-bound operations on a batch.
+/// All memory-bound operations.
 pub fn light_operations() -> Vec<Box<dyn Workload>> {
     let mut operations: Vec<Box<dyn Workload>> = Vec::new();
     for pass in [Pass::Forward, Pass::InputGradient] {

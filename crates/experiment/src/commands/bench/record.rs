@@ -20,7 +20,6 @@ pub const FORMAT: u32 = 1;
 pub struct BenchRecord {
     /// [`FORMAT`].
     pub format: u32,
-    /// Version of the program.
     pub thawline: &'static str,
     /// The machine and the build.
     pub environment: Environment,
@@ -44,7 +43,7 @@ pub struct BenchRecord {
     /// Training steps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<StepMs>,
-    /// The peak of every supported level.
+    /// The peak of every supported level on one, two and all threads.
     pub peaks: Vec<Peak>,
     /// Memory bandwidth.
     pub bandwidths: Vec<MemoryBandwidth>,
@@ -79,10 +78,8 @@ pub struct StepMs {
 /// The peak of a number of threads at a level.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Peak {
-    /// The SIMD level.
     #[serde(serialize_with = "as_text")]
     pub level: Level,
-    /// Threads.
     pub threads: usize,
     /// A multiply-add counts as two operations.
     pub gflops: f64,
@@ -91,7 +88,6 @@ pub struct Peak {
 /// The memory bandwidth of a number of threads.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct MemoryBandwidth {
-    /// Threads.
     pub threads: usize,
     /// Of a = b + s c.
     pub triad_gb_per_s: f64,
@@ -106,13 +102,11 @@ pub struct Row {
     pub group: String,
     /// Distinguishes it within the group.
     pub name: String,
-    /// Threads.
     pub threads: usize,
-    /// Number of times.
+    /// How often it was timed.
     pub samples: usize,
     /// The median time of a run.
     pub median_ms: f64,
-    /// The quartiles.
     pub quartiles_ms: [f64; 2],
     /// The shortest time.
     pub best_ms: f64,
@@ -128,12 +122,12 @@ pub struct Row {
     pub gflops_done: f64,
     /// `gigabytes` over the median time.
     pub gb_per_s: f64,
-    /// `gflops` relative to the peak of these threads: above 1 if Winograd's method saves multiplications.
+    /// `gflops` relative to the peak of these threads; may exceed 1, because Winograd's method saves multiplications.
     pub share_of_peak: f64,
     /// The shortest time that the roofline of these threads allows for the work actually performed, relative to the
     /// median.
     pub share_of_roofline: f64,
-    /// The largest error relative to the sum of absolute values; 0 if all sums are exact.
+    /// The largest error that [`Workload::check`](super::timing::Workload::check) found; 0 if all sums are exact.
     pub error: f64,
 }
 
@@ -211,8 +205,8 @@ pub struct Gain {
     pub all_threads_ms: f64,
     /// Parallel efficiency: 1 is ideal.
     pub efficiency: f64,
-    /// The serial share of the one-thread time, if Amdahl's law (1967) explains the loss. Waiting for memory counts as
-    /// serial, so this is an upper bound.
+    /// The serial share of the one-thread time, if Amdahl's law (1967) explains all of the missing efficiency. Waiting
+    /// for memory counts as serial, so this is an upper bound.
     pub serial_share: f64,
 }
 

@@ -1,7 +1,7 @@
 //! The machine's limits: multiply-adds per second, bytes per second, and the roofline that follows from them.
 //!
-//! In the roofline model (Williams, Waterman and Patterson 2009), work takes at least as long as its arithmetic at peak rate,
-//! and at least as long as its memory traffic at full bandwidth.
+//! In the roofline model (Williams, Waterman and Patterson 2009), work takes at least as long as its arithmetic at peak
+//! rate, and at least as long as its memory traffic at full bandwidth.
 
 use std::hint::black_box;
 
@@ -41,7 +41,7 @@ const MEASUREMENTS: usize = 40;
 /// Measurements of the bandwidth; the best counts.
 const PASSES: usize = 12;
 
-/// Multiply-adds per second (two operations each) of a number of threads at a level.
+/// FLOP/s of a number of threads at a level; a multiply-add counts as two operations.
 ///
 /// # Panics
 /// If the CPU lacks the level.
@@ -62,8 +62,8 @@ pub fn peak(level: Level, threads: usize) -> Result<f64, PoolError> {
     })
 }
 
-/// Runs independent chains of multiply-adds in registers. Returns the number of chains, each with [`LANES`] multiply-adds per
-/// step.
+/// Runs independent chains of multiply-adds in registers. Returns the number of chains, each with [`LANES`]
+/// multiply-adds per step.
 ///
 /// # Panics
 /// If the CPU lacks the level.
@@ -103,7 +103,7 @@ fn chains<S: Simd, const CHAINS: usize>(simd: S, steps: u64) -> u64 {
     CHAINS as u64
 }
 
-/// Floats per array: together the arrays are far larger than most last-level caches.
+/// Floats per array: the three arrays take 201 MB, far more than most last-level caches hold.
 const ARRAY: usize = 16 << 20;
 
 /// Floats per task.
@@ -118,8 +118,8 @@ pub struct Bandwidth {
     pub copy: f64,
 }
 
-/// Measures the bandwidth of a number of threads, at the process's SIMD level. As usual, reading a cache line before it is
-/// overwritten does not count.
+/// Measures the bandwidth of a number of threads, at the process's SIMD level. As usual, reading a cache line before it
+/// is overwritten does not count.
 pub fn bandwidth(threads: usize) -> Result<Bandwidth, PoolError> {
     with_threads(threads, || {
         let [mut a, mut b, mut c] = [(); 3].map(|()| Buffer::zeros(ARRAY));

@@ -20,7 +20,7 @@ const METHODS: [Method; 3] = [Method::Im2col, Method::Implicit, Method::Winograd
 
 /// The most images in a batch.
 const IMAGES: usize = 64;
-/// About the most work of a batch's forward pass: a batch of large images is smaller.
+/// GFLOP of a batch's forward pass, which limits the batch if images are large.
 const GFLOP: u64 = 2;
 
 /// The largest permitted difference between the results of two methods, relative to the largest element.
@@ -41,7 +41,7 @@ pub struct ShapeCase {
 }
 
 impl ShapeCase {
-    /// With as many images as take a fraction of a second.
+    /// With as many images as `GFLOP` allows, from 1 to `IMAGES`.
     pub fn new([channels, filters]: [usize; 2], side: usize, kernel: usize, stride: usize) -> Self {
         let one = Self { channels, filters, side, kernel, stride, images: 1 };
         let images = (GFLOP * 1_000_000_000 / one.shape().flops()) as usize;
@@ -154,7 +154,8 @@ impl LayerStep {
     }
 }
 
-/// The largest difference, if it is too large. Groups may be of different sizes.
+/// The difference of the first result that differs too much, relative to the largest element. The groups of two methods
+/// may have different sizes; the smaller one counts.
 fn difference(results: &[Vec<f32>; 3], expected: &[Vec<f32>; 3]) -> Option<f32> {
     let largest =
         |values: &mut dyn Iterator<Item = f32>| values.fold(0.0, |largest: f32, value| largest.max(value.abs()));

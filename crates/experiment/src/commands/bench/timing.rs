@@ -21,8 +21,8 @@ pub trait Workload: Send {
     /// One run.
     fn run(&mut self);
 
-    /// Compares the result of a run with a reference. Returns the largest error relative to the largest element, or a
-    /// sentence if the result is wrong.
+    /// Compares the result of a run with a reference. Returns the largest error relative to the result's scale, such as
+    /// its largest element, or a sentence if the result is wrong.
     fn check(&mut self) -> Result<f64, String>;
 }
 
@@ -31,8 +31,8 @@ pub trait Workload: Send {
 pub struct Work {
     /// FLOPs by the direct method, a multiply-add counted as two; 0 for a memory-bound operation.
     pub flops: u64,
-    /// FLOPs of the multiply-adds actually performed: Winograd's method needs fewer. Its transforms, mostly additions, are
-    /// not counted.
+    /// FLOPs of the multiply-adds actually performed: Winograd's method needs fewer. Its transforms, mostly additions,
+    /// are not counted.
     pub flops_done: u64,
     /// Minimum memory traffic in bytes: each operand read once, each result written once.
     pub bytes: u64,
@@ -62,10 +62,10 @@ pub enum Rounds {
 /// The minimum duration of a sample. Shorter runs are repeated, so that the clock's resolution does not matter.
 const MIN_SAMPLE: Duration = Duration::from_millis(2);
 
-/// Warm-up runs, which are not timed.
+/// Runs before the first sample, to warm caches and the CPU.
 const WARM_UP_RUNS: usize = 3;
 
-/// The maximum number of samples: more would not change the statistics.
+/// The maximum number of samples within a duration: more would hardly change the statistics.
 const MAX_SAMPLES: usize = 99;
 
 impl Rounds {
@@ -133,7 +133,6 @@ impl Times {
         Self { ascending: seconds }
     }
 
-    /// The median time.
     pub fn median(&self) -> f64 {
         self.quantile(0.5)
     }
@@ -148,7 +147,6 @@ impl Times {
         self.ascending[0]
     }
 
-    /// The number of times.
     pub fn count(&self) -> usize {
         self.ascending.len()
     }

@@ -10,7 +10,8 @@ use crate::system::{
     number,
 };
 
-/// The maximum number of pixels of a picture, as many as the largest cameras have. A header may claim more to exhaust the memory.
+/// The maximum number of pixels of a picture, as many as the largest cameras have. A header may claim more to exhaust
+/// the memory.
 const MAX_PIXELS: u64 = 150_000_000;
 
 /// A whole picture as its file holds it.
@@ -42,7 +43,7 @@ pub(super) fn reserve(size: [u32; 2], memory: u64) -> Result<Reserved> {
     })
 }
 
-/// Blends an RGBA color with white.
+/// Blends an RGBA colour with white.
 pub(super) fn on_white(color: [u8; 4]) -> [u8; 3] {
     let [red, green, blue, opacity] = color.map(u32::from);
     [red, green, blue].map(|channel| ((channel * opacity + 255 * (255 - opacity) + 127) / 255) as u8)

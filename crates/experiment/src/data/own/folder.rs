@@ -77,8 +77,8 @@ struct Division {
 }
 
 /// Lists a folder. Hidden entries (`.git`, `.DS_Store`), system files and this program's outputs are ignored; links are
-/// followed. The order does not depend on the file system. The test pictures are those in `test`, or in a folder of this
-/// name or `val` beside `train`.
+/// followed. The order does not depend on the file system. The test pictures are those in `test`; by default, those in
+/// a folder named `test` or `val` beside `train`.
 pub fn open(folder: &Path, test: Option<&Path>) -> Result<Folder> {
     require_folder(folder)?;
     let division = division(folder)?;
@@ -100,8 +100,8 @@ pub fn open(folder: &Path, test: Option<&Path>) -> Result<Folder> {
     Ok(found)
 }
 
-/// The files of the class folders in a folder of test pictures: the index of each class among `names`, and its files. If
-/// the folder holds `train` and `test`, `test` is meant.
+/// The files of the class folders in a folder of test pictures: the index of each class among `names`, and its files.
+/// If the folder holds `train` and `test`, `test` is meant.
 pub fn test_files(folder: &Path, names: &[&str]) -> Result<Vec<(usize, Vec<PathBuf>)>> {
     require_folder(folder)?;
     let division = division(folder)?;
@@ -259,7 +259,7 @@ fn entries(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Whether this is a run or sweep folder, or contains one like the default folder `runs`.
+/// Whether this is a run or sweep folder, or contains one, as the default folder `runs` does.
 fn is_output(folder: &Path) -> bool {
     let is_one = |folder: &Path| ["environment.json", "sweep.json"].iter().any(|file| folder.join(file).is_file());
     let mut inside = fs::read_dir(folder).into_iter().flatten().flatten();

@@ -2,7 +2,7 @@
 
 use super::{Arm, Budget, ClassSet, FeatureSource, Head, Labelling, Pretraining, Stage, TrainedLayers, Validation};
 
-/// Target pictures of each class in the `samples` group; all of them is the arm without a number.
+/// Target pictures of each class in the `samples` group; the arm without a number is trained on all.
 pub const SAMPLES: [usize; 8] = [10, 25, 50, 100, 250, 500, 1_000, 2_500];
 
 /// The maximum number of random splits: ten classes have 126 different ones.
@@ -85,7 +85,7 @@ pub fn catalogue(scope: Scope) -> Vec<Arm> {
         arm("pixels", Arm { head: Head::Pixels, features: FeatureSource::Untrained, blocks: 0, ..frozen() }),
         arm("shuffled-labels", Arm { features: FeatureSource::Pretrained(shuffled), ..frozen() }),
     ];
-    // With all blocks of the features these are frozen, fine-tune, self and self-fine-tune.
+    // With all blocks of the features, these arms would be `frozen`, `fine-tune`, `self` and `self-fine-tune`.
     for blocks in (1..=scope.blocks).filter(|&blocks| blocks != scope.features) {
         let frozen = Arm { blocks, ..frozen() };
         let everything = Arm { blocks, ..everything(1.0) };

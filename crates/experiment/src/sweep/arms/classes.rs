@@ -1,4 +1,4 @@
-//! The classes of each half.
+//! Which classes each [`ClassSet`] of a sweep has.
 
 use std::collections::BTreeSet;
 
@@ -14,9 +14,7 @@ use crate::{
 /// The source and target classes of a sweep, among all classes of its data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Classes {
-    /// The source classes.
     pub source: Vec<ClassRecord>,
-    /// The target classes.
     pub target: Vec<ClassRecord>,
     /// The names of all classes of the target's data, by label.
     pub names: Vec<String>,
@@ -67,8 +65,8 @@ impl Classes {
         Ok(self.source.iter().chain(&self.target).cloned().collect())
     }
 
-    /// The halves of a random split, which depend only on its number. No two splits are equal, even with their halves
-    /// swapped, because each split is used in both directions.
+    /// The halves of a random split, which depend on its number, not on a seed. No two splits are equal, even with
+    /// their halves swapped, because each split is used in both directions.
     fn split(&self, split: u32) -> Result<(Vec<ClassRecord>, Vec<ClassRecord>)> {
         let mut all = self.all()?;
         all.sort_by_key(|class| class.label);

@@ -81,8 +81,8 @@ pub enum ClassSet {
 pub enum FeatureSource {
     /// Features with their initial weights.
     Untrained,
-    /// Features with their initial weights, scaled and shifted so that each filter's output has the mean and variance that it has in
-    /// the pretrained network.
+    /// Features with their initial weights, scaled and shifted so that each filter's output has the mean and variance
+    /// that it has in the pretrained network.
     UntrainedMatched(Pretraining),
     /// Features from stage 1.
     Pretrained(Pretraining),
@@ -251,7 +251,7 @@ impl Arm {
         self.training == TrainedLayers::Head && self.head != Head::Pixels
     }
 
-    /// Whether two arms differ only in their names and random bits: `scratch` and stage 1 on its classes.
+    /// Whether two arms differ only in their names and random bits, as `scratch` and stage 1 on its classes do.
     pub fn is_same_training(&self, other: &Arm) -> bool {
         let anonymous = |arm: &Arm| Arm { name: String::new(), stage: Stage::Transfer, ..arm.clone() };
         anonymous(self) == anonymous(other)

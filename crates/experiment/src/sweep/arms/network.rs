@@ -89,10 +89,7 @@ pub fn assemble(
     Ok(network)
 }
 
-/// Whether an arm's head fits features of another number of classes.
-///
-/// # Errors
-/// If the head is warm, because its output layer has a unit per source class.
+/// Refuses a warm head if the numbers of classes differ, because its output layer has a unit per source class.
 pub fn require_fitting_head(arm: &Arm, classes: usize, source_classes: usize) -> Result<()> {
     if arm.head == Head::Warm && classes != source_classes {
         return Err(Failure::usage(format!(

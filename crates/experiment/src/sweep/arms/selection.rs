@@ -40,7 +40,7 @@ const CONTROLS: &[&str] = &[
 ];
 
 impl Preset {
-    /// Its arms, except those whose classes the data set lacks.
+    /// Its arms, except those that the classes do not allow.
     pub fn arms(self, classes: &Classes, scope: Scope) -> Vec<Arm> {
         let names: Vec<&str> = match self {
             Preset::Quick => QUICK.iter().chain(QUICK_SAMPLES).copied().collect(),
@@ -84,7 +84,7 @@ impl Preset {
 /// The arms of a list of names and groups, in the catalogue's order, each once.
 ///
 /// # Errors
-/// Lists a name that is neither an arm nor a group, with the nearest one.
+/// If a name is neither an arm nor a group; suggests the nearest one.
 pub fn select(list: &str, scope: Scope) -> Result<Vec<Arm>> {
     let arms = catalogue(scope);
     let mut wanted: Vec<String> = Vec::new();

@@ -27,9 +27,8 @@ fn network(seed: u64) -> Network {
     architecture().build(5, seed).unwrap()
 }
 
-/// The layers of an arm's network that have weights; where those come from: the network that stands for stage 1, the
-/// initial weights of the seed, those of the seed derived from it, or a layer that no other network has; and a plus
-/// where they are trained.
+/// The layers of an arm's network that have weights, with the origin of the weights and a plus if they are trained. The
+/// origin is `stage-1`, the initial weights of the `seed`, those of the seed `derived` from it, or the arm's `own`.
 fn describe(arm: &Arm, seed: u64) -> String {
     let origins = [("stage-1", network(99)), ("seed", network(seed)), ("derived", network(transfer::seed(seed)))];
     let features = (arm.blocks > 0 && arm.features.pretraining().is_some()).then_some(&origins[0].1);

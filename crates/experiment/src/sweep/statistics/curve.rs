@@ -1,4 +1,4 @@
-//! Figures of a learning curve: accuracies after each epoch.
+//! Summaries of a learning curve, the accuracies after each epoch.
 
 /// The area under the curve, divided by its length: the mean accuracy over all epochs. `None` without epochs.
 pub fn area_under_curve(accuracies: &[f64]) -> Option<f64> {

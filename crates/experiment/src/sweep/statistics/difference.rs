@@ -58,7 +58,7 @@ impl Difference {
         (self.quantile(0.5 + CONFIDENCE / 2.0) + self.quantile(POWER)) * self.standard_error
     }
 
-    /// The probability of a t-statistic above that of a mean.
+    /// The probability, without a true difference, of a t-statistic above that of `mean`.
     fn above(&self, mean: f64) -> f64 {
         match self.standard_error {
             // Equal numbers in each group: any difference is certain.

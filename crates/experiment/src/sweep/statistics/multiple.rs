@@ -1,6 +1,7 @@
 //! Adjusting p-values for many tests.
 
-/// Holm's (1979) adjusted p-values: with those at most 5 % rejected, the chance of any false rejection is at most 5 %.
+/// Holm's (1979) adjusted p-values: if all hypotheses with adjusted p-values of at most 5 % are rejected, the chance of
+/// any false rejection is at most 5 %.
 pub fn holm(p: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..p.len()).collect();
     order.sort_by(|&a, &b| p[a].total_cmp(&p[b]));

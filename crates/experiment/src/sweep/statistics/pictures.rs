@@ -4,8 +4,8 @@
 use serde::Serialize;
 use statrs::distribution::{Binomial, DiscreteCDF};
 
-/// The exact two-sided p-value of McNemar's test (1947), by the pictures that only one of two networks classifies
-/// correctly.
+/// The exact two-sided p-value of McNemar's test (1947), from the numbers of pictures that only one of two networks
+/// classifies correctly.
 pub fn mcnemar_p(only_one: u64, only_other: u64) -> f64 {
     let tosses = Binomial::new(0.5, only_one + only_other).expect("a half is a probability");
     (2.0 * tosses.cdf(only_one.min(only_other))).min(1.0)

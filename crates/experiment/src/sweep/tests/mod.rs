@@ -68,7 +68,7 @@ fn settings(data: &Data) -> SweepSettings {
     }
 }
 
-/// The arms of the tutorial's network.
+/// The blocks of the tutorial's network, and the default number of splits.
 const SCOPE: Scope = Scope { blocks: 3, features: 2, splits: 3 };
 
 /// An arm by its name; `@N` limits it to N pictures per class.

@@ -104,8 +104,7 @@ fn frozen_features_stay_those_of_stage_1() {
     assert_ne!(layer("pretrain-source"), layer("pretrain-target"));
     let initial = settings(&data).network.build(5, 2).unwrap();
     assert_eq!(Some(layer("frozen-random")), FirstLayer::of(&initial));
-    // A matched filter is the initial one but for its scale.
-    // Side x side x 3 weights for each filter, filters innermost.
+    // A matched filter is the initial one, scaled. A filter has side x side x 3 weights; filters are innermost.
     let decoded = |name: &str| -> Vec<Vec<f32>> {
         let layer = layer(name);
         let mut weights = vec![0.0; layer.side * layer.side * 3 * layer.filters];

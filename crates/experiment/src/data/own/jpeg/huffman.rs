@@ -6,7 +6,8 @@ use crate::{data::own::decoding::damaged, system::failure::Result};
 pub(super) struct Table {
     /// Length and symbol for the next `FAST` bits; length 0 if the code is longer.
     fast: [(u8, u8); 1 << FAST],
-    /// For each length: the end of its code range, left-aligned in 16 bits, and the offset from a code to its symbol's index.
+    /// For each length: the end of its code range, left-aligned in 16 bits, and the offset from a code to its symbol's
+    /// index.
     ends: [(u32, i32); 17],
     symbols: Vec<u8>,
 }
@@ -128,8 +129,8 @@ impl<'a> Bits<'a> {
         (self.count.saturating_sub(self.padding) / 8) as usize
     }
 
-    /// Whether data are left before the next marker without the 1-bits that fill the last byte of a scan: the codes were
-    /// misread. After such fill bits, extra bytes are harmless, and decoders skip them.
+    /// Whether data are left before the next marker, and do not begin with the 1-bits that fill the last byte of a
+    /// scan. If so, the codes were misread. After such fill bits, extra bytes are harmless, and decoders skip them.
     pub(super) fn have_unread_codes(&self) -> bool {
         let fill_bits = self.count.saturating_sub(self.padding) % 8;
         let at_marker =
