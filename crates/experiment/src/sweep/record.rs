@@ -2,8 +2,8 @@
 //!
 //! Its first field is a seal: the SHA-256 of the whole file with these 64 digits as zeros.
 //!
-//! Everything but `times` and `machine` is a function of the sweep's settings, the arm and the seed: it has the same
-//! bits on every machine and in any order of the jobs.
+//! Everything but the seal, `times` and `machine` is a function of the sweep's settings, the arm and the seed: it has
+//! the same bits on every machine and in any order of the jobs.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use byteorder::{ByteOrder, LittleEndian};

@@ -13,7 +13,7 @@ use crate::{
     system::failure::{Failure, Result},
 };
 
-/// The bundled features, trained on the built-in pictures; docs/program.md says how they were made.
+/// The bundled features, trained on the built-in pictures; docs/own-pictures.md says how they were made.
 const BUILT_IN: &[u8] = include_bytes!("../../../../features/built-in.safetensors");
 
 /// Features from a file that holds a whole model, or only features.
