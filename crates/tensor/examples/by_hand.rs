@@ -9,7 +9,7 @@ const OUT: usize = 6;
 const FILTERS: usize = 4;
 const CLASSES: usize = 2;
 
-/// Kernel (KH KW filters), its bias, dense weights (features x classes), their bias; or the gradients of these.
+/// Kernel (KH x KW x filters), its bias, dense weights (features x classes), their bias; or the gradients of these.
 type Params = [Vec<f64>; 4];
 
 const LENS: [usize; 4] = [3 * 3 * FILTERS, FILTERS, OUT * OUT * FILTERS * CLASSES, CLASSES];

@@ -1,12 +1,12 @@
-//! From three loops to the engine's matrix product, and from seven to its convolution: the speed of each step on one
-//! core of this machine, and what the step changes. Run it with --release.
+//! From three loops to the engine's matrix product, and from six to its convolution of a picture: the speed of each
+//! step on one core of this machine, and what the step changes. Run it with --release.
 
 use std::{error::Error, hint::black_box, time::Instant};
 use thawline_tensor::kernels::{activation::Fused, conv::ConvShape, conv::Weights, gemm, tile, window::Padding};
 use thawline_tensor::simd::{LANES, Level, Simd, vectors, vectors_mut};
 use thawline_tensor::{dispatch, nn::Method, threads};
 
-/// Rows and columns of A, B and C = A B: a multiple of a vector and of six rows.
+/// Rows and columns of A, B and C = A B: a multiple of sixteen, a vector, and of six, the rows of a tile.
 const SIZE: usize = 480;
 
 /// The definition.
@@ -39,8 +39,9 @@ fn tiles<S: Simd>(simd: S, a: &[f32], b: &[f32], c: &mut [f32]) {
     }
 }
 
-/// The definition of a convolution: each output is a sum over its window and the channels.
-fn seven_loops(s: &ConvShape, x: &[f32], kernel: &[f32], y: &mut [f32]) {
+/// The definition of a convolution: each output is a sum over its window and the channels. Three loops run over the
+/// outputs, three over the terms of a sum.
+fn six_loops(s: &ConvShape, x: &[f32], kernel: &[f32], y: &mut [f32]) {
     for (i, y) in y.iter_mut().enumerate() {
         let (h, w, filter) = (i / s.filters / s.out_w, i / s.filters % s.out_w, i % s.filters);
         let product = |k: usize| {
@@ -56,7 +57,8 @@ fn gigaflops(flops: u64, mut run: impl FnMut()) -> f64 {
     flops as f64 / 1e9 / seconds.fold(f64::INFINITY, f64::min)
 }
 
-/// Multiply-adds on R registers, without memory: nothing is faster, if R hides the latency and leaves none to spill.
+/// Multiply-adds on R vectors of sums, without memory accesses. This is the peak if R is large enough to hide the
+/// latency, and small enough not to spill.
 #[inline(always)]
 fn registers<S: Simd, const R: usize>(simd: S) {
     let mut sums = [[simd.splat(black_box(0.5)); 1]; R];
@@ -82,7 +84,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ("three loops", "walks down B: a cache line for each product", &|c| three_loops(a, b, c)),
         ("along rows", "reads B in order, so the compiler makes vectors", &|c| along_rows(a, b, c)),
         ("tiles", "keeps C in registers: a load of B serves six rows", &|c| dispatch!(simd => tiles(simd, a, b, c))),
-        ("engine", "packs A and B, so that tiles read the caches in order", &|c| {
+        ("engine", "packs A and B, so that tiles read both in order", &|c| {
             let [a, b] = [a, b].map(|matrix| gemm::Matrix::new(matrix, SIZE, SIZE));
             gemm::gemm(level, a, b, c, gemm::Epilogue::None);
         }),
@@ -96,7 +98,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("\nThe tutorial's second convolution, one picture, by the definition's FLOPs:");
     let (x, kernel, bias) = (numbers(s.input_len()), numbers(s.kernel_len()), vec![0.0; s.filters]);
     let [mut expected, mut y] = [(); 2].map(|()| vec![0.0; s.output_len()]);
-    print("seven loops", "the definition", gigaflops(s.flops(), || seven_loops(&s, &x, &kernel, &mut expected)));
+    print("six loops", "the definition", gigaflops(s.flops(), || six_loops(&s, &x, &kernel, &mut expected)));
     for (method, change) in Method::LADDER.into_iter().zip([
         "runs along the filters, so the compiler makes vectors",
         "copies patches to a matrix; then one matrix product",

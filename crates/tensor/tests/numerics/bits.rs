@@ -122,7 +122,8 @@ fn scoring_does_not_depend_on_the_training_batch() {
     }
 }
 
-/// Computes something at each of this CPU's levels with fused multiply-add, and compares all results with the first.
+/// Computes something at each of this CPU's levels with fused multiply-add, and compares each result with the one
+/// before.
 fn at_fused_levels<R>(compute: impl Fn(Level) -> R, same: impl Fn(&R, &R)) {
     let results: Vec<R> = levels().filter(|level| level.is_fused()).map(compute).collect();
     for pair in results.windows(2) {
@@ -167,7 +168,8 @@ fn convolutions_have_the_same_bits_at_every_fused_level() {
     }
 }
 
-/// Convolutions that pass several images at once: U larger than the cache, one tile or none whole, odd channels.
+/// Convolutions whose passes take several images: a U larger than the cache, one tile per image, or no whole tile; odd
+/// numbers of channels.
 fn convolutions_of_several_images() -> impl Iterator<Item = (Method, ConvShape)> {
     let shape = |[side, c, filters]: [usize; 3], stride| {
         ConvShape::new([side, side, c], [3, 3], filters, [stride; 2], [1, 1], Padding::Same).expect("a legal shape")

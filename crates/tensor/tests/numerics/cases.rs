@@ -42,7 +42,8 @@ pub fn products() -> impl Iterator<Item = [usize; 3]> {
         [20, 2100, 801],
         [33, 2050, 1601],
         [3, 2048, 0],
-        // Cut along K: a narrow product with a long sum; at the limits, and with more rows than partial results.
+        // Cut along K: a narrow product with a long sum; at the limits, and with more rows than have partial results at
+        // the same time.
         [1, 1, 4096],
         [1, 256, 4096],
         [3, 257, 4096],
@@ -53,7 +54,8 @@ pub fn products() -> impl Iterator<Item = [usize; 3]> {
     ])
 }
 
-/// Convolutions of stride 1 without dilation, which every rung of the ladder computes.
+/// Convolutions of stride 1 without dilation: those for all rungs of the ladder. A test leaves out the rungs that do
+/// not apply.
 pub fn dense_convolutions() -> Vec<ConvShape> {
     let valid = Padding::Valid;
     let mut cases: Vec<ConvShape> = [

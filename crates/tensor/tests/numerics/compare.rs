@@ -37,7 +37,7 @@ pub fn close(what: impl Display, actual: &[f32], expected: &[f64], tolerance: f6
     assert!(error <= tolerance, "{what}: the relative error is {error:.1e}, above {tolerance:.1e}");
 }
 
-/// Within the bound of a sum of `terms` products, 2 k u sum |a b|, where u is half the distance from 1 to the next
+/// Within the bound of a sum of k = `terms` products, 2 k u sum |a b|, where u is half the distance from 1 to the next
 /// float. `magnitudes` are the sums of |a b|.
 #[track_caller]
 pub fn within(what: impl Display, actual: &[f32], expected: &[f64], magnitudes: &[f64], terms: usize) {

@@ -230,8 +230,8 @@ impl Layer for Probe {
     }
 }
 
-/// A network with probes at the start, after a dropout layer, and before and after the first dense layer; and one
-/// training step.
+/// Trains a network for one step, with probes at the start, after a dropout layer, and before and after the first dense
+/// layer; returns their counts.
 fn step_with_probes(frozen: &[&str]) -> [[usize; 5]; 4] {
     let [first, second, third, fourth] = [(); 4].map(|()| Probe::new());
     let calls = [&first, &second, &third, &fourth].map(|probe| Arc::clone(&probe.calls));
@@ -260,7 +260,7 @@ fn backward_stops_at_the_first_trainable_layer() {
     let all = step_with_probes(&[]);
     assert_eq!(all, [[0, 10, 10, 0, 10], [0, 10, 10, 10, 10], [0, 10, 10, 10, 10], [0, 10, 10, 10, 10]]);
 
-    // In a frozen prefix each example passes once, in inference.
+    // Each example goes through a frozen prefix once, in inference.
     let head = step_with_probes(&["probe_1", "conv", "probe_2", "probe_3", "dense_1", "probe_4"]);
     assert_eq!(head, [[10, 0, 0, 0, 0], [0, 10, 0, 0, 0], [0, 10, 0, 0, 0], [0, 10, 0, 0, 0]]);
 

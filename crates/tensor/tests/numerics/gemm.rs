@@ -1,5 +1,5 @@
-//! Matrix products: exact on whole numbers for every shape, form, epilogue and level, and within the error bound of a
-//! sum of products on real numbers.
+//! Matrix products: exact on whole numbers for every shape, form and level, and within the error bound of a sum of
+//! products on real numbers.
 
 use thawline_tensor::kernels::activation::Fused;
 use thawline_tensor::kernels::gemm::{Epilogue, Matrix, gemm};

@@ -19,7 +19,7 @@ const METHODS: [Method; 5] = [Method::Auto, Method::Naive, Method::Im2col, Metho
 /// Agreement of single passes, as a share of the largest element.
 const PASS: f64 = 1e-5;
 
-/// Agreement after ten steps of training.
+/// The largest permitted error of a weight after ten steps of training.
 const TRAINING: f64 = 1e-4;
 
 /// A golden file; none in a packaged crate, which has no files from outside its folder.

@@ -153,7 +153,7 @@ proptest! {
     #[test]
     fn of_batch_normalization(rows in 2..20usize, columns in 1..6usize, seed: u64) {
         let mut bits = numbers(seed);
-        // Numbers far apart, so that no variance is near zero, where the slope is not linear.
+        // Numbers far apart, so that no variance is near zero, where the output is far from linear in x.
         let mut x: Vec<f64> = (0..rows * columns).map(|i| (i / columns) as f64 / rows as f64).collect();
         bits.shuffle(&mut x);
         let noise = draw(&mut bits, x.len());

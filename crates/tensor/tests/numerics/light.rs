@@ -99,7 +99,7 @@ fn vectors_and_rows_are_added_exactly() {
 
 #[test]
 fn sums_of_many_equal_rows_stay_accurate() {
-    // The gradients behind a global mean are equal at all pixels, here of eight images.
+    // The gradients that a global mean passes back are equal at all pixels, here of eight images.
     let columns: usize = 20;
     let image = vec![0.1f32; 224 * 224 * columns];
     for level in levels() {
@@ -147,7 +147,7 @@ fn pools_of_any_number_of_channels() {
 
 #[test]
 fn a_pool_does_not_hide_nan() {
-    // One window of two rows and three columns, for every place in it and in the vectors.
+    // One window of two rows and three columns, with a NaN at every pixel and in every channel in turn.
     let s = PoolShape::new([2, 3, 20], [2, 3], [2, 3], Padding::Valid).expect("the window fits");
     for level in levels() {
         for broken in 0..s.input_len() {
@@ -184,8 +184,8 @@ fn optimizers_write_their_elements_and_no_others() {
         new.check(&format!("sgd of {len} at {level}"), &stepped(0.5));
         velocity.check("velocity", &wide(&gradient).iter().map(|g| -0.5 * g).collect::<Vec<_>>());
 
-        // With both decays zero and epsilon huge compared with the root, Adam's step is the same up to rounding: 3 +
-        // 2^30 is 2^30.
+        // With both decays zero, and rate and epsilon equal and huge, Adam's step is the gradient: the root does not
+        // count, since 3 + 2^30 is 2^30 in `f32`.
         let big = (1u64 << 30) as f32;
         let step = AdamStep { rate: big, mean_share: 1.0, square_share: 1.0, epsilon: big };
         let mut state = [&value, &vec![0.0; len], &vec![0.0; len]].map(|floats| Guarded::new(floats));

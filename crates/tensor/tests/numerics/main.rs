@@ -4,22 +4,22 @@
 //! | module | what it shows |
 //! |---|---|
 //! | [`bits`] | the same bits for any number of threads, alone or in a batch, and at every level with fused multiply-add |
-//! | [`conv`] | each rung of the ladder gives the exact result on whole numbers, at every SIMD level |
+//! | [`conv`] | on whole numbers, each rung gives the exact result, Winograd's a close one, at every SIMD level |
 //! | [`dropout`] | dropout drops the expected share, and always the same elements for an address |
-//! | [`freezing`] | frozen weights keep every bit, cost nothing, and their features can be computed once |
+//! | [`freezing`] | frozen weights keep every bit and have no gradients, and their features can be computed once |
 //! | [`gemm`] | matrix products are exact on whole numbers and within their bound on others, in every form |
 //! | [`golden`] | logits, gradients and ten training steps agree with PyTorch and Keras, by every convolution method |
 //! | [`gradients`] | the `f64` references' gradients are the slopes of their forward passes |
 //! | [`layers`] | layers, with the layers fused into them, agree with the `f64` references |
-//! | [`levels`] | all this holds at every SIMD level that the CPU has |
-//! | [`light`] | light kernels are right at every length, and write nothing beyond it |
+//! | [`levels`] | layers, golden values and training agree at every SIMD level that the CPU has |
+//! | [`light`] | memory-bound kernels are right at every length up to 67, and write nothing beyond it |
 //! | [`mobile`] | depthwise convolutions are exact on whole numbers, and mobile blocks agree with PyTorch |
 //! | [`network`] | a network refuses what does not fit, freezes what it says, and adds up its parameters |
 //! | [`normalization`] | batch normalization does what its `f64` reference and PyTorch do, trained and frozen |
 //! | [`optimizer`] | Adam and gradient descent follow their `f64` references, and stay finite |
 //! | [`softmax`] | the loss is right to a few units in the last place, also at logits of 3e38 |
 //! | [`training`] | the training loop sees every example once an epoch, and stops if the loss is not finite |
-//! | [`vectors`] | vector operations do to each lane what the scalar ones do, at the odd numbers too |
+//! | [`vectors`] | vector operations do to each lane what the scalar ones do, for special numbers, too |
 //! | [`winograd_error`] | the error of Winograd's method, as a table and with a bound |
 //!
 //! | module | what the others share |
@@ -30,7 +30,7 @@
 //! | [`data`] | the numbers |
 //! | [`reference`] | layers in `f64` |
 //! | [`rungs`] | a rung of the ladder on one image, at any level |
-//! | [`small`] | a small training |
+//! | [`small`] | a small training run |
 
 mod bits;
 mod cases;

@@ -237,7 +237,7 @@ fn seeds_and_positions_decide_the_initial_weights() {
 
 #[test]
 fn an_outline_has_the_networks_shapes_and_costs() {
-    // Ten times the memory of any machine, for the weights of one layer.
+    // More memory than any machine has, for the weights of one layer.
     let layers = |units| {
         Network::builder([32, 32, 3])
             .layer("conv", Conv2D::new(64, [3, 3]))

@@ -118,7 +118,7 @@ pub fn normalize(x: &[f64], [mean, variance]: [&[f64]; 2], [gamma, beta]: [&[f64
     x.iter().enumerate().map(normal).collect()
 }
 
-/// By the moments of x itself.
+/// x normalized by its own moments, then scaled and shifted.
 pub fn batch_norm(x: &[f64], params: [&[f64]; 2], epsilon: f64) -> Vec<f64> {
     let [mean, variance] = moments(x, params[0].len());
     normalize(x, [&mean, &variance], params, epsilon)

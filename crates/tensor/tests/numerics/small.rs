@@ -1,5 +1,5 @@
-//! A small training run that covers everything: shapes for all convolution methods, fused layers, dropout on both sides
-//! of the first dense layer, and a last batch that is smaller than the others.
+//! A small training run that covers most of the engine: shapes for all convolution methods, fused layers, dropout on
+//! both sides of the first dense layer, and a last batch that is smaller than the others.
 
 use sha2::{Digest, Sha256};
 use thawline_tensor::Tensor;
@@ -14,7 +14,7 @@ pub const CLASSES: usize = 5;
 
 const IMAGE: [usize; 3] = [12, 11, 3];
 
-/// A convolution of few channels, one of many, one with a stride; two dense layers; every kind of other layer.
+/// A convolution of few channels, one of many, one with a stride; a pool, dropout and two dense layers.
 pub fn network() -> Network {
     Network::builder(IMAGE)
         .layer("conv_1", Conv2D::new(16, [3, 3]))

@@ -22,7 +22,7 @@ const SPECIAL: [f32; 12] = [
     3.0,
 ];
 
-/// The operations on three numbers, and a broadcast of the first lane's.
+/// The operations on three numbers a, b and c, and a broadcast of the first lane's a.
 const OPERATIONS: [&str; 11] = [
     "splat",
     "a + b",
@@ -98,7 +98,7 @@ fn transposing_swaps_rows_and_columns() {
 
 #[test]
 fn vector_operations_agree_with_scalar_operations() {
-    // Every triple of special numbers, and as many ordinary ones.
+    // Every triple of special numbers, and 1,024 ordinary ones.
     let triples = SPECIAL.into_iter().flat_map(|a| SPECIAL.into_iter().flat_map(move |b| SPECIAL.map(|c| [a, b, c])));
     let usual = reals("usual", 3 * 1024);
     let all: Vec<[f32; 3]> = triples.chain(usual.as_chunks().0.iter().copied()).collect();

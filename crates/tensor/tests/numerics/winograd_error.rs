@@ -55,7 +55,7 @@ impl Values {
     }
 }
 
-/// Of output, input gradient and kernel gradient.
+/// The errors of output, input gradient and kernel gradient.
 fn errors(s: &ConvShape, method: Method, values: Values) -> [f64; 3] {
     let mut random = bits("pictures");
     let mut normals = |len: usize, scale: f32| (0..len).map(|_| scale * random.normal()).collect::<Vec<f32>>();
