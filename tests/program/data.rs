@@ -110,7 +110,7 @@ fn synth_checks_its_flags_before_drawing() {
         ("s --train 49999", "--train 49999: expected a multiple of 5 (the set has five files), at most 50,000"),
         ("s --train 49995 --test 10001", "--test 10001: expected at most 10,000"),
         ("s --train 50000", "expected --train 50000 --test 10000, or fewer in both"),
-        ("s.tar --train 49995", "s.tar: expected a name that ends in .tar.gz or .tgz, or that of a folder"),
+        ("s.tar --train 49995", "s.tar: expected a name that ends in .tar.gz or .tgz, or the name of a folder"),
     ] {
         let call = place.prompt(&["data synth", line].join(" ").split(' ').collect::<Vec<_>>());
         call.assert_refused(words);

@@ -336,7 +336,7 @@ fn folders_without_a_sweep_or_with_another_one_are_refused() {
     refused("report .", ".: is neither a finished run (with summary.json) nor a sweep (with sweep.json)");
     refused("report nowhere", "nowhere: is neither a finished run (with summary.json) nor a sweep (with sweep.json)");
     let longer = place.call(small_sweep("sweep", "--epochs 3"));
-    longer.assert_refused("sweep holds a sweep of other settings: epochs is 3 and 2");
+    longer.assert_refused("sweep and this command have different settings: epochs is 2 and 3");
     sweep(&place, "longer", "--arms pixels --epochs 3");
     refused(
         "report sweep longer",

@@ -142,7 +142,7 @@ fn is_archive(path: &Path) -> Result<bool> {
     let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
     if ends(&[".tar", ".zip", ".gz", ".bz2", ".xz"]) && !name.ends_with(".tar.gz") {
         return Err(Failure::usage(format!(
-            "{}: expected a name that ends in .tar.gz or .tgz, or that of a folder",
+            "{}: expected a name that ends in .tar.gz or .tgz, or the name of a folder",
             path.display()
         )));
     }

@@ -147,7 +147,7 @@ fn score_pictures(args: &EvalArgs, model: Model, folder: &Path) -> Result<()> {
         }
     }
     if pictures.is_empty() {
-        return Err(Failure::usage(format!("{}: has no pictures", path_text::printable(folder))));
+        return Err(Failure::usage(format!("{}: has no readable pictures", path_text::printable(folder))));
     }
     let classes = model.metadata.classes.clone();
     let describe = format!("own pictures from {}", path_text::printable(folder));
@@ -235,10 +235,10 @@ fn table(evaluation: &Evaluation) -> Text {
         let numbers: String = (1..=classes.len()).map(|number| format!("{number:>cell$}")).collect();
         [
             "confusion matrix: a row per true class, a column per predicted class".to_owned(),
-            format!("    {:<width$}{numbers}    right", ""),
+            format!("    {:<width$}{numbers}  correct", ""),
         ]
     } else {
-        ["accuracy by class".to_owned(), format!("    {:<width$}    right  most frequent mistake", "")]
+        ["accuracy by class".to_owned(), format!("    {:<width$}  correct  most frequent mistake", "")]
     };
     text.push("");
     for line in heading {

@@ -82,7 +82,7 @@ pub fn export(args: &ExportArgs) -> Result<()> {
         }
         Framework::Keras => {
             let names: Vec<String> = network.params().map(|(name, _)| name).collect();
-            let how = "scripts/load_keras.py loads it into a model whose layers have these names";
+            let how = "scripts/load_keras.py loads it into a Keras model with these layers and weights";
             console.result(Text::wrapped("", format!("{file}: {}", listed(&names))).and(how))
         }
     }

@@ -11,7 +11,9 @@ use crate::{
         collection::{Collection, Set},
         folder,
     },
-    system::{console, failure::Result, interrupt::Interrupts, machine, memory::Memory, output::Output, path_text},
+    system::{
+        console, failure::Result, interrupt::Interrupts, machine, memory::Memory, number, output::Output, path_text,
+    },
     training::linear_head::{Options, TrainingSet},
     weights::{features::Features, tensor_file},
 };
@@ -47,7 +49,7 @@ pub fn features(args: &FeaturesArgs) -> Result<()> {
         }
     };
     output.write(&bytes)?;
-    output.console().result(format!("{}: {} bytes", args.out.display(), bytes.len()))
+    output.console().result(format!("{}: {} bytes", args.out.display(), number::count(bytes.len() as u64)))
 }
 
 /// The features that a linear head gets, as the tensors `features` (pictures x width) and `labels`. The metadata entry

@@ -37,7 +37,7 @@ use self::{
 use crate::system::{console::WIDTH, failure::Result};
 
 const EXAMPLES: &str = "\
-model_1 learns the source classes. model_2 keeps its features, frozen, and
+model_1 learns the source classes. model_2 keeps model_1's features, frozen, and
 learns the target classes.
 
 Examples:

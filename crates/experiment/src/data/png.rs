@@ -77,7 +77,7 @@ pub fn heat(map: &Contributions) -> Vec<u8> {
         let opacity = (MAX_OPACITY * value.abs() / largest) as u8;
         sheet.square(at % map.columns, at / map.columns, 1, [red, green, blue, opacity]);
     }
-    sheet.encode("what each place adds to the logit")
+    sheet.encode("what each position adds to the logit")
 }
 
 /// Rows and columns of a picture.

@@ -45,7 +45,7 @@ impl Lock {
                 Err(TryLockError::WouldBlock) => {
                     let folder = folder.display();
                     return Err(Failure::usage(format!(
-                        "{folder} is in use by another process; wait until that has ended"
+                        "{folder} is in use by another process; wait until it has ended"
                     )));
                 }
                 Err(TryLockError::Error(error)) => {

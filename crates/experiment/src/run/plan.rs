@@ -24,7 +24,7 @@ pub fn text(experiment: &Experiment, environment: &Environment, folder: &Path) -
         Source::File(model) => Text::wrapped(
             "features  ",
             format!(
-                "from {}: {}, for {}, SHA-256 {}",
+                "from {}: {}, trained on {}, SHA-256 {}",
                 config.from.as_deref().unwrap_or_default(),
                 shown(&model.metadata.model),
                 listed(&model.metadata.classes),

@@ -65,9 +65,9 @@ impl SweepFolder {
         lock.lock_shared().map_err(|error| refused("lock", &presence, &error))?;
         atomic_file::write_once(&file, json::pretty(settings).as_bytes())?;
         let found = read_settings(path)?;
-        if let Some(difference) = settings.difference(&found) {
+        if let Some(difference) = found.difference(settings) {
             return Err(Failure::usage(format!(
-                "{} holds a sweep of other settings: {difference}; name another folder, or use the same settings",
+                "{} and this command have different settings: {difference}; name another folder, or use the same settings",
                 path.display()
             )));
         }

@@ -222,7 +222,9 @@ fn settings(args: &AdaptArgs) -> Result<Settings> {
         ("--learning-rate", learning_rate.is_some()),
     ];
     if let (Head::Linear, Some((flag, _))) = (head, given.iter().find(|(_, is_given)| *is_given)) {
-        return Err(Failure::usage(format!("{flag} needs --head dense: the linear head is fitted until it converges")));
+        return Err(Failure::usage(format!(
+            "{flag} needs --head dense: the linear head is cross-validated and fitted until it converges"
+        )));
     }
     let dense = (head == Head::Dense).then(|| DenseSettings {
         validation: validation.unwrap_or(0.2),

@@ -99,7 +99,7 @@ pub fn text(record: &Adaptation, folder: &Path) -> Text {
         text.push(format!("{held_out}: accuracy {}", percent_briefly(record.held_out.accuracy)));
     }
     if scores.interval[0] <= scores.largest_class {
-        text.push(Text::verdict("It is not clear that this is better than always naming the largest class.", false));
+        text.push(Text::verdict("The accuracy is not clearly above that of always naming the largest class.", false));
     }
     text.push("");
     text.push(by_class(scores));

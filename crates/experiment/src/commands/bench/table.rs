@@ -111,7 +111,7 @@ pub fn changes(earlier: &Environment, changes: &[Change]) -> String {
 pub fn scaling(scaling: &Scaling) -> String {
     let mut text = format!(
         "{:<32}{:>11}{:>11}{:>12}{:>14}\n",
-        format!("model_1's step, 1 to {} threads", scaling.threads),
+        format!("model_1's step, 1 and {} threads", scaling.threads),
         "1 thread",
         number::counted(scaling.threads, "thread"),
         "efficiency",
@@ -131,7 +131,7 @@ pub fn scaling(scaling: &Scaling) -> String {
             100.0 * serial_share
         );
     }
-    text
+    text + "efficiency: speedup / threads; serial share: an upper bound, by Amdahl's law\n"
 }
 
 /// Above the rows of [`shape`].

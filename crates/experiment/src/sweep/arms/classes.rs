@@ -91,7 +91,9 @@ impl Classes {
     fn by_name(&self, wanted: &[&str]) -> Result<Vec<ClassRecord>> {
         let class = |&name: &&str| {
             let label = self.names.iter().position(|other| other == name).ok_or_else(|| {
-                Failure::usage(format!("the data set has no class '{name}': vehicles and animals are CIFAR-10's"))
+                Failure::usage(format!(
+                    "the data set has no class '{name}': vehicles and animals are classes of CIFAR-10"
+                ))
             })?;
             Ok(ClassRecord { label: label as u16, name: name.to_owned() })
         };

@@ -50,7 +50,7 @@ fn a_folder_belongs_to_one_sweep() {
     let theirs = SweepSettings { epochs: 3, batch_size: 8, ..ours.clone() };
     let failure = SweepFolder::open(&path, &theirs).unwrap_err();
     assert_eq!(failure.kind, Kind::Usage);
-    let words = "holds a sweep of other settings: batch-size is 8 and 16, epochs is 3 and 2";
+    let words = "and this command have different settings: batch-size is 16 and 8, epochs is 2 and 3";
     assert!(failure.message.contains(words), "{failure}");
     // The path of the data is not part of the settings.
     let mut moved = ours.clone();
