@@ -185,7 +185,7 @@ fn in_words(arm: &str, baseline: &str, difference: &Sample, comparison: &Compari
         .as_ref()
         .map_or_else(String::new, |twin| format!("; the latter includes the runs of {twin}"));
     let evidence = format!(
-        "95\u{a0}% interval; {} of {repetitions} agree; {adjusted}{}{pooled}",
+        "95\u{a0}% interval; {} of {repetitions} have the mean's sign; {adjusted}{}{pooled}",
         comparison.agreeing_seeds,
         p_of(comparison),
     );
@@ -216,8 +216,8 @@ pub(super) fn splits(analysis: &Analysis) -> Option<String> {
         let tenth =
             Difference { mean: line.slope.mean / 10.0, standard_error: line.slope.standard_error / 10.0, ..line.slope };
         format!(
-            " For each 10 percentage points more pairs of a source and a target class of one kind (two animals or two vehicles), the \
-             difference changes by {} points ({}).",
+            " With each 10 percentage points in the share of class pairs of one kind (source and target class both animals, or both \
+             vehicles), the difference changes by {} points ({}).",
             difference(&tenth),
             p_equals(line.slope.p())
         )

@@ -10,7 +10,7 @@ use crate::{record::run::DataKind, sweep::statistics::FEWEST_FOR_A_CLAIM, system
 
 /// The caption of a plot of differences.
 const DIFFERENCES: &str = "Differences of test accuracy. Each small point is a seed. The large point is the mean, and the bar its 95\u{a0}% t-interval; p is \
-     from a t-test, adjusted for all declared pairs of the sweep. An arrow stands for a mean outside the axis.";
+     from a t-test, adjusted for all pairs of this sweep that are declared in advance. An arrow stands for a mean outside the axis.";
 
 pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
     let settings = &analysis.results.settings;

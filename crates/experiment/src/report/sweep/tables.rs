@@ -80,7 +80,7 @@ pub(super) fn trials(analysis: &Analysis) -> Markup {
 pub(super) fn speed(analysis: &Analysis) -> Markup {
     let mut head = vec!["arm".to_owned()];
     head.extend(THRESHOLDS.map(|threshold| format!("epochs to {:.0}\u{a0}%", threshold * 100.0)));
-    head.push("trainable weights".to_owned());
+    head.push("trainable parameters".to_owned());
     let rows = analysis.main().map(|figures| {
         let mut cells: Vec<String> =
             figures.reached.iter().map(|reached| epochs(reached, figures.accuracy.n)).collect();

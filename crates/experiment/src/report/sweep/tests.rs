@@ -129,13 +129,13 @@ fn the_answer_is_a_sentence_and_its_numbers_follow() {
         answer(&results(&SIX)),
         [
             "On the test pictures, a new head on frozen features is 2.07 ± 0.09 points less accurate than the whole network trained \
-             from scratch (95 % interval; 6 of 6 seeds agree; adjusted p &lt; 0.001).",
+             from scratch (95 % interval; 6 of 6 seeds have the mean's sign; adjusted p &lt; 0.001).",
             "With features pretrained on airplane, automobile, bird, cat and deer, the head reaches 83.93 ± 0.23 % test accuracy \
              on dog, frog, horse, ship and truck after 3 epochs; the network trained from scratch, 86.00 ± 0.30 % \
              (95 % intervals over 6 seeds). After the first epoch, validation accuracy is 73.9 % with the head and 76.0 % \
              from scratch, a difference of −2.07 ± 0.09 points.",
             "The head on frozen features is 9.90 ± 0.13 points more accurate than the same head on untrained features (95 % \
-             interval; 6 of 6 seeds agree; adjusted p &lt; 0.001). This sweep lacks the arm frozen-random-matched, so it does not say how much of the difference is due to the features' scale.",
+             interval; 6 of 6 seeds have the mean's sign; adjusted p &lt; 0.001). This sweep lacks the arm frozen-random-matched, so it does not say how much of the difference is due to the features' scale.",
             "Training the head took 10.0 s per seed, and training the network from scratch 30.0 s; with pretraining, transfer \
              took 40.0 s."
         ]
@@ -154,7 +154,7 @@ fn differences_that_are_not_significant_are_not_claimed() {
         &equal,
         0,
         "is not shown to be more or less accurate than the whole network trained from scratch: test accuracy differs by \
-         −0.02 ± 0.18 points (95 % interval; 3 of 6 seeds agree; adjusted p = 0.822). A single test at 5 % would have \
+         −0.02 ± 0.18 points (95 % interval; 3 of 6 seeds have the mean's sign; adjusted p = 0.822). A single test at 5 % would have \
          detected a true difference of 0.25 points with a probability of 80 %. The true difference is shown to be less than one point in either \
          direction.",
     );
