@@ -151,8 +151,8 @@ impl<const WHOLE: bool> Channels<WHOLE> {
         }
     }
 
-    /// The part of the image below each of R windows. All have the same length, so that one check of an offset into
-    /// them serves all R.
+    /// The part of the image under each of R windows. All parts have the same length, so that one check of an offset
+    /// into them serves all R.
     #[inline(always)]
     fn below<'a, const R: usize>(self, s: &PoolShape, x: &'a [f32], at: Tile) -> [&'a [f32]; R] {
         let [rows, cols] = at.window;

@@ -10,7 +10,7 @@ use super::layer::Step;
 /// Random changes of pictures. They depend only on the seed, the step and the example's position in the batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Augment {
-    /// Mirror half of the pictures, left to right.
+    /// Mirror each picture, left to right, with probability 1/2.
     pub flip: bool,
     /// Shift pictures by up to this many pixels in each direction and fill with zeros. The same as padding with zeros
     /// and cropping at random.

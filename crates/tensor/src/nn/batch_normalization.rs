@@ -14,7 +14,7 @@ use crate::threads::{for_chunks, with_scratch};
 
 use super::layer::{Backward, BuildError, Layer, LayerSeed, Param, Role, Step};
 
-/// Rows that one task works on; sums over more rows are added in order.
+/// Rows that one task works on; the sums of several tasks are added in order.
 const ROWS: usize = 256;
 
 /// Normalizes the last dimension, C, of images or vectors: y = gamma (x - mean) / sqrt(variance + epsilon) + beta,

@@ -1,5 +1,5 @@
-//! `Conv2D`: a convolution by the fastest rung of the ladder that applies. The activation and the 2 x 2 max-pooling
-//! after it are fused if the rung supports that.
+//! `Conv2D`: a convolution by the fastest rung of the ladder that applies. An activation after it is fused, and so is a
+//! 2 x 2 max-pooling after a ReLU if the rung supports that.
 
 use bytemuck::{cast_slice, cast_slice_mut};
 
@@ -14,8 +14,9 @@ use crate::threads::with_scratch;
 use super::init::Init;
 use super::layer::{Backward, BuildError, Layer, LayerSeed, Param, Role, Step};
 
-/// A convolution of H x W x C images: `y[h, w, f] = b[f] + sum of x[h + kh, w + kw, c] W[kh, kw, c, f]` over kh < KH,
-/// kw < KW and c < C. The kernel W is KH x KW x C x filters; the bias b has one element per filter.
+/// A convolution of H x W x C images. With stride 1, no padding and no dilation,
+/// `y[h, w, f] = b[f] + sum of x[h + kh, w + kw, c] W[kh, kw, c, f]` over kh < KH, kw < KW and c < C. The kernel W is
+/// KH x KW x C x filters; the bias b has one element per filter.
 #[derive(Clone, Debug)]
 pub struct Conv2D {
     filters: usize,

@@ -38,7 +38,8 @@ impl Network {
     /// Loss and accuracy on some examples.
     ///
     /// # Panics
-    /// If the examples are not of the network's input shape, or features of another network's frozen prefix.
+    /// If the examples are not of the network's input shape, are features of another network's frozen prefix, or have a
+    /// label that is not a class.
     pub fn evaluate(&self, examples: &Examples) -> Metrics {
         let nodes = self.nodes_for(examples);
         let batch = evaluation_batch(nodes).min(examples.len());

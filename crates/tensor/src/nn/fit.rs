@@ -18,8 +18,8 @@ use super::schedule::Schedule;
 use super::score::Score;
 use super::trace::Trace;
 
-/// Training options, with defaults. [`Fit::validate`], [`Fit::watch`] and [`Fit::resume`] add
-/// validation examples, an observer and the state of an earlier training.
+/// Training options, with defaults. [`Fit::validate`], [`Fit::watch`] and [`Fit::resume`] add validation examples, an
+/// observer and the state of an interrupted run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fit {
     /// Passes over the examples.
@@ -82,7 +82,7 @@ impl Fit {
         Training::from(self).watch(observer)
     }
 
-    /// Resumes an earlier training: with the same parameters, examples and options, the result has the same bits as
+    /// Resumes an interrupted run: with the same parameters, examples and options, the result has the same bits as
     /// without the interruption.
     pub fn resume<'a>(self, state: TrainingState) -> Training<'a> {
         Training::from(self).resume(state)

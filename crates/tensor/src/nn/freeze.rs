@@ -59,8 +59,8 @@ impl Network {
         self.nodes.iter().take_while(is_pure).count()
     }
 
-    /// The network cut at the thawline: the frozen prefix, shared, and the head's nodes, to train. So the borrow
-    /// checker guarantees that the prefix stays frozen.
+    /// Cuts the network at the thawline into the frozen prefix, as a shared reference, and the nodes of the head, which
+    /// can be trained. So the borrow checker guarantees that the prefix stays frozen.
     pub fn split(&mut self) -> (Prefix<'_>, &mut [Node]) {
         let thawline = self.thawline();
         let (frozen, head) = self.nodes.split_at_mut(thawline);
@@ -86,7 +86,7 @@ pub struct Prefix<'a> {
     nodes: &'a [Node],
 }
 
-/// A hash of everything that a prefix's features depend on: its layers and every bit of its parameters.
+/// A hash of what a prefix's features depend on besides the inputs: its layers and every bit of its parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fingerprint(u64);
 

@@ -15,10 +15,10 @@ use crate::shape::Shape;
 /// [`params`](Layer::params), [`params_mut`](Layer::params_mut) and [`initialize`](Layer::initialize). Everything else
 /// is rarely needed, and has a default.
 ///
-/// Inputs and outputs are slices of one example, or of a whole batch for a layer that asks for it, one after the other;
-/// each is in row-major order (an image as H W C). All passes take `&self`; a training pass saves what the backward
-/// pass needs in a buffer that it is given. So several passes can run at the same time, and a frozen layer cannot
-/// change.
+/// Inputs and outputs are slices. They hold one example or, for a layer that asks for it, all examples of a batch one
+/// after the other, each in row-major order (an image as H W C). All passes take `&self`; a training pass saves what
+/// the backward pass needs in a buffer that it is given. So several passes can run at the same time, and a frozen layer
+/// cannot change.
 ///
 /// ```
 /// use thawline_tensor::nn::{Backward, Layer, check_gradients};
@@ -137,7 +137,7 @@ pub trait Layer: CloneLayer + fmt::Debug + Send + Sync {
         false
     }
 
-    /// Whether training passes need all examples of a batch at once, and are parallel inside. Other layers see one
+    /// Whether training passes need all examples of a batch at once, and are parallel inside. Other layers may get one
     /// example at a time.
     fn whole_batch(&self) -> bool {
         false
@@ -204,7 +204,8 @@ pub struct Param {
     pub shape: Shape,
     /// The values, in row-major order; empty until the layer is [initialized](Layer::initialize).
     pub value: Buffer,
-    /// Whether training changes the values. A frozen parameter has no gradient and no moments, and costs no time.
+    /// Whether training changes the values. A frozen parameter has no moments, and a layer whose parameters are all
+    /// frozen has no gradient.
     pub trainable: bool,
     /// Whether training computes the values from the examples, like a moving mean, instead of by gradient descent.
     pub statistic: bool,

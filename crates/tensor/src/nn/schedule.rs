@@ -15,7 +15,7 @@ pub enum Schedule {
     /// The same rate in every step.
     #[default]
     Constant,
-    /// From the rate down to zero along half a cosine (Loshchilov and Hutter 2017).
+    /// From the rate down towards zero along half a cosine (Loshchilov and Hutter 2017).
     Cosine,
     /// In the first 30 % of the steps up from a 25th of the rate to the rate, then down to a 250,000th of it, both
     /// along half a cosine (Smith 2018, with PyTorch's defaults).

@@ -201,7 +201,7 @@ pub enum LevelError {
         /// The highest level that would work.
         best: Level,
     },
-    /// Kernels have already run at another level.
+    /// This process already uses another level.
     #[error("cannot switch to {wanted}: this process already uses {current}")]
     InUse {
         /// The requested level.

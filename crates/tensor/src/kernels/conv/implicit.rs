@@ -1,8 +1,8 @@
 //! Rung 3, implicit matrix product: convolution with stride 1 and no dilation, without the matrix of patches.
 //!
-//! With channels last, the KW x C inputs under one kernel row are contiguous, and the next output's start C floats
-//! later. So a row of pixels, read as a matrix with overlapping rows, already is its patch matrix. The convolution is a
-//! sum of KH products of such matrices with KW x C rows of the kernel.
+//! With channels last, the KW x C inputs under one kernel row are contiguous, and those under the next output start C
+//! floats later. So a row of pixels, read as a matrix with overlapping rows, already is its patch matrix. The
+//! convolution is a sum of KH products of such matrices with KW x C rows of the kernel.
 //!
 //! A padded image is first copied to scratch with zeros around it.
 
@@ -18,15 +18,15 @@ use super::{ConvShape, OutputGradient, Rung, Weights};
 
 /// A matrix product on the pixels in place, for stride 1 without dilation.
 ///
-/// Rows of the kernel are padded to whole vectors. The kernel for the input gradient comes after a row of zeros, the
-/// bias of that convolution.
+/// Rows of the kernel are padded to whole vectors. The kernel for the input gradient is stored after a row of zeros,
+/// which is the bias of that convolution.
 #[derive(Debug)]
 pub struct Implicit;
 
 impl Rung for Implicit {
     fn check(&self, s: &ConvShape) -> Result<(), &'static str> {
-        // A border as wide as the kernel would make the transposed convolution shrink its input. With stride 1 there
-        // are h + top + bottom - (kh - 1) outputs, so the last line says bottom < kh and right < kw.
+        // With a border as wide as the kernel, the transposed convolution would need a negative padding. With stride 1
+        // there are h + top + bottom - (kh - 1) outputs, so the last line says bottom < kh and right < kw.
         let applies = s.is_dense()
             && (s.pad_top < s.kh && s.pad_left < s.kw)
             && (s.out_h <= s.h + s.pad_top && s.out_w <= s.w + s.pad_left);

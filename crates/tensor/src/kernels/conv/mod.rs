@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`naive`] | anything | the definition in seven loops |
 //! | [`im2col`] | anything | copy every patch to a row of a matrix; then one matrix product |
-//! | [`implicit`] | stride 1, no dilation | with channels last a row of pixels already *is* its patch matrix |
+//! | [`implicit`] | stride 1, no dilation, padding < kernel | with channels last, a row of pixels *is* its patch matrix |
 //! | [`winograd`] | 3 x 3, stride 1, no dilation | F(4x4, 3x3): 36 products where the others need 144 |
 //!
 //! The file of each rung implements the trait [`Rung`], in the trait's order: y, then dx, then dkernel.
@@ -38,7 +38,7 @@ pub enum Method {
     Naive,
     /// Patches in a matrix, one matrix product: any stride, padding and dilation.
     Im2col,
-    /// A matrix product on the pixels in place: stride 1, no dilation.
+    /// A matrix product on the pixels in place: stride 1, no dilation, padding smaller than the kernel.
     Implicit,
     /// F(4x4, 3x3): 3 x 3 kernels, stride 1, no dilation.
     Winograd,
@@ -205,7 +205,7 @@ pub enum OutputGradient<'a> {
 }
 
 impl<'a> OutputGradient<'a> {
-    /// Images that it covers.
+    /// The number of images that it covers.
     fn images(self, s: &ConvShape) -> usize {
         match self {
             OutputGradient::Full(dy) => dy.len() / s.output_len(),

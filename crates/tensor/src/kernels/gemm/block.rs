@@ -21,13 +21,13 @@ pub enum Operands {
     /// Both are packed, A before the first panel of B is multiplied.
     Packed,
     /// Both are packed, A while the first panel of B is multiplied: A has contiguous columns, and tiles of
-    /// [`AVX512_REGISTERS`] registers have time for it.
+    /// [`AVX512_REGISTERS`] registers do enough arithmetic to hide that.
     PackedWhileMultiplying,
 }
 
 impl Operands {
-    /// The choice for C = A B with the given vector registers. It must not depend on M, or else the order of sums
-    /// would, too.
+    /// The choice for C = A B with the given number of vector registers. It must not depend on M, or else the order of
+    /// sums would, too.
     pub fn of(registers: usize, a: Matrix, b: Matrix) -> Self {
         if a.col_stride == 1 && (b.cols <= 8 * LANES || a.cols > KC) {
             let short = b.cols <= 16 * LANES && b.cols.is_multiple_of(LANES);
@@ -55,7 +55,7 @@ impl Operands {
     }
 }
 
-/// With fewer registers than this, a tile has no time to pack.
+/// With fewer registers than this, a tile does too little arithmetic to hide packing.
 const AVX512_REGISTERS: usize = 32;
 
 /// Loop 4: cuts ks into the fewest pieces of at most [`KC`] terms, nearly equal.
@@ -107,7 +107,8 @@ impl Block<'_> {
                     let start = j * depth + ks.start - self.ks.start;
                     Strided { data: &self.packed_b[start * nr..][..ks.len() * nr], stride: nr }
                 };
-                // The first panel of B reads A from memory; the second has time to prefetch for the next block.
+                // While the first panel of B is multiplied, A comes from memory; during the second, there is time to
+                // prefetch the next block.
                 match operands {
                     Operands::InPlace | Operands::PackedB => {
                         let next = match j {

@@ -98,8 +98,8 @@ pub fn multiply_in_place<S: Simd, C: Rows + ?Sized>(
     cover(simd, m, vectors, &mut InPlace { a, b, next, depth, c });
 }
 
-/// A panel of packed A times a panel of B. `PREFETCH` is known at compile time: a branch costs small tiles more than
-/// the prefetch.
+/// A panel of packed A times a panel of B. `PREFETCH` is known at compile time: a branch at run time would cost small
+/// tiles more than the prefetch does.
 struct Packed<'a, C: ?Sized, const PREFETCH: bool> {
     a: &'a [Lanes],
     b: &'a [[Lanes; PACKED]],
@@ -190,7 +190,7 @@ impl<S: Simd, C: Rows + ?Sized> Product<S> for Packing<'_, C> {
             let column = &self.a.data[k * self.a.stride..];
             let mut lanes = &*packed;
             if first {
-                // The last element of the next panel; the others are on the same cache line or this panel's.
+                // The last element of the next panel; the others are on the same cache line or on this panel's.
                 if let Some(next) = column.get(2 * ROWS - 1..) {
                     simd.prefetch(next);
                 }

@@ -12,8 +12,8 @@ use super::super::tile::{ROWS, WIDE_ROWS};
 use super::Matrix;
 use super::panel::{PACKED, Prefetch, Strided};
 
-/// The next panel of B, from `column` and `k` on, if its columns are contiguous: in panel p of A, step i prefetches the
-/// p-th sixteen terms of column i.
+/// The next panel of B, from `column` and `k` on, if its columns are contiguous: during panel p of A, step i prefetches
+/// terms 16 p to 16 p + 15 of column i.
 #[inline(always)]
 pub fn next_panel_of_b(b: Matrix<'_>, column: usize, k: usize) -> Prefetch<'_> {
     let columns = (PACKED * LANES).min(b.cols.saturating_sub(column));

@@ -244,7 +244,8 @@ fn pitch_of_square(panels: usize) -> [usize; 2] {
     [SIDE * pitch, pitch]
 }
 
-/// The place of a vector in a position's matrix with that many rows and vectors per row.
+/// The index of a vector in the matrix of a position, which has `rows` rows of `vectors` vectors and is stored in
+/// strips.
 #[inline(always)]
 pub fn place_in_strips(rows: usize, vectors: usize, row: usize, vector: usize) -> usize {
     let first = vector / STRIP * STRIP;
