@@ -14,7 +14,6 @@ use crate::{
     system::{
         console::{Text, fitted},
         failure::{Failure, Kind, Result},
-        number,
         streams::Stream,
     },
     weights::{metadata, tensor_file::dimensions},
@@ -227,11 +226,8 @@ pub fn plan_cache(network: &Network, task: &Task, cache: Cache, free_memory: Opt
         return Err(Failure::new(
             Kind::Environment,
             format!(
-                "--cache on: the features of {} pictures take {}, and {} of memory is free; use --cache off (slower, the same \
-                 results), or --limit",
-                number::count(examples as u64),
-                number::bytes(bytes),
-                number::bytes(budget)
+                "--cache on: the features of {examples} pictures take {bytes} bytes, and {budget} bytes of memory are free; \
+                 use --cache off (slower, the same results), or --limit"
             ),
         ));
     }
