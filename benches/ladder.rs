@@ -1,5 +1,5 @@
-//! Convolutions by every method: forward and both gradients, on the tutorial's two layers, at every supported SIMD level, or
-//! at that of THAWLINE_SIMD.
+//! The tutorial's two convolutions by every method, forward and both gradients, at every supported SIMD level, or at
+//! that of THAWLINE_SIMD.
 
 mod measure;
 

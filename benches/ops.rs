@@ -1,4 +1,4 @@
-//! The memory-bound operations: ReLU, max pooling, dropout, softmax cross-entropy, Adam.
+//! The memory-bound operations: ReLU, max pooling, depthwise convolution, dropout, softmax cross-entropy, Adam.
 
 mod measure;
 

@@ -3,7 +3,8 @@
 //!     cargo run --release --example activations FEATURES PICTURES [OUT]
 //!
 //! PICTURES is a safetensors file with the tensor `pictures`, N x H x W x 3 bytes. OUT gets a tensor per layer, N x its
-//! shape. Without OUT, prints three times the seconds that the features of all pictures take, and the number of pictures.
+//! shape. Without OUT, prints three lines, each with the seconds that the features of all pictures took and the number
+//! of pictures.
 
 use std::{env, fs, path::PathBuf, time::Instant};
 

@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Filters, kernel size and pool size
     let (filters, kernel, pool) = (64, [3, 3], [2, 2]);
 
-    // Load the data: the pictures at a path, or else a few drawings from a seed. These get fewer, smaller steps.
+    // Load the data: the pictures at a path, or else a few drawings from a seed, with fewer epochs and smaller batches
     let path = env::args_os().nth(1).map(PathBuf::from).filter(|path| path.exists());
     let (dataset, epochs, batch_size) = match path {
         Some(path) => (open::named(&path)?.dataset, 20, 128),

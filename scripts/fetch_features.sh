@@ -3,7 +3,7 @@
 #
 #     scripts/fetch_features.sh [--blocks N] [--size N] [--out FILE] [--thawline PROGRAM]
 #
-# --blocks N    stem and the first N of 16 blocks [11]: more are better features, but slower
+# --blocks N    stem and the first N of 16 blocks [11]: more blocks give better features, but take longer
 # --size N      rows and columns that pictures are scaled to: 64, 96, 128 or 224 [96]
 # --out FILE    [efficientnet-lite0.safetensors]
 #

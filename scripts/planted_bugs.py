@@ -4,7 +4,7 @@
     scripts/planted_bugs.py [--keep FOLDER] [NAME...]
 
 Each bug replaces a pattern that occurs exactly once in one file of a scratch copy. One build contains all of them, each
-behind a switch (the environment variable THAWLINE_PLANTED). The script fails if no test finds a bug.
+behind a switch (the environment variable THAWLINE_PLANTED). The script fails if any of the bugs is found by no test.
 """
 
 import argparse

@@ -9,8 +9,9 @@ compares logits on the first N test pictures of the model's classes:
 - Export: the exported weights, loaded into the framework; for PyTorch also the code that `export --format torch` prints.
 - Import: random weights from the framework, imported by Thawline.
 
-With --random, N random networks over all layer types replace MODEL, and built-in pictures replace DIR. The script fails if a
-logit differs by more than 1e-5 of the largest. Needs numpy, safetensors and the framework.
+With --random, N random networks of convolutions, pools, batch normalization, ReLU, dropout and dense layers replace MODEL,
+and built-in pictures replace DIR. The script fails if a logit differs by more than 1e-5 of the largest. Needs numpy,
+safetensors and the framework.
 """
 
 import argparse

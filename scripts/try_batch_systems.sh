@@ -5,7 +5,7 @@ usage() {
     cat <<'USAGE'
 usage: scripts/try_batch_systems.sh [PROGRAM]
 
-PROGRAM is the thawline to test (default: the release build, which is built if missing). The sweep runs directly; under GNU
+PROGRAM is the thawline to test (default: the release build, which is updated first). The sweep runs directly; under GNU
 parallel, in one folder and in separate folders; and as a Slurm job array, which is cancelled halfway and submitted again.
 Slurm's controller and node daemon run on this host with their own configuration, keys and ports in a temporary folder.
 

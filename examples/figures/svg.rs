@@ -5,7 +5,7 @@ use std::fmt::Write;
 pub const TEXT: &str = "#1F2328";
 pub const MUTED: &str = "#636870";
 pub const GRID: &str = "#D5D5CE";
-// Okabe and Ito's colours, darkened as in the report.
+// Okabe and Ito's colours, adapted to a light page as in the report.
 pub const BLUE: &str = "#0072B2";
 pub const VERMILION: &str = "#B63D02";
 pub const GREEN: &str = "#0BA95C";
@@ -90,7 +90,7 @@ impl Figure {
         ));
     }
 
-    /// Numbers in square cells. A highlighted cell has the colour in full.
+    /// Numbers in square cells. A highlighted cell has more of the colour.
     pub fn numbers<const COLUMNS: usize>(
         &mut self,
         (x, y): Point,

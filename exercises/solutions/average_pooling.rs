@@ -7,7 +7,7 @@ pub struct AveragePooling {
 }
 
 impl AveragePooling {
-    /// Calls `visit(input, output)` with the places of each element and of its mean.
+    /// Calls `visit(input, output)` with the indices of each element and of its mean.
     fn for_each(&self, mut visit: impl FnMut(usize, usize)) {
         let [h, w, c] = self.input;
         for row in 0..h / 2 * 2 {

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Times Thawline, Keras, PyTorch, burn and candle here, in interleaved rounds, so that other load affects all of them equally.
+"""Times Thawline, Keras, PyTorch, burn and candle here: steps in interleaved rounds, so that other load affects all
+equally; the whole experiment once each.
 
     compare_peers.sh steps                              milliseconds per training step; takes ten minutes
     compare_peers.sh experiment --data DIR              the whole tutorial, 2 x 20 epochs; takes an hour

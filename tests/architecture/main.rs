@@ -200,7 +200,7 @@ fn no_dependency_needs_a_newer_rust_than_promised() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(too_new(&metadata, oldest), Vec::<String>::new(), "a promise of Rust {oldest} cannot be kept");
-    // The three crates themselves promise it, and an older version would not be enough.
+    // The test must see what these crates promise: for Rust 1.88 they are too new.
     let ours = ["thawline", "thawline-cifar", "thawline-tensor"];
     let before = too_new(&metadata, "1.88");
     assert!(ours.iter().all(|name| before.iter().any(|found| found == name)), "{before:?}");
@@ -288,7 +288,7 @@ fn every_fault_and_every_promise_has_tests_that_exist() {
         let complaints: Vec<String> = names.iter().filter_map(|name| complaint(name, &sources)).collect();
         assert_eq!(complaints, Vec::<String>::new(), "{}: {}", row[0], row[1]);
     }
-    // What this test is for.
+    // The test must fail for wrong names.
     for wrong in
         ["mistakes::no_such_test", "ends::wrong_data_are_refused", "mistakes::assert_refused", "scripts/no_such_script"]
     {

@@ -17,7 +17,8 @@ fn a_loss_that_is_not_finite_ends_the_run_with_code_4() {
 
 #[test]
 fn a_late_divergence_keeps_the_last_checkpoint() {
-    // Without activations no gradient vanishes: each step moves every weight by about the rate, so the logits grow as its cube.
+    // Without activations no gradient vanishes: each step moves every weight by about the rate, so the logits grow as
+    // its cube.
     let deep = r#"layers = [
         { type = "Flatten" }, { type = "Dense", units = 16 }, { type = "Dense", units = 16 }, { type = "Dense" },
     ]"#;
@@ -197,7 +198,7 @@ mod unix {
 
     #[test]
     fn a_second_signal_ends_the_program_at_once() {
-        // A step takes minutes. The first signal waits for its end, the second does not.
+        // A step takes minutes. After the first signal the program waits for its end, after the second it does not.
         let place = Place::new();
         let line =
             small_run("--out run --limit 100 --batch-size 100 --filters 256 --threads 1 --conv-method naive --quiet");

@@ -94,7 +94,7 @@ fn batch_normalization_resumes_with_the_same_bits() {
     let stops =
         [(" 2/15", "-INT"), (" 6/15", "-KILL"), ("model_2 learns", "-TERM"), (" 4/15", "-INT"), (" 9/15", "-KILL")];
     goes_on_to_the_same_end("--model normalized.toml --epochs 15", &stops);
-    // Cut so that a normalization learns on in model_2.
+    // Frozen up to a layer before a normalization, so that model_2 goes on training it.
     goes_on_to_the_same_end("--model normalized.toml --freeze conv2d_1 --epochs 15", &stops[2..]);
 }
 

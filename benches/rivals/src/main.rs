@@ -2,15 +2,22 @@
 //!
 //!     cargo run --release --manifest-path benches/rivals/Cargo.toml [-- ROUNDS]
 //!
-//! Every result is verified before it is timed. In each round every library computes the product once; over four rounds
-//! each library follows each other one, whose data are in the caches, equally often. The table shows medians.
-//! `scripts/update_tables.py rivals` saves it as a record.
+//! Every library's result is verified before the library is timed. In each round every library computes the product
+//! once; over four rounds each library follows each other one equally often, because what ran before leaves its data in
+//! the caches. The table shows medians. `scripts/update_tables.py rivals` saves it as a record.
 
 mod libraries;
 
 use std::{env, process::Command, time::SystemTime};
 
-use thawline::{commands::bench::{product::{CASES, Case, Product}, roof, timing::{Times, clocked}}, system::machine};
+use thawline::{
+    commands::bench::{
+        product::{CASES, Case, Product},
+        roof,
+        timing::{Times, measure_seconds},
+    },
+    system::machine,
+};
 use thawline_tensor::{simd::Level, threads::with_threads};
 
 use libraries::{LIBRARIES, Multiply};
@@ -85,7 +92,7 @@ fn compare(threads: usize, rounds: usize) {
 fn in_alternation(case: Case, product: &mut Product, threads: usize, rounds: usize) -> Vec<Times> {
     let once = |product: &mut Product, multiply: Multiply| {
         let (operands, c) = product.floats();
-        clocked(|| multiply(case, operands, c, threads))
+        measure_seconds(|| multiply(case, operands, c, threads))
     };
     for (name, multiply) in LIBRARIES {
         product.floats().1.fill(f32::NAN);

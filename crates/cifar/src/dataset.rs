@@ -52,10 +52,10 @@ impl Dataset {
     /// Creates a data set from pictures in memory.
     ///
     /// # Errors
-    /// If it could not be written and read back: the pictures have another format; there are more than in the release; the
-    /// training pictures do not divide evenly among the files (five in CIFAR-10); the number of names differs from the
-    /// number of classes; or a name is empty, repeated, longer than 64 bytes, contains control characters, or starts or
-    /// ends with a space.
+    /// If it could not be written and read back: the pictures have another format; there are more than in the release,
+    /// or as many only for training or only for testing; the training pictures do not divide evenly among the files
+    /// (five in CIFAR-10); the number of names differs from the number of classes; or a name is empty, repeated, longer
+    /// than 64 bytes, contains control characters, or starts or ends with a space.
     pub fn new(
         format: Format,
         train: Images,
@@ -104,7 +104,8 @@ impl Dataset {
         &self.test
     }
 
-    /// The names of the classes, from the release's file. The name of label `l` is `classes()[l]`.
+    /// The names of the classes, or of the coarse ones after [`Dataset::with_coarse_labels`]. The name of label `l` is
+    /// `classes()[l]`.
     pub fn classes(&self) -> &[String] {
         if self.train.coarsely_labelled { &self.coarse_classes } else { &self.classes }
     }
@@ -115,8 +116,8 @@ impl Dataset {
     }
 
     /// Switches to CIFAR-100's coarse classes: [`Image::label`](crate::Image::label) becomes the coarse label, and
-    /// [`Dataset::classes`] returns the coarse names. Writing and hashing are not affected. Returns `None` for CIFAR-10,
-    /// which has no coarse labels.
+    /// [`Dataset::classes`] returns the coarse names. Writing and hashing are not affected. Returns `None` for
+    /// CIFAR-10, which has no coarse labels.
     pub fn with_coarse_labels(mut self) -> Option<Dataset> {
         let has_two = self.format.coarse_classes() > 0;
         (self.train.coarsely_labelled, self.test.coarsely_labelled) = (has_two, has_two);
@@ -128,8 +129,8 @@ impl Dataset {
         &self.source
     }
 
-    /// The SHA-256, in hexadecimal, of all records (labels and pixels), training files first: the output of
-    /// `cat data_batch_?.bin test_batch.bin | sha256sum`. It identifies the data regardless of how they were stored.
+    /// The SHA-256, in hexadecimal, of all records (labels and pixels), training files first: for CIFAR-10, the output
+    /// of `cat data_batch_?.bin test_batch.bin | sha256sum`. It identifies the data regardless of how they were stored.
     ///
     /// Each call computes it, which takes 0.1 s for 60,000 pictures on a CPU with SHA instructions and 0.5 s without.
     pub fn sha256(&self) -> String {

@@ -24,20 +24,21 @@ impl Error {
     }
 }
 
-/// What failed, by layer from the outermost to the innermost. The text says what was found, what was expected and what to do.
+/// What failed, by layer from the outermost to the innermost. The text says what was found and what was expected.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
     /// A device failed or is full, or memory ran out.
     #[error("{0}")]
     Machine(String),
-    /// The path cannot be opened, or is a device or a folder of several data sets; or an output folder is not empty.
+    /// The path cannot be opened, is a device, or is a folder of several data sets or only of unsupported files; or an
+    /// output folder is not empty.
     #[error("{0}")]
     Path(String),
     /// The folder contains no CIFAR data, and nothing with a similar name.
     #[error("contains no CIFAR data: {0}")]
     NoData(String),
-    /// The archive is not gzip, is truncated, fails a checksum, or continues after its end.
+    /// The archive is not gzip, is truncated, is too long, fails a checksum, or continues after its end.
     #[error("{0}")]
     Gzip(String),
     /// The decompressed archive is not a well-formed tar archive.
@@ -70,7 +71,8 @@ impl Fault {
         Error { input: "pictures in memory".into(), fault: self, advice: "" }
     }
 
-    /// An I/O error while `action` was attempted, or a fault that [`io::Read`] passed on inside an [`io::Error::other`].
+    /// An I/O error while `action` was attempted, or a fault that [`io::Read`] passed on inside an
+    /// [`io::Error::other`].
     pub(crate) fn io(action: &str, error: io::Error) -> Fault {
         use io::ErrorKind::*;
         error.downcast().unwrap_or_else(|error| {

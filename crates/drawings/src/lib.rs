@@ -3,8 +3,9 @@
 //! The source classes (fish, house, kite, sun, tree) and the target classes (boat, flower, key, mushroom, umbrella) are
 //! drawn from the same elements: edges, corners, arcs, rays, bars, patterned areas. So features trained on one half are
 //! useful on the other. Colours are chosen independently of the class; position, size, slant, background, clutter and
-//! grain vary. Averages do not reveal the class: chance is 20 %, and the nearest class mean classifies about 26 % of
-//! the pictures correctly from the pixels, and 57 % from their contrast with the rest of the picture.
+//! grain vary. Averages do not give the class away: chance is 20 %, and the nearest class mean classifies 26 % of the
+//! default set's test pictures correctly from the pixels, and 46 to 49 % from the pixels' absolute distance to the mean
+//! of their picture's channel.
 //!
 //! How hard they are, measured with PyTorch (the tutorial's network and settings in bf16, 3,000 training and 1,000 test
 //! pictures per half, 20 epochs; test accuracy after the last epoch, on picture sets of three seeds):

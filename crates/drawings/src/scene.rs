@@ -1,12 +1,12 @@
-//! Everything in a picture except its subject: background, pose, clutter, light and grain. All of it is chosen independently
-//! of the class.
+//! Everything in a picture except its subject: background, pose, clutter, light and grain. All of it is chosen
+//! independently of the class.
 
 use crate::canvas::{Canvas, Pose};
 use crate::chance::Chance;
 use crate::paint::{Colour, Paint, Palette, Texture};
 use crate::shapes::{Point, at, convex, disc, rectangle, rim, stroke, toward};
 
-// These constants make the pictures hard: raising any of them lowers a network's accuracy.
+// These constants make the pictures hard to classify.
 
 /// The largest shift from the middle; half the canvas is 1.
 const SHIFT: f32 = 0.20;
@@ -17,7 +17,7 @@ const TURN: f32 = 0.07;
 /// The numbers of clutter shapes behind the figure and in front of it.
 const SHAPES_BEHIND: [usize; 2] = [1, 4];
 const SHAPES_IN_FRONT: [usize; 2] = [0, 1];
-/// The grain's standard deviation; black to white is 1.
+/// The smallest and the largest standard deviation of the grain; black to white is 1.
 const GRAIN: [f32; 2] = [0.02, 0.09];
 
 /// A random pose for the figure.
@@ -71,7 +71,7 @@ pub fn clutter_in_front(canvas: &mut Canvas, chance: &mut Chance, palette: &Pale
     }
 }
 
-/// A line, ring, disc, box or triangle, of which the ten classes' drawings consist, too.
+/// A line, ring, disc, box or triangle: the drawings of the ten classes consist of such shapes, too.
 fn clutter(canvas: &mut Canvas, chance: &mut Chance, palette: &Palette, place: Point, size: f32) {
     let shades = [palette.figure[0], palette.figure[1], palette.figure[2], palette.ground[0], palette.ink];
     let colour = chance.pick(&shades).toward(chance.pick(&palette.ground), chance.within(0.0, 0.6));
@@ -89,7 +89,7 @@ fn clutter(canvas: &mut Canvas, chance: &mut Chance, palette: &Palette, place: P
     }
 }
 
-/// Uneven light over the whole picture, and grain on every channel of every pixel.
+/// One brightness and contrast for the whole picture, and grain on every channel of every pixel.
 pub fn light_and_grain(canvas: &mut Canvas, chance: &mut Chance) {
     let grain = chance.within(GRAIN[0], GRAIN[1]);
     let brightness = chance.either_side(0.08);

@@ -20,7 +20,7 @@ fn sha256(pictures: impl Iterator<Item = Pixels>) -> String {
     })
 }
 
-/// Any change to a drawing changes this hash, and then the figures in the crate's documentation must be measured again.
+/// Any change to a drawing changes this hash, and then the numbers in the crate's documentation must be measured again.
 /// The hash must not differ between machines, systems or compilers.
 #[test]
 fn pictures_are_the_same_everywhere() {
@@ -100,8 +100,8 @@ fn nearest_mean_accuracy(classes: std::ops::Range<usize>, train: &Examples, test
     correct.iter().filter(|&&correct| correct).count() as f32 / correct.len() as f32
 }
 
-/// Chance is one in five. Class means must stay below 0.30, and below 0.55 on silhouettes, which make light on dark equal
-/// to dark on light.
+/// Chance is one in five. Class means must stay below 0.30, and below 0.55 on silhouettes, which make light on dark
+/// equal to dark on light.
 #[test]
 fn class_means_classify_poorly() {
     type View = fn(&Pixels) -> Vec<f32>;

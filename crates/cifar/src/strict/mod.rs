@@ -37,14 +37,14 @@ impl Dataset {
     /// ```
     ///
     /// # Errors
-    /// If anything differs from the release: a checksum, the set of files, a length, a label, a name. Files may have fewer
-    /// records than the release's, provided that all training files have the same number and that no file is full while
-    /// another is not.
+    /// If the data deviate from the release's format in a checksum, the set of files, a length, a label or a class
+    /// name. Files may have fewer records than the release's, provided that all training files have the same number and
+    /// that no file is full while another is not.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         open(path.as_ref())
     }
 
-    /// Reads a `.tar.gz` archive from any source. `name` is its name in errors and in [`Dataset::source`].
+    /// Reads a `.tar.gz` or `.tar` archive from any source. `name` is its name in errors and in [`Dataset::source`].
     ///
     /// # Errors
     /// As [`open`](Dataset::open).

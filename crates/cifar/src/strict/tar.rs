@@ -1,7 +1,7 @@
 //! tar, the inner layer of an archive. Only the kinds of entries that a release needs are accepted.
 //!
-//! Headers are read one by one instead of through `tar::Archive`, so that every error has an offset, the end marker is
-//! checked, and no extension (PAX, long names, sparse files) takes effect.
+//! Headers are read one by one instead of through `tar::Archive`, so that every error names a byte or an entry, the end
+//! marker is checked, and no extension (PAX, long names, sparse files) takes effect.
 
 use std::io::Read;
 
@@ -93,8 +93,8 @@ impl RawHeader {
         Fault::forbidden(what, &String::from_utf8_lossy(&self.name))
     }
 
-    /// Skips an extended header if it sets only times, owners and comments. (Python's `tarfile` writes one for every file
-    /// with a fractional time.)
+    /// Skips an extended header if it sets only times, owners and comments. (Python's `tarfile` writes one for every
+    /// file with a fractional time.)
     fn skip_harmless_pax(&self, archive: &mut Unpacked<'_>) -> Result<(), Fault> {
         if self.bytes > MAX_PAX {
             return Err(self.forbidden(format!("an extended header of {} bytes", self.bytes)));
@@ -115,8 +115,8 @@ impl RawHeader {
     }
 }
 
-/// The key of a record "LENGTH KEY=VALUE\n"; the length is that of the whole line. (The standard allows line breaks in a
-/// value. They are refused, because such a value could hide another record.)
+/// The key of a record "LENGTH KEY=VALUE\n"; the length is that of the whole line. (The standard allows line breaks in
+/// a value. They are refused, because such a value could hide another record.)
 fn pax_key(record: &str) -> Option<&str> {
     let (length, field) = record.strip_suffix('\n')?.split_once(' ')?;
     let (key, _) = field.split_once('=')?;
