@@ -53,7 +53,10 @@ pub(super) fn summary(network: &NetworkRecord) -> Markup {
     ];
     html! {
         (table(2, &head, network.layers.iter().map(row).chain([("total", total)])))
-        p.note { (number::count(network.trainable)) " trainable, " (number::count(network.frozen)) " frozen parameters. Forward pass and activations are per picture." }
+        p.note {
+            (number::count(network.trainable)) " trainable, " (number::count(network.frozen)) " frozen parameters. "
+            "Forward pass and activations are per picture."
+        }
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Analysis<'a> {
     pub trials: Vec<&'a JobRecord>,
     /// The declared differences.
     pub pairs: Vec<Pair>,
-    /// frozen and fine-tune minus scratch, for each number of pictures per class.
+    /// `frozen` and `fine-tune` minus `scratch`, for each number of pictures per class.
     pub sampled_pairs: Vec<Pair>,
     /// The differences of any two arms trained on the same classes, labels and number of pictures.
     pub all_pairs: Vec<Pair>,

@@ -142,7 +142,7 @@ fn time(analysis: &Analysis) -> Option<String> {
     ))
 }
 
-/// frozen minus scratch with the fewest and with the most pictures.
+/// `frozen` minus `scratch` with the fewest and with the most pictures.
 fn few_pictures(analysis: &Analysis) -> Option<String> {
     let is_frozen = |pair: &&Pair| pair.arm.starts_with("frozen@") && pair.baseline.starts_with("scratch@");
     let pairs: Vec<&Pair> = analysis.sampled_pairs.iter().filter(is_frozen).collect();
@@ -216,7 +216,7 @@ pub(super) fn splits(analysis: &Analysis) -> Option<String> {
         let tenth =
             Difference { mean: line.slope.mean / 10.0, standard_error: line.slope.standard_error / 10.0, ..line.slope };
         format!(
-            " With each 10 percentage points in the share of class pairs of one kind (source and target class both animals, or both \
+            " With each increase of 10 percentage points in the share of class pairs of one kind (source and target class both animals, or both \
              vehicles), the difference changes by {} points ({}).",
             difference(&tenth),
             p_equals(line.slope.p())

@@ -96,9 +96,9 @@ pub(super) fn splits(analysis: &Analysis, plot: Option<&Plot>) -> Markup {
         }
         (table(0, &["split", "frozen − scratch in each direction, points", "mean", "class pairs of one kind"], rows))
         p.note {
-            "Each split is transferred in both directions; its difference is the mean over directions and seeds. The network trained "
-            "from scratch is stage 1 of the other direction. Class pairs of one kind: the share of pairs of a source and a target class that are two animals or two "
-            "vehicles."
+            "Each split is run in both directions; its difference is the mean over directions and seeds. The network trained "
+            "from scratch is stage 1 of the other direction. Class pairs of one kind: the share of pairs of a source and a "
+            "target class that are two animals or two vehicles."
         }
     }
 }

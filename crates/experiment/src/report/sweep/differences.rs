@@ -115,7 +115,8 @@ fn mark(svg: &mut Svg, plane: &Plane, y: f64, row: &Row) {
     svg.dot((across(mean), y - 3.0), 4.6, ink, 1.0);
 }
 
-/// The range of the axis in points: zero, all parts and all intervals; a few rows that differ much more than most are cut off.
+/// The range of the axis in points: zero, all parts and all intervals; a few rows that differ much more than most are
+/// cut off.
 fn limits(rows: &[Row]) -> Range<f64> {
     let ends = |row: &Row| {
         let (low, high) = row.mean.interval().unwrap_or_default();

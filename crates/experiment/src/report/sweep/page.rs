@@ -9,8 +9,10 @@ use crate::report::{page, svg::Plot};
 use crate::{record::run::DataKind, sweep::statistics::FEWEST_FOR_A_CLAIM, system::number};
 
 /// The caption of a plot of differences.
-const DIFFERENCES: &str = "Differences of test accuracy. Each small point is a seed. The large point is the mean, and the bar its 95\u{a0}% t-interval; p is \
-     from a t-test, adjusted for all pairs of this sweep that are declared in advance. An arrow stands for a mean outside the axis.";
+const DIFFERENCES: &str = "\
+    Differences of test accuracy. Each small point is a seed. The large point is the mean, and the bar its \
+    95\u{a0}% t-interval; p is from a t-test, adjusted for all pairs of this sweep that are declared in advance. An arrow \
+    stands for a mean outside the axis.";
 
 pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
     let settings = &analysis.results.settings;
@@ -105,8 +107,9 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
         h2 { "Calibration: does confidence match accuracy?" }
         (figure(plot("reliability"),
             "Share of test pictures classified correctly, by the probability of the predicted class, in 15 bins of equal width; the \
-             pictures of all seeds together. On the grey diagonal confidence matches accuracy; below it the network is overconfident. The number after each name \
-             is the expected calibration error in points, the mean over seeds. Bins with less than a hundredth of the pictures are left out."))
+             pictures of all seeds together. On the grey diagonal confidence matches accuracy; below it the network is \
+             overconfident. The number after each name is the expected calibration error in points, the mean over seeds. Bins with \
+             less than a hundredth of the pictures are left out."))
         (page::data_files(&["arms.csv"]))
         (tables::confusions(analysis))
         (mistakes(analysis))

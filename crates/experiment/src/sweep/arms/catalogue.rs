@@ -154,7 +154,7 @@ pub fn about(arm: &Arm) -> String {
         "fine-tune-1e-4" => "source features, all layers fine-tuned at a tenth of the learning rate",
         "head-then-all" => "the head first, then all layers, the features at a tenth of the rate",
         "self" => {
-            "features of the target classes themselves, frozen, fresh head: the cost of training features and head separately"
+            "features of the target classes themselves, frozen, fresh head: the cost of cutting apart layers that were trained together"
         }
         "self-fine-tune" => "features of the target classes themselves, all layers fine-tuned",
         "reversed" => "target features frozen, trained on the source classes",
