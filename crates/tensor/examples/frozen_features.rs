@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     model_2.freeze_through("flatten")?;
     println!("\n{}\n", model_2.summary());
 
-    // The features are computed once; computed for each batch, they give the same bits.
+    // The features are computed once; computed for each batch, they would have the same bits.
     let history = model_2.fit(&target, options)?;
     println!("the new head took {:.0} ms", 1e3 * history.total.as_secs_f64());
     let diagonals = model_2.evaluate(&target).accuracy;

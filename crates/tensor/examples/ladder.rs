@@ -6,7 +6,7 @@ use thawline_tensor::kernels::{activation::Fused, conv::ConvShape, conv::Weights
 use thawline_tensor::simd::{LANES, Level, Simd, vectors, vectors_mut};
 use thawline_tensor::{dispatch, nn::Method, threads};
 
-/// Rows and columns of A, B and C = A B: a multiple of sixteen, a vector, and of six, the rows of a tile.
+/// Rows and columns of A, B and C = A B: a multiple of sixteen (a vector) and of six (the rows of a tile).
 const SIZE: usize = 480;
 
 /// The definition.
@@ -95,7 +95,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     assert!(results.iter().all(|c| *c == results[0]), "sums of whole numbers are exact");
     let s = ConvShape::new([30, 30, 64], [3, 3], 64, [1, 1], [1, 1], Padding::Valid)?;
-    println!("\nThe tutorial's second convolution, one picture, by the definition's FLOPs:");
+    println!("\nThe tutorial's second convolution, one picture, counting the definition's operations:");
     let (x, kernel, bias) = (numbers(s.input_len()), numbers(s.kernel_len()), vec![0.0; s.filters]);
     let [mut expected, mut y] = [(); 2].map(|()| vec![0.0; s.output_len()]);
     print("six loops", "the definition", gigaflops(s.flops(), || six_loops(&s, &x, &kernel, &mut expected)));

@@ -105,8 +105,8 @@ impl<'a> Examples<'a> {
     }
 
     /// The features of the examples: what the layers after a frozen prefix get, in the prefix's output shape. With
-    /// `cached` they are computed once, here, unless the inputs are augmented; else whenever an example is read. Both
-    /// ways give the same bits.
+    /// `cached` they are computed once, here, unless the inputs are augmented; otherwise, whenever an example is read.
+    /// Both ways give the same bits.
     ///
     /// [`Network::fit`](super::Network::fit), `predict` and `evaluate` take features in place of the examples, so
     /// several heads can share them.

@@ -19,7 +19,7 @@ pub struct SummaryRow {
     pub parameters: usize,
     /// How many of them gradient descent updates.
     pub trainable: usize,
-    /// How many of them are statistics of the examples.
+    /// How many of them are statistics that training updates.
     pub statistics: usize,
     /// Floating-point operations of the forward pass for one example, by the direct method.
     pub flops: u64,
@@ -74,7 +74,7 @@ impl Summary {
         self.rows.iter().fold(0, |sum, row| sum.saturating_add(row.trainable))
     }
 
-    /// The number of parameters that are statistics of the examples.
+    /// The number of parameters that are statistics and that training updates.
     pub fn statistics(&self) -> usize {
         self.rows.iter().map(|row| row.statistics).sum()
     }

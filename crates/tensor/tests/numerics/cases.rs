@@ -70,7 +70,7 @@ pub fn dense_convolutions() -> Vec<ConvShape> {
         dense([33, 6, 8], 64, valid),
         dense([16, 16, 64], 65, valid),
         dense([30, 30, 2], 9, valid),
-        // On the border, and beyond it.
+        // With padding: smaller than the kernel, and larger.
         dense([1, 1, 16], 16, Padding::Same),
         dense([2, 1, 3], 5, Padding::Same),
         dense([5, 7, 31], 32, Padding::Same),

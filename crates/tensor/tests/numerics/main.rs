@@ -7,7 +7,7 @@
 //! | [`conv`] | on whole numbers, each rung gives the exact result, Winograd's a close one, at every SIMD level |
 //! | [`dropout`] | dropout drops the expected share, and always the same elements for an address |
 //! | [`freezing`] | frozen weights keep every bit and have no gradients, and their features can be computed once |
-//! | [`gemm`] | matrix products are exact on whole numbers and within their bound on others, in every form |
+//! | [`gemm`] | matrix products are exact on whole numbers and within the error bound on others, in every form |
 //! | [`golden`] | logits, gradients and ten training steps agree with PyTorch and Keras, by every convolution method |
 //! | [`gradients`] | the `f64` references' gradients are the slopes of their forward passes |
 //! | [`layers`] | layers, with the layers fused into them, agree with the `f64` references |

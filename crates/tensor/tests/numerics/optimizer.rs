@@ -86,7 +86,8 @@ fn adams_first_step_is_the_learning_rate() {
 fn extreme_gradients_leave_all_values_finite() {
     for rule in [Rule::ADAM, Rule::Sgd { momentum: 0.9 }] {
         for g in [0.0, 1e-45, 1e-38, 1.0, 1e19, 1e38, -1e38] {
-            // A gradient this large times any usual rate is beyond gradient descent; Adam divides it out.
+            // With a usual rate, gradient descent cannot take steps along gradients this large; Adam divides the size
+            // out.
             let rate = if matches!(rule, Rule::Sgd { .. }) { 1e-6 } else { 1e-3 };
             let mut optimizer = Optimizer::new(rule, rate);
             let mut value = vec![1.0f32; 20];

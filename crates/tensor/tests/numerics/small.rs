@@ -1,5 +1,5 @@
-//! A small training run that covers most of the engine: shapes for all convolution methods, fused layers, dropout on
-//! both sides of the first dense layer, and a last batch that is smaller than the others.
+//! A small training run that covers most of the engine: convolutions with and without a stride, fused layers, dropout
+//! on both sides of the first dense layer, and a last batch that is smaller than the others.
 
 use sha2::{Digest, Sha256};
 use thawline_tensor::Tensor;

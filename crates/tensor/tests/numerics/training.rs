@@ -20,7 +20,8 @@ use crate::small::{self, CLASSES, FIT, Log, digest, examples, metrics, network};
 
 #[test]
 fn a_step_computes_the_gradients_of_the_layers() {
-    // The trace against one layer after the other: batches of several groups, of one, and of one example.
+    // Compares the trace with layers that run one after the other: on a batch of groups of eight, on one that is cut
+    // into groups of one, and on a single example.
     for (mut network, n) in [(network(), 21), (network(), 8), (network(), 1), (normalization::network(), 21)] {
         let examples = examples(n);
         let images = reals("images", n * network.input().size());
@@ -376,7 +377,7 @@ fn a_schedule_sets_the_rate_of_every_step() {
     };
     assert_eq!(moved(Schedule::Cosine, 1), moved(Schedule::Constant, 1), "the first step has the whole rate");
     let courses = [Schedule::Constant, Schedule::Cosine, Schedule::OneCycle].map(|schedule| moved(schedule, 4));
-    // Rates of 1, 1, 1, 1; of 1, 0.85, 0.5, 0.15; of 0.04, 0.96, 0.4, 0.
+    // Rates of 1, 1, 1, 1; of 1, 0.85, 0.5, 0.15; of 0.04, 0.81, 0.28, 0.
     assert!(courses[0] > courses[1] && courses[1] > courses[2] && courses[2] > 0.2 * courses[0], "{courses:?}");
 }
 

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | [`naive`] | anything | the definition in seven loops |
 //! | [`im2col`] | anything | copy every patch to a row of a matrix; then one matrix product |
-//! | [`implicit`] | stride 1, no dilation, padding < kernel | with channels last, a row of pixels *is* its patch matrix |
+//! | [`implicit`] | stride 1, no dilation, padding < kernel | with channels last, a row of pixels is its patch matrix |
 //! | [`winograd`] | 3 x 3, stride 1, no dilation | F(4x4, 3x3): 36 products where the others need 144 |
 //!
 //! The file of each rung implements the trait [`Rung`], in the trait's order: y, then dx, then dkernel.
