@@ -58,6 +58,7 @@ pub(super) fn trials(analysis: &Analysis) -> Markup {
         let is_chosen = |figures: &ArmFigures| {
             figures.arm.recipe == recipe
                 && record.arm.training == figures.arm.training
+                && record.arm.head == figures.arm.head
                 && record.arm.features == figures.arm.features
         };
         let chosen = analysis.main().filter(|figures| is_chosen(figures)).map(|figures| figures.name);
