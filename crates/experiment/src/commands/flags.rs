@@ -226,7 +226,7 @@ pub struct TransferArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Machine")]
 pub struct MachineArgs {
-    /// Threads; no effect on results [default: one per core]
+    /// Threads; no effect on results [default: one per logical CPU]
     #[arg(long, value_name = "N", value_parser = thread_count)]
     pub threads: Option<usize>,
     /// SIMD level: portable, neon, avx2 or avx512 [default: THAWLINE_SIMD, else the CPU's best]

@@ -67,7 +67,7 @@ pub struct SweepArgs {
     /// Run shard I of N; N such processes share one folder
     #[arg(long, value_name = "I/N", help_heading = "Sweep")]
     pub shard: Option<Shard>,
-    /// The sweep's folder; the same command resumes it [default: runs/sweep-PRESET]
+    /// The sweep's folder; the same command resumes it [default: runs/sweep-PRESET; with --arms runs/sweep]
     #[arg(long, value_name = "DIR", help_heading = "Sweep")]
     pub out: Option<PathBuf>,
     /// Leave times and machines out of the report, so that equal results give identical files
