@@ -1,5 +1,5 @@
-//! Matrix products: a large square one, that of a convolution, the three of a dense layer. benches/rivals compares them with
-//! other libraries.
+//! Matrix products: a large square one, that of a convolution, the three of a dense layer. benches/rivals compares them
+//! with other libraries.
 
 mod measure;
 

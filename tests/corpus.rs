@@ -1,5 +1,5 @@
-//! Runs every input of the fuzzing corpus through its fuzz target: each must end quickly and without a panic. `fuzz/run`
-//! finds new inputs.
+//! Runs every input of the fuzzing corpus through its fuzz target: each must end quickly and without a panic.
+//! `fuzz/run` finds new inputs.
 
 use std::{
     fs,

@@ -54,8 +54,8 @@ impl Place {
         self.command(arguments).output().unwrap().into()
     }
 
-    /// Calls the program, which must finish within two seconds, or ten in a debug build. It has three attempts, because the
-    /// machine may be busy.
+    /// Calls the program, which must finish within two seconds, or ten in a debug build. It has three attempts, because
+    /// the machine may be busy.
     pub fn prompt<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Call {
         let limit = Duration::from_secs(if cfg!(debug_assertions) { 10 } else { 2 });
         for _ in 0..3 {

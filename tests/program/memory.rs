@@ -1,5 +1,5 @@
-//! Too little memory: whichever allocation fails, in any thread, the program reports it, exits with code 3, and leaves a run
-//! that can be resumed.
+//! Too little memory: whichever allocation fails, in any thread, the program reports it, exits with code 3, and leaves
+//! a run that can be resumed.
 #![cfg(target_os = "linux")]
 
 use std::{fs, process::Command};
@@ -44,8 +44,8 @@ fn with_any_memory_limit_a_run_succeeds_or_exits_with_3_and_can_be_resumed() {
             continue;
         }
         assert_eq!(call.code, Some(3), "{kib} KiB: {}{}", call.stdout, call.stderr);
-        // The standard library and glibc print their own message if one of their allocations fails, possibly in the middle
-        // of the program's line.
+        // The standard library and glibc print their own message if one of their allocations fails, possibly in the
+        // middle of the program's line.
         let in_std = call.stderr.contains("memory allocation of ");
         allocations += u32::from(in_std);
         let said = call.stderr.starts_with("error: ") && call.stderr.lines().count() == 1;

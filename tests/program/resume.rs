@@ -25,8 +25,8 @@ fn timeless(run: &Run) -> RunRecord {
     record
 }
 
-/// Asserts that two runs have the same weights, metrics, pictures and report, except for times. The report depends only on
-/// the record and the pictures, so it is made again from the records without times.
+/// Asserts that two runs have the same weights, metrics, pictures and report, except for times. The report depends only
+/// on the record and the pictures, so it is made again from the records without times.
 pub fn assert_same(run: &Run, other: &Run, what: &str) {
     assert!(run.weights() == other.weights(), "{what}: the weights differ");
     assert_eq!(run.metrics(), other.metrics(), "{what}: the metrics differ");
@@ -235,7 +235,8 @@ mod unix {
                 let started = place.path("run/config.toml").exists();
                 let line = if started { vec!["run".into(), "--resume".into(), "run".into()] } else { small_run(FLAGS) };
                 let mut child = place.command(line).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-                // Kills are spread over the run's duration, at other moments in each round. The last attempts may finish.
+                // Kills are spread over the run's duration, at other moments in each round. The last attempts may
+                // finish.
                 let moment = time.mul_f64(f64::from((kills * 7 + attempt * 3) % most) / f64::from(most));
                 if kills < most && attempt < 5 {
                     thread::sleep(moment);

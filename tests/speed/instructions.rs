@@ -1,8 +1,8 @@
 //! Counts the instructions of a kernel: a number that does not depend on load, clock or cache.
 //!
-//! A child process runs the kernels; this one single-steps the child's thread with `ptrace(2)`, between two signals that the
-//! child sends itself. That needs no performance counters, which virtual machines rarely provide, and supports every
-//! instruction, unlike valgrind.
+//! A child process runs the kernels; this one single-steps the child's thread with `ptrace(2)`, between two signals
+//! that the child sends itself. That needs no performance counters, which virtual machines rarely provide, and supports
+//! every instruction, unlike valgrind.
 
 use std::{
     env,
@@ -36,9 +36,9 @@ const MARK: Signal = Signal::SIGUSR1;
 /// The levels at which a kernel that is not inlined loses its instruction set. The portable level needs none.
 const LEVELS: [Level; 2] = [Level::Avx2, Level::Avx512];
 
-/// The kernels, and the instructions that they may take at [`LEVELS`] per sixteen multiply-adds: 25 % more than counted with
-/// rustc 1.95. The minimum is two at AVX2 and one at AVX-512; packing, transforms and edges weigh heavily in these small
-/// kernels.
+/// The kernels, and the instructions that they may take at [`LEVELS`] per sixteen multiply-adds: 25 % more than counted
+/// with rustc 1.95. The minimum is two at AVX2 and one at AVX-512; packing, transforms and edges weigh heavily in these
+/// small kernels.
 const CEILINGS: [(&str, [f64; 2]); 4] = [
     ("product", [8.5, 3.4]),
     ("forward, implicit", [8.0, 2.7]),
@@ -172,7 +172,8 @@ pub fn run_kernels() {
     with_threads(1, counted).expect("a thread can be started");
 }
 
-/// The kernels: name, workload, vectors of multiply-adds. They are small, since single-stepping takes 10 µs per instruction.
+/// The kernels: name, workload, vectors of multiply-adds. They are small, since single-stepping takes 10 µs per
+/// instruction.
 fn kernels() -> Vec<(String, Box<dyn Workload>, f64)> {
     let product = product::Case { name: "product", form: Form::AB, shape: [56, 64, 64] };
     let mut kernels: Vec<(String, Box<dyn Workload>)> =

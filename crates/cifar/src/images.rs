@@ -30,8 +30,8 @@ pub struct Image<'a> {
 }
 
 impl Images {
-    /// Creates pictures from records in the releases' format: for each picture a label byte (in CIFAR-100 a coarse and a
-    /// fine one) and [`PIXEL_BYTES`] pixel bytes, plane by plane.
+    /// Creates pictures from records in the releases' format: for each picture a label byte (in CIFAR-100 a coarse and
+    /// a fine one) and [`PIXEL_BYTES`] pixel bytes, plane by plane.
     ///
     /// # Errors
     /// If `records` is empty or not a whole number of records, or a label is out of range.
@@ -96,8 +96,8 @@ impl fmt::Debug for Images {
 }
 
 impl Image<'_> {
-    /// Writes the pixels as floats from 0 to 1, exactly `f32::from(byte) / 255.0`, in the order height, width, channel of
-    /// an NHWC tensor.
+    /// Writes the pixels as floats from 0 to 1, exactly `f32::from(byte) / 255.0`, in the order height, width, channel
+    /// of an NHWC tensor.
     ///
     /// # Panics
     /// If the length of `out` is not [`PIXEL_BYTES`].

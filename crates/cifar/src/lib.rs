@@ -1,8 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
-// Start here: what a data set is (dataset.rs), the record format (records.rs), and how a record becomes a label and floats
-// (`Images::get` and `Image::write_nhwc`, images.rs).
+// Start here: what a data set is (dataset.rs), the record format (records.rs), and how a record becomes a label and
+// floats (`Images::get` and `Image::write_nhwc`, images.rs).
 mod dataset;
 mod format;
 mod images;

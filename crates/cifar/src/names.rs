@@ -8,7 +8,8 @@ pub(crate) const MAX_BYTES: u64 = 16 * 1024;
 /// The longest name: names appear in tables and file names.
 const MAX_NAME_BYTES: usize = 64;
 
-/// Parses a file of exactly `count` names. Empty lines at the end, Windows line endings and a byte order mark are allowed.
+/// Parses a file of exactly `count` names. Empty lines at the end, Windows line endings and a byte order mark are
+/// allowed.
 pub(crate) fn parse(file: &str, count: usize, contents: Vec<u8>) -> Result<Vec<String>, Fault> {
     let text = String::from_utf8(contents)
         .map_err(|error| Fault::Names(format!("{file}: not UTF-8 at byte {}", error.utf8_error().valid_up_to())))?;

@@ -1,5 +1,5 @@
-//! Checks of picture files. A file is a sequence of records without header or separators; a record is one label byte (in
-//! CIFAR-100 two, coarse and fine) and 3,072 pixel bytes. So only the length and the labels can be checked.
+//! Checks of picture files. A file is a sequence of records without header or separators; a record is one label byte
+//! (in CIFAR-100 two, coarse and fine) and 3,072 pixel bytes. So only the length and the labels can be checked.
 
 use crate::error::Fault;
 use crate::format::{FileContents, Format, ReleaseFile};

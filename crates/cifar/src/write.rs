@@ -15,8 +15,8 @@ use crate::format::FileContents;
 const TIME: u64 = 1_244_073_600;
 
 impl Dataset {
-    /// Writes the `.tar.gz` archive to any sink and flushes it. The bytes depend only on the data and the version of this
-    /// crate.
+    /// Writes the `.tar.gz` archive to any sink and flushes it. The bytes depend only on the data and the version of
+    /// this crate.
     ///
     /// # Errors
     /// Those of the sink.

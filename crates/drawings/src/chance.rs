@@ -41,7 +41,8 @@ impl Chance {
         if self.happens(0.5) { 1.0 } else { -1.0 }
     }
 
-    /// A whole number in `0..bound`, by multiplication and shift (the bias of less than `bound` / 2^32 does not matter here).
+    /// A whole number in `0..bound`, by multiplication and shift (the bias of less than `bound` / 2^32 does not matter
+    /// here).
     pub fn below(&mut self, bound: usize) -> usize {
         ((u64::from(self.0.next_u32()) * bound as u64) >> 32) as usize
     }
@@ -56,7 +57,8 @@ impl Chance {
         choices[self.below(choices.len())]
     }
 
-    /// An approximately normal deviate of mean 0 and standard deviation 1: the sum of four random bytes, without logarithms.
+    /// An approximately normal deviate of mean 0 and standard deviation 1: the sum of four random bytes, without
+    /// logarithms.
     pub fn bell(&mut self) -> f32 {
         const MEAN: f32 = 4.0 * 127.5;
         const DEVIATION: f32 = 147.799_86; // sqrt(4 (256^2 - 1) / 12)

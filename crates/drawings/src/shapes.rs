@@ -1,7 +1,7 @@
 //! Shapes as signed distance functions: a shape maps a point to its distance from the shape, negative inside.
 //!
-//! Union, intersection and difference are then `min`, `max` and negation, and a pixel's coverage, for antialiased edges,
-//! is one subtraction. The classic source is Inigo Quilez, "2D distance functions".
+//! Union, intersection and difference are then `min`, `max` and negation, and a pixel's coverage, for antialiased
+//! edges, is one subtraction. The classic source is Inigo Quilez, "2D distance functions".
 
 use std::ops::{Add, Mul, Sub};
 

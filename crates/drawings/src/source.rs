@@ -1,6 +1,7 @@
 //! The source classes: fish, house, kite, sun, tree.
 //!
-//! Each drawing fills about -1..1 in both directions, with y down, in the pen's paints, which do not depend on the class.
+//! Each drawing fills about -1..1 in both directions, with y down, in the pen's paints, which do not depend on the
+//! class.
 
 use crate::chance::Chance;
 use crate::pen::Pen;

@@ -1,4 +1,5 @@
-//! Reads an archive: the files of a release, and nothing else, inside tar inside gzip. Some browsers remove the gzip layer.
+//! Reads an archive: the files of a release, and nothing else, inside tar inside gzip. Some browsers remove the gzip
+//! layer.
 
 use std::io::{self, Read};
 

@@ -1,5 +1,5 @@
-//! The outer layer of an archive: gzip, read to the end. (A reader that stops at the end of the tar archive never checks
-//! gzip's checksum.)
+//! The outer layer of an archive: gzip, read to the end. (A reader that stops at the end of the tar archive never
+//! checks gzip's checksum.)
 //!
 //! A gzip file consists of one or several members, each with its own checksum; `pigz` and `cat a.gz b.gz` make several.
 
@@ -150,8 +150,8 @@ fn not_gzip(start: &[u8]) -> Fault {
     ))
 }
 
-/// Reads the archive's bytes, counting and hashing them. It limits their number, and marks I/O errors so that a failing disk
-/// is not reported as a damaged archive.
+/// Reads the archive's bytes, counting and hashing them. It limits their number, and marks I/O errors so that a failing
+/// disk is not reported as a damaged archive.
 struct Compressed<'a> {
     source: Box<dyn Read + 'a>,
     bytes: u64,

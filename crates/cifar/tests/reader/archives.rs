@@ -12,7 +12,8 @@ pub const CHECK_PATH: &str = "; check the path, or download the data from https:
 /// The names and contents of a set's files.
 pub type Files = Vec<(String, Vec<u8>)>;
 
-/// The byte of channel `c`, row `y`, column `x` in picture `n`. It differs along each axis, so that swapped axes are noticed.
+/// The byte of channel `c`, row `y`, column `x` in picture `n`. It differs along each axis, so that swapped axes are
+/// noticed.
 pub fn pixel(n: usize, c: usize, y: usize, x: usize) -> u8 {
     (n * 13 + c * 97 + y * 31 + x * 7) as u8
 }

@@ -8,8 +8,8 @@ use crate::{
     },
 };
 
-/// Parses a list of labels, label ranges and names into classes in the order of the network's outputs. A number is always
-/// a label, even if a class has that name.
+/// Parses a list of labels, label ranges and names into classes in the order of the network's outputs. A number is
+/// always a label, even if a class has that name.
 pub fn parse(flag: &str, list: &str, names: &[String]) -> Result<Vec<ClassRecord>> {
     let labels: std::result::Result<Vec<_>, _> = list.split(',').map(|part| labels(part.trim(), names)).collect();
     let classes = labels.and_then(|labels| records(labels.concat(), names));

@@ -49,8 +49,8 @@ impl Inputs for Selection<'_> {
     }
 }
 
-/// The pictures with the given labels, as examples for a network. A picture's class is its label's index in the list. Two
-/// disjoint lists split a data set by class.
+/// The pictures with the given labels, as examples for a network. A picture's class is its label's index in the list.
+/// Two disjoint lists split a data set by class.
 ///
 /// ```
 /// use thawline::data::{open, selection};

@@ -21,8 +21,8 @@ pub struct Task<'a> {
 }
 
 impl<'a> Task<'a> {
-    /// The pictures of some classes: at most `limit` for training, augmented, and at most `limit` for validation. Fails if
-    /// either set is empty.
+    /// The pictures of some classes: at most `limit` for training, augmented, and at most `limit` for validation. Fails
+    /// if either set is empty.
     pub fn new(data: &'a Dataset, classes: Vec<ClassRecord>, limit: Option<usize>, augment: Augment) -> Result<Self> {
         let select = |images: &'a Images, what: &str| {
             let chosen = of_classes(images, &classes).take(limit.unwrap_or(usize::MAX));

@@ -8,14 +8,15 @@ use super::{
 };
 use crate::system::failure::{Failure, Result};
 
-/// The maximum rows and columns of averaged features. On CIFAR-10's pictures, 4 x 4 cells were two points better than 2 x 2,
-/// and as good as 7 x 7.
+/// The maximum rows and columns of averaged features. On CIFAR-10's pictures, 4 x 4 cells were two points better than 2
+/// x 2, and as good as 7 x 7.
 const GRID: usize = 4;
 
 impl Architecture {
     /// The feature layers of this network, then a linear head for this many classes: the features averaged in a grid of
-    /// cells, flattened, and one `Dense` layer. The grid replaces a global average: with eleven blocks of EfficientNet-Lite0
-    /// and 40 pictures per class, it was five points better. `Dropout` is left out: L-BFGS fits the head without it.
+    /// cells, flattened, and one `Dense` layer. The grid replaces a global average: with eleven blocks of
+    /// EfficientNet-Lite0 and 40 pictures per class, it is five points better (`docs/own-pictures.md`). `Dropout` is
+    /// left out: L-BFGS fits the head without it.
     pub fn with_linear_head(&self, classes: usize) -> Result<Architecture> {
         let layers = self.layers();
         let head = layers.iter().position(|layer| matches!(layer, Layer::Dense { .. })).unwrap_or(layers.len());

@@ -22,7 +22,7 @@ use crate::system::{
 };
 pub use {layers::Layer, tutorial::TutorialNetwork};
 
-/// Far more than a network for 32 x 32 pictures can use: 30 GB to train, and 250 times the tutorial's activations.
+/// Far more than a network for 32 x 32 pictures needs: 30 GB to train, and 250 times the tutorial's activations.
 const MAX_PARAMETERS: u64 = 1_000_000_000;
 const MAX_ACTIVATIONS: u64 = 256_000_000;
 

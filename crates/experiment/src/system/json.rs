@@ -7,7 +7,8 @@ pub fn pretty(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).expect("all keys are strings") + "\n"
 }
 
-/// The `format` of a record. It is read before the rest, where a missing field of another version would hide the reason.
+/// The `format` of a record. It is read before the rest, where a missing field of another version would hide the
+/// reason.
 pub fn format_of(record: &[u8]) -> serde_json::Result<u32> {
     #[derive(Deserialize)]
     struct Version {

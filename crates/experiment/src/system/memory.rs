@@ -77,8 +77,8 @@ impl Memory {
         memories.max_by_key(Memory::total).unwrap_or_default()
     }
 
-    /// For fitting a linear head to this many rows of features, together with one for each fold. The optimizer remembers
-    /// its steps in f64.
+    /// For fitting a linear head to this many rows of features, together with one for each fold. The optimizer
+    /// remembers its steps in f64.
     pub fn of_linear_head(network: &Network, rows: usize, folds: usize) -> Self {
         let (rows, features) = (rows as u64, network.prefix().output().size() as u64);
         let logits = (folds * network.output().size()) as u64;

@@ -1,5 +1,5 @@
-//! The program's random streams, in addition to the engine's. A stream's number decides its bits: it never changes and is
-//! never reused.
+//! The program's random streams, in addition to the engine's. A stream's number decides its bits: it never changes and
+//! is never reused.
 
 use thawline_tensor::random::{Address, Bits, Purpose};
 

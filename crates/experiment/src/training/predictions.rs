@@ -28,7 +28,8 @@ pub struct Guess {
     pub probability: f32,
 }
 
-/// The classes of each example, the most probable first; equal ones in the order of the classes. `name` names an example.
+/// The classes of each example, the most probable first; equal ones in the order of the classes. `name` names an
+/// example.
 pub fn guesses(network: &Network, examples: &Examples, name: impl Fn(usize) -> String) -> Result<Vec<Vec<Guess>>> {
     let predictions = network.predict(examples);
     require_finite(predictions.logits(), name)?;

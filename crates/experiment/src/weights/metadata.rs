@@ -37,7 +37,7 @@ pub struct TrainingProgress {
     pub seconds: f64,
     /// Optimizer steps since the start.
     pub optimizer_steps: u64,
-    /// Seconds since the start.
+    /// Seconds of training since the start, without those of an interruption.
     pub total_seconds: f64,
     /// The finished epochs, as in `metrics.csv`.
     pub history: Vec<EpochRow>,

@@ -91,8 +91,8 @@ impl Product {
         ([&self.a, &self.b], &mut self.c)
     }
 
-    /// Compares C with A B without computing A B: C r = A (B r) for a vector r of random whole numbers (Freivalds 1977).
-    /// All sums are exact; an error in a row goes undetected with a probability below 1/1000.
+    /// Compares C with A B without computing A B: C r = A (B r) for a vector r of random whole numbers (Freivalds
+    /// 1977). All sums are exact; an error in a row goes undetected with a probability below 1/1000.
     pub fn verify(&self) -> Result<(), String> {
         let [m, n, k] = self.case.shape;
         let times = |matrix: &[f32], [down, across]: [usize; 2], rows: usize, r: &[f64]| -> Vec<f64> {

@@ -59,7 +59,8 @@ impl Entry {
 
 impl Collection {
     /// Decodes every picture to `size` rows and columns. Of each class a share is held out, if one is given; see
-    /// [`split::validation`]. A file that is not a picture is skipped; an I/O error, or `stop` returning true, is an error.
+    /// [`split::validation`]. A file that is not a picture is skipped; an I/O error, or `stop` returning true, is an
+    /// error.
     pub fn read(
         found: &[Class],
         size: usize,
@@ -148,8 +149,8 @@ impl Collection {
         groups
     }
 
-    /// For each training picture, the fold in which it is held out. Duplicates of a picture share a fold: none is classified by
-    /// a head that learned from another.
+    /// For each training picture, the fold in which it is held out. Duplicates of a picture share a fold: none is
+    /// classified by a head that learned from another.
     pub fn folds(&self, seed: u64) -> Vec<usize> {
         let mut first: HashMap<&Pixels, usize> = HashMap::new();
         let training: Vec<_> = self.of(Set::Training).collect();

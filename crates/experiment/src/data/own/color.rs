@@ -1,10 +1,11 @@
-//! Colours: from a picture's ICC profile to sRGB. Phones take photographs in Display P3, whose reds and greens are stronger.
+//! Colours: from a picture's ICC profile to sRGB. Phones take photographs in Display P3, whose reds and greens are
+//! stronger.
 
 use image::RgbImage;
 use moxcms::{ColorProfile, DataColorSpace, Layout, TransformOptions};
 
-/// Converts a picture to sRGB. A damaged profile is ignored, as browsers do; so is one that is not for RGB, because greys
-/// and CMYK have been converted before.
+/// Converts a picture to sRGB. A damaged profile is ignored, as browsers do; so is one that is not for RGB, because
+/// greys and CMYK have been converted before.
 pub(super) fn to_srgb(profile: &[u8], picture: &mut RgbImage) {
     let Ok(profile) = ColorProfile::new_from_slice(profile) else { return };
     if profile.color_space != DataColorSpace::Rgb {

@@ -1,5 +1,5 @@
-//! Decodes a picture file of any size into a square of the network's input size. The `image` crate decodes all formats except PNG.
-//! Its decoders accept truncated files, so these are checked here first.
+//! Decodes a picture file of any size into a square of the network's input size. The `image` crate decodes all formats
+//! except PNG. Its decoders accept truncated files, so these are checked here first.
 
 use std::{
     fs::{self, File},
@@ -27,8 +27,9 @@ use crate::{
     },
 };
 
-/// Decodes a picture, applies its EXIF orientation, crops the largest central square, resizes it to `size` rows and columns
-/// and converts its colours to sRGB. Transparent pixels are blended with white, and only the first frame of an animation is used.
+/// Decodes a picture, applies its EXIF orientation, crops the largest central square, resizes it to `size` rows and
+/// columns and converts its colours to sRGB. Transparent pixels are blended with white, and only the first frame of an
+/// animation is used.
 ///
 /// # Errors
 /// Worded to follow the file's name: it does not exist, is not a picture, is damaged, or is too large.

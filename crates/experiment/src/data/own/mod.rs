@@ -1,7 +1,7 @@
 //! Your own pictures: files of any size in common formats, scaled to the network's input.
 //!
-//! [`mod@file`] decodes a file, [`folder`] lists a folder of class folders, [`split`] chooses the held-out pictures, and a
-//! [`collection`] is all of them, decoded.
+//! [`mod@file`] decodes a file, [`folder`] lists a folder of class folders, [`split`] chooses the held-out pictures,
+//! and a [`collection`] is all of them, decoded.
 
 mod budget;
 pub mod collection;
@@ -22,8 +22,8 @@ use thawline_tensor::{
 
 use crate::{record::run::Pixels, system::failure::Result};
 
-/// Decodes files in parallel to squares of `size` rows and columns. The results are in the order of the paths; once `stop`
-/// returns true, the remaining ones are `None`.
+/// Decodes files in parallel to squares of `size` rows and columns. The results are in the order of the paths; once
+/// `stop` returns true, the remaining ones are `None`.
 pub fn read_all<P: AsRef<std::path::Path> + Sync>(
     paths: &[P],
     size: usize,

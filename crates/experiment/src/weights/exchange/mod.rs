@@ -11,7 +11,8 @@
 //! | dense kernels | inputs, outputs | outputs, inputs |
 //! | a flattened image | pixel by pixel | channel by channel |
 //!
-//! Because of the last row, all tensors over the elements of a flattened image are reordered, up to the next dense layer.
+//! Because of the last row, all tensors over the elements of a flattened image are reordered, up to and including the
+//! kernel of the next dense layer.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},

@@ -135,7 +135,8 @@ fn modules_of(layer: &Layer, input: &Shape, classes: usize) -> Vec<(String, Stri
     vec![(name, module)]
 }
 
-/// Padding of an image: columns left and right, rows above and below. A convolution pads like a pooling of its kernel size.
+/// Padding of an image: columns left and right, rows above and below. A convolution pads like a pooling of its kernel
+/// size.
 fn border(input: &Shape, window: [usize; 2], stride: [usize; 2], padding: Padding) -> [usize; 4] {
     let shape = input.as_image().and_then(|image| PoolShape::new(image, window, stride, padding.into()).ok());
     shape.map_or([0; 4], |s| {
