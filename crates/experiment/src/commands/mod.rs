@@ -37,8 +37,8 @@ use self::{
 use crate::system::{console::WIDTH, failure::Result};
 
 const EXAMPLES: &str = "\
-model_1 learns the source classes. model_2 keeps model_1's features, frozen, and
-learns the target classes.
+model_1 learns the source classes. model_2 keeps model_1's features, frozen,
+and learns the target classes.
 
 Examples:
   thawline                               the tutorial's experiment
