@@ -91,8 +91,8 @@ def initial_weights(rng):
 # ---------------------------------------------------------------------------------------------------------------------
 
 def same_padding(size, kernel, stride, dilation):
-    """Keras's padding='same' along one axis, (before, after): the output has ceil(size / stride) places, and where the
-    total is odd the extra zero goes *after*. PyTorch's own padding= is always symmetric."""
+    """Keras's padding='same' along one axis, (before, after): the output has ceil(size / stride) pixels, and if the total
+    padding is odd, the extra zero goes *after*. PyTorch's own padding= is always symmetric."""
     reach = (kernel - 1) * dilation + 1
     places = -(-size // stride)
     total = max((places - 1) * stride + reach - size, 0)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Golden values of the experiment's statistics, from SciPy and statsmodels.
 
-Writes tests/golden/statistics.json for the tests of the statistics (needs numpy, scipy and statsmodels). Run it again only when you add a
-statistic: the values do not change.
+Writes tests/golden/statistics.json for the tests of the statistics (needs numpy, scipy and statsmodels). Run it again
+only when you add a statistic: the values do not change.
 
     python3 scripts/golden_statistics.py
 """
