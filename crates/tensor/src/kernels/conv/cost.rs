@@ -33,9 +33,9 @@ fn products(s: &ConvShape) -> f64 {
 /// A product, with a share for packing its operands, a share for copying patches, and a cost for each vector of C.
 fn im2col(s: &ConvShape) -> f64 {
     let filters = blocks(s.filters);
-    let copies = if s.is_pointwise() { 0.0 } else { 0.1 + 0.35 / filters };
+    let copies = if s.is_pointwise() { 0.0 } else { 0.23 + 0.32 / filters };
     let outputs = (s.out_h * s.out_w) as f64 * filters;
-    products(s) * (1.3 + 0.55 / filters + copies) + 14.0 * outputs
+    products(s) * (1.1 + 0.78 / filters + copies) + 12.0 * outputs
 }
 
 /// Products that read the kernel for each tile of outputs, from memory if it is large; for each image, its gradient is
@@ -43,12 +43,12 @@ fn im2col(s: &ConvShape) -> f64 {
 fn implicit(s: &ConvShape) -> f64 {
     let kernel = s.depth() as f64 * blocks(s.filters);
     let megabytes = kernel * size_of::<Lanes>() as f64 / 1e6;
-    products(s) * (1.05 + 0.3 * megabytes) + 3.5 * kernel + 200.0
+    products(s) * (1.38 + 0.046 * megabytes) + 2.7 * kernel + 260.0
 }
 
 /// The products at 36 positions of each tile, the transforms of each tile, and those of the kernel.
 fn winograd(s: &ConvShape) -> f64 {
     let [c, f] = [blocks(s.c), blocks(s.filters)];
     let products = (POSITIONS * LANES) as f64 * c * f;
-    tiles_of(s) as f64 * (products + 750.0 * (c + f)) + 84.0 * (LANES * LANES) as f64 * c * f / BATCH
+    tiles_of(s) as f64 * (products + 735.0 * (c + f)) + 88.0 * (LANES * LANES) as f64 * c * f / BATCH
 }

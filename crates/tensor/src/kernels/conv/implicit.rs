@@ -12,7 +12,8 @@ use crate::threads::with_scratch;
 
 use super::super::activation::Fused;
 use super::super::tile::{
-    Accumulators, Product, broadcast_rows, cover, load_rows, multiply_accumulate, store_rows, take, to_memory,
+    AVX512_REGISTERS, Accumulators, Product, broadcast_rows, cover, load_rows, multiply_accumulate, place_in_strips,
+    store_rows, take, to_memory, widest,
 };
 use super::{ConvShape, OutputGradient, Rung, Weights};
 
@@ -40,10 +41,13 @@ impl Rung for Implicit {
         [s.depth() * columns, (s.kh * s.kw * s.filters + 1) * transposed]
     }
 
-    fn prepare(&self, _: Level, kernel: &[f32], weights: &mut Weights) {
+    fn prepare(&self, level: Level, kernel: &[f32], weights: &mut Weights) {
         let s = &weights.shape;
-        fill_rows(kernel, s.filters, vectors_mut(&mut weights.kernel));
-        flip(s, kernel, &mut vectors_mut(&mut weights.transposed)[s.c.div_ceil(LANES)..]);
+        let flipped = &mut vectors_mut(&mut weights.transposed)[s.c.div_ceil(LANES)..];
+        dispatch!(level, simd => {
+            fill_strips(simd, s, kernel, vectors_mut(&mut weights.kernel));
+            flip(simd, s, kernel, flipped);
+        });
     }
 
     fn scratch_len(&self, s: &ConvShape, _images: usize) -> usize {
@@ -104,13 +108,25 @@ fn transposed(s: &ConvShape) -> ConvShape {
     }
 }
 
-/// The kernel for the input gradient: both axes reversed, input and output channels exchanged.
-fn flip(s: &ConvShape, kernel: &[f32], flipped: &mut [Lanes]) {
-    let per_row = s.c.div_ceil(LANES);
+/// Copies the kernel to strips, its rows padded to whole vectors.
+#[inline(always)]
+fn fill_strips<S: Simd>(simd: S, s: &ConvShape, kernel: &[f32], strips: &mut [Lanes]) {
+    let size = [s.depth(), s.filters.div_ceil(LANES)];
+    for (row, elements) in kernel.chunks_exact(s.filters).enumerate() {
+        for (vector, elements) in elements.chunks(LANES).enumerate() {
+            strips[place_in_strips(simd, size, row, vector)][..elements.len()].copy_from_slice(elements);
+        }
+    }
+}
+
+/// The kernel for the input gradient, in strips: both axes reversed, input and output channels exchanged.
+#[inline(always)]
+fn flip<S: Simd>(simd: S, s: &ConvShape, kernel: &[f32], flipped: &mut [Lanes]) {
+    let size = [s.kh * s.kw * s.filters, s.c.div_ceil(LANES)];
     for (row, elements) in kernel.chunks_exact(s.filters).enumerate() {
         let (tap, c) = (s.kh * s.kw - 1 - row / s.c, row % s.c);
         for (f, &element) in elements.iter().enumerate() {
-            flipped[(tap * s.filters + f) * per_row + c / LANES][c % LANES] = element;
+            flipped[place_in_strips(simd, size, tap * s.filters + f, c / LANES)][c % LANES] = element;
         }
     }
 }
@@ -150,6 +166,9 @@ fn convolve<S: Simd>(
     }
 }
 
+/// Outputs whose gradients, one vector each, stay in the first-level cache with their pixels: 16 KiB.
+const CACHED_OUTPUTS: usize = 128;
+
 /// One row of outputs.
 struct OutputRow<'a> {
     s: &'a ConvShape,
@@ -168,13 +187,15 @@ impl<S: Simd> Product<S> for OutputRow<'_> {
     #[inline(always)]
     fn tile<const R: usize, const NV: usize>(&mut self, simd: S, row: usize, vector: usize) {
         let ConvShape { kw, c, filters, .. } = *self.s;
-        let per_row = self.bias.len();
         let mut acc: Accumulators<S, R, NV> = broadcast_rows(simd, take(self.bias, vector));
-        for (kh, kernel) in self.kernel.chunks_exact(kw * c * per_row).enumerate() {
+        let strip = vector / widest(S::REGISTERS) * widest(S::REGISTERS);
+        let columns = widest(S::REGISTERS).min(self.bias.len() - strip);
+        let kernel = &self.kernel[strip * self.s.depth()..][..columns * self.s.depth()];
+        for (kh, kernel) in kernel.chunks_exact(kw * c * columns).enumerate() {
             let first = (kh * self.w + row) * c;
             let pixels: [&[f32]; R] = std::array::from_fn(|r| &self.x[first + r * c..][..kw * c]);
-            for (i, kernel) in kernel.chunks_exact(per_row).take(kw * c).enumerate() {
-                multiply_accumulate(simd, &mut acc, |r| pixels[r][i], take(kernel, vector));
+            for (i, kernel) in kernel.chunks_exact(columns).take(kw * c).enumerate() {
+                multiply_accumulate(simd, &mut acc, |r| pixels[r][i], take(kernel, vector - strip));
             }
         }
         let width = filters.min((vector + NV) * LANES) - vector * LANES;
@@ -190,13 +211,17 @@ impl<S: Simd> Product<S> for OutputRow<'_> {
 /// dkernel += x' * dy
 #[inline(always)]
 fn correlate<S: Simd>(simd: S, s: &ConvShape, x: &[f32], dy: &[f32], dkernel: &mut [Lanes], scratch: &mut [f32]) {
-    let s = &as_row(s);
     let (w, per_row) = (s.out_w + s.kw - 1, s.filters.div_ceil(LANES));
     let (x, scratch) = with_border(s, x, scratch);
     let dy = with_whole_rows(dy, s.filters, scratch);
-    for (kh, dkernel) in dkernel.chunks_exact_mut(s.kw * s.c * per_row).enumerate() {
-        let x = &x[kh * w * s.c..];
-        cover(simd, s.kw * s.c, per_row, &mut KernelRow { s, x, w, dy, per_row, dkernel });
+    // Narrow tiles read each pixel more often: some rows of outputs, which stay in the cache, are used for all tiles.
+    let outputs = if S::REGISTERS < AVX512_REGISTERS { CACHED_OUTPUTS } else { usize::MAX };
+    let rows = (outputs / s.out_w).clamp(1, s.out_h);
+    for (band, dy) in dy.chunks(rows * s.out_w * per_row).enumerate() {
+        for (kh, dkernel) in dkernel.chunks_exact_mut(s.kw * s.c * per_row).enumerate() {
+            let x = &x[(band * rows + kh) * w * s.c..];
+            cover(simd, s.kw * s.c, per_row, &mut KernelRow { s, x, w, dy, per_row, dkernel });
+        }
     }
 }
 

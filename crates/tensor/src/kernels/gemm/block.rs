@@ -4,10 +4,9 @@ use std::ops::Range;
 
 use crate::simd::{LANES, Simd, vectors};
 
+use super::super::tile::AVX512_REGISTERS;
 use super::pack::{a_len, b_len, pack_a};
-use super::panel::{
-    Corner, IN_PLACE, PACKED, Prefetch, RowMajor, Strided, multiply_and_pack, multiply_in_place, multiply_packed,
-};
+use super::panel::{self, Corner, Prefetch, RowMajor, Strided, multiply_and_pack, multiply_in_place, multiply_packed};
 use super::prefetch;
 use super::{KC, Matrix};
 
@@ -21,17 +20,18 @@ pub enum Operands {
     /// Both are packed, A before the first panel of B is multiplied.
     Packed,
     /// Both are packed, A while the first panel of B is multiplied: A has contiguous columns, and tiles of
-    /// [`AVX512_REGISTERS`] registers do enough arithmetic to hide that.
+    /// AVX-512 do enough arithmetic to hide that.
     PackedWhileMultiplying,
 }
 
 impl Operands {
-    /// The choice for C = A B with the given number of vector registers. It must not depend on M, or else the order of
-    /// sums would, too.
+    /// The choice for C = A B with the given number of vector registers. It makes no difference to the sums.
     pub fn of(registers: usize, a: Matrix, b: Matrix) -> Self {
         if a.col_stride == 1 && (b.cols <= 8 * LANES || a.cols > KC) {
             let short = b.cols <= 16 * LANES && b.cols.is_multiple_of(LANES);
-            if b.col_stride == 1 && short { Self::InPlace } else { Self::PackedB }
+            let wide_tiles = registers >= AVX512_REGISTERS;
+            let in_place = b.col_stride == 1 && short && (wide_tiles || a.rows < ROWS_WORTH_PACKING);
+            if in_place { Self::InPlace } else { Self::PackedB }
         } else if registers >= AVX512_REGISTERS && a.row_stride == 1 {
             Self::PackedWhileMultiplying
         } else {
@@ -44,19 +44,20 @@ impl Operands {
         matches!(self, Self::Packed | Self::PackedWhileMultiplying)
     }
 
-    /// Vectors in a row of a panel of B, nr / 16: the width of the widest tile.
-    pub fn panel(self) -> usize {
-        if self.packs_a() { PACKED } else { IN_PLACE }
+    /// Vectors in a row of a panel of B, nr / 16.
+    pub fn panel(self, registers: usize) -> usize {
+        panel::width(registers, self.packs_a())
     }
 
     /// The number of floats that these columns of B take in panels; 0 if B is read in place.
-    pub fn b_len(self, k: usize, columns: usize) -> usize {
-        if self == Self::InPlace { 0 } else { b_len(k, columns, self.panel()) }
+    pub fn b_len(self, registers: usize, k: usize, columns: usize) -> usize {
+        if self == Self::InPlace { 0 } else { b_len(k, columns, self.panel(registers)) }
     }
 }
 
-/// With fewer registers than this, a tile does too little arithmetic to hide packing.
-const AVX512_REGISTERS: usize = 32;
+/// Fewer rows of A than this do not make up for packing B where tiles are one vector wide: they would save a third of
+/// the multiplication.
+const ROWS_WORTH_PACKING: usize = 48;
 
 /// Loop 4: cuts ks into the fewest pieces of at most [`KC`] terms, nearly equal.
 #[inline(always)]
@@ -84,7 +85,7 @@ impl Block<'_> {
         let Self { a, b, operands, .. } = *self;
         let (rows, columns) = (&self.rows, &self.columns);
         let [m, depth] = [&self.rows, &self.ks].map(|range| range.len());
-        let nr = operands.panel() * LANES;
+        let nr = operands.panel(S::REGISTERS) * LANES;
         if depth == 0 {
             c.fill(0.0);
         }
@@ -92,7 +93,7 @@ impl Block<'_> {
         for ks in terms(self.ks.clone()) {
             let a_here = &a.data[rows.start * a.row_stride + ks.start * a.col_stride..];
             let [rows_of_a, columns_of_a] = [a.row_stride, a.col_stride].map(|stride| Strided { data: a_here, stride });
-            let packed_a = &mut packed_a[..a_len(m, ks.len())];
+            let packed_a = &mut packed_a[..a_len(S::REGISTERS, m, ks.len())];
             if operands == Operands::Packed {
                 pack_a(simd, a, rows.clone(), ks.clone(), packed_a);
             }
@@ -123,8 +124,8 @@ impl Block<'_> {
                     }
                     Operands::Packed | Operands::PackedWhileMultiplying => {
                         let next = match j {
-                            1 if ks.end < self.ks.end => prefetch::next_block_of_a(a, rows.start, ks.end),
-                            1 => prefetch::next_block_of_a(a, rows.end, self.ks.start),
+                            1 if ks.end < self.ks.end => prefetch::next_block_of_a(S::REGISTERS, a, rows.start, ks.end),
+                            1 => prefetch::next_block_of_a(S::REGISTERS, a, rows.end, self.ks.start),
                             _ => Prefetch::default(),
                         };
                         multiply_packed(simd, m, packed_a, vectors(rows_of_b.data), next, corner);

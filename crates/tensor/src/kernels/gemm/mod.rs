@@ -9,7 +9,7 @@
 //! | 4 | terms of the sums | kc <= `KC` | a panel of B, kc x nr, fits in the second-level cache |
 //! | 3 | rows of C | mc, by `block_rows` | a block of A, mc x kc, fits there as well; each block is a task |
 //! | 2 | columns of B | nr, a panel | the panel stays there for all rows of the block |
-//! | 1 | rows of A | mr = 14 or 6 | the tile of C, mr x nr, stays in registers: a register [`tile`](super::tile) |
+//! | 1 | rows of A | mr = 14, 12 or 6 | the tile of C, mr x nr, stays in registers: a register [`tile`](super::tile) |
 //!
 //! Loop 3 is outside loop 4: a task completes its rows of C, so threads write to nothing that they share. The enum
 //! `Operands` says which operand is packed, and when. Packing makes every access of the innermost loop sequential, and
@@ -24,10 +24,9 @@ use crate::threads::{self, STRIP_ROWS};
 use crate::{dispatch, vectorize};
 
 use super::activation::{Fused, add_to};
-use super::tile::ROWS;
 use block::{Block, Operands, terms};
 use pack::{a_len, b_len, pack_a, pack_b, pack_rows_of_b};
-use panel::{Corner, PACKED, multiply_packed};
+use panel::{Corner, multiply_packed};
 
 mod block;
 mod pack;
@@ -37,14 +36,11 @@ mod prefetch;
 /// kc, chosen so that a panel of B of 64 columns is 200 KiB, a fifth of a second-level cache of 1 MiB.
 const KC: usize = 800;
 
-/// nc, the width of as many of the narrower panels as [`threads::for_strips`] can pack side by side.
-const NC: usize = STRIP_ROWS * PACKED * LANES;
-
 /// mc x kc in floats: 256 KiB of A, a quarter of a second-level cache of 1 MiB.
 const BLOCK_OF_A: usize = 1 << 16;
 
 /// Columns of a strip of a wide C.
-const STRIP: usize = 4 * PACKED * LANES;
+const STRIP: usize = 8 * LANES;
 
 /// The shortest sum that is cut along K.
 const LONG_K: usize = 4096;
@@ -141,16 +137,22 @@ fn multiply<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: Epi
 
 /// Floats of scratch that a product needs: on the calling thread, and on each working thread.
 pub fn scratch_lens(a: Matrix, b: Matrix) -> [usize; 2] {
+    dispatch!(simd => scratch_lens_at(simd, a, b))
+}
+
+#[inline(always)]
+fn scratch_lens_at<S: Simd>(_: S, a: Matrix, b: Matrix) -> [usize; 2] {
     let (m, n, k) = (a.rows, b.cols, a.cols);
-    // The registers decide only when A is packed, which makes no difference here.
-    let operands = Operands::of(0, a, b);
+    let a_len = |m, k| a_len(S::REGISTERS, m, k);
+    let operands = Operands::of(S::REGISTERS, a, b);
     if k >= LONG_K && n <= 16 * LANES {
         let (m, depth) = (m.min(MAX_ROWS_OF_PARTIALS), stretch_depth(k));
-        [k.div_ceil(depth) * m * n, operands.b_len(depth, n) + a_len(m, KC.min(depth))]
+        [k.div_ceil(depth) * m * n, operands.b_len(S::REGISTERS, depth, n) + a_len(m, KC.min(depth))]
     } else if m <= STRIP_ROWS && n >= 16 * STRIP {
-        [terms(0..k).count() * a_len(m, KC.min(k)), b_len(KC.min(k), 1, PACKED)]
+        [terms(0..k).count() * a_len(m, KC.min(k)), b_len(KC.min(k), 1, panel::width(S::REGISTERS, true))]
     } else {
-        [operands.b_len(k, n.min(NC)), a_len(block_rows(m, k, operands).min(m), KC.min(k))]
+        let mc = block_rows(S::REGISTERS, m, k, operands);
+        [operands.b_len(S::REGISTERS, k, n.min(nc(S::REGISTERS))), a_len(mc, KC.min(k))]
     }
 }
 
@@ -158,19 +160,19 @@ pub fn scratch_lens(a: Matrix, b: Matrix) -> [usize; 2] {
 fn cut_along_m<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: Epilogue) {
     let (m, n, k) = (a.rows, b.cols, a.cols);
     let operands = Operands::of(S::REGISTERS, a, b);
-    let mc = block_rows(m, k, operands);
-    threads::with_scratch(operands.b_len(k, n.min(NC)), |packed_b| {
+    let (mc, nc) = (block_rows(S::REGISTERS, m, k, operands), nc(S::REGISTERS));
+    threads::with_scratch(operands.b_len(S::REGISTERS, k, n.min(nc)), |packed_b| {
         // Loop 5
-        for jc in (0..n).step_by(NC) {
-            let columns = jc..n.min(jc + NC);
-            let packed_b = &mut packed_b[..operands.b_len(k, columns.len())];
+        for jc in (0..n).step_by(nc) {
+            let columns = jc..n.min(jc + nc);
+            let packed_b = &mut packed_b[..operands.b_len(S::REGISTERS, k, columns.len())];
             if operands != Operands::InPlace {
-                pack_in_parallel(simd, b, jc, operands.panel(), packed_b);
+                pack_in_parallel(simd, b, jc, operands.panel(S::REGISTERS), packed_b);
             }
             // Loop 3
             threads::for_chunks(c, mc * n, |ic, c| {
                 let rows = ic * mc..ic * mc + c.len() / n;
-                threads::with_scratch(a_len(rows.len(), KC.min(k)), |packed_a| {
+                threads::with_scratch(a_len(S::REGISTERS, rows.len(), KC.min(k)), |packed_a| {
                     let block = Block { a, b, operands, rows, ks: 0..k, columns: columns.clone(), packed_b };
                     vectorize!(simd => block.multiply(simd, packed_a, c));
                 });
@@ -200,12 +202,18 @@ fn pack_in_parallel<S: Simd>(simd: S, b: Matrix, col: usize, panel: usize, packe
     }
 }
 
+/// nc, the width of as many of the narrower panels as [`threads::for_strips`] can pack side by side.
+fn nc(registers: usize) -> usize {
+    STRIP_ROWS * panel::width(registers, true) * LANES
+}
+
 /// mc. If A is packed, its packed copy and the next block are in the cache as well, so a block takes half the space.
 /// More than eight blocks are rounded up to a multiple of sixteen, so that the threads end together.
-fn block_rows(m: usize, k: usize, operands: Operands) -> usize {
+fn block_rows(registers: usize, m: usize, k: usize, operands: Operands) -> usize {
+    let mr = panel::rows(registers);
     let floats = if operands.packs_a() { BLOCK_OF_A / 2 } else { BLOCK_OF_A };
-    let most = (floats / k.clamp(1, KC)).next_multiple_of(ROWS);
-    let blocks = m.div_ceil(most).max(m.div_ceil(4 * ROWS).min(16));
+    let most = (floats / k.clamp(1, KC)).next_multiple_of(mr);
+    let blocks = m.div_ceil(most).max(m.div_ceil(4 * mr).min(16));
     m.div_ceil(if blocks > 8 { blocks.next_multiple_of(16) } else { blocks })
 }
 
@@ -213,23 +221,23 @@ fn block_rows(m: usize, k: usize, operands: Operands) -> usize {
 /// time.
 fn cut_along_n<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: Epilogue) {
     let (m, n, k) = (a.rows, b.cols, a.cols);
-    let block = a_len(m, KC.min(k));
+    let (block, width) = (a_len(S::REGISTERS, m, KC.min(k)), panel::width(S::REGISTERS, true));
     threads::with_scratch(terms(0..k).count() * block, |packed_a| {
         for (ks, packed) in terms(0..k).zip(packed_a.chunks_exact_mut(block)) {
             vectorize!(simd => pack_a(simd, a, 0..m, ks, packed));
         }
         // Loop 5; loop 3 has a single block.
         threads::for_strips(c, n, STRIP, |column, rows| {
-            threads::with_scratch(b_len(KC.min(k), 1, PACKED), |packed_b| {
+            threads::with_scratch(b_len(KC.min(k), 1, width), |packed_b| {
                 vectorize!(simd => {
                     // Loop 4
                     for (ks, packed_a) in terms(0..k).zip(packed_a.chunks_exact(block)) {
-                        let packed_a = &packed_a[..a_len(m, ks.len())];
-                        let packed_b = &mut packed_b[..b_len(ks.len(), 1, PACKED)];
+                        let packed_a = &packed_a[..a_len(S::REGISTERS, m, ks.len())];
+                        let packed_b = &mut packed_b[..b_len(ks.len(), 1, width)];
                         // Loop 2
-                        for j in (0..rows[0].len()).step_by(PACKED * LANES) {
-                            pack_b(simd, b, column + j, ks.clone(), PACKED, packed_b);
-                            let next = prefetch::next_panel_of_b(b, column + j + PACKED * LANES, ks.start);
+                        for j in (0..rows[0].len()).step_by(width * LANES) {
+                            pack_b(simd, b, column + j, ks.clone(), width, packed_b);
+                            let next = prefetch::next_panel_of_b(S::REGISTERS, b, column + j + width * LANES, ks.start);
                             let (width, accumulate) = (rows[0].len() - j, ks.start > 0);
                             let corner = Corner { c: rows, row: 0, column: j, width, accumulate };
                             multiply_packed(simd, m, packed_a, vectors(packed_b), next, corner);
@@ -252,10 +260,10 @@ fn cut_along_k<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: 
     threads::with_scratch(k.div_ceil(depth) * m * n, |partials| {
         threads::for_chunks(partials, m * n, |stretch, partial| {
             let ks = stretch * depth..k.min((stretch + 1) * depth);
-            threads::with_scratch(operands.b_len(ks.len(), n), |packed_b| {
-                threads::with_scratch(a_len(m, KC.min(ks.len())), |packed_a| {
+            threads::with_scratch(operands.b_len(S::REGISTERS, ks.len(), n), |packed_b| {
+                threads::with_scratch(a_len(S::REGISTERS, m, KC.min(ks.len())), |packed_a| {
                     vectorize!(simd => {
-                        let panel = operands.panel();
+                        let panel = operands.panel(S::REGISTERS);
                         for (j, packed) in packed_b.chunks_exact_mut(b_len(ks.len(), 1, panel)).enumerate() {
                             pack_b(simd, b, j * panel * LANES, ks.clone(), panel, packed);
                         }

@@ -4,8 +4,7 @@ use std::ops::Range;
 
 use crate::simd::{LANES, Lanes, Simd, Vector};
 
-use super::super::tile::ROWS;
-use super::Matrix;
+use super::{Matrix, panel};
 
 /// Prefetch distance in B, in floats.
 const FLOATS_AHEAD: usize = 1024;
@@ -18,15 +17,14 @@ pub fn b_len(k: usize, n: usize, panel: usize) -> usize {
     k * n.next_multiple_of(panel * LANES)
 }
 
-/// The number of floats in a panel of packed A: for each k one vector, on one cache line, of which [`ROWS`] lanes are
-/// used.
+/// The number of floats in a panel of packed A: for each k one vector, on one cache line, of which mr lanes are used.
 pub fn a_panel_len(k: usize) -> usize {
     k * LANES
 }
 
 /// Floats of packed A.
-pub fn a_len(m: usize, k: usize) -> usize {
-    m.div_ceil(ROWS) * a_panel_len(k)
+pub fn a_len(registers: usize, m: usize, k: usize) -> usize {
+    m.div_ceil(panel::rows(registers)) * a_panel_len(k)
 }
 
 /// Packs a panel of B, `panel` vectors of columns from column `col` on: for each k, the elements of a row. Columns past
@@ -79,13 +77,13 @@ pub fn pack_rows_of_b<S: Simd>(
     }
 }
 
-/// Packs rows of A in panels of [`ROWS`]: for each k, the elements of the panel's rows side by side. The rows or the
-/// columns of A are contiguous. Padding lanes are arbitrary, since their products are not stored.
+/// Packs rows of A in panels of mr: for each k, the elements of the panel's rows side by side. The rows or the columns
+/// of A are contiguous. Padding lanes are arbitrary, since their products are not stored.
 #[inline(always)]
 pub fn pack_a<S: Simd>(simd: S, a: Matrix, rows: Range<usize>, ks: Range<usize>, packed: &mut [f32]) {
-    let panel_len = a_panel_len(ks.len());
+    let (mr, panel_len) = (panel::rows(S::REGISTERS), a_panel_len(ks.len()));
     if a.row_stride == 1 {
-        for (from, panel) in rows.step_by(ROWS).zip(packed.chunks_exact_mut(panel_len)) {
+        for (from, panel) in rows.step_by(mr).zip(packed.chunks_exact_mut(panel_len)) {
             for (k, to) in ks.clone().zip(panel.as_chunks_mut().0) {
                 if let Some(ahead) = a.data.get((k + ROWS_AHEAD) * a.col_stride + from..) {
                     simd.prefetch(ahead);
@@ -95,11 +93,11 @@ pub fn pack_a<S: Simd>(simd: S, a: Matrix, rows: Range<usize>, ks: Range<usize>,
         }
         return;
     }
-    for (from, panel) in rows.clone().step_by(ROWS).zip(packed.chunks_exact_mut(panel_len)) {
+    for (from, panel) in rows.clone().step_by(mr).zip(packed.chunks_exact_mut(panel_len)) {
         transpose_rows(
             simd,
             a,
-            from..rows.end.min(from + ROWS),
+            from..rows.end.min(from + mr),
             ks.clone(),
             #[inline(always)]
             |k, column| column.store(panel[k * LANES..].first_chunk_mut().expect("room for a vector")),

@@ -2,14 +2,21 @@
 
 use crate::simd::{LANES, Lanes, Simd, Vector};
 
-use super::super::tile::{Accumulators, Product, ROWS, cover, multiply_accumulate, take, to_memory};
+use super::super::tile::{
+    AVX512_REGISTERS, Accumulators, Product, ROWS, WIDE_ROWS, cover, multiply_accumulate, take, to_memory, widest,
+};
 use super::pack::{a_panel_len, copy_lanes};
 
-/// nr / 16 if A is read in place: tiles of 6 x 4 vectors.
-pub const IN_PLACE: usize = 4;
+/// nr / 16: the width of the level's widest tile, so that what a tile reads of a panel of B is contiguous. With AVX2 and
+/// panels of four vectors, a tall product reached 81 GFLOP/s instead of 89.
+pub const fn width(registers: usize, a_is_packed: bool) -> usize {
+    if a_is_packed && registers >= AVX512_REGISTERS { 2 } else { widest(registers) }
+}
 
-/// nr / 16 if A is packed: tiles of 14 x 2 vectors.
-pub const PACKED: usize = 2;
+/// Rows of a panel of packed A: one tile of 14 rows or two of six.
+pub const fn rows(registers: usize) -> usize {
+    if registers >= AVX512_REGISTERS { ROWS } else { 2 * WIDE_ROWS }
+}
 
 /// Rows of floats that start `stride` apart.
 #[derive(Clone, Copy, Default)]
@@ -38,13 +45,13 @@ pub fn multiply_packed<S: Simd, C: Rows + ?Sized>(
     next: Prefetch,
     c: Corner<'_, C>,
 ) {
-    let b = b.as_chunks().0;
-    let vectors = c.vectors(PACKED);
+    let (mr, nr) = (rows(S::REGISTERS), width(S::REGISTERS, true));
+    let vectors = c.vectors(nr);
     // Loop 1
-    for (panel, a) in packed_a.chunks_exact(a_panel_len(b.len())).enumerate() {
-        let row = panel * ROWS;
+    for (panel, a) in packed_a.chunks_exact(a_panel_len(b.len() / nr)).enumerate() {
+        let row = panel * mr;
         let c = Corner { c: &mut *c.c, row, ..c };
-        let (rows, a) = (ROWS.min(m - row), a.as_chunks().0);
+        let (rows, a) = (mr.min(m - row), a.as_chunks().0);
         match next.data.get(panel * next.per_panel..) {
             Some(data) if !data.is_empty() => {
                 cover(simd, rows, vectors, &mut Packed::<C, true> { a, b, next: Prefetch { data, ..next }, c });
@@ -65,15 +72,15 @@ pub fn multiply_and_pack<S: Simd, C: Rows + ?Sized>(
     b: &[Lanes],
     c: Corner<'_, C>,
 ) {
-    let b = b.as_chunks().0;
-    let vectors = c.vectors(PACKED);
+    let (mr, nr) = (rows(S::REGISTERS), width(S::REGISTERS, true));
+    let vectors = c.vectors(nr);
     // Loop 1
-    for (panel, packed) in packed_a.chunks_exact_mut(a_panel_len(b.len())).enumerate() {
-        let row = panel * ROWS;
+    for (panel, packed) in packed_a.chunks_exact_mut(a_panel_len(b.len() / nr)).enumerate() {
+        let row = panel * mr;
         let c = Corner { c: &mut *c.c, row, ..c };
         let a = Strided { data: &a.data[row..], ..a };
         let packed = packed.as_chunks_mut().0;
-        cover(simd, ROWS.min(m - row), vectors, &mut Packing { a, packed, b, c });
+        cover(simd, mr.min(m - row), vectors, &mut Packing { a, packed, b, c });
     }
 }
 
@@ -93,7 +100,7 @@ pub fn multiply_in_place<S: Simd, C: Rows + ?Sized>(
     next: Strided<'_>,
     c: Corner<'_, C>,
 ) {
-    let vectors = c.vectors(IN_PLACE);
+    let vectors = c.vectors(width(S::REGISTERS, false));
     // Loop 1 is inside `cover`.
     cover(simd, m, vectors, &mut InPlace { a, b, next, depth, c });
 }
@@ -102,7 +109,7 @@ pub fn multiply_in_place<S: Simd, C: Rows + ?Sized>(
 /// tiles more than the prefetch does.
 struct Packed<'a, C: ?Sized, const PREFETCH: bool> {
     a: &'a [Lanes],
-    b: &'a [[Lanes; PACKED]],
+    b: &'a [Lanes],
     next: Prefetch<'a>,
     c: Corner<'a, C>,
 }
@@ -111,7 +118,7 @@ struct Packed<'a, C: ?Sized, const PREFETCH: bool> {
 struct Packing<'a, C: ?Sized> {
     a: Strided<'a>,
     packed: &'a mut [Lanes],
-    b: &'a [[Lanes; PACKED]],
+    b: &'a [Lanes],
     c: Corner<'a, C>,
 }
 
@@ -167,8 +174,11 @@ impl<S: Simd, C: Rows + ?Sized, const PREFETCH: bool> Product<S> for Packed<'_, 
     #[inline(always)]
     fn tile<const R: usize, const NV: usize>(&mut self, simd: S, row: usize, vector: usize) {
         let mut acc: Accumulators<S, R, NV> = [[simd.zero(); NV]; R];
+        let nr = width(S::REGISTERS, true);
+        // Checked once, not in every step.
+        assert!(row + R <= LANES && vector + NV <= nr);
         self.c.prefetch::<S, R, NV>(simd, row, vector);
-        for (step, (a, b)) in self.a.iter().zip(self.b).enumerate() {
+        for (step, (a, b)) in self.a.iter().zip(self.b.chunks_exact(nr)).enumerate() {
             if PREFETCH && let Some(line) = self.next.data.get(step * self.next.per_step..) {
                 simd.prefetch(line);
             }
@@ -184,9 +194,10 @@ impl<S: Simd, C: Rows + ?Sized> Product<S> for Packing<'_, C> {
     #[inline(always)]
     fn tile<const R: usize, const NV: usize>(&mut self, simd: S, row: usize, vector: usize) {
         let mut acc: Accumulators<S, R, NV> = [[simd.zero(); NV]; R];
+        let nr = width(S::REGISTERS, true);
         self.c.prefetch::<S, R, NV>(simd, row, vector);
         let first = [row, vector] == [0, 0];
-        for (k, (packed, b)) in self.packed.iter_mut().zip(self.b).enumerate() {
+        for (k, (packed, b)) in self.packed.iter_mut().zip(self.b.chunks_exact(nr)).enumerate() {
             let column = &self.a.data[k * self.a.stride..];
             let mut lanes = &*packed;
             if first {

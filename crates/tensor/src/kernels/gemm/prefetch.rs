@@ -8,15 +8,15 @@ use std::ops::Range;
 
 use crate::simd::LANES;
 
-use super::super::tile::{ROWS, WIDE_ROWS};
+use super::super::tile::WIDE_ROWS;
 use super::Matrix;
-use super::panel::{PACKED, Prefetch, Strided};
+use super::panel::{self, Prefetch, Strided};
 
 /// The next panel of B, from `column` and `k` on, if its columns are contiguous: during panel p of A, step i prefetches
 /// terms 16 p to 16 p + 15 of column i.
 #[inline(always)]
-pub fn next_panel_of_b(b: Matrix<'_>, column: usize, k: usize) -> Prefetch<'_> {
-    let columns = (PACKED * LANES).min(b.cols.saturating_sub(column));
+pub fn next_panel_of_b(registers: usize, b: Matrix<'_>, column: usize, k: usize) -> Prefetch<'_> {
+    let columns = (panel::width(registers, true) * LANES).min(b.cols.saturating_sub(column));
     if b.row_stride > 1 || columns == 0 {
         return Prefetch::default();
     }
@@ -27,11 +27,11 @@ pub fn next_panel_of_b(b: Matrix<'_>, column: usize, k: usize) -> Prefetch<'_> {
 /// The next block of A, from `row` and `k` on, if its columns are contiguous: in each panel, step i prefetches term i
 /// of the panel's rows.
 #[inline(always)]
-pub fn next_block_of_a(a: Matrix<'_>, row: usize, k: usize) -> Prefetch<'_> {
+pub fn next_block_of_a(registers: usize, a: Matrix<'_>, row: usize, k: usize) -> Prefetch<'_> {
     if a.row_stride > 1 || row >= a.rows {
         return Prefetch::default();
     }
-    Prefetch { data: &a.data[k * a.col_stride + row..], per_panel: ROWS, per_step: a.col_stride }
+    Prefetch { data: &a.data[k * a.col_stride + row..], per_panel: panel::rows(registers), per_step: a.col_stride }
 }
 
 /// The rows of A after those of a tile, if A is read in place.

@@ -2,7 +2,7 @@
 
 use crate::simd::{LANES, Lanes, Simd, Vector};
 
-use super::tiles::place_in_strips;
+use super::super::super::tile::place_in_strips;
 use super::transform::{Kernel, KernelTransposed, Stored, both_ways};
 use super::{ConvShape, SIDE, blocks};
 
@@ -17,7 +17,7 @@ pub fn transform_kernel<S: Simd>(simd: S, s: &ConvShape, kernel: &[f32], u: &mut
             for (tap, g) in g.as_flattened_mut().iter_mut().enumerate() {
                 *g = simd.load_first(&kernel[(tap * s.c + c) * s.filters..][..s.filters][f * LANES..]);
             }
-            let place = place_in_strips(cb * LANES, fb, c, f) * LANES;
+            let place = place_in_strips(simd, [cb * LANES, fb], c, f) * LANES;
             let mut u = Stored { floats: &mut u[place..], pitch: [SIDE * pitch, pitch] };
             both_ways::<S, Kernel, 3, SIDE>(simd, &g, &mut u);
         }
@@ -34,11 +34,11 @@ pub fn transpose_kernel<S: Simd>(simd: S, s: &ConvShape, u: &[Lanes], transposed
             for c in 0..cb {
                 let mut square = [simd.zero(); LANES];
                 for i in 0..LANES {
-                    square[i] = simd.load(&u[place_in_strips(cb * LANES, fb, c * LANES + i, f)]);
+                    square[i] = simd.load(&u[place_in_strips(simd, [cb * LANES, fb], c * LANES + i, f)]);
                 }
                 let columns = simd.transpose(square);
                 for i in 0..LANES {
-                    columns[i].store(&mut transposed[place_in_strips(fb * LANES, cb, f * LANES + i, c)]);
+                    columns[i].store(&mut transposed[place_in_strips(simd, [fb * LANES, cb], f * LANES + i, c)]);
                 }
             }
         }
@@ -52,7 +52,7 @@ pub fn transform_kernel_gradient<S: Simd>(simd: S, s: &ConvShape, du: &[f32], dk
     let pitch = cb * LANES * fb * LANES;
     for c in 0..s.c {
         for f in 0..fb {
-            let place = place_in_strips(cb * LANES, fb, c, f) * LANES;
+            let place = place_in_strips(simd, [cb * LANES, fb], c, f) * LANES;
             let du = Stored { floats: &du[place..], pitch: [SIDE * pitch, pitch] };
             let mut dg = [[simd.zero(); 3]; 3];
             both_ways::<S, KernelTransposed, SIDE, 3>(simd, &du, &mut dg);

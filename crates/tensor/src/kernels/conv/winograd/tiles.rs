@@ -15,16 +15,14 @@ use crate::simd::{LANES, Lanes, Simd, Vector, vectors_mut};
 use crate::threads;
 use crate::vectorize;
 
-use super::super::super::tile::{Accumulators, Product, ROWS, cover, load_rows, multiply_accumulate, store_rows, take};
+use super::super::super::tile::{
+    Accumulators, Product, ROWS, cover, load_rows, multiply_accumulate, store_rows, take, widest,
+};
 use super::transform::Stored;
 use super::{ConvShape, POSITIONS, SIDE, TILE};
 
 /// Sixteen channels of fourteen tiles at one position.
 pub type Panel = [Lanes; ROWS];
-
-/// Vectors of a row of U that are side by side, 64 columns. A strip of these columns (128 KiB for 512 channels) is used
-/// for all tiles of a block before the next, so U is read once per block, in order.
-const STRIP: usize = 4;
 
 /// Consecutive tiles: all of several images, or some of one.
 #[derive(Clone, Copy)]
@@ -155,7 +153,8 @@ impl<'a> Transformed<'a> {
         Self { panels, pitch: [pitch, POSITIONS * pitch], blocks, tiles }
     }
 
-    /// C = A B at each position; A is `self`. Positions are computed in parallel if there are several images.
+    /// C = A B at each position; A is `self`, B is in strips. A strip is used for all tiles before the next, so B is
+    /// read once, in order. Positions are computed in parallel if there are several images.
     #[inline(always)]
     pub fn multiply<'c, S: Simd>(self, simd: S, b: &[Lanes], c: &'c mut [Panel], blocks: usize) -> Transformed<'c> {
         let (tiles, pitch) = (self.tiles, pitch(self.tiles.panels() * blocks));
@@ -173,9 +172,8 @@ impl<'a> Transformed<'a> {
     #[inline(always)]
     fn multiply_at<S: Simd>(self, simd: S, position: usize, b: &[Lanes], c: &mut [Panel], blocks: usize) {
         let rows = self.blocks * LANES;
-        for strip in 0..blocks.div_ceil(STRIP) {
-            let first = strip * STRIP;
-            let columns = STRIP.min(blocks - first);
+        for first in (0..blocks).step_by(widest(S::REGISTERS)) {
+            let columns = widest(S::REGISTERS).min(blocks - first);
             let b = &b[first * rows..][..columns * rows];
             for panel in 0..self.tiles.panels() {
                 let (a, c) = (self.row(position, panel), &mut c[panel * blocks + first..][..columns]);
@@ -189,13 +187,14 @@ impl<'a> Transformed<'a> {
     #[inline(always)]
     pub fn correlate<S: Simd>(self, simd: S, b: Transformed, c: &mut [Lanes]) {
         let (rows, columns) = (self.blocks * LANES, b.blocks);
+        let strip_len = widest(S::REGISTERS);
         let each = if self.tiles.images > 1 { 1 } else { POSITIONS };
         threads::for_chunks(c, each * rows * columns, |task, c| {
             vectorize!(simd => for (i, c) in c.chunks_exact_mut(rows * columns).enumerate() {
-                for (strip, c) in c.chunks_mut(rows * STRIP).enumerate() {
+                for (strip, c) in c.chunks_mut(rows * strip_len).enumerate() {
                     let columns = c.len() / rows;
                     for (block, c) in c.chunks_exact_mut(LANES * columns).enumerate() {
-                        let (a, b, at) = (self, b, [task * each + i, block, strip * STRIP]);
+                        let (a, b, at) = (self, b, [task * each + i, block, strip * strip_len]);
                         cover(simd, LANES, columns, &mut Correlation { a, b, at, columns, c });
                     }
                 }
@@ -242,14 +241,6 @@ impl Slab<'_> {
 fn pitch_of_square(panels: usize) -> [usize; 2] {
     let pitch = panels * ROWS * LANES;
     [SIDE * pitch, pitch]
-}
-
-/// The index of a vector in the matrix of a position, which has `rows` rows of `vectors` vectors and is stored in
-/// strips.
-#[inline(always)]
-pub fn place_in_strips(rows: usize, vectors: usize, row: usize, vector: usize) -> usize {
-    let first = vector / STRIP * STRIP;
-    first * rows + row * STRIP.min(vectors - first) + vector - first
 }
 
 /// C = A B for a panel of tiles: A and C have a panel for each sixteen channels.
