@@ -37,8 +37,9 @@ use self::{
 use crate::system::{console::WIDTH, failure::Result};
 
 const EXAMPLES: &str = "\
-model_1 learns the source classes. model_2 keeps model_1's features, frozen,
-and learns the target classes.
+The experiment follows a Keras tutorial (docs/tutorial.md): model_1 learns the
+source classes; model_2 keeps model_1's features, frozen, and learns the target
+classes.
 
 Examples:
   thawline                               the tutorial's experiment
@@ -92,7 +93,7 @@ pub enum Command {
     #[command(after_help = "Example:
   thawline features runs/first/weights-model_1.safetensors --out my-features")]
     Features(FeaturesArgs),
-    /// Run many experiment arms over many seeds and write a report
+    /// Compare ways to train (arms) over many seeds and write a report
     #[command(after_help = "An arm is one way to train. Stage 1 pretrains features on the source classes,
 and arms share it; stage 2 trains on the target classes.
 

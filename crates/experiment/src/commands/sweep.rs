@@ -61,7 +61,7 @@ pub struct SweepArgs {
     /// Number of random class splits for `--arms splits`, each run in both directions
     #[arg(long, value_name = "N", default_value_t = DEFAULT_SPLITS, value_parser = splits, help_heading = "Sweep")]
     pub splits: u32,
-    /// Choose learning rate and schedule of the main arms by nine trials each on held-out pictures
+    /// Choose learning rate and schedule of eight arms (docs/experiment.md) by nine trials each on held-out pictures
     #[arg(long, help_heading = "Sweep")]
     pub tune: bool,
     /// Run shard I of N; N such processes share one folder

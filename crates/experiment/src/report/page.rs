@@ -1,4 +1,5 @@
-//! What all pages share: the frame, figures with captions, notices, caveats, mistakes, and how to reproduce them.
+//! What all pages share: the frame, figures with captions, notices, caveats, wrong predictions, and the commands that
+//! reproduce the page.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
@@ -102,7 +103,7 @@ pub(super) fn mistakes<'a>(mistakes: impl IntoIterator<Item = Mistake<'a>>) -> M
     }
 }
 
-/// A picture in grey, as PNG in base64, under what each position adds to a logit.
+/// A heat map of what each position adds to a logit, over the picture (a PNG in base64), which is shown in grey.
 pub(super) fn heat(picture: &str, map: &Contributions, description: &str) -> Markup {
     html! {
         div.heat {

@@ -15,7 +15,7 @@ const ENLARGED: usize = 3;
 const MARGIN: usize = 3;
 const CELL: usize = SIDE * ENLARGED + 2 * MARGIN;
 
-/// What the pictures are, for those who cannot see them and for the PNG's own text.
+/// The alt text, also stored in the PNG.
 fn describe(rows: &[ClassPictures], kind: DataKind) -> String {
     let classes = number::listed(rows.iter().map(|row| row.class.as_str()));
     format!("Sample pictures, from the top: {classes} ({})", kind.name())
@@ -33,7 +33,7 @@ pub fn grid(rows: &[ClassPictures], kind: DataKind) -> Option<Vec<u8>> {
     Some(sheet.encode(&describe(rows, kind)))
 }
 
-/// The sample pictures of a run's halves, encoded once for its files and every version of its report.
+/// Sample pictures of a run's source and target classes, encoded once for its files and every version of its report.
 pub struct Grids(Vec<Grid>);
 
 pub(super) struct Grid {
@@ -44,15 +44,15 @@ pub(super) struct Grid {
 }
 
 impl Grids {
-    /// The grids of the halves that have pictures.
+    /// A grid for the source and one for the target classes, if they have pictures.
     pub fn new(record: &RunRecord, pictures: &ReportPictures) -> Self {
         let kind = record.data.kind;
-        let halves = [("source.png", &pictures.source), ("target.png", &pictures.target)];
+        let sides = [("source.png", &pictures.source), ("target.png", &pictures.target)];
         let grid = |(file, rows): (_, &Vec<ClassPictures>)| {
             let classes = rows.iter().map(|row| row.class.clone()).collect();
             Some(Grid { file, classes, description: describe(rows, kind), png: grid(rows, kind)? })
         };
-        Grids(halves.into_iter().filter_map(grid).collect())
+        Grids(sides.into_iter().filter_map(grid).collect())
     }
 
     /// Names and PNG bytes.

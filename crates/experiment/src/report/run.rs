@@ -37,8 +37,8 @@ pub fn render(record: &RunRecord, grids: &Grids) -> String {
         }
         (results::table(record))
         p.note {
-            "In parentheses: the epoch. Pictures/s: training pictures per second of the epochs, validation included, without the \
-             time for the frozen features."
+            "In parentheses: the epoch. Pictures/s: training pictures divided by the time of the epochs, which includes validation \
+             but not computing the frozen features."
         }
         (page::caveat("One seed.", html! {
             "Another seed gives somewhat different accuracies. It takes many seeds to tell whether transfer beats training from \

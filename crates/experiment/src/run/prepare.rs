@@ -55,7 +55,7 @@ impl Costs {
     }
 }
 
-/// Pictures of both halves of a run, for its report.
+/// Sample pictures of a run's source and target classes, for its report.
 pub fn pictures(data: &Data, record: &RunRecord) -> ReportPictures {
     let samples = |task: &TaskRecord| task::samples(data.dataset.train(), &task.classes, SAMPLES);
     ReportPictures { source: record.source.as_ref().map(samples).unwrap_or_default(), target: samples(&record.target) }

@@ -52,7 +52,7 @@ pub struct BenchArgs {
     /// Compare the convolution methods over many shapes instead
     #[arg(long, conflicts_with_all = ["only", "against"])]
     pub shapes: bool,
-    /// Timings per workload [default: as many as fit into 1.5 s or less]
+    /// Timings per workload [default: as many as fit into the workload's time budget, at most 1.5 s]
     #[arg(long, value_name = "N", value_parser = super::values::count)]
     pub rounds: Option<usize>,
     /// Compare with an earlier benchmark, saved by --json

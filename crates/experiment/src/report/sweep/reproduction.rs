@@ -135,8 +135,8 @@ fn split_number(arm: &str) -> Option<u32> {
     arm.strip_prefix("split-")?.split('-').next()?.parse().ok()
 }
 
-/// The names of arms, with a group's name in place of its arms if the group is complete: all of its own arms are here,
-/// and the arms that it shares with others have these seeds too.
+/// The names of arms, with a group's name in place of its arms if the group is complete: `arms` has all that only this
+/// group has, and those that it shares with others were trained with these seeds too.
 fn with_groups<'a>(analysis: &Analysis, seeds: &[u64], arms: &[&'a str]) -> Vec<&'a str> {
     let splits = arms.iter().filter_map(|arm| split_number(arm)).max().unwrap_or(0);
     let Ok(scope) = analysis.results.settings.scope(splits) else { return arms.to_vec() };

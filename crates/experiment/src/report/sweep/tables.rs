@@ -102,7 +102,7 @@ fn epochs(reached: &Reached, seeds: usize) -> String {
     format!("{epochs:.1}{seconds}{some}").replace(' ', "\u{a0}")
 }
 
-/// The confusion matrices of the two main arms over all seeds.
+/// The confusion matrices of `frozen` and `scratch` over all seeds.
 pub(super) fn confusions(analysis: &Analysis) -> Markup {
     let arms: Vec<&ArmFigures> = ["frozen", "scratch"].into_iter().filter_map(|arm| analysis.arm(arm)).collect();
     if arms.is_empty() {
