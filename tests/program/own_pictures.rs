@@ -340,7 +340,7 @@ fn user_errors_are_one_line_and_write_nothing() {
         ("adapt nowhere", "nowhere: no such folder; expected one folder of pictures per class"),
         ("adapt pictures/dark/0.png", "is a file; expected one folder of pictures per class"),
         ("adapt pictures/dark", "has no folders and 10 files"),
-        ("adapt few", "few: class dog has 1 readable picture; expected at least 2"),
+        ("adapt few", "few: class dog has 1 readable training picture; expected at least 2"),
         ("adapt pictures --validation 1", "'--validation <FRACTION>': expected a fraction between 0 and 1"),
         ("adapt pictures --validation -0.5", "expected a fraction between 0 and 1"),
         ("adapt pictures --from nowhere", "--from: nowhere: no such file"),

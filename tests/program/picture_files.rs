@@ -323,7 +323,7 @@ fn predict_skips_unreadable_files_and_reports_them() {
     let picture = asymmetric(20, 20);
     // The same picture with a wrong extension, in grey, with 16 bits, animated.
     saved(&place, "right.png", picture.clone(), ImageFormat::Png);
-    saved(&place, "mislabelled.jpg", picture.clone(), ImageFormat::Png);
+    saved(&place, "wrong-extension.jpg", picture.clone(), ImageFormat::Png);
     saved(&place, "grey.png", DynamicImage::from(picture.clone()).into_luma8(), ImageFormat::Png);
     saved(&place, "deep.png", DynamicImage::from(picture.clone()).into_rgb16(), ImageFormat::Png);
     let mut frames = GifEncoder::new(fs::File::create(place.path("animated.gif")).unwrap());
@@ -342,7 +342,7 @@ fn predict_skips_unreadable_files_and_reports_them() {
     fs::write(place.path("cut.png"), &whole[..whole.len() / 2]).unwrap();
     fs::write(place.path("text.png"), "no picture").unwrap();
     fs::write(place.path("empty.png"), "").unwrap();
-    let good = ["right.png", "mislabelled.jpg", "grey.png", "deep.png", "animated.gif"];
+    let good = ["right.png", "wrong-extension.jpg", "grey.png", "deep.png", "animated.gif"];
     let bad = [
         ("huge.bmp", "claims 40000 x 40000 pixels"),
         ("cut.png", "is damaged: "),

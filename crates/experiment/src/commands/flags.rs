@@ -289,7 +289,7 @@ pub enum DataCommand {
     #[command(after_help = "Example:
   thawline data info built-in")]
     Info(DataInfoArgs),
-    /// Check every byte that can be checked, and print the hashes
+    /// Check a data set's checksums, sizes and labels, and print its hashes
     #[command(after_help = "Example:
   thawline data verify")]
     Verify(DataInfoArgs),

@@ -148,8 +148,8 @@ fn fitting(record: &Adaptation) -> Markup {
         h2 { "The head" }
         p {
             "Softmax regression on " (number::count(fit.features as u64)) " averaged features per picture, with the L2 "
-            "penalty that has the lowest loss on held-out pictures. The cross-validated predictions use the penalty and the "
-            "temperature that are best for the other folds. The final head's logits are divided by a temperature of "
+            "penalty that has the lowest loss on held-out pictures. Each fold is predicted with the penalty and the "
+            "temperature that are best on the other folds. The final head's logits are divided by a temperature of "
             (format!("{:.2}", fit.temperature)) ", which minimizes the loss on the held-out pictures."
         }
         (table(0, &["penalty", "held-out loss", "held-out accuracy", ""], rows))

@@ -9,7 +9,7 @@ use super::{
 use crate::record::run::EpochRow;
 
 const NAME_HEIGHT: f64 = 20.0;
-/// Pixels of the sample of a curve next to its name.
+/// Length in pixels of the sample of a curve before its name.
 const SAMPLE: f64 = 26.0;
 
 /// What the vertical axis shows.

@@ -67,7 +67,7 @@ fn explained(explanation: &Explanation) -> Markup {
                 @let positions = map.values.iter().sum::<f32>();
                 br;
                 span.note {
-                    "Logit of " (class) ": positions " (format!("{positions:.2}")) " + intercept " (format!("{bias:.2}")) " = "
+                    "Logit of " (class) ": positions " (format!("{positions:.2}")) " + intercept " (format!("{bias:.2}")) " ≈ "
                     (format!("{:.2}", positions + bias))
                 }
             }

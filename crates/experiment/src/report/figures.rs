@@ -46,7 +46,7 @@ pub(super) fn ink(model: &str) -> Ink {
     }
 }
 
-/// Training time of each model, with the part that computed the frozen features.
+/// Training time of each model, with the part spent computing the frozen features.
 pub(super) fn time(record: &RunRecord) -> Plot {
     let mut bars = Vec::new();
     for (name, _, model) in record.models() {

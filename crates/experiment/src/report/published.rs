@@ -24,15 +24,14 @@ impl Published {
     }
 }
 
-/// Whether the run is the published experiment.
+/// Whether the run has the published experiment's data and classes; its settings may differ.
 pub(super) fn applies_to(record: &RunRecord) -> bool {
     let source = record.source.as_ref();
     record.data.kind == DataKind::Cifar10
-        && source.is_some_and(|source| are_halves(&source.classes, &record.target.classes))
+        && source.is_some_and(|source| are_published_classes(&source.classes, &record.target.classes))
 }
 
-/// Whether these are the published classes.
-pub(super) fn are_halves(source: &[ClassRecord], target: &[ClassRecord]) -> bool {
+pub(super) fn are_published_classes(source: &[ClassRecord], target: &[ClassRecord]) -> bool {
     let labels = |classes: &[ClassRecord]| classes.iter().map(|class| class.label).collect::<Vec<_>>();
     labels(source) == [0, 1, 2, 3, 4] && labels(target) == [5, 6, 7, 8, 9]
 }

@@ -24,7 +24,7 @@ pub enum Kind {
     Usage,
     /// The machine failed or ran out of something; the same command may succeed later.
     Environment,
-    /// The loss became NaN or infinite.
+    /// The loss, or a model's output, is NaN or infinite.
     Numeric,
     /// A signal, by its number, ended the run.
     Signal(u8),

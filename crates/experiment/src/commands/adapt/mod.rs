@@ -74,7 +74,7 @@ pub struct AdaptArgs {
     /// Stop at a picture that cannot be read, instead of skipping it
     #[arg(long)]
     pub strict: bool,
-    /// Seed of everything random: cross-validation folds, held-out pictures, augmentation
+    /// Seed of folds, held-out pictures and augmentation, and of a dense head's weights, picture order and dropout
     #[arg(long, value_name = "N", default_value = "1", value_parser = values::seed)]
     pub seed: u64,
     #[command(flatten)]

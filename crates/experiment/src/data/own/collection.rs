@@ -23,7 +23,7 @@ pub struct Entry {
     /// Index of its class.
     pub class: usize,
     pub set: Set,
-    /// The pixels, or why the file was skipped; the reason follows the file's name.
+    /// The pixels, or why the file was skipped, to be printed after its name.
     pub picture: Result<Box<Pixels>, String>,
 }
 
@@ -41,7 +41,7 @@ pub enum Set {
 pub struct Collection {
     /// The names of the classes.
     pub classes: Vec<String>,
-    /// The files by class, sorted by name, those for testing last.
+    /// The files class by class, sorted by name; in each class, those for testing come last.
     pub entries: Vec<Entry>,
 }
 
@@ -58,9 +58,9 @@ impl Entry {
 }
 
 impl Collection {
-    /// Decodes every picture to `size` rows and columns. Of each class a share is held out, if one is given; see
-    /// [`split::validation`]. A file that is not a picture is skipped; an I/O error, or `stop` returning true, is an
-    /// error.
+    /// Decodes every picture to `size` rows and columns. If `share` is given, it is the fraction of each class's
+    /// training pictures to hold out; see [`split::validation`]. A file that is not a picture is skipped; an I/O error,
+    /// or `stop` returning true, is an error.
     pub fn read(
         found: &[Class],
         size: usize,
@@ -168,7 +168,7 @@ impl Collection {
             Some(few) => Err(Failure::usage(format!(
                 "class {} has {}; expected at least 2, one for training and one for validation",
                 few.name,
-                number::counted(pictures(few) as usize, "readable picture")
+                number::counted(pictures(few) as usize, "readable training picture")
             ))),
         }
     }

@@ -152,7 +152,7 @@ pub(super) fn sampled_pairs(analysis: &Analysis) -> Markup {
 /// The tutorial's published results, and those of the arms that reproduce it.
 pub(super) fn tutorial(analysis: &Analysis) -> Markup {
     let settings = &analysis.results.settings;
-    if !settings.is_cifar10() || !published::are_halves(&settings.source, &settings.target) {
+    if !settings.is_cifar10() || !published::are_published_classes(&settings.source, &settings.target) {
         return Markup::default();
     }
     let mut rows: Vec<Row> = Vec::new();
