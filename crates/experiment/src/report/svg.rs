@@ -194,10 +194,10 @@ impl Plane {
     }
 }
 
-/// About `most` ticks within a range, at multiples of 1, 2 or 5 times a power of ten (at least `least`): each with its
-/// label, with enough decimals to distinguish neighbours.
-pub(super) fn ticks(range: &Range<f64>, most: f64, least: f64) -> Vec<(f64, String)> {
-    let wanted = ((range.end - range.start) / most).max(least);
+/// About `count` ticks within a range, each with a label that has enough decimals to distinguish neighbours. The step
+/// between ticks is 1, 2 or 5 times a power of ten, and at least `least_step`.
+pub(super) fn ticks(range: &Range<f64>, count: f64, least_step: f64) -> Vec<(f64, String)> {
+    let wanted = ((range.end - range.start) / count).max(least_step);
     let exponent = libm::floor(libm::log10(wanted));
     let power = libm::pow(10.0, exponent);
     // Differences below this are rounding errors.

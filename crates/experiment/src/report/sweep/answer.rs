@@ -79,7 +79,7 @@ fn levels(analysis: &Analysis) -> Option<String> {
     ))
 }
 
-/// What the `±` of a sentence mean, and the number of seeds.
+/// What the `±` of a sentence means, and the number of seeds.
 fn intervals(sample: &Sample) -> String {
     let seeds = number::counted(sample.n, "seed");
     if sample.half_width.is_some() { format!("95\u{a0}% intervals over {seeds}") } else { seeds }
@@ -113,10 +113,10 @@ fn untrained(analysis: &Analysis) -> Option<String> {
             pair,
         ));
     }
-    let guessing = number::percent_briefly(1.0 / analysis.results.settings.target.len() as f64);
+    let chance = number::percent_briefly(1.0 / analysis.results.settings.target.len() as f64);
     Some(format!(
-        "With {unlearned} of {}, the head on untrained features{same_scale} has not learned: its training accuracy is not above \
-         guessing ({guessing}). So this sweep does not say what pretraining adds.",
+        "With {unlearned} of {}, the head on untrained features{same_scale} has not learned: its training accuracy is not \
+         significantly above chance ({chance}). So this sweep does not say what pretraining adds.",
         number::counted(arm.records.len(), "seed")
     ))
 }
@@ -155,7 +155,7 @@ fn few_pictures(analysis: &Analysis) -> Option<String> {
     };
     let too_few = if fewest.comparison.has_enough_seeds() { "" } else { ", too few for a claim" };
     Some(format!(
-        "With {} pictures of each class, frozen minus scratch is {} points{most_text} ({}{too_few}).",
+        "With {} pictures of each class, frozen minus scratch is {} points of test accuracy{most_text} ({}{too_few}).",
         size(fewest),
         signed(&fewest.difference),
         intervals(&fewest.difference),
@@ -183,7 +183,7 @@ fn in_words(arm: &str, baseline: &str, difference: &Sample, comparison: &Compari
     let pooled = comparison
         .pooled_with
         .as_ref()
-        .map_or_else(String::new, |twin| format!("; the latter includes the runs of {twin}"));
+        .map_or_else(String::new, |twin| format!("; the baseline includes the runs of {twin}"));
     let evidence = format!(
         "95\u{a0}% interval; {} of {repetitions} have the mean's sign; {adjusted}{}{pooled}",
         comparison.agreeing_seeds,

@@ -57,7 +57,7 @@ pub(super) fn tests(analysis: &Analysis) -> Markup {
             h2 { "All declared differences" }
             (table(1, &head, analysis.pairs.iter().map(row)))
             p.note {
-                "Seeds agree if their difference has the sign of the mean. Adjusted p: a t-test for any difference, adjusted by Holm's "
+                "Seeds agree if their difference has the sign of the mean. Adjusted p: a two-sided t-test, adjusted by Holm's "
                 "method for the number of pairs (" (analysis.pairs.len()) "). Equivalence p: two "
                 "one-sided t-tests, not adjusted; if it is at most 0.05, the difference is shown to be less than one point in either "
                 "direction. Detectable: the smallest true difference in points that a single, unadjusted t-test at 5\u{a0}% finds with "
@@ -83,8 +83,8 @@ pub(super) fn splits(analysis: &Analysis, plot: Option<&Plot>) -> Markup {
         h2 { "Random splits of the classes" }
         @if answer::headline(analysis).is_empty() {
             (page::caveat("Intervals over splits.",
-                "These intervals cover the choice of classes, initial weights, picture order and dropout, but not the choice of \
-                 pictures."))
+                "These intervals cover how the classes are split, initial weights, picture order and dropout, but neither other \
+                 classes nor other pictures. They treat the splits as independent, although these share classes and pictures."))
         } @else {
             p { (answer::splits(analysis).unwrap_or_default()) }
         }
@@ -97,7 +97,7 @@ pub(super) fn splits(analysis: &Analysis, plot: Option<&Plot>) -> Markup {
         (table(0, &["split", "frozen − scratch in each direction, points", "mean", "class pairs of one kind"], rows))
         p.note {
             "Each split is run in both directions; its difference is the mean over directions and seeds. The network trained "
-            "from scratch is stage 1 of the other direction. Class pairs of one kind: the share of pairs of a source and a "
+            "from scratch is the pretrained network (stage 1) of the other direction. Class pairs of one kind: the share of pairs of a source and a "
             "target class that are two animals or two vehicles."
         }
     }

@@ -60,7 +60,7 @@ impl<'a, R> Columns<'a, R> {
         let names = self.0.iter().map(|(name, _)| name.clone()).collect();
         let cells = |row: R| self.0.iter().map(|(_, cell)| cell(&row)).collect();
         let lines = std::iter::once::<Vec<String>>(names).chain(rows.into_iter().map(cells));
-        spreadsheet::table(lines).expect("a Vec takes every byte, and all rows have as many cells")
+        spreadsheet::table(lines).expect("a Vec takes every byte, and all rows have the same number of cells")
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
         @if settings.data.kind == DataKind::BuiltIn { (page::built_in_notice(&settings.data.sentence)) }
         (answer::lead(analysis))
         (figure(differences::of_pairs(&headline).as_ref(), &format!(
-            "{DIFFERENCES} With the same seed, layers that are untrained in both arms start from the same weights, and both arms see \
+            "{DIFFERENCES} With the same seed, layers that are pretrained in neither arm start from the same weights, and both arms see \
              the pictures in the same order.")))
         @if !has_more_pairs && !headline.is_empty() { (page::data_files(&["pairs.csv"])) }
         @if headline.is_empty() {
@@ -39,7 +39,7 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
             "Learning rate and schedule of the arms under \"Tuning trials\", and of these arms with few pictures, were chosen from the \
              same candidates; those of all other arms were not tuned."
         } else {
-            "No learning rate or schedule was tuned. All arms use the same ones, except those whose description names others."
+            "No learning rate or schedule was tuned. All arms use those under \"Reproduce it\", except arms whose description names others."
         }))
         @if plot("accuracy").is_some() || plot("accuracy-others").is_some() {
             h2 { "Learning curves" }
@@ -104,13 +104,12 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
         }
         (page::data_files(&["arms.csv"]))
         (tables::tutorial(analysis))
-        h2 { "Calibration: does confidence match accuracy?" }
-        (figure(plot("reliability"),
+        (section("Calibration: does confidence match accuracy?", plot("reliability"),
             "Share of test pictures classified correctly, by the probability of the predicted class, in 15 bins of equal width; the \
              pictures of all seeds together. On the grey diagonal confidence matches accuracy; below it the network is \
              overconfident. The number after each name is the expected calibration error in points, the mean over seeds. Bins with \
              less than a hundredth of the pictures are left out."))
-        (page::data_files(&["arms.csv"]))
+        @if plot("reliability").is_some() { (page::data_files(&["arms.csv"])) }
         (tables::confusions(analysis))
         (mistakes(analysis))
         (caveats(analysis, options))
@@ -164,7 +163,8 @@ fn mistakes(analysis: &Analysis) -> Markup {
 
 /// Caveats about the whole sweep; a caveat about a single claim appears next to it.
 fn caveats(analysis: &Analysis, options: &Options) -> Markup {
-    let arms = analysis.arms.iter().filter(|figures| !figures.is_stage_1());
+    // A random split's arms are repeated over splits, not seeds.
+    let arms = analysis.arms.iter().filter(|figures| !figures.is_stage_1() && figures.arm.classes.split().is_none());
     let few = arms.filter(|figures| figures.accuracy.n < FEWEST_FOR_A_CLAIM).count();
     let few_text = format!(
         "{} {} fewer than {FEWEST_FOR_A_CLAIM} seeds. Five seeds that all agree give p\u{a0}=\u{a0}0.06 in an exact sign-flip test, so the \

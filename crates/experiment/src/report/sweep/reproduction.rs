@@ -30,12 +30,15 @@ const NETWORK_FILE: &str = "network.toml";
 pub(super) fn section(analysis: &Analysis) -> Markup {
     let settings = &analysis.results.settings;
     let data = &settings.data;
+    let has_halves = analysis.arms.iter().any(|figures| figures.arm.classes.split().is_none());
     let all = [
-        ("source classes", Some(names(&settings.source))),
-        ("target classes", Some(names(&settings.target))),
+        ("source classes", has_halves.then(|| names(&settings.source))),
+        ("target classes", has_halves.then(|| names(&settings.target))),
         ("data", Some(format!("{}. {}", data.kind.name(), data.sentence))),
         ("SHA-256 of the data", data.sha256.clone()),
         ("batch size", Some(settings.batch_size.to_string())),
+        ("Adam's learning rate", Some(settings.learning_rate.to_string())),
+        ("learning-rate schedule", json!(settings.schedule).as_str().map(str::to_owned)),
         ("arithmetic", Some(settings.arithmetic.clone())),
         ("SHA-256 of the settings", Some(settings.hash())),
     ];

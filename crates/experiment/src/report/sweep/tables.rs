@@ -170,15 +170,18 @@ pub(super) fn tutorial(analysis: &Analysis) -> Markup {
             rows.push((plots::ink(figures.name).name(), cells.collect()));
         }
     }
+    let has_arms = rows.len() > 2;
     html! {
         h2 { "The tutorial's published results" }
         (table(1, &["validation accuracy", "first epoch", "last epoch", "epochs"], rows))
         p.note {
-            "Published: another framework, a GPU, one seed, the official release. The other rows are means over seeds. "
+            "Published: another framework, a GPU, one seed, the official release. "
+            @if has_arms { "The other rows are means over seeds. " }
             @if analysis.arm("tutorial").is_some() {
                 "Their arms follow the tutorial: all training pictures, validation on the test set, and a head that starts from model_1's."
             } @else {
-                "Their arms were validated on held-out training pictures. The arm " code { "tutorial" } ", which follows the tutorial, is not in this sweep."
+                @if has_arms { "Their arms were validated on held-out training pictures. " }
+                "The arm " code { "tutorial" } ", which follows the tutorial, is not in this sweep."
             }
         }
     }
