@@ -1,13 +1,14 @@
 //! The results of `thawline bench`, as `--json` prints them. docs/performance.md describes every field.
 
 use serde::Serialize;
-use thawline_tensor::simd::Level;
+use thawline_tensor::{nn::group_size, simd::Level};
 
 use crate::system::machine::Environment;
 
 use super::{
     roof::Roof,
     shapes::ShapeRow,
+    steps::BATCH,
     steps::Phases,
     timing::{Times, Work},
 };
@@ -226,6 +227,14 @@ impl Scaling {
             update: gain(|step| step.update),
         }
     }
+
+    /// The speedup of a step on this many threads, predicted: the serial share stays as measured, and the rest is one task
+    /// for each group of examples, all equally long. Memory bandwidth is left out.
+    pub fn predicted_speedup(&self, threads: usize) -> f64 {
+        let groups = BATCH.div_ceil(group_size(BATCH));
+        let serial = self.step.serial_share.max(0.0);
+        1.0 / (serial + (1.0 - serial) * groups.div_ceil(threads) as f64 / groups as f64)
+    }
 }
 
 impl Gain {
@@ -248,6 +257,15 @@ fn as_text<S: serde::Serializer>(level: &Level, serializer: S) -> Result<S::Ok, 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sixteen_groups_do_not_fill_twelve_threads_better_than_eight() {
+        let gain = Gain::new(2, 10.0, 5.5);
+        let scaling = Scaling { threads: 2, step: gain, forward: gain, backward: gain, update: gain };
+        let speedups = [1, 2, 8, 12, 16, 64].map(|threads| scaling.predicted_speedup(threads));
+        // A tenth is serial.
+        assert_eq!(speedups.map(|s| (100.0 * s).round()), [100.0, 182.0, 471.0, 471.0, 640.0, 640.0]);
+    }
 
     #[test]
     fn the_serial_share_follows_from_amdahls_law() {

@@ -131,7 +131,9 @@ pub fn scaling(scaling: &Scaling) -> String {
             100.0 * serial_share
         );
     }
-    text + "efficiency: speedup / threads; serial share: an upper bound, by Amdahl's law\n"
+    let predicted = [4, 8, 12, 16, 64].map(|threads| format!("{threads}: {:.1}x", scaling.predicted_speedup(threads)));
+    text += "efficiency: speedup / threads; serial share: an upper bound, by Amdahl's law\n";
+    text + &format!("predicted speedup by threads: {}\n", predicted.join(", "))
 }
 
 /// Above the rows of [`shape`].
