@@ -64,7 +64,7 @@ fn the_manual_has_no_flag_that_does_not_exist() {
 
 #[test]
 fn help_fits_a_terminal_starts_with_a_verb_and_has_an_example() {
-    const VERBS: &str = "Build Check Classify Draw Inspect Measure Print Run Save Score Show Train Write";
+    const VERBS: &str = "Build Check Classify Compare Draw Inspect Measure Print Run Save Score Show Train Write";
     let place = Place::new();
     for (words, command) in commands(&program(), "") {
         let call = place.call(words.split_whitespace().chain(["--help"]));
