@@ -9,7 +9,7 @@ fn tensor(file: &[u8], name: &str) -> Vec<u8> {
     SafeTensors::deserialize(file).unwrap().tensor(name).unwrap().data().to_vec()
 }
 
-/// A learning rate so small that training changes only the last bits of the weights.
+/// A learning rate so small that training hardly changes the weights.
 const ALMOST_STILL: &str = "--learning-rate 1e-12";
 
 #[test]

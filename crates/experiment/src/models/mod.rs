@@ -106,7 +106,7 @@ pub struct Origin {
     pub lines: Vec<usize>,
 }
 
-/// How convolutions are computed; see [`Method`]. The variants' comments are part of `--help`.
+/// How convolutions are computed; see [`Method`]. Shell completions show the variants' comments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum ConvMethod {
@@ -225,7 +225,7 @@ impl Architecture {
         }
         Err(Failure::usage(format!(
             "the network takes pictures of {size} x {size} pixels, and a data set has {expected} x {expected}; \
-             use it with `thawline adapt` and `thawline predict`"
+             `thawline adapt`, `predict` and `eval` use it with your own pictures (docs/networks.md)"
         )))
     }
 

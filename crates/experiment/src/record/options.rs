@@ -1,4 +1,4 @@
-//! The values of `--schedule`, `--augment`, `--labels` and `--cache`. The variants' comments are part of `--help`.
+//! The values of `--schedule`, `--augment`, `--labels` and `--cache`. Shell completions show the variants' comments.
 
 use std::{fmt, str::FromStr};
 

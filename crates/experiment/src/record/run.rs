@@ -1,8 +1,7 @@
 //! The record of a run, saved as `summary.json`: what was trained, on which pictures, with what results.
 //!
-//! The report is made from this record alone, so a saved record gives the same report again. Accuracies are fractions
-//! in 0..=1, times are wall-clock seconds, sizes are bytes. `docs/run-folder.md` describes the fields for readers of
-//! the JSON.
+//! The report is made from this record and the sample pictures alone. Accuracies are fractions in 0..=1, times are
+//! wall-clock seconds, sizes are bytes. `docs/run-folder.md` describes the fields for readers of the JSON.
 
 pub use super::{
     data::{ClassRecord, DataKind, DataRecord, TaskRecord},
@@ -87,7 +86,7 @@ impl RunRecord {
         first.into_iter().chain([("model_2", &self.target, &self.model_2)]).chain(control)
     }
 
-    /// The model of a name; the control is added if it is not there.
+    /// The model with this name; the control is added if it is missing.
     pub(crate) fn model_mut(&mut self, name: &str) -> &mut ModelRecord {
         match (name, &mut self.model_1) {
             ("model_1", Some(model)) => model,
@@ -275,7 +274,7 @@ impl LoadOutcome {
     }
 }
 
-/// Where model_2's head starts. The variants' comments are part of `--help`.
+/// Where model_2's head starts. Shell completions show the variants' comments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum HeadStart {

@@ -134,7 +134,8 @@ fn fitting(record: &Adaptation) -> Markup {
         return html! {
             h2 { "Training" }
             (page::figure(&chart("accuracy in %", Measure::Accuracy),
-                "Accuracy by epoch: bold on the held-out pictures, thin on the training pictures, measured during training."))
+                "Accuracy by epoch: bold on the held-out pictures after the epoch, thin on the training pictures, averaged over the \
+                 epoch, while the weights still improve."))
             (page::figure(&chart("loss (cross-entropy)", Measure::Loss),
                 "Mean cross-entropy by epoch. Where the bold curve turns upwards, the head begins to overfit."))
         };

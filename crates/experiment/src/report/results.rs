@@ -34,8 +34,8 @@ fn result(record: &RunRecord) -> String {
     let right = (last.val_accuracy * *pictures as f64).round() as u64;
     let [low, high] = wilson(right, *pictures).map(|share| format!("{:.1}", share * 100.0));
     format!(
-        "model_2 classifies {} of {} validation pictures of {} correctly after {} (95\u{a0}% interval over pictures {low} to \
-         {high}\u{a0}%, one seed).",
+        "model_2 classifies {} of {} validation pictures of {} correctly after {} (95\u{a0}% confidence interval \
+         for other pictures: {low} to {high}\u{a0}%; one seed).",
         number::percent_briefly(last.val_accuracy),
         number::count(*pictures),
         number::listed(classes.iter().map(|class| class.name.as_str())),

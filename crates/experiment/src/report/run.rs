@@ -20,7 +20,7 @@ pub fn render(record: &RunRecord, grids: &Grids) -> String {
     let published = published::applies_to(record);
     let has_dropout =
         record.models().any(|(_, _, model)| model.network.layers.iter().any(|layer| layer.kind == "Dropout"));
-    let dropout = (has_dropout, "Dropout makes training harder than validation.");
+    let dropout = (has_dropout, "Dropout lowers the training accuracy further.");
     let caption = |always: &str, cases: &[(bool, &str)]| -> String {
         [always].into_iter().chain(cases.iter().filter(|case| case.0).map(|case| case.1)).collect::<Vec<_>>().join(" ")
     };
@@ -64,7 +64,8 @@ pub fn render(record: &RunRecord, grids: &Grids) -> String {
         }
         h2 { "Accuracy" }
         (page::figure(&figures::accuracy(record), &caption(
-            "Accuracy by epoch: bold on the validation pictures, thin on the training pictures, measured during training.",
+            "Accuracy by epoch: bold on the validation pictures after the epoch, thin on the training pictures, averaged over the \
+             epoch, while the weights still improve.",
             &[dropout, (published, "Rings are the tutorial's published validation accuracies, in their model's colour.")])))
         @if record.head == HeadStart::Warm {
             (page::caveat("The head was not new.",

@@ -50,7 +50,8 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub struct AdaptArgs {
-    /// A folder with one folder per class (PNG, JPEG, WebP, BMP or GIF of any size), or with train, val and test
+    /// A folder with one folder of pictures per class, or with such folders in train and val or test (PNG, JPEG, WebP,
+    /// BMP or GIF of any size)
     pub folder: PathBuf,
     /// Test the model on the pictures in this folder, one folder per class [default: test, or else val, next to train]
     #[arg(long, value_name = "FOLDER")]

@@ -76,7 +76,7 @@ pub struct StepMs {
     pub model_2_cached_ms: f64,
 }
 
-/// The peak of a number of threads at a level.
+/// The peak for one number of threads, at one SIMD level.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Peak {
     #[serde(serialize_with = "as_text")]
@@ -86,7 +86,7 @@ pub struct Peak {
     pub gflops: f64,
 }
 
-/// The memory bandwidth of a number of threads.
+/// The memory bandwidth for one number of threads.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct MemoryBandwidth {
     pub threads: usize,

@@ -13,7 +13,7 @@ use thawline_tensor::{
 
 use super::timing::{Times, Work, measure_seconds};
 
-/// The roofline of a number of threads.
+/// The roofline for one number of threads.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Roof {
     /// Peak rate; a multiply-add counts as two operations.
@@ -41,7 +41,7 @@ const MEASUREMENTS: usize = 40;
 /// Measurements of the bandwidth; the best counts.
 const PASSES: usize = 12;
 
-/// FLOP/s of a number of threads at a level; a multiply-add counts as two operations.
+/// The peak FLOP/s of this many threads at a SIMD level; a multiply-add counts as two operations.
 ///
 /// # Panics
 /// If the CPU lacks the level.
@@ -118,8 +118,8 @@ pub struct Bandwidth {
     pub copy: f64,
 }
 
-/// Measures the bandwidth of a number of threads, at the process's SIMD level. As usual, reading a cache line before it
-/// is overwritten does not count.
+/// Measures the bandwidth of this many threads, at the process's SIMD level. As usual, reading a cache line before it is
+/// overwritten does not count.
 pub fn bandwidth(threads: usize) -> Result<Bandwidth, PoolError> {
     with_threads(threads, || {
         let [mut a, mut b, mut c] = [(); 3].map(|()| Buffer::zeros(ARRAY));

@@ -73,7 +73,7 @@ fn by_epoch(analysis: &Analysis, measure: Measure, shown: impl Fn(&ArmFigures) -
         };
         let seed = |record: &&JobRecord| (1..).map(f64::from).zip(record.history.iter().map(value)).collect();
         let mean = curve(arm.name, measure, is_main(arm.name), (0..epochs).filter_map(sample).collect());
-        // Thin lines of more arms than these would hide each other.
+        // Only these arms have a thin line per seed: the lines of more arms would hide each other.
         let has_seeds = arm.records.len() > 1 && is_answer(arm);
         Curve { seeds: arm.records.iter().filter(|_| has_seeds).map(seed).collect(), ..mean }
     };
@@ -120,8 +120,8 @@ pub(super) fn samples(analysis: &Analysis) -> Option<Plot> {
     test_accuracy(Axis { title: "training pictures of each class, log scale", ticks, limits }, curves)
 }
 
-/// Test accuracy by the number of transferred blocks: from the source classes or the target's own, frozen or
-/// fine-tuned.
+/// Test accuracy by the number of transferred blocks, which were pretrained on the source classes or (`self`) on the
+/// target classes, and are frozen or fine-tuned.
 pub(super) fn depth(analysis: &Analysis) -> Option<Plot> {
     analysis.arms.iter().find(|arm| arm.name.starts_with("depth-"))?;
     let blocks = Blocks::of(&analysis.results.settings.network).ok()?;

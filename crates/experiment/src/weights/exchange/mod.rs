@@ -36,7 +36,7 @@ use crate::{
 
 pub mod pytorch;
 
-/// The framework whose names and layouts a file has. The variants' comments are part of `--help`.
+/// The framework whose names and layouts a file has. Shell completions show the variants' comments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum Framework {
