@@ -64,7 +64,7 @@ pub struct SweepArgs {
     /// Choose learning rate and schedule of eight arms (docs/experiment.md) by nine trials each on held-out pictures
     #[arg(long, help_heading = "Sweep")]
     pub tune: bool,
-    /// Run shard I of N; N such processes share one folder
+    /// Run shard I of N (I from 1); N such processes share one folder
     #[arg(long, value_name = "I/N", help_heading = "Sweep")]
     pub shard: Option<Shard>,
     /// The sweep's folder; the same command resumes it [default: runs/sweep-PRESET; with --arms runs/sweep]
@@ -114,7 +114,7 @@ pub struct SweepArgs {
     /// Classes of stage 2
     #[arg(long, value_name = "CLASSES", default_value = "5-9", help_heading = "Data")]
     pub target: String,
-    /// Use at most N training pictures of each class
+    /// Use at most N training pictures of each source and target class, including those held out
     #[arg(long, value_name = "N", value_parser = count, help_heading = "Data")]
     pub per_class: Option<usize>,
     #[command(flatten)]

@@ -72,7 +72,7 @@ pub(crate) fn record() -> RunRecord {
             confusion: confusion(5..10),
         }),
         frozen_unchanged: true,
-        frozen: ["conv_1.weight", "conv_1.bias", "conv_2.weight", "conv_2.bias"]
+        frozen: ["conv2d_1/kernel", "conv2d_1/bias", "conv2d_2/kernel", "conv2d_2/bias"]
             .iter()
             .enumerate()
             .map(|(i, name)| {
@@ -111,8 +111,8 @@ pub(crate) fn record_from_file() -> RunRecord {
         model: "model_1".to_owned(),
         classes: NAMES[..5].iter().map(|&name| name.to_owned()).collect(),
         tensors: vec![
-            loaded("conv_1/kernel", &[3, 3, 3, 64], &[3, 3, 3, 64], LoadOutcome::Frozen),
-            loaded("conv_2/kernel", &[3, 3, 64, 32], &[3, 3, 64, 64], LoadOutcome::Mismatched),
+            loaded("conv2d_1/kernel", &[3, 3, 3, 64], &[3, 3, 3, 64], LoadOutcome::Frozen),
+            loaded("conv2d_2/kernel", &[3, 3, 64, 32], &[3, 3, 64, 64], LoadOutcome::Mismatched),
             loaded("dense_2/kernel", &[128, 5], &[128, 5], LoadOutcome::New),
             loaded("dense_3/kernel", &[5, 5], &[], LoadOutcome::Skipped),
         ],
@@ -177,15 +177,15 @@ fn network(features_trainable: bool) -> NetworkRecord {
     };
     NetworkRecord {
         layers: vec![
-            layer("conv_1", "Conv2D", &[30, 30, 64], 1_792, features_trainable, 3_168_000),
-            layer("relu_1", "ReLU", &[30, 30, 64], 0, false, 57_600),
-            layer("conv_2", "Conv2D", &[28, 28, 64], 36_928, features_trainable, 57_852_928),
-            layer("relu_2", "ReLU", &[28, 28, 64], 0, false, 50_176),
-            layer("pool", "MaxPool2D", &[14, 14, 64], 0, false, 37_632),
+            layer("conv2d_1", "Conv2D", &[30, 30, 64], 1_792, features_trainable, 3_168_000),
+            layer("activation_1", "Activation", &[30, 30, 64], 0, false, 57_600),
+            layer("conv2d_2", "Conv2D", &[28, 28, 64], 36_928, features_trainable, 57_852_928),
+            layer("activation_2", "Activation", &[28, 28, 64], 0, false, 50_176),
+            layer("max_pooling2d_1", "MaxPooling2D", &[14, 14, 64], 0, false, 37_632),
             layer("dropout_1", "Dropout", &[14, 14, 64], 0, false, 0),
-            layer("flatten", "Flatten", &[12_544], 0, false, 0),
+            layer("flatten_1", "Flatten", &[12_544], 0, false, 0),
             layer("dense_1", "Dense", &[128], 1_605_760, true, 3_211_392),
-            layer("relu_3", "ReLU", &[128], 0, false, 128),
+            layer("activation_3", "Activation", &[128], 0, false, 128),
             layer("dropout_2", "Dropout", &[128], 0, false, 0),
             layer("dense_2", "Dense", &[5], 645, true, 1_285),
         ],

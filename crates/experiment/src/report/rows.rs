@@ -10,7 +10,7 @@ use super::{
 /// Where the rows are: names to the left of the marks and values to the right; in the narrow layout both above them.
 pub(super) struct Rows {
     layout: Layout,
-    /// The pixels of the marks.
+    /// Where the marks are drawn, in pixels from the left and from the top.
     pub across: Range<f64>,
     pub down: Range<f64>,
     row: f64,
@@ -26,7 +26,7 @@ impl Rows {
         Rows { layout, across, down: 30.0..30.0 + row * rows as f64, row }
     }
 
-    /// The height of a row's mark.
+    /// The vertical position of a row's mark, in pixels.
     pub(super) fn middle(&self, row: usize) -> f64 {
         let upper = if self.layout == Layout::Wide { 0.0 } else { 10.0 };
         self.down.start + self.row * (row as f64 + 0.5) + upper

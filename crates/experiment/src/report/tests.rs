@@ -20,7 +20,7 @@ fn page(record: &RunRecord) -> String {
 }
 
 #[test]
-fn the_same_record_gives_the_same_bytes_also_when_read_back() {
+fn the_same_record_gives_the_same_bytes_even_when_read_back() {
     let record = fixture::record();
     let html = page(&record);
     assert_eq!(html, page(&record));
@@ -90,7 +90,7 @@ fn features_from_a_file_are_not_called_model_1s() {
     for expected in [
         &from.path,
         &from.sha256,
-        "conv_2/kernelMISMATCHED3 × 3 × 64 × 323 × 3 × 64 × 64",
+        "conv2d_2/kernelMISMATCHED3 × 3 × 64 × 323 × 3 × 64 × 64",
         "dense_3/kernelskipped5 × 5–",
     ] {
         assert!(words.contains(expected), "the page does not say {expected:?}");

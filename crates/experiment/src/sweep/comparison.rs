@@ -10,8 +10,8 @@ use super::{
 /// A difference within one point does not matter: the margin of the equivalence test.
 pub const MARGIN: f64 = 0.01;
 
-/// The runs of two arms are compared in pairs of one seed if their accuracies correlate at least this much. Below it,
-/// an unpaired comparison with twice as many runs of the baseline is more precise.
+/// The runs of two arms are compared in pairs of one seed if the correlation of their accuracies is at least this.
+/// Below it, an unpaired comparison with twice as many runs of the baseline is more precise.
 const PAIRING_HELPS: f64 = 0.25;
 
 /// The difference between the test accuracies of an arm and of its baseline.

@@ -61,9 +61,9 @@ pub(super) fn tests(analysis: &Analysis) -> Markup {
                 "method for the number of pairs (" (analysis.pairs.len()) "). Equivalence p: two "
                 "one-sided t-tests, not adjusted; if it is at most 0.05, the difference is shown to be less than one point in either "
                 "direction. Detectable: the smallest true difference in points that a single, unadjusted t-test at 5\u{a0}% finds with "
-                "a probability of 80\u{a0}%. Arms are compared seed by seed. If their accuracies correlate by less than 0.25 over "
-                "seeds, or the second arm lacks a seed of the first, they are compared as independent groups; the second group then "
-                "includes the runs of stage 1 that train the same network on the same classes. The last two columns are standard "
+                "a probability of 80\u{a0}%. Arms are compared seed by seed. If the correlation of their accuracies over seeds is "
+                "below 0.25, or the second arm lacks a seed of the first, they are compared as independent groups; the second group "
+                "then includes the runs of stage 1 that train the same network on the same classes. The last two columns are standard "
                 "errors in points."
             }
         }

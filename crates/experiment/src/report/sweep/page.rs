@@ -24,6 +24,9 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
     let main = html! {
         @if settings.data.kind == DataKind::BuiltIn { (page::built_in_notice(&settings.data.sentence)) }
         (answer::lead(analysis))
+        @if !settings.data.official && settings.data.kind != DataKind::BuiltIn {
+            (page::caveat("The data.", &settings.data.sentence))
+        }
         (figure(differences::of_pairs(&headline).as_ref(), &format!(
             "{DIFFERENCES} With the same seed, layers that are pretrained in neither arm start from the same weights, and both arms see \
              the pictures in the same order.")))
@@ -108,7 +111,7 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
             "Share of test pictures classified correctly, by the probability of the predicted class, in 15 bins of equal width; the \
              pictures of all seeds together. On the grey diagonal confidence matches accuracy; below it the network is \
              overconfident. The number after each name is the expected calibration error in points, the mean over seeds. Bins with \
-             less than a hundredth of the pictures are left out."))
+             less than a hundredth of the pictures are not drawn."))
         @if plot("reliability").is_some() { (page::data_files(&["arms.csv"])) }
         (tables::confusions(analysis))
         (mistakes(analysis))

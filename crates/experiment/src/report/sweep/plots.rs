@@ -139,7 +139,7 @@ pub(super) fn depth(analysis: &Analysis) -> Option<Plot> {
 }
 
 /// Test accuracy by confidence, all seeds of an arm together. Bins with less than a hundredth of the predictions are
-/// left out: they scatter too much to be informative.
+/// not drawn: they scatter too much to be informative.
 pub(super) fn reliability(analysis: &Analysis) -> Option<Plot> {
     let of_arm = |arm: &ArmFigures| {
         let all: usize = arm.records.iter().map(|record| record.test.examples).sum();

@@ -171,7 +171,9 @@ pub fn about(arm: &Arm) -> String {
         "pretrain-all" => "stage 1: the network trained on all classes",
         "pretrain-source-shuffled" => "stage 1 with shuffled labels; tested on true ones",
         "pretrain-source-tutorial" => "stage 1 as published: validated on the test set",
-        split if split.starts_with("split-") => "a random split of the classes: features frozen, fresh head",
+        split if split.starts_with("split-") => {
+            "features of one half of a random split, frozen; fresh head for the other half"
+        }
         depth if depth.starts_with("depth-") => return about_depth(arm),
         _ => "stage 1: the network trained on one half of a split",
     };
