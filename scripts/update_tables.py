@@ -113,7 +113,7 @@ def peers(page):
     _, place, table_of_peers, explanation, _ = record.read_text().split("\n\n")
     link = f"[the record](benches/records/{record.name}) of {record.name[:10]}"
     if float(re.search(r"start: ([\d.]+)\.", place)[1]) > BUSY:
-        explanation += " The machine was not idle, so read the ratios to one digit."
+        explanation += " The machine was not idle, which can slow one library more than another, so trust the ratios to one digit at most."
     replace_table(page, "peers", f"{textwrap.fill(place, 120)}\n\n{table_of_peers}\n\n{textwrap.fill(explanation, 120)} From {link}.")
 
 

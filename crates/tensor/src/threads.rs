@@ -18,7 +18,8 @@ pub struct PoolError {
 /// The standard library's own default.
 const STACK_BYTES: usize = 2 << 20;
 
-/// Runs `work` on a pool of that many threads (0: one per logical CPU); every parallel loop inside uses this pool.
+/// Runs `work` on a pool of that many threads (0: as many as RAYON_NUM_THREADS says, or else one per logical CPU); every
+/// parallel loop inside uses this pool.
 ///
 /// # Errors
 /// If the threads can't be started.
@@ -141,6 +142,9 @@ pub fn for_each<P: Parts>(parts: P, task: impl Fn(usize, P::Part) + Sync) {
 }
 
 /// Calls `task(i, chunk)` for the consecutive chunks of a slice, in parallel.
+///
+/// # Panics
+/// If `chunk` is 0.
 pub fn for_chunks<T: Send>(data: &mut [T], chunk: usize, task: impl Fn(usize, &mut [T]) + Sync) {
     for_each(Chunks(data, chunk), task);
 }
@@ -149,7 +153,7 @@ pub fn for_chunks<T: Send>(data: &mut [T], chunk: usize, task: impl Fn(usize, &m
 /// columns, `rows` are the pieces of all rows in the strip.
 ///
 /// # Panics
-/// If the matrix has more than [`STRIP_ROWS`] rows.
+/// If the matrix has more than [`STRIP_ROWS`] rows, or `columns` or `width` is 0.
 pub fn for_strips(matrix: &mut [f32], columns: usize, width: usize, task: impl Fn(usize, &mut [&mut [f32]]) + Sync) {
     let count = matrix.len() / columns;
     let mut rows = matrix.chunks_exact_mut(columns);

@@ -111,7 +111,8 @@ fn score_data(args: &EvalArgs, model: Model) -> Result<()> {
         }
         None => classes::by_name(outputs, names).map_err(|reason| {
             Failure::usage(format!(
-                "{reason}: the model's classes are {}; name the data's with --classes, in the order of the outputs",
+                "the model's classes ({}) cannot be matched by name: {reason}; list the data's classes with --classes, \
+                 in the order of the model's outputs",
                 listed(outputs)
             ))
         })?,

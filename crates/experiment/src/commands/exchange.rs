@@ -44,7 +44,7 @@ pub struct ExportArgs {
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub struct ImportArgs {
-    /// The safetensors file of a PyTorch state_dict, or of Keras's weights by layer
+    /// A safetensors file with the names and layouts of a PyTorch state_dict or of Keras's layers
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// The model file to write

@@ -18,7 +18,7 @@ pub fn parse(flag: &str, list: &str, names: &[String]) -> Result<Vec<ClassRecord
 
 /// The classes of the data with the given names.
 pub fn by_name(wanted: &[String], names: &[String]) -> std::result::Result<Vec<ClassRecord>, String> {
-    records(wanted.iter().map(|name| label_of(name, names)).collect::<std::result::Result<_, _>>()?, names)
+    records(wanted.iter().map(|name| label_of(name, names, "one")).collect::<std::result::Result<_, _>>()?, names)
 }
 
 fn records(labels: Vec<usize>, names: &[String]) -> std::result::Result<Vec<ClassRecord>, String> {
@@ -81,12 +81,12 @@ fn labels(part: &str, names: &[String]) -> std::result::Result<Vec<usize>, Strin
             Ok((from..=to).collect())
         }
         _ if part.is_empty() => Err("a part of the list is empty; expected a class between the commas".to_owned()),
-        _ => Ok(vec![label_of(part, names)?]),
+        _ => Ok(vec![label_of(part, names, "labels, ranges or names")?]),
     }
 }
 
 /// The label of the class with this name, or with the only name that differs from it in case alone.
-fn label_of(wanted: &str, names: &[String]) -> std::result::Result<usize, String> {
+fn label_of(wanted: &str, names: &[String], expected: &str) -> std::result::Result<usize, String> {
     if let Some(label) = names.iter().position(|name| name == wanted) {
         return Ok(label);
     }
@@ -97,7 +97,7 @@ fn label_of(wanted: &str, names: &[String]) -> std::result::Result<usize, String
             "'{wanted}' may be class {a} ({}) or {b} ({}); write the exact name or the label",
             names[a], names[b]
         )),
-        _ => Err(format!("unknown class '{}'; expected labels, ranges or names of {}", shown(wanted), listed(names))),
+        _ => Err(format!("unknown class '{}'; expected {expected} of {}", shown(wanted), listed(names))),
     }
 }
 

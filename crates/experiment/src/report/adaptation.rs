@@ -10,7 +10,7 @@ use super::{
     table::{self, NOTHING, Row, confusion_caption, facts, table},
 };
 use crate::{
-    data::png,
+    data::{open::BUILT_IN, png},
     record::{
         adaptation::{Adaptation, Candidate, ClassCount, Duplicates, Mistake},
         scores::Scores,
@@ -71,6 +71,7 @@ fn lead(record: &Adaptation, scores: &Scores) -> Markup {
         }
         p {
             "The frozen features come from a model trained on "
+            @if record.config.from == BUILT_IN { "drawings of " }
             (number::listed(record.features.classes.iter().map(String::as_str))) ". A new head of "
             (number::count(record.model.network.trainable)) " parameters was trained on "
             (number::count(record.training())) " pictures in " (number::duration(record.model.total_seconds)) ". "

@@ -45,6 +45,7 @@ fn explained(explanation: &Explanation) -> Markup {
     let Explanation { file, picture, classes, map, occlusion } = explanation;
     let picture = BASE64_STANDARD.encode(png::picture(picture));
     let class = &classes[0].0;
+    let rounded = |logit: f32| format!("{logit:.2}").replace('-', "−");
     html! {
         h3.file { (file) }
         div.explained {
@@ -67,8 +68,7 @@ fn explained(explanation: &Explanation) -> Markup {
                 @let positions = map.values.iter().sum::<f32>();
                 br;
                 span.note {
-                    "Logit of " (class) ": positions " (format!("{positions:.2}")) " + intercept " (format!("{bias:.2}")) " ≈ "
-                    (format!("{:.2}", positions + bias))
+                    "Logit of " (class) ": positions " (rounded(positions)) " + intercept " (rounded(*bias)) " ≈ " (rounded(positions + bias))
                 }
             }
         }

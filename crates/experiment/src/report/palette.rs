@@ -1,7 +1,7 @@
 //! The report's colours, on light and on dark pages.
 //!
-//! The curves have the colours of Okabe and Ito (2008), which colour-blind readers tell apart; on light pages some are
-//! darker or stronger than theirs, for a contrast of at least 3 with the page.
+//! The curves have the colours of Okabe and Ito (2008), which colour-blind readers tell apart. Some are shifted: each has
+//! a contrast of at least 3 with the page, and any two differ by at least 16 in CIELAB for every kind of colour vision.
 
 /// The use of a colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -18,9 +18,9 @@ pub(super) enum Ink {
     Model2,
     /// Fine-tuned features: green.
     FineTuned,
-    /// Untrained features: purple.
+    /// Untrained features: pink, on dark pages reddish purple.
     Untrained,
-    /// A head that starts from trained weights: orange.
+    /// A head that starts from trained weights: orange, on dark pages yellow.
     Warm,
     /// Any other arm.
     Other,
@@ -84,7 +84,7 @@ pub(super) fn page_colors() -> String {
     css
 }
 
-/// The colours of a plot in a file of its own, without variables, which not every viewer of SVG knows.
+/// The colours of a plot in its own file, without CSS variables, which not every SVG viewer supports.
 pub(super) fn plot_colors() -> String {
     let light: String = INKS.iter().map(|&(_, name, light, _)| class(name, &hex(light))).collect();
     let dark: String = INKS.iter().map(|&(_, name, _, dark)| class(name, &hex(dark))).collect();
@@ -119,7 +119,7 @@ mod tests {
         times([[0.4339, 0.3762, 0.1899], [0.2126, 0.7152, 0.0722], [0.0177, 0.1095, 0.8729]], color)
     }
 
-    /// The distance of two colours in CIELAB: about 2 is the smallest difference that a trained eye sees side by side.
+    /// The distance between two colours in CIELAB: about 2 is the smallest difference that a trained eye sees side by side.
     fn distance([a, b]: [Color; 2]) -> f64 {
         let [a, b] = [a, b].map(|color| {
             let [x, y, z] = xyz(color).map(|v| if v > 0.008856 { libm::cbrt(v) } else { 7.787 * v + 16.0 / 116.0 });
@@ -128,7 +128,7 @@ mod tests {
         a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum::<f64>().sqrt()
     }
 
-    /// Linear sRGB as seen without one kind of cone, by Machado, Oliveira and Fernandes (2009).
+    /// Linear sRGB as seen with all cones or without one kind: matrices from Machado, Oliveira and Fernandes (2009).
     const EYES: [(&str, [Color; 3]); 4] = [
         ("all cones", [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]),
         ("protanopia", [[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.0520]]),

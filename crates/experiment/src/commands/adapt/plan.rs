@@ -1,7 +1,10 @@
 //! What `adapt` says before it trains.
 
 use crate::{
-    data::own::{collection::Collection, folder::Folder},
+    data::{
+        open::BUILT_IN,
+        own::{collection::Collection, folder::Folder},
+    },
     record::adaptation::{Duplicates, Origin, Settings},
     system::{
         console::{Text, fitted, listed},
@@ -25,7 +28,8 @@ pub fn describe(
     found: &Folder,
     duplicates: &[Duplicates],
 ) -> Text {
-    let features = format!("from {}, a model trained on {}", config.from, listed(&origin.classes));
+    let drawings = if config.from == BUILT_IN { "drawings of " } else { "" };
+    let features = format!("from {}, a model trained on {drawings}{}", config.from, listed(&origin.classes));
     let scaled = format!("{}, scaled to {size} x {size} pixels", config.folder);
     let mut text = Text::wrapped("features  ", features).and(Text::wrapped("pictures  ", scaled));
     if let Some(test) = &found.test {

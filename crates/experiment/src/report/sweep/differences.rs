@@ -1,4 +1,5 @@
-//! The plots of differences: a row per pair or per split, with its parts as small points, and the mean with its interval.
+//! The plots of differences: a row per pair of arms or per split. Small points are the differences of its seeds, splits
+//! or directions; the large point is their mean, with its interval.
 
 use std::ops::Range;
 
@@ -39,7 +40,8 @@ pub(super) fn of_pairs(pairs: &[&Pair]) -> Option<Plot> {
     draw(&pairs.iter().map(row).collect::<Vec<_>>(), ["the second", "the first"])
 }
 
-/// The plot of random splits: all of them, with a small point per split, and each, with a small point per direction.
+/// The plot of random splits: first a row for all of them, with a small point per split, then a row for each, with a
+/// small point per direction.
 pub(super) fn of_splits(analysis: &Analysis) -> Option<Plot> {
     let splits = analysis.splits.as_ref()?;
     let gaps: Vec<f64> = splits.splits.iter().map(Split::gap).collect();
