@@ -18,8 +18,8 @@ pub struct PoolError {
 /// The standard library's own default.
 const STACK_BYTES: usize = 2 << 20;
 
-/// Runs `work` on a pool of that many threads (0: as many as RAYON_NUM_THREADS says, or else one per logical CPU); every
-/// parallel loop inside uses this pool.
+/// Runs `work` on a pool of that many threads (0: as many as RAYON_NUM_THREADS says, or else one per logical CPU);
+/// every parallel loop inside uses this pool.
 ///
 /// # Errors
 /// If the threads can't be started.

@@ -10,7 +10,7 @@ use crate::{names, records};
 
 pub(super) struct Assembly {
     pub format: Format,
-    /// The contents of each of the release's [`files`](crate::format::Release::files), in that order; `None` until read.
+    /// The contents of the files, in the order of [`Release::files`](crate::format::Release::files); `None` until read.
     files: Vec<Option<Vec<u8>>>,
 }
 

@@ -1,7 +1,7 @@
 //! The report's colours, on light and on dark pages.
 //!
-//! The curves have the colours of Okabe and Ito (2008), which colour-blind readers tell apart. Some are shifted: each has
-//! a contrast of at least 3 with the page, and any two differ by at least 16 in CIELAB for every kind of colour vision.
+//! The curves have the colours of Okabe and Ito (2008), which colour-blind readers tell apart. Some are shifted: each
+//! has a contrast of at least 3 with the page, and any two differ by at least 16 in CIELAB for every kind of colour vision.
 
 /// The use of a colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -119,7 +119,7 @@ mod tests {
         times([[0.4339, 0.3762, 0.1899], [0.2126, 0.7152, 0.0722], [0.0177, 0.1095, 0.8729]], color)
     }
 
-    /// The distance between two colours in CIELAB: about 2 is the smallest difference that a trained eye sees side by side.
+    /// The distance between two colours in CIELAB: about 2 is the smallest that a trained eye sees side by side.
     fn distance([a, b]: [Color; 2]) -> f64 {
         let [a, b] = [a, b].map(|color| {
             let [x, y, z] = xyz(color).map(|v| if v > 0.008856 { libm::cbrt(v) } else { 7.787 * v + 16.0 / 116.0 });
