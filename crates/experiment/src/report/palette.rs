@@ -1,7 +1,8 @@
 //! The report's colours, on light and on dark pages.
 //!
 //! The curves have the colours of Okabe and Ito (2008), which colour-blind readers tell apart. Some are shifted: each
-//! has a contrast of at least 3 with the page, and any two differ by at least 16 in CIELAB for every kind of colour vision.
+//! has a contrast of at least 3 with the page, and any two differ by at least 16 in CIELAB for every kind of colour
+//! vision.
 
 /// The use of a colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
