@@ -13,7 +13,8 @@ use super::{KC, Matrix};
 /// How the innermost loops read A and B.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operands {
-    /// Both are read in place: both have contiguous rows, and those of B are short and a whole number of vectors.
+    /// Both are read in place: both have contiguous rows, and those of B are short and a whole number of vectors. Tiles
+    /// are wide, as with AVX-512, or A has few rows.
     InPlace,
     /// A is read in place: its rows are contiguous, and either long or used by too few panels of B to be worth packing.
     PackedB,
