@@ -18,7 +18,7 @@ use crate::{
     system::number,
 };
 
-/// The maximum number of mistakes shown.
+/// The maximum number of mistakes shown, and of groups of duplicates in a list.
 pub const MISTAKES: usize = 36;
 
 /// The whole `report.html` of an adaptation; the most confident mistakes come first.

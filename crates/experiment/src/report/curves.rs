@@ -1,4 +1,4 @@
-//! A chart of accuracies or losses: curves over epochs, or over anything else with ticks, each named at its end.
+//! A chart of accuracies or losses: curves, with their names, over epochs or over anything else with ticks.
 
 use std::ops::Range;
 
@@ -20,7 +20,7 @@ pub(super) enum Measure {
 }
 
 impl Measure {
-    /// A value at the end of a curve.
+    /// The text of a value at the end of a curve.
     fn value(self, value: f64) -> String {
         let decimals = if let Measure::Accuracy = self { 1 } else { 3 };
         format!("{:.decimals$}", value * self.scale())
@@ -37,7 +37,7 @@ impl Measure {
     fn limits(self, values: impl Iterator<Item = f64>) -> Range<f64> {
         let (low, high) = values.fold((1.0_f64, 0.0_f64), |(low, high), value| (low.min(value), high.max(value)));
         match self {
-            // Multiples of 5 %, so that the outer grid lines have labels.
+            // Multiples of 5 %.
             Measure::Accuracy => {
                 let (low, high) = ((low * 20.0).floor() / 20.0, ((high * 20.0).ceil() / 20.0).min(1.0));
                 low.min(high - 0.05)..high
@@ -78,7 +78,7 @@ pub(super) struct Curve {
     /// Empty for a line that the caption explains.
     pub name: String,
     pub ink: Ink,
-    /// A main curve is bold and shows its points.
+    /// A main curve is bold, with dots if it has at most 40 points.
     pub main: bool,
     pub points: Vec<(f64, f64)>,
     /// An interval around the curve: x, lower and upper end; may be empty.
@@ -121,7 +121,7 @@ pub(super) struct Chart {
 }
 
 impl Chart {
-    /// A chart over epochs.
+    /// A chart over epochs, without curves that have no points.
     pub(super) fn by_epoch(title: String, measure: Measure, curves: Vec<Curve>) -> Self {
         let curves: Vec<Curve> = curves.into_iter().filter(|curve| !curve.points.is_empty()).collect();
         Chart { title, measure, x: Axis::epochs(&curves), curves, marks: Vec::new() }
@@ -277,8 +277,8 @@ fn epoch_ticks(last: f64) -> Vec<(f64, String)> {
     std::iter::once((1.0, "1".to_owned())).chain(round).collect()
 }
 
-/// Heights at least `gap` apart and within `limits`, in the order of the ascending `wanted`, and as close to it as
-/// possible.
+/// Heights at least `gap` apart and, if there is room, within `limits`, in the order of the ascending `wanted`, and as
+/// close to it as possible.
 ///
 /// With the gaps taken out, the heights only have to ascend: least squares under that condition is isotonic regression,
 /// solved by pooling neighbours that are out of order (Ayer et al. 1955).

@@ -113,7 +113,7 @@ pub(super) fn heat(picture: &str, map: &Contributions, description: &str) -> Mar
     }
 }
 
-/// The caveats that apply to the whole page, each with its heading.
+/// The caveats of the whole page: whether each applies, its heading (which may be empty) and its text.
 pub(super) fn caveats<'a>(caveats: impl IntoIterator<Item = (bool, &'a str, String)>) -> Markup {
     html! {
         h2 { "What this does not show" }

@@ -41,7 +41,6 @@ const INKS: [(Ink, &str, u32, u32); 10] = [
     (Ink::Other, "other", 0x1F2328, 0xE4E6EA),
 ];
 
-/// The inks of curves.
 pub(super) const CURVES: [Ink; 6] = [Ink::Model2, Ink::Model1, Ink::FineTuned, Ink::Untrained, Ink::Warm, Ink::Other];
 
 /// Dashes for curves, so that they also differ without colour: a curve has the dash of its ink, or the next one if

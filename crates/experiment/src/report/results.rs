@@ -1,4 +1,4 @@
-//! The results of a run: the opening paragraphs, a function for each sentence; and the table of epochs.
+//! The results of a run: the opening paragraphs, a function for each sentence or two; and the table below them.
 
 use maud::{Markup, html};
 
@@ -103,7 +103,7 @@ fn time(record: &RunRecord) -> String {
     }
 }
 
-/// First, best and last validation accuracy and the time; the published ones below.
+/// First, best and last validation accuracy, time and speed of each model; below it, what was published.
 pub(super) fn table(record: &RunRecord) -> Markup {
     let at = |(epoch, accuracy): (u32, f64)| format!("{} ({epoch})", number::percent(accuracy));
     let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());

@@ -45,7 +45,7 @@ impl Plot {
         html! { div.wide { (wide.inline()) } div.narrow { (narrow.inline()) } }
     }
 
-    /// For a separate file.
+    /// The wide layout, for a separate file.
     pub(super) fn standalone(&self) -> String {
         self.0[0].standalone()
     }
@@ -57,7 +57,7 @@ pub(super) type Point = (f64, f64);
 #[derive(Clone)]
 pub(super) struct Svg {
     size: (f64, f64),
-    /// What the plot shows, for those who cannot see it.
+    /// The alt text.
     description: String,
     elements: String,
 }
@@ -125,7 +125,7 @@ impl Svg {
             Side::Centre => "middle",
             Side::Left => "end",
         };
-        // Shifted down by half the height of an x.
+        // Shifted down by half the height of a capital letter.
         let (class, y) = (format!("fill-{} stroke-page", ink.name()), px(y + 4.7));
         self.add(html! {
             text class=(class) x=(px(x)) y=(y) fill=(ink.hex()) stroke=(Ink::Page.hex()) stroke-width="3" paint-order="stroke"

@@ -26,7 +26,6 @@ pub(super) fn table<H: AsRef<str>>(words: usize, head: &[H], rows: impl IntoIter
     }
 }
 
-/// Facts with their names.
 pub(super) fn facts<N: Render, F: Render>(facts: impl IntoIterator<Item = (N, F)>) -> Markup {
     html! {
         div.scroll { table.facts { tbody { @for (name, fact) in facts { tr { th scope="row" { (name) } td { (fact) } } } } } }

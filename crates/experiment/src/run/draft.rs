@@ -19,7 +19,6 @@ impl Draft {
         Draft { record, grids }
     }
 
-    /// Adds an epoch of a model.
     pub fn add(&mut self, model: &str, row: EpochRow) {
         let model = self.record.model_mut(model);
         model.total_seconds += row.seconds;

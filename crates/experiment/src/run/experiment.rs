@@ -69,8 +69,8 @@ impl<'a> Experiment<'a> {
         Ok(Experiment { data, config, source, target, transfer, costs })
     }
 
-    /// Trains both models and reports on them. The session shows and saves each step, and skips those that an
-    /// interrupted run has already done.
+    /// Trains both models and the control, and reports on them. The session shows progress, saves checkpoints, and
+    /// skips what an interrupted run has already done.
     pub fn perform(mut self, session: &mut Session) -> Result<RunRecord> {
         let (config, seed) = (self.config, self.config.seed);
         session.draft = Some(self.draft(session)?);

@@ -40,7 +40,7 @@ pub struct RunFolder {
     pub(super) path: PathBuf,
     pub(super) data: DataKind,
     pub(super) metrics: Vec<MetricsRow>,
-    /// Held while the run is active.
+    /// Held while the run is active; `None` on a file system without locks.
     pub(super) _lock: Option<Lock>,
 }
 
@@ -142,7 +142,6 @@ impl RunFolder {
         self.write("metrics.jsonl", self.metrics.iter().map(line).collect::<String>().as_bytes())
     }
 
-    /// Writes `weights-MODEL.safetensors`.
     pub fn write_weights(&self, model: &str, safetensors: &[u8]) -> Result<()> {
         self.write(&format!("weights-{model}.safetensors"), safetensors)
     }

@@ -1,4 +1,5 @@
-//! What a run needs before it begins: estimates of its memory and time, and the file its features come from.
+//! What a run needs before it begins: estimates of its memory and time, the file its features come from, and sample
+//! pictures for its report.
 
 use std::path::Path;
 

@@ -39,7 +39,7 @@ pub struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// Trains a network, from its last checkpoint if there is one, writes its weights, and evaluates it.
+    /// Trains a network, from its last checkpoint if there is one, evaluates it, and writes its weights.
     pub fn train(&mut self, name: &str, network: &mut Network, task: &Task, fit: Fit) -> Result<ModelRecord> {
         self.console.say(self.introduction(name, network, task))?;
         let metadata = Metadata::new(name, self.config.seed, task.names(), &self.config.network, network);

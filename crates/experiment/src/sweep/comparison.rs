@@ -11,7 +11,7 @@ use super::{
 pub const MARGIN: f64 = 0.01;
 
 /// The runs of two arms are compared in pairs of one seed if the correlation of their accuracies is at least this.
-/// Below it, an unpaired comparison with twice as many runs of the baseline is more precise.
+/// Below it, an unpaired comparison is more precise if a twin gives the baseline twice as many runs.
 const PAIRING_HELPS: f64 = 0.25;
 
 /// The difference between the test accuracies of an arm and of its baseline.
@@ -48,8 +48,8 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Compares the records of two arms; `twin` holds those of the arm pooled with the baseline. `None` if
-    /// there is nothing to compare.
+    /// Compares the records of two arms; `twin` holds those of an arm to pool with the baseline if the runs are not
+    /// paired. `None` if there is nothing to compare.
     pub fn of(arm: &[&JobRecord], baseline: &[&JobRecord], twin: &[&JobRecord]) -> Option<Self> {
         let accuracies = |records: &[&JobRecord]| records.iter().map(|record| record.test.accuracy).collect::<Vec<_>>();
         let find = |seed: u64| baseline.iter().copied().find(|record| record.seed == seed);
@@ -112,7 +112,6 @@ impl Comparison {
         self.estimate.map_or_else(|| self.differences.first().copied().unwrap_or(0.0), |estimate| estimate.mean)
     }
 
-    /// Whether there are enough seeds for a claim.
     pub fn has_enough_seeds(&self) -> bool {
         self.trainings.iter().all(|&trainings| trainings >= FEWEST_FOR_A_CLAIM)
     }

@@ -47,7 +47,7 @@ impl<'a> Work<'a> {
     /// The work of some arms and of the pretrainings that they need.
     ///
     /// # Errors
-    /// If the data set lacks classes or pictures.
+    /// If the data set lacks classes or pictures, or a warm head has another number of classes than it had.
     pub fn new(data: &Data, source_data: Option<&Data>, settings: &'a SweepSettings, arms: &[Arm]) -> Result<Self> {
         let classes = settings.classes();
         let stages = arms.iter().filter_map(|arm| arm.features.pretraining()).map(Pretraining::arm);
@@ -82,7 +82,7 @@ impl<'a> Work<'a> {
         job(arm, self.settings, examples, true)
     }
 
-    /// The work of all unfinished jobs.
+    /// The work of all unfinished jobs, without that of computing the frozen features.
     pub fn of_all(&self, unfinished: &UnfinishedJobs) -> f64 {
         let stages: f64 = unfinished.stages.iter().map(|(pretraining, _)| self.of(&pretraining.arm())).sum();
         stages + unfinished.jobs.iter().map(|job| self.of(&job.arm)).sum::<f64>()

@@ -4,7 +4,8 @@
 //! - `jobs/ARM-seed-N.json`: a record for each job that is done;
 //! - `weights/ARM-seed-N.safetensors`: the weights of each pretraining;
 //! - `claims/ARM-seed-N.lock`: locked by the process that does the job. The system releases the lock when the process
-//!   ends, so a claim cannot outlive its process.
+//!   ends, so a claim cannot outlive its process;
+//! - the files of the report.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -25,7 +26,7 @@ use crate::system::{
     json, number, output, wording,
 };
 
-/// Locked by each process that has the folder open, and by the one that writes the report.
+/// Locked by each process that has the folder open (a shared lock), and by the one that writes the report.
 const PRESENCE: &str = "claims/presence.lock";
 const REPORT: &str = "claims/report.lock";
 
@@ -81,7 +82,7 @@ impl SweepFolder {
     /// The record of a job, if it is done.
     ///
     /// # Errors
-    /// If the record cannot be read or belongs to another sweep.
+    /// If the record cannot be read, or belongs to another sweep or to an arm with other settings.
     pub fn record(&self, arm: &Arm, seed: u64) -> Result<Option<JobRecord>> {
         let path = self.record_path(arm, seed);
         match input::read_if_any(&path, RECORD)? {
@@ -175,7 +176,7 @@ const MAX_RECORDS: usize = 256_000_000;
 /// Reads every record of a sweep's folder, in the order of their names.
 ///
 /// # Errors
-/// If a record is damaged or has other settings.
+/// If a record is damaged or has other settings, or all together take more than `MAX_RECORDS`.
 pub fn read_records(folder: &Path, settings: &SweepSettings) -> Result<Vec<JobRecord>> {
     let jobs = folder.join("jobs");
     let entries = fs::read_dir(&jobs).map_err(|error| refused("read", &jobs, &error))?;

@@ -50,8 +50,8 @@ pub fn of_shard(jobs: Vec<Job>, shard: Option<Shard>) -> Vec<Job> {
     jobs.into_iter().enumerate().filter(|(at, _)| at % of == index - 1).map(|(_, job)| job).collect()
 }
 
-/// Sorts jobs into groups that share one pretraining, the seeds one after the other. In a group, jobs that train only
-/// the head come first: those with the same frozen layers share one cache of features.
+/// Sorts jobs into groups that share seed, pictures and pretraining, the seeds one after the other. In a group, jobs
+/// that train only the head come first: those with the same frozen layers share one cache of features.
 pub fn groups(jobs: Vec<Job>) -> Vec<Vec<Job>> {
     let key = |job: &Job| {
         let arm = &job.arm;

@@ -47,7 +47,6 @@ impl SweepProgress {
         self.bar.set_message(what.to_owned());
     }
 
-    /// Starts a job.
     pub fn begin(&mut self, name: &str, work: f64) {
         self.job = (Instant::now(), self.work_done + work);
         self.bar.set_prefix(format!(
@@ -87,7 +86,6 @@ impl SweepProgress {
         self.bar.finish_and_clear();
     }
 
-    /// The time since the start.
     pub fn elapsed(&self) -> Duration {
         self.began.elapsed()
     }

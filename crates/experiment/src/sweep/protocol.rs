@@ -2,7 +2,7 @@
 //!
 //! The last tenth of each class's training pictures, 500 in CIFAR-10, is held out and used for every choice. A network
 //! is scored on the test set once, after the last epoch; the number of epochs is fixed beforehand. Only the arm that
-//! reproduces the tutorial holds nothing out and is scored on the test set after each epoch.
+//! reproduces the tutorial and its stage 1 hold nothing out and are scored on the test set after each epoch.
 
 use thawline_tensor::nn::Examples;
 
@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// One of this many training pictures of each class is held out.
+/// One of this many training pictures of each class is held out, but at least one.
 const HELD_OUT: usize = 10;
 
 /// The pictures of some classes, divided by purpose.
@@ -93,7 +93,6 @@ impl<'a> Pictures<'a> {
         Ok(Pictures { classes, train: Selection::new(data.dataset.train(), train), validation, test })
     }
 
-    /// The names of the classes.
     pub fn names(&self) -> Vec<String> {
         self.classes.iter().map(|class| class.name.clone()).collect()
     }
@@ -145,7 +144,7 @@ impl EpochPictures {
     }
 }
 
-/// Gives every picture the label of another: as many of each label as before, but unrelated to the pictures.
+/// Shuffles the labels among the pictures: as many of each label as before, but unrelated to the pictures.
 fn shuffle_labels(chosen: &mut [(usize, u32)]) {
     let mut labels: Vec<u32> = chosen.iter().map(|&(_, label)| label).collect();
     Stream::ShuffledLabels.bits(0, 0, chosen.len() as u64).shuffle(&mut labels);

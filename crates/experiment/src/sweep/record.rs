@@ -54,7 +54,7 @@ pub struct JobRecord {
     pub test: Evaluation,
     /// The most confident mistakes on the test pictures.
     pub mistakes: Vec<Mistake>,
-    /// The first layer after training; absent where there is no convolution.
+    /// The first convolution after training; absent where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_layer: Option<FirstLayer>,
     /// SHA-256 of the weights file, if the job is a pretraining.
@@ -130,7 +130,7 @@ pub struct Mistake {
     pub picture: String,
 }
 
-/// The filters of a network's first layer.
+/// The filters of a network's first convolution.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FirstLayer {
     /// Height and width of a filter; it has 3 channels.
@@ -141,7 +141,7 @@ pub struct FirstLayer {
 }
 
 impl FirstLayer {
-    /// The layer of a network; `None` if the network does not start with a convolution of pictures.
+    /// The layer `conv2d_1` of a network; `None` if there is none, or its input does not have 3 channels.
     pub fn of(network: &Network) -> Option<Self> {
         let (_, kernel) = network.params().find(|(name, _)| name == "conv2d_1/kernel")?;
         let &[side, _, 3, filters] = kernel.shape.dims() else { return None };

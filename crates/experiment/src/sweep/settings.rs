@@ -38,7 +38,7 @@ pub struct SweepSettings {
     pub source_epochs: usize,
     /// Passes over the pictures in stage 2; the model is scored on the test set after the last.
     pub epochs: usize,
-    /// Adam's learning rate; arms state theirs relative to it.
+    /// Adam's learning rate; arms without a recipe use it, or state theirs relative to it.
     pub learning_rate: f64,
     /// How the learning rate changes during training.
     pub schedule: Schedule,
@@ -55,7 +55,7 @@ pub struct SweepSettings {
 }
 
 impl SweepSettings {
-    /// SHA-256 of the settings except the path of the data, in hexadecimal.
+    /// SHA-256 of the settings except the paths of the data, in hexadecimal.
     pub fn hash(&self) -> String {
         let bytes = serde_json::to_vec(&self.without_paths()).expect("settings are text and numbers");
         sha256([bytes])
@@ -120,7 +120,7 @@ impl SweepSettings {
         }
     }
 
-    /// The settings in which two sweeps differ, as text; the path of the data does not count.
+    /// The settings in which two sweeps differ, as text; the paths of the data do not count.
     pub fn difference(&self, other: &SweepSettings) -> Option<String> {
         if self.hash() == other.hash() {
             return None;

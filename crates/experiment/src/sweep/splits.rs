@@ -19,7 +19,8 @@ pub struct Splits {
     pub positive: usize,
     /// The gap as a difference, for its tests.
     pub difference: Option<Difference>,
-    /// The gap as a function of likeness; `None` without vehicles and animals, or for fewer than three splits.
+    /// The gap as a function of likeness; `None` without vehicles and animals, for fewer than three splits, or if all
+    /// are equally alike.
     pub by_likeness: Option<Line>,
 }
 

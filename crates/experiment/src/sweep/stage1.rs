@@ -15,7 +15,7 @@ use crate::{
     weights::model::Model,
 };
 
-/// Training pictures from which means and variances are taken.
+/// The maximum number of training pictures from which means and variances are taken.
 const MATCHED_ON: usize = 256;
 
 /// Reads the network of a pretraining; `expected` is the SHA-256 of its file.
@@ -33,7 +33,7 @@ pub fn load(path: &Path, expected: &str) -> Result<Network> {
 }
 
 /// A network with the convolutions of `untrained`, each filter scaled and shifted so that its outputs before the ReLU
-/// have the mean and variance over the training pictures that they have in `pretrained`.
+/// have the mean and variance over the first `MATCHED_ON` training pictures that they have in `pretrained`.
 ///
 /// # Errors
 /// If a layer does not fit.
@@ -55,7 +55,8 @@ pub fn matched(
             _ => None,
         })
     };
-    // The other layers with parameters, which normalize, are copied, so that they treat the matched outputs alike.
+    // The other layers with parameters (normalizations and depthwise convolutions) are copied, so that they treat the
+    // matched outputs alike.
     let is_of_convolution = |name: &str| convolutions().any(|(_, conv, _)| is_of(name, conv));
     untrained.copy_params(
         pretrained

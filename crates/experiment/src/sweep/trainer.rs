@@ -70,7 +70,7 @@ impl Trainer<'_> {
     /// Trains the network.
     ///
     /// # Errors
-    /// If the loss is NaN, memory runs out, or the watcher stops it.
+    /// If the loss is not finite, memory runs out, or `watch` fails.
     pub fn train(&self, network: &mut Network, watch: &mut WorkCallback) -> Result<TrainedEpochs> {
         let epochs = self.settings.epochs_of(self.arm);
         let mut trained = TrainedEpochs::default();

@@ -1,6 +1,6 @@
 //! Trials: the learning rate and the schedule of an arm are chosen on held-out pictures.
 //!
-//! Each tuned arm gets the same trials, each as long as stage 2, so neither side of a comparison is tuned more than the
+//! Each tuned arm gets the same trials, each as long as stage 2, so of two tuned arms neither is tuned more than the
 //! other.
 
 use super::{

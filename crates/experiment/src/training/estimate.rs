@@ -57,7 +57,7 @@ pub struct Stopwatch {
     steps_timed: u32,
 }
 
-/// An estimate needs this many steps or this much time.
+/// An estimate needs this many steps, this much time, or all steps of an epoch.
 const ENOUGH: (u32, Duration) = (8, Duration::from_secs(2));
 
 impl Stopwatch {

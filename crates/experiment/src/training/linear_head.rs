@@ -50,10 +50,10 @@ pub struct LinearHead {
     pub bias: Vec<f32>,
     pub penalty: f64,
     pub temperature: f64,
-    /// The penalties, and how well each predicts held-out pictures.
+    /// The penalties that were tried, and how well each predicts held-out pictures.
     pub candidates: Vec<Candidate>,
     /// Pictures x classes: the logits of each picture from a head that did not learn from it. Penalty and temperature
-    /// were chosen without the picture's fold.
+    /// were chosen by the scores of the other folds.
     pub held_out: Vec<f32>,
 }
 
@@ -155,7 +155,8 @@ impl TrainingSet {
         Ok(LinearHead { kernel, bias, penalty, temperature, candidates, held_out: calibrated })
     }
 
-    /// Shifts and scales each feature to mean 0 and deviation 1, and returns the means and scales.
+    /// Shifts and scales each feature to mean 0 and deviation 1, or less if it hardly varies (see `MIN_SCALE`). Returns
+    /// the means and scales.
     fn standardize(&mut self) -> Result<(Vec<f64>, Vec<f64>)> {
         let rows = self.views * self.labels.len();
         let width = self.values.len() / rows;

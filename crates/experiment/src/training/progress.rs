@@ -29,7 +29,7 @@ pub struct Progress {
     bar: Option<ProgressBar>,
     epochs: usize,
     examples: usize,
-    /// Measures the first steps; `None` once the estimate was printed.
+    /// Measures the first steps, until the estimate is printed or the epoch ends.
     stopwatch: Option<Stopwatch>,
     header_printed: bool,
     epoch_began: Instant,

@@ -47,7 +47,7 @@ impl Trained<'_> {
 pub struct Transfer {
     /// Frozen up to and including one layer, the cut. Its parameters have no values until [`Transfer::fill`].
     pub network: Network,
-    /// Every tensor of both networks, in the new one's order.
+    /// Every tensor of both networks: in the new one's order, then those that only the trained one has.
     pub tensors: Vec<LoadedTensor>,
     /// The first layer up to the cut that differs in the trained network, in words.
     other_layer: Option<String>,
@@ -86,7 +86,7 @@ pub fn model_2(trained: Trained, classes: usize, config: &Config) -> Result<Tran
     Ok(Transfer { network, tensors, other_layer })
 }
 
-/// What becomes of each tensor, and the frozen layers that get new weights because they do not fit.
+/// What becomes of each tensor, and the layers that get new weights because they do not fit.
 fn compare(trained: Trained, network: &mut Network, warm: bool) -> (Vec<LoadedTensor>, BTreeSet<String>) {
     let mut tensors = Vec::new();
     let mut misfits = BTreeSet::new();
@@ -205,7 +205,7 @@ impl CachePlan {
     }
 }
 
-/// Decides whether to cache the features. Refuses `--cache on` if they do not fit.
+/// Decides whether to cache the features. Refuses `--cache on` if they do not fit or the pictures are augmented.
 pub fn plan_cache(network: &Network, task: &Task, cache: Cache, free_memory: Option<u64>) -> Result<CachePlan> {
     let prefix = network.prefix();
     if task.train.inputs().is_random() {
@@ -252,7 +252,7 @@ mod tests {
         Trained { network, features_only: None }
     }
 
-    /// The parameters of the second network that are copied from the first.
+    /// The kernels of the second network that are copied from the first.
     fn copied(head: HeadStart, freeze: &str) -> Vec<String> {
         let config = config(head, freeze);
         let model_1 = config.network.build(3, config.seed).unwrap();

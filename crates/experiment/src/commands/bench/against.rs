@@ -48,7 +48,7 @@ impl Earlier {
         Ok(earlier)
     }
 
-    /// The rows of both records, in the order of the new one.
+    /// The rows that both records have, in the order of the new one.
     pub fn compare(&self, rows: &[Row]) -> Vec<Change> {
         let earlier = |row: &Row| {
             let mut all = self.kernels.iter().chain(&self.steps);

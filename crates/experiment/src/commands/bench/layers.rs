@@ -1,5 +1,5 @@
-//! Layers to time, forward and both gradients: the tutorial's two convolutions by every method, its ReLU, its pooling,
-//! and a depthwise convolution. As in training, groups of pictures run in parallel at the process's SIMD level.
+//! Layers to time, forward and backward: the tutorial's two convolutions by every method, its ReLU, its pooling, and a
+//! depthwise convolution. As in training, groups of pictures run in parallel at the process's SIMD level.
 
 use std::{fmt, sync::Arc};
 
@@ -30,7 +30,7 @@ pub enum Pass {
 }
 
 impl Pass {
-    /// In the order of a training step.
+    /// In the order of `Case::expected`.
     pub const ALL: [Pass; 3] = [Pass::Forward, Pass::InputGradient, Pass::KernelGradient];
 }
 
@@ -54,7 +54,7 @@ pub struct Case {
     dy: Buffer,
     /// Kernel and bias, if any.
     params: Vec<Buffer>,
-    /// y, dx and dkernel of one picture, computed from the definition in `f64`.
+    /// y, dx and dkernel of one picture, computed from the definition in `f64`; dkernel is empty without a kernel.
     expected: [Vec<f64>; 3],
     /// For each, the largest sum of the terms' absolute values, to which rounding errors are relative.
     scale: [f64; 3],

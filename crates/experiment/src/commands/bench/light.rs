@@ -21,7 +21,6 @@ const PARAMETERS: usize = 1_645_125;
 
 const RATE: f32 = 0.25;
 
-/// The first step.
 const STEP: Step = Step { seed: 0, step: 0, example: 0 };
 
 /// An operation with its operands (features, logits or a gradient) and results.

@@ -1,9 +1,9 @@
 //! `thawline bench`: measures the machine, and how close the kernels and training steps come to its peak.
 //!
-//! It needs no data and no tools. Each workload's result is checked against a reference before the workload is timed.
-//! [`roof`] measures the machine; [`product`], [`layers`] and [`light`] contain the kernels, [`steps`] the training
-//! steps; [`timing`] times a workload; [`record`] and [`table`] print the times. The criterion benches in `benches/`
-//! and the speed test time the same workloads.
+//! It needs no data and no tools. The result of each kernel, step and shape is checked before it is timed. [`roof`]
+//! measures the machine; [`product`], [`layers`] and [`light`] contain the kernels, [`steps`] the training steps and
+//! [`shapes`] the convolutions of `--shapes`; [`timing`] times a workload; [`record`] holds the times, [`against`]
+//! compares and [`table`] prints them. The benches in `benches/` and the speed test time the same workloads.
 
 pub mod against;
 pub mod layers;
@@ -79,7 +79,7 @@ pub enum Section {
 }
 
 /// How long to time each kernel, each method on a shape and each step, and how often to time the steps of the scaling.
-/// The whole benchmark takes half a minute.
+/// Without `--shapes`, the whole benchmark takes half a minute.
 const KERNEL_BUDGET: Duration = Duration::from_millis(250);
 const SHAPE_BUDGET: Duration = Duration::from_millis(60);
 const STEP_BUDGET: Duration = Duration::from_millis(1500);
@@ -270,7 +270,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Prints each shape as soon as it is measured.
+    /// Without `--json`, prints each shape as soon as it is measured.
     fn shapes(&self, record: &mut BenchRecord) -> Result<()> {
         if !self.json {
             console::print(Text::of_lines(table::SHAPES))?;
@@ -305,7 +305,7 @@ impl Bench {
     }
 }
 
-/// All memory-bound operations.
+/// The operations with few or no multiply-adds per byte.
 pub fn light_operations() -> Vec<Box<dyn Workload>> {
     let mut operations: Vec<Box<dyn Workload>> = Vec::new();
     for pass in [Pass::Forward, Pass::InputGradient] {

@@ -26,7 +26,7 @@ pub struct BenchRecord {
     pub environment: Environment,
     /// Load average of the last minute before the start, if known.
     pub load_average: Option<f64>,
-    /// How often each workload was timed; `None` if a time limit decided.
+    /// `--rounds`; if `None`, a time limit decided how often each workload was timed, except for `scaling`.
     pub rounds: Option<usize>,
     /// Batch size of a step.
     pub batch: usize,
@@ -46,9 +46,7 @@ pub struct BenchRecord {
     pub step: Option<StepMs>,
     /// The peak of every supported level on one, two and all threads.
     pub peaks: Vec<Peak>,
-    /// Memory bandwidth.
     pub bandwidths: Vec<MemoryBandwidth>,
-    /// All kernels.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub kernels: Vec<Row>,
     /// All steps, in more detail than `step`.
@@ -158,7 +156,7 @@ impl Row {
         }
     }
 
-    /// Whether it exceeds the measured peak: the peak was then measured while the machine was busy.
+    /// Whether it exceeds the measured peak by over 2 %: the peak was then measured while the machine was busy.
     pub fn exceeds_peak(&self) -> bool {
         self.share_of_peak * self.gflop_done > 1.02 * self.gflop
     }
@@ -238,7 +236,7 @@ impl Scaling {
 }
 
 impl Gain {
-    /// Compares times in seconds. With one thread, the gain is 1.
+    /// Compares times in seconds. With one thread, the serial share is undefined; this returns 0.
     fn new(threads: usize, one: f64, all: f64) -> Self {
         let threads = threads as f64;
         Gain {

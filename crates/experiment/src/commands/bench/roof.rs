@@ -118,8 +118,8 @@ pub struct Bandwidth {
     pub copy: f64,
 }
 
-/// Measures the bandwidth of this many threads, at the process's SIMD level. As usual, reading a cache line before it is
-/// overwritten does not count.
+/// Measures the bandwidth of this many threads: the triad at the process's SIMD level, the copy with `copy_from_slice`.
+/// As usual, reading a cache line before it is overwritten does not count.
 pub fn bandwidth(threads: usize) -> Result<Bandwidth, PoolError> {
     with_threads(threads, || {
         let [mut a, mut b, mut c] = [(); 3].map(|()| Buffer::zeros(ARRAY));

@@ -1,4 +1,4 @@
-//! `thawline bench --shapes`: convolutions of many shapes by every method, and how close `auto` comes to the best.
+//! `thawline bench --shapes`: convolutions of many shapes by three methods, and how close `auto` comes to the best.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ const METHODS: [Method; 3] = [Method::Im2col, Method::Implicit, Method::Winograd
 
 /// The most images in a batch.
 const IMAGES: usize = 64;
-/// GFLOP of a batch's forward pass, which limits the batch if images are large.
+/// The most GFLOP in a batch's forward pass, unless a single image takes more.
 const GFLOP: u64 = 2;
 
 /// The largest permitted difference between the results of two methods, relative to the largest element.
@@ -54,11 +54,11 @@ impl ShapeCase {
         ConvShape::new([side, side, channels], kernel, filters, stride, [1, 1], Padding::Same).expect("a small shape")
     }
 
-    /// Times a training step of the layer by every method: forward, both gradients, and what a step does once for the
-    /// kernel. Every result is compared with that of im2col.
+    /// Times a training step of the layer by each method that applies: forward, both gradients, and what a step does
+    /// once for the kernel. Every result is compared with that of im2col.
     ///
     /// # Errors
-    /// If the results differ.
+    /// If results differ by more than `TOLERANCE`.
     pub fn measure(self, rounds: Rounds) -> Result<ShapeRow, String> {
         let s = self.shape();
         let mut gflops = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Training steps to time: the tutorial's two models on batches of random pictures.
+//! Training steps to time, and the computation of frozen features: the tutorial's two models on random pictures.
 
 use std::{fmt, sync::OnceLock};
 
@@ -214,9 +214,9 @@ fn labels(count: usize) -> Vec<u32> {
 /// The work of a step: each layer's product once forward, once for its kernel's gradient if it is trainable, and once
 /// for its input's gradient if an earlier layer is trainable. Memory-bound operations are not counted.
 ///
-/// Only bytes that may not stay in a cache are counted: the inputs; the computed features; each weight, once for the
-/// forward product and once for the input's gradient; and for each trainable parameter 32: the gradient is written (4),
-/// then Adam reads it and reads and writes w, m and v (28).
+/// Only bytes that may not stay in a cache are counted: the inputs; the features, if they are the result; each weight,
+/// once for the forward product and once for the input's gradient; and for each trainable parameter 32: the gradient is
+/// written (4), then Adam reads it and reads and writes w, m and v (28).
 fn work(network: &Network, case: StepCase) -> Work {
     let (nodes, thawline) = (network.nodes(), network.thawline());
     let first_trainable = nodes.iter().position(Node::is_trainable).unwrap_or(nodes.len());

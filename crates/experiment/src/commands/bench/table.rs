@@ -163,7 +163,7 @@ pub fn shape(ShapeRow { case, gflops, auto, share_of_best }: &ShapeRow) -> Strin
     )
 }
 
-/// Printed if a kernel exceeded the measured peak.
+/// Printed if a kernel or step exceeded the measured peak.
 pub const ABOVE_PEAK_NOTE: &str =
     "note: kernels exceed the measured peak, whose measurement must have been disturbed: measure again\n";
 
@@ -182,7 +182,7 @@ fn brief(name: &str) -> String {
     name.replace(" x ", "x").replace("gradient", "grad.")
 }
 
-/// Three significant digits.
+/// At least three significant digits, from 0.01 ms.
 fn milliseconds(ms: f64) -> String {
     match ms {
         ..0.1 => format!("{ms:.4}"),

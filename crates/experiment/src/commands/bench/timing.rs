@@ -21,8 +21,9 @@ pub trait Workload: Send {
     /// One run.
     fn run(&mut self);
 
-    /// Compares the result of a run with a reference. Returns the largest error relative to the result's scale, such as
-    /// its largest element, or a sentence if the result is wrong.
+    /// Compares the result of a run with a reference. Returns the largest error, or a sentence if the result is wrong.
+    /// Errors are relative to the result's scale, such as its largest element; those of [`light`](super::light) are
+    /// absolute.
     fn check(&mut self) -> Result<f64, String>;
 }
 
@@ -55,7 +56,7 @@ impl Work {
 pub enum Rounds {
     /// A fixed number of times.
     Exactly(usize),
-    /// As many times as fit in this duration, at least once.
+    /// As many times as fit in this duration, from once to `MAX_SAMPLES` times.
     Within(Duration),
 }
 
@@ -69,7 +70,7 @@ const WARM_UP_RUNS: usize = 3;
 const MAX_SAMPLES: usize = 99;
 
 impl Rounds {
-    /// Times some work, after warm-up runs.
+    /// Times some work, after warm-up runs. If the first of them exceeds the duration, its time is the only sample.
     pub fn time(self, mut run: impl FnMut()) -> Times {
         let first = measure_seconds(&mut run);
         if let Self::Within(budget) = self

@@ -20,7 +20,7 @@ pub struct Analysis<'a> {
     pub arms: Vec<ArmFigures<'a>>,
     /// The trials by which recipes were chosen.
     pub trials: Vec<&'a JobRecord>,
-    /// The declared differences.
+    /// The differences of `PAIRS`.
     pub pairs: Vec<Pair>,
     /// `frozen` and `fine-tune` minus `scratch`, for each number of pictures per class.
     pub sampled_pairs: Vec<Pair>,

@@ -1,5 +1,5 @@
-//! The answer: each function returns one sentence of the page's opening paragraphs, or nothing if the sweep lacks its
-//! numbers.
+//! The answer: a function for each sentence or two of the page's opening paragraphs. A detail for which the sweep lacks
+//! the numbers is left out.
 
 use maud::{Markup, html};
 
@@ -142,7 +142,7 @@ fn time(analysis: &Analysis) -> Option<String> {
     ))
 }
 
-/// `frozen` minus `scratch` with the fewest and with the most pictures.
+/// `frozen` minus `scratch` with the fewest and with the most pictures among the arms trained on few.
 fn few_pictures(analysis: &Analysis) -> Option<String> {
     let is_frozen = |pair: &&Pair| pair.arm.starts_with("frozen@") && pair.baseline.starts_with("scratch@");
     let pairs: Vec<&Pair> = analysis.sampled_pairs.iter().filter(is_frozen).collect();
@@ -212,7 +212,7 @@ pub(super) fn splits(analysis: &Analysis) -> Option<String> {
     let head = "Over random splits of the classes, a new head on frozen features";
     let text = in_words(head, SCRATCH, &splits.gap, &comparison, "split");
     let slope = splits.by_likeness.map(|line| {
-        // No split goes from no pair of one kind to all of them; a tenth is in range.
+        // `slope` is for a share that rises from 0 to 1, which no two splits span; a tenth is in range.
         let tenth =
             Difference { mean: line.slope.mean / 10.0, standard_error: line.slope.standard_error / 10.0, ..line.slope };
         format!(

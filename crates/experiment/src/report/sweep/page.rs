@@ -141,7 +141,7 @@ fn section(heading: &str, plot: Option<&Plot>, caption: &str) -> Markup {
     html! { @if plot.is_some() { h2 { (heading) } (figure(plot, caption)) } }
 }
 
-/// The most confident mistakes of the arms on test pictures.
+/// The most confident mistakes of `frozen` and `scratch` on test pictures.
 fn mistakes(analysis: &Analysis) -> Markup {
     let shown: Vec<_> = ["frozen", "scratch"].into_iter().filter_map(|arm| analysis.arm(arm)).collect();
     html! {

@@ -46,7 +46,7 @@ pub(super) fn accuracy(analysis: &Analysis) -> Option<Plot> {
     by_epoch(analysis, Measure::Accuracy, is_answer)
 }
 
-/// The same for the other arms trained on the target classes, with `frozen` for comparison.
+/// The same for the other arms trained on the target classes but `depth-*`, with `frozen` for comparison.
 pub(super) fn other_accuracy(analysis: &Analysis) -> Option<Plot> {
     let is_other =
         |arm: &ArmFigures| arm.arm.classes == ClassSet::Target && !is_answer(arm) && !arm.name.starts_with("depth-");

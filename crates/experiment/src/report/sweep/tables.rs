@@ -149,7 +149,7 @@ pub(super) fn sampled_pairs(analysis: &Analysis) -> Markup {
     table(1, &head, rows)
 }
 
-/// The tutorial's published results, and those of the arms that reproduce it.
+/// The tutorial's published results, and those of the arms that come closest to it.
 pub(super) fn tutorial(analysis: &Analysis) -> Markup {
     let settings = &analysis.results.settings;
     if !settings.is_cifar10() || !published::are_published_classes(&settings.source, &settings.target) {

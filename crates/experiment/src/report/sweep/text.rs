@@ -10,7 +10,7 @@ use crate::system::{
     number,
 };
 
-/// The arms and the pairs, in columns.
+/// The arms and the pairs in columns, then the answer.
 pub(super) fn table(analysis: &Analysis) -> Text {
     let row = |name: &str, seeds: &str, accuracy: &str, first: &str, ece: &str, seconds: &str| {
         let times = if analysis.times { format!(" {seconds:>8}") } else { String::new() };

@@ -40,7 +40,7 @@ fn frozen(scope: Scope) -> Arm {
     }
 }
 
-/// Every arm, in the order in which reports list them.
+/// Every arm but those of stage 1 and the trials, in the order in which reports list them.
 pub fn catalogue(scope: Scope) -> Vec<Arm> {
     let frozen = || frozen(scope);
     let arm = |name: &str, arm: Arm| Arm { name: name.to_owned(), ..arm };
@@ -112,10 +112,9 @@ pub fn catalogue(scope: Scope) -> Vec<Arm> {
     arms
 }
 
-/// The arms of the `samples` group.
+/// The arms that the `samples` group repeats with few pictures.
 pub(super) const SAMPLED: [&str; 4] = ["frozen", "scratch", "frozen-random", "fine-tune"];
 
-/// The arm with this name.
 pub fn named(name: &str, scope: Scope) -> Option<Arm> {
     catalogue(scope).into_iter().find(|arm| arm.name == name)
 }

@@ -38,7 +38,7 @@ impl Classes {
     /// The classes of a set, in the order of a network's outputs.
     ///
     /// # Errors
-    /// If the data set has no such classes.
+    /// If the data set has no such classes or not that many splits, or a set needs classes of two data sets.
     pub fn of(&self, set: ClassSet) -> Result<Vec<ClassRecord>> {
         match set {
             ClassSet::Source => Ok(self.source.clone()),
@@ -51,7 +51,7 @@ impl Classes {
         }
     }
 
-    /// Whether vehicles and animals are among the classes.
+    /// Whether all of CIFAR-10's vehicles and animals are among the classes.
     pub fn has_vehicles_and_animals(&self) -> bool {
         VEHICLES.iter().chain(&ANIMALS).all(|&wanted| self.names.iter().any(|name| name == wanted))
     }

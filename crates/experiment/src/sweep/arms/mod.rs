@@ -30,13 +30,10 @@ pub struct Arm {
     /// The classes that it trains on; records call them `learns`.
     #[serde(rename = "learns")]
     pub classes: ClassSet,
-    /// Where the features come from.
     pub features: FeatureSource,
     /// The number of transferred [`Blocks`].
     pub blocks: usize,
-    /// The head on top of the features.
     pub head: Head,
-    /// What is trained.
     pub training: TrainedLayers,
     /// The number of epochs.
     #[serde(default, skip_serializing_if = "Budget::is_of_stage")]
@@ -115,7 +112,6 @@ pub enum Head {
     Pixels,
 }
 
-/// What is trained.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TrainedLayers {
@@ -123,7 +119,7 @@ pub enum TrainedLayers {
     Head,
     /// Every layer, at the learning rate times this.
     Everything(f64),
-    /// The head for half of the epochs, then every layer, the features at the learning rate times this.
+    /// The head for half of the epochs, rounded up, then every layer, the features at the learning rate times this.
     HeadThenEverything(f64),
 }
 

@@ -60,7 +60,7 @@ impl Blocks {
 /// Builds the network of an arm. `features` is the network whose blocks are transferred, if any.
 ///
 /// # Errors
-/// If a layer does not fit, or a warm head has another number of classes than it had.
+/// If the network has no features, a layer does not fit, or a warm head has another number of classes than it had.
 pub fn assemble(
     arm: &Arm,
     architecture: &Architecture,

@@ -63,7 +63,6 @@ impl Preset {
         if self == Preset::Quick { 32 } else { 128 }
     }
 
-    /// Its seeds.
     pub fn seeds(self) -> &'static str {
         match self {
             Preset::Quick => "0..6",
@@ -71,7 +70,6 @@ impl Preset {
         }
     }
 
-    /// Its passes over the pictures.
     pub fn epochs(self) -> usize {
         match self {
             Preset::Quick => 5,
@@ -107,7 +105,7 @@ pub fn select(list: &str, scope: Scope) -> Result<Vec<Arm>> {
 /// Seeds as a list of numbers and half-open ranges: `0..6`, `1,2,5`, `0..3,7`.
 ///
 /// # Errors
-/// Names the part that is neither, or a seed that is listed twice.
+/// If a part is neither, a range is empty, a seed is listed twice, or there are more than 10,000.
 pub fn parse_seeds(list: &str) -> std::result::Result<Vec<u64>, String> {
     const MAX: usize = 10_000;
     let mut seeds = Vec::new();

@@ -1,6 +1,6 @@
 //! Statistics of few seeds: means with their t-intervals, differences and their tests, calibration.
 //!
-//! Distributions come from the statrs library; every figure is checked against SciPy's or statsmodels' in a test.
+//! Distributions come from the statrs library; the tests check most figures against SciPy's or statsmodels'.
 
 mod calibration;
 mod curve;

@@ -50,8 +50,8 @@ fn find<'a>(records: &'a [JobRecord], name: &str) -> &'a JobRecord {
 
 #[test]
 fn an_arm_on_untrained_features_is_its_control_bit_for_bit() {
-    // If head, order and dropout are the same in two arms, then with the same features they are the same computation.
-    // Stage 1 without training: its features are the initial ones, whatever the classes.
+    // On untrained features instead of stage 1's, an arm and its control are the same computation, if head, order and
+    // dropout are the same.
     let data = data(8);
     let untrained =
         |name: &str| Arm { features: FeatureSource::Untrained, name: format!("{name}-untrained"), ..arm(name) };
