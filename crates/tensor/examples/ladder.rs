@@ -1,5 +1,5 @@
 //! From three loops to the engine's matrix product, and from six to its convolution of a picture: the speed of each
-//! step on one core of this machine, and what the step changes. Run it with --release.
+//! step on one core of this machine (im2col uses all cores), and what the step changes. Run it with --release.
 
 use std::{error::Error, hint::black_box, time::Instant};
 use thawline_tensor::kernels::{activation::Fused, conv::ConvShape, conv::Weights, gemm, tile, window::Padding};

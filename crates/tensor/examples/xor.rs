@@ -1,4 +1,4 @@
-//! The smallest network that needs a hidden layer: exclusive or.
+//! The smallest problem that needs a hidden layer: exclusive or.
 
 use thawline_tensor::Tensor;
 use thawline_tensor::nn::{Activation, Dense, Examples, Fit, Network};

@@ -17,7 +17,7 @@ pub enum Purpose {
     Shuffle,
     /// The mask of the dropout layer at a position.
     Dropout(usize),
-    /// Flips, crops and other changes of an example.
+    /// The flip and the shift of an example.
     Augment,
     /// A purpose of the caller, by number.
     Other(u32),

@@ -57,7 +57,7 @@ pub fn activation_gradient<S: Simd>(simd: S, activation: Fused, y: &[f32], dy: &
     }
 }
 
-/// More rows than this are summed in parts, because rounding errors grow with the sum. If the equal pixels of eight
+/// More rows than this are summed in parts, because rounding errors grow with the sum. If the pixels of eight uniform
 /// images of 224 x 224 are added one after the other, the error reaches 4e-3 of the sum; in parts it stays below 2e-5.
 const PART: usize = 1024;
 

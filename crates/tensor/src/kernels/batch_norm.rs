@@ -55,7 +55,8 @@ pub fn add_gradients<S: Simd>(
     }
 }
 
-/// dx = scale (dy - lift - (x - mean) slope) in every column.
+/// dx = scale (dy - lift - (x - mean) slope) in every column, where lift is the mean of dy, and slope the mean of
+/// dy (x - mean) divided by variance + epsilon.
 #[inline(always)]
 pub fn input_gradient<S: Simd>(
     simd: S,

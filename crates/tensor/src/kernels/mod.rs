@@ -4,7 +4,7 @@
 //! in registers ([`tile`]), inside different loops: [`gemm`] for dense layers, and a ladder of convolution methods in
 //! [`conv`]. The other operations are single loops over memory: [`depthwise`], [`pool`], [`activation`],
 //! [`batch_norm`], [`dropout`], [`softmax`], [`optimizer`]. Convolution and pooling share [`window`]. [`mod@reference`]
-//! computes the same results in plain loops; in `f64` it is the reference for the tests.
+//! computes some of the same results in plain loops, in `f64` for the tests.
 //!
 //! A function that takes a [`Simd`](crate::simd::Simd) token runs at the token's level, and is called through
 //! [`dispatch!`](crate::dispatch). Slices hold `f32` in row-major order, images as H x W x C. With a slice of the wrong

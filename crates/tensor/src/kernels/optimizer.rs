@@ -7,10 +7,10 @@ use crate::simd::{LANES, Simd, Vector};
 pub struct AdamStep {
     /// The learning rate times sqrt(1 - beta_2^t) / (1 - beta_1^t).
     pub rate: f32,
-    /// 1 - beta_1: the weight of a new gradient in the mean of gradients. Subtract in `f64`: 1 - 0.999 in `f32` has a
-    /// relative error of 1.3e-5.
+    /// 1 - beta_1: the weight of a new gradient in the mean of gradients.
     pub mean_share: f32,
-    /// 1 - beta_2: the weight of a new squared gradient in the mean of squared gradients.
+    /// 1 - beta_2: the weight of a new squared gradient in the mean of squared gradients. Subtract in `f64`: 1 - 0.999
+    /// in `f32` has a relative error of 1.3e-5.
     pub square_share: f32,
     /// Keeps the quotient finite; added to the root of the uncorrected second moment, as in Keras.
     pub epsilon: f32,

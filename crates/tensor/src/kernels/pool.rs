@@ -41,8 +41,8 @@ impl PoolShape {
     /// Derives the output's size.
     ///
     /// # Errors
-    /// If a size is zero, the window is larger than the input, the padding leaves a window without a pixel, or the
-    /// number of floats overflows. The message is meant to follow the layer's name.
+    /// If a size is zero, the window is larger than the padded input, the padding leaves a window without a pixel, or
+    /// the number of floats overflows. The message is meant to follow the layer's name.
     pub fn new(
         [h, w, c]: [usize; 3],
         window: [usize; 2],
@@ -120,7 +120,7 @@ pub fn max_pool<S: Simd>(simd: S, s: &PoolShape, x: &[f32], y: &mut [f32]) {
     }
 }
 
-/// dx = each window's gradient at its winner, zero elsewhere, for one image.
+/// dx of a pixel = the sum of dy over the windows that it wins, for one image.
 #[inline(always)]
 pub fn max_pool_gradient<S: Simd>(simd: S, s: &PoolShape, x: &[f32], y: &[f32], dy: &[f32], dx: &mut [f32]) {
     dx.fill(0.0);

@@ -1,4 +1,4 @@
-//! What the kernels must compute, in plain loops. In `f64` this is the reference for the fast kernels; its own
+//! What some kernels must compute, in plain loops. In `f64` this is the reference for the fast kernels; its own
 //! gradients are tested against finite differences. The convolutions are in [`naive`](super::conv::naive).
 
 use std::ops::{Add, AddAssign, Mul, Neg, Sub};

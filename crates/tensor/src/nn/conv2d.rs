@@ -1,5 +1,5 @@
-//! `Conv2D`: a convolution by the fastest rung of the ladder that applies. An activation after it is fused, and so is a
-//! 2 x 2 max-pooling after a ReLU if the rung supports that.
+//! `Conv2D`: a convolution by one rung of the ladder of methods in [`conv`](crate::kernels::conv). An activation after
+//! it is fused, and so is a 2 x 2 max-pooling after a ReLU if the rung supports that.
 
 use bytemuck::{cast_slice, cast_slice_mut};
 
@@ -35,7 +35,7 @@ pub struct Conv2D {
 }
 
 impl Conv2D {
-    /// Stride 1, no padding, no dilation, Glorot-uniform kernel, zero bias, the fastest method.
+    /// Stride 1, no padding, no dilation, Glorot-uniform kernel, zero bias, the method that is likely the fastest.
     ///
     /// ```
     /// use thawline_tensor::nn::{Conv2D, Network, Padding};
@@ -222,7 +222,7 @@ impl Layer for Conv2D {
         });
     }
 
-    /// One byte per output of the pool: the position of the maximum in its window.
+    /// If a pool is fused, one byte per output: the position of the maximum in its window.
     fn saved_len(&self, examples: usize) -> usize {
         let len = self.built().1.fused_len(self.fused).div_ceil(size_of::<f32>());
         if self.fused == Fused::ReluPool { examples * len } else { 0 }

@@ -7,7 +7,8 @@ use crate::shape::Shape;
 
 use super::layer::{Backward, BuildError, Layer, Step};
 
-/// Inverted dropout. Its masks depend only on the seed, the layer's position, the step and the example.
+/// Inverted dropout: training scales up the elements that it keeps, so inference changes nothing. The masks depend only
+/// on the seed, the layer's position, the step and the example's position in the batch.
 #[derive(Clone, Copy, Debug)]
 pub struct Dropout {
     rate: f32,

@@ -1,4 +1,4 @@
-//! Scoring and predicting. Both take pictures, or [features](Examples::through) of them.
+//! Scoring and predicting. Both take examples, or [features](Examples::through) of them.
 
 use crate::kernels::softmax::{argmax, softmax};
 use crate::tensor::Tensor;
@@ -35,11 +35,11 @@ impl Predictions {
 }
 
 impl Network {
-    /// Loss and accuracy on some examples.
+    /// Loss and accuracy on some examples of the network's input shape. Those of another shape panic or give
+    /// meaningless numbers; [`Network::fit`] refuses them.
     ///
     /// # Panics
-    /// If the examples are not of the network's input shape, are features of another network's frozen prefix, or have a
-    /// label that is not a class.
+    /// If the examples are features of another network's frozen prefix, or have a label that is not a class.
     pub fn evaluate(&self, examples: &Examples) -> Metrics {
         let nodes = self.nodes_for(examples);
         let batch = evaluation_batch(nodes).min(examples.len());
@@ -47,7 +47,8 @@ impl Network {
         evaluate(nodes, &mut trace, examples)
     }
 
-    /// The logits, probabilities and classes of some examples.
+    /// The logits, probabilities and classes of some examples of the network's input shape. Those of another shape
+    /// panic or give meaningless numbers.
     ///
     /// ```
     /// # use thawline_tensor::{Tensor, nn::{Dense, Examples, Network}};
@@ -60,7 +61,7 @@ impl Network {
     /// ```
     ///
     /// # Panics
-    /// If the examples are not of the network's input shape, or features of another network's frozen prefix.
+    /// If the examples are features of another network's frozen prefix.
     pub fn predict(&self, examples: &Examples) -> Predictions {
         let nodes = self.nodes_for(examples);
         let (classes, batch) = (self.output().size(), evaluation_batch(nodes).min(examples.len()).max(1));

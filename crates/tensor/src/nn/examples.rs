@@ -7,8 +7,8 @@ use crate::threads;
 use super::freeze::{Fingerprint, Prefix};
 use super::layer::Step;
 
-/// Inputs of a network, each readable as floats: pictures kept as bytes, features in a tensor, or features that are
-/// computed whenever they are read.
+/// Inputs of a network, each readable as floats: for example pictures kept as bytes, numbers in a tensor, or features
+/// that are computed whenever they are read.
 pub trait Inputs: Send + Sync {
     /// The shape of one input.
     fn shape(&self) -> &Shape;

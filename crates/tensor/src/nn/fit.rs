@@ -1,7 +1,7 @@
 //! Training: one loop for every case.
 //!
-//! The examples pass through the frozen prefix (if nothing is frozen, they are used unchanged), and the layers after
-//! the thawline are trained on the result.
+//! The examples pass through the frozen prefix (if that is empty, they are used unchanged), and the layers after the
+//! thawline are trained on the result.
 
 use std::time::{Duration, Instant};
 
@@ -34,8 +34,8 @@ pub struct Fit {
     pub rate: f64,
     /// How the learning rate changes from the first step to the last.
     pub schedule: Schedule,
-    /// Whether the features of the frozen prefix are computed once and cached, rather than for each batch. The
-    /// bits are the same.
+    /// Whether the features of the frozen prefix are computed once and cached, rather than for each batch. The bits
+    /// are the same. Features of augmented examples are never cached.
     pub cached: bool,
     /// Stops early when the validation accuracy has not exceeded its best for this many epochs.
     pub patience: Option<usize>,
@@ -128,7 +128,7 @@ pub enum FitError {
         step: usize,
         /// The loss.
         loss: f64,
-        /// The layer's name.
+        /// The layer's name, or `the loss` if every output is finite.
         layer: String,
     },
     /// The feature cache does not fit.
@@ -201,7 +201,7 @@ struct Run<'a> {
     nodes: &'a mut [Node],
     observer: &'a mut dyn Observer,
     start: Instant,
-    /// Its time before `start`, if it was resumed.
+    /// The time before `start`, if training was resumed.
     before: Duration,
     /// The observer's time for snapshots.
     saving: Duration,

@@ -12,7 +12,7 @@ use super::layer::{Backward, BuildError, Layer, LayerSeed, Step};
 /// Examples in the batch.
 const EXAMPLES: usize = 3;
 
-/// The largest permitted error, relative to the largest element of a gradient.
+/// The largest permitted error, relative to the largest slope of an operand.
 const TOLERANCE: f64 = 0.01;
 
 /// The maximum number of elements checked per operand.
@@ -55,9 +55,9 @@ pub enum GradientError {
 }
 
 /// Builds a layer for inputs of a shape, and compares its gradients with respect to the input and to each parameter
-/// with central differences of its training pass, over a batch of three examples. At most 64 elements of each are
-/// compared, to 1 % of the largest. The inputs are spread evenly between -1 and 1, in random order; elements at a kink,
-/// such as that of a ReLU, are skipped.
+/// (statistics have none) with central differences of its training pass, over a batch of three examples. At most 64
+/// elements of each are compared, to 1 % of the largest slope. The inputs are spread evenly between -1 and 1, in random
+/// order; elements at a kink, such as that of a ReLU, are skipped.
 ///
 /// ```
 /// use thawline_tensor::nn::{Dense, check_gradients};
@@ -83,7 +83,7 @@ pub fn check_gradients(layer: impl Into<Box<dyn Layer>>, shape: impl Into<Shape>
     let mut batch = Batch { layer, x, w, sizes: [input.size(), output.size()] };
 
     let (dx, gradient) = batch.backward([true, true]);
-    // In training either may be `None`.
+    // In training either may be `None`: the layer must not panic.
     batch.backward([true, false]);
     batch.backward([false, true]);
     batch.compare("x", None, &dx)?;

@@ -86,7 +86,6 @@ fn read(examples: &Examples, index: u32, step: Option<Step>, into: &mut [f32]) {
     }
 }
 
-/// `len` if wanted, else 0.
 pub(super) fn len_if(wanted: bool, len: usize) -> usize {
     if wanted { len } else { 0 }
 }

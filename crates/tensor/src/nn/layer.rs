@@ -17,8 +17,8 @@ use crate::shape::Shape;
 ///
 /// Inputs and outputs are slices. They hold one example or, for a layer that asks for it, all examples of a batch one
 /// after the other, each in row-major order (an image as H W C). All passes take `&self`; a training pass saves what
-/// the backward pass needs in a buffer that it is given. So several passes can run at the same time, and a frozen layer
-/// cannot change.
+/// the backward pass needs in a buffer that it is given. So several passes can run at the same time, and none of them
+/// changes the layer.
 ///
 /// ```
 /// use thawline_tensor::nn::{Backward, Layer, check_gradients};
@@ -101,7 +101,8 @@ pub trait Layer: CloneLayer + fmt::Debug + Send + Sync {
         0
     }
 
-    /// Floats of the gradient while it is summed over examples; by default one per float of the parameters.
+    /// Floats of the gradient while it is summed over examples; by default one per float of the parameters that are not
+    /// statistics.
     fn gradient_len(&self) -> usize {
         self.params().iter().filter(|param| !param.statistic).map(|param| param.shape.size()).sum()
     }
@@ -113,12 +114,13 @@ pub trait Layer: CloneLayer + fmt::Debug + Send + Sync {
     }
 
     /// Updates the statistics from what the last training pass saved; called once per step, unless the layer is
-    /// frozen. Only for a whole-batch layer.
+    /// frozen. For a layer that gets one example at a time, `saved` is empty.
     fn update_statistics(&mut self, saved: &[f32]) {
         let _ = saved;
     }
 
-    /// Recomputes what the layer derives from its parameters; called after they change.
+    /// Recomputes what the layer derives from its parameters. Called after they change, except by
+    /// [`initialize`](Layer::initialize): that method calls it itself.
     fn refresh(&mut self) {}
 
     /// Floats of each buffer that the layer derives from its parameters.
@@ -154,7 +156,8 @@ pub trait Layer: CloneLayer + fmt::Debug + Send + Sync {
         0
     }
 
-    /// Floating-point operations of one example forward as executed: Winograd's method needs about a quarter.
+    /// As [`flops`](Layer::flops), but of the products that are executed: Winograd's method needs about a quarter, not
+    /// counting its transforms.
     fn flops_done(&self) -> u64 {
         self.flops()
     }
@@ -164,7 +167,7 @@ pub trait Layer: CloneLayer + fmt::Debug + Send + Sync {
         Role::Other
     }
 
-    /// Fuses the next layer into this one, if it can do both in one pass. Called after [`build`](Layer::build).
+    /// Fuses the next layer into this one, if it can do both in one pass; returns whether it did. Called once built.
     fn absorb(&mut self, next: Role) -> bool {
         let _ = next;
         false
@@ -263,7 +266,8 @@ impl From<&str> for BuildError {
     }
 }
 
-/// A point in training: everything that random layers and augmentation depend on.
+/// A point in training. It decides the augmentation of an example and, with a layer's position, that layer's random
+/// choices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
     /// The training seed.

@@ -65,7 +65,7 @@ impl Layer for MaxPooling2D {
         }
     }
 
-    /// dx = dy at each window's winner, else 0
+    /// dx of a pixel = the sum of dy over the windows that it wins
     fn backward(&self, pass: Backward<'_>) {
         let (s, Some(dx)) = (self.shape(), pass.dx) else { return };
         let examples = pass.x.chunks_exact(s.input_len()).zip(dx.chunks_exact_mut(s.input_len()));

@@ -9,7 +9,7 @@ use super::group::group_sizes;
 use super::layer::Param;
 use super::network::{Network, Node};
 
-/// The maximum number of examples in a forward pass, and the maximum number of bytes of their outputs.
+/// The maximum number of examples in a forward pass of inference, and the maximum number of bytes of their outputs.
 const EVALUATION_BATCH: usize = 128;
 const EVALUATION_BYTES: usize = 512 << 20;
 
@@ -36,8 +36,8 @@ impl Network {
         learned.map(|(_, Param { shape, .. })| Buffer::resident_bytes(shape.size())).sum()
     }
 
-    /// Bytes besides the parameters and their moments while the network is trained on batches of this many examples:
-    /// activations, gradients, and the threads' scratch, which they keep from earlier passes.
+    /// Bytes of activations, gradients and the threads' scratch while the network is trained on batches of this many
+    /// examples. The threads keep their scratch from earlier passes. Cached features are not counted.
     pub fn training_bytes(&self, batch: usize, threads: usize, scratch: &mut Scratch) -> u64 {
         let (prefix, head) = self.nodes.split_at(self.thawline());
         let input = prefix.last().map_or(&self.input, |last| &last.output).size();

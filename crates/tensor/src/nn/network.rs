@@ -15,8 +15,8 @@ const MAX_NAMES: usize = 30;
 
 /// A list of named layers, built once with all shapes checked.
 ///
-/// A layer is fused into the one before it if that one can do its work ([`Layer::absorb`]), so a network executes fewer
-/// [`Node`]s than it has layers. Names, freezing and the summary still refer to the layers as listed.
+/// A layer is fused into the one before it if that one can do its work ([`Layer::absorb`]), so a network may execute
+/// fewer [`Node`]s than it has layers. Names, freezing and the summary still refer to the layers as listed.
 ///
 /// ```
 /// use thawline_tensor::nn::{Activation, Conv2D, Dense, Flatten, MaxPooling2D, Network};
@@ -117,10 +117,10 @@ pub enum NetworkError {
     UnknownLayer {
         /// The requested name.
         name: String,
-        /// The existing names.
+        /// The existing names; of many, the first and how many more there are.
         known: String,
     },
-    /// A head cannot start at a layer that is fused into the one before it.
+    /// The head has a layer that is fused into one before the head.
     #[error("layer '{name}' is fused with the layer before it and cannot be replaced alone")]
     Fused {
         /// The layer's name.
@@ -201,7 +201,7 @@ impl Network {
     /// keep the network, clone it first.
     ///
     /// # Errors
-    /// If there is no such layer, or it is fused into an earlier one that stays.
+    /// If there is no such layer, or a layer of the head, other than `Flatten`, is fused into one that stays.
     pub fn replace_head(mut self, from: &str) -> Result<Builder, NetworkError> {
         let position = self.position(from)?;
         let (kept, head) = self.layers.split_at(position);

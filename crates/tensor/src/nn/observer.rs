@@ -84,7 +84,7 @@ pub struct EpochReport {
     pub epoch: usize,
     /// The time it took, including validation.
     pub duration: Duration,
-    /// The means over the epoch's steps.
+    /// The means over the epoch's examples, each as it was scored in its step.
     pub training: Metrics,
     /// The metrics on the validation examples after the epoch.
     pub validation: Option<Metrics>,
@@ -131,7 +131,7 @@ pub struct TrainingState {
     pub score: Score,
     /// The time of these steps.
     pub elapsed: Duration,
-    /// The rule's moments of each trainable parameter, in the network's order.
+    /// The optimizer, with the moments of each trainable parameter in the network's order.
     pub optimizer: Optimizer,
     /// The finished epochs.
     pub history: History,

@@ -5,7 +5,7 @@ use crate::dispatch;
 use crate::kernels::optimizer::{AdamStep, adam, sgd};
 use crate::threads::{Chunks, for_each};
 
-/// Floats that one task updates: few enough to balance the threads' load, many enough to be worth a task.
+/// Floats that one task of Adam updates: few enough to balance the threads' load, many enough to be worth a task.
 const CHUNK: usize = 1 << 14;
 
 /// The rule by which gradients change parameters.

@@ -1,5 +1,6 @@
 //! Weights in safetensors files: each parameter as an `F32` tensor of its shape under its full name, `conv/kernel`.
-//! Kernels of convolutions are KH x KW x C x filters, those of dense layers inputs x units, as in Keras.
+//! As in Keras, kernels are KH x KW x C x filters (`Conv2D`) or inputs x units (`Dense`); those of `DepthwiseConv2D`
+//! are KH x KW x C, without Keras's last dimension of 1.
 
 use std::fs;
 use std::io;

@@ -73,7 +73,7 @@ impl Trace {
     /// Loss and number of correct predictions of the last forward pass.
     ///
     /// # Panics
-    /// If there is not one label per example, or a label is not a class.
+    /// If there are more labels than examples, or a label is not a class.
     pub fn score(&self, labels: impl ExactSizeIterator<Item = u32>) -> Score {
         score(self.last(), labels, &mut [])
     }
@@ -82,7 +82,7 @@ impl Trace {
     /// backward begins.
     ///
     /// # Panics
-    /// If there is not one label per example, or a label is not a class.
+    /// If there are more labels than examples, or a label is not a class.
     pub fn loss_and_dlogits(&mut self, labels: impl ExactSizeIterator<Item = u32>) -> Score {
         let Stage { y, dy, len, .. } = self.stages.last_mut().expect("there is always a stage");
         score(Batch { floats: &y[..self.n * *len], len: *len }, labels, dy)
@@ -112,8 +112,8 @@ impl Trace {
         }
     }
 
-    /// Updates every trainable parameter by the gradients of the last backward pass, and every statistic from the last
-    /// forward pass.
+    /// Updates every trainable parameter by the gradients of the last backward pass, and the statistics of layers that
+    /// are not frozen from the last forward pass.
     ///
     /// # Panics
     /// If `nodes` are not those that the trace was made for.

@@ -6,8 +6,8 @@
 //! `pulp` and `fearless_simd`, cut down to the dozen operations that a neural network needs.
 //!
 //! A vector always has sixteen lanes; the level decides how many registers hold it: one on AVX-512, two on AVX2,
-//! four on NEON and baseline x86-64. Layouts, loop counts and the order of every sum are therefore the same at every
-//! level, and the levels with fused multiply-add (AVX2, AVX-512 and NEON) give the same bits.
+//! four on NEON and baseline x86-64. Sums have the same order at every level, so the levels with fused multiply-add
+//! (AVX2, AVX-512 and NEON) give the same bits.
 
 mod portable;
 #[cfg(target_arch = "x86_64")]

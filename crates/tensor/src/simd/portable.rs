@@ -62,7 +62,7 @@ operators! { Add add; Sub sub; Mul mul; Div div; }
 impl<const FUSED: bool> Vector for Floats<FUSED> {
     #[inline(always)]
     fn mul_add(self, b: Self, c: Self) -> Self {
-        // On other targets `wide` may round its `mul_add` twice.
+        // At the portable level the build's target would decide whether the `mul_add` of `wide` rounds once or twice.
         Self(if FUSED { self.0.mul_add(b.0, c.0) } else { self.0 * b.0 + c.0 })
     }
     #[inline(always)]

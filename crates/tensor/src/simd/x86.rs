@@ -6,8 +6,8 @@
 //!    private to this file, and only `detect` makes one, after it has checked the CPU. A vector proves it as well: its
 //!    field is private too, and only a token or another vector makes one. Code that is not inlined into
 //!    [`Simd::vectorize`] is slow, not unsound.
-//! 2. *Memory.* Loads and stores go through references to arrays of exactly the size that the instruction touches, and
-//!    are unaligned, so the borrow checker has already proven that the bytes exist and are ours.
+//! 2. *Memory.* Loads and stores go through references to exactly the bytes that the instruction touches, so the borrow
+//!    checker has already proven that these exist and are ours. All of them may be unaligned.
 #![allow(unsafe_code)]
 
 use core::arch::x86_64::*;

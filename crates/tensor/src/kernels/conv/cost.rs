@@ -38,8 +38,8 @@ fn im2col(s: &ConvShape) -> f64 {
     products(s) * (1.1 + 0.78 / filters + copies) + 12.0 * outputs
 }
 
-/// Products that read the kernel for each tile of outputs, from memory if it is large; for each image, its gradient is
-/// read and written, and some 100 ns go to the rest.
+/// Products that read the kernel for each tile of outputs, from memory if it is large; for each image, the kernel's
+/// gradient is read and written, and some 100 ns go to the rest.
 fn implicit(s: &ConvShape) -> f64 {
     let kernel = s.depth() as f64 * blocks(s.filters);
     let megabytes = kernel * size_of::<Lanes>() as f64 / 1e6;

@@ -1,8 +1,8 @@
 //! Rung 2, im2col + matrix product: convolution with any stride, padding and dilation.
 //!
-//! Every patch under the kernel is copied to a row of a matrix (M = `out_h` x `out_w` rows, K = KH x KW x C columns),
-//! and all three passes are products with it. The implicit rung saves the copies: KH x KW of each pixel. Chellapilla,
-//! Puri and Simard (2006).
+//! Every patch under the kernel is copied to a row of a matrix (M = `out_h` x `out_w` rows, K = KH x KW x C columns).
+//! Then y and dkernel are products with it; for dx, a product gives its gradient, whose rows are added to the pixels.
+//! The implicit rung saves the copies: KH x KW of each pixel. Chellapilla, Puri and Simard (2006).
 
 use std::ops::Range;
 

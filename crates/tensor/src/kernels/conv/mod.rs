@@ -272,7 +272,7 @@ impl ConvShape {
     /// Derives the output's size and the zeros on the border.
     ///
     /// # Errors
-    /// A sentence, if a size is zero, the kernel is larger than the padded input, or a number of floats overflows.
+    /// A sentence, if a size is zero, the kernel is larger than the padded input, or an image takes too many products.
     pub fn new(
         [h, w, c]: [usize; 3],
         [kh, kw]: [usize; 2],

@@ -56,8 +56,8 @@ impl Operands {
     }
 }
 
-/// Fewer rows of A than this do not make up for packing B where tiles are one vector wide: they would save a third of
-/// the multiplication.
+/// If tiles are one vector wide, multiplying by packed B takes a third less time. With fewer rows of A than this,
+/// packing B costs more than that.
 const ROWS_WORTH_PACKING: usize = 48;
 
 /// Loop 4: cuts ks into the fewest pieces of at most [`KC`] terms, nearly equal.
@@ -80,7 +80,7 @@ pub struct Block<'a> {
 }
 
 impl Block<'_> {
-    /// Overwrites the block in `c`, which are whole rows. `packed_a` has room for kc terms of A.
+    /// Overwrites the block in `c`, the whole rows of C. `packed_a` has room for kc terms of A.
     #[inline(always)]
     pub fn multiply<S: Simd>(&self, simd: S, packed_a: &mut [f32], c: &mut [f32]) {
         let Self { a, b, operands, .. } = *self;

@@ -5,11 +5,11 @@
 //!
 //! | loop | cuts | into pieces of | so that |
 //! |---|---|---|---|
-//! | 5 | columns of C | nc = `NC` | columns of B are packed once, in memory or the last-level cache, for all threads |
+//! | 5 | columns of C | nc, by `nc` | columns of B are packed once for all threads, to memory or the last-level cache |
 //! | 4 | terms of the sums | kc <= `KC` | a panel of B, kc x nr, fits in the second-level cache |
 //! | 3 | rows of C | mc, by `block_rows` | a block of A, mc x kc, fits there as well; each block is a task |
 //! | 2 | columns of B | nr, a panel | the panel stays there for all rows of the block |
-//! | 1 | rows of A | mr = 14, 12 or 6 | the tile of C, mr x nr, stays in registers: a register [`tile`](super::tile) |
+//! | 1 | rows of A | mr = 14, 12 or 6 | C, mr x nr, is one or several tiles in registers: [`tile`](super::tile) |
 //!
 //! Loop 3 is outside loop 4: a task completes its rows of C, so threads write to nothing that they share. The enum
 //! `Operands` says which operand is packed, and when. Packing makes every access of the innermost loop sequential, and
@@ -17,7 +17,7 @@
 //!
 //! Two shapes give loop 3 too few tasks. A wide C with few rows (a dense layer's input gradient) is cut along N
 //! instead, and each strip packs its own columns of B. A narrow C with long sums (a dense layer on a flattened image)
-//! is cut along K, and the partial results are added in order. All cuts depend only on the shapes.
+//! is cut along K, and the partial results are added in order. No cut depends on the number of threads.
 
 use crate::simd::{LANES, Level, Simd, Vector, vectors};
 use crate::threads::{self, STRIP_ROWS};

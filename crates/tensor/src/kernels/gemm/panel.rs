@@ -7,8 +7,8 @@ use super::super::tile::{
 };
 use super::pack::{a_panel_len, copy_lanes};
 
-/// nr / 16: the width of the level's widest tile, so that what a tile reads of a panel of B is contiguous. With AVX2 and
-/// panels of four vectors, a tall product reached 81 GFLOP/s instead of 89.
+/// nr / 16: the width of the tiles in use (tall ones if A is packed, else wide ones), so that what a tile reads of a
+/// panel of B is contiguous. With AVX2 and panels of four vectors, a tall product reached 81 GFLOP/s instead of 89.
 pub const fn width(registers: usize, a_is_packed: bool) -> usize {
     if a_is_packed && registers >= AVX512_REGISTERS { 2 } else { widest(registers) }
 }

@@ -26,8 +26,8 @@
 //! ```
 //!
 //! Both need a quarter of the direct method's products, like the forward pass. Each block of tiles is transformed,
-//! multiplied and transformed back before the next, so V and M (and U, if it is small enough) stay in the core's
-//! second-level cache.
+//! multiplied and transformed back before the next. Blocks are small, so that V, M and U stay in the core's
+//! second-level cache, or large if U does not fit there or an image has few tiles.
 //!
 //! [`Fused::ReluPool`] fuses ReLU and a 2 x 2 max-pool into the output transform: a 4 x 4 tile holds four whole
 //! windows, so the large activation is never written. One byte per window keeps the winner.

@@ -35,7 +35,7 @@ pub struct Tiles {
     images: usize,
 }
 
-/// The row and column of a tile's first output in its image. The tile may be past the end of the block or of the image.
+/// The row and column of a tile's first output in its image.
 pub type Origin = [usize; 2];
 
 /// Tiles of an image.
