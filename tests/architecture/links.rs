@@ -1,5 +1,5 @@
 //! Links in documentation: each relative link names a file that exists, a heading of it, or lines that contain the item
-//! in the link's text. And every page with a Rust example is compiled.
+//! in the link's text. And every page is in the summary, and compiled if it has a Rust example.
 
 use std::{fs, path::Path};
 

@@ -1,5 +1,5 @@
-//! Rules of the workspace that no compiler checks: where `unsafe` is allowed, what may run during a build, which
-//! versions of dependencies have known defects, and which need a newer Rust than promised.
+//! Rules of the workspace that no compiler checks: for `unsafe`, build scripts, dependencies, printing, the tests that
+//! docs/faults.md names, and functions whose bits depend on the system.
 
 mod links;
 mod modules;
@@ -96,7 +96,7 @@ fn there_are_no_build_scripts_or_procedural_macros() {
     assert!(scripts.is_empty(), "build scripts: {scripts:?}");
 }
 
-/// For each crate with a fixed defect in the RustSec database, the first version without it.
+/// Crates with fixed defects in the RustSec database, each with the first version without any.
 const FIRST_SOUND_VERSIONS: [(&str, &str); 22] = [
     ("anstream", "0.6.8"),
     ("bumpalo", "3.11.1"),
@@ -260,7 +260,7 @@ fn rows(text: &str) -> Vec<Vec<&str>> {
     rows.map(|row| row.split(" | ").map(str::trim).collect::<Vec<_>>()).filter(|row| !row[0].starts_with('|')).collect()
 }
 
-/// What is wrong with a test's name: `module::function`, of a file or folder `module`.
+/// What is wrong with a test's name: `module::function`, of a file or folder `module`, or the path of a script.
 fn complaint(name: &str, sources: &BTreeMap<String, String>) -> Option<String> {
     let Some((module, function)) = name.split_once("::") else {
         return (!Path::new(ROOT).join(name).is_file()).then(|| format!("{name}: no such file"));

@@ -4,8 +4,8 @@ use thawline_cifar::{Dataset, Format, Images, PIXEL_BYTES};
 
 use crate::invocation::{Call, Place, archive, small_run};
 
-/// Each of a hundred classes has three training pictures and one test picture. Class `n` belongs to coarse class `n % 20`,
-/// which decides the pictures' shade.
+/// Each of a hundred classes has three training pictures and one test picture. Class `n` belongs to coarse class
+/// `n % 20`, which decides the pictures' shade.
 fn write_cifar_100(place: &Place) {
     let images = |each: usize| {
         let records = (0..100 * each).flat_map(|i| {

@@ -1,4 +1,4 @@
-//! Failures that are not user errors: a signal, closed output, a NaN loss, a full disk.
+//! Failures that are not user errors: a signal, closed or full output, a NaN loss, a read error, too little memory.
 
 use crate::invocation::Place;
 

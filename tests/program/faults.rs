@@ -1,7 +1,7 @@
 //! Makes system calls of the program fail, one at a time, with strace's fault injection.
 //!
-//! If strace is not installed or may not trace, the tests are skipped and say so. With THAWLINE_TEST_THOROUGH set,
-//! every call fails instead of a sample.
+//! If strace is not installed or may not trace, the tests that need it are skipped and say so. With
+//! THAWLINE_TEST_THOROUGH set, every call fails instead of a sample.
 
 use std::{
     fs,

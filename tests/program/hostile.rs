@@ -109,7 +109,7 @@ fn files_that_claim_to_be_huge_cost_little_memory() {
         let line: Vec<String> = line.split(' ').map(str::to_owned).collect();
         limited(&place, kib, &line).assert_refused(words);
     }
-    // 32 MB of outputs for each picture; all hundred together would take 3 GB.
+    // 32 MB of outputs for each of ten pictures.
     fs::write(place.path("wide"), wide_model(8_000)).unwrap();
     let line = format!("eval --from wide --data {data} --threads 1 --limit 10");
     let call = limited(&place, least + 1_000_000, &line.split(' ').map(str::to_owned).collect::<Vec<_>>());

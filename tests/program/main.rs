@@ -52,7 +52,7 @@ mod own_pictures;
 /// User errors: exit code 2, one line that names the mistake, nothing written.
 mod mistakes;
 
-/// Other failures: a signal, closed output, a NaN loss, a full disk.
+/// Other failures: a signal, closed or full output, a NaN loss, a read error, too little memory.
 mod ends;
 
 /// Output files: nothing is destroyed, written elsewhere, or left half-written.
@@ -61,7 +61,8 @@ mod outputs;
 /// Too little memory, at any allocation.
 mod memory;
 
-/// Failing system calls, one at a time: the run reports it, leaves no torn file, and resumes to the same result.
+/// Failing system calls, one at a time: the run reports the failure, leaves no torn file, and resumes to the same
+/// result.
 mod faults;
 
 /// `thawline report` on folders of runs.

@@ -18,7 +18,7 @@ pub fn limited(place: &Place, kib: u64, line: &[String]) -> Call {
     command.output().unwrap().into()
 }
 
-/// The smallest address space, in KiB, with which the program can be loaded, rounded up to thousands.
+/// An address space, in KiB, with which the program can be loaded: the smallest one in thousands, plus a thousand.
 pub fn loadable() -> u64 {
     let version = ["--version".to_owned()];
     let loads = |kib: &u64| limited(&Place::new(), *kib, &version).code == Some(0);

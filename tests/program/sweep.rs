@@ -16,7 +16,7 @@ use thawline::sweep::record::JobRecord;
 
 use crate::invocation::{Call, Place, archive, files, names};
 
-/// Arms of all kinds: with their own features, shared ones and none; with few pictures; with the test set as
+/// Arms of many kinds: with their own features, shared ones and none; with few pictures; with the test set as
 /// validation.
 const ARMS: &str =
     "tutorial,frozen,frozen-warm,scratch,frozen-random,fine-tune,head-then-all,pixels,frozen@10,scratch@10";
@@ -171,7 +171,7 @@ fn is_x86_with(feature: &str) -> bool {
 fn a_resumed_sweep_gives_the_same_report() {
     for (signal, code) in [("-INT", Some(130)), ("-TERM", Some(143)), ("-KILL", None)] {
         let place = Place::new();
-        // Killed after 1 job, after 2 more, and so on, somewhere within the next job.
+        // Ended after 1 job, after 2 more, and so on, somewhere within the next job.
         for jobs in [1, 2, 3, 5] {
             let (status, stderr) = ended_by(signal, jobs, &place);
             assert_eq!(status, code, "{signal}: {stderr}");

@@ -5,7 +5,7 @@ use crate::error::Fault;
 /// The longest file of names, far longer than a hundred names need.
 pub(crate) const MAX_BYTES: u64 = 16 * 1024;
 
-/// The longest name: names appear in tables and file names.
+/// The longest name: names appear in tables.
 const MAX_NAME_BYTES: usize = 64;
 
 /// Parses a file of exactly `count` names. Empty lines at the end, Windows line endings and a byte order mark are

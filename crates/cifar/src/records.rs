@@ -50,8 +50,8 @@ pub(crate) fn check_limit(format: Format, file: &ReleaseFile, found: u64) -> Res
 
 /// Checks the numbers of records in a set's files, training files first, against the release and each other.
 ///
-/// This detects a file that lost whole records: all training files must have the same number, and if one file has the
-/// release's number, all must.
+/// All training files must have the same number, and if one file has the release's number, all must. This detects a
+/// file of a full set that lost whole records, and one of the five training files of a smaller CIFAR-10 set.
 pub(crate) fn check_counts(format: Format, counts: &[usize]) -> Result<(), Fault> {
     let files: Vec<_> = format.picture_files().zip(counts.iter().copied()).collect();
     for &(file, found) in &files {

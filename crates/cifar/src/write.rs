@@ -1,4 +1,4 @@
-//! Writes a data set in the releases' format. The same data give the same bytes.
+//! Writes a data set in the releases' format.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -15,8 +15,8 @@ use crate::format::FileContents;
 const TIME: u64 = 1_244_073_600;
 
 impl Dataset {
-    /// Writes the `.tar.gz` archive to any sink and flushes it. The bytes depend only on the data and the version of
-    /// this crate.
+    /// Writes the `.tar.gz` archive to any sink and flushes it. The bytes depend only on the data and the versions of
+    /// this crate and its compressor.
     ///
     /// # Errors
     /// Those of the sink.

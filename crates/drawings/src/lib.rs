@@ -3,7 +3,7 @@
 //! The source classes (fish, house, kite, sun, tree) and the target classes (boat, flower, key, mushroom, umbrella) are
 //! drawn from the same elements: edges, corners, arcs, rays, bars, patterned areas. So features trained on one half are
 //! useful on the other. Colours are chosen independently of the class; position, size, slant, background, clutter and
-//! grain vary. Averages do not give the class away: chance is 20 %, and the nearest class mean classifies 26 % of the
+//! grain vary. Averages hardly give the class away: chance is 20 %, and the nearest class mean classifies 26 % of the
 //! default set's test pictures correctly from the pixels, and 46 to 49 % from the pixels' absolute distance to the mean
 //! of their picture's channel.
 //!

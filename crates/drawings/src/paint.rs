@@ -73,9 +73,9 @@ pub enum Texture {
     Plain,
     /// A gradient from the first colour to the second along a direction.
     Shaded(Point),
-    /// Bands across a direction; the vector's length is the number of bands per unit.
+    /// Bands across a direction; the vector's length is the number of pairs of bands per unit.
     Striped(Point),
-    /// Squares; their number per unit.
+    /// Squares; the number of pairs per unit.
     Chequered(f32),
     /// Round spots; their number per unit.
     Spotted(f32),

@@ -33,7 +33,7 @@ pub fn pose(chance: &mut Chance) -> Pose {
     }
 }
 
-/// Paints the background in two shades of one colour: a sky, hills, or a pattern.
+/// Paints the background in two similar colours: a gradient, a pattern or a hill.
 pub fn background(canvas: &mut Canvas, chance: &mut Chance, palette: &Palette) {
     let [colour, second] = palette.ground;
     let direction = toward(chance.within(0.0, 1.0));

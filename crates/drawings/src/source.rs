@@ -130,7 +130,7 @@ pub fn tree(pen: &mut Pen, chance: &mut Chance) {
         return;
     }
 
-    // The crown: a disc with a ring of smaller ones around it.
+    // The crown: a disc with a ring of discs around it.
     let (middle, reach) = (at(0.0, -0.35), at(chance.within(0.36, 0.5), chance.within(0.28, 0.4)));
     let puffs = chance.count(5, 7);
     let first = chance.within(0.0, 1.0);

@@ -18,7 +18,7 @@ use crate::format::{Format, identify, identify_foreign};
 const EXPECTED: &str = "cifar-10-binary.tar.gz, cifar-10-batches-bin, test_batch.bin, cifar-100-binary.tar.gz, \
                         cifar-100-binary, test.bin";
 
-/// The number of folder entries that are searched for data under other names.
+/// The maximum number of folder entries that are searched for data under other names.
 const MAX_ENTRIES: usize = 1000;
 
 impl Dataset {
@@ -26,9 +26,9 @@ impl Dataset {
     ///
     /// - a `.tar.gz` archive as downloaded, or a `.tar` that a browser has unpacked;
     /// - a folder of the archive's files (`data_batch_1.bin`, ..., or `train.bin`, ...);
-    /// - or a folder that contains such an archive or folder. If it contains several under their official names, an
-    ///   archive is preferred to a folder, because it has a checksum, and CIFAR-10 to CIFAR-100. Of data under other names
-    ///   there must be only one.
+    /// - or a folder that contains such an archive or folder. If it contains several under their official names,
+    ///   CIFAR-10 is preferred to CIFAR-100, and then the archive to the folder, because it has a checksum. Of data
+    ///   sets under other names there must be only one.
     ///
     /// ```no_run
     /// let dataset = thawline_cifar::Dataset::open("data/cifar-10-binary.tar.gz")?;
@@ -37,9 +37,9 @@ impl Dataset {
     /// ```
     ///
     /// # Errors
-    /// If the data deviate from the release's format in a checksum, the set of files, a length, a label or a class
-    /// name. Files may have fewer records than the release's, provided that all training files have the same number and
-    /// that no file is full while another is not.
+    /// If `path` cannot be read or contains no data set, or if the data deviate from the release's format in a
+    /// checksum, the set of files, a length, a label or a class name. Files may have fewer records than the release's,
+    /// provided that all training files have the same number and that no file is full while another is not.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         open(path.as_ref())
     }
@@ -125,7 +125,7 @@ fn exists(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
 
-/// Finds the one data set in a folder.
+/// Finds the data set in a folder.
 fn search(folder: &Path) -> Result<Found, Fault> {
     if let Some(found) = find_official(folder) {
         return Ok(found);

@@ -65,7 +65,6 @@ fn count(images: &Images, label: usize) -> usize {
     images.iter().filter(|image| usize::from(image.label) == label).count()
 }
 
-/// The number of pictures of each class.
 fn class_counts(data: &Data) -> Vec<Value> {
     let [train, test] = [data.dataset.train(), data.dataset.test()];
     let row = |(label, name): (usize, &String)| json!({ "label": label, "name": name, "training": count(train, label), "test": count(test, label) });

@@ -1,4 +1,4 @@
-//! `thawline eval`: scores a model on a data set.
+//! `thawline eval`: scores a model on a data set or on your own pictures.
 
 use std::path::{Path, PathBuf};
 

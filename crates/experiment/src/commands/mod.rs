@@ -1,4 +1,4 @@
-//! The command line: one file per subcommand.
+//! The command line: the subcommands, and the flags and settings that they share.
 
 pub mod flags;
 pub mod run_settings;

@@ -114,7 +114,8 @@ fn perform(args: &PredictArgs) -> Result<()> {
     predictor.finish()
 }
 
-/// The argument itself; if it is a folder, the files in it; if it is `-`, the paths on standard input.
+/// The argument itself; if it is a folder, the files in it and in its subfolders; if it is `-`, the paths on standard
+/// input.
 fn paths(argument: &Path) -> Box<dyn Iterator<Item = Result<PathBuf>> + '_> {
     if argument.is_dir() {
         return match folder::files(argument) {

@@ -97,8 +97,8 @@ fn make_folder(path: &Path) -> Result<()> {
     })
 }
 
-/// Writes `report.html` and the same as JSON, CSV and SVG, and prints the table. Replaces existing files only if they
-/// are a report on this sweep, or if `force` is set.
+/// Writes `report.html` and the same as JSON, CSV and SVG, and prints the table. Replaces existing files only in this
+/// sweep's own folder, in one with a report on it, or if `force` is set.
 pub(super) fn write(results: &Results, out: &Path, options: &Options, force: bool, console: Console) -> Result<()> {
     let files = report::files(results, options);
     let existing = files.iter().map(|(name, _)| out.join(name)).find(|path| fs::symlink_metadata(path).is_ok());

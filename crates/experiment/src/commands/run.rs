@@ -163,7 +163,7 @@ fn resume_command(folder: &Path) -> String {
     format!("{} run --resume {}", path_text::argument(&program), path_text::argument(folder))
 }
 
-/// The SIMD level of an interrupted run, or one of this machine that gives the same bits.
+/// The SIMD level of an interrupted run; if this CPU lacks it, the CPU's best one if that gives the same bits.
 fn level(config: &Config) -> Result<Level> {
     let level: Level =
         config.simd.parse().map_err(|error| Failure::usage(format!("--resume: config.toml: {error}")))?;

@@ -22,9 +22,9 @@ use crate::{
 /// Why no command is run.
 #[derive(Debug)]
 pub enum Refusal {
-    /// A mistake on the command line, or a request for help.
+    /// A mistake on the command line, or a request for help or the version.
     Usage(clap::Error),
-    /// A mistake in the file.
+    /// A settings file that cannot be read or has a mistake.
     Settings(Failure),
 }
 
@@ -59,7 +59,7 @@ struct File {
 /// Settings without a flag: the layers, and the SHA-256 that the file of `from` must have.
 const WITHOUT_FLAGS: [&str; 2] = ["layers", "from-sha256"];
 
-/// Reads a settings file.
+/// Parses the text of a settings file; errors name `path`.
 pub fn read(path: &Path, text: &str) -> Result<RunSettings> {
     let keys: BTreeMap<Spanned<String>, Value> =
         toml::from_str(text).map_err(|error| file::misread(path, text, &error))?;

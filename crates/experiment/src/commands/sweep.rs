@@ -210,7 +210,7 @@ fn run_jobs(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
     progress.finish();
     result.map_err(|failure| interrupted(failure, &jobs))?;
     console.say([String::new(), format!("finished in {}", number::duration(progress.elapsed().as_secs_f64()))])?;
-    // All jobs are done: from here one signal ends the program.
+    // This process has done its jobs: from here one signal ends the program.
     interrupts.end_at_once()?;
     let _claim = folder.claim_report()?;
     let left = count_unfinished(&folder, &plan)?;

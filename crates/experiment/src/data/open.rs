@@ -1,8 +1,9 @@
 //! Finds a run's pictures.
 //!
 //! The first of these counts: `--data`, the environment variable `THAWLINE_DATA`, the folder `data` in the working
-//! directory, the built-in pictures. Data that the user named must exist. The folder `data` may be absent, but if it is
-//! damaged, or a link to an unmounted disk, the program stops instead of silently using other pictures.
+//! directory, the built-in pictures. Data that the user named must exist. The folder `data` may be absent or without
+//! CIFAR data; but if these are damaged, or a link leads to an unmounted disk, the program stops instead of silently
+//! using other pictures.
 
 use std::{
     env, fs, io,
@@ -180,7 +181,7 @@ impl Data {
         named.map(Path::to_owned).into_iter().chain(read).collect()
     }
 
-    /// A phrase for the plan: the data set and where it came from.
+    /// A phrase: the data set and where it came from.
     pub fn describe(&self) -> String {
         match self.kind {
             DataKind::BuiltIn => "built-in pictures: drawings made by this program, not CIFAR-10".to_owned(),

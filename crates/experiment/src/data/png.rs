@@ -1,4 +1,4 @@
-//! Encodes pictures as PNG files, for reports and records.
+//! Encodes pictures as PNG files.
 
 use crate::record::pictures::{Contributions, Pixels};
 

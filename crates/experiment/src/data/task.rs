@@ -51,7 +51,7 @@ impl<'a> Task<'a> {
     }
 }
 
-/// The first pictures of each class, for the report.
+/// The first pictures of each class.
 pub fn samples(images: &Images, classes: &[ClassRecord], per_class: usize) -> Vec<ClassPictures> {
     let of = |class: &ClassRecord| ClassPictures {
         class: class.name.clone(),

@@ -266,7 +266,7 @@ impl Architecture {
     }
 }
 
-/// Whether the names of a layer and of all layers inside it can be shown.
+/// Whether the names of a layer and of all layers inside it are short enough and can be shown.
 fn is_legal_name(layer: &Layer) -> bool {
     let inside = if let Layer::Residual { layers, .. } = layer { &**layers } else { &[] };
     layer.name().len() <= MAX_NAME && !layer.name().contains(char::is_control) && inside.iter().all(is_legal_name)

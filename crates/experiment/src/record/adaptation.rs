@@ -173,7 +173,7 @@ pub struct ClassCount {
     /// Held-out pictures; with cross-validation, all training pictures are held out in turn.
     pub validation: u64,
     pub test: u64,
-    /// Damaged files, and files that are not pictures of a supported format.
+    /// Files that cannot be read as pictures: damaged, of another format, too large, or without permission.
     pub skipped: u64,
 }
 
@@ -187,12 +187,12 @@ pub struct Mistake {
     /// The predicted class's probability.
     pub probability: f32,
     pub pixels: Box<Pixels>,
-    /// What supports the predicted class in the final network, if its head is linear.
+    /// What supports the predicted class in the final network, if its head is linear and the report shows the picture.
     pub map: Option<Contributions>,
 }
 
 impl Adaptation {
-    /// The record as indented JSON. Fails if a loss or an accuracy is NaN or infinite.
+    /// The record as indented JSON. Fails if a number in the history is NaN or infinite.
     pub fn to_json(&self) -> Result<Vec<u8>> {
         for row in &self.model.history {
             row.require_finite("the model")?;

@@ -71,7 +71,7 @@ impl Config {
         Fit { epochs, batch_size, seed, rule: Rule::ADAM, rate, schedule: schedule.into(), cached, patience }
     }
 
-    /// SHA-256 of the settings that decide the results: all except the data's path, threads and SIMD level.
+    /// SHA-256 of all settings except the data's path, threads and SIMD level.
     pub fn sha256(&self) -> String {
         sha256([serde_json::to_string(&self.decisive()).expect("settings are text and numbers")])
     }

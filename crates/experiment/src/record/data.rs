@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 pub struct TaskRecord {
     /// The classes in the order of the network's outputs.
     pub classes: Vec<ClassRecord>,
-    /// Training examples.
     pub train_examples: u64,
     /// Validation examples. They are the data's test set, as in the tutorial.
     pub val_examples: u64,
@@ -25,7 +24,7 @@ pub struct DataRecord {
     pub kind: DataKind,
     /// Whether the bytes are those of the official release.
     pub official: bool,
-    /// SHA-256 in hexadecimal, of the archive, of a folder's concatenated files, or of the drawn records.
+    /// SHA-256 in hexadecimal, of the archive, or else of all records, training files first; absent for own pictures.
     pub sha256: Option<String>,
     /// The archive or folder as given; absent for built-in pictures.
     pub path: Option<String>,

@@ -5,7 +5,7 @@ use crate::system::machine::Environment;
 
 const NAMES: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
 
-/// Twenty epochs of both models on CIFAR-10 with the tutorial's classes.
+/// Twenty epochs of each of the three models on CIFAR-10 with the tutorial's classes.
 pub(crate) fn record() -> RunRecord {
     RunRecord {
         format: FORMAT,
@@ -145,7 +145,7 @@ fn task(range: std::ops::Range<usize>) -> TaskRecord {
     TaskRecord { classes, train_examples: 25_000, val_examples: 5_000 }
 }
 
-/// Each curve is `end - fall * exp(-rate * (epoch - 1))`, with a little noise.
+/// Each accuracy is `end - fall * exp(-rate * (epoch - 1))`, with a little noise for validation.
 fn history(epochs: u32, seconds: f64, val: (f64, f64, f64), train: (f64, f64, f64)) -> Vec<EpochRow> {
     let curve = |(end, fall, rate): (f64, f64, f64), epoch: u32| end - fall * libm::exp(-rate * f64::from(epoch - 1));
     let noise = |epoch: u32| 0.006 * libm::sin(f64::from(epoch * epoch));

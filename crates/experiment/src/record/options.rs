@@ -32,7 +32,7 @@ impl From<Schedule> for nn::Schedule {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Augment {
-    /// Mirror half of them.
+    /// Mirror each with probability 1/2.
     pub flip: bool,
     /// Shift each by up to four pixels in each direction.
     pub crop: bool,

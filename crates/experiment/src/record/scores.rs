@@ -13,7 +13,7 @@ pub struct Scores {
     pub accuracy: f64,
     /// The 95 % interval of the accuracy (Wilson 1927), if the pictures are a random sample.
     pub interval: [f64; 2],
-    /// The mean recall of the classes.
+    /// The mean recall of the classes that have pictures.
     pub balanced_accuracy: f64,
     /// The accuracy of always naming the largest class.
     pub largest_class: f64,

@@ -101,7 +101,7 @@ pub enum Existing {
     Kept,
 }
 
-/// Temporary files to remove before a signal ends the process: no destructors run then.
+/// Temporary files and folders to remove before a signal ends the process: no destructors run then.
 static UNFINISHED: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 /// Keeps a path in `UNFINISHED` until dropped.
@@ -205,7 +205,7 @@ fn persist(file: NamedTempFile, path: &Path, existing: Existing) -> io::Result<(
     .map_err(|error| error.error)
 }
 
-/// Removes temporary files that a killed process left in `folder` and in its subfolders `below`, skipping links.
+/// Removes temporary files that a killed process left in `folder` and in its subfolders `below`, except linked ones.
 pub fn remove_partial(folder: &Path, below: &[&str]) -> io::Result<()> {
     let below = below.iter().map(|name| folder.join(name));
     let below = below.filter(|path| fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir()));

@@ -1,5 +1,5 @@
-//! Everything the program prints goes through here, where control characters are escaped: a file name or a library's
-//! message can neither move the cursor nor imitate a line of the program.
+//! Printing. Control characters are escaped, so that a file name or a library's message can neither move the cursor nor
+//! imitate a line of the program.
 
 use std::{
     borrow::Cow,
@@ -215,7 +215,8 @@ pub fn warn(text: impl Into<Text>) {
     let _ = io::stderr().write_all(text.into().printable(in_colour(&io::stderr())).as_bytes());
 }
 
-/// Whether to print colours: on a terminal, unless NO_COLOR is set. An old Windows console would show the codes.
+/// Whether to print colours: on a terminal, unless NO_COLOR is set or TERM is `dumb`. An old Windows console would show
+/// the codes.
 fn in_colour(output: &impl IsTerminal) -> bool {
     let is_set = |name| env::var_os(name).is_some_and(|value| !value.is_empty());
     let knows_codes = if cfg!(windows) { is_set("WT_SESSION") || is_set("TERM") } else { true };
@@ -257,7 +258,7 @@ pub fn listed<S: AsRef<str>>(names: &[S]) -> String {
     list.join(", ")
 }
 
-/// Cuts a text to `most` characters, leaving out the middle and keeping the `last` ones.
+/// Cuts a text to `most` characters by leaving out its middle; its last `last` characters stay.
 fn cut(text: &str, most: usize, last: usize) -> Cow<'_, str> {
     const MARK: &str = "...";
     let count = text.chars().count();
@@ -282,7 +283,7 @@ pub(crate) fn escaped(text: &str, by: impl Fn(char) -> String) -> String {
     printable
 }
 
-/// Control characters, and those that change the direction of text or break a line.
+/// Control characters, and others that are invisible, change the direction of text or break a line.
 pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}' | '\u{feff}')

@@ -45,7 +45,7 @@ pub fn read_text(path: &Path, kind: FileKind) -> Result<String> {
     String::from_utf8(read(path, kind)?).map_err(|_| refused(path, "is not a text file"))
 }
 
-/// An open file, read in one or two parts.
+/// An open file, read in one or more parts.
 pub struct Input<'a> {
     path: &'a Path,
     kind: FileKind,

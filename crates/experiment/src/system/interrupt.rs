@@ -1,5 +1,5 @@
-//! Ctrl-C and SIGTERM. Training finishes its step and saves a checkpoint; any other work ends at once. Neither leaves
-//! temporary files.
+//! Ctrl-C and SIGTERM. Training finishes its step, and `run` then saves a checkpoint; most other work ends at once.
+//! Neither leaves temporary files.
 
 use std::{
     io,

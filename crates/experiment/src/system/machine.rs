@@ -121,7 +121,7 @@ pub fn cpu() -> String {
     name.unwrap_or_else(|| consts::ARCH.to_owned())
 }
 
-/// Linux has no names for ARM's processors, only these numbers: designer, part.
+/// Linux has no names for ARM processors, only these numbers: designer, part.
 const ARM_NAMES: [(&str, &str, &str); 14] = [
     ("0x41", "0xd03", "ARM Cortex-A53"),
     ("0x41", "0xd05", "ARM Cortex-A55"),
@@ -139,7 +139,7 @@ const ARM_NAMES: [(&str, &str, &str); 14] = [
     ("0xc0", "0xac3", "AmpereOne"),
 ];
 
-/// The model name in the text of `/proc/cpuinfo`; of several kinds of cores the last, which is the fastest.
+/// The model name in the text of `/proc/cpuinfo`; of several kinds of cores the last, usually the fastest.
 fn cpu_name(cpuinfo: &str) -> Option<String> {
     field_of(cpuinfo, "model name\t: ").or_else(|| {
         let last = |name| cpuinfo.lines().rev().find_map(|line| line.strip_prefix(name));

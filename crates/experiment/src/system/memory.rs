@@ -17,7 +17,7 @@ use super::{
 pub struct Memory {
     /// Already held by the process: the program itself and the pictures.
     pub held: u64,
-    /// The parameters of all networks and the optimizer's moments.
+    /// The parameters of all networks, and what the optimizer remembers.
     pub parameters: u64,
     /// Activations and gradients of a batch, and the scratch memory of all threads.
     pub batch: u64,
@@ -77,7 +77,7 @@ impl Memory {
         memories.max_by_key(Memory::total).unwrap_or_default()
     }
 
-    /// For fitting a linear head to this many rows of features, together with one for each fold. The optimizer
+    /// For fitting linear heads to this many rows of features, those of all folds at the same time. The optimizer
     /// remembers its steps in f64.
     pub fn of_linear_head(network: &Network, rows: usize, folds: usize) -> Self {
         let (rows, features) = (rows as u64, network.prefix().output().size() as u64);

@@ -1,4 +1,4 @@
-//! The basis of all other modules: failures, files, the console, memory, the machine. It uses none of them.
+//! The basis of all other modules, none of which it uses: failures, files, the console, memory, the machine.
 
 pub mod atomic_file;
 pub mod console;

@@ -18,7 +18,7 @@ pub fn check_name(name: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Refuses a list with such a name, or with the same name twice.
+/// Refuses a list with an invalid name, or with the same name twice.
 pub fn check_names(names: &[String]) -> Result<(), String> {
     let mut seen = HashSet::new();
     for (name, number) in names.iter().zip(1..) {

@@ -61,7 +61,7 @@ pub fn flops(flops: u64) -> String {
     scaled(flops, "FLOP")
 }
 
-/// Three digits and the unit with an SI prefix.
+/// At most three digits, and the unit with an SI prefix.
 fn scaled(number: u64, unit: &str) -> String {
     let mut value = number as f64;
     let mut prefixes = ["", "k", "M", "G", "T", "P", "E"].into_iter();

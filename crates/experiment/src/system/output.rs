@@ -25,7 +25,7 @@ pub struct Output {
 
 #[derive(Debug)]
 enum Target {
-    /// A file, created or replaced once the new content is complete. Its path is free of links.
+    /// A file, created or replaced once the new content is complete. The path of an existing one is free of links.
     File(PathBuf, Existing),
     /// A device or a pipe.
     Stream,
@@ -71,7 +71,7 @@ impl Output {
         Ok(Output { path: path.to_owned(), target: Target::File(path.to_owned(), Existing::Kept) })
     }
 
-    /// Writes the file atomically.
+    /// Writes a file atomically, a device or a pipe directly.
     pub fn write(&self, bytes: &[u8]) -> Result<()> {
         self.write_with(|file| file.write_all(bytes))
     }
@@ -124,7 +124,7 @@ fn is_stream(kind: FileType) -> bool {
     !kind.is_file()
 }
 
-/// Whether a file is an input, or in an input folder.
+/// Whether a file is an input, or directly in an input folder.
 fn is_part_of(path: &Path, metadata: &Metadata, input: &Path) -> bool {
     if !input.is_dir() {
         return is_same(path, metadata, input);

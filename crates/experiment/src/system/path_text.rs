@@ -6,12 +6,12 @@ use super::console::is_hidden;
 
 const START: &str = "$'";
 
-/// The path for JSON and TOML: unchanged if it is UTF-8, else `$'...'`.
+/// The path for JSON and TOML: unchanged, but `$'...'` if it is not UTF-8 or starts with `$'` itself.
 pub fn exact(path: &Path) -> String {
     written(path, |text| !text.starts_with(START))
 }
 
-/// The path for a line of text or a table cell: unchanged if it is printable, else `$'...'`.
+/// The path for a line of text or a table cell: unchanged, but `$'...'` if it is not printable or starts with `$'`.
 pub fn printable(path: &Path) -> String {
     written(path, |text| !text.starts_with(START) && !text.chars().any(is_hidden))
 }
@@ -60,7 +60,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect()
 }
 
-/// The path written by [`exact`].
+/// The path written by [`exact`] or [`printable`].
 pub fn path(text: &str) -> PathBuf {
     let Some(mut rest) = text.strip_prefix(START).and_then(|rest| rest.strip_suffix('\'')) else { return text.into() };
     let mut bytes = Vec::new();

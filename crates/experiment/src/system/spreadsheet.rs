@@ -1,4 +1,4 @@
-//! CSV that is safe to open in a spreadsheet. All CSV of the program is written here.
+//! CSV that is safe to open in a spreadsheet. All rows of the program's CSV are made here.
 
 use serde::Serialize;
 

@@ -99,7 +99,8 @@ impl Checkpoint {
         Ok(Checkpoint { model, progress, moments })
     }
 
-    /// Refuses a checkpoint with other settings, pictures, network or frozen layers than the run that is resumed.
+    /// Refuses a checkpoint of another version of the program, or of another run than the one that is resumed: with
+    /// other settings, pictures, model or frozen layers.
     pub fn require_belongs(&self, metadata: &Metadata, run: &RunId, epochs: usize) -> Result<()> {
         let TrainingProgress { run: own, epoch, step, .. } = &self.progress;
         let differs = |what: &str, expected: &str, found: &str| {

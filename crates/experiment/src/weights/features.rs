@@ -82,7 +82,8 @@ impl Features {
         Ok((architecture, network))
     }
 
-    /// Copies the features' values into a network from [`Features::attach_head`], and initializes its head.
+    /// Copies the features' values into a network from [`Features::attach_head`] or [`Features::attach_linear_head`],
+    /// and initializes its head.
     pub fn fill(&self, network: &mut Network, seed: u64) -> Result<()> {
         network.initialize(seed)?;
         network.copy_params(self.model.network.params().filter(|(name, _)| metadata::is_of(name, &self.frozen)));

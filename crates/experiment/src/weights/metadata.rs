@@ -1,6 +1,6 @@
 //! The metadata of weight files, and hashes of weights.
 //!
-//! A file holds every parameter under its full name (`conv2d_1/kernel`) in Keras's layouts: convolution kernels as
+//! A file holds each parameter under its full name (`conv2d_1/kernel`) in Keras's layouts: convolution kernels as
 //! height, width, inputs, outputs; dense kernels as inputs, outputs. Its metadata describes how to rebuild the network.
 //! [`crate::weights::model`] reads it back.
 
@@ -50,9 +50,9 @@ pub struct TrainingProgress {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RunId {
-    /// SHA-256 of the settings that decide the results.
+    /// See [`Config::sha256`].
     pub config_sha256: String,
-    /// These settings, to report which differ; checkpoints of older versions have none.
+    /// The settings, to report which differ; checkpoints of older versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settings: Option<Box<Config>>,
     /// SHA-256 of all labels and pixels.

@@ -1,7 +1,7 @@
 //! Reads a trained model back from its file: the network with its weights, and the file's metadata.
 //!
-//! Reading is strict. A file must have a valid seal and exactly the tensors of the network that its metadata describes,
-//! each finite and of the right shape. Nothing that is missing is filled in.
+//! Reading is strict. A file must have a valid seal and exactly the tensors of the network (or of its features) that
+//! its metadata describes, each finite and of the right shape. Nothing that is missing is filled in.
 
 use std::{collections::HashSet, path::Path};
 
@@ -98,8 +98,8 @@ impl Model {
     }
 }
 
-/// Opens a file, or the [`MODEL_FILE`] of a folder, once its header has shown that it matches its own metadata and fits
-/// in memory.
+/// Opens a file, or the [`MODEL_FILE`] of a folder. The header of a large file must first show that the file matches
+/// its own metadata and fits in memory.
 pub(crate) fn open<T>(path: &Path, read: impl FnOnce(&TensorFile) -> Result<T>) -> Result<T> {
     let inside = path.join(MODEL_FILE);
     let path = if inside.is_file() { &inside } else { path };

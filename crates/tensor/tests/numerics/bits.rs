@@ -168,8 +168,8 @@ fn convolutions_have_the_same_bits_at_every_fused_level() {
     }
 }
 
-/// Convolutions whose passes take several images: a U larger than the cache, one tile per image, or no whole tile; odd
-/// numbers of channels.
+/// Convolutions whose passes take several images. For Winograd's method: a transformed kernel larger than the cache,
+/// one tile per image, no whole tile. For both methods: odd numbers of channels.
 fn convolutions_of_several_images() -> impl Iterator<Item = (Method, ConvShape)> {
     let shape = |[side, c, filters]: [usize; 3], stride| {
         ConvShape::new([side, side, c], [3, 3], filters, [stride; 2], [1, 1], Padding::Same).expect("a legal shape")

@@ -54,8 +54,7 @@ pub fn products() -> impl Iterator<Item = [usize; 3]> {
     ])
 }
 
-/// Convolutions of stride 1 without dilation: those for all rungs of the ladder. A test leaves out the rungs that do
-/// not apply.
+/// Convolutions of stride 1 without dilation. All methods apply to many of them; a test leaves out those that do not.
 pub fn dense_convolutions() -> Vec<ConvShape> {
     let valid = Padding::Valid;
     let mut cases: Vec<ConvShape> = [

@@ -1,5 +1,5 @@
-//! A network's training pass, one layer after the other over the whole batch, with every activation and gradient
-//! accessible: a plain counterpart of the engine's `Trace`, to compare it with.
+//! A network's training pass, one layer after the other over the whole batch: a plain counterpart of the engine's
+//! `Trace`, to compare it with.
 
 use thawline_tensor::kernels::softmax::softmax_cross_entropy;
 use thawline_tensor::nn::{Backward, Network, Step};

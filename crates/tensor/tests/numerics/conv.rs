@@ -1,5 +1,5 @@
-//! The ladder: on whole numbers every rung that sums products gives exactly the result of the definition, at every SIMD
-//! level; Winograd's method, whose transforms round, stays close.
+//! The convolution methods: on whole numbers every method that sums products gives exactly the result of the
+//! definition, at every SIMD level; Winograd's, whose transforms round, stays close.
 
 use thawline_tensor::kernels::activation::Fused;
 use thawline_tensor::kernels::conv::{ConvShape, Method, OutputGradient, naive};

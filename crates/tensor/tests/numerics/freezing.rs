@@ -21,7 +21,7 @@ fn values(network: &Network) -> Vec<(String, Vec<f32>)> {
     network.params().map(|(name, param)| (name, param.value.to_vec())).collect()
 }
 
-/// Trains the small network after `freeze`, and checks that all trainable weights change and no others.
+/// Trains the small network after `freeze`, and checks that nearly all trainable weights change and no frozen ones.
 #[track_caller]
 fn frozen_stands_still(what: &str, options: Fit, freeze: impl Fn(&mut Network)) {
     let mut network = small::network();

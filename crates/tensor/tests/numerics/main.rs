@@ -4,7 +4,7 @@
 //! | module | what it shows |
 //! |---|---|
 //! | [`bits`] | the same bits for any number of threads, alone or in a batch, and at every level with fused multiply-add |
-//! | [`conv`] | on whole numbers, each rung gives the exact result, Winograd's a close one, at every SIMD level |
+//! | [`conv`] | on whole numbers, each convolution method is exact, Winograd's close, at every SIMD level |
 //! | [`dropout`] | dropout drops the expected share, and always the same elements for an address |
 //! | [`freezing`] | frozen weights keep every bit and have no gradients, and their features can be computed once |
 //! | [`gemm`] | matrix products are exact on whole numbers and within the error bound on others, in every form |
@@ -29,7 +29,7 @@
 //! | [`compare`] | what "equal" means |
 //! | [`data`] | the numbers |
 //! | [`reference`] | layers in `f64` |
-//! | [`rungs`] | a rung of the ladder on one image, at any level |
+//! | [`rungs`] | a convolution method on one or more images, at any level |
 //! | [`small`] | a small training run |
 
 mod bits;

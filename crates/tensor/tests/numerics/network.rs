@@ -6,7 +6,8 @@ use thawline_tensor::nn::{
     Network, NetworkError, Padding,
 };
 
-/// The tutorial's network: two convolutions, a hidden layer, and the given number of classes.
+/// The tutorial's network, but for the rate of its second dropout: two convolutions, a hidden layer, and the given
+/// number of classes.
 pub fn tutorial(classes: usize) -> Network {
     Network::builder([32, 32, 3])
         .layer("conv2d_1", Conv2D::new(64, [3, 3]))

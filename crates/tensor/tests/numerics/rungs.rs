@@ -1,4 +1,5 @@
-//! A rung of the ladder with weights at a SIMD level: its results for one or more images, as vectors.
+//! A convolution method (a rung of the ladder) with weights at a SIMD level: its results for one or more images, as
+//! vectors.
 
 use thawline_tensor::kernels::activation::Fused;
 use thawline_tensor::kernels::conv::{ConvShape, Method, OutputGradient, Rung, Weights};

@@ -86,7 +86,7 @@ pub fn train(network: &mut Network, options: &Fit) -> Log {
     log
 }
 
-/// SHA-256 of all weights, in hexadecimal.
+/// SHA-256 of the names and values of all parameters, in hexadecimal.
 pub fn digest(network: &Network) -> String {
     let mut hash = Sha256::new();
     for (name, param) in network.params() {

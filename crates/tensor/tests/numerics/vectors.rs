@@ -6,7 +6,8 @@ use thawline_tensor::simd::{LANES, Lanes, Level, Simd, Vector, vectors};
 
 use crate::data::{levels, reals};
 
-/// Numbers at which operations differ: zeros of both signs, the smallest, the largest, and NaN.
+/// Numbers at which operations differ (zeros of both signs, the smallest, the largest, infinities and NaN), and a few
+/// usual ones.
 const SPECIAL: [f32; 12] = [
     0.0,
     -0.0,

@@ -1,4 +1,4 @@
-//! The error of each rung of the ladder against `f64`, on the tutorial's second convolution and others: checked against
+//! The error of each convolution method against `f64`, on the tutorial's second convolution and others: checked against
 //! bounds, and printed as the table of docs/winograd.md.
 
 use thawline_tensor::kernels::conv::{ConvShape, Method, OutputGradient};

@@ -35,7 +35,7 @@ use crate::{
     weights::{features::Features, metadata},
 };
 
-/// Augmented views of each picture that the linear head is trained on.
+/// With `--augment`, the linear head is trained on each picture and this many augmented views of it.
 const VIEWS: usize = 4;
 
 /// A head that is about to be trained.
@@ -125,7 +125,7 @@ impl<'a> Adapting<'a> {
         Text::wrapped("network   ", network).and(Text::wrapped("training  ", training))
     }
 
-    /// Trains the head. Also returns the frozen tensors, before and after.
+    /// Trains the head. Also returns the hashes of the frozen tensors, before and after.
     pub fn train(mut self, folder: &mut RunFolder) -> Result<(Adapted, Vec<FrozenTensor>)> {
         self.features.fill(&mut self.network, self.config.seed)?;
         let before = metadata::frozen_hashes(&self.network);

@@ -16,7 +16,8 @@ use crate::{
 /// The maximum number of classes listed on the terminal; the report lists all.
 const MAX_CLASSES: usize = 40;
 
-/// The maximum number of unreadable or duplicate pictures named on the terminal; `pictures.csv` names all.
+/// The maximum number of unreadable pictures, and of groups of duplicates of each kind, that the terminal shows;
+/// `pictures.csv` has all.
 const MAX_LISTED: usize = 20;
 
 /// The features, the pictures and what is odd about them.

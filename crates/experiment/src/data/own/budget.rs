@@ -2,7 +2,8 @@
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// Enough for a JPEG of 150 million pixels, while the whole program stays below 1 GB.
+/// Enough for a baseline JPEG of 150 million pixels (a progressive one takes more), while the whole program stays below
+/// 1 GB.
 pub const BYTES: u64 = 750_000_000;
 
 static FREE: Mutex<u64> = Mutex::new(BYTES);
@@ -37,7 +38,7 @@ mod tests {
     use super::*;
     use crate::data::{own::file::decode_whole, png};
 
-    /// Asserts that this much cannot be reserved until something is dropped.
+    /// Asserts that this much cannot be reserved until `held` is dropped.
     fn assert_waits(bytes: u64, held: impl Sized) {
         let (sender, receiver) = mpsc::channel();
         thread::scope(|scope| {

@@ -39,7 +39,6 @@ pub enum Set {
 /// All files of all classes.
 #[derive(Debug)]
 pub struct Collection {
-    /// The names of the classes.
     pub classes: Vec<String>,
     /// The files class by class, sorted by name; in each class, those for testing come last.
     pub entries: Vec<Entry>,
@@ -59,8 +58,8 @@ impl Entry {
 
 impl Collection {
     /// Decodes every picture to `size` rows and columns. If `share` is given, it is the fraction of each class's
-    /// training pictures to hold out; see [`split::validation`]. A file that is not a picture is skipped; an I/O error,
-    /// or `stop` returning true, is an error.
+    /// training pictures to hold out; see [`split::validation`]. A file that is not a readable picture is skipped; a
+    /// fault of the machine, or `stop` returning true, is an error.
     pub fn read(
         found: &[Class],
         size: usize,
@@ -160,7 +159,7 @@ impl Collection {
         split::folds(seed, &labels, &originals)
     }
 
-    /// Fails if a class has fewer than two pictures for training.
+    /// Fails if a class has fewer than two pictures for training, held-out ones included.
     pub fn require_two_of_each(&self) -> Result<()> {
         let pictures = |class: &ClassCount| class.training + class.validation;
         match self.counts().iter().find(|class| pictures(class) < 2) {

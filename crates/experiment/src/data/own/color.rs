@@ -1,4 +1,4 @@
-//! Colours: from a picture's ICC profile to sRGB. Phones take photographs in Display P3, whose reds and greens are
+//! Colours: from a picture's ICC profile to sRGB. Many phones take photographs in Display P3, whose reds and greens are
 //! stronger.
 
 use image::RgbImage;

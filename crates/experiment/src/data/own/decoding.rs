@@ -53,7 +53,8 @@ pub(super) fn damaged(what: &str) -> Failure {
     Failure::usage(format!("is damaged: {}", what.trim_end().replace('\n', " ")))
 }
 
-/// An I/O error. One from the operating system is the machine's fault; one from a decoder means a damaged file.
+/// An I/O error. One from the operating system is the machine's fault, except a lack of permission; one from a decoder
+/// means a damaged file.
 pub(super) fn unreadable(error: io::Error) -> Failure {
     let kind = match error.kind() {
         io::ErrorKind::UnexpectedEof => return damaged("the file ends before the picture does"),

@@ -1,5 +1,5 @@
 //! Decodes a picture file of any size into a square of the network's input size. The `image` crate decodes all formats
-//! except PNG. Its decoders accept truncated files, so these are checked here first.
+//! except PNG. Its decoders of JPEG, GIF and WebP accept truncated files, so these formats are checked here first.
 
 use std::{
     fs::{self, File},
@@ -32,7 +32,7 @@ use crate::{
 /// animation is used.
 ///
 /// # Errors
-/// Worded to follow the file's name: it does not exist, is not a picture, is damaged, or is too large.
+/// Worded to follow the file's name: it does not exist, cannot be read, is not a picture, is damaged, or is too large.
 pub fn read(path: &Path, size: usize) -> Result<Box<Pixels>> {
     // A circular link or a name that is too long: all such errors are the path's fault, not the machine's.
     let metadata = fs::metadata(path).map_err(|error| match error.kind() {
@@ -96,7 +96,7 @@ pub(super) fn decode_whole(mut source: impl BufRead + Seek, length: u64) -> Resu
 
 fn decoder<'a>(source: impl BufRead + Seek + 'a, format: ImageFormat) -> Result<impl ImageDecoder + 'a> {
     let mut reader = ImageReader::with_format(source, format);
-    // Limits what a decoder allocates in addition to the picture; the budget covers both.
+    // Only the GIF decoder heeds this limit, for what it allocates in addition to the picture; the budget covers both.
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(kinds::MAX_FRAME_BYTES);
     reader.limits(limits);

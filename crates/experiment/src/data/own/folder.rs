@@ -38,7 +38,7 @@ const LEFT_BY_SYSTEMS: [&str; 12] = [
 const PARTS: [&[&str]; 3] =
     [&["train", "training"], &["val", "valid", "validation", "dev"], &["test", "testing", "eval"]];
 
-/// A link to a folder above it would make an endless path.
+/// How many levels of subfolders are searched: a link to a folder above it would make an endless path.
 const MAX_DEPTH: usize = 4;
 
 const OWN_OUTPUT: &str = "this program's own output";
@@ -48,7 +48,8 @@ const OWN_OUTPUT: &str = "this program's own output";
 pub struct Class {
     /// Normalized to Unicode's composed form (NFC).
     pub name: String,
-    /// All files, sorted by name. Whether they are pictures is known only after decoding.
+    /// All files, sorted by name; those of `val`, if it is for training, follow those of `train`. Whether they are
+    /// pictures is known only after decoding.
     pub files: Vec<PathBuf>,
     /// The files to test the model on.
     pub test: Vec<PathBuf>,
@@ -70,7 +71,7 @@ pub struct Folder {
 /// A data set that is divided into folders such as `train`, `val` and `test`.
 #[derive(Debug, Default)]
 struct Division {
-    /// The training pictures: `train`, and `val` if there is another folder to test on.
+    /// The training pictures: `train`, and `val` if there is also `test`.
     learn: Vec<PathBuf>,
     test: Option<PathBuf>,
     ignored: Vec<(PathBuf, &'static str)>,
@@ -101,7 +102,7 @@ pub fn open(folder: &Path, test: Option<&Path>) -> Result<Folder> {
 }
 
 /// The files of the class folders in a folder of test pictures: the index of each class among `names`, and its files.
-/// If the folder holds `train` and `test`, `test` is meant.
+/// If the folder holds `train`, its `test` or else its `val` is meant.
 pub fn test_files(folder: &Path, names: &[&str]) -> Result<Vec<(usize, Vec<PathBuf>)>> {
     require_folder(folder)?;
     let division = division(folder)?;
@@ -274,7 +275,7 @@ fn name(folder: &Path) -> Result<String> {
     }
 }
 
-/// Whether two names differ only in case or spaces.
+/// Whether two names are equal but for case and outer spaces.
 fn is_same_word(a: &str, b: &str) -> bool {
     a.trim().to_lowercase() == b.trim().to_lowercase()
 }

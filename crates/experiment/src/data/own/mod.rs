@@ -1,7 +1,7 @@
 //! Your own pictures: files of any size in common formats, scaled to the network's input.
 //!
 //! [`mod@file`] decodes a file, [`folder`] lists a folder of class folders, [`split`] chooses the held-out pictures,
-//! and a [`collection`] is all of them, decoded.
+//! and a [`collection`] holds all decoded pictures of a folder.
 
 mod budget;
 pub mod collection;

@@ -1,5 +1,5 @@
-//! Decodes PNG row by row and checks both checksums. The `image` crate checks only one, and stops after the
-//! pixels although the orientation may follow them.
+//! Decodes PNG row by row (an interlaced one as a whole) and checks both checksums, CRC-32 and Adler-32. The `image`
+//! crate checks only the first, and stops after the pixels although the orientation may follow them.
 
 use std::io::{BufRead, Seek};
 

@@ -18,8 +18,8 @@ pub fn validation(seed: u64, class: usize, count: usize, share: f64) -> Vec<bool
 pub const MAX_FOLDS: usize = 5;
 
 /// For each picture, the fold in which it is held out: every class is spread evenly over the folds, at random. There
-/// are as many folds as the smallest class has pictures, but 2 to [`MAX_FOLDS`]. `originals` says which picture each
-/// one is a copy of, itself if of none; copies get their original's fold.
+/// are as many folds as the smallest class has distinct pictures, but 2 to [`MAX_FOLDS`]. `originals` says which
+/// picture each one is a copy of, itself if of none; copies get their original's fold.
 pub fn folds(seed: u64, labels: &[usize], originals: &[usize]) -> Vec<usize> {
     let classes = labels.iter().max().map_or(0, |last| last + 1);
     let of_class = |class: usize| (0..labels.len()).filter(move |&at| labels[at] == class && originals[at] == at);

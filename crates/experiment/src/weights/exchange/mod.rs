@@ -178,7 +178,7 @@ pub fn export(network: &Network, architecture: &Architecture, framework: Framewo
         })
         .collect();
     let tensors = tensors.iter().map(|(foreign, values)| -> Tensor { (foreign.name.clone(), &foreign.dims, values) });
-    // Readers of PyTorch's safetensors require this entry.
+    // Some readers of PyTorch's safetensors require this entry.
     tensor_file::to_foreign_bytes(tensors, (framework == Framework::Torch).then_some(("format", "pt")))
 }
 
@@ -248,7 +248,7 @@ fn prefix<'a>(places: &[Foreign], names: &BTreeMap<&'a str, &'a str>) -> &'a str
 /// Describes a missing tensor, with the unexpected tensor that is most likely it.
 fn missing_fault(place: &Foreign, file: &TensorFile, misplaced: &[&str]) -> String {
     let fault = format!("tensor {} ({}) is missing", place.name, dimensions(&place.dims));
-    // Enough names for any network, and still quick to compare.
+    // Enough names for nearly any network, and still quick to compare.
     let comparable = misplaced.iter().take(1000).filter(|name| name.len() < 200);
     let nearest = comparable.min_by_key(|name| {
         let other_shape = file.header.shape(name).is_none_or(|shape| shape != place.dims);

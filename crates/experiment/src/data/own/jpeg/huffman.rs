@@ -59,7 +59,7 @@ pub(super) struct Bits<'a> {
     /// The next bits, left-aligned.
     bits: u64,
     count: u32,
-    /// How many of them are zeros past the end of the data.
+    /// How many zeros have been appended past the end of the data.
     padding: u32,
 }
 

@@ -259,7 +259,7 @@ impl Frame {
             let [dc, ac] = [pair[1] >> 4, 4 + (pair[1] & 15)].map(|slot| tables.get(usize::from(slot))?.as_ref());
             let needs = [first == 0 && !refines, last > 0 && !(progressive && first == 0)];
             if needs[0] && dc.is_none() || needs[1] && ac.is_none() {
-                // Motion JPEG omits the standard tables, which the decoder supplies.
+                // Motion JPEG omits the standard tables, which the decoder supplies; such a scan is not checked.
                 return Ok((0, 0));
             }
             let stride = self.mcus[0] * found.sampling[0];
