@@ -1,6 +1,6 @@
 //! Randomness with an address.
 //!
-//! There is no generator with a state: random bits are a function of (seed, purpose, step, index), the output of the
+//! No generator is passed around: random bits are a function of (seed, purpose, step, index), the output of the
 //! ChaCha8 block function (Bernstein 2008) at that address. So threads can draw in any order, a mask can be drawn again
 //! instead of stored, and a resumed run gets the bits it would have had. Floats, bounded integers and shuffles are made
 //! here, and compared with golden values, since those of a library may change between versions.

@@ -8,8 +8,8 @@
 //!
 //! A function that takes a [`Simd`](crate::simd::Simd) token runs at the token's level, and is called through
 //! [`dispatch!`](crate::dispatch). Slices hold `f32` in row-major order, images as H x W x C. With a slice of the wrong
-//! length a kernel panics or computes only a part. [`gemm`] is parallel, and so is a convolution that takes several
-//! images at once; the other kernels leave it to their caller to run them in parallel.
+//! length a kernel panics or computes only a part. [`gemm`] is parallel, and so is a convolution that uses it (im2col)
+//! or takes several images at once; the other kernels leave it to their caller to run them in parallel.
 
 // A register tile is indexed in plain loops: only they are sure to be unrolled.
 #![allow(clippy::needless_range_loop)]

@@ -288,7 +288,7 @@ pub fn train_step(
     score
 }
 
-/// The order of the examples in an epoch.
+/// The order of the examples in an epoch, which is counted from 0 here.
 pub fn shuffled(examples: usize, seed: u64, epoch: usize) -> Vec<u32> {
     let mut order: Vec<u32> = (0..examples as u32).collect();
     Address { seed, purpose: Purpose::Shuffle, step: epoch as u64, index: 0 }.bits().shuffle(&mut order);

@@ -111,7 +111,7 @@ impl<'a> Prefix<'a> {
         self.nodes.last().map_or(self.input, |last| &last.output)
     }
 
-    /// Floating-point operations of one example.
+    /// Floating-point operations of one example, by the direct method.
     pub fn flops(&self) -> u64 {
         self.nodes.iter().fold(0, |sum, node| sum.saturating_add(node.layer.flops()))
     }

@@ -47,7 +47,7 @@ use crate::shape::Shape;
 pub trait Layer: CloneLayer + fmt::Debug + Send + Sync {
     /// Checks the shape of one input example, sets the shapes of the parameters, and returns the shape of one output.
     /// The parameters get no values yet, so nothing large is allocated. Called once, when the network is built, with
-    /// the layer's position in it. By default the output has the input's shape.
+    /// the layer's position in it, counted from 1. By default the output has the input's shape.
     ///
     /// # Errors
     /// If the input does not fit.
@@ -167,7 +167,7 @@ pub trait Layer: CloneLayer + fmt::Debug + Send + Sync {
         Role::Other
     }
 
-    /// Fuses the next layer into this one, if it can do both in one pass; returns whether it did. Called once built.
+    /// Fuses the next layer into this one, if it can do both in one pass; returns whether it did. Called after `build`.
     fn absorb(&mut self, next: Role) -> bool {
         let _ = next;
         false
@@ -304,7 +304,7 @@ pub struct Backward<'a> {
     pub dx: Option<&'a mut [f32]>,
     /// The gradient with respect to the parameters, [`Layer::gradient_len`] floats; `None` if none is trainable.
     pub gradient: Option<&'a mut [f32]>,
-    /// Whether to add to the gradient of earlier examples, or to overwrite it. Always false for a whole-batch layer.
+    /// Whether to add to the gradient of earlier examples instead of overwriting it. Never for a whole-batch layer.
     pub accumulate: bool,
     /// As in the forward pass.
     pub step: Step,

@@ -7,7 +7,7 @@
 //!    field is private too, and only a token or another vector makes one. Code that is not inlined into
 //!    [`Simd::vectorize`] is slow, not unsound.
 //! 2. *Memory.* Loads and stores go through references to exactly the bytes that the instruction touches, so the borrow
-//!    checker has already proven that these exist and are ours. All of them may be unaligned.
+//!    checker has already proven that these exist and are ours. No instruction needs an aligned address.
 #![allow(unsafe_code)]
 
 use core::arch::x86_64::*;

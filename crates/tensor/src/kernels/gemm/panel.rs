@@ -138,7 +138,7 @@ pub struct Corner<'a, C: ?Sized> {
     pub column: usize,
     /// The number of columns from there to the end of the block.
     pub width: usize,
-    /// Whether to add to C, or to overwrite it.
+    /// Whether to add to C instead of overwriting it.
     pub accumulate: bool,
 }
 
