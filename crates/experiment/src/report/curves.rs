@@ -271,7 +271,7 @@ fn line(svg: &mut Svg, plane: &Plane, curve: &Curve, dash: &str) {
     }
 }
 
-/// The first epoch, and about ten round ones.
+/// The first epoch, and at most ten round ones.
 fn epoch_ticks(last: f64) -> Vec<(f64, String)> {
     let round = ticks(&(0.0..last), 10.0, 1.0).into_iter().filter(|&(epoch, _)| epoch > 1.0);
     std::iter::once((1.0, "1".to_owned())).chain(round).collect()

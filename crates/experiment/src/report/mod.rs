@@ -1,7 +1,7 @@
 //! Reports: HTML files that open from disk, with plots and pictures inside.
 //!
-//! They need no network and no script, follow the reader's light or dark colour scheme, and print. All their content
-//! comes from a record and its pictures, so the same ones give the same bytes.
+//! They need no network and no script, follow the reader's light or dark colour scheme, and print. Their content comes
+//! only from what they report on, such as a record and its pictures: the same ones give the same bytes.
 
 mod adaptation;
 mod bars;

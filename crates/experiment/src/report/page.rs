@@ -72,7 +72,6 @@ pub(super) fn image_of_base64(png: &str) -> String {
     format!("data:image/png;base64,{png}")
 }
 
-/// A wrong prediction.
 pub(super) struct Mistake<'a> {
     pub class: &'a str,
     pub predicted: &'a str,
@@ -152,7 +151,7 @@ pub(super) fn reproduction(commands: &[String], same: &str) -> Markup {
 
 /// A command as a shell takes it.
 pub(super) fn command_line(words: &[String]) -> String {
-    // Commas need no quotes, although `shlex` gives them some.
+    // Commas, `=` and `%` need no quotes, although `shlex` gives them some.
     let is_plain = |word: &str| word.chars().all(|c| c.is_ascii_alphanumeric() || "-_./,@=:+%".contains(c));
     let quoted = |word: &String| if is_plain(word) { word.clone() } else { path_text::quoted(word) };
     words.iter().map(quoted).collect::<Vec<_>>().join(" ")

@@ -194,8 +194,8 @@ impl Plane {
     }
 }
 
-/// About `count` ticks within a range, each with a label that has enough decimals to distinguish neighbours. The step
-/// between ticks is 1, 2 or 5 times a power of ten, and at least `least_step`.
+/// At most `count` + 1 ticks within a range, each with a label that has enough decimals to distinguish neighbours. The
+/// step between ticks is 1, 2 or 5 times a power of ten, and at least `least_step`.
 pub(super) fn ticks(range: &Range<f64>, count: f64, least_step: f64) -> Vec<(f64, String)> {
     let wanted = ((range.end - range.start) / count).max(least_step);
     let exponent = libm::floor(libm::log10(wanted));

@@ -1,4 +1,4 @@
-//! Tables.
+//! Tables of numbers, of facts, and of predictions by class (confusion matrices).
 
 use maud::{Markup, Render, html};
 

@@ -62,7 +62,7 @@ pub fn pictures(data: &Data, record: &RunRecord) -> ReportPictures {
     ReportPictures { source: record.source.as_ref().map(samples).unwrap_or_default(), target: samples(&record.target) }
 }
 
-/// Opens a features file, which must not have changed since the settings were written.
+/// Opens a features file. It must have this SHA-256, if one is given: that of the file when the run began.
 pub fn open_features(path: &Path, sha256: Option<&str>) -> Result<Model> {
     let model = Model::open_features(path).map_err(|failure| failure.within("--from"))?;
     match sha256 {

@@ -27,7 +27,7 @@ use crate::{
     weights::{checkpoint::Checkpoint, model::Model},
 };
 
-/// The folder of an interrupted run, locked against other processes.
+/// The folder of an interrupted or finished run, locked against other processes.
 #[derive(Debug)]
 pub struct Interrupted {
     path: PathBuf,

@@ -34,7 +34,6 @@ pub struct SweepProgress {
 }
 
 impl SweepProgress {
-    /// For a number of jobs and their total work.
     pub fn new(console: Console, jobs: usize, work: f64) -> Self {
         let bar = bar(console, "{prefix}  [{bar:12}]  {wide_msg}", 1000);
         let now = Instant::now();

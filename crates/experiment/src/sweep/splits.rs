@@ -17,7 +17,7 @@ pub struct Splits {
     pub gap: Sample,
     /// How many splits have a gap above zero.
     pub positive: usize,
-    /// The gap as a difference, for its tests.
+    /// The mean gap with its standard error, for tests.
     pub difference: Option<Difference>,
     /// The gap as a function of likeness; `None` without vehicles and animals, for fewer than three splits, or if all
     /// are equally alike.

@@ -11,7 +11,7 @@ use crate::{
     system::failure::{Failure, Kind, Result},
 };
 
-/// Refuses logits that are not finite. `name` names an example.
+/// Refuses logits that are not finite. `name` gives an example's name for the error.
 pub fn require_finite(logits: &Tensor, name: impl Fn(usize) -> String) -> Result<()> {
     let mut rows = logits.data().chunks(logits.example_shape().size());
     let Some(example) = rows.position(|row| row.iter().any(|logit| !logit.is_finite())) else { return Ok(()) };
@@ -28,8 +28,8 @@ pub struct Guess {
     pub probability: f32,
 }
 
-/// The classes of each example, the most probable first; equal ones in the order of the classes. `name` names an
-/// example.
+/// The classes of each example, the most probable first; equal ones in the order of the classes. `name` gives an
+/// example's name for the error.
 pub fn guesses(network: &Network, examples: &Examples, name: impl Fn(usize) -> String) -> Result<Vec<Vec<Guess>>> {
     let predictions = network.predict(examples);
     require_finite(predictions.logits(), name)?;

@@ -56,7 +56,7 @@ pub struct Case {
     params: Vec<Buffer>,
     /// y, dx and dkernel of one picture, computed from the definition in `f64`; dkernel is empty without a kernel.
     expected: [Vec<f64>; 3],
-    /// For each, the largest sum of the terms' absolute values, to which rounding errors are relative.
+    /// For each of these, the largest sum of the terms' absolute values, to which rounding errors are relative.
     scale: [f64; 3],
     /// FLOPs of a pass over one picture.
     flops: u64,
@@ -278,7 +278,7 @@ impl LayerPass {
         }
     }
 
-    /// The result in pieces, and the factor by which it exceeds the reference.
+    /// The result in pieces, and how many times the reference for one picture it should be.
     fn results(&self) -> (Vec<&[f32]>, f64) {
         let groups = self.groups.iter();
         match self.pass {
@@ -300,7 +300,8 @@ impl Workload for LayerPass {
 
     fn work(&self) -> Work {
         let Case { x, dy, params, flops, .. } = &*self.case;
-        // A pass reads or writes each of these once. ReLU's gradient also reads y; the pooling's also reads x and y.
+        // A pass reads or writes each of these once, except that dx needs no bias (256 bytes). ReLU's gradient also
+        // reads y; the pooling's also reads x and y.
         let mut floats = self.images * (x.len() + dy.len()) + params.iter().map(|param| param.len()).sum::<usize>();
         if params.is_empty() && self.pass == Pass::InputGradient {
             floats += self.images * (if *self.case.name == *"relu" { x.len() } else { x.len() + dy.len() });

@@ -1,4 +1,5 @@
-//! Other memory-bound operations to time, in the sizes of a training step: dropout, the loss, the optimizer.
+//! Memory-bound operations to time, besides those of [`layers`](super::layers): dropout, the loss and the optimizer, at
+//! the sizes of a training step.
 
 use std::hint::black_box;
 
@@ -14,7 +15,7 @@ use crate::system::streams::Stream;
 
 const BATCH: usize = 128;
 
-/// Features after the pooling; classes; all parameters.
+/// Of the tutorial's network: features after the pooling, classes, parameters.
 const FEATURES: usize = 14 * 14 * 64;
 const CLASSES: usize = 5;
 const PARAMETERS: usize = 1_645_125;

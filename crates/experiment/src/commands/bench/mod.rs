@@ -159,7 +159,6 @@ impl Bench {
         counts
     }
 
-    /// Measures the machine.
     fn machine(&self) -> Result<BenchRecord> {
         let load_average = machine::load_average();
         let environment = with_threads(self.threads, || machine::environment(SystemTime::now()))?;

@@ -72,7 +72,6 @@ impl Product {
         Self { case, level, a: whole_numbers(0, m * k), b: whole_numbers(1, k * n), c: Buffer::zeros(m * n) }
     }
 
-    /// The operands as matrices.
     fn operands(&self) -> [Matrix<'_>; 2] {
         let [m, n, k] = self.case.shape;
         let a = match self.case.form {

@@ -38,10 +38,9 @@ pub struct BenchRecord {
     /// The same on two threads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gemm_1024_share_2t: Option<f64>,
-    /// Computation of the frozen features of a batch.
+    /// The median time to compute the frozen features of a batch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub features_ms: Option<f64>,
-    /// Training steps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<StepMs>,
     /// The peak of every supported level on one, two and all threads.
@@ -226,8 +225,8 @@ impl Scaling {
         }
     }
 
-    /// The speedup of a step on this many threads, predicted: the serial share stays as measured, and the rest is one task
-    /// for each group of examples, all equally long. Memory bandwidth is left out.
+    /// The speedup of a step on this many threads, predicted: the serial share stays as measured, and the rest is one
+    /// task for each group of examples, all equally long. Memory bandwidth is left out.
     pub fn predicted_speedup(&self, threads: usize) -> f64 {
         let groups = BATCH.div_ceil(group_size(BATCH));
         let serial = self.step.serial_share.max(0.0);

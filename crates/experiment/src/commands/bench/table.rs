@@ -136,7 +136,7 @@ pub fn scaling(scaling: &Scaling) -> String {
     text + &format!("predicted speedup by threads: {}\n", predicted.join(", "))
 }
 
-/// Above the rows of [`shape`].
+/// The heading of the rows of [`shape`].
 pub const SHAPES: &str = "\
 Convolutions with padding 'same': GFLOP/s of a training step (forward, both
 gradients and what it does once for the kernel) in operations of the direct
@@ -145,7 +145,7 @@ method; the method that 'auto' chooses, and its share of the best
   channels filters  side  kernel stride images   im2col implicit winograd  auto
 ";
 
-/// A shape, by every method.
+/// A row of the table under [`SHAPES`].
 pub fn shape(ShapeRow { case, gflops, auto, share_of_best }: &ShapeRow) -> String {
     let rate = |method| gflops.get(method).map_or_else(String::new, |gflops: &f64| format!("{gflops:.1}"));
     format!(
@@ -167,7 +167,6 @@ pub fn shape(ShapeRow { case, gflops, auto, share_of_best }: &ShapeRow) -> Strin
 pub const ABOVE_PEAK_NOTE: &str =
     "note: kernels exceed the measured peak, whose measurement must have been disturbed: measure again\n";
 
-/// The legend of the columns.
 pub const LEGEND: &str = "\
 Times are medians; spread: distance between the quartiles, as a share of the
 median. GFLOP/s: operations of the direct method; done: multiplications actually

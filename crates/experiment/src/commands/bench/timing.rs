@@ -1,4 +1,4 @@
-//! Times workloads: their declared work, their times, and statistics.
+//! Workloads to check and time, and the statistics of their times.
 
 use std::{
     thread,
@@ -18,7 +18,6 @@ pub trait Workload: Send {
     /// What one run has to do.
     fn work(&self) -> Work;
 
-    /// One run.
     fn run(&mut self);
 
     /// Compares the result of a run with a reference. Returns the largest error, or a sentence if the result is wrong.
@@ -54,7 +53,6 @@ impl Work {
 /// How many times a workload is timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rounds {
-    /// A fixed number of times.
     Exactly(usize),
     /// As many times as fit in this duration, from once to `MAX_SAMPLES` times.
     Within(Duration),
@@ -110,7 +108,6 @@ pub fn require_running_clock(now: impl Fn() -> Instant) -> Result<(), Failure> {
     Err(Failure::new(Kind::Environment, "the system clock does not advance, so nothing can be timed"))
 }
 
-/// Runs something and returns how many seconds it took.
 pub fn measure_seconds(run: impl FnOnce()) -> f64 {
     let began = Instant::now();
     run();

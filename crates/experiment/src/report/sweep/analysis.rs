@@ -58,7 +58,7 @@ pub struct ArmFigures<'a> {
     pub ece: Sample,
     #[serde(rename = "negative_log_likelihood")]
     pub nll: Sample,
-    /// For each threshold.
+    /// For each of `THRESHOLDS`.
     pub reached: [Reached; 3],
     /// Absent if the report has no times.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -162,7 +162,7 @@ fn few_pictures(analysis: &Analysis) -> Option<String> {
     ))
 }
 
-/// How an arm differs from its baseline: it is shown, or not shown, or there are too few seeds for either.
+/// Whether an arm differs from its baseline: that is shown, or not shown, or there are too few seeds for either.
 fn compared(arm: &str, baseline: &str, pair: &Pair) -> String {
     in_words(arm, baseline, &pair.difference, &pair.comparison, "seed")
 }

@@ -1,4 +1,4 @@
-//! The report of a sweep: one HTML file, and the same numbers as CSV and JSON.
+//! The report of a sweep: one HTML file, the same numbers as CSV and JSON, and the plots as SVG.
 //!
 //! It is a function of the sweep's records: the same records give the same bytes, no matter which process did which job
 //! in which folder. Without times it is a function of their results, which do not depend on when and where a job was

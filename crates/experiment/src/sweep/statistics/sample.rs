@@ -6,7 +6,7 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 /// The confidence of every interval.
 pub const CONFIDENCE: f64 = 0.95;
 
-/// Mean and spread of a few numbers, one per seed.
+/// Mean and spread of a few numbers, such as one per seed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Sample {
     /// How many.
