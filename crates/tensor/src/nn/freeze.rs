@@ -38,7 +38,7 @@ impl Network {
         self.nodes.iter_mut().for_each(|node| node.set_trainable(true));
     }
 
-    /// Scales the learning rate of one layer's parameters.
+    /// Sets the factor by which the learning rate of one layer's parameters is multiplied (at first 1).
     ///
     /// # Errors
     /// If there is no such layer.

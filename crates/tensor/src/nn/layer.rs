@@ -151,7 +151,7 @@ pub trait Layer: CloneLayer + fmt::Debug + Send + Sync {
         self.whole_batch()
     }
 
-    /// Floating-point operations of one example forward, by the direct method.
+    /// Floating-point operations of one example forward, by the direct method (the definition). A multiply-add counts two.
     fn flops(&self) -> u64 {
         0
     }
@@ -236,7 +236,7 @@ impl Param {
 pub struct LayerSeed {
     /// The network's seed.
     pub seed: u64,
-    /// The layer's position in the network, counted from 1.
+    /// The layer's position in the network, counted from 1; inside a `Residual`, a number that no other layer has.
     pub position: usize,
 }
 
