@@ -151,7 +151,7 @@ pub trait Layer: CloneLayer + fmt::Debug + Send + Sync {
         self.whole_batch()
     }
 
-    /// Floating-point operations of one example forward, by the direct method (the definition). A multiply-add counts two.
+    /// Floating-point operations of one example forward, by the direct method (the definition). A multiply-add is two.
     fn flops(&self) -> u64 {
         0
     }
