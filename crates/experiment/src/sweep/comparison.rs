@@ -11,8 +11,8 @@ use super::{
 pub const MARGIN: f64 = 0.01;
 
 /// The runs of two arms are compared in pairs of one seed if every run of the arm has its pair and the correlation of
-/// their accuracies is at least this. Below it, an unpaired comparison is more precise if a twin gives the baseline twice
-/// as many runs.
+/// their accuracies is at least this. Below it, an unpaired comparison is more precise if a twin gives the baseline
+/// twice as many runs.
 const PAIRING_HELPS: f64 = 0.25;
 
 /// The difference between the test accuracies of an arm and of its baseline.
