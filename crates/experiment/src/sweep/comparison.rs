@@ -117,7 +117,7 @@ impl Comparison {
         self.trainings.iter().all(|&trainings| trainings >= FEWEST_FOR_A_CLAIM)
     }
 
-    /// Whether a difference is shown at 5 %, after the correction for all declared comparisons.
+    /// Whether a difference is shown at 5 %, after the correction for the comparisons declared with it, if any.
     pub fn is_shown(&self) -> bool {
         self.has_enough_seeds() && self.adjusted_p.or(self.p).is_some_and(|p| p <= 1.0 - CONFIDENCE)
     }
