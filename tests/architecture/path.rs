@@ -1,4 +1,5 @@
-//! The reading path in ARCHITECTURE.md: every stop exists, is as long as it says, and all of them fit in one sitting.
+//! The reading path in ARCHITECTURE.md: every stop exists, is about as long as it says, and all of them fit in one
+//! sitting.
 
 use std::{fs, ops::Range, path::Path};
 
@@ -33,7 +34,7 @@ fn stop(line: &str) -> Option<Stop> {
         return None;
     }
     let budget = budget.trim().parse().unwrap_or_else(|_| panic!("a row without a budget: {line}"));
-    // `[shown](file): `item`, `item``, and the same again.
+    // Each place is like [shown](file): `item`, `item`.
     let file = |place: &str| {
         let (file, items) = place.split_once(')').expect("a link");
         (file.to_owned(), items.split('`').skip(1).step_by(2).map(str::to_owned).collect())

@@ -17,8 +17,8 @@ fn a_loss_that_is_not_finite_ends_the_run_with_code_4() {
 
 #[test]
 fn a_late_divergence_keeps_the_last_checkpoint() {
-    // Without activations no gradient vanishes: each step moves every weight by about the rate, so the logits grow as
-    // its cube.
+    // Without activations no gradient vanishes: each step moves every weight by about the rate, so the logits grow
+    // with the rate's cube.
     let deep = r#"layers = [
         { type = "Flatten" }, { type = "Dense", units = 16 }, { type = "Dense", units = 16 }, { type = "Dense" },
     ]"#;

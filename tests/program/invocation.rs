@@ -49,7 +49,6 @@ impl Place {
         command
     }
 
-    /// Calls the program.
     pub fn call<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Call {
         self.command(arguments).output().unwrap().into()
     }
@@ -118,7 +117,6 @@ pub struct Run {
 }
 
 impl Run {
-    /// A file's bytes.
     pub fn read(&self, name: &str) -> &[u8] {
         self.files.get(name).unwrap_or_else(|| panic!("the run folder has no {name}"))
     }

@@ -22,7 +22,6 @@ pub struct Rate {
 }
 
 impl Floor {
-    /// The measured ratio.
     pub fn ratio(&self, rates: &[Rate]) -> f64 {
         let rate = |name: &str| {
             let found = rates.iter().find(|rate| rate.name == name);

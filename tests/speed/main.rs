@@ -1,4 +1,4 @@
-//! Guards the kernels' speed: minimum ratios between the rates of kernels, at every SIMD level.
+//! Guards the kernels' speed: minimum ratios between the rates of kernels, at every SIMD level of the CPU.
 //!
 //! A ratio compares two medians of CPU time, measured interleaved in one process, so a slow or busy machine hardly
 //! changes it. A kernel that lost its inlining, its tiles or its instructions becomes 2 to 50 times slower and falls

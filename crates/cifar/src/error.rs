@@ -2,7 +2,8 @@
 
 use std::{fmt, io};
 
-/// Why pictures could not be read, created or written: one printable line that names the file or folder.
+/// Why pictures could not be read, created or written: one printable line that starts with the file or folder, or with
+/// "pictures in memory".
 #[derive(Debug, thiserror::Error)]
 #[error("{input}: {fault}{advice}")]
 pub struct Error {

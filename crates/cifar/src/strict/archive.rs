@@ -10,7 +10,7 @@ use crate::dataset::Dataset;
 use crate::error::{Fault, printable};
 use crate::format::{self, Format};
 
-/// A file in the official CIFAR-10 archive with a link to a web page; it is skipped.
+/// A file of the official CIFAR-10 archive that only links to a web page; it is skipped.
 const README: &str = "readme.html";
 const MAX_README: u64 = 64 << 10;
 

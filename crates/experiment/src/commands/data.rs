@@ -148,7 +148,7 @@ fn is_archive(path: &Path) -> Result<bool> {
     Ok(ends(&[".tar.gz", ".tgz"]))
 }
 
-/// Draws a grid of pictures.
+/// Writes a grid of sample pictures.
 fn samples(args: &SamplesArgs) -> Result<()> {
     Interrupts::listen()?;
     let data = open(&args.data)?;

@@ -198,7 +198,7 @@ fn run_jobs(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
         }
         _ => failure,
     };
-    // The plan's recipes are known only when all trials are done.
+    // The recipes (learning rate and schedule) of the plan's jobs are known only when all trials are done.
     worker.complete(&trials).map_err(|failure| interrupted(failure, &trials))?;
     let mut records = Vec::new();
     for job in &trials {

@@ -122,7 +122,6 @@ pub struct Candidate {
 /// How well the test pictures are classified.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Test {
-    /// Their folder.
     pub folder: String,
     pub confusion: ConfusionMatrix,
     pub scores: Scores,

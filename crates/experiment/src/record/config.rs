@@ -80,7 +80,8 @@ impl Config {
         Config { data: String::new(), threads: 0, simd: String::new(), ..self.clone() }
     }
 
-    /// The decisive settings that differ: name, value in `self`, value in `other`.
+    /// The settings that differ, except those that [`sha256`](Self::sha256) leaves out: name, value in `self`, value in
+    /// `other`.
     pub fn differences(&self, other: &Config) -> Vec<[String; 3]> {
         differences(&self.decisive(), &other.decisive())
     }

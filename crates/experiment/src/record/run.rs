@@ -22,7 +22,7 @@ pub const FORMAT: u32 = 1;
 /// The model that shows what the head does without trained features.
 pub const CONTROL: &str = "frozen-random";
 
-/// A run: two models, their data and the machine.
+/// A run: two models and a control, their data and the machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
     /// [`FORMAT`] at the time of writing.
@@ -195,7 +195,6 @@ pub struct LayerRecord {
     pub kind: String,
     /// Shape of the output for one example: height, width, channels; or units.
     pub output: Vec<usize>,
-    /// Number of parameters.
     pub parameters: u64,
     /// Whether training changes them; meaningless without parameters.
     pub trainable: bool,

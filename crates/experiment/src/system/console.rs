@@ -20,7 +20,7 @@ pub struct Console {
     pub stdout_is_data: bool,
 }
 
-/// Width of a terminal, in columns. Tables and running text fit it.
+/// Assumed width of a terminal, in columns. Tables and running text fit it.
 pub const WIDTH: usize = 80;
 
 /// Lines of text to print. A line feed within a line is escaped like any other control character.

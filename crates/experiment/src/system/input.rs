@@ -50,7 +50,6 @@ pub struct Input<'a> {
     path: &'a Path,
     kind: FileKind,
     file: File,
-    /// The file's length.
     pub length: u64,
     /// The bytes read so far.
     pub bytes: Vec<u8>,

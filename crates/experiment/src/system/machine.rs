@@ -88,12 +88,10 @@ pub fn utc_date(time: SystemTime) -> Option<String> {
     Some(date)
 }
 
-/// The compiler, e.g. `rustc 1.95.0`.
 pub fn rustc() -> String {
     format!("rustc {}", rustc_version_runtime::version())
 }
 
-/// The target of the build, e.g. `x86_64-linux-gnu`.
 pub fn target() -> String {
     let environment = if cfg!(target_env = "gnu") {
         "-gnu"
@@ -165,7 +163,6 @@ pub fn load_average() -> Option<f64> {
     text.split_whitespace().find_map(|word| word.parse().ok())
 }
 
-/// Logical CPUs that the process may use.
 pub fn logical_cpus() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
@@ -178,7 +175,6 @@ pub fn os() -> String {
     }
 }
 
-/// Physical memory.
 pub fn memory_bytes() -> Option<u64> {
     kilobytes("/proc/meminfo", "MemTotal:").or_else(|| sysctl("hw.memsize")?.parse().ok())
 }

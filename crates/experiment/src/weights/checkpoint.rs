@@ -73,7 +73,6 @@ pub fn to_bytes(snapshot: &Snapshot, metadata: &Metadata, run: &RunId) -> Result
 }
 
 impl Checkpoint {
-    /// Reads a checkpoint.
     pub fn open(path: &Path) -> Result<Self> {
         model::open(path, Checkpoint::of)
     }

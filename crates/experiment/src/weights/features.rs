@@ -36,7 +36,6 @@ impl Features {
         Features::of(Model::features_from_bytes(bytes)?)
     }
 
-    /// The features of a model.
     pub fn of(mut model: Model) -> Result<Self> {
         let frozen = freeze(&mut model.network, &model.metadata)?;
         Ok(Features { model, frozen })
@@ -51,7 +50,6 @@ impl Features {
         self.attach_linear_head(2).map(|_| self)
     }
 
-    /// The model that the features belong to.
     pub fn model(&self) -> &Model {
         &self.model
     }

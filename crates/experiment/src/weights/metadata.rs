@@ -71,7 +71,7 @@ pub const FEATURES: &str = "features";
 pub struct Metadata {
     /// [`FORMAT`] at the time of writing.
     pub format: u32,
-    /// Version of the program.
+    /// Version of the program that wrote the file.
     pub thawline: String,
     /// The model's name, such as `model_1` or `adapted`, or [`FEATURES`].
     pub model: String,

@@ -92,7 +92,6 @@ impl Model {
         Ok((Model { metadata, network, sha256: file.sha256() }, training))
     }
 
-    /// The bytes of the file.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         metadata::to_safetensors(&self.network, &self.metadata)
     }

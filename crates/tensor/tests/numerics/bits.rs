@@ -71,7 +71,7 @@ fn training_has_the_same_bits_for_any_number_of_threads() {
 
 #[test]
 fn a_row_has_the_same_bits_alone_and_in_a_product() {
-    // Products cut along M and along K, with more rows than a block, a task or the partial results have.
+    // Products that are cut along M or along K; some have more rows than a block, a task or the partial results.
     for shape in [[600, 70, 300], [600, 5, 4100], [113, 64, 576], [130, 256, 4096], [30, 257, 4096], [40, 4200, 30]] {
         let [m, n, k] = shape;
         let [a, b, bias] = [reals("a", m * k), reals("b", k * n), reals("bias", n)];

@@ -191,7 +191,7 @@ fn gradients_of_single_examples_add_up_to_the_batchs() {
             let network = builder.build(3).expect("the layers fit");
             let node = &network.nodes()[0];
             let (layer, inputs, outputs) = (node.layer(), image.iter().product::<usize>(), node.output().size());
-            // Im2col's one product for all examples adds in another order, so its numbers are whole.
+            // Im2col's one product for all examples adds in another order; sums of whole numbers are exact in any.
             let floats = if matches!(method, Method::Im2col) { integers } else { reals };
             let (x, dy, saved_len) = (floats("x", N * inputs), floats("dy", N * outputs), layer.saved_len(1));
             let (mut y, mut saved) = (vec![f32::NAN; N * outputs], vec![0.0; N * saved_len]);

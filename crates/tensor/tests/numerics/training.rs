@@ -132,7 +132,7 @@ fn a_smaller_batch_uses_only_its_own_examples() {
 
 #[test]
 fn a_nan_or_infinite_loss_stops_training_before_the_update() {
-    // One weight is broken from the start: the error names the first layer whose output shows it.
+    // One parameter is broken from the start: the error names the first layer whose output shows it.
     for (param, broken, layer) in [
         ("conv_2/kernel", f32::NAN, "conv_2"),
         ("dense_1/bias", f32::NAN, "dense_1"),

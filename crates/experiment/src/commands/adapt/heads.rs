@@ -77,7 +77,7 @@ impl<'a> Adapting<'a> {
         Ok(Adapting { console, config, features, pictures, interrupts, architecture, network })
     }
 
-    /// The memory that training takes; fails if so much is not free.
+    /// The memory that training takes; fails if less is free.
     pub fn memory(&self) -> Result<Memory> {
         let (memory, advice) = match &self.config.dense {
             None => {

@@ -20,7 +20,7 @@ const MAX_CLASSES: usize = 40;
 /// `pictures.csv` has all.
 const MAX_LISTED: usize = 20;
 
-/// The features, the pictures and what is odd about them.
+/// The features and the pictures, with notes on ignored files, unequal classes and duplicates.
 pub fn describe(
     config: &Settings,
     origin: &Origin,

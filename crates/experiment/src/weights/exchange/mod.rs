@@ -50,7 +50,7 @@ pub enum Framework {
 struct Foreign {
     name: String,
     dims: Vec<usize>,
-    /// For each of its values, the index of that value here.
+    /// For each value in the framework's order, its index in this program's order.
     order: Vec<usize>,
 }
 
@@ -182,8 +182,9 @@ pub fn export(network: &Network, architecture: &Architecture, framework: Framewo
     tensor_file::to_foreign_bytes(tensors, (framework == Framework::Torch).then_some(("format", "pt")))
 }
 
-/// Fills a network with the weights of a framework's file, which must hold exactly this network's tensors, or those of
-/// `only` these layers. All names may share a prefix, such as `module.` from `DataParallel`, which is returned.
+/// Fills a network with the weights of a framework's file, which must hold exactly the tensors of this network, or of
+/// the layers in `only`. Returns the prefix that all names share, such as `module.` from `DataParallel`; it may be
+/// empty.
 pub fn import(
     network: &mut Network,
     architecture: &Architecture,
@@ -245,7 +246,7 @@ fn prefix<'a>(places: &[Foreign], names: &BTreeMap<&'a str, &'a str>) -> &'a str
         .unwrap_or("")
 }
 
-/// Describes a missing tensor, with the unexpected tensor that is most likely it.
+/// Describes a missing tensor, and names the unexpected one that it most likely is.
 fn missing_fault(place: &Foreign, file: &TensorFile, misplaced: &[&str]) -> String {
     let fault = format!("tensor {} ({}) is missing", place.name, dimensions(&place.dims));
     // Enough names for nearly any network, and still quick to compare.
