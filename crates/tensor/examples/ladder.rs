@@ -1,5 +1,5 @@
 //! From three loops to the engine's matrix product, and from six to its convolution of a picture: the speed of each
-//! step on one core of this machine (im2col uses all cores), and what the step changes. Run it with --release.
+//! step on one core of this machine, and what the step changes. Run it with --release.
 
 use std::{error::Error, hint::black_box, time::Instant};
 use thawline_tensor::kernels::{activation::Fused, conv::ConvShape, conv::Weights, gemm, tile, window::Padding};
@@ -108,8 +108,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let rung = method.rung(&s)?;
         let mut w = Weights::new(rung, s);
         w.set(rung, level, &kernel, &bias);
-        let speed = gigaflops(s.flops(), || rung.forward(level, &w, &x, Fused::None, &mut y, None));
-        print(&method.to_string(), change, speed);
+        let forward = || rung.forward(level, &w, &x, Fused::None, &mut y, None);
+        print(&method.to_string(), change, threads::with_threads(1, || gigaflops(s.flops(), forward))?);
         assert!(y.iter().zip(&expected).all(|(y, expected)| (y - expected).abs() < 0.05), "{method}");
     }
     Ok(())

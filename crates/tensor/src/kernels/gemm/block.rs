@@ -14,7 +14,7 @@ use super::{KC, Matrix};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operands {
     /// Both are read in place: both have contiguous rows, and those of B are short and a whole number of vectors. Tiles
-    /// are wide, as with AVX-512, or A has few rows.
+    /// are wide, as with AVX-512, or A has few rows, or B stays in the first-level cache.
     InPlace,
     /// A is read in place: its rows are contiguous, and either long or used by too few panels of B to be worth packing.
     PackedB,
@@ -31,7 +31,8 @@ impl Operands {
         if a.col_stride == 1 && (b.cols <= 8 * LANES || a.cols > KC) {
             let short = b.cols <= 16 * LANES && b.cols.is_multiple_of(LANES);
             let wide_tiles = registers >= AVX512_REGISTERS;
-            let in_place = b.col_stride == 1 && short && (wide_tiles || a.rows < ROWS_WORTH_PACKING);
+            let little_gained = a.rows < ROWS_WORTH_PACKING || b.rows * b.cols <= SMALL_B;
+            let in_place = b.col_stride == 1 && short && (wide_tiles || little_gained);
             if in_place { Self::InPlace } else { Self::PackedB }
         } else if registers >= AVX512_REGISTERS && a.row_stride == 1 {
             Self::PackedWhileMultiplying
@@ -59,6 +60,9 @@ impl Operands {
 /// If tiles are one vector wide, multiplying by packed B takes a third less time. With fewer rows of A than this,
 /// packing B costs more than that.
 const ROWS_WORTH_PACKING: usize = 48;
+
+/// Nor is a B of this many floats, 16 KiB, worth packing: it stays in the first-level cache.
+const SMALL_B: usize = 1 << 12;
 
 /// Loop 4: cuts ks into the fewest pieces of at most [`KC`] terms, nearly equal.
 #[inline(always)]
