@@ -15,7 +15,7 @@ use crate::format::Release;
 /// The longest archive: a release's pictures take 185 MB if they are incompressible.
 const MAX_BYTES: u64 = 256 << 20;
 
-/// The maximum number of gzip members: bgzip, which makes the smallest ones in use, makes 2,900 from a release.
+/// The maximum number of gzip members: bgzip, which makes the smallest ones in use, makes 2,800 from a release.
 const MAX_MEMBERS: u32 = 1 << 14;
 
 /// Bytes read from the file at once.

@@ -54,7 +54,7 @@ impl Style {
     }
 }
 
-/// The colours of the two models, as in the report.
+/// The colours of the two models, close to those in the report.
 const MODELS: [(&str, &str); 2] = [("model_1", "\x1b[94m"), ("model_2", "\x1b[33m")];
 
 const PLAIN: &str = "\x1b[0m";

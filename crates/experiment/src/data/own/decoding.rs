@@ -10,7 +10,7 @@ use crate::system::{
     number,
 };
 
-/// The maximum number of pixels of a picture, as many as the largest cameras have. A header may claim more to exhaust
+/// The maximum number of pixels of a picture, more than nearly all cameras take. A header may claim more to exhaust
 /// the memory.
 const MAX_PIXELS: u64 = 150_000_000;
 
