@@ -82,7 +82,7 @@ struct Division {
 /// a folder named `test` or `val` beside `train`.
 pub fn open(folder: &Path, test: Option<&Path>) -> Result<Folder> {
     require_folder(folder)?;
-    let division = division(folder)?;
+    let division = division(folder, test)?;
     let mut learn = division.learn.iter();
     let mut found = classes(learn.next().map_or(folder, PathBuf::as_path))?;
     found.ignored.extend(division.ignored);
@@ -91,7 +91,7 @@ pub fn open(folder: &Path, test: Option<&Path>) -> Result<Folder> {
             found.classes[class].files.extend(files);
         }
     }
-    found.test = test.map(Path::to_owned).or(division.test);
+    found.test = division.test;
     if let Some(test) = &found.test {
         require_folder(test)?;
         for (class, files) in matched(test, &found.names())? {
@@ -105,7 +105,7 @@ pub fn open(folder: &Path, test: Option<&Path>) -> Result<Folder> {
 /// If the folder holds `train`, its `test` or else its `val` is meant.
 pub fn test_files(folder: &Path, names: &[&str]) -> Result<Vec<(usize, Vec<PathBuf>)>> {
     require_folder(folder)?;
-    let division = division(folder)?;
+    let division = division(folder, None)?;
     matched(division.test.as_deref().unwrap_or(folder), names)
 }
 
@@ -149,8 +149,9 @@ fn folders_and_files(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     Ok(entries(folder)?.into_iter().partition(|path| path.is_dir()))
 }
 
-/// How a folder is divided; the default if it is not.
-fn division(folder: &Path) -> Result<Division> {
+/// How a folder is divided, with other test pictures if they are given.
+fn division(folder: &Path, given: Option<&Path>) -> Result<Division> {
+    let given = given.map(Path::to_owned);
     let mut parts: [Option<PathBuf>; 3] = [None, None, None];
     let mut ignored = Vec::new();
     for path in folders_and_files(folder)?.0 {
@@ -158,7 +159,7 @@ fn division(folder: &Path) -> Result<Division> {
         let Some(part) = PARTS.iter().position(|names| names.contains(&name.as_str())) else {
             // Beside `train` there may be a run folder, but no class.
             if !is_output(&path) {
-                return Ok(Division::default());
+                return Ok(Division { test: given, ..Division::default() });
             }
             ignored.push((path, OWN_OUTPUT));
             continue;
@@ -170,8 +171,8 @@ fn division(folder: &Path) -> Result<Division> {
             return Err(wrong(folder, format!("has both {names}; merge them")));
         }
     }
-    let [Some(train), validation, test] = parts else { return Ok(Division::default()) };
-    Ok(match test {
+    let [Some(train), validation, test] = parts else { return Ok(Division { test: given, ..Division::default() }) };
+    Ok(match given.or(test) {
         Some(test) => Division { learn: [train].into_iter().chain(validation).collect(), test: Some(test), ignored },
         None => Division { learn: vec![train], test: validation, ignored },
     })
@@ -332,6 +333,13 @@ mod tests {
         assert_eq!(files(&["test", "test/dog", "test/dog/4.png"]), [vec!["1.png", "3.png", "2.png"], vec!["4.png"]]);
         // Pictures without labels cannot be tested on.
         assert_eq!(files(&["test", "test/4.png"]), [vec!["1.png", "2.png"], vec!["3.png"]]);
+        // With other test pictures, `val` is for training.
+        let [folder, elsewhere] = [made(&divided), made(&["dog", "dog/5.png"])];
+        let found = open(folder.path(), Some(elsewhere.path())).unwrap();
+        assert_eq!(
+            found.classes.iter().map(|class| [class.files.len(), class.test.len()]).collect::<Vec<_>>(),
+            [[2, 0], [1, 1]]
+        );
         // `train` may be a class like any other.
         let folder = made(&["car", "car/1.png", "train", "train/2.png"]);
         assert_eq!(open(folder.path(), None).unwrap().names(), ["car", "train"]);
