@@ -15,7 +15,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     // Filters, kernel size and pool size
     let (filters, kernel, pool) = (64, [3, 3], [2, 2]);
 
-    // Load the data: the pictures at a path, or else a few drawings from a seed, with fewer epochs and smaller batches
+    // Load the data: the pictures at a path or, if nothing is there, a few drawings from a seed, with fewer epochs and
+    // smaller batches
     let path = env::args_os().nth(1).map(PathBuf::from).filter(|path| path.exists());
     let (dataset, epochs, batch_size) = match path {
         Some(path) => (open::named(&path)?.dataset, 20, 128),
@@ -71,7 +72,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Trains a network, prints its validation accuracy after each epoch, and returns the time it took.
+/// Trains a network, then prints the validation accuracy of every epoch, and returns the training time.
 fn train_model(
     name: &str,
     network: &mut Network,

@@ -1,4 +1,4 @@
-//! Why channels last needs no patches, and how fast each rung of the ladder is.
+//! Why channels last needs no copy of the patches, and how fast the four convolution methods are.
 
 use crate::product::Bench;
 use crate::svg::{
@@ -55,7 +55,7 @@ pub fn overlapping_rows() -> Figure {
     figure
 }
 
-/// GFLOP/s of the second convolution by rung, from the benchmark in docs/performance.md.
+/// GFLOP/s of the second convolution by method, from the benchmark in docs/performance.md.
 pub fn ladder() -> Figure {
     let bench = Bench::read();
     let mut figure = Figure::new(

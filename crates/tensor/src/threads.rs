@@ -164,8 +164,8 @@ pub fn for_strips(matrix: &mut [f32], columns: usize, width: usize, task: impl F
 /// The largest number of rows that [`for_strips`] accepts.
 pub const STRIP_ROWS: usize = 128;
 
-/// Splits all rows at the same column, until one strip is left. The left halves stay in the caller's array. With
-/// [`Parts`] every split would move all rows, which costs 36,000 instructions per product.
+/// Splits all rows at the same column, until one strip is left. The left halves stay in the caller's array; with
+/// [`Parts`] every split would move the whole array.
 fn split_rows(rows: &mut [&mut [f32]], column: usize, width: usize, task: &(impl Fn(usize, &mut [&mut [f32]]) + Sync)) {
     let columns = rows.first().map_or(0, |row| row.len());
     if columns <= width {

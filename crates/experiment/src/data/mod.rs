@@ -1,4 +1,4 @@
-//! Reads pictures and selects those that train and validate a model.
+//! Reads pictures, selects those for training and validation, and encodes pictures as PNG.
 
 pub mod classes;
 pub mod open;

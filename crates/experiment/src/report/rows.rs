@@ -17,7 +17,8 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// A chart of this many rows below a title; wide charts have this many pixels for names and for values.
+    /// A chart of `rows` rows below a title. The wide layout reserves `names` pixels for the names and `values` for the
+    /// values.
     pub(super) fn new(layout: Layout, rows: usize, names: f64, values: f64) -> Self {
         let (across, row) = match layout {
             Layout::Wide => (names..layout.width() - values, 34.0),

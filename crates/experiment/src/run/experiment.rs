@@ -1,8 +1,9 @@
 //! The experiment, in the order of the tutorial. Read this file first.
 //!
 //! A network learns some classes, here called the source. Its convolutional layers are frozen: they turn a picture into
-//! features. A new dense head on top of these features learns the other classes, the target, and trains faster, because
-//! the features of each picture are computed only once. The same layers, with untrained features, are the control.
+//! features. A new dense head on top of these features learns the other classes, the target, and trains faster: nothing
+//! is propagated back through the frozen layers, and each picture's features can be computed once and cached. The same
+//! layers, with untrained features, are the control.
 
 use thawline_tensor::nn::Network;
 

@@ -157,7 +157,7 @@ impl RunFolder {
         };
         let failure = match open(&last) {
             Ok(Some(checkpoint)) => return Ok(Some((checkpoint, last, None))),
-            // The process ended after renaming the last one and before writing the new one.
+            // There is no checkpoint yet, or the process ended between the rename and the write.
             Ok(None) => return Ok(open(&previous)?.map(|checkpoint| (checkpoint, previous, None))),
             Err(failure) if failure.kind != Kind::Usage => return Err(failure),
             Err(failure) => failure,

@@ -44,7 +44,7 @@ pub trait Observer {
     /// [`Fit::resume`](super::Fit::resume).
     ///
     /// # Errors
-    /// Return one to stop training; if the step or epoch already did, that one counts.
+    /// Return one to stop training. It is ignored if `step` or `epoch` has already returned one.
     fn snapshot(&mut self, snapshot: Snapshot<'_>) -> Result<(), StopReason> {
         let _ = snapshot;
         Ok(())
@@ -108,14 +108,14 @@ impl History {
     }
 
     /// The epoch with the highest validation accuracy (the first such epoch if several tie), counted from 1; 0 before
-    /// the first epoch.
+    /// the first epoch, and 1 if there was no validation.
     pub fn best_epoch(&self) -> usize {
         let accuracy = |report: &EpochReport| report.validation.unwrap_or_default().accuracy;
         let highest = self.epochs.iter().map(accuracy).fold(f64::NEG_INFINITY, f64::max);
         self.epochs.iter().position(|report| accuracy(report) == highest).map_or(0, |best| best + 1)
     }
 
-    /// Whether the validation accuracy has not exceeded its best for `patience` epochs.
+    /// Whether the last `patience` epochs brought no new best validation accuracy; never if `patience` is `None`.
     pub fn has_stalled(&self, patience: Option<usize>) -> bool {
         let waited = self.epochs.len() - self.best_epoch();
         !self.epochs.is_empty() && patience.is_some_and(|patience| waited >= patience)

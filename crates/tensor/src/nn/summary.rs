@@ -19,7 +19,7 @@ pub struct SummaryRow {
     pub parameters: usize,
     /// How many of them gradient descent updates.
     pub trainable: usize,
-    /// How many of them are statistics that training updates.
+    /// How many of them are statistics that training updates: batch normalization's running means and variances.
     pub statistics: usize,
     /// Floating-point operations of the forward pass for one example, by the direct method.
     pub flops: u64,

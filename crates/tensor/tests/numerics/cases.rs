@@ -25,12 +25,13 @@ pub fn products() -> impl Iterator<Item = [usize; 3]> {
         [120, 70, 900],
         [20, 150, 1601],
         [3, 150, 1],
-        // B has few whole vectors: panels and a partial one, several blocks along K.
+        // The rows of B are at most 16 vectors, all whole, so B may be read in place: with and without a partial last
+        // panel, with several blocks along K.
         [130, 128, 33],
         [13, 96, 801],
         [140, 208, 1700],
         [13, 144, 4500],
-        // More columns than are packed at once.
+        // Many columns: more than are packed at once, then two products that are cut along N.
         [130, 4113, 19],
         [3, 4097, 5],
         [15, 8200, 2],
@@ -58,7 +59,7 @@ pub fn products() -> impl Iterator<Item = [usize; 3]> {
 pub fn dense_convolutions() -> Vec<ConvShape> {
     let valid = Padding::Valid;
     let mut cases: Vec<ConvShape> = [
-        // One output, one channel; then every remainder of 4 x 4 tiles, of 7 rows, of 14 tiles.
+        // One output, one channel; then every remainder of 4 in height and width, for tiles of 4 x 4.
         dense([3, 3, 1], 1, valid),
         dense([4, 5, 3], 2, valid),
         dense([6, 6, 16], 16, valid),
@@ -69,7 +70,7 @@ pub fn dense_convolutions() -> Vec<ConvShape> {
         dense([33, 6, 8], 64, valid),
         dense([16, 16, 64], 65, valid),
         dense([30, 30, 2], 9, valid),
-        // With padding: smaller than the kernel, and larger.
+        // With padding: inputs smaller than the kernel and larger, and padding wider than the kernel.
         dense([1, 1, 16], 16, Padding::Same),
         dense([2, 1, 3], 5, Padding::Same),
         dense([5, 7, 31], 32, Padding::Same),
@@ -115,7 +116,7 @@ fn add_if_small(cases: &mut Vec<ConvShape>, case: Result<ConvShape, String>) {
     cases.extend(case.ok().filter(|s| s.flops() < 8_000_000));
 }
 
-/// One of some values.
+/// A random element of `from`.
 pub fn pick<T: Copy>(random: &mut Bits, from: &[T]) -> T {
     from[random.below(from.len() as u64) as usize]
 }

@@ -18,7 +18,7 @@ use crate::data::{bits, integers, levels, reals, wide};
 use crate::golden::{Golden, golden};
 use crate::reference;
 
-/// Depthwise convolutions of any size.
+/// 150 random shapes of depthwise convolutions, up to 31 x 31 x 31.
 fn shapes() -> Vec<PoolShape> {
     let mut random = bits("depthwise");
     let mut shapes = Vec::new();
@@ -99,7 +99,8 @@ fn a_residual_connection_refuses_what_it_cannot_add_or_run() {
     assert!(error.to_string().contains("its scale has 2 numbers; expected 1, or 3"), "{error}");
 }
 
-/// Rescaled pixels, a stem, a block without and one with a residual connection; after each, what PyTorch computes.
+/// Rescaled pixels, a stem, a block without and one with a residual connection: the output of every layer and all
+/// gradients agree with PyTorch's.
 #[test]
 fn mobile_blocks_agree() {
     let Some(bytes) = golden("mobile_blocks.safetensors") else { return };

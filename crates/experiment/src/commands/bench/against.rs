@@ -1,4 +1,4 @@
-//! Compares a benchmark with an earlier one, which `--json` saved.
+//! Compares a benchmark with an earlier one, the saved output of `--json`.
 
 use std::path::Path;
 

@@ -97,7 +97,7 @@ impl Case {
         Arc::new(Self { name, input, x, dy, params: vec![kernel, bias], expected, scale, flops: s.flops() })
     }
 
-    /// A depthwise convolution of a mobile network: 3 x 3 over 144 channels.
+    /// A depthwise convolution as in MobileNetV2: 3 x 3 over 144 channels.
     pub fn depthwise() -> Arc<Self> {
         let s = PoolShape::new([24, 24, 144], [3, 3], [1, 1], Padding::Same).expect("the kernel fits");
         let [kernel, bias] = [(2, 9 * s.c), (3, s.c)].map(|(index, len)| uniform(index, len, 0.5));
@@ -300,8 +300,8 @@ impl Workload for LayerPass {
 
     fn work(&self) -> Work {
         let Case { x, dy, params, flops, .. } = &*self.case;
-        // A pass reads or writes each of these once, except that dx needs no bias (256 bytes). ReLU's gradient also
-        // reads y; the pooling's also reads x and y.
+        // A pass reads or writes each of these once, except that dx needs no bias (less than 1 KB). ReLU's gradient
+        // also reads y; the pooling's also reads x and y.
         let mut floats = self.images * (x.len() + dy.len()) + params.iter().map(|param| param.len()).sum::<usize>();
         if params.is_empty() && self.pass == Pass::InputGradient {
             floats += self.images * (if *self.case.name == *"relu" { x.len() } else { x.len() + dy.len() });

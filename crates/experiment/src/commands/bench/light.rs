@@ -1,5 +1,5 @@
-//! Memory-bound operations to time, besides those of [`layers`](super::layers): dropout, the loss and the optimizer, at
-//! the sizes of a training step.
+//! Operations with little arithmetic to time, besides those of [`layers`](super::layers): dropout, the loss and the
+//! optimizer, at the sizes of a training step.
 
 use std::hint::black_box;
 

@@ -1,4 +1,5 @@
-//! The sweep's plots: learning curves with bands, few pictures, depth, calibration, time.
+//! The sweep's plots: learning curves with 95 % intervals, accuracy by training pictures and by transferred blocks,
+//! calibration, training time.
 
 use std::collections::BTreeSet;
 
@@ -18,10 +19,11 @@ use crate::{
     system::number,
 };
 
-/// The arms of the first plot: those that answer the question.
+/// The arms that answer the sweep's main question, what pretrained features are worth. The plots of accuracy, loss and
+/// calibration show these.
 const ANSWER: [&str; 6] = ["frozen", "scratch", "fine-tune", "frozen-random-matched", "frozen-random", "frozen-warm"];
 
-/// The colour of an arm; the same in every plot and table.
+/// The colour of an arm in plots and tables; the table of all arms shows stage 1 in grey.
 pub(super) fn ink(name: &str) -> Ink {
     match name.split('@').next().unwrap_or_default() {
         "frozen" => Ink::Model2,

@@ -2,7 +2,7 @@
 
 use super::{Arm, Budget, ClassSet, FeatureSource, Head, Labelling, Pretraining, Stage, TrainedLayers, Validation};
 
-/// Target pictures of each class in the `samples` group; the arm without a number is trained on all.
+/// Training pictures per target class of the arms in the `samples` group; an arm without a number is trained on all.
 pub const SAMPLES: [usize; 8] = [10, 25, 50, 100, 250, 500, 1_000, 2_500];
 
 /// The maximum number of random splits: ten classes have 126 different ones.
