@@ -109,9 +109,9 @@ fn files_that_claim_to_be_huge_cost_little_memory() {
         let line: Vec<String> = line.split(' ').map(str::to_owned).collect();
         limited(&place, kib, &line).assert_refused(words);
     }
-    // 32 MB of outputs for each of ten pictures.
+    // 32 MB of outputs for each picture; those of all forty together would exceed the limit.
     fs::write(place.path("wide"), wide_model(8_000)).unwrap();
-    let line = format!("eval --from wide --data {data} --threads 1 --limit 10");
+    let line = format!("eval --from wide --data {data} --threads 1 --limit 40");
     let call = limited(&place, least + 1_000_000, &line.split(' ').map(str::to_owned).collect::<Vec<_>>());
     assert_eq!(call.code, Some(0), "{}", call.stderr);
     // `summary` needs only the description.

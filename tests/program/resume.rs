@@ -279,9 +279,15 @@ mod unix {
         );
         let torn = place.finished(call);
 
-        // Without a previous checkpoint, the error says what to do.
+        // Without an intact previous checkpoint, the error says what to do.
         let (place, _) = interrupted("-INT");
         fs::write(place.path("run/checkpoint-model_1.safetensors"), &bytes[..100]).unwrap();
+        fs::write(place.path("run/checkpoint-model_1-previous.safetensors"), &bytes[..100]).unwrap();
+        let call = resume(&place, "");
+        call.assert_failed(
+            2,
+            "remove this file and run/checkpoint-model_1-previous.safetensors to train model_1 again",
+        );
         fs::remove_file(place.path("run/checkpoint-model_1-previous.safetensors")).unwrap();
         let call = resume(&place, "");
         call.assert_failed(2, "remove this file to train model_1 again from the start");

@@ -22,7 +22,7 @@ use crate::{
         atomic_file,
         failure::{Failure, Kind, Result},
         input::{self, SETTINGS},
-        wording,
+        path_text, wording,
     },
     weights::{checkpoint::Checkpoint, model::Model},
 };
@@ -170,9 +170,13 @@ impl RunFolder {
                 })?;
                 Ok(Some((checkpoint, previous, Some(format!("{failure}; resuming from the previous checkpoint")))))
             }
-            _ => Err(Failure::usage(format!(
-                "{failure}; no intact older checkpoint: remove this file to train {model} again from the start"
-            ))),
+            older => {
+                let is_damaged = older.is_err_and(|failure| failure.kind == Kind::Usage);
+                let both = if is_damaged { format!(" and {}", path_text::printable(&previous)) } else { String::new() };
+                Err(Failure::usage(format!(
+                    "{failure}; no intact older checkpoint: remove this file{both} to train {model} again from the start"
+                )))
+            }
         }
     }
 

@@ -74,7 +74,7 @@ pub(super) fn trials(analysis: &Analysis) -> Markup {
         h2 { "Tuning trials" }
         (table(1, &["trial", "learning rate", "held-out accuracy", "chosen for"], analysis.trials.iter().map(row)))
         p.note {
-            "Each pair of a learning rate and a schedule was tried once, with the first seed. For each arm, the pair with the "
+            "For each tuned arm, each pair of a learning rate and a schedule was tried once, with the first seed. The pair with the "
             "highest held-out accuracy after the last epoch was chosen; the choice did not use the test set."
         }
     }
