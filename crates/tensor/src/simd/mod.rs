@@ -9,6 +9,7 @@
 //! four on NEON and baseline x86-64. Sums have the same order at every level, so the levels with fused multiply-add
 //! (AVX2, AVX-512 and NEON) give the same bits.
 
+mod grid;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
@@ -18,6 +19,7 @@ use std::ops::{Add, Div, Mul, Sub};
 use std::str::FromStr;
 use std::sync::OnceLock;
 
+pub use grid::{Grid, GridMut};
 #[cfg(target_arch = "aarch64")]
 pub use portable::Neon;
 pub use portable::Portable;

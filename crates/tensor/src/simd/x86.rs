@@ -6,15 +6,16 @@
 //!    private to this file, and only `detect` makes one, after it has checked the CPU. A vector proves it as well: its
 //!    field is private too, and only a token or another vector makes one. Code that is not inlined into
 //!    [`Simd::vectorize`] is slow, not unsound.
-//! 2. *Memory.* Loads and stores go through references to exactly the bytes that the instruction touches, so the borrow
-//!    checker has already proven that these exist and are ours. No instruction needs an aligned address.
+//! 2. *Memory.* Loads and stores go through references to the bytes that the instruction touches, so the borrow checker
+//!    has already proven that these exist and are ours. A mask leaves out the lanes beyond a slice, and the check that
+//!    made a [`Grid`] covers all of its vectors. No instruction needs an aligned address.
 #![allow(unsafe_code)]
 
 use core::arch::x86_64::*;
 use std::ops::{Add, Div, Mul, Sub};
 use std::sync::OnceLock;
 
-use super::{LANES, Lanes, Level, Simd, Vector};
+use super::{Grid, GridMut, LANES, Lanes, Level, Simd, Vector};
 
 /// The token of [`Level::Avx512`].
 #[derive(Clone, Copy, Debug)]
@@ -125,6 +126,11 @@ impl Simd for Avx512 {
         Zmm(unsafe { _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128(from.as_ptr().cast()))) })
     }
     #[inline(always)]
+    fn load_first(self, from: &[f32]) -> Zmm {
+        // SAFETY: the token proves AVX-512 F; the load reads no lane beyond the slice.
+        Zmm(unsafe { _mm512_maskz_loadu_ps(first(from.len()), from.as_ptr()) })
+    }
+    #[inline(always)]
     fn prefetch(self, from: &[f32]) {
         prefetch(from);
     }
@@ -180,6 +186,11 @@ impl Vector for Zmm {
         unsafe { _mm512_storeu_ps(to.as_mut_ptr(), self.0) }
     }
     #[inline(always)]
+    fn store_first(self, to: &mut [f32]) {
+        // SAFETY: the vector proves AVX-512 F; the store writes no lane beyond the slice.
+        unsafe { _mm512_mask_storeu_ps(to.as_mut_ptr(), first(to.len()), self.0) }
+    }
+    #[inline(always)]
     fn store_bytes(self, to: &mut [u8; LANES]) {
         // SAFETY: the vector proves AVX-512 F (and SSE2); `to` is 16 bytes that are ours, and the store is unaligned.
         unsafe { _mm_storeu_si128(to.as_mut_ptr().cast(), _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(self.0))) }
@@ -220,6 +231,18 @@ impl Simd for Avx2 {
             let low = _mm256_cvtepu8_epi32(bytes);
             let high = _mm256_cvtepu8_epi32(_mm_unpackhi_epi64(bytes, bytes));
             Ymms([_mm256_cvtepi32_ps(low), _mm256_cvtepi32_ps(high)])
+        }
+    }
+    #[inline(always)]
+    fn load_first(self, from: &[f32]) -> Ymms {
+        match from.first_chunk() {
+            Some(lanes) => self.load(lanes),
+            // SAFETY: the token proves AVX2; the loads read no lane beyond the slice.
+            None => unsafe {
+                let [low, high] = first_halves(self, from.len());
+                let upper = from.as_ptr().wrapping_add(LANES / 2);
+                Ymms([_mm256_maskload_ps(from.as_ptr(), low), _mm256_maskload_ps(upper, high)])
+            },
         }
     }
     #[inline(always)]
@@ -292,11 +315,46 @@ impl Vector for Ymms {
     }
 }
 
+/// A mask of the first lanes of sixteen.
+#[inline(always)]
+fn first(lanes: usize) -> __mmask16 {
+    !u32::MAX.unbounded_shl(lanes.min(LANES) as u32) as __mmask16
+}
+
+/// The masks of the two halves of the first lanes of sixteen.
+#[inline(always)]
+fn first_halves(_: Avx2, lanes: usize) -> [__m256i; 2] {
+    // SAFETY: the token proves AVX2.
+    unsafe {
+        let lanes = _mm256_set1_epi32(lanes.min(LANES) as i32);
+        let low = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+        let high = _mm256_setr_epi32(8, 9, 10, 11, 12, 13, 14, 15);
+        [_mm256_cmpgt_epi32(lanes, low), _mm256_cmpgt_epi32(lanes, high)]
+    }
+}
+
 /// Prefetches to the second-level cache.
 #[inline(always)]
 fn prefetch(from: &[f32]) {
     // SAFETY: every x86-64 has SSE, and a prefetch may name any address.
     unsafe { _mm_prefetch::<_MM_HINT_T1>(from.as_ptr().cast()) }
+}
+
+/// A vector of a grid, without a bounds check of its own.
+#[inline(always)]
+pub(super) fn vector_of<'a>(grid: &Grid<'a>, row: usize, col: usize) -> &'a Lanes {
+    debug_assert!(row < grid.size[0] && col < grid.size[1]);
+    // SAFETY: a grid is only made after a check that its last vector ends within its floats, and its fields are private
+    // to `simd`; `Grid::at` has checked that this vector is not after the last one. Sixteen floats are a `Lanes`.
+    unsafe { &*grid.floats.as_ptr().add(row * grid.pitch[0] + col * grid.pitch[1]).cast() }
+}
+
+/// The mutable form of [`vector_of`].
+#[inline(always)]
+pub(super) fn vector_of_mut<'a>(grid: &'a mut GridMut, row: usize, col: usize) -> &'a mut Lanes {
+    debug_assert!(row < grid.size[0] && col < grid.size[1]);
+    // SAFETY: as in `vector_of`; the grid is borrowed for as long as the vector.
+    unsafe { &mut *grid.floats.as_mut_ptr().add(row * grid.pitch[0] + col * grid.pitch[1]).cast() }
 }
 
 /// Transposes eight rows of eight.

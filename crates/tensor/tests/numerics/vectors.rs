@@ -1,8 +1,10 @@
 //! Every vector operation at every level gives in each lane the result of the scalar operation, for special numbers,
 //! too.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use thawline_tensor::dispatch;
-use thawline_tensor::simd::{LANES, Lanes, Level, Simd, Vector, vectors};
+use thawline_tensor::simd::{Grid, GridMut, LANES, Lanes, Level, Simd, Vector, vectors};
 
 use crate::data::{levels, reals};
 
@@ -144,16 +146,49 @@ fn partial_loads_and_stores_touch_only_their_elements() {
     let numbers = reals("numbers", LANES);
     for level in levels() {
         for len in 0..=LANES {
-            let (mut read, mut written) = ([f32::NAN; LANES], vec![f32::NAN; len]);
+            let (mut read, mut written) = ([f32::NAN; LANES], [f32::NAN; LANES + 1]);
             dispatch!(level, simd => {
                 simd.load_first(&numbers[..len]).store(&mut read);
-                simd.load_first(&numbers).store_first(&mut written);
+                simd.load_first(&numbers).store_first(&mut written[..len]);
             });
             assert_eq!(read[..len], numbers[..len], "at {level}");
             assert!(read[len..].iter().all(|&x| x == 0.0), "at {level}: lanes past the end are zero");
-            assert_eq!(written, numbers[..len], "at {level}");
+            assert_eq!(written[..len], numbers[..len], "at {level}");
+            assert!(written[len..].iter().all(|x| x.is_nan()), "at {level}: floats past the end stay");
         }
     }
+}
+
+#[test]
+fn a_vector_of_a_grid_is_the_floats_at_its_place() {
+    // 2 x 3 vectors; the last ends with the last float.
+    let (size, pitch) = ([2, 3], [50, 17]);
+    let mut floats = reals("grid", 50 + 2 * 17 + LANES);
+    let expected = floats.clone();
+    for (row, col) in [(0, 0), (0, 2), (1, 0), (1, 2)] {
+        let place = row * 50 + col * 17;
+        assert_eq!(Grid::new(&floats, size, pitch).at(row, col)[..], expected[place..place + LANES]);
+        assert_eq!(GridMut::new(&mut floats, size, pitch).at(row, col)[..], expected[place..place + LANES]);
+    }
+}
+
+#[test]
+fn a_grid_refuses_what_is_not_in_it() {
+    let refuses = |len: usize, size: [usize; 2], pitch: [usize; 2], [row, col]: [usize; 2]| {
+        let mut floats = vec![0.0; len];
+        let reads = catch_unwind(|| Grid::new(&floats, size, pitch).at(row, col)[0]).is_ok();
+        let writes = catch_unwind(AssertUnwindSafe(|| GridMut::new(&mut floats, size, pitch).at(row, col)[0])).is_ok();
+        assert_eq!(reads, writes);
+        !reads
+    };
+    let len = 50 + 2 * 17 + LANES;
+    assert!(!refuses(len, [2, 3], [50, 17], [1, 2]));
+    assert!(refuses(len - 1, [2, 3], [50, 17], [0, 0]), "the last vector ends beyond the floats");
+    assert!(refuses(len, [0, 3], [50, 17], [0, 0]), "no row");
+    assert!(refuses(len, [2, 3], [50, 17], [2, 0]), "a row too many");
+    assert!(refuses(len, [2, 3], [50, 17], [0, 3]), "a column too many");
+    assert!(refuses(len, [2, 3], [usize::MAX, 1], [0, 0]), "the sum overflows");
+    assert!(refuses(len, [3, 2], [usize::MAX / 2 + 1, 1], [0, 0]), "the product overflows");
 }
 
 #[test]

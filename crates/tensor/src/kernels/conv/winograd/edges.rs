@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use crate::simd::{LANES, Simd, Vector};
+use crate::simd::{Grid, GridMut, LANES, Simd, Vector};
 
 use super::tiles::Origin;
-use super::transform::{Square, Stored, Sum};
+use super::transform::{Square, Sum};
 use super::{ConvShape, SIDE, TILE};
 
 /// The sizes of an image that is read or written in tiles of N x N pixels.
@@ -75,15 +75,15 @@ impl<const N: usize> Image<N> {
 
     /// Sixteen channels of a tile, if all of it exists: the common case, without branches.
     #[inline(always)]
-    pub fn whole<'a>(&self, x: &'a [f32], at: Origin, block: usize) -> Option<Stored<&'a [f32]>> {
-        Some(Stored { floats: &x[self.start(at, block)?..], pitch: [self.w * self.channels, self.channels] })
+    pub fn whole<'a>(&self, x: &'a [f32], at: Origin, block: usize) -> Option<Grid<'a>> {
+        Some(Grid::new(&x[self.start(at, block)?..], [N; 2], [self.w * self.channels, self.channels]))
     }
 
     /// As [`whole`](Self::whole), to add to.
     #[inline(always)]
     pub fn whole_sum<'a>(&self, sums: &'a mut [f32], at: Origin, block: usize) -> Option<Sum<'a>> {
         let floats = &mut sums[self.start(at, block)?..];
-        Some(Sum(Stored { floats, pitch: [self.w * self.channels, self.channels] }))
+        Some(Sum(GridMut::new(floats, [N; 2], [self.w * self.channels, self.channels])))
     }
 
     /// Prefetches a tile, except the two columns that it shares with the tile to its left. Saves 2 to 4 % of a pass.
@@ -92,7 +92,7 @@ impl<const N: usize> Image<N> {
         let Some(tile) = self.whole(x, at, block) else { return };
         for p in 0..N {
             for q in 2..N {
-                simd.prefetch(&tile.floats[p * tile.pitch[0] + q * tile.pitch[1]..]);
+                simd.prefetch(tile.at(p, q));
             }
         }
     }

@@ -1,9 +1,9 @@
 //! The transforms of the kernel, once per step: U, U' and the gradient from dU.
 
-use crate::simd::{LANES, Lanes, Simd, Vector};
+use crate::simd::{Grid, GridMut, LANES, Lanes, Simd, Vector};
 
 use super::super::super::tile::place_in_strips;
-use super::transform::{Kernel, KernelTransposed, Stored, both_ways};
+use super::transform::{Kernel, KernelTransposed, both_ways};
 use super::{ConvShape, SIDE, blocks};
 
 /// U = G g G' for every pair of channels, in strips. Padding stays zero.
@@ -18,7 +18,7 @@ pub fn transform_kernel<S: Simd>(simd: S, s: &ConvShape, kernel: &[f32], u: &mut
                 *g = simd.load_first(&kernel[(tap * s.c + c) * s.filters..][..s.filters][f * LANES..]);
             }
             let place = place_in_strips(simd, [cb * LANES, fb], c, f) * LANES;
-            let mut u = Stored { floats: &mut u[place..], pitch: [SIDE * pitch, pitch] };
+            let mut u = GridMut::new(&mut u[place..], [SIDE; 2], [SIDE * pitch, pitch]);
             both_ways::<S, Kernel, 3, SIDE>(simd, &g, &mut u);
         }
     }
@@ -53,7 +53,7 @@ pub fn transform_kernel_gradient<S: Simd>(simd: S, s: &ConvShape, du: &[f32], dk
     for c in 0..s.c {
         for f in 0..fb {
             let place = place_in_strips(simd, [cb * LANES, fb], c, f) * LANES;
-            let du = Stored { floats: &du[place..], pitch: [SIDE * pitch, pitch] };
+            let du = Grid::new(&du[place..], [SIDE; 2], [SIDE * pitch, pitch]);
             let mut dg = [[simd.zero(); 3]; 3];
             both_ways::<S, KernelTransposed, SIDE, 3>(simd, &du, &mut dg);
             for (tap, dg) in dg.as_flattened().iter().enumerate() {

@@ -11,14 +11,13 @@
 
 use std::ops::Range;
 
-use crate::simd::{LANES, Lanes, Simd, Vector, vectors_mut};
+use crate::simd::{Grid, GridMut, LANES, Lanes, Simd, Vector, vectors_mut};
 use crate::threads;
 use crate::vectorize;
 
 use super::super::super::tile::{
     Accumulators, Product, ROWS, cover, load_rows, multiply_accumulate, store_rows, take, widest,
 };
-use super::transform::Stored;
 use super::{ConvShape, POSITIONS, SIDE, TILE};
 
 /// Sixteen channels of fourteen tiles at one position.
@@ -204,10 +203,10 @@ impl<'a> Transformed<'a> {
 
     /// The 36 positions of a tile and a block of channels.
     #[inline(always)]
-    pub fn tile(&self, tile: usize, block: usize) -> Stored<&'a [f32]> {
+    pub fn tile(&self, tile: usize, block: usize) -> Grid<'a> {
         let panel = tile / ROWS * self.pitch[1] + block;
         let floats = &self.panels.as_flattened().as_flattened()[(panel * ROWS + tile % ROWS) * LANES..];
-        Stored { floats, pitch: pitch_of_square(self.pitch[0]) }
+        Grid::new(floats, [SIDE; 2], pitch_of_square(self.pitch[0]))
     }
 
     /// The panels of fourteen tiles at a position.
@@ -228,11 +227,11 @@ pub struct Slab<'a> {
 impl Slab<'_> {
     /// The 36 positions of a tile and a block of channels.
     #[inline(always)]
-    pub fn tile_mut(&mut self, tile: usize, block: usize) -> Stored<&mut [f32]> {
+    pub fn tile_mut(&mut self, tile: usize, block: usize) -> GridMut<'_> {
         let tile = tile - self.first;
         let panel = tile / ROWS * POSITIONS * self.pitch + block;
         let floats = &mut self.panels.as_flattened_mut().as_flattened_mut()[(panel * ROWS + tile % ROWS) * LANES..];
-        Stored { floats, pitch: pitch_of_square(self.pitch) }
+        GridMut::new(floats, [SIDE; 2], pitch_of_square(self.pitch))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The transforms of Winograd's method in one dimension, each next to its transpose, with common subexpressions
 //! factored out; and the squares of vectors that they are applied to.
 
-use crate::simd::{Lanes, Simd, Vector};
+use crate::simd::{Grid, GridMut, Simd, Vector};
 
 /// A linear map of I vectors to O vectors. A type, not a closure: a closure is not always compiled with its caller's
 /// instructions.
@@ -67,44 +67,27 @@ impl<S: Simd, const N: usize> Sink<S> for Square<S, N> {
     }
 }
 
-/// A square in memory.
-pub struct Stored<F> {
-    /// From its first vector on.
-    pub floats: F,
-    /// Floats from a row to the next, and from a vector of a row to the next.
-    pub pitch: [usize; 2],
-}
+/// A square to add to.
+pub struct Sum<'a>(pub GridMut<'a>);
 
-/// A square in memory to add to.
-pub struct Sum<'a>(pub Stored<&'a mut [f32]>);
-
-impl<S: Simd> Source<S> for Stored<&[f32]> {
+impl<S: Simd> Source<S> for Grid<'_> {
     #[inline(always)]
     fn get(&self, simd: S, p: usize, q: usize) -> S::Vector {
-        let vector = self.floats[p * self.pitch[0] + q * self.pitch[1]..].first_chunk();
-        simd.load(vector.expect("a whole vector"))
+        simd.load(self.at(p, q))
     }
 }
 
-impl Stored<&mut [f32]> {
-    #[inline(always)]
-    fn vector(&mut self, p: usize, q: usize) -> &mut Lanes {
-        let vector = self.floats[p * self.pitch[0] + q * self.pitch[1]..].first_chunk_mut();
-        vector.expect("a whole vector")
-    }
-}
-
-impl<S: Simd> Sink<S> for Stored<&mut [f32]> {
+impl<S: Simd> Sink<S> for GridMut<'_> {
     #[inline(always)]
     fn put(&mut self, _simd: S, p: usize, q: usize, x: S::Vector) {
-        x.store(self.vector(p, q));
+        x.store(self.at(p, q));
     }
 }
 
 impl<S: Simd> Sink<S> for Sum<'_> {
     #[inline(always)]
     fn put(&mut self, simd: S, p: usize, q: usize, x: S::Vector) {
-        let sum = self.0.vector(p, q);
+        let sum = self.0.at(p, q);
         (simd.load(sum) + x).store(sum);
     }
 }
