@@ -25,6 +25,15 @@ impl<'a> Grid<'a> {
     /// The first vector starts with the first float; `pitch` has the floats from a row to the next, and from a vector
     /// of a row to the next.
     ///
+    /// ```
+    /// use thawline_tensor::simd::Grid;
+    ///
+    /// // The four pixels in the middle of an image of 4 x 4 pixels and 16 channels.
+    /// let image: Vec<f32> = (0..4 * 4 * 16).map(|i| i as f32).collect();
+    /// let middle = Grid::new(&image[(4 + 1) * 16..], [2, 2], [4 * 16, 16]);
+    /// assert_eq!(middle.at(1, 0)[..], image[(2 * 4 + 1) * 16..][..16]);
+    /// ```
+    ///
     /// # Panics
     /// If the grid is empty, or its last vector ends beyond the floats.
     #[inline(always)]
