@@ -112,7 +112,7 @@ impl Bench {
             |row: &str| row.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect();
         let mut rows = rows.filter(|row| row.starts_with(name)).map(cells);
         let row: Vec<String> = rows.find(|row: &Vec<String>| row[1] == "2").expect("a row of two threads");
-        // Narrow columns follow after a single space.
+        // The next column may follow after a single space.
         row[4].split(' ').next().and_then(|speed| speed.parse().ok()).expect("a speed")
     }
 }

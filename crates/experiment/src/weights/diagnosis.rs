@@ -1,11 +1,10 @@
-//! What is wrong with a file that is not safetensors, what it may be instead, and what to do with it.
+//! What is wrong with a file that cannot be read as safetensors, what it may be instead, and what to do with it.
 
 use safetensors::SafeTensorError;
 
 use crate::system::{number, wording};
 
-/// What is wrong with the header of a file of `length` bytes, of which `bytes` are the first ones, and what the file may
-/// be instead. `longest` is the longest header that we accept.
+/// What is wrong with a file of `length` bytes that starts with `bytes`. `longest` is the longest header that we accept.
 pub fn describe(error: &SafeTensorError, bytes: &[u8], length: u64, longest: u64) -> String {
     let length = number::count(length);
     let announced = || {

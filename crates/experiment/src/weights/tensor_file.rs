@@ -21,7 +21,7 @@ use serde::{
     de::{DeserializeOwned, Error, IgnoredAny, MapAccess, Visitor},
 };
 
-use super::diagnosis::describe;
+use super::diagnosis;
 use crate::system::hash::sha256;
 use crate::system::{
     failure::{Failure, Kind, Result},
@@ -145,7 +145,7 @@ impl Header {
     /// Parses the header of a file of `length` bytes, of which `start` are the first ones. It needs no
     /// [seal](TensorFile::open_seal): the file may come from another program.
     pub fn parse(start: &[u8], length: u64) -> Result<Self> {
-        let fault = |error| Failure::usage(describe(&error, start, length, MAX_HEADER));
+        let fault = |error| Failure::usage(diagnosis::describe(&error, start, length, MAX_HEADER));
         let first = start.first_chunk().ok_or_else(|| fault(SafeTensorError::HeaderTooSmall))?;
         let header = u64::from_le_bytes(*first);
         if header > MAX_HEADER {

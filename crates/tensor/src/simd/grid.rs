@@ -1,4 +1,5 @@
-//! Vectors in memory at fixed distances, such as a square of pixels in an image: the bounds are checked once for all.
+//! Vectors in memory at fixed distances, such as a square of pixels of an image. The bounds of all are checked once, when
+//! the grid is made.
 //!
 //! A transform of Winograd's method has about two operations for each vector that it reads or writes. With a bounds
 //! check for each vector, a picture took 488 us instead of 463 in the second convolution of the tutorial (forward and
@@ -22,8 +23,8 @@ pub struct GridMut<'a> {
 }
 
 impl<'a> Grid<'a> {
-    /// The first vector starts with the first float; `pitch` has the floats from a row to the next, and from a vector
-    /// of a row to the next.
+    /// A grid of `size` rows and columns, whose first vector starts at the first float. `pitch` is the number of floats
+    /// from one row to the next, and from one vector to the next within a row.
     ///
     /// ```
     /// use thawline_tensor::simd::Grid;
@@ -48,11 +49,13 @@ impl<'a> Grid<'a> {
     /// If the grid has no such row or column.
     #[inline(always)]
     pub fn at(&self, row: usize, col: usize) -> &'a Lanes {
-        assert!(row < self.size[0] && col < self.size[1]);
         #[cfg(target_arch = "x86_64")]
         return super::x86::vector_of(self, row, col);
         #[cfg(not(target_arch = "x86_64"))]
-        self.floats[row * self.pitch[0] + col * self.pitch[1]..].first_chunk().expect("a whole vector")
+        {
+            assert!(row < self.size[0] && col < self.size[1]);
+            self.floats[row * self.pitch[0] + col * self.pitch[1]..].first_chunk().expect("a whole vector")
+        }
     }
 }
 
@@ -73,11 +76,13 @@ impl<'a> GridMut<'a> {
     /// If the grid has no such row or column.
     #[inline(always)]
     pub fn at(&mut self, row: usize, col: usize) -> &mut Lanes {
-        assert!(row < self.size[0] && col < self.size[1]);
         #[cfg(target_arch = "x86_64")]
         return super::x86::vector_of_mut(self, row, col);
         #[cfg(not(target_arch = "x86_64"))]
-        self.floats[row * self.pitch[0] + col * self.pitch[1]..].first_chunk_mut().expect("a whole vector")
+        {
+            assert!(row < self.size[0] && col < self.size[1]);
+            self.floats[row * self.pitch[0] + col * self.pitch[1]..].first_chunk_mut().expect("a whole vector")
+        }
     }
 }
 

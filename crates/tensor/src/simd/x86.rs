@@ -7,8 +7,9 @@
 //!    field is private too, and only a token or another vector makes one. Code that is not inlined into
 //!    [`Simd::vectorize`] is slow, not unsound.
 //! 2. *Memory.* Loads and stores go through references to the bytes that the instruction touches, so the borrow checker
-//!    has already proven that these exist and are ours. A mask leaves out the lanes beyond a slice, and the check that
-//!    made a [`Grid`] covers all of its vectors. No instruction needs an aligned address.
+//!    has already proven that these exist and are ours. Masked ones touch only the lanes within their slice. A vector of
+//!    a [`Grid`] is inside its floats, because the bounds of all vectors were checked when the grid was made. No
+//!    instruction needs an aligned address.
 #![allow(unsafe_code)]
 
 use core::arch::x86_64::*;
@@ -315,13 +316,13 @@ impl Vector for Ymms {
     }
 }
 
-/// A mask of the first lanes of sixteen.
+/// The mask of the first `lanes` of sixteen lanes; of all if `lanes` is larger.
 #[inline(always)]
 fn first(lanes: usize) -> __mmask16 {
-    !u32::MAX.unbounded_shl(lanes.min(LANES) as u32) as __mmask16
+    ((1u32 << lanes.min(LANES)) - 1) as __mmask16
 }
 
-/// The masks of the two halves of the first lanes of sixteen.
+/// As [`first`], for the two registers of a vector of AVX2.
 #[inline(always)]
 fn first_halves(_: Avx2, lanes: usize) -> [__m256i; 2] {
     // SAFETY: the token proves AVX2.
@@ -340,19 +341,23 @@ fn prefetch(from: &[f32]) {
     unsafe { _mm_prefetch::<_MM_HINT_T1>(from.as_ptr().cast()) }
 }
 
-/// A vector of a grid, without a bounds check of its own.
+/// A vector of a grid: only the row and the column are checked, which costs nothing where they are constants.
+///
+/// # Panics
+/// If the grid has no such row or column.
 #[inline(always)]
 pub(super) fn vector_of<'a>(grid: &Grid<'a>, row: usize, col: usize) -> &'a Lanes {
-    debug_assert!(row < grid.size[0] && col < grid.size[1]);
-    // SAFETY: a grid is only made after a check that its last vector ends within its floats, and its fields are private
-    // to `simd`; `Grid::at` has checked that this vector is not after the last one. Sixteen floats are a `Lanes`.
+    assert!(row < grid.size[0] && col < grid.size[1]);
+    // SAFETY: a grid is made only by `new`, which checks that its last vector ends within its floats, and its fields are
+    // visible only in `simd`. This vector is not after the last one, as just checked, so the sum does not overflow, and
+    // sixteen floats, a `Lanes`, start there.
     unsafe { &*grid.floats.as_ptr().add(row * grid.pitch[0] + col * grid.pitch[1]).cast() }
 }
 
 /// The mutable form of [`vector_of`].
 #[inline(always)]
 pub(super) fn vector_of_mut<'a>(grid: &'a mut GridMut, row: usize, col: usize) -> &'a mut Lanes {
-    debug_assert!(row < grid.size[0] && col < grid.size[1]);
+    assert!(row < grid.size[0] && col < grid.size[1]);
     // SAFETY: as in `vector_of`; the grid is borrowed for as long as the vector.
     unsafe { &mut *grid.floats.as_mut_ptr().add(row * grid.pitch[0] + col * grid.pitch[1]).cast() }
 }

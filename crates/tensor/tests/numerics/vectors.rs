@@ -148,10 +148,11 @@ fn partial_loads_and_stores_touch_only_their_elements() {
         for len in 0..=LANES {
             let (mut read, mut written) = ([f32::NAN; LANES], [f32::NAN; LANES + 1]);
             dispatch!(level, simd => {
-                simd.load_first(&numbers[..len]).store(&mut read);
+                // The end of the allocation, where an address sanitizer sees a load that goes too far.
+                simd.load_first(&numbers[LANES - len..]).store(&mut read);
                 simd.load_first(&numbers).store_first(&mut written[..len]);
             });
-            assert_eq!(read[..len], numbers[..len], "at {level}");
+            assert_eq!(read[..len], numbers[LANES - len..], "at {level}");
             assert!(read[len..].iter().all(|&x| x == 0.0), "at {level}: lanes past the end are zero");
             assert_eq!(written[..len], numbers[..len], "at {level}");
             assert!(written[len..].iter().all(|x| x.is_nan()), "at {level}: floats past the end stay");
@@ -163,32 +164,46 @@ fn partial_loads_and_stores_touch_only_their_elements() {
 fn a_vector_of_a_grid_is_the_floats_at_its_place() {
     // 2 x 3 vectors; the last ends with the last float.
     let (size, pitch) = ([2, 3], [50, 17]);
-    let mut floats = reals("grid", 50 + 2 * 17 + LANES);
-    let expected = floats.clone();
+    let floats = reals("grid", 50 + 2 * 17 + LANES);
     for (row, col) in [(0, 0), (0, 2), (1, 0), (1, 2)] {
         let place = row * 50 + col * 17;
-        assert_eq!(Grid::new(&floats, size, pitch).at(row, col)[..], expected[place..place + LANES]);
-        assert_eq!(GridMut::new(&mut floats, size, pitch).at(row, col)[..], expected[place..place + LANES]);
+        assert_eq!(Grid::new(&floats, size, pitch).at(row, col)[..], floats[place..place + LANES]);
+        let mut written = floats.clone();
+        *GridMut::new(&mut written, size, pitch).at(row, col) = [7.0; LANES];
+        let mut expected = floats.clone();
+        expected[place..place + LANES].fill(7.0);
+        assert_eq!(written, expected);
     }
 }
 
 #[test]
-fn a_grid_refuses_what_is_not_in_it() {
-    let refuses = |len: usize, size: [usize; 2], pitch: [usize; 2], [row, col]: [usize; 2]| {
+fn a_grid_that_is_empty_or_too_large_is_refused() {
+    // Two sums and a product overflow. In a debug build they would panic anyway; a release build needs the checks.
+    let refuses = |len: usize, size: [usize; 2], pitch: [usize; 2]| {
         let mut floats = vec![0.0; len];
-        let reads = catch_unwind(|| Grid::new(&floats, size, pitch).at(row, col)[0]).is_ok();
-        let writes = catch_unwind(AssertUnwindSafe(|| GridMut::new(&mut floats, size, pitch).at(row, col)[0])).is_ok();
+        let reads = catch_unwind(|| drop(Grid::new(&floats, size, pitch))).is_ok();
+        let writes = catch_unwind(AssertUnwindSafe(|| drop(GridMut::new(&mut floats, size, pitch)))).is_ok();
         assert_eq!(reads, writes);
         !reads
     };
     let len = 50 + 2 * 17 + LANES;
-    assert!(!refuses(len, [2, 3], [50, 17], [1, 2]));
-    assert!(refuses(len - 1, [2, 3], [50, 17], [0, 0]), "the last vector ends beyond the floats");
-    assert!(refuses(len, [0, 3], [50, 17], [0, 0]), "no row");
-    assert!(refuses(len, [2, 3], [50, 17], [2, 0]), "a row too many");
-    assert!(refuses(len, [2, 3], [50, 17], [0, 3]), "a column too many");
-    assert!(refuses(len, [2, 3], [usize::MAX, 1], [0, 0]), "the sum overflows");
-    assert!(refuses(len, [3, 2], [usize::MAX / 2 + 1, 1], [0, 0]), "the product overflows");
+    assert!(!refuses(len, [2, 3], [50, 17]));
+    assert!(refuses(len - 1, [2, 3], [50, 17]), "the last vector ends beyond the floats");
+    assert!(refuses(len, [0, 3], [50, 17]), "no row");
+    assert!(refuses(len, [2, 0], [50, 17]), "no column");
+    assert!(refuses(len, [3, 2], [usize::MAX / 2 + 1, 1]), "the product overflows");
+    assert!(refuses(len, [2, 3], [usize::MAX, 1]), "the sum of the distances overflows");
+    assert!(refuses(len, [2, 1], [usize::MAX, 1]), "the end overflows");
+}
+
+#[test]
+fn a_grid_has_no_other_rows_and_columns() {
+    let mut floats = vec![0.0; 200];
+    for (row, col) in [(2, 0), (0, 3)] {
+        assert!(catch_unwind(|| Grid::new(&floats, [2, 3], [50, 17]).at(row, col)[0]).is_err());
+        let write = AssertUnwindSafe(|| GridMut::new(&mut floats, [2, 3], [50, 17]).at(row, col)[0] = 1.0);
+        assert!(catch_unwind(write).is_err());
+    }
 }
 
 #[test]
