@@ -157,7 +157,8 @@ impl RunFolder {
         };
         let failure = match open(&last) {
             Ok(Some(checkpoint)) => return Ok(Some((checkpoint, last, None))),
-            // There is no checkpoint yet, or the process ended between the rename and the write.
+            // No checkpoint has been written yet, or the process ended after it had renamed the last one and before it
+            // had written the next.
             Ok(None) => return Ok(open(&previous)?.map(|checkpoint| (checkpoint, previous, None))),
             Err(failure) if failure.kind != Kind::Usage => return Err(failure),
             Err(failure) => failure,
