@@ -107,7 +107,7 @@ pub fn general_convolutions() -> Vec<ConvShape> {
     cases
 }
 
-fn dense(input: [usize; 3], filters: usize, padding: Padding) -> ConvShape {
+pub fn dense(input: [usize; 3], filters: usize, padding: Padding) -> ConvShape {
     ConvShape::new(input, [3, 3], filters, [1, 1], [1, 1], padding).expect("the case is legal")
 }
 

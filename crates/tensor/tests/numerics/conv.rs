@@ -5,7 +5,7 @@ use thawline_tensor::kernels::activation::Fused;
 use thawline_tensor::kernels::conv::{ConvShape, Method, OutputGradient, naive};
 use thawline_tensor::kernels::window::Padding;
 
-use crate::cases::{DIMS, dense_convolutions, general_convolutions, pick};
+use crate::cases::{DIMS, dense, dense_convolutions, general_convolutions, pick};
 use crate::compare::{close, exact, within};
 use crate::data::{bits, integers, levels, reals, wide};
 use crate::reference;
@@ -126,6 +126,31 @@ fn the_first_of_equal_outputs_wins_winograds_fused_pool() {
             assert!(winners.iter().all(|&winner| winner == 0), "at {level} of {s:?}");
             let expected: Vec<f64> = (0..y.len()).map(|i| f64::from(bias[i % s.filters]).max(0.0)).collect();
             exact(format!("pooled bias at {level} of {s:?}"), &y, &expected);
+        }
+    }
+}
+
+#[test]
+fn winograds_fused_pool_keeps_every_nan() {
+    for padding in [Padding::Valid, Padding::Same] {
+        let s = dense([10, 11, 2], 17, padding);
+        let [clean, kernel] = [integers("x", s.input_len()), integers("kernel", s.kernel_len())];
+        for level in levels() {
+            let conv = Conv::new(Method::Winograd, level, &s, &kernel, &vec![1.0; s.filters]);
+            for pixel in 0..s.h * s.w {
+                let mut x = clean.clone();
+                x[pixel * s.c] = f32::NAN;
+                let [(outputs, _), (pooled, _)] = [Fused::Relu, Fused::ReluPool].map(|fused| conv.forward(&x, fused));
+                let output =
+                    |row: usize, col: usize, filter: usize| outputs[(row * s.out_w + col) * s.filters + filter];
+                for (at, pooled) in pooled.iter().enumerate() {
+                    let (window, filter) = (at / s.filters, at % s.filters);
+                    let (row, col) = (2 * (window / (s.out_w / 2)), 2 * (window % (s.out_w / 2)));
+                    let window = [[0, 0], [0, 1], [1, 0], [1, 1]].map(|[i, j]| output(row + i, col + j, filter));
+                    let is_lost = window.iter().any(|output| output.is_nan()) && !pooled.is_nan();
+                    assert!(!is_lost, "at {level}, pixel {pixel}, window at {row}, {col}, filter {filter}: {window:?}");
+                }
+            }
         }
     }
 }

@@ -35,7 +35,12 @@ pub fn write_pooled<S: Simd>(
     for [p, q] in SQUARE {
         let Some(place) = window(s, at, [p, q], block) else { continue };
         let window = [tile[2 * p][2 * q], tile[2 * p][2 * q + 1], tile[2 * p + 1][2 * q], tile[2 * p + 1][2 * q + 1]];
-        let best = window[0].max(window[1]).max(window[2].max(window[3]));
+        // `max` returns its second operand if either is NaN. A NaN in the tile's input makes the outermost output of a
+        // window NaN (the transforms spread it over whole rows and columns, or keep it in the tile's first or last
+        // one), so that output comes last.
+        let last = 2 * p + q;
+        let [a, b, c] = [1, 2, 3].map(|i| window[last ^ i]);
+        let best = a.max(b).max(c.max(window[last]));
         simd.zero().max(best).store_first(&mut y[place.clone()]);
         let Some(winners) = winners.as_deref_mut() else { continue };
         let mut winner = simd.splat(3.0);
