@@ -152,6 +152,26 @@ fn shards_in_separate_folders_are_merged_into_the_same_report() {
 }
 
 #[test]
+fn records_without_pictures_can_be_continued_without_weights() {
+    let place = Place::new();
+    // Shard 1 of 2 has the jobs of seed 0.
+    sweep(&place, "sweep", "--shard 1/2 --no-pictures");
+    let folder = place.path("sweep");
+    for name in names(&folder.join("jobs")) {
+        let record = JobRecord::parse(&fs::read(folder.join("jobs").join(name)).unwrap()).unwrap();
+        assert!(record.mistakes.iter().all(|mistake| mistake.picture.is_none()), "{}", record.arm.name);
+    }
+    place.call(["report", "sweep", "--out", "first", "--no-times"]);
+    let page = fs::read_to_string(place.path("first/report.html")).unwrap();
+    assert!(!page.contains("Most confident mistakes") && !page.contains("data:image/png"), "no picture of the data");
+
+    fs::remove_dir_all(folder.join("weights")).unwrap();
+    let call = sweep(&place, "sweep", "--no-pictures --arms frozen-random-matched,scratch --seeds 0..1");
+    assert!(call.stdout.contains("2 jobs + 1 pretraining, 1 done"), "{}", call.stdout);
+    assert_eq!(names(&folder.join("weights")), ["pretrain-source-seed-0.safetensors"]);
+}
+
+#[test]
 fn the_report_does_not_depend_on_threads_and_simd_level() {
     let place = Place::new();
     sweep(&place, "sweep", "--threads 1");

@@ -73,6 +73,9 @@ pub struct SweepArgs {
     /// Leave times and machines out of the report, so that equal results give identical files
     #[arg(long, help_heading = "Sweep")]
     pub no_times: bool,
+    /// Leave the pictures of mistakes out of records and report, to publish them without the data
+    #[arg(long, help_heading = "Sweep")]
+    pub no_pictures: bool,
     /// Print the jobs without running them
     #[arg(long, help_heading = "Sweep")]
     pub dry_run: bool,
@@ -185,6 +188,7 @@ fn run_jobs(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
         source_data: source_data.as_ref(),
         settings: &settings,
         folder: &folder,
+        keeps_pictures: !args.no_pictures,
         interrupts,
         progress: &mut progress,
     };

@@ -106,7 +106,7 @@ impl UnfinishedJobs {
             }
             unfinished.jobs.push(job.clone());
             if let Some(pretraining) = job.arm.features.pretraining()
-                && !folder.has_record(&pretraining.arm(), job.seed)
+                && !folder.has_weights(&pretraining.arm(), job.seed)
             {
                 unfinished.stages.insert((pretraining, job.seed));
             }

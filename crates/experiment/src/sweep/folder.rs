@@ -105,6 +105,11 @@ impl SweepFolder {
         self.record_path(arm, seed).exists()
     }
 
+    /// Whether a pretraining is done and its weights are still there.
+    pub fn has_weights(&self, arm: &Arm, seed: u64) -> bool {
+        self.has_record(arm, seed) && self.weights(arm, seed).exists()
+    }
+
     fn record_path(&self, arm: &Arm, seed: u64) -> PathBuf {
         self.path.join("jobs").join(format!("{}.json", JobRecord::name(arm, seed)))
     }

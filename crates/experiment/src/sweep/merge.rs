@@ -48,7 +48,7 @@ pub fn read(folders: &[PathBuf]) -> Result<Results> {
             let rank = order.iter().position(|name| *name == record.arm.name).unwrap_or(order.len());
             let key = (rank, record.arm.name.clone(), record.seed);
             match records.get(&key) {
-                Some((other, at)) if other.without_times() != record.without_times() => {
+                Some((other, at)) if other.results() != record.results() => {
                     return Err(Failure::usage(format!(
                         "{} and {} have different results for {}, seed {}: at least one of them is wrong",
                         at.display(),

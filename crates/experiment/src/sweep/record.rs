@@ -126,8 +126,9 @@ pub struct Mistake {
     pub predicted: String,
     /// The probability of the predicted class.
     pub confidence: f64,
-    /// The picture: a PNG in base64.
-    pub picture: String,
+    /// The picture: a PNG in base64; absent in a sweep without pictures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<String>,
 }
 
 /// The filters of a network's first convolution.
@@ -294,9 +295,11 @@ impl JobRecord {
         bytes
     }
 
-    /// The record without the fields that differ between two executions of the same job.
-    pub fn without_times(&self) -> Self {
-        JobRecord { times: Times::default(), machine: Environment::default(), ..self.clone() }
+    /// The record without the fields that may differ between two executions of the same job: times, machine and
+    /// pictures.
+    pub fn results(&self) -> Self {
+        let mistakes = self.mistakes.iter().map(|mistake| Mistake { picture: None, ..mistake.clone() }).collect();
+        JobRecord { times: Times::default(), machine: Environment::default(), mistakes, ..self.clone() }
     }
 
     /// Validation accuracy after the first epoch; 0 without epochs.

@@ -21,13 +21,14 @@ const MATCHED_ON: usize = 256;
 /// Reads the network of a pretraining; `expected` is the SHA-256 of its file.
 ///
 /// # Errors
-/// If the file is missing, damaged, or a different one.
+/// If the file is damaged or a different one.
 pub fn load(path: &Path, expected: &str) -> Result<Network> {
-    const REMEDY: &str = "remove it and its record in jobs/, and the same command trains it again";
-    let model = Model::open(path).map_err(|failure| failure.with_advice(REMEDY))?;
+    let damaged = "remove it, and the same command trains it again";
+    let model = Model::open(path).map_err(|failure| failure.with_advice(damaged))?;
     if model.sha256 != expected {
         let reason = format!("{}: expected SHA-256 {expected}, found {}", path.display(), model.sha256);
-        return Err(Failure::usage(reason).with_advice(REMEDY));
+        let other = "remove it and its record in jobs/, and the same command trains it again";
+        return Err(Failure::usage(reason).with_advice(other));
     }
     Ok(model.network)
 }

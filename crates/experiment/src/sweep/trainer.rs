@@ -35,6 +35,8 @@ pub struct Trainer<'a> {
     pub epoch: &'a protocol::EpochPictures,
     /// The cached features of the arm's frozen layers.
     pub features: Option<&'a SharedFeatures<'a>>,
+    /// Whether mistakes come with their pictures.
+    pub keeps_pictures: bool,
 }
 
 /// The features of all pictures, for every head on the same frozen layers.
@@ -190,7 +192,7 @@ impl Trainer<'_> {
             class: names[test.labels[at] as usize].clone(),
             predicted: names[confidences[at].1].clone(),
             confidence: confidences[at].0,
-            picture: BASE64_STANDARD.encode(png::picture(test.pixels(at))),
+            picture: self.keeps_pictures.then(|| BASE64_STANDARD.encode(png::picture(test.pixels(at)))),
         };
         (evaluation, wrong.iter().take(MISTAKES).map(mistake).collect())
     }

@@ -38,6 +38,8 @@ pub struct Worker<'a> {
     pub source_data: Option<&'a Data>,
     pub settings: &'a SweepSettings,
     pub folder: &'a SweepFolder,
+    /// Whether records keep pictures of mistakes.
+    pub keeps_pictures: bool,
     pub interrupts: &'a Interrupts,
     pub progress: &'a mut SweepProgress,
 }
@@ -187,12 +189,13 @@ impl<'a> Worker<'a> {
         source: Option<&Network>,
         features: Option<&SharedFeatures>,
         pretraining_seconds: f64,
-    ) -> Result<(Network, JobRecord)> {
+    ) -> Result<()> {
         let epoch = pictures.epoch(arm.per_class, seed).map_err(|failure| failure.within(&arm.name))?;
         let mut network = self.assemble(arm, seed, pictures, source)?;
         let name = format!("{}, seed {seed}", arm.name);
         self.progress.begin(&name, cost::job(arm, self.settings, epoch.positions.len(), features.is_some()));
-        let trainer = Trainer { arm, seed, settings: self.settings, pictures, epoch: &epoch, features };
+        let (settings, keeps_pictures) = (self.settings, self.keeps_pictures);
+        let trainer = Trainer { arm, seed, settings, pictures, epoch: &epoch, features, keeps_pictures };
         let (interrupts, progress) = (self.interrupts, &mut *self.progress);
         let trained = trainer.train(&mut network, &mut |work| {
             progress.advance(work);
@@ -232,9 +235,11 @@ impl<'a> Worker<'a> {
             },
             machine: machine::environment(SystemTime::now()),
         };
-        self.folder.finish(&record)?;
-        self.progress.finished(&record)?;
-        Ok((network, record))
+        // If only the weights of a pretraining were gone, its record stays, and says which weights are right.
+        if !self.folder.has_record(arm, seed) {
+            self.folder.finish(&record)?;
+        }
+        self.progress.finished(&record)
     }
 
     fn save(&self, arm: &Arm, seed: u64, pictures: &Pictures, network: &Network) -> Result<String> {
@@ -247,12 +252,12 @@ impl<'a> Worker<'a> {
     /// The network of stage 1 and its record, trained if necessary; `None` while another process trains it.
     fn pretrained(&mut self, pretraining: Pretraining, seed: u64) -> Result<Option<(Network, JobRecord)>> {
         let arm = pretraining.arm();
-        let pictures = self.pictures(arm.classes, arm.validation, arm.labels)?;
-        if self.folder.record(&arm, seed)?.is_none() {
+        if !self.folder.has_weights(&arm, seed) {
             let Some(_claim) = self.folder.claim(&arm, seed)? else { return Ok(None) };
             // Another process may have finished it since.
-            if self.folder.record(&arm, seed)?.is_none() {
-                return self.do_job(&arm, seed, &pictures, None, None, 0.0).map(Some);
+            if !self.folder.has_weights(&arm, seed) {
+                let pictures = self.pictures(arm.classes, arm.validation, arm.labels)?;
+                self.do_job(&arm, seed, &pictures, None, None, 0.0)?;
             }
         }
         let Some(record) = self.folder.record(&arm, seed)? else { return Ok(None) };

@@ -141,9 +141,10 @@ fn section(heading: &str, plot: Option<&Plot>, caption: &str) -> Markup {
     html! { @if plot.is_some() { h2 { (heading) } (figure(plot, caption)) } }
 }
 
-/// The most confident mistakes of `frozen` and `scratch` on test pictures.
+/// The most confident mistakes of `frozen` and `scratch` on test pictures, if their records have pictures.
 fn mistakes(analysis: &Analysis) -> Markup {
-    let shown: Vec<_> = ["frozen", "scratch"].into_iter().filter_map(|arm| analysis.arm(arm)).collect();
+    let mut shown: Vec<_> = ["frozen", "scratch"].into_iter().filter_map(|arm| analysis.arm(arm)).collect();
+    shown.retain(|figures| figures.records[0].mistakes.iter().all(|mistake| mistake.picture.is_some()));
     html! {
         @if !shown.is_empty() {
             h2 { "Most confident mistakes" }
@@ -153,7 +154,7 @@ fn mistakes(analysis: &Analysis) -> Markup {
                     class: &mistake.class,
                     predicted: &mistake.predicted,
                     probability: mistake.confidence,
-                    picture: &mistake.picture,
+                    picture: mistake.picture.as_deref().unwrap_or_default(),
                     origin: format!("test picture {}", mistake.index),
                     file_name: None,
                     map: None,

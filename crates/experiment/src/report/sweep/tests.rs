@@ -81,7 +81,7 @@ fn record(arm: &Arm, seed: u64, right: u64) -> JobRecord {
             class: classes[0].clone(),
             predicted: classes[1].clone(),
             confidence: 0.99999,
-            picture: "AAAA".to_owned(),
+            picture: Some("AAAA".to_owned()),
         }],
         classes,
         first_layer: None,

@@ -19,24 +19,31 @@ use crate::{
         arms::{FeatureSource, Stage},
         tuning,
     },
-    system::{console::Console, interrupt::Interrupts},
+    system::{console::Console, failure::Result, interrupt::Interrupts},
     weights::model::Model,
 };
 
-/// Does jobs in a folder and returns all records in it afterwards, without times, sorted by name.
+/// Does jobs in a folder and returns all records in it afterwards, without times and pictures, sorted by name.
 fn perform(folder: &Path, data: &Data, jobs: Vec<Job>) -> Vec<JobRecord> {
     perform_with(&settings(data), folder, data, jobs)
 }
 
 fn perform_with(settings: &SweepSettings, folder: &Path, data: &Data, jobs: Vec<Job>) -> Vec<JobRecord> {
-    let console = Console { quiet: true, stdout_is_data: false };
-    let mut progress = SweepProgress::new(console, jobs.len(), 1.0);
-    let sweep = SweepFolder::open(folder, settings).unwrap();
-    let interrupts = Interrupts::default();
-    let worker =
-        Worker { data, source_data: None, settings, folder: &sweep, interrupts: &interrupts, progress: &mut progress };
-    { worker }.perform(plan::groups(jobs)).unwrap();
-    read_records(folder, settings).unwrap().iter().map(JobRecord::without_times).collect()
+    try_to_perform(settings, folder, data, jobs).unwrap();
+    read_records(folder, settings).unwrap().iter().map(JobRecord::results).collect()
+}
+
+fn try_to_perform(settings: &SweepSettings, folder: &Path, data: &Data, jobs: Vec<Job>) -> Result<()> {
+    let mut worker = Worker {
+        data,
+        source_data: None,
+        settings,
+        folder: &SweepFolder::open(folder, settings).unwrap(),
+        keeps_pictures: true,
+        interrupts: &Interrupts::default(),
+        progress: &mut SweepProgress::new(Console { quiet: true, stdout_is_data: false }, jobs.len(), 1.0),
+    };
+    worker.perform(plan::groups(jobs))
 }
 
 fn sweep(data: &Data, arms: &[Arm], seeds: &[u64]) -> Vec<JobRecord> {
@@ -177,20 +184,35 @@ fn weights_of_another_stage_1_are_refused() {
     let mut model = Model::open(&weights).unwrap();
     model.network.update_params(|_, param| param.value[0] += 1.0);
     fs::write(&weights, model.to_bytes().unwrap()).unwrap();
-    let settings = settings(&data);
-    let folder = SweepFolder::open(place.path(), &settings).unwrap();
-    let mut progress = SweepProgress::new(Console { quiet: true, stdout_is_data: false }, 1, 1.0);
-    let interrupts = Interrupts::default();
-    let worker = Worker {
-        data: &data,
-        source_data: None,
-        settings: &settings,
-        folder: &folder,
-        interrupts: &interrupts,
-        progress: &mut progress,
-    };
-    let failure = { worker }.perform(plan::groups(plan::jobs(&arms(&["frozen-warm"]), &[0]))).unwrap_err();
+    let jobs = plan::jobs(&arms(&["frozen-warm"]), &[0]);
+    let failure = try_to_perform(&settings(&data), place.path(), &data, jobs).unwrap_err();
     assert!(failure.message.contains("expected SHA-256") && failure.message.contains("trains it again"), "{failure}");
+}
+
+#[test]
+fn lost_weights_of_stage_1_are_trained_again() {
+    let data = data(8);
+    let place = tempfile::tempdir().unwrap();
+    perform(place.path(), &data, plan::jobs(&arms(&["frozen"]), &[0]));
+    let weights = place.path().join("weights/pretrain-source-seed-0.safetensors");
+    let record = place.path().join("jobs/pretrain-source-seed-0.json");
+    let [weights_before, record_before] = [&weights, &record].map(|path| fs::read(path).unwrap());
+    fs::remove_file(&weights).unwrap();
+    // No job needs them: nothing happens.
+    perform(place.path(), &data, plan::jobs(&arms(&["frozen"]), &[0]));
+    assert!(!weights.exists());
+
+    perform(place.path(), &data, plan::jobs(&arms(&["frozen", "frozen-warm"]), &[0]));
+    assert!(fs::read(&weights).unwrap() == weights_before, "the weights are the same");
+    assert!(fs::read(&record).unwrap() == record_before, "the first record stays");
+    // Once more, but the record asks for other weights.
+    fs::remove_file(&weights).unwrap();
+    let mut changed = JobRecord::parse(&record_before).unwrap();
+    changed.weights = Some("0".repeat(64));
+    fs::write(&record, changed.to_json()).unwrap();
+    let jobs = plan::jobs(&arms(&["frozen-random-matched"]), &[0]);
+    let failure = try_to_perform(&settings(&data), place.path(), &data, jobs).unwrap_err();
+    assert!(failure.message.contains("expected SHA-256 000"), "{failure}");
 }
 
 #[test]
