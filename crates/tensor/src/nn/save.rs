@@ -136,6 +136,18 @@ mod tests {
         assert!(error.contains("is not a safetensors file"), "{error}");
         let error = other.load(folder.join("none")).expect_err("no file").to_string();
         assert!(error.starts_with("cannot read ") && error.contains("none: "), "{error}");
+        let (unfit, partial) = (folder.join("folder"), folder.join("folder.partial"));
+        fs::create_dir(&unfit).expect("there is room");
+        let error = saved.save(&unfit).expect_err("a folder is in the way").to_string();
+        assert!(error.starts_with("cannot write ") && !partial.exists(), "{error}");
+        fs::remove_dir(&unfit).expect("it is empty");
+        let smaller = Network::builder([2]).layer("conv", Dense::new(1)).build(0).expect("it fits");
+        smaller.save(&path).expect("there is room");
+        let error = other.load(&path).expect_err("no such parameter").to_string();
+        assert!(error.ends_with("tensor conv/kernel: expected F32, 3 x 3 x 2 x 3, found F32, 2 x 1"), "{error}");
+        let mut flat = Network::builder([2]).layer("dense", Dense::new(1)).build(0).expect("it fits");
+        let error = flat.load(&path).expect_err("no such parameter").to_string();
+        assert!(error.ends_with("tensor dense/kernel: expected F32, 2 x 1, found none"), "{error}");
         let names: Vec<_> =
             fs::read_dir(&folder).expect("it is there").map(|entry| entry.expect("a file").file_name()).collect();
         assert_eq!(names, ["weights.safetensors"], "nothing else is left behind");

@@ -2,8 +2,8 @@
 
 use thawline_tensor::Shape;
 use thawline_tensor::nn::{
-    Activation, BatchNormalization, Conv2D, Copied, Dense, Dropout, Flatten, Init, Layer, MaxPooling2D, Method,
-    Network, NetworkError, Padding,
+    Activation, BatchNormalization, Conv2D, Copied, Dense, DepthwiseConv2D, Dropout, Flatten, Init, Layer,
+    MaxPooling2D, Method, Network, NetworkError, Padding,
 };
 
 /// The tutorial's network, but for the rate of its second dropout: two convolutions, a hidden layer, and the given
@@ -279,6 +279,17 @@ fn initial_weights_have_the_spread_of_their_method() {
     assert!((mean_square(&he) / (2.0 / 180.0) - 1.0).abs() < 0.08);
     assert!(he.iter().any(|w| f64::from(w.abs()) > 3.0 * (2.0f64 / 180.0).sqrt()), "a normal distribution has tails");
     assert!(kernel(Init::Zeros).iter().all(|&w| w == 0.0));
+
+    // The fan-in of the other layers with kernels is 180 as well.
+    let dense = Network::builder([180]).layer("dense", Dense::new(30).init(Init::HeNormal)).build(1);
+    let depthwise = DepthwiseConv2D::new([3, 3]).init(Init::HeNormal);
+    let depthwise = Network::builder([3, 3, 20]).layer("depthwise", depthwise).build(1);
+    for (network, tolerance) in [(dense, 0.08), (depthwise, 0.3)] {
+        let network = network.expect("it fits");
+        let (name, kernel) = network.params().next().expect("a kernel");
+        let spread = mean_square(&kernel.value) / (2.0 / 180.0);
+        assert!((spread - 1.0).abs() < tolerance, "{name}: {spread} times the variance");
+    }
 }
 
 #[test]

@@ -270,7 +270,7 @@ fn early_stopping_ends_when_the_accuracy_stops_rising() {
     let history = network().fit(&examples(70), options.validate(&validation)).expect("it trains");
     assert_eq!((history.epochs.len(), history.best_epoch()), (3, 1));
     let state = TrainingState { history: history.clone(), ..TrainingState::start(&options) };
-    let resumed = network().fit(&examples(70), options.validate(&validation).resume(state)).expect("it is done");
+    let resumed = network().fit(&examples(70), options.resume(state).validate(&validation)).expect("it is done");
     assert_eq!(resumed, history);
 }
 
