@@ -89,16 +89,10 @@ fn perform(args: &PredictArgs) -> Result<()> {
     if page.is_some() {
         Interrupts::listen()?;
     }
-    let mut predictor = Predictor {
-        model,
-        top: args.top,
-        format: args.format,
-        pictures: 0,
-        faults: Vec::new(),
-        explains: page.is_some(),
-        explanations: Vec::new(),
-    };
-    predictor.header()?;
+    let mut predictor = Predictor { args, model, pictures: 0, faults: Vec::new(), explanations: Vec::new() };
+    if args.format == Format::Csv {
+        console::print("picture,rank,class,probability")?;
+    }
     let mut block = Vec::with_capacity(BLOCK);
     for path in args.pictures.iter().flat_map(|argument| paths(argument)) {
         block.push(path?);
@@ -109,7 +103,7 @@ fn perform(args: &PredictArgs) -> Result<()> {
     }
     predictor.predict(&block)?;
     if let Some(page) = page.filter(|_| !predictor.explanations.is_empty()) {
-        page.write(predictor.page(&args.from).as_bytes())?;
+        page.write(predictor.page().as_bytes())?;
     }
     predictor.finish()
 }
@@ -148,18 +142,16 @@ fn paths(argument: &Path) -> Box<dyn Iterator<Item = Result<PathBuf>> + '_> {
 }
 
 /// Classifies pictures block by block, and collects the failures of those that cannot be read.
-struct Predictor {
+struct Predictor<'a> {
+    args: &'a PredictArgs,
     model: Model,
-    top: usize,
-    format: Format,
     pictures: usize,
     /// One per picture that could not be read.
     faults: Vec<Kind>,
-    explains: bool,
     explanations: Vec<Explanation>,
 }
 
-impl Predictor {
+impl Predictor<'_> {
     /// Classifies some pictures and prints the results, in order.
     fn predict(&mut self, paths: &[PathBuf]) -> Result<()> {
         let read = read_all(paths, self.model.metadata.network.input()[0], || false);
@@ -184,10 +176,10 @@ impl Predictor {
                 }
                 Some(Ok(pixels)) => {
                     let mut guesses = guesses.next().unwrap_or_default();
-                    if self.explains && self.explanations.len() < MAX_EXPLAINED {
+                    if self.args.explain.is_some() && self.explanations.len() < MAX_EXPLAINED {
                         self.explanations.push(self.explain(path, pixels, &guesses));
                     }
-                    guesses.truncate(self.top);
+                    guesses.truncate(self.args.top);
                     rows.push((path.as_path(), guesses));
                 }
                 None => {}
@@ -210,29 +202,26 @@ impl Predictor {
     }
 
     /// The page of explanations.
-    fn page(&self, model: &Path) -> String {
+    fn page(&self) -> String {
         if self.explanations.iter().any(|explanation| explanation.map.is_none()) {
             console::warn(
                 "the model's head is not linear, so there is no map of what supports a class; the page shows \
                 only where hiding a part of the picture matters",
             );
         }
-        report::explanation(&path_text::printable(model), &self.explanations, self.pictures - self.faults.len())
+        report::explanation(
+            &path_text::printable(&self.args.from),
+            &self.explanations,
+            self.pictures - self.faults.len(),
+        )
     }
 
     fn class(&self, guess: &Guess) -> &str {
         &self.model.metadata.classes[guess.class]
     }
 
-    fn header(&self) -> Result<()> {
-        match self.format {
-            Format::Csv => console::print("picture,rank,class,probability"),
-            Format::Table | Format::Json => Ok(()),
-        }
-    }
-
     fn print(&self, rows: &[(&Path, Vec<Guess>)]) -> Result<()> {
-        match self.format {
+        match self.args.format {
             Format::Table => {
                 let classes: Vec<String> = self.model.metadata.classes.iter().map(|class| shown(class)).collect();
                 let width = classes.iter().map(|class| class.chars().count()).max().unwrap_or(0);

@@ -60,7 +60,8 @@ fn begin(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
     let start = Start { command: command_line(), environment: machine::environment(now) };
     // Nothing is written until everything has been checked.
     let (from, network) = args.settings.files()?;
-    let data = open::open(args.settings.data.data.as_deref())?.labelled(args.settings.data.labels())?;
+    let data =
+        open::open(args.settings.data.data.as_deref())?.labelled(args.settings.data.labels.unwrap_or_default())?;
     let config = args.settings.config(&data, from.as_ref(), network)?;
     let experiment = Experiment::new(&data, &config, from)?;
     if let Source::File(_) = experiment.source {

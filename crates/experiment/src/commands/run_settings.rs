@@ -4,18 +4,14 @@ use std::path::PathBuf;
 
 use thawline_tensor::{simd::Level, threads};
 
-use super::flags::{DataArgs, ModelArgs, NetworkArgs, RunSettings, TrainingArgs, TransferArgs};
+use super::flags::{ModelArgs, NetworkArgs, RunSettings, TrainingArgs, TransferArgs};
 use crate::{
     data::{
         classes,
         open::{BUILT_IN, Data},
     },
     models::{Architecture, Listed, TutorialNetwork, file},
-    record::{
-        config::Config,
-        options::{Cache, Labels},
-        run::HeadStart,
-    },
+    record::{config::Config, options::Cache, run::HeadStart},
     run::prepare,
     system::{failure::Result, path_text},
     weights::model::Model,
@@ -83,7 +79,7 @@ impl RunSettings {
         let source = || labels("--source", &self.data.source, "0-4");
         Ok(Config {
             data: data.path.clone().unwrap_or_else(|| BUILT_IN.to_owned()),
-            labels: self.data.labels(),
+            labels: self.data.labels.unwrap_or_default(),
             limit: self.data.limit,
             source: from.is_none().then(source).transpose()?,
             target: labels("--target", &self.data.target, "5-9")?,
@@ -104,11 +100,5 @@ impl RunSettings {
             threads: threads::count(),
             simd: Level::current().to_string(),
         })
-    }
-}
-
-impl DataArgs {
-    pub fn labels(&self) -> Labels {
-        self.labels.unwrap_or_default()
     }
 }

@@ -92,12 +92,7 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
     machine::choose_level(args.machine.simd)?;
     timing::require_running_clock(Instant::now)?;
     let earlier = args.against.as_deref().map(Earlier::read).transpose()?;
-    let bench = Bench {
-        level: Level::current(),
-        threads: machine::choose_threads(args.machine.threads),
-        rounds: args.rounds,
-        json: args.json,
-    };
+    let bench = Bench { args, threads: machine::choose_threads(args.machine.threads) };
     let wanted = |section: Section| !args.shapes && args.only.is_none_or(|only| only == section);
 
     let mut record = bench.machine()?;
@@ -121,9 +116,8 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
         record.changes = earlier.compare(&[&*record.kernels, &*record.steps].concat());
         bench.say(|| table::changes(&earlier.environment, &record.changes))?;
     }
-    if bench.json {
-        let json = serde_json::to_string_pretty(&record).expect("numbers and texts can be written");
-        return console::print_data(&(json + "\n"));
+    if args.json {
+        return console::print_json(&record);
     }
     if record.kernels.iter().chain(&record.steps).any(Row::exceeds_peak) {
         console::print(Text::of_lines(table::ABOVE_PEAK_NOTE))?;
@@ -135,21 +129,19 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
     }
 }
 
-/// The benchmark's options.
-struct Bench {
-    level: Level,
+/// A benchmark on this number of threads.
+struct Bench<'a> {
+    args: &'a BenchArgs,
     threads: usize,
-    rounds: Option<usize>,
-    json: bool,
 }
 
-impl Bench {
+impl Bench<'_> {
     fn say(&self, text: impl FnOnce() -> String) -> Result<()> {
-        if self.json { Ok(()) } else { console::print(Text::of_table(text()).and("")) }
+        if self.args.json { Ok(()) } else { console::print(Text::of_table(text()).and("")) }
     }
 
     fn rounds(&self, budget: Duration) -> Rounds {
-        self.rounds.map_or(Rounds::Within(budget), Rounds::Exactly)
+        self.args.rounds.map_or(Rounds::Within(budget), Rounds::Exactly)
     }
 
     /// The thread counts to measure: one, two and all.
@@ -181,20 +173,11 @@ impl Bench {
             thawline: env!("CARGO_PKG_VERSION"),
             environment,
             load_average,
-            rounds: self.rounds,
+            rounds: self.args.rounds,
             batch: BATCH,
-            peak_gflops: 0.0,
-            gemm_1024_share_1t: None,
-            gemm_1024_share_2t: None,
-            features_ms: None,
-            step: None,
             peaks,
             bandwidths,
-            kernels: Vec::new(),
-            steps: Vec::new(),
-            scaling: None,
-            shapes: Vec::new(),
-            changes: Vec::new(),
+            ..BenchRecord::default()
         };
         record.peak_gflops = self.roof(&record, self.threads).flops_per_second / 1e9;
         Ok(record)
@@ -202,7 +185,7 @@ impl Bench {
 
     /// The roofline for a measured number of threads.
     fn roof(&self, record: &BenchRecord, threads: usize) -> Roof {
-        let peak = record.peaks.iter().find(|peak| peak.level == self.level && peak.threads == threads);
+        let peak = record.peaks.iter().find(|peak| peak.level == Level::current() && peak.threads == threads);
         let bandwidth = record.bandwidths.iter().find(|bandwidth| bandwidth.threads == threads);
         let (peak, bandwidth) = peak.zip(bandwidth).expect("this number of threads was measured");
         Roof {
@@ -213,7 +196,7 @@ impl Bench {
 
     fn kernels(&self, record: &mut BenchRecord) -> Result<()> {
         for case in product::CASES {
-            let mut product = Product::new(case, self.level);
+            let mut product = Product::new(case, Level::current());
             for threads in self.thread_counts() {
                 let row = self.row(&self.roof(record, threads), &mut product, threads, KERNEL_BUDGET)?;
                 let share = Some(row.share_of_peak);
@@ -271,13 +254,13 @@ impl Bench {
 
     /// Without `--json`, prints each shape as soon as it is measured.
     fn shapes(&self, record: &mut BenchRecord) -> Result<()> {
-        if !self.json {
+        if !self.args.json {
             console::print(Text::of_lines(table::SHAPES))?;
         }
         for case in shapes::grid() {
             let row = with_threads(self.threads, || case.measure(self.rounds(SHAPE_BUDGET)))?;
             let row = row.map_err(|error| wrong(&format!("{case:?}"), &error))?;
-            if !self.json {
+            if !self.args.json {
                 console::print(Text::of_table(table::shape(&row)))?;
             }
             record.shapes.push(row);
@@ -289,7 +272,7 @@ impl Bench {
     fn scaling(&self) -> Result<Scaling> {
         let mut phases = [Vec::new(), Vec::new()];
         with_step(StepCase::Model1, |workload| {
-            for _ in 0..self.rounds.unwrap_or(SCALING_ROUNDS) {
+            for _ in 0..self.args.rounds.unwrap_or(SCALING_ROUNDS) {
                 for (threads, phases) in [1, self.threads].into_iter().zip(&mut phases) {
                     // A new pool starts with cold buffers.
                     phases.push(with_threads(threads, || {

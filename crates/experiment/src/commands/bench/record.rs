@@ -17,7 +17,7 @@ use super::{
 pub const FORMAT: u32 = 1;
 
 /// All measurements; those that were not made are absent.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct BenchRecord {
     /// [`FORMAT`].
     pub format: u32,
