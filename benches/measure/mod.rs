@@ -41,7 +41,7 @@ impl Bench {
 
     /// Checks a workload and times it, on one thread and on all.
     pub fn workload(&mut self, workload: &mut dyn Workload) {
-        let [group, name] = [workload.group(), workload.name()];
+        let [group, name] = workload.labels();
         let work = workload.work();
         with_threads(1, || workload.check())
             .expect("a thread can be started")
@@ -81,11 +81,8 @@ impl Bench {
 
 fn roof(level: Level, threads: usize) -> Roof {
     let (peak, bandwidth) = (peak(level, threads), bandwidth(threads));
-    let bandwidth = bandwidth.expect("threads can be started");
-    Roof {
-        flops_per_second: peak.expect("threads can be started"),
-        bytes_per_second: bandwidth.triad.max(bandwidth.copy),
-    }
+    let [triad, copy] = bandwidth.expect("threads can be started");
+    Roof { flops_per_second: peak.expect("threads can be started"), bytes_per_second: triad.max(copy) }
 }
 
 /// A median time as rates and shares of the roofline.

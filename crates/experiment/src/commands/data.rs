@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Value, json};
 use thawline_cifar::{Format, Images, Source};
 
-use super::flags::{DataCommand, DataInfoArgs, DataPath, SamplesArgs, SynthArgs};
+use super::flags::{DataCommand, DataInfoArgs, SamplesArgs, SynthArgs};
 use crate::{
     data::{
         classes,
@@ -35,15 +35,15 @@ pub fn data(command: &DataCommand) -> Result<()> {
     }
 }
 
-fn open(path: &DataPath) -> Result<Data> {
-    match &path.path {
+fn open(path: Option<&Path>) -> Result<Data> {
+    match path {
         None => open::open(None),
         Some(path) => open::named(path),
     }
 }
 
-fn info(DataInfoArgs { data: path, json }: &DataInfoArgs) -> Result<()> {
-    let data = open(path)?;
+fn info(DataInfoArgs { path, json }: &DataInfoArgs) -> Result<()> {
+    let data = open(path.as_deref())?;
     if *json {
         return console::print_json(&json!({ "data": data.record(), "classes": class_counts(&data) }));
     }
@@ -72,8 +72,8 @@ fn class_counts(data: &Data) -> Vec<Value> {
 }
 
 /// Opening a data set checks it, so only its hashes remain to be printed.
-fn verify(DataInfoArgs { data: path, json }: &DataInfoArgs) -> Result<()> {
-    let data = open(path)?;
+fn verify(DataInfoArgs { path, json }: &DataInfoArgs) -> Result<()> {
+    let data = open(path.as_deref())?;
     if *json {
         return console::print_json(&json!({ "data": data.record(), "records_sha256": data.dataset.sha256() }));
     }
@@ -151,8 +151,8 @@ fn is_archive(path: &Path) -> Result<bool> {
 /// Writes a grid of sample pictures.
 fn samples(args: &SamplesArgs) -> Result<()> {
     Interrupts::listen()?;
-    let data = open(&args.data)?;
-    let inputs = data.inputs(args.data.path.as_deref());
+    let data = open(args.path.as_deref())?;
+    let inputs = data.inputs(args.path.as_deref());
     let inputs: Vec<&Path> = inputs.iter().map(PathBuf::as_path).collect();
     let output = Output::open(&args.out, args.force.force, &inputs)?;
     let names = data.dataset.classes();

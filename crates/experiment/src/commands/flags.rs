@@ -303,18 +303,11 @@ pub enum DataCommand {
     Samples(SamplesArgs),
 }
 
-/// A data set, by its path.
-#[derive(Debug, Args)]
-pub struct DataPath {
-    /// CIFAR .tar.gz, folder of .bin files, or built-in [default: as for run]
-    pub path: Option<PathBuf>,
-}
-
 /// Flags of `data info` and `data verify`.
 #[derive(Debug, Args)]
 pub struct DataInfoArgs {
-    #[command(flatten)]
-    pub data: DataPath,
+    /// CIFAR .tar.gz, folder of .bin files, or built-in [default: as for run]
+    pub path: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
@@ -342,8 +335,8 @@ pub struct SynthArgs {
 /// Flags of `data samples`.
 #[derive(Debug, Args)]
 pub struct SamplesArgs {
-    #[command(flatten)]
-    pub data: DataPath,
+    /// CIFAR .tar.gz, folder of .bin files, or built-in [default: as for run]
+    pub path: Option<PathBuf>,
     /// The PNG file to write
     #[arg(long, value_name = "FILE", default_value = "samples.png")]
     pub out: PathBuf,

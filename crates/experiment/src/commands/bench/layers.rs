@@ -161,8 +161,7 @@ const TOLERANCE: f64 = 2e-5;
 
 /// A pass of a layer over a batch.
 pub struct LayerPass {
-    group: String,
-    name: String,
+    labels: [String; 2],
     case: Arc<Case>,
     layer: Box<dyn Layer>,
     pass: Pass,
@@ -251,7 +250,7 @@ impl LayerPass {
         Self::new(&Case::depthwise(), Box::new(layer), pass, images, labels)
     }
 
-    fn new(case: &Arc<Case>, mut layer: Box<dyn Layer>, pass: Pass, images: usize, [group, name]: [String; 2]) -> Self {
+    fn new(case: &Arc<Case>, mut layer: Box<dyn Layer>, pass: Pass, images: usize, labels: [String; 2]) -> Self {
         layer.build(&case.input, 0).and_then(|_| layer.initialize(FIRST)).expect("the layer fits");
         for (param, value) in layer.params_mut().iter_mut().zip(&case.params) {
             param.value.copy_from_slice(value);
@@ -259,7 +258,7 @@ impl LayerPass {
         layer.refresh();
         let wanted = [pass == Pass::InputGradient, pass == Pass::KernelGradient];
         let groups = Group::all(&*layer, [&case.x, &case.dy], images, wanted);
-        let mut it = Self { group, name, case: Arc::clone(case), layer, pass, images, groups };
+        let mut it = Self { labels, case: Arc::clone(case), layer, pass, images, groups };
         // Backward passes read what the forward pass wrote.
         it.forward();
         it
@@ -290,12 +289,8 @@ impl LayerPass {
 }
 
 impl Workload for LayerPass {
-    fn group(&self) -> String {
-        self.group.clone()
-    }
-
-    fn name(&self) -> String {
-        self.name.clone()
+    fn labels(&self) -> [String; 2] {
+        self.labels.clone()
     }
 
     fn work(&self) -> Work {

@@ -106,12 +106,8 @@ impl Light {
 }
 
 impl Workload for Light {
-    fn group(&self) -> String {
-        "light operation".to_owned()
-    }
-
-    fn name(&self) -> String {
-        self.name.to_owned()
+    fn labels(&self) -> [String; 2] {
+        ["light operation", self.name].map(str::to_owned)
     }
 
     fn work(&self) -> Work {

@@ -161,12 +161,8 @@ impl Bench<'_> {
             }
         }
         for threads in self.thread_counts() {
-            let bandwidth = roof::bandwidth(threads)?;
-            bandwidths.push(MemoryBandwidth {
-                threads,
-                triad_gb_per_s: bandwidth.triad / 1e9,
-                copy_gb_per_s: bandwidth.copy / 1e9,
-            });
+            let [triad_gb_per_s, copy_gb_per_s] = roof::bandwidth(threads)?.map(|bytes| bytes / 1e9);
+            bandwidths.push(MemoryBandwidth { threads, triad_gb_per_s, copy_gb_per_s });
         }
         let mut record = BenchRecord {
             format: FORMAT,
@@ -226,7 +222,7 @@ impl Bench<'_> {
 
     /// Checks a workload and times it.
     fn row(&self, roof: &Roof, workload: &mut dyn Workload, threads: usize, budget: Duration) -> Result<Row> {
-        let place = [workload.group(), workload.name()];
+        let place = workload.labels();
         let work = workload.work();
         let (error, times) = with_threads(threads, || {
             workload.check().map(|error| (error, self.rounds(budget).time(|| workload.run())))

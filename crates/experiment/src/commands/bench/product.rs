@@ -112,13 +112,9 @@ impl Product {
 }
 
 impl Workload for Product {
-    fn group(&self) -> String {
-        "matrix product".to_owned()
-    }
-
-    fn name(&self) -> String {
+    fn labels(&self) -> [String; 2] {
         let [m, n, k] = self.case.shape;
-        format!("{}: {m} x {n} x {k}", self.case.name)
+        ["matrix product".to_owned(), format!("{}: {m} x {n} x {k}", self.case.name)]
     }
 
     fn work(&self) -> Work {

@@ -109,18 +109,10 @@ const ARRAY: usize = 16 << 20;
 /// Floats per task.
 const CHUNK: usize = 1 << 15;
 
-/// Memory bandwidth, in bytes per second.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Bandwidth {
-    /// Of a = b + s c, as in STREAM (McCalpin 1995): two arrays read, one written.
-    pub triad: f64,
-    /// Of a = b.
-    pub copy: f64,
-}
-
-/// Measures the bandwidth of this many threads: the triad at the process's SIMD level, the copy with `copy_from_slice`.
+/// Measures the memory bandwidth of this many threads, in bytes per second: of the triad a = b + s c of STREAM (McCalpin
+/// 1995; two arrays read, one written) at the process's SIMD level, and of the copy a = b with `copy_from_slice`.
 /// As usual, reading a cache line before it is overwritten does not count.
-pub fn bandwidth(threads: usize) -> Result<Bandwidth, PoolError> {
+pub fn bandwidth(threads: usize) -> Result<[f64; 2], PoolError> {
     with_threads(threads, || {
         let [mut a, mut b, mut c] = [(); 3].map(|()| Buffer::zeros(ARRAY));
         // The system allocates memory only when it is written.
@@ -141,7 +133,7 @@ pub fn bandwidth(threads: usize) -> Result<Bandwidth, PoolError> {
         let copy = rate(2 * array_bytes, &mut || {
             threads::for_chunks(&mut a, CHUNK, |i, a| a.copy_from_slice(&b[i * CHUNK..][..CHUNK]));
         });
-        Bandwidth { triad, copy }
+        [triad, copy]
     })
 }
 

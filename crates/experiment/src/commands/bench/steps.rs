@@ -1,6 +1,6 @@
 //! Training steps to time, and the computation of frozen features: the tutorial's two models on random pictures.
 
-use std::{fmt, sync::OnceLock};
+use std::sync::OnceLock;
 
 use thawline_tensor::{
     Tensor,
@@ -38,17 +38,6 @@ pub enum StepCase {
 
 impl StepCase {
     pub const ALL: [StepCase; 4] = [StepCase::Model1, StepCase::Model2, StepCase::Model2Cached, StepCase::Features];
-}
-
-impl fmt::Display for StepCase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            StepCase::Model1 => "model_1",
-            StepCase::Model2 => "model_2",
-            StepCase::Model2Cached => "model_2 cached",
-            StepCase::Features => "features",
-        })
-    }
 }
 
 /// A case, ready to run.
@@ -114,12 +103,14 @@ pub fn with_step<R>(case: StepCase, then: impl FnOnce(&mut StepWorkload) -> R) -
 }
 
 impl Workload for StepWorkload<'_> {
-    fn group(&self) -> String {
-        "step".to_owned()
-    }
-
-    fn name(&self) -> String {
-        self.case.to_string()
+    fn labels(&self) -> [String; 2] {
+        let name = match self.case {
+            StepCase::Model1 => "model_1",
+            StepCase::Model2 => "model_2",
+            StepCase::Model2Cached => "model_2 cached",
+            StepCase::Features => "features",
+        };
+        ["step", name].map(str::to_owned)
     }
 
     fn work(&self) -> Work {
@@ -301,7 +292,7 @@ mod tests {
                 step.run();
                 let phases = step.step_in_phases();
                 assert!(phases.forward > 0.0);
-                assert_eq!(phases.backward > 0.0 && phases.update > 0.0, case != StepCase::Features, "{case}");
+                assert_eq!(phases.backward > 0.0 && phases.update > 0.0, case != StepCase::Features, "{case:?}");
             });
         }
     }

@@ -9,11 +9,8 @@ use crate::system::failure::{Failure, Kind};
 
 /// Something that can be checked and timed.
 pub trait Workload: Send {
-    /// What it computes.
-    fn group(&self) -> String;
-
-    /// Distinguishes it within its group.
-    fn name(&self) -> String;
+    /// What it computes, and what distinguishes it among those that compute the same.
+    fn labels(&self) -> [String; 2];
 
     /// What one run has to do.
     fn work(&self) -> Work;
