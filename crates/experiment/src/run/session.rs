@@ -68,7 +68,7 @@ impl Session<'_> {
         let history = result?;
         let best = history.best_epoch();
         if fit.patience.is_some() && best < history.epochs.len() {
-            metadata::move_values(self.folder.best(name)?.network, network);
+            network.copy_params(self.folder.best(name)?.network.params());
             self.console.say(format!("{name} restored the weights of its best epoch, {best}"))?;
         }
         let record = train::record(network, task, &history, fit.cached);

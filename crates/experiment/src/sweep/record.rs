@@ -8,7 +8,7 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use byteorder::{ByteOrder, LittleEndian};
 use serde::{Deserialize, Serialize};
-use thawline_tensor::nn::Network;
+use thawline_tensor::nn::{EpochReport, Metrics, Network};
 
 use super::{
     arms::Arm,
@@ -75,6 +75,13 @@ pub struct Epoch {
     pub val_loss: f64,
     /// Fraction of them classified correctly.
     pub val_accuracy: f64,
+}
+
+impl From<&EpochReport> for Epoch {
+    fn from(report: &EpochReport) -> Self {
+        let (Metrics { loss, accuracy }, validation) = (report.training, report.validation.unwrap_or_default());
+        Epoch { loss, accuracy, val_loss: validation.loss, val_accuracy: validation.accuracy }
+    }
 }
 
 /// A network's results on the test set.

@@ -6,7 +6,7 @@ use std::path::Path;
 use thawline_tensor::nn::Network;
 
 use super::{
-    arms::Blocks,
+    arms::{Blocks, copy_weights},
     protocol::{EpochPictures, Pictures},
 };
 use crate::{
@@ -50,21 +50,11 @@ pub fn matched(
     let examples = some.of(&all);
     let blocks = Blocks::of(architecture)?;
     let layers = blocks.feature_layers();
-    let convolutions = || {
-        layers.iter().enumerate().filter_map(|(at, layer)| match layer {
-            Layer::Conv2D { name, filters, .. } => Some((at, name, *filters)),
-            _ => None,
-        })
-    };
     // The other layers with parameters (normalizations and depthwise convolutions) are copied, so that they treat the
     // matched outputs alike.
-    let is_of_convolution = |name: &str| convolutions().any(|(_, conv, _)| is_of(name, conv));
-    untrained.copy_params(
-        pretrained
-            .params()
-            .filter(|(name, _)| !is_of_convolution(name) && layers.iter().any(|layer| is_of(name, layer.name()))),
-    );
-    for (at, conv, filters) in convolutions() {
+    copy_weights(&mut untrained, pretrained, layers.iter().filter(|layer| !matches!(layer, Layer::Conv2D { .. })));
+    for (at, layer) in layers.iter().enumerate() {
+        let &Layer::Conv2D { name: ref conv, filters, .. } = layer else { continue };
         let moments = |network: &Network| -> Result<Vec<[f64; 2]>> {
             let outputs = first_layers(architecture, &layers[..=at], network)?.predict(&examples);
             Ok(moments(outputs.logits().data(), filters))
@@ -92,10 +82,6 @@ pub fn matched(
         });
     }
     Ok(untrained)
-}
-
-fn is_of(param: &str, layer: &str) -> bool {
-    param.split_once('/').is_some_and(|(name, _)| name == layer)
 }
 
 /// The first layers of a network, with its parameters.

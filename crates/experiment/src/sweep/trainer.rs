@@ -3,7 +3,7 @@
 use base64::{Engine, prelude::BASE64_STANDARD};
 use thawline_tensor::{
     kernels::softmax::{argmax, softmax, softmax_cross_entropy},
-    nn::{EpochReport, Examples, Fit, History, Metrics, Network, Observer, Rule, StepReport, StopReason},
+    nn::{EpochReport, Examples, Fit, Network, Observer, Rule, StepReport, StopReason},
 };
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
 use super::{
     cost,
     protocol::{self, Pictures},
-    record::{Epoch, Evaluation, Mistake},
+    record::{Evaluation, Mistake},
     settings::SweepSettings,
 };
 use crate::{
@@ -48,23 +48,6 @@ pub struct SharedFeatures<'a> {
     pub seconds: f64,
 }
 
-/// The epochs of a training run, and the seconds of each.
-#[derive(Debug, Clone, Default)]
-pub struct TrainedEpochs {
-    pub history: Vec<Epoch>,
-    pub seconds: Vec<f64>,
-}
-
-impl TrainedEpochs {
-    fn extend(&mut self, history: &History) {
-        for EpochReport { duration, training, validation, .. } in &history.epochs {
-            let (Metrics { loss, accuracy }, validation) = (*training, validation.unwrap_or_default());
-            self.history.push(Epoch { loss, accuracy, val_loss: validation.loss, val_accuracy: validation.accuracy });
-            self.seconds.push(duration.as_secs_f64());
-        }
-    }
-}
-
 /// Called with the work done, in the units of [`cost`]; an error stops training.
 pub type WorkCallback<'a> = dyn FnMut(f64) -> Result<()> + 'a;
 
@@ -73,47 +56,38 @@ impl Trainer<'_> {
     ///
     /// # Errors
     /// If the loss is not finite, memory runs out, or `watch` fails.
-    pub fn train(&self, network: &mut Network, watch: &mut WorkCallback) -> Result<TrainedEpochs> {
+    pub fn train(&self, network: &mut Network, watch: &mut WorkCallback) -> Result<Vec<EpochReport>> {
         let epochs = self.settings.epochs_of(self.arm);
-        let mut trained = TrainedEpochs::default();
         match self.arm.training {
-            TrainedLayers::Head => self.train_head(network, epochs, &mut trained, watch)?,
+            TrainedLayers::Head => self.train_head(network, epochs, watch),
             TrainedLayers::Everything(factor) => {
                 let options = self.options(epochs, factor, 0);
-                self.train_on_pictures(network, &options, cost::EVERYTHING, &mut trained, watch)?;
+                self.train_on_pictures(network, &options, cost::EVERYTHING, watch)
             }
             TrainedLayers::HeadThenEverything(factor) => {
                 let first = epochs.div_ceil(2);
-                self.train_head(network, first, &mut trained, watch)?;
+                let mut trained = self.train_head(network, first, watch)?;
                 network.unfreeze();
                 for layer in Blocks::of(&self.settings.network)?.feature_layers() {
                     network.set_rate_factor(layer.name(), factor)?;
                 }
                 if first < epochs {
                     let options = self.options(epochs - first, 1.0, 1);
-                    self.train_on_pictures(network, &options, cost::EVERYTHING, &mut trained, watch)?;
+                    trained.extend(self.train_on_pictures(network, &options, cost::EVERYTHING, watch)?);
                 }
+                Ok(trained)
             }
         }
-        Ok(trained)
     }
 
-    fn train_head(
-        &self,
-        network: &mut Network,
-        epochs: usize,
-        trained: &mut TrainedEpochs,
-        watch: &mut WorkCallback,
-    ) -> Result<()> {
+    fn train_head(&self, network: &mut Network, epochs: usize, watch: &mut WorkCallback) -> Result<Vec<EpochReport>> {
         let options = self.options(epochs, 1.0, 0);
         let Some(features) = self.features else {
-            let cost = cost::FEATURES + cost::HEAD;
-            return self.train_on_pictures(network, &options, cost, trained, watch);
+            return self.train_on_pictures(network, &options, cost::FEATURES + cost::HEAD, watch);
         };
         let train = self.epoch.of(&features.train);
         let mut watch = WorkReporter { watch, cost: cost::HEAD, seen: 0 };
-        trained.extend(&network.fit(&train, options.validate(&features.validation).watch(&mut watch))?);
-        Ok(())
+        Ok(network.fit(&train, options.validate(&features.validation).watch(&mut watch))?.epochs)
     }
 
     fn train_on_pictures(
@@ -121,14 +95,12 @@ impl Trainer<'_> {
         network: &mut Network,
         options: &Fit,
         cost: f64,
-        trained: &mut TrainedEpochs,
         watch: &mut WorkCallback,
-    ) -> Result<()> {
+    ) -> Result<Vec<EpochReport>> {
         let [train, validation] = [&self.pictures.train, &self.pictures.validation].map(Selection::examples);
         let train = train.augmented(self.settings.augment.into());
         let mut watch = WorkReporter { watch, cost, seen: 0 };
-        trained.extend(&network.fit(&self.epoch.of(&train), options.validate(&validation).watch(&mut watch))?);
-        Ok(())
+        Ok(network.fit(&self.epoch.of(&train), options.validate(&validation).watch(&mut watch))?.epochs)
     }
 
     /// The training options of a phase. The engine does not cache features: those worth caching are shared between

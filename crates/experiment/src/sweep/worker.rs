@@ -44,15 +44,6 @@ pub struct Worker<'a> {
     pub progress: &'a mut SweepProgress,
 }
 
-/// The outcome of a group of jobs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    /// Every job is done, or another process is doing it.
-    Settled,
-    /// Another process is training the stage 1 that they need.
-    Waiting,
-}
-
 impl<'a> Worker<'a> {
     /// Does the jobs of all groups that no other process does.
     ///
@@ -64,7 +55,7 @@ impl<'a> Worker<'a> {
             let before = open.len();
             let mut waiting = Vec::new();
             for group in open {
-                if self.perform_group(&group)? == Outcome::Waiting {
+                if !self.perform_group(&group)? {
                     waiting.push(group);
                 }
             }
@@ -101,20 +92,21 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    fn perform_group(&mut self, group: &[Job]) -> Result<Outcome> {
+    /// Does the jobs of a group; false if another process is training the stage 1 that they need.
+    fn perform_group(&mut self, group: &[Job]) -> Result<bool> {
         let mut open = Vec::new();
         for job in group {
             if self.folder.record(&job.arm, job.seed)?.is_none() {
                 open.push(job);
             }
         }
-        let Some(first) = open.first() else { return Ok(Outcome::Settled) };
+        let Some(first) = open.first() else { return Ok(true) };
         let (arm, seed) = (&first.arm, first.seed);
         let pretraining = arm.features.pretraining().filter(|_| arm.blocks > 0);
         let stage1 = match pretraining {
             None => None,
             Some(pretraining) => match self.pretrained(pretraining, seed)? {
-                None => return Ok(Outcome::Waiting),
+                None => return Ok(false),
                 some => some,
             },
         };
@@ -139,7 +131,7 @@ impl<'a> Worker<'a> {
             self.perform_sharing(these, &network, &pictures, features.as_ref(), pretraining_seconds)?;
             rest = others;
         }
-        Ok(Outcome::Settled)
+        Ok(true)
     }
 
     /// Does jobs that share the frozen layers of `network`.
@@ -222,7 +214,7 @@ impl<'a> Worker<'a> {
             validation_examples: pictures.validation.labels.len(),
             trainable: summary.trainable() as u64,
             frozen: summary.frozen() as u64,
-            history: trained.history,
+            history: trained.iter().map(record::Epoch::from).collect(),
             test,
             mistakes,
             first_layer: record::FirstLayer::of(&network),
@@ -230,7 +222,7 @@ impl<'a> Worker<'a> {
             times: Times {
                 pretraining: pretraining_seconds,
                 features: features.map_or(0.0, |features| features.seconds),
-                epochs: trained.seconds,
+                epochs: trained.iter().map(|epoch| epoch.duration.as_secs_f64()).collect(),
                 evaluation,
             },
             machine: machine::environment(SystemTime::now()),

@@ -12,7 +12,7 @@ use thawline_tensor::{
 };
 
 use super::{
-    metadata::{self, MOMENTS, Metadata, RunId, TrainingProgress},
+    metadata::{MOMENTS, Metadata, RunId, TrainingProgress},
     model::{self, Model},
     tensor_file::{self, Tensor, TensorFile},
 };
@@ -153,9 +153,9 @@ impl Checkpoint {
         Ok(())
     }
 
-    /// Moves the weights into a network and returns the state to resume from.
+    /// Copies the weights into a network and returns the state to resume from.
     pub fn restore(self, network: &mut Network, options: &Fit) -> TrainingState {
-        metadata::move_values(self.model.network, network);
+        network.copy_params(self.model.network.params());
         let TrainingProgress { step, loss, correct, seconds, optimizer_steps, total_seconds, history, .. } =
             self.progress;
         let duration = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default();

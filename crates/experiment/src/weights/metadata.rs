@@ -7,10 +7,7 @@
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
-use thawline_tensor::{
-    Buffer,
-    nn::{Network, Param},
-};
+use thawline_tensor::nn::{Network, Param};
 
 use super::tensor_file;
 use crate::record::config::Config;
@@ -138,18 +135,6 @@ pub fn is_of(parameter: &str, layers: &[String]) -> bool {
 pub fn frozen_hashes(network: &Network) -> Vec<(String, String)> {
     let frozen = network.params().filter(|(_, param)| !param.trainable);
     frozen.map(|(name, param)| (name, hash_of(&param.value))).collect()
-}
-
-/// Moves the parameter values of one network into another of the same architecture.
-pub fn move_values(mut from: Network, to: &mut Network) {
-    let mut values: HashMap<String, Buffer> = HashMap::new();
-    from.update_params(|name, param| {
-        values.insert(name.to_owned(), std::mem::take(&mut param.value));
-    });
-    to.update_params(|name, param| match values.remove(name) {
-        Some(value) if value.len() == param.shape.size() => param.value = value,
-        _ => {}
-    });
 }
 
 /// The hashes of the frozen parameters before training, next to the present ones.

@@ -267,13 +267,8 @@ impl<'a> TensorFile<'a> {
         }
         let metadata: M = self.header.metadata(format)?;
         let known = serde_json::to_value(&metadata).map_err(|error| inexpressible(&error))?;
-        match self
-            .header
-            .metadata::<Fields>(format)?
-            .0
-            .keys()
-            .find(|&field| field != "sha256" && known.get(field).is_none())
-        {
+        let fields: BTreeMap<String, IgnoredAny> = self.header.metadata(format)?;
+        match fields.keys().find(|&field| field != "sha256" && known.get(field).is_none()) {
             None => Ok(metadata),
             Some(field) => Err(Failure::usage(format!("its metadata has an unknown field, {field:?}"))),
         }
@@ -323,10 +318,6 @@ fn half(bits: u16) -> f32 {
     };
     if bits >> 15 == 0 { magnitude } else { -magnitude }
 }
-
-/// The names of a JSON object's fields.
-#[derive(Deserialize)]
-struct Fields(BTreeMap<String, IgnoredAny>);
 
 /// The entries of a header. Duplicate names, which JSON parsers accept, are refused.
 struct Entries {

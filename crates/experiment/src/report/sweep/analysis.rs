@@ -8,7 +8,7 @@ use crate::sweep::{
     merge::Results,
     record::JobRecord,
     splits::Splits,
-    statistics::{Sample, area_under_curve, first_reaching},
+    statistics::Sample,
 };
 
 /// Validation accuracies for which epochs and seconds to reach them are counted.
@@ -197,7 +197,7 @@ impl<'a> ArmFigures<'a> {
             let (epochs, seconds): (Vec<f64>, Vec<f64>) = records
                 .iter()
                 .filter_map(|record| {
-                    let epochs = first_reaching(&curve(record), threshold)?;
+                    let epochs = curve(record).iter().position(|&accuracy| accuracy >= threshold)? + 1;
                     let seconds = record.times.features + record.times.epochs.iter().take(epochs).sum::<f64>();
                     Some((epochs as f64, seconds))
                 })
@@ -214,7 +214,7 @@ impl<'a> ArmFigures<'a> {
             trainable: first.trainable,
             accuracy: sample(&|record| record.test.accuracy)?,
             first_epoch: sample(&JobRecord::first_epoch)?,
-            area: sample(&|record| area_under_curve(&curve(record)).unwrap_or(0.0))?,
+            area: sample(&|record| Sample::of(&curve(record)).map_or(0.0, |epochs| epochs.mean))?,
             ece: sample(&|record| record.test.ece)?,
             nll: sample(&|record| record.test.nll)?,
             reached,

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::record::options::Schedule;
 pub use catalogue::{DEFAULT_SPLITS, GROUPS, MAX_SPLITS, SAMPLES, Scope, about, catalogue, named};
 pub use classes::{Classes, is_vehicle};
-pub use network::{Blocks, assemble, require_fitting_head};
+pub use network::{Blocks, assemble, copy_weights, require_fitting_head};
 pub use selection::{Preset, parse_seeds, select};
 
 /// A way to train on some classes.

@@ -116,8 +116,8 @@ fn with_head(head: Head, architecture: &Architecture, blocks: &Blocks) -> Archit
 }
 
 /// Copies the parameters that both networks have in some layers.
-fn copy_weights(network: &mut Network, from: &Network, layers: &[Layer]) {
-    let names: BTreeSet<&str> = layers.iter().map(Layer::name).collect();
+pub fn copy_weights<'a>(network: &mut Network, from: &Network, layers: impl IntoIterator<Item = &'a Layer>) {
+    let names: BTreeSet<&str> = layers.into_iter().map(Layer::name).collect();
     let is_of = |name: &str| name.split_once('/').is_some_and(|(layer, _)| names.contains(layer));
     network.copy_params(from.params().filter(|(name, _)| is_of(name)));
 }

@@ -3,7 +3,6 @@
 //! Distributions come from the statrs library; the tests check most figures against SciPy's or statsmodels'.
 
 mod calibration;
-mod curve;
 mod difference;
 mod multiple;
 mod pictures;
@@ -13,7 +12,6 @@ mod sign_flip;
 mod tests;
 
 pub use calibration::{BINS, CalibrationBin, calibration_error};
-pub use curve::{area_under_curve, first_reaching};
 pub use difference::{Difference, Line, correlation};
 pub use multiple::holm;
 pub use pictures::{Components, mcnemar_p};

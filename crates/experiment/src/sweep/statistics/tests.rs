@@ -187,11 +187,3 @@ fn too_few_numbers_claim_nothing() {
     assert_eq!(sign_flip_p(&[0.1; FEWEST_FOR_A_CLAIM - 1]), Some(0.0625));
     assert_eq!(sign_flip_p(&[0.1; FEWEST_FOR_A_CLAIM]), Some(0.03125));
 }
-
-#[test]
-fn learning_curves_have_an_area_and_thresholds() {
-    assert_eq!(area_under_curve(&[]), None);
-    assert_close(area_under_curve(&[0.5, 0.7, 0.9]).unwrap(), 0.7, 1e-12);
-    assert_eq!(first_reaching(&[0.5, 0.7, 0.9, 0.6], 0.7), Some(2));
-    assert_eq!(first_reaching(&[0.5, 0.7], 0.8), None);
-}

@@ -72,9 +72,9 @@ impl Framework {
 
 /// How the framework stores each parameter of a network, in the network's order.
 fn places(network: &Network, architecture: &Architecture, framework: Framework) -> Result<Vec<Foreign>> {
-    let images = flattened_images(architecture, network.output().size());
+    let (inputs, output) = flattened_images(architecture, network.output().size());
     if framework == Framework::Torch
-        && let Some(image @ [height, width, channels]) = images.outputs
+        && let Some(image @ [height, width, channels]) = output
         && height * width > 1
         && channels > 1
     {
@@ -84,7 +84,7 @@ fn places(network: &Network, architecture: &Architecture, framework: Framework) 
             dimensions(&image)
         )));
     }
-    network.params().map(|(name, param)| place(&name, param, framework, &images.inputs)).collect()
+    network.params().map(|(name, param)| place(&name, param, framework, &inputs)).collect()
 }
 
 fn place(name: &str, param: &Param, framework: Framework, images: &HashMap<String, [usize; 3]>) -> Result<Foreign> {
@@ -130,30 +130,23 @@ fn place(name: &str, param: &Param, framework: Framework, images: &HashMap<Strin
     Ok(Foreign { name: format!("{}.{param}", layer.replace('/', ".")), dims, order })
 }
 
-/// The shapes of flattened images that are inputs of layers or the network's output.
-struct FlattenedImages {
-    /// By the name of the layer.
-    inputs: HashMap<String, [usize; 3]>,
-    /// That of the network's output.
-    outputs: Option<[usize; 3]>,
-}
-
-/// Follows flattened images from `Flatten` through elementwise layers up to the next `Dense`.
-fn flattened_images(architecture: &Architecture, classes: usize) -> FlattenedImages {
-    let mut images = FlattenedImages { inputs: HashMap::new(), outputs: None };
+/// Follows flattened images from `Flatten` through elementwise layers up to the next `Dense`. Returns their shapes: by the
+/// name of the layer they are the input of, and that of the network's output.
+fn flattened_images(architecture: &Architecture, classes: usize) -> (HashMap<String, [usize; 3]>, Option<[usize; 3]>) {
+    let (mut inputs, mut output) = (HashMap::new(), None);
     let layers = architecture.layers();
     for (layer, input) in layers.iter().zip(inputs_of(&layers, Shape::from(architecture.input()), classes)) {
-        if let Some(image) = images.outputs {
-            images.inputs.insert(layer.name().to_owned(), image);
+        if let Some(image) = output {
+            inputs.insert(layer.name().to_owned(), image);
         }
         match layer {
-            Layer::Flatten { .. } => images.outputs = input.as_image().or(images.outputs),
-            Layer::Dense { .. } => images.outputs = None,
+            Layer::Flatten { .. } => output = input.as_image().or(output),
+            Layer::Dense { .. } => output = None,
             // All other layers that take a vector are elementwise: residual connections take images only.
             _ => {}
         }
     }
-    images
+    (inputs, output)
 }
 
 /// The input shape of each of some layers, from that of the first.
