@@ -35,9 +35,9 @@ pub fn write_pooled<S: Simd>(
     for [p, q] in SQUARE {
         let Some(place) = window(s, at, [p, q], block) else { continue };
         let window = [tile[2 * p][2 * q], tile[2 * p][2 * q + 1], tile[2 * p + 1][2 * q], tile[2 * p + 1][2 * q + 1]];
-        // `max` returns its second operand if either is NaN. A NaN in the tile's input makes the outermost output of a
-        // window NaN (the transforms spread it over whole rows and columns, or keep it in the tile's first or last
-        // one), so that output comes last.
+        // `max` returns its second operand if either is NaN. If any output of a window is NaN, so is the one in the
+        // corner of the tile: a NaN in the first or last row of the input reaches only that row of the output, one in
+        // any other row reaches all rows, and the same holds for columns. So that output comes last.
         let last = 2 * p + q;
         let [a, b, c] = [1, 2, 3].map(|i| window[last ^ i]);
         let best = a.max(b).max(c.max(window[last]));
