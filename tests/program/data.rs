@@ -1,5 +1,6 @@
 //! Finding pictures, and the `data` subcommands.
 
+use serde_json::Value;
 use std::fs;
 
 use crate::invocation::{Place, archive};
@@ -97,6 +98,9 @@ fn synth_writes_the_built_in_pictures_and_verify_reads_them() {
         assert_eq!(verified.code, Some(0), "{}", verified.stderr);
         assert_eq!(hash(&verified.stdout), hash(&archive.stdout), "{path}");
         assert!(verified.stdout.contains("complete: 150 records"), "{}", verified.stdout);
+        let json: Value = serde_json::from_str(&place.call(["data", "verify", "--json", path]).stdout).unwrap();
+        assert_eq!(hash(&archive.stdout), format!("records  {}", json["data"]["sha256"].as_str().unwrap()), "{path}");
+        assert_eq!(json["archive_sha256"].is_string(), path == "some.tar.gz", "{json}");
     }
     let other = place.call(["data", "synth", "other", "--train", "100", "--test", "50", "--seed", "6"]);
     assert_ne!(hash(&other.stdout), hash(&archive.stdout));

@@ -74,12 +74,18 @@ fn class_counts(data: &Data) -> Vec<Value> {
 /// Opening a data set checks it, so only its hashes remain to be printed.
 fn verify(DataInfoArgs { path, json }: &DataInfoArgs) -> Result<()> {
     let data = open(path.as_deref())?;
+    let archive = match data.dataset.source() {
+        Source::Archive { bytes, sha256, .. } => Some((*bytes, sha256)),
+        _ => None,
+    };
     if *json {
-        return console::print_json(&json!({ "data": data.record(), "records_sha256": data.dataset.sha256() }));
+        return console::print_json(
+            &json!({ "data": data.record(), "archive_sha256": archive.map(|(_, sha256)| sha256) }),
+        );
     }
     let mut text = Text::wrapped("", data.describe());
-    if let Source::Archive { bytes, sha256, .. } = data.dataset.source() {
-        text.push(Text::wrapped("archive  ", format!("{sha256} (SHA-256 of its {} bytes)", number::count(*bytes))));
+    if let Some((bytes, sha256)) = archive {
+        text.push(Text::wrapped("archive  ", format!("{sha256} (SHA-256 of its {} bytes)", number::count(bytes))));
     }
     let sha256 = data.dataset.sha256();
     text.push(Text::wrapped("records  ", format!("{sha256} (SHA-256 of all labels and pixels, training files first)")));

@@ -154,14 +154,10 @@ impl Data {
     }
 
     pub fn record(&self) -> DataRecord {
-        let sha256 = match self.dataset.source() {
-            Source::Archive { sha256, .. } => sha256.clone(),
-            _ => self.dataset.sha256(),
-        };
         DataRecord {
             kind: self.kind,
             official: self.dataset.source().is_official(),
-            sha256: Some(sha256),
+            sha256: Some(self.dataset.sha256()),
             path: self.path.clone(),
             train_examples: self.dataset.train().len() as u64,
             test_examples: self.dataset.test().len() as u64,

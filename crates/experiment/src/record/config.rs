@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use thawline_tensor::nn::{Fit, Rule};
 
 use super::{
@@ -117,21 +118,35 @@ impl Config {
     }
 }
 
-/// The fields in which two values differ: name, first value, second value, as short text.
+/// The fields in which two values differ: name, first value, second value, as short text. The name of a field of a
+/// field has a dot, as in `data.sha256`.
 pub fn differences(first: &impl Serialize, second: &impl Serialize) -> Vec<[String; 3]> {
-    let fields = |value: serde_json::Result<serde_json::Value>| match value {
-        Ok(serde_json::Value::Object(fields)) => fields,
-        _ => serde_json::Map::new(),
-    };
-    let (first, second) = (fields(serde_json::to_value(first)), fields(serde_json::to_value(second)));
-    let names: BTreeSet<&String> = first.keys().chain(second.keys()).collect();
-    let show = |value: Option<&serde_json::Value>| match value.map(ToString::to_string) {
+    let [first, second] = [serde_json::to_value(first), serde_json::to_value(second)].map(Result::unwrap_or_default);
+    let mut found = Vec::new();
+    add_differences("", Some(&first), Some(&second), &mut found);
+    found
+}
+
+fn add_differences(name: &str, first: Option<&Value>, second: Option<&Value>, found: &mut Vec<[String; 3]>) {
+    match (first, second) {
+        (Some(Value::Object(first)), Some(Value::Object(second))) => {
+            let fields: BTreeSet<&String> = first.keys().chain(second.keys()).collect();
+            for field in fields {
+                let name = if name.is_empty() { field.clone() } else { format!("{name}.{field}") };
+                add_differences(&name, first.get(field), second.get(field), found);
+            }
+        }
+        _ if first == second => {}
+        _ => found.push([name.to_owned(), short(first), short(second)]),
+    }
+}
+
+fn short(value: Option<&Value>) -> String {
+    match value.map(Value::to_string) {
         None => "absent".to_owned(),
         Some(text) if text.chars().count() > 60 => format!("{}...", text.chars().take(60).collect::<String>()),
         Some(text) => text,
-    };
-    let differ = names.into_iter().filter(|name| first.get(*name) != second.get(*name));
-    differ.map(|name| [name.clone(), show(first.get(name)), show(second.get(name))]).collect()
+    }
 }
 
 #[cfg(test)]

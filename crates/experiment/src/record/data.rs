@@ -24,7 +24,7 @@ pub struct DataRecord {
     pub kind: DataKind,
     /// Whether the bytes are those of the official release.
     pub official: bool,
-    /// SHA-256 in hexadecimal, of the archive, or else of all records, training files first; absent for own pictures.
+    /// SHA-256, in hexadecimal, of all labels and pixels, training files first; absent for own pictures.
     pub sha256: Option<String>,
     /// The archive or folder as given; absent for built-in pictures.
     pub path: Option<String>,

@@ -138,7 +138,7 @@ fn reproduction(record: &RunRecord) -> Markup {
         ("peak memory of the run", record.peak_memory_bytes.map(number::bytes)),
         ("data", Some(format!("{}{release}", data.kind.name()))),
         ("data read from", data.path.clone()),
-        ("SHA-256 of the data", data.sha256.clone()),
+        ("SHA-256 of the pictures", data.sha256.clone()),
     ];
     let same = format!(
         "With the same data, seed and version, losses and accuracies are the same to the last bit, for any number of \

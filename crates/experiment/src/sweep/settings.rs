@@ -55,18 +55,20 @@ pub struct SweepSettings {
 }
 
 impl SweepSettings {
-    /// SHA-256 of the settings except the paths of the data, in hexadecimal.
+    /// SHA-256, in hexadecimal, of the settings without the origin of the data.
     pub fn hash(&self) -> String {
-        let bytes = serde_json::to_vec(&self.without_paths()).expect("settings are text and numbers");
+        let bytes = serde_json::to_vec(&self.without_origin()).expect("settings are text and numbers");
         sha256([bytes])
     }
 
-    /// The settings without the paths of the data, which do not affect the results.
-    fn without_paths(&self) -> Self {
-        let without_path = |data: &DataRecord| DataRecord { path: None, ..data.clone() };
+    /// The settings without the path and origin of the data: the same pictures from an archive and from a folder give
+    /// the same results.
+    fn without_origin(&self) -> Self {
+        let pictures =
+            |data: &DataRecord| DataRecord { official: false, path: None, sentence: String::new(), ..data.clone() };
         SweepSettings {
-            data: without_path(&self.data),
-            source_data: self.source_data.as_ref().map(without_path),
+            data: pictures(&self.data),
+            source_data: self.source_data.as_ref().map(pictures),
             ..self.clone()
         }
     }
@@ -120,12 +122,12 @@ impl SweepSettings {
         }
     }
 
-    /// The settings in which two sweeps differ, as text; the paths of the data do not count.
+    /// The settings in which two sweeps differ, as text; the origin of the data does not count.
     pub fn difference(&self, other: &SweepSettings) -> Option<String> {
         if self.hash() == other.hash() {
             return None;
         }
-        let differences = differences(&self.without_paths(), &other.without_paths()).into_iter();
+        let differences = differences(&self.without_origin(), &other.without_origin()).into_iter();
         let describe = |[name, ours, theirs]: [String; 3]| format!("{name} is {ours} and {theirs}");
         Some(differences.map(describe).collect::<Vec<_>>().join(", "))
     }

@@ -35,7 +35,7 @@ pub(super) fn section(analysis: &Analysis) -> Markup {
         ("source classes", has_halves.then(|| names(&settings.source))),
         ("target classes", has_halves.then(|| names(&settings.target))),
         ("data", Some(format!("{}. {}", data.kind.name(), data.sentence))),
-        ("SHA-256 of the data", data.sha256.clone()),
+        ("SHA-256 of the pictures", data.sha256.clone()),
         ("batch size", Some(settings.batch_size.to_string())),
         ("Adam's learning rate", Some(settings.learning_rate.to_string())),
         ("learning-rate schedule", json!(settings.schedule).as_str().map(str::to_owned)),

@@ -52,10 +52,14 @@ fn a_folder_belongs_to_one_sweep() {
     assert_eq!(failure.kind, Kind::Usage);
     let words = "and this command have different settings: batch-size is 16 and 8, epochs is 2 and 3";
     assert!(failure.message.contains(words), "{failure}");
-    // The path of the data is not part of the settings.
+    // Where the pictures came from is not part of the settings; the pictures are.
     let mut moved = ours.clone();
-    moved.data.path = Some("elsewhere/cifar-10-binary.tar.gz".to_owned());
+    moved.data.path = Some("elsewhere/cifar-10-batches-bin".to_owned());
+    moved.data.sentence = "Files in the release's format.".to_owned();
     SweepFolder::open(&path, &moved).unwrap();
+    moved.data.sha256 = Some("0".to_owned());
+    let failure = SweepFolder::open(&path, &moved).unwrap_err();
+    assert!(failure.message.contains("different settings: data.sha256 is \""), "{failure}");
 
     let foreign = place.path().join("foreign");
     fs::create_dir(&foreign).unwrap();
