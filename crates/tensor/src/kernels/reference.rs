@@ -1,22 +1,12 @@
 //! What some kernels must compute, in plain loops. In `f64` this is the reference for the fast kernels; its own
 //! gradients are tested against finite differences. The convolutions are in [`naive`](super::conv::naive).
 
-use std::ops::{Add, AddAssign, Mul, Neg, Sub};
+use std::ops::{AddAssign, Mul};
 
 use super::pool::PoolShape;
 
 /// `f32` or `f64`.
-pub trait Float:
-    Copy
-    + Default
-    + PartialOrd
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + Neg<Output = Self>
-    + AddAssign
-{
-}
+pub trait Float: Copy + Default + PartialOrd + Mul<Output = Self> + AddAssign {}
 impl Float for f32 {}
 impl Float for f64 {}
 

@@ -23,7 +23,7 @@ pub enum Activation {
 }
 
 impl Activation {
-    fn function(self) -> Fused {
+    pub(super) fn function(self) -> Fused {
         match self {
             Activation::Relu => Fused::Relu,
             Activation::Relu6 => Fused::Relu6,
@@ -45,9 +45,6 @@ impl Layer for Activation {
     }
 
     fn role(&self) -> Role {
-        match self {
-            Activation::Relu => Role::Relu,
-            Activation::Relu6 => Role::Relu6,
-        }
+        Role::Activation(*self)
     }
 }

@@ -8,6 +8,8 @@ use crate::kernels::activation::Fused;
 use crate::random::{Address, Purpose};
 use crate::shape::Shape;
 
+use super::activation::Activation;
+
 /// One layer of a network.
 ///
 /// The core is [`forward`](Layer::forward) and [`backward`](Layer::backward), which every layer has. A layer that
@@ -313,10 +315,8 @@ pub struct Backward<'a> {
 /// What a layer does, if the layer before it can do the same in its own pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// max(x, 0).
-    Relu,
-    /// min(max(x, 0), 6).
-    Relu6,
+    /// ReLU or ReLU6.
+    Activation(Activation),
     /// The maximum of 2 x 2 windows that do not overlap.
     MaxPool2x2,
     /// Only the shape changes.
@@ -328,15 +328,12 @@ pub enum Role {
 impl Role {
     /// Fuses an activation into a layer that has nothing fused yet; returns whether it did.
     pub(super) fn fuse_into(self, fused: &mut Fused) -> bool {
-        let activation = match self {
-            Role::Relu => Fused::Relu,
-            Role::Relu6 => Fused::Relu6,
-            Role::MaxPool2x2 | Role::Reshape | Role::Other => return false,
-        };
-        let fuses = *fused == Fused::None;
-        if fuses {
-            *fused = activation;
+        match self {
+            Role::Activation(activation) if *fused == Fused::None => {
+                *fused = activation.function();
+                true
+            }
+            _ => false,
         }
-        fuses
     }
 }

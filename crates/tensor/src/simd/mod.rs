@@ -37,9 +37,6 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// Sixteen `f32` in registers.
     type Vector: Vector;
 
-    /// The level this token stands for.
-    const LEVEL: Level;
-
     /// How many vectors fit in the registers, which limits a register tile.
     const REGISTERS: usize;
 

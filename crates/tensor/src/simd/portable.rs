@@ -4,12 +4,12 @@ use std::ops::{Add, Div, Mul, Sub};
 
 use wide::f32x16;
 
-use super::{LANES, Lanes, Level, Simd, Vector};
+use super::{LANES, Lanes, Simd, Vector};
 
-/// The token of [`Level::Portable`]; every CPU has it.
+/// The token of [`Level::Portable`](super::Level::Portable); every CPU has it.
 pub type Portable = Baseline<false>;
 
-/// The token of [`Level::Neon`]; every 64-bit ARM has it.
+/// The token of [`Level::Neon`](super::Level::Neon); every 64-bit ARM has it.
 #[cfg(target_arch = "aarch64")]
 pub type Neon = Baseline<true>;
 
@@ -23,7 +23,6 @@ pub struct Floats<const FUSED: bool>(f32x16);
 
 impl<const FUSED: bool> Simd for Baseline<FUSED> {
     type Vector = Floats<FUSED>;
-    const LEVEL: Level = if FUSED { Level::Neon } else { Level::Portable };
     // SSE2 has sixteen registers of four floats, NEON 32.
     const REGISTERS: usize = if FUSED { 8 } else { 4 };
 

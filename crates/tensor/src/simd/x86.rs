@@ -16,13 +16,13 @@ use core::arch::x86_64::*;
 use std::ops::{Add, Div, Mul, Sub};
 use std::sync::OnceLock;
 
-use super::{Grid, GridMut, LANES, Lanes, Level, Simd, Vector};
+use super::{Grid, GridMut, LANES, Lanes, Simd, Vector};
 
-/// The token of [`Level::Avx512`].
+/// The token of [`Level::Avx512`](super::Level::Avx512).
 #[derive(Clone, Copy, Debug)]
 pub struct Avx512(());
 
-/// The token of [`Level::Avx2`].
+/// The token of [`Level::Avx2`](super::Level::Avx2).
 #[derive(Clone, Copy, Debug)]
 pub struct Avx2(());
 
@@ -108,7 +108,6 @@ operators! { Ymms, on_ymms: Add add = _mm256_add_ps; Sub sub = _mm256_sub_ps; Mu
 
 impl Simd for Avx512 {
     type Vector = Zmm;
-    const LEVEL: Level = Level::Avx512;
     const REGISTERS: usize = 32;
 
     #[inline(always)]
@@ -210,7 +209,6 @@ impl Vector for Zmm {
 
 impl Simd for Avx2 {
     type Vector = Ymms;
-    const LEVEL: Level = Level::Avx2;
     const REGISTERS: usize = 8;
 
     #[inline(always)]
