@@ -133,9 +133,9 @@ BUGS = [
      "} else if !PLANTED && padding > MAX_PADDING {", "reader", "padding"),
     # the program
     ("new content is not flushed to the disk", f"{PROGRAM}/system/atomic_file.rs",
-     "    before().and_then(|()| file.as_file().sync_all()).map_err(during(\"flush the new content of\"))?;",
+     "    before().and_then(|()| file.as_file().sync_all()).map_err(during(\"flush the new content of\", path))?;",
      "    if !PLANTED {\n        before()\n            .and_then(|()| file.as_file().sync_all())\n"
-     "            .map_err(during(\"flush the new content of\"))?;\n    }",
+     "            .map_err(during(\"flush the new content of\", path))?;\n    }",
      "lib", "atomic_file"),
     ("the folder is not flushed", f"{PROGRAM}/system/atomic_file.rs",
      "    before().and_then(|()| flush_folder(folder))",
@@ -160,8 +160,8 @@ BUGS = [
      "state.optimizer.restore(optimizer_steps, if PLANTED { Vec::new() } else { self.moments });",
      "program", "resume::unix::an_interrupted_run_prints"),
     ("the last checkpoint is overwritten", f"{PROGRAM}/run/resume.rs",
-     "match fs::rename(&last, previous) {",
-     "match if PLANTED { Ok(()) } else { fs::rename(&last, previous) } {",
+     "if_there(fs::rename(&last, previous))",
+     "if_there(if PLANTED { Ok(()) } else { fs::rename(&last, previous) })",
      "program", "resume::unix"),
     ("both halves may contain a class", f"{PROGRAM}/data/classes.rs", "if shared.is_empty() {",
      "if PLANTED || shared.is_empty() {", "lib", "overlap"),

@@ -3,12 +3,9 @@
 
 use std::{env, process::ExitCode};
 
-use clap::error::ErrorKind;
+use clap::{Parser, error::ErrorKind};
 use thawline::{
-    commands::{
-        self,
-        settings_file::{self, Refusal},
-    },
+    commands::{self, Cli, settings_file},
     system::{
         console,
         failure::{Failure, Result},
@@ -24,11 +21,11 @@ fn main() -> ExitCode {
 
 fn work() -> Result<ExitCode> {
     interrupt::survive_file_size_limit()?;
-    let cli = match settings_file::parse(env::args_os().collect()) {
+    let mut cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(Refusal::Usage(error)) => return Ok(usage(&error)),
-        Err(Refusal::Settings(failure)) => return Err(failure),
+        Err(error) => return Ok(usage(&error)),
     };
+    settings_file::apply(&mut cli)?;
     commands::dispatch(cli)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -3,7 +3,7 @@
 //! Headers are read one by one instead of through `tar::Archive`, so that every error names a byte or an entry, the end
 //! marker is checked, and no extension (PAX, long names, sparse files) takes effect.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 
 use tar::{EntryType, Header};
 
@@ -137,14 +137,10 @@ pub(super) fn read_padding(archive: &mut Unpacked<'_>, bytes: u64) -> Result<(),
 
 /// Fills `block`; fails if the tar archive was truncated before it was compressed.
 fn read_block(archive: &mut Unpacked<'_>, block: &mut [u8]) -> Result<(), Fault> {
-    let mut filled = 0;
-    while filled < block.len() {
-        match archive.read(&mut block[filled..]).map_err(|error| Fault::io("read", error))? {
-            0 => return Err(malformed("no end marker", archive.position)),
-            count => filled += count,
-        }
-    }
-    Ok(())
+    archive.read_exact(block).map_err(|error| match error.kind() {
+        ErrorKind::UnexpectedEof => malformed("no end marker", archive.position),
+        _ => Fault::io("read", error),
+    })
 }
 
 /// Reads the rest of the archive: at least one block of zeros (the second of the end marker), and nothing but zeros.

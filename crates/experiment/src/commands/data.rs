@@ -36,39 +36,33 @@ pub fn data(command: &DataCommand) -> Result<()> {
 }
 
 fn open(path: Option<&Path>) -> Result<Data> {
-    match path {
-        None => open::open(None),
-        Some(path) => open::named(path),
-    }
+    path.map_or_else(|| open::open(None), open::named)
 }
 
 fn info(DataInfoArgs { path, json }: &DataInfoArgs) -> Result<()> {
     let data = open(path.as_deref())?;
+    let sets = [data.dataset.train(), data.dataset.test()];
+    let count = |images: &Images, label: usize| images.iter().filter(|image| usize::from(image.label) == label).count();
+    let classes = data.dataset.classes().iter().enumerate();
+    let classes = classes.map(|(label, name)| (label, name, sets.map(|images| count(images, label))));
     if *json {
-        return console::print_json(&json!({ "data": data.record(), "classes": class_counts(&data) }));
+        let classes = classes.map(|(label, name, [training, test])| {
+            json!({ "label": label, "name": name, "training": training, "test": test })
+        });
+        let classes: Vec<Value> = classes.collect();
+        return console::print_json(&json!({ "data": data.record(), "classes": classes }));
     }
-    let [train, test] = [data.dataset.train(), data.dataset.test()];
     let mut text = Text::wrapped("", data.describe()).and("");
     text.push(Text::heading("label  class                 training      test"));
-    let row = |label: &str, name: &str, [train, test]: [usize; 2]| {
-        let [train, test] = [train, test].map(|pictures| number::count(pictures as u64));
+    let row = |label: &str, name: &str, pictures: [usize; 2]| {
+        let [train, test] = pictures.map(|pictures| number::count(pictures as u64));
         format!("{label:>5}  {name:<20}  {train:>8}  {test:>8}")
     };
-    for (label, name) in data.dataset.classes().iter().enumerate() {
-        text.push(row(&label.to_string(), name, [train, test].map(|images| count(images, label))));
+    for (label, name, pictures) in classes {
+        text.push(row(&label.to_string(), name, pictures));
     }
-    text.push(row("", "all", [train.len(), test.len()]));
+    text.push(row("", "all", sets.map(Images::len)));
     console::print(text)
-}
-
-fn count(images: &Images, label: usize) -> usize {
-    images.iter().filter(|image| usize::from(image.label) == label).count()
-}
-
-fn class_counts(data: &Data) -> Vec<Value> {
-    let [train, test] = [data.dataset.train(), data.dataset.test()];
-    let row = |(label, name): (usize, &String)| json!({ "label": label, "name": name, "training": count(train, label), "test": count(test, label) });
-    data.dataset.classes().iter().enumerate().map(row).collect()
 }
 
 /// Opening a data set checks it, so only its hashes remain to be printed.

@@ -21,9 +21,9 @@ use crate::{
         settings::SweepSettings,
     },
     system::{
-        atomic_file,
+        atomic_file::{self, during},
         console::Console,
-        failure::{Failure, Kind, Result},
+        failure::{Failure, Result},
         interrupt::Interrupts,
         output, path_text,
     },
@@ -85,16 +85,10 @@ fn compare(args: &ReportArgs) -> Result<()> {
         let what = "exists; name another folder with --out, or replace it with --force";
         return Err(Failure::usage(format!("{}: {what}", path.display())));
     }
-    make_folder(out)?;
+    fs::create_dir_all(out).map_err(during("create the folder", out))?;
     let page = comparison(&runs, args.note.as_deref(), !args.no_times);
     atomic_file::write(&output::inside(out, "comparison.html")?, page.as_bytes())?;
     Console::default().result(format!("report: {}", path.display()))
-}
-
-fn make_folder(path: &Path) -> Result<()> {
-    fs::create_dir_all(path).map_err(|error| {
-        Failure::new(Kind::Environment, format!("cannot create the folder {}: {error}", path.display()))
-    })
 }
 
 /// Writes `report.html` and the same as JSON, CSV and SVG, and prints the table. Replaces existing files only in this
@@ -108,7 +102,7 @@ pub(super) fn write(results: &Results, out: &Path, options: &Options, force: boo
             path.display()
         )));
     }
-    make_folder(out)?;
+    fs::create_dir_all(out).map_err(during("create the folder", out))?;
     for (name, bytes) in files {
         atomic_file::write(&output::inside(out, &name)?, &bytes)?;
     }

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The maximum number of classes listed on the terminal; reports and JSON list all.
-const MAX_CLASSES: usize = 40;
+pub const MAX_CLASSES: usize = 40;
 
 /// What the accuracy alone does not say.
 pub fn summary(scores: &Scores) -> Text {

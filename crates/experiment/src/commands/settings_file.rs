@@ -19,33 +19,23 @@ use crate::{
     },
 };
 
-/// Why no command is run.
-#[derive(Debug)]
-pub enum Refusal {
-    /// A mistake on the command line, or a request for help or the version.
-    Usage(clap::Error),
-    /// A settings file that cannot be read or has a mistake.
-    Settings(Failure),
-}
-
-/// Parses the command line and the settings file it names.
-pub fn parse(arguments: Vec<OsString>) -> std::result::Result<Cli, Refusal> {
-    let mut cli = Cli::try_parse_from(arguments).map_err(Refusal::Usage)?;
+/// Adds the settings of the file that the command line names, and those of its preset.
+pub fn apply(cli: &mut Cli) -> Result<()> {
     let run = match &mut cli.command {
         None => &mut cli.run,
         Some(Command::Run(run)) => run,
-        Some(_) => return Ok(cli),
+        Some(_) => return Ok(()),
     };
     let mut settings = run.settings.clone();
     if let Some(path) = &run.config {
         let file = input::read_text(path, SETTINGS).and_then(|text| read(path, &text));
-        settings = settings.or(file.map_err(|failure| Refusal::Settings(failure.within("--config")))?);
+        settings = settings.or(file.map_err(|failure| failure.within("--config"))?);
     }
     if let Some(preset) = settings.preset {
-        settings = settings.or(read(Path::new("preset"), preset.text()).map_err(Refusal::Settings)?);
+        settings = settings.or(read(Path::new("preset"), preset.text())?);
     }
     run.settings = settings;
-    Ok(cli)
+    Ok(())
 }
 
 /// A settings file, parsed as a command line.

@@ -194,7 +194,8 @@ fn run_jobs(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
     };
     let interrupted = |failure: Failure, jobs: &[Job]| match failure.kind {
         Kind::Signal(_) => {
-            let (done, all) = (jobs.len() - count_unfinished(&folder, jobs).unwrap_or(jobs.len()), jobs.len());
+            let left = folder.unfinished(jobs).map_or(jobs.len(), |left| left.len());
+            let (done, all) = (jobs.len() - left, jobs.len());
             let out = out.display();
             let message =
                 format!("interrupted: {done} of {all} jobs are done in {out}; run the same command to resume");
@@ -217,7 +218,7 @@ fn run_jobs(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
     // This process has done its jobs: from here one signal ends the program.
     interrupts.end_at_once()?;
     let _claim = folder.claim_report()?;
-    let left = count_unfinished(&folder, &plan)?;
+    let left = folder.unfinished(&plan)?.len();
     if left > 0 {
         let text = format!(
             "{left} of {} jobs are not done in {}; the process that finishes last writes the report; \
@@ -245,15 +246,6 @@ fn open_data(args: &SweepArgs, preset: Option<Preset>) -> Result<(Data, Option<D
             Ok((data, Some(source.labelled(args.labels)?)))
         }
     }
-}
-
-/// The number of jobs without a record.
-fn count_unfinished(folder: &SweepFolder, jobs: &[Job]) -> Result<usize> {
-    let mut count = 0;
-    for job in jobs {
-        count += usize::from(folder.record(&job.arm, job.seed)?.is_none());
-    }
-    Ok(count)
 }
 
 fn default_folder(preset: Option<Preset>) -> PathBuf {

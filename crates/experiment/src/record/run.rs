@@ -213,6 +213,15 @@ pub struct ConfusionMatrix {
     pub counts: Vec<Vec<u64>>,
 }
 
+impl ConfusionMatrix {
+    /// Counts examples by their labels and predicted classes.
+    pub fn of(classes: Vec<String>, labels: &[u32], predictions: impl IntoIterator<Item = usize>) -> Self {
+        let mut counts = vec![vec![0; classes.len()]; classes.len()];
+        labels.iter().zip(predictions).for_each(|(&label, class)| counts[label as usize][class] += 1);
+        ConfusionMatrix { classes, counts }
+    }
+}
+
 /// The file that features were loaded from, and what was loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FeaturesRecord {

@@ -13,7 +13,7 @@ use crate::{
     record::run::{DataKind, EpochRow, ReportPictures, RunRecord},
     report::{self, Grids},
     system::{
-        atomic_file,
+        atomic_file::{self, during},
         failure::{Failure, Kind, Result},
         json,
         machine::{Environment, utc_date},
@@ -70,15 +70,14 @@ impl RunFolder {
     /// Creates the folder `path` and its missing parents, or uses an existing one that is empty or holds only the
     /// leftovers of a failed start. A lock keeps two runs from sharing a folder.
     pub fn create(path: &Path, data: DataKind) -> Result<Self> {
-        let refused = |action| move |error| refused(action, path, &error);
         let shown = path.display();
         if path.is_file() {
             return Err(Failure::usage(format!("{shown} is a file, not a folder; name another folder for this run")));
         }
-        fs::create_dir_all(path).map_err(refused("make"))?;
+        fs::create_dir_all(path).map_err(during("make the folder", path))?;
         let require_empty = || {
-            for entry in fs::read_dir(path).map_err(refused("read"))? {
-                let name = entry.map_err(refused("read"))?.file_name();
+            for entry in fs::read_dir(path).map_err(during("read the folder", path))? {
+                let name = entry.map_err(during("read the folder", path))?.file_name();
                 // On a full disk, a run does not get past environment.json.
                 if name != LOCK && name != "environment.json" && !atomic_file::is_partial(&name) {
                     return Err(Failure::usage(format!(
@@ -92,14 +91,14 @@ impl RunFolder {
         let lock = Lock::take(path)?;
         // Another run may have begun and ended in between.
         require_empty()?;
-        atomic_file::remove_partial(path, &[]).map_err(refused("clean"))?;
+        atomic_file::remove_partial(path, &[]).map_err(during("clean the folder", path))?;
         Ok(RunFolder { path: path.to_owned(), data, metrics: Vec::new(), _lock: lock })
     }
 
     /// Creates a new folder in `parent`, named after the time in UTC: `2026-11-24-101502`, or `2026-11-24-101502-2` if
     /// that exists. Without a valid clock it is `undated`.
     pub fn create_dated(parent: &Path, data: DataKind, now: SystemTime) -> Result<Self> {
-        fs::create_dir_all(parent).map_err(|error| refused("make", parent, &error))?;
+        fs::create_dir_all(parent).map_err(during("make the folder", parent))?;
         let name =
             utc_date(now).map_or_else(|| "undated".to_owned(), |date| date.replace('T', "-").replace([':', 'Z'], ""));
         let names = std::iter::once(name.clone()).chain((2..).map(|n: u32| format!("{name}-{n}")));
@@ -107,7 +106,7 @@ impl RunFolder {
             match fs::create_dir(&path) {
                 Ok(()) => return Ok(RunFolder { _lock: Lock::take(&path)?, path, data, metrics: Vec::new() }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(refused("make", &path, &error)),
+                Err(error) => return Err(during("make the folder", &path)(error).into()),
             }
         }
         unreachable!("four billion runs in one second")
@@ -142,10 +141,6 @@ impl RunFolder {
         self.write("metrics.jsonl", self.metrics.iter().map(line).collect::<String>().as_bytes())
     }
 
-    pub fn write_weights(&self, model: &str, safetensors: &[u8]) -> Result<()> {
-        self.write(&format!("weights-{model}.safetensors"), safetensors)
-    }
-
     /// Writes `summary.json`, and then what is drawn from it.
     pub fn finish(&self, record: &RunRecord, pictures: &ReportPictures) -> Result<()> {
         self.write("summary.json", record.to_json()?.as_bytes())?;
@@ -168,10 +163,6 @@ impl RunFolder {
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<()> {
         Ok(atomic_file::write(&output::inside(&self.path, name)?, bytes)?)
     }
-}
-
-pub(super) fn refused(action: &str, path: &Path, error: &io::Error) -> Failure {
-    Failure::new(Kind::Environment, format!("cannot {action} the folder {}: {error}", path.display()))
 }
 
 #[cfg(test)]

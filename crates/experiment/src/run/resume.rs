@@ -9,7 +9,7 @@ use std::{
 use toml::{Spanned, Table, Value};
 
 use super::{
-    folder::{MetricsRow, RunFolder, Start, refused},
+    folder::{MetricsRow, RunFolder, Start},
     lock::Lock,
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
         run::{CONTROL, DataKind, EpochRow, RunRecord},
     },
     system::{
-        atomic_file,
+        atomic_file::{self, during},
         failure::{Failure, Kind, Result},
         input::{self, SETTINGS},
         path_text, wording,
@@ -77,7 +77,7 @@ impl Interrupted {
     /// The folder to continue in, without unfinished files.
     pub fn into_folder(self, data: DataKind) -> Result<RunFolder> {
         let Interrupted { path, lock, .. } = self;
-        atomic_file::remove_partial(&path, &["pictures", "plots"]).map_err(|error| refused("clean", &path, &error))?;
+        atomic_file::remove_partial(&path, &["pictures", "plots"]).map_err(during("clean the folder", &path))?;
         Ok(RunFolder { path, data, metrics: Vec::new(), _lock: lock })
     }
 }
@@ -123,23 +123,23 @@ fn checkpoints(model: &str) -> [String; 2] {
     [format!("checkpoint-{model}.safetensors"), format!("checkpoint-{model}-previous.safetensors")]
 }
 
+/// The result of an operation on a file that need not exist.
+fn if_there(result: io::Result<()>) -> io::Result<()> {
+    result.or_else(|error| if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+}
+
 impl RunFolder {
     /// Writes a checkpoint of `model` and keeps the previous one. With `best`, writes it as `best-MODEL.safetensors`
     /// too.
     pub fn save_checkpoint(&self, model: &str, bytes: &[u8], best: bool) -> Result<()> {
         let [last, previous] = checkpoints(model).map(|name| self.path.join(name));
-        match fs::rename(&last, previous) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(Failure::new(Kind::Environment, format!("cannot rename {}: {error}", last.display())));
-            }
-            _ => {}
-        }
+        if_there(fs::rename(&last, previous)).map_err(during("rename", &last))?;
         if best {
             // One file with two names, if the file system can: the bytes are written once.
             let path = self.path.join(format!("best-{model}.safetensors"));
             atomic_file::write(&path, bytes)?;
             if fs::hard_link(&path, &last).is_ok() {
-                return atomic_file::flush_folder(&self.path).map_err(|error| refused("flush", &self.path, &error));
+                return Ok(atomic_file::flush_folder(&self.path).map_err(during("flush the folder", &self.path))?);
             }
         }
         Ok(atomic_file::write(&last, bytes)?)
@@ -166,9 +166,7 @@ impl RunFolder {
         match open(&previous) {
             Ok(Some(checkpoint)) => {
                 // Otherwise the next checkpoint would rename it over the intact one.
-                fs::remove_file(&last).map_err(|error| {
-                    Failure::new(Kind::Environment, format!("cannot remove {}: {error}", last.display()))
-                })?;
+                fs::remove_file(&last).map_err(during("remove", &last))?;
                 Ok(Some((checkpoint, previous, Some(format!("{failure}; resuming from the previous checkpoint")))))
             }
             older => {
@@ -192,12 +190,7 @@ impl RunFolder {
     pub fn remove_checkpoints(&self) -> Result<()> {
         for name in ["model_1", "model_2", CONTROL].into_iter().flat_map(checkpoints) {
             let path = self.path.join(name);
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(Failure::new(Kind::Environment, format!("cannot remove {}: {error}", path.display())));
-                }
-                _ => {}
-            }
+            if_there(fs::remove_file(&path)).map_err(during("remove", &path))?;
         }
         Ok(())
     }

@@ -72,7 +72,7 @@ impl Session<'_> {
             self.console.say(format!("{name} restored the weights of its best epoch, {best}"))?;
         }
         let record = train::record(network, task, &history, fit.cached);
-        self.folder.write_weights(name, &metadata::to_safetensors(network, &metadata)?)?;
+        self.folder.write(&format!("weights-{name}.safetensors"), &metadata::to_safetensors(network, &metadata)?)?;
         Ok(record)
     }
 

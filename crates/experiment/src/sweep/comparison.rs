@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{
     record::JobRecord,
-    statistics::{CONFIDENCE, Components, Difference, FEWEST_FOR_A_CLAIM, correlation, holm, mcnemar_p, sign_flip_p},
+    statistics::{CONFIDENCE, Components, Difference, FEWEST_FOR_A_CLAIM, Line, holm, mcnemar_p, sign_flip_p},
 };
 
 /// A difference within one point does not matter: the margin of the equivalence test.
@@ -58,7 +58,7 @@ impl Comparison {
         let side = |side: usize| accuracies(&pairs.iter().map(|pair| pair[side]).collect::<Vec<_>>());
         let [ours, theirs] = [side(0), side(1)];
         let differences: Vec<f64> = ours.iter().zip(&theirs).map(|(a, b)| a - b).collect();
-        let correlation = correlation(&ours, &theirs);
+        let correlation = Line::fit(&ours, &theirs).and_then(|line| line.r);
         let of_pairs = Difference::paired(&differences);
         let pooled = [baseline, twin].concat();
         let of_groups = Difference::unpaired(&accuracies(arm), &accuracies(&pooled));

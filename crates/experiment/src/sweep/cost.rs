@@ -56,11 +56,8 @@ impl<'a> Work<'a> {
             if epoch_examples.contains_key(&arm.name) {
                 continue;
             }
-            let data = source_data.filter(|_| settings.is_of_source_data(arm.classes)).unwrap_or(data);
-            let pictures = classes
-                .of(arm.classes)
-                .and_then(|classes| Pictures::new(data, classes, arm.validation, arm.labels, settings.per_class))
-                .map_err(|failure| failure.within(&arm.name))?;
+            let pictures = Pictures::of(&arm, settings, data, source_data);
+            let pictures = pictures.map_err(|failure| failure.within(&arm.name))?;
             if let Some(pretraining) = arm.features.pretraining() {
                 let source = classes.of(pretraining.classes).map_err(|failure| failure.within(&arm.name))?;
                 require_fitting_head(&arm, pictures.classes.len(), source.len())?;

@@ -15,13 +15,14 @@ use std::{
 
 use super::arms::Arm;
 use super::{
+    plan::Job,
     record::{FORMAT, JobRecord},
     settings::SweepSettings,
 };
 use crate::system::{
-    atomic_file,
+    atomic_file::{self, during},
     console::shown,
-    failure::{Failure, Kind, Result},
+    failure::{Failure, Result},
     input::{self, RECORD},
     json, number, output, wording,
 };
@@ -52,7 +53,7 @@ impl SweepFolder {
                 path.display()
             )));
         }
-        fs::create_dir_all(path).map_err(|error| refused("create the folder", path, &error))?;
+        fs::create_dir_all(path).map_err(during("create the folder", path))?;
         for name in ["jobs/", "weights/", "claims/"] {
             output::inside(path, name)?;
         }
@@ -60,10 +61,10 @@ impl SweepFolder {
         let lock = output::open_lock(path, PRESENCE)?;
         if lock.try_lock().is_ok() {
             let below = ["jobs", "weights", "plots"];
-            atomic_file::remove_partial(path, &below).map_err(|error| refused("clean", path, &error))?;
-            lock.unlock().map_err(|error| refused("unlock", &presence, &error))?;
+            atomic_file::remove_partial(path, &below).map_err(during("clean", path))?;
+            lock.unlock().map_err(during("unlock", &presence))?;
         }
-        lock.lock_shared().map_err(|error| refused("lock", &presence, &error))?;
+        lock.lock_shared().map_err(during("lock", &presence))?;
         atomic_file::write_once(&file, json::pretty(settings).as_bytes())?;
         let found = read_settings(path)?;
         if let Some(difference) = found.difference(settings) {
@@ -75,29 +76,35 @@ impl SweepFolder {
         Ok(SweepFolder { path: path.to_owned(), settings: found.hash(), _presence: lock })
     }
 
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// The record of a job, if it is done.
     ///
     /// # Errors
     /// If the record cannot be read, or belongs to another sweep or to an arm with other settings.
     pub fn record(&self, arm: &Arm, seed: u64) -> Result<Option<JobRecord>> {
         let path = self.record_path(arm, seed);
-        match input::read_if_any(&path, RECORD)? {
-            None => Ok(None),
-            Some(bytes) => {
-                let record = parse(&path, &bytes)?;
-                if record.settings != self.settings || record.arm != *arm || record.seed != seed {
-                    return Err(Failure::usage(format!(
-                        "{} belongs to another sweep or arm; remove it to run the job again",
-                        path.display()
-                    )));
-                }
-                Ok(Some(record))
+        let Some(bytes) = input::read_if_any(&path, RECORD)? else { return Ok(None) };
+        let record = parse(&path, &bytes)?;
+        if record.settings != self.settings || record.arm != *arm || record.seed != seed {
+            return Err(Failure::usage(format!(
+                "{} belongs to another sweep or arm; remove it to run the job again",
+                path.display()
+            )));
+        }
+        Ok(Some(record))
+    }
+
+    /// The jobs without a record.
+    ///
+    /// # Errors
+    /// As [`SweepFolder::record`].
+    pub fn unfinished<'a>(&self, jobs: &'a [Job]) -> Result<Vec<&'a Job>> {
+        let mut unfinished = Vec::new();
+        for job in jobs {
+            if self.record(&job.arm, job.seed)?.is_none() {
+                unfinished.push(job);
             }
         }
+        Ok(unfinished)
     }
 
     /// Whether a job has a record, which need not be readable.
@@ -129,7 +136,7 @@ impl SweepFolder {
         match lock.try_lock() {
             Ok(()) => Ok(Some(lock)),
             Err(TryLockError::WouldBlock) => Ok(None),
-            Err(TryLockError::Error(error)) => Err(refused("lock", &self.path.join(name), &error)),
+            Err(TryLockError::Error(error)) => Err(during("lock", &self.path.join(name))(error).into()),
         }
     }
 
@@ -140,7 +147,7 @@ impl SweepFolder {
     /// If the file system has no locks.
     pub fn claim_report(&self) -> Result<File> {
         let lock = output::open_lock(&self.path, REPORT)?;
-        lock.lock().map_err(|error| refused("lock", &self.path.join(REPORT), &error))?;
+        lock.lock().map_err(during("lock", &self.path.join(REPORT)))?;
         Ok(lock)
     }
 
@@ -184,10 +191,10 @@ const MAX_RECORDS: usize = 256_000_000;
 /// If a record is damaged or has other settings, or all together take more than `MAX_RECORDS`.
 pub fn read_records(folder: &Path, settings: &SweepSettings) -> Result<Vec<JobRecord>> {
     let jobs = folder.join("jobs");
-    let entries = fs::read_dir(&jobs).map_err(|error| refused("read", &jobs, &error))?;
+    let entries = fs::read_dir(&jobs).map_err(during("read", &jobs))?;
     let mut paths = Vec::new();
     for entry in entries {
-        let path = entry.map_err(|error| refused("read", &jobs, &error))?.path();
+        let path = entry.map_err(during("read", &jobs))?.path();
         // On foreign file systems macOS writes a `._x.json` beside each `x.json`.
         let is_hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
         if !is_hidden && path.extension().is_some_and(|ending| ending == "json") {
@@ -230,8 +237,4 @@ fn is_foreign(entry: io::Result<fs::DirEntry>) -> bool {
         let name = name.to_string_lossy();
         !ours.contains(&name.as_ref()) && !name.ends_with(".partial")
     })
-}
-
-fn refused(what: &str, path: &Path, error: &io::Error) -> Failure {
-    Failure::new(Kind::Environment, format!("cannot {what} {}: {error}", path.display()))
 }

@@ -6,7 +6,10 @@
 
 use thawline_tensor::nn::Examples;
 
-use super::arms::{Labelling, Validation};
+use super::{
+    arms::{Arm, ClassSet, Labelling, Validation},
+    settings::SweepSettings,
+};
 use crate::{
     data::{
         open::Data,
@@ -35,6 +38,21 @@ pub struct Pictures<'a> {
 }
 
 impl<'a> Pictures<'a> {
+    /// The pictures of an arm. Those of the source classes may have a data set of their own.
+    ///
+    /// # Errors
+    /// If a class is missing or has too few.
+    pub fn of(
+        arm: &Arm,
+        settings: &SweepSettings,
+        data: &'a Data,
+        source_data: Option<&'a Data>,
+    ) -> Result<Pictures<'a>> {
+        let data = source_data.filter(|_| arm.classes == ClassSet::Source).unwrap_or(data);
+        let classes = settings.classes().of(arm.classes)?;
+        Pictures::new(data, classes, arm.validation, arm.labels, settings.per_class)
+    }
+
     /// Divides the pictures of some classes. `per_class` limits the training pictures of each class, including those
     /// held out.
     ///

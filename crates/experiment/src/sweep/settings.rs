@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::arms::{Arm, Blocks, Budget, ClassSet, Classes, Recipe, Scope, Stage};
+use super::arms::{Arm, Blocks, Budget, Classes, Recipe, Scope, Stage};
 use crate::system::hash::sha256;
 use crate::{
     models::Architecture,
@@ -90,11 +90,6 @@ impl SweepSettings {
     pub fn scope(&self, splits: u32) -> Result<Scope> {
         let blocks = Blocks::of(&self.network)?;
         Ok(Scope { blocks: blocks.count(), features: blocks.features, splits })
-    }
-
-    /// Whether the classes of a set come from the source's own data set.
-    pub fn is_of_source_data(&self, set: ClassSet) -> bool {
-        set == ClassSet::Source && self.source_data.is_some()
     }
 
     pub fn epochs_of(&self, arm: &Arm) -> usize {

@@ -130,22 +130,17 @@ impl Trainer<'_> {
             _ => network.predict(&test.examples()),
         };
         let names = self.pictures.names();
-        let classes = names.len();
-        let mut counts = vec![vec![0; classes]; classes];
         let mut nll = 0.0;
-        let mut confidences = Vec::with_capacity(test.labels.len());
-        let mut probabilities = vec![0.0; classes];
-        for (logits, &label) in predictions.logits().data().chunks_exact(classes).zip(&test.labels) {
+        let (mut predicted, mut outcomes) = (Vec::new(), Vec::new());
+        let mut probabilities = vec![0.0; names.len()];
+        for (logits, &label) in predictions.logits().data().chunks_exact(names.len()).zip(&test.labels) {
             nll += softmax_cross_entropy(logits, label as usize, 1.0, &mut probabilities);
             softmax(logits, &mut probabilities);
-            let predicted = argmax(logits);
-            counts[label as usize][predicted] += 1;
-            confidences.push((f64::from(probabilities[predicted]), predicted));
+            let class = argmax(logits);
+            predicted.push(class);
+            outcomes.push((f64::from(probabilities[class]), class == label as usize));
         }
         let examples = test.labels.len();
-        let right = |&(confidence, predicted): &(f64, usize), &label: &u32| (confidence, predicted == label as usize);
-        let outcomes: Vec<(f64, bool)> =
-            confidences.iter().zip(&test.labels).map(|(c, label)| right(c, label)).collect();
         let correct = outcomes.iter().filter(|outcome| outcome.1).count();
         let calibration = CalibrationBin::sort(&outcomes);
         let evaluation = Evaluation {
@@ -154,7 +149,7 @@ impl Trainer<'_> {
             nll: nll / examples as f64,
             ece: calibration_error(&calibration),
             calibration,
-            confusion: ConfusionMatrix { classes: names.clone(), counts },
+            confusion: ConfusionMatrix::of(names.clone(), &test.labels, predicted.iter().copied()),
             right: Evaluation::pack(outcomes.iter().map(|outcome| outcome.1)),
         };
         let mut wrong: Vec<usize> = (0..examples).filter(|&at| !outcomes[at].1).collect();
@@ -162,8 +157,8 @@ impl Trainer<'_> {
         let mistake = |&at: &usize| Mistake {
             index: test.indices[at],
             class: names[test.labels[at] as usize].clone(),
-            predicted: names[confidences[at].1].clone(),
-            confidence: confidences[at].0,
+            predicted: names[predicted[at]].clone(),
+            confidence: outcomes[at].0,
             picture: self.keeps_pictures.then(|| BASE64_STANDARD.encode(png::picture(test.pixels(at)))),
         };
         (evaluation, wrong.iter().take(MISTAKES).map(mistake).collect())

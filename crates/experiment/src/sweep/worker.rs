@@ -10,7 +10,7 @@ use std::{
 
 use thawline_tensor::nn::{FitError, Network, cache_bytes};
 
-use super::arms::{Arm, ClassSet, FeatureSource, Labelling, Pretraining, Stage, Validation, assemble};
+use super::arms::{Arm, FeatureSource, Pretraining, Stage, assemble};
 use super::{
     cost,
     folder::SweepFolder,
@@ -74,11 +74,7 @@ impl<'a> Worker<'a> {
     pub fn complete(&mut self, jobs: &[Job]) -> Result<()> {
         loop {
             self.perform(plan::groups(jobs.to_vec()))?;
-            let mut is_done = true;
-            for job in jobs {
-                is_done &= self.folder.record(&job.arm, job.seed)?.is_some();
-            }
-            if is_done {
+            if self.folder.unfinished(jobs)?.is_empty() {
                 return Ok(());
             }
             self.wait("waiting for trials that another process is running")?;
@@ -94,12 +90,7 @@ impl<'a> Worker<'a> {
 
     /// Does the jobs of a group; false if another process is training the stage 1 that they need.
     fn perform_group(&mut self, group: &[Job]) -> Result<bool> {
-        let mut open = Vec::new();
-        for job in group {
-            if self.folder.record(&job.arm, job.seed)?.is_none() {
-                open.push(job);
-            }
-        }
+        let open = self.folder.unfinished(group)?;
         let Some(first) = open.first() else { return Ok(true) };
         let (arm, seed) = (&first.arm, first.seed);
         let pretraining = arm.features.pretraining().filter(|_| arm.blocks > 0);
@@ -110,7 +101,7 @@ impl<'a> Worker<'a> {
                 some => some,
             },
         };
-        let pictures = self.pictures(arm.classes, arm.validation, arm.labels)?;
+        let pictures = self.pictures(arm)?;
         let (network, record) = stage1.unzip();
         let features = self.features(arm, seed, network)?;
         let pretraining_seconds = record.map_or(0.0, |record| record.times.learning());
@@ -248,7 +239,7 @@ impl<'a> Worker<'a> {
             let Some(_claim) = self.folder.claim(&arm, seed)? else { return Ok(None) };
             // Another process may have finished it since.
             if !self.folder.has_weights(&arm, seed) {
-                let pictures = self.pictures(arm.classes, arm.validation, arm.labels)?;
+                let pictures = self.pictures(&arm)?;
                 self.do_job(&arm, seed, &pictures, None, None, 0.0)?;
             }
         }
@@ -263,7 +254,7 @@ impl<'a> Worker<'a> {
         match (arm.features, pretrained) {
             (FeatureSource::UntrainedMatched(pretraining), Some(pretrained)) => {
                 let untrained = self.settings.network.build(pretrained.output().size(), seed)?;
-                let pictures = self.pictures(pretraining.classes, pretraining.validation, pretraining.labels)?;
+                let pictures = self.pictures(&pretraining.arm())?;
                 stage1::matched(&self.settings.network, untrained, &pretrained, &pictures).map(Some)
             }
             (_, pretrained) => Ok(pretrained),
@@ -274,9 +265,7 @@ impl<'a> Worker<'a> {
         assemble(arm, &self.settings.network, pictures.classes.len(), seed, source.filter(|_| arm.blocks > 0))
     }
 
-    fn pictures(&self, set: ClassSet, validation: Validation, labels: Labelling) -> Result<Pictures<'a>> {
-        let classes = self.settings.classes().of(set)?;
-        let source = self.source_data.filter(|_| self.settings.is_of_source_data(set));
-        Pictures::new(source.unwrap_or(self.data), classes, validation, labels, self.settings.per_class)
+    fn pictures(&self, arm: &Arm) -> Result<Pictures<'a>> {
+        Pictures::of(arm, self.settings, self.data, self.source_data)
     }
 }

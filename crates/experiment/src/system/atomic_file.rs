@@ -14,21 +14,26 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-/// A file that could not be written, at which step, and why.
+/// A step of reading or writing a file or folder that failed, and why.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {step} {}: {source}", path.display())]
-pub struct AtomicWriteError {
+pub struct FileError {
     /// The failed step, worded to follow "cannot". Only the last step says that the new content is in place.
     pub step: &'static str,
     pub path: PathBuf,
     pub source: io::Error,
 }
 
-impl AtomicWriteError {
+impl FileError {
     /// Whether the operating system refused the write, rather than one of this program's checks.
     pub fn is_environment_fault(&self) -> bool {
         self.source.raw_os_error().is_some() || self.source.kind() != io::ErrorKind::InvalidInput
     }
+}
+
+/// Converts an error of the operating system; `step` is worded to follow "cannot".
+pub fn during(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
+    move |source| FileError { step, path: path.to_owned(), source }
 }
 
 /// Writes `bytes` as the file `path`, replacing it if it exists.
@@ -40,7 +45,7 @@ impl AtomicWriteError {
 /// # Errors
 /// The step that failed. If only the last flush failed, the error says that the new content is in place: it may then
 /// not survive a power failure.
-pub fn write(path: &Path, bytes: &[u8]) -> Result<(), AtomicWriteError> {
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     write_with(path, Existing::Replaced, |file| file.write_all(bytes))
 }
 
@@ -49,13 +54,13 @@ pub fn write_with(
     path: &Path,
     existing: Existing,
     fill: impl FnOnce(&mut File) -> io::Result<()>,
-) -> Result<(), AtomicWriteError> {
+) -> Result<(), FileError> {
     write_to(path, existing, fill, || Ok(()))
 }
 
 /// Writes `bytes` as the file `path` unless it exists, which is not an error. If several processes call this at once,
 /// one of them writes the file.
-pub fn write_once(path: &Path, bytes: &[u8]) -> Result<(), AtomicWriteError> {
+pub fn write_once(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     if path.exists() {
         return Ok(());
     }
@@ -70,18 +75,14 @@ pub fn write_once(path: &Path, bytes: &[u8]) -> Result<(), AtomicWriteError> {
 ///
 /// # Errors
 /// Those of `fill`, or the step that failed. Unless only the last flush failed, nothing is left on disk then.
-pub fn write_folder<E: From<AtomicWriteError>>(
-    path: &Path,
-    fill: impl FnOnce(&Path) -> Result<(), E>,
-) -> Result<(), E> {
-    let during = |step| move |source| AtomicWriteError { step, path: path.to_owned(), source };
+pub fn write_folder<E: From<FileError>>(path: &Path, fill: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
     let (_unfinished, folder) = unfinished(|| builder(0o777).tempdir_in(parent(path)), |folder| folder.path())
-        .map_err(during("create a temporary folder next to"))?;
+        .map_err(during("create a temporary folder next to", path))?;
     let files = folder.path().join("files");
     fill(&files)?;
     let renamed = under_lock(|| fs::rename(&files, path));
-    renamed.map_err(during("move the new files to"))?;
-    Ok(flush_folder(parent(path)).map_err(during(IN_PLACE))?)
+    renamed.map_err(during("move the new files to", path))?;
+    Ok(flush_folder(parent(path)).map_err(during(IN_PLACE, path))?)
 }
 
 /// Flushes a folder's entries to the disk, so that created and renamed files survive a power failure.
@@ -182,15 +183,14 @@ fn write_to(
     existing: Existing,
     fill: impl FnOnce(&mut File) -> io::Result<()>,
     mut before: impl FnMut() -> io::Result<()>,
-) -> Result<(), AtomicWriteError> {
+) -> Result<(), FileError> {
     let folder = parent(path);
-    let during = |step| move |source| AtomicWriteError { step, path: path.to_owned(), source };
     let made = before().and_then(|()| unfinished(|| builder(0o666).tempfile_in(folder), NamedTempFile::path));
-    let (_unfinished, mut file) = made.map_err(during("create a temporary file next to"))?;
-    before().and_then(|()| fill(file.as_file_mut())).map_err(during("write"))?;
-    before().and_then(|()| file.as_file().sync_all()).map_err(during("flush the new content of"))?;
-    before().and_then(|()| persist(file, path, existing)).map_err(during("replace"))?;
-    before().and_then(|()| flush_folder(folder)).map_err(during(IN_PLACE))
+    let (_unfinished, mut file) = made.map_err(during("create a temporary file next to", path))?;
+    before().and_then(|()| fill(file.as_file_mut())).map_err(during("write", path))?;
+    before().and_then(|()| file.as_file().sync_all()).map_err(during("flush the new content of", path))?;
+    before().and_then(|()| persist(file, path, existing)).map_err(during("replace", path))?;
+    before().and_then(|()| flush_folder(folder)).map_err(during(IN_PLACE, path))
 }
 
 fn persist(file: NamedTempFile, path: &Path, existing: Existing) -> io::Result<()> {

@@ -1,14 +1,15 @@
 //! A failure of the program: a line for the user and an exit code for scripts.
 
-use std::{fmt, io};
+use std::io;
 
 use thawline_tensor::{nn, simd, threads};
 
-use super::atomic_file::AtomicWriteError;
+use super::atomic_file::FileError;
 
 pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
 pub struct Failure {
     pub kind: Kind,
     /// One line: what went wrong, what was expected and found, and what to do. Empty to print nothing.
@@ -73,14 +74,6 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for Failure {}
-
 impl From<thawline_cifar::Error> for Failure {
     fn from(error: thawline_cifar::Error) -> Self {
         let kind = if error.is_environment_fault() { Kind::Environment } else { Kind::Usage };
@@ -88,8 +81,8 @@ impl From<thawline_cifar::Error> for Failure {
     }
 }
 
-impl From<AtomicWriteError> for Failure {
-    fn from(error: AtomicWriteError) -> Self {
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Self {
         let kind = if error.is_environment_fault() { Kind::Environment } else { Kind::Usage };
         Failure::new(kind, error.to_string())
     }
@@ -104,20 +97,17 @@ impl From<nn::NetworkError> for Failure {
 
 impl From<nn::FitError> for Failure {
     fn from(error: nn::FitError) -> Self {
-        let kind = match &error {
+        let kind = match error {
             nn::FitError::NotFinite { .. } => Kind::Numeric,
             nn::FitError::NoMemory(_) => Kind::Environment,
             nn::FitError::Invalid(_) => Kind::Usage,
-            nn::FitError::Stopped(_) => Kind::Other,
-        };
-        match error {
             // One of this program's observers stopped training with a failure.
             nn::FitError::Stopped(cause) => match cause.downcast::<Failure>() {
-                Ok(failure) => *failure,
-                Err(cause) => Failure::new(kind, cause.to_string()),
+                Ok(failure) => return *failure,
+                Err(cause) => return Failure::new(Kind::Other, cause.to_string()),
             },
-            error => Failure::new(kind, error.to_string()),
-        }
+        };
+        Failure::new(kind, error.to_string())
     }
 }
 

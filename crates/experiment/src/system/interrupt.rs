@@ -71,10 +71,7 @@ impl Interrupts {
 
     /// The number of the signal that has arrived, if any.
     pub fn signal(&self) -> Option<u8> {
-        match self.arrived.load(Ordering::SeqCst) {
-            0 => None,
-            number => Some(number as u8),
-        }
+        Some(self.arrived.load(Ordering::SeqCst) as u8).filter(|&number| number != 0)
     }
 
     fn watch(&self, latest: &AtomicUsize) {

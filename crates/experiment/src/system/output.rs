@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    atomic_file::{self, AtomicWriteError, Existing},
+    atomic_file::{self, Existing, FileError, during},
     console::Console,
     failure::{Failure, Result},
 };
@@ -80,9 +80,9 @@ impl Output {
     pub fn write_with(&self, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<()> {
         match &self.target {
             Target::Stream => {
-                let failed = |source| AtomicWriteError { step: "write", path: self.path.clone(), source };
-                let mut stream = File::options().write(true).open(&self.path).map_err(failed)?;
-                Ok(fill(&mut stream).map_err(failed)?)
+                let opened = File::options().write(true).open(&self.path);
+                let written = opened.and_then(|mut stream| fill(&mut stream));
+                Ok(written.map_err(during("write", &self.path))?)
             }
             Target::File(path, existing) => match atomic_file::write_with(path, *existing, fill) {
                 Err(error) if error.source.kind() == io::ErrorKind::AlreadyExists => {
@@ -148,7 +148,7 @@ pub fn is_same(path: &Path, _: &Metadata, other: &Path) -> bool {
 
 /// The path of a file in a run's or sweep's folder. Missing subfolders in `name` are created; links among them are
 /// refused, because a folder from an untrusted source must not make the program write elsewhere.
-pub fn inside(folder: &Path, name: &str) -> std::result::Result<PathBuf, AtomicWriteError> {
+pub fn inside(folder: &Path, name: &str) -> std::result::Result<PathBuf, FileError> {
     let mut path = folder.to_owned();
     if let Some((folders, _)) = name.rsplit_once('/') {
         for part in folders.split('/') {
@@ -156,7 +156,7 @@ pub fn inside(folder: &Path, name: &str) -> std::result::Result<PathBuf, AtomicW
             require_no_link(&path)?;
             match fs::create_dir(&path) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(AtomicWriteError { step: "create the folder", path, source: error });
+                    return Err(FileError { step: "create the folder", path, source: error });
                 }
                 _ => {}
             }
@@ -166,17 +166,17 @@ pub fn inside(folder: &Path, name: &str) -> std::result::Result<PathBuf, AtomicW
 }
 
 /// Opens a file in a run's or sweep's folder, to lock it.
-pub fn open_lock(folder: &Path, name: &str) -> std::result::Result<File, AtomicWriteError> {
+pub fn open_lock(folder: &Path, name: &str) -> std::result::Result<File, FileError> {
     let path = inside(folder, name)?;
     require_no_link(&path)?;
     // Windows locks only files open for reading, and NFS only files open for writing.
     let opened = File::options().create(true).read(true).append(true).open(&path);
-    opened.map_err(|source| AtomicWriteError { step: "open", path, source })
+    opened.map_err(|source| FileError { step: "open", path, source })
 }
 
-fn require_no_link(path: &Path) -> std::result::Result<(), AtomicWriteError> {
+fn require_no_link(path: &Path) -> std::result::Result<(), FileError> {
     match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_symlink() => Err(AtomicWriteError {
+        Ok(metadata) if metadata.is_symlink() => Err(FileError {
             step: "write to",
             path: path.to_owned(),
             source: io::Error::new(

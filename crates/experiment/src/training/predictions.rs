@@ -51,13 +51,8 @@ pub fn ranked(logits: &[f32], classes: usize) -> Vec<Vec<Guess>> {
 
 /// The confusion matrix and the scores of some predictions.
 pub fn judge(classes: &[String], labels: &[u32], guesses: &[Vec<Guess>]) -> (ConfusionMatrix, Scores) {
-    let mut counts = vec![vec![0; classes.len()]; classes.len()];
-    let mut confidence = 0.0;
-    for (&label, guesses) in labels.iter().zip(guesses) {
-        counts[label as usize][guesses[0].class] += 1;
-        confidence += f64::from(guesses[0].probability) / labels.len() as f64;
-    }
-    let confusion = ConfusionMatrix { classes: classes.to_vec(), counts };
+    let confusion = ConfusionMatrix::of(classes.to_vec(), labels, guesses.iter().map(|guesses| guesses[0].class));
+    let confidence = guesses.iter().map(|guesses| f64::from(guesses[0].probability) / labels.len() as f64).sum();
     let scores = Scores::of(&confusion, confidence);
     (confusion, scores)
 }

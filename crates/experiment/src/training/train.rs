@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use thawline_tensor::nn::{EpochReport, History, Metrics, Network, Predictions};
+use thawline_tensor::nn::{EpochReport, History, Metrics, Network};
 
 use crate::{
     data::task::Task,
@@ -40,13 +40,14 @@ pub fn record(network: &Network, task: &Task, history: &History, cached: bool) -
     let rows: Vec<EpochRow> = history.epochs.iter().map(EpochRow::from).collect();
     let epochs: f64 = rows.iter().map(|row| row.seconds).sum();
     let keeps_features = cached && !network.prefix().is_empty();
+    let predicted = network.predict(&task.validation).classes().into_iter().map(|class| class as usize);
     ModelRecord {
         network: describe(network),
         images_per_second: (rows.len() * task.train.len()) as f64 / epochs,
         history: rows,
         total_seconds: history.total.as_secs_f64(),
         features_seconds: if keeps_features { history.features.as_secs_f64() } else { 0.0 },
-        confusion: confusion(&network.predict(&task.validation), task),
+        confusion: ConfusionMatrix::of(task.names(), task.validation.labels(), predicted),
     }
 }
 
@@ -69,16 +70,6 @@ pub fn describe(network: &Network) -> NetworkRecord {
             })
             .collect(),
     }
-}
-
-/// The validation pictures by true and predicted class.
-pub fn confusion(predictions: &Predictions, task: &Task) -> ConfusionMatrix {
-    let classes = task.names();
-    let mut counts = vec![vec![0; classes.len()]; classes.len()];
-    for (class, &label) in predictions.classes().into_iter().zip(task.validation.labels()) {
-        counts[label as usize][class as usize] += 1;
-    }
-    ConfusionMatrix { classes, counts }
 }
 
 #[cfg(test)]

@@ -143,11 +143,9 @@ impl<'a> Adapting<'a> {
         progress.wait("computing the frozen features");
         let started = Instant::now();
         let interrupts = self.interrupts;
-        let check = || match interrupts.signal() {
-            None => Ok(()),
-            Some(signal) => {
-                Err(Failure::new(Kind::Signal(signal), "interrupted while fitting the head: there is no model"))
-            }
+        let check = || {
+            let message = "interrupted while fitting the head: there is no model".to_owned();
+            interrupts.check().map_err(|failure| Failure { message, ..failure })
         };
         let examples = self.pictures.examples(Set::Training).augmented(self.config.augment.into());
         let folds = self.pictures.folds(seed);

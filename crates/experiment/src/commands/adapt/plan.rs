@@ -1,6 +1,7 @@
 //! What `adapt` says before it trains.
 
 use crate::{
+    commands::scores::MAX_CLASSES,
     data::{
         open::BUILT_IN,
         own::{collection::Collection, folder::Folder},
@@ -12,9 +13,6 @@ use crate::{
         number, path_text,
     },
 };
-
-/// The maximum number of classes listed on the terminal; the report lists all.
-const MAX_CLASSES: usize = 40;
 
 /// The maximum number of unreadable pictures, and of groups of duplicates of each kind, that the terminal shows;
 /// `pictures.csv` has all.

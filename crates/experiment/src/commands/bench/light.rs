@@ -10,10 +10,11 @@ use thawline_tensor::{
     threads,
 };
 
-use super::timing::{Work, Workload};
+use super::{
+    steps::BATCH,
+    timing::{Work, Workload},
+};
 use crate::system::streams::Stream;
-
-const BATCH: usize = 128;
 
 /// Of the tutorial's network: features after the pooling, classes, parameters.
 const FEATURES: usize = 14 * 14 * 64;
@@ -21,8 +22,6 @@ const CLASSES: usize = 5;
 const PARAMETERS: usize = 1_645_125;
 
 const RATE: f32 = 0.25;
-
-const STEP: Step = Step { seed: 0, step: 0, example: 0 };
 
 /// An operation with its operands (features, logits or a gradient) and results.
 pub struct Light {
@@ -52,7 +51,7 @@ fn dropout(rate: f32) -> Light {
     let run = move |read: &[f32], written: &mut [f32]| {
         threads::for_chunks(written, FEATURES, |example, y| {
             let x = &read[example * FEATURES..][..FEATURES];
-            layer.forward_training(x, y, &mut [], Step { example: example as u64, ..STEP });
+            layer.forward_training(x, y, &mut [], Step { seed: 0, step: 0, example: example as u64 });
         });
     };
     Light::new("dropout forward", 2, BATCH * FEATURES, run, |read, _, found| {

@@ -12,7 +12,7 @@ use crate::{
         splits::Splits,
         statistics::Sample,
     },
-    system::spreadsheet,
+    system::{json, spreadsheet},
 };
 
 /// `report.json`: the settings and the numbers of arms, pairs and splits.
@@ -31,9 +31,7 @@ pub(super) fn json(analysis: &Analysis) -> Vec<u8> {
     let Analysis { results, arms, all_pairs: pairs, pairs: declared_pairs, .. } = analysis;
     let splits = analysis.splits.as_ref();
     let report = Report { settings: &results.settings, thresholds: THRESHOLDS, arms, pairs, declared_pairs, splits };
-    let mut bytes = serde_json::to_vec_pretty(&report).expect("all keys are strings");
-    bytes.push(b'\n');
-    bytes
+    json::pretty(&report).into_bytes()
 }
 
 /// The columns of a CSV file: their names, and a row's cells.

@@ -86,11 +86,6 @@ fn moments(values: &[f64]) -> Option<(f64, f64)> {
     Some((mean, values.iter().map(|value| (value - mean) * (value - mean)).sum::<f64>() / (n - 1.0)))
 }
 
-/// Pearson's correlation of pairs; `None` for fewer than three, or if one side is constant.
-pub fn correlation(x: &[f64], y: &[f64]) -> Option<f64> {
-    Line::fit(x, y)?.r
-}
-
 /// The least-squares line y = intercept + slope x.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Line {

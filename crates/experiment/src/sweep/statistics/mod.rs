@@ -12,7 +12,7 @@ mod sign_flip;
 mod tests;
 
 pub use calibration::{BINS, CalibrationBin, calibration_error};
-pub use difference::{Difference, Line, correlation};
+pub use difference::{Difference, Line};
 pub use multiple::holm;
 pub use pictures::{Components, mcnemar_p};
 pub use sample::{CONFIDENCE, Sample};

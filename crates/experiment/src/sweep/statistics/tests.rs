@@ -139,10 +139,10 @@ fn fitted_lines_agree_with_scipy() {
         assert_close(line.intercept, number(&case, "intercept"), 1e-9);
         assert_close(line.slope.standard_error, number(&case, "error"), 1e-9);
         assert_close(line.slope.p(), number(&case, "p"), 1e-8);
-        assert_close(correlation(&x, &y).unwrap(), number(&case, "r"), 1e-9);
+        assert_close(line.r.unwrap(), number(&case, "r"), 1e-9);
     }
     assert_eq!(Line::fit(&[1.0; 4], &[1.0, 2.0, 3.0, 4.0]), None);
-    assert_eq!(correlation(&[1.0, 2.0, 3.0], &[1.0; 3]), None);
+    assert_eq!(Line::fit(&[1.0, 2.0, 3.0], &[1.0; 3]).unwrap().r, None);
 }
 
 fn error_of(predictions: &[(f64, bool)]) -> f64 {
