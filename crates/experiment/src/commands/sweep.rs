@@ -211,6 +211,7 @@ fn run_jobs(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
     }
     let plan = plan::jobs(&tuning::with_best_recipes(arms, &records), &seeds);
     let jobs = plan::of_shard(plan.clone(), args.shard);
+    worker.adopt(&jobs, &records)?;
     let result = worker.perform(plan::groups(jobs.clone()));
     progress.finish();
     result.map_err(|failure| interrupted(failure, &jobs))?;

@@ -81,6 +81,21 @@ impl<'a> Worker<'a> {
         }
     }
 
+    /// Writes the records of jobs that are the same computation as a trial: those with its seed and recipe.
+    pub fn adopt(&mut self, jobs: &[Job], trials: &[JobRecord]) -> Result<()> {
+        for Job { arm, seed } in jobs {
+            let is_same = |trial: &&JobRecord| trial.seed == *seed && trial.arm.is_same_training(arm);
+            let Some(trial) = trials.iter().find(is_same) else { continue };
+            if !self.folder.has_record(arm, *seed) {
+                let record = JobRecord { arm: arm.clone(), ..trial.clone() };
+                self.folder.finish(&record)?;
+                self.progress.begin(&arm.name, 0.0);
+                self.progress.finished(&record)?;
+            }
+        }
+        Ok(())
+    }
+
     fn wait(&self, reason: &str) -> Result<()> {
         self.progress.wait(reason);
         self.interrupts.check()?;

@@ -34,16 +34,24 @@ fn perform_with(settings: &SweepSettings, folder: &Path, data: &Data, jobs: Vec<
 }
 
 fn try_to_perform(settings: &SweepSettings, folder: &Path, data: &Data, jobs: Vec<Job>) -> Result<()> {
-    let mut worker = Worker {
+    work_in(settings, folder, data, |worker| worker.perform(plan::groups(jobs)))
+}
+
+fn work_in(
+    settings: &SweepSettings,
+    folder: &Path,
+    data: &Data,
+    work: impl FnOnce(&mut Worker) -> Result<()>,
+) -> Result<()> {
+    work(&mut Worker {
         data,
         source_data: None,
         settings,
         folder: &SweepFolder::open(folder, settings).unwrap(),
         keeps_pictures: true,
         interrupts: &Interrupts::default(),
-        progress: &mut SweepProgress::new(Console { quiet: true, stdout_is_data: false }, jobs.len(), 1.0),
-    };
-    worker.perform(plan::groups(jobs))
+        progress: &mut SweepProgress::new(Console { quiet: true, stdout_is_data: false }, 1, 1.0),
+    })
 }
 
 fn sweep(data: &Data, arms: &[Arm], seeds: &[u64]) -> Vec<JobRecord> {
@@ -261,5 +269,30 @@ fn each_tuned_arm_takes_the_best_of_its_own_trials() {
             "frozen@2" => assert!(best("frozen").contains(&arm.recipe)),
             name => assert!(best(name).contains(&arm.recipe), "{name}"),
         }
+    }
+}
+
+#[test]
+fn a_trial_with_the_chosen_recipe_is_the_job_of_its_seed() {
+    let data = data(8);
+    let settings = settings(&data);
+    let arms = arms(&["frozen", "scratch", "scratch-long", "linear"]);
+    let place = tempfile::tempdir().unwrap();
+    let [tuned, plain] = ["tuned", "plain"].map(|name| place.path().join(name));
+    perform(&tuned, &data, tuning::trials(&arms, 4));
+    let trials = read_records(&tuned, &settings).unwrap();
+    let jobs = plan::jobs(&tuning::with_best_recipes(arms, &trials), &[4, 5]);
+    work_in(&settings, &tuned, &data, |worker| worker.adopt(&jobs, &trials)).unwrap();
+    let adopted = read_records(&tuned, &settings).unwrap();
+    let adopted: Vec<JobRecord> = adopted
+        .into_iter()
+        .filter(|record| record.arm.stage == Stage::Transfer)
+        .map(|record| record.results())
+        .collect();
+    assert_eq!(adopted.iter().map(|record| &*record.arm.name).collect::<Vec<_>>(), ["frozen", "scratch"]);
+    let computed = perform(&plain, &data, jobs);
+    for record in adopted {
+        assert_eq!(record.seed, 4);
+        assert!(computed.contains(&record), "{}", record.arm.name);
     }
 }
