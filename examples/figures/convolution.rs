@@ -44,7 +44,7 @@ pub fn overlapping_rows() -> Figure {
         (380.0, 288.0),
         Centre,
         TEXT,
-        "Row w of the matrix starts w \u{b7} C floats into the row of x and has KW \u{b7} C floats.",
+        "Row ow of the matrix starts ow \u{b7} C floats into the row of x and has KW \u{b7} C floats.",
     );
     figure.text(
         (380.0, 310.0),

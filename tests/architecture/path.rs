@@ -84,8 +84,9 @@ fn declares(line: &str) -> Option<&str> {
     let line =
         ["pub(super) ", "pub(crate) ", "pub "].iter().find_map(|prefix| line.strip_prefix(prefix)).unwrap_or(line);
     let line = line.strip_prefix("const fn ").map_or(Some(line), |_| line.strip_prefix("const "))?;
-    let rest =
-        ["fn ", "struct ", "enum ", "trait ", "type ", "const "].iter().find_map(|word| line.strip_prefix(word))?;
+    let rest = ["fn ", "struct ", "enum ", "trait ", "type ", "const ", "macro_rules! "]
+        .iter()
+        .find_map(|word| line.strip_prefix(word))?;
     rest.split(|c: char| !c.is_alphanumeric() && c != '_').next()
 }
 

@@ -4,9 +4,11 @@
 //! |---|---|
 //! | N | examples in a batch |
 //! | H, W, C | rows, columns and channels of an image; memory order is N H W C, channels together |
+//! | OH, OW, F | rows, columns and channels (filters) of a convolution's output |
 //! | KH, KW | rows and columns of a convolution's kernel, or of a pooling window |
 //! | M, N, K | of a matrix product: C (M x N) = A (M x K) times B (K x N) |
 //!
+//! So three letters have two meanings: N is also a number of columns, C also a product, and W (below) also weights.
 //! In formulas, x' is the transpose of x, and x * W the convolution of an image x with a kernel W.
 
 use std::fmt;
