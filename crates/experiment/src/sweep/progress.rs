@@ -59,7 +59,7 @@ impl SweepProgress {
     pub fn advance(&mut self, work: f64) {
         self.work_done += work;
         self.bar.set_position((1000.0 * self.work_done / self.work.max(1.0)) as u64);
-        self.bar.set_message(format!("{} left", number::duration(self.left())));
+        self.bar.set_message(format!("{} left", self.left()));
     }
 
     /// Finishes the job, and prints its line.
@@ -73,7 +73,7 @@ impl SweepProgress {
             &number::percent_briefly(record.test.accuracy),
             &number::percent_briefly(validation),
             &number::duration(self.job.0.elapsed().as_secs_f64()),
-            &number::duration(self.left()),
+            &self.left(),
         ]);
         let header = line(["done", "arm and seed", "test", "valid.", "time", "left"]);
         let header = if self.jobs_done == 1 { Text::heading(header) } else { Text::default() };
@@ -89,8 +89,12 @@ impl SweepProgress {
         self.began.elapsed()
     }
 
-    fn left(&self) -> f64 {
-        let rate = self.work_done / self.began.elapsed().as_secs_f64().max(1e-9);
-        (self.work - self.work_done).max(0.0) / rate.max(1e-9)
+    /// The time left, as text; empty as long as nothing is done that it could be estimated from.
+    fn left(&self) -> String {
+        if self.work_done == 0.0 {
+            return String::new();
+        }
+        let seconds_per_work = self.began.elapsed().as_secs_f64() / self.work_done;
+        number::duration((self.work - self.work_done).max(0.0) * seconds_per_work)
     }
 }

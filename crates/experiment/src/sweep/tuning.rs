@@ -11,22 +11,25 @@ use super::{
 use crate::record::options::Schedule;
 
 /// The learning rates tried, each with every schedule.
-const RATES: [f64; 3] = [3e-4, 1e-3, 3e-3];
-const SCHEDULES: [(Schedule, &str); 3] =
+pub const RATES: [f64; 3] = [3e-4, 1e-3, 3e-3];
+
+/// The schedules tried, with the names that trials have from them.
+pub const SCHEDULES: [(Schedule, &str); 3] =
     [(Schedule::Constant, "constant"), (Schedule::Cosine, "cosine"), (Schedule::OneCycle, "one-cycle")];
 
 /// The arms with trials of their own: those that the tutorial's claims are judged by.
-const TUNED: [&str; 8] =
+pub const TUNED: [&str; 8] =
     ["frozen", "frozen-warm", "frozen-random", "frozen-random-matched", "scratch", "fine-tune", "self", "joint"];
 
 /// The arm whose trials give an arm its recipe, if any.
-fn tuned_as(arm: &Arm) -> Option<&'static str> {
+pub fn tuned_as(arm: &Arm) -> Option<&'static str> {
     let base = arm.name.split('@').next()?;
     let base = if base == "scratch-long" { "scratch" } else { base };
     TUNED.into_iter().find(|tuned| *tuned == base)
 }
 
-fn trial_name(base: &str, recipe: Recipe) -> String {
+/// The name of the trial of a recipe for an arm.
+pub fn trial_name(base: &str, recipe: Recipe) -> String {
     let (_, schedule) = SCHEDULES.into_iter().find(|(schedule, _)| *schedule == recipe.schedule).expect("one of these");
     format!("try-{base}-{:e}-{schedule}", recipe.learning_rate)
 }

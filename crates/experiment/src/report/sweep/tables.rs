@@ -13,7 +13,11 @@ use crate::report::{
 };
 use crate::{
     record::run::ConfusionMatrix,
-    sweep::{arms::SAMPLES, record::JobRecord},
+    sweep::{
+        arms::{Recipe, SAMPLES},
+        record::JobRecord,
+        tuning::{RATES, SCHEDULES, TUNED, trial_name, tuned_as},
+    },
     system::number,
 };
 
@@ -50,32 +54,37 @@ pub(super) fn arms(analysis: &Analysis) -> Markup {
     table(2, &head, rows)
 }
 
-/// The recipes that were tried, and those that were chosen.
+/// The held-out accuracy of each trial; the chosen ones are marked.
 pub(super) fn trials(analysis: &Analysis) -> Markup {
-    let held_out = |record: &&JobRecord| record.history.last().map_or(0.0, |epoch| epoch.val_accuracy);
-    let row = |record: &&JobRecord| {
-        let recipe = record.arm.recipe;
-        let is_chosen = |figures: &ArmFigures| {
-            figures.arm.recipe == recipe
-                && record.arm.training == figures.arm.training
-                && record.arm.head == figures.arm.head
-                && record.arm.features == figures.arm.features
-        };
-        let chosen = analysis.main().filter(|figures| is_chosen(figures)).map(|figures| figures.name);
-        let rate = recipe.map_or_else(String::new, |recipe| recipe.learning_rate.to_string());
-        let cells =
-            [record.arm.name.clone(), rate, number::percent(held_out(record)), chosen.collect::<Vec<_>>().join(", ")];
-        ("", cells.to_vec())
-    };
-    if analysis.trials.is_empty() {
+    let percent = |trial: &JobRecord| number::percent(trial.history.last().map_or(0.0, |epoch| epoch.val_accuracy));
+    let mut rows = Vec::new();
+    for base in TUNED {
+        for (schedule, schedule_name) in SCHEDULES {
+            let cells = RATES.map(|learning_rate| {
+                let recipe = Recipe { learning_rate, schedule };
+                let name = trial_name(base, recipe);
+                let is_chosen =
+                    |figures: &ArmFigures| tuned_as(figures.arm) == Some(base) && figures.arm.recipe == Some(recipe);
+                let mark = if analysis.main().any(is_chosen) { "✓\u{a0}" } else { "" };
+                let trial = analysis.trials.iter().find(|trial| trial.arm.name == name)?;
+                Some(format!("{mark}{}", percent(trial)))
+            });
+            if cells.iter().any(Option::is_some) {
+                let cells = cells.map(|cell| cell.unwrap_or_else(|| NOTHING.to_owned()));
+                rows.push(("", [base, schedule_name].map(str::to_owned).into_iter().chain(cells).collect()));
+            }
+        }
+    }
+    if rows.is_empty() {
         return Markup::default();
     }
+    let head = ["arm", "schedule"].map(str::to_owned).into_iter().chain(RATES.map(|rate| rate.to_string()));
     html! {
         h2 { "Tuning trials" }
-        (table(1, &["trial", "learning rate", "held-out accuracy", "chosen for"], analysis.trials.iter().map(row)))
+        (table(2, &head.collect::<Vec<_>>(), rows))
         p.note {
-            "For each tuned arm, each pair of a learning rate and a schedule was tried once, with the first seed. The pair with the "
-            "highest held-out accuracy after the last epoch was chosen; the choice did not use the test set."
+            "Held-out accuracy after the last epoch, by learning rate. For each tuned arm, each pair of a learning rate and a schedule "
+            "was tried once, with the first seed. The pair with the highest accuracy was chosen (✓); the choice did not use the test set."
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::{
         record::{Epoch, Evaluation, FORMAT, JobRecord, Mistake, Times},
         settings::SweepSettings,
         statistics::CalibrationBin,
+        tuning,
     },
 };
 
@@ -310,4 +311,19 @@ fn a_sweep_of_splits_opens_with_their_differences() {
     let page = file(&results, "report.html", &Options::default());
     assert!(page.contains("Intervals over splits.") && !page.contains("Intervals over seeds."));
     assert!(!page.contains("<h2>Learning curves</h2>"), "there are none");
+}
+
+#[test]
+fn trials_have_a_row_for_each_schedule_and_a_column_for_each_learning_rate() {
+    let arms = vec![arms::named("scratch", SCOPE).unwrap()];
+    let trials = tuning::trials(&arms, 0).into_iter().zip(800..);
+    let mut records: Vec<JobRecord> = trials.map(|(job, right)| record(&job.arm, 0, right)).collect();
+    let tuned = tuning::with_best_recipes(arms, &records);
+    records.push(record(&tuned[0], 0, 808));
+    let page = file(&Results { settings: settings(), records }, "report.html", &Options::default());
+    let (_, table) = page.split_once("Tuning trials").unwrap();
+    let table = words(&table.replace('<', " <")).replace('\u{a0}', " ");
+    let expected = "arm schedule 0.0003 0.001 0.003 scratch constant 80.00 % 80.30 % 80.60 % \
+        scratch cosine 80.10 % 80.40 % 80.70 % scratch one-cycle 80.20 % 80.50 % ✓ 80.80 %";
+    assert!(table.split_whitespace().collect::<Vec<_>>().join(" ").contains(expected), "{table}");
 }
