@@ -69,7 +69,7 @@ impl Contestants {
 fn floors(level: Level) -> Vec<Floor> {
     let floor = |faster, slower, at_least| Floor { faster, slower, at_least };
     // With fewer registers, more loads stall. The compiler vectorizes the naive loops for baseline x86-64. The product
-    // reaches 0.9 of the peak on an AMD EPYC (Zen 4), but 0.55 on an Intel Xeon, whose peak is twice as high (2026-11-30).
+    // reaches 0.9 of the peak on an AMD EPYC (Zen 4), but 0.55 on an Intel Xeon with 1.6 times the peak (2026-11-30).
     let [of_peak, winograd_of_peak, of_naive] = match level {
         Level::Avx512 => [0.45, 1.4, 4.0],
         Level::Avx2 | Level::Neon => [0.45, 1.2, 4.0],
