@@ -156,7 +156,7 @@ pub fn inside(folder: &Path, name: &str) -> std::result::Result<PathBuf, FileErr
             require_no_link(&path)?;
             match fs::create_dir(&path) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(FileError { step: "create the folder", path, source: error });
+                    return Err(during("create the folder", &path)(error));
                 }
                 _ => {}
             }
@@ -171,19 +171,15 @@ pub fn open_lock(folder: &Path, name: &str) -> std::result::Result<File, FileErr
     require_no_link(&path)?;
     // Windows locks only files open for reading, and NFS only files open for writing.
     let opened = File::options().create(true).read(true).append(true).open(&path);
-    opened.map_err(|source| FileError { step: "open", path, source })
+    opened.map_err(during("open", &path))
 }
 
 fn require_no_link(path: &Path) -> std::result::Result<(), FileError> {
     match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_symlink() => Err(FileError {
-            step: "write to",
-            path: path.to_owned(),
-            source: io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "it is a link, which may point outside this folder; remove it",
-            ),
-        }),
+        Ok(metadata) if metadata.is_symlink() => {
+            let reason = "it is a link, which may point outside this folder; remove it";
+            Err(during("write to", path)(io::Error::new(io::ErrorKind::InvalidInput, reason)))
+        }
         _ => Ok(()),
     }
 }
