@@ -144,6 +144,12 @@ mod unix {
         std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut stderr).unwrap();
         assert_eq!((status.code(), stderr.as_str()), (Some(141), ""));
 
+        // A sweep stops at its first line of output.
+        let mut command = place.command("sweep --arms pixels --seeds 0 --epochs 1 --data built-in".split(' '));
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        assert_eq!(child.wait().unwrap().code(), Some(141));
+
         for line in ["info", "summary", "data info", "--help"] {
             let mut command = place.command(line.split(' '));
             let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -237,6 +237,14 @@ fn features_of_pictures_are_written_for_other_programs() {
     let labels = file.tensor("labels").unwrap();
     assert_eq!(labels.data()[76..], 1_f32.to_le_bytes());
     place.call(["features"]).assert_failed(2, "<MODEL>");
+    for class in ["dark", "light"] {
+        fs::create_dir_all(place.path("damaged").join(class)).unwrap();
+        fs::write(place.path("damaged").join(class).join("0.png"), "no picture").unwrap();
+    }
+    let call = place.call(["features", "--of", "damaged", "--out", "none.safetensors"]);
+    assert_eq!(call.code, Some(2));
+    assert!(call.stderr.contains("error: damaged: no picture could be read\n"), "{}", call.stderr);
+    assert!(!place.path("none.safetensors").exists());
 }
 
 #[test]

@@ -75,10 +75,13 @@ fn resuming_a_finished_run_restores_a_missing_report() {
         let again = place.finished(call);
         assert!(again.files == run.files, "{lost}");
     }
-    fs::remove_file(place.path("run/report.html")).unwrap();
     fs::write(place.path("run/summary.json"), "{").unwrap();
     let call = resume(&place, "");
     call.assert_refused("run/summary.json: not a run record: ");
+    assert!(call.stderr.contains("remove it to continue without it"), "{}", call.stderr);
+    fs::remove_file(place.path("run/summary.json")).unwrap();
+    resume(&place, "");
+    assert!(place.path("run/summary.json").exists(), "the run was trained again");
 }
 
 #[test]

@@ -149,17 +149,24 @@ fn shards_in_separate_folders_are_merged_into_the_same_report() {
     let with_times = merged(&[], orders[0]);
     assert!(with_times.contains_key("plots/time.svg"));
     assert_same(&merged(&[], orders[1]), &with_times);
+    assert_same(&merged(&["--no-times"], orders[0]), uninterrupted());
 }
 
 #[test]
 fn records_without_pictures_can_be_continued_without_weights() {
     let place = Place::new();
     // Shard 1 of 2 has the jobs of seed 0.
+    sweep(&place, "sweep", "--shard 1/2 --arms frozen,scratch");
+    let kept = JobRecord::parse(&fs::read(place.path("sweep/jobs/frozen-seed-0.json")).unwrap()).unwrap();
+    assert!(kept.mistakes.iter().all(|mistake| mistake.picture.is_some()));
     sweep(&place, "sweep", "--shard 1/2 --no-pictures");
     let folder = place.path("sweep");
     for name in names(&folder.join("jobs")) {
         let record = JobRecord::parse(&fs::read(folder.join("jobs").join(name)).unwrap()).unwrap();
         assert!(record.mistakes.iter().all(|mistake| mistake.picture.is_none()), "{}", record.arm.name);
+        if record.arm == kept.arm && record.seed == kept.seed {
+            assert_eq!(record.reproducible_part(), kept.reproducible_part());
+        }
     }
     place.call(["report", "sweep", "--out", "first", "--no-times"]);
     let page = fs::read_to_string(place.path("first/report.html")).unwrap();
@@ -285,6 +292,12 @@ fn a_dry_run_prints_the_plan_and_writes_nothing() {
     let expected =
         "tutorial-seed-1\nfrozen-warm-seed-1\nfrozen-random-seed-1\nhead-then-all-seed-1\nfrozen@10-seed-1\n";
     assert_eq!(call.stdout, expected);
+    // A preset leaves out what the data set has too few pictures for.
+    let call = place.call(["sweep", "--preset", "full", "--data", "built-in", "--dry-run"]);
+    assert_eq!(call.code, Some(0), "{}", call.stderr);
+    assert!(call.stdout.contains("frozen@250-seed-0\n") && !call.stdout.contains("frozen@1000"), "{}", call.stdout);
+    let call = place.call(["sweep", "--epochs", "-1"]);
+    call.assert_failed(2, "invalid value '-1' for '--epochs <N>': expected a whole number, at least 1");
     assert!(place.names().is_empty());
 }
 

@@ -12,7 +12,14 @@ use crate::{
         folder,
     },
     system::{
-        console, failure::Result, interrupt::Interrupts, machine, memory::Memory, number, output::Output, path_text,
+        console,
+        failure::{Failure, Result},
+        interrupt::Interrupts,
+        machine,
+        memory::Memory,
+        number,
+        output::Output,
+        path_text,
     },
     training::linear_head::{Options, TrainingSet},
     weights::{features::Features, tensor_file},
@@ -62,6 +69,9 @@ fn of_pictures(features: &Features, folder: &Path) -> Result<Vec<u8>> {
         console::warn(format!("skipped {}: {reason}", path_text::printable(&entry.path)));
     }
     let examples = pictures.examples(Set::Training);
+    if examples.is_empty() {
+        return Err(Failure::usage(format!("{}: no picture could be read", folder.display())));
+    }
     Memory::of_linear_head(&network, examples.len(), 0)
         .require("computing the features", "name a folder with fewer pictures")?;
     features.fill(&mut network, 0)?;

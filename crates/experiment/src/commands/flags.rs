@@ -315,6 +315,7 @@ pub struct DataInfoArgs {
 
 /// Flags of `data synth`.
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub struct SynthArgs {
     /// Output: an archive if it ends in .tar.gz or .tgz, else a folder, new or empty
     pub out: PathBuf,

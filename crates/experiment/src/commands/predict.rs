@@ -43,6 +43,7 @@ const LONGEST_PATH: u64 = 4096;
 
 /// Flags of `predict`.
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub struct PredictArgs {
     /// The model: its file, or the run folder of `adapt`
     #[arg(long, value_name = "MODEL")]

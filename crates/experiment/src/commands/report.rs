@@ -104,7 +104,12 @@ pub(super) fn write(results: &Results, out: &Path, options: &Options, force: boo
     }
     fs::create_dir_all(out).map_err(during("create the folder", out))?;
     for (name, bytes) in files {
-        atomic_file::write(&output::inside(out, &name)?, &bytes)?;
+        let path = output::inside(out, &name)?;
+        match bytes {
+            Some(bytes) => atomic_file::write(&path, &bytes)?,
+            None if path.exists() => fs::remove_file(&path).map_err(during("remove", &path))?,
+            None => {}
+        }
     }
     console.result(report::text(results, options.no_times))?;
     console.result(format!("report: {}", out.join("report.html").display()))

@@ -89,7 +89,7 @@ fn resume(args: &RunArgs, interrupted: Interrupted, interrupts: &Interrupts) -> 
     let (is_drawn, record) = (interrupted.is_drawn(), interrupted.record()?);
     let folder = interrupted.into_folder(data.kind)?;
     let what = match record {
-        None if !is_drawn => {
+        None => {
             interrupts.defer();
             return perform(args, Experiment::new(&data, &config, from)?, folder, start, interrupts);
         }

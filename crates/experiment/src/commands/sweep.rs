@@ -24,6 +24,7 @@ use crate::{
         merge,
         plan::{self, Job, Shard},
         progress::SweepProgress,
+        protocol::Pictures,
         record::{self, JobRecord},
         settings::SweepSettings,
         tuning,
@@ -41,6 +42,7 @@ use crate::{
 
 /// Flags of `sweep`.
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub struct SweepArgs {
     /// Ready-made sweep: quick (on built-in pictures), controls or full [default: quick, unless --arms]
     #[arg(
@@ -112,10 +114,10 @@ pub struct SweepArgs {
     #[arg(help_heading = "Data")]
     pub labels: Labels,
     /// Classes of stage 1: labels, ranges, names [default: 0-4; with --source-data all]
-    #[arg(long, value_name = "CLASSES", help_heading = "Data")]
+    #[arg(long, value_name = "CLASSES", allow_hyphen_values = true, help_heading = "Data")]
     pub source: Option<String>,
     /// Classes of stage 2
-    #[arg(long, value_name = "CLASSES", default_value = "5-9", help_heading = "Data")]
+    #[arg(long, value_name = "CLASSES", default_value = "5-9", allow_hyphen_values = true, help_heading = "Data")]
     pub target: String,
     /// Use at most N training pictures of each source and target class, including those held out
     #[arg(long, value_name = "N", value_parser = count, help_heading = "Data")]
@@ -149,7 +151,15 @@ fn run_jobs(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
     let scope = settings.scope(args.splits)?;
     let arms = match (&args.arms, preset) {
         (Some(list), _) => arms::select(list, scope)?,
-        (None, preset) => preset.unwrap_or(Preset::Quick).arms(&settings.classes(), scope),
+        (None, preset) => {
+            let has_enough = |arm: &Arm| {
+                let pictures = Pictures::of(arm, &settings, &data, source_data.as_ref());
+                arm.per_class.is_none() || pictures.and_then(|pictures| pictures.epoch(arm.per_class, 0)).is_ok()
+            };
+            let mut arms = preset.unwrap_or(Preset::Quick).arms(&settings.classes(), scope);
+            arms.retain(has_enough);
+            arms
+        }
     };
     if settings.source_epochs != settings.epochs && arms.iter().any(|arm| arm.classes.split().is_some()) {
         return Err(Failure::usage("--source-epochs: must equal --epochs, because splits are compared with stage 1"));
@@ -166,28 +176,36 @@ fn run_jobs(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
 
     let folder = SweepFolder::open(&out, &settings)?;
     interrupts.defer();
+    if args.no_pictures {
+        folder.remove_pictures(&settings)?;
+    }
     let shard = args.shard.map_or_else(String::new, |shard| format!(" in shard {shard}"));
     let jobs = plan::of_shard(plan::jobs(&arms, &seeds), args.shard);
-    let unfinished = UnfinishedJobs::find(&folder, &[&*trials, &*jobs].concat());
+    let all = [&*trials, &*jobs].concat();
+    let unfinished = UnfinishedJobs::find(&folder, &all);
+    let plus = |n: usize, noun: &str| if n == 0 { String::new() } else { format!(" + {}", number::counted(n, noun)) };
     let plan_of_jobs = format!(
         "{}, {}, {}: {}{}{}{shard}, {} done",
         number::counted(arms.len(), "arm"),
         number::counted(seeds.len(), "seed"),
         number::counted(settings.epochs, "epoch"),
         number::counted(jobs.len(), "job"),
-        if trials.is_empty() { String::new() } else { format!(" + {}", number::counted(trials.len(), "trial")) },
-        unfinished.pretrainings(),
+        plus(trials.len(), "trial"),
+        plus(unfinished.pretrainings.len(), "pretraining"),
         jobs.len() + trials.len() - unfinished.jobs.len(),
     );
     let text = Text::wrapped("data      ", data.describe()).and(Text::wrapped("sweep     ", plan_of_jobs));
-    console.say(text.and(Text::wrapped("folder    ", out.display().to_string())).and(""))?;
-    let mut progress =
-        SweepProgress::new(console, unfinished.jobs.len() + unfinished.stages.len(), work.of_all(&unfinished));
+    console
+        .say(text.and(Text::wrapped("folder    ", out.display().to_string())).and(""))
+        .map_err(Failure::while_unfinished)?;
+    let mut progress = SweepProgress::new(console, work.left(&unfinished));
     let mut worker = Worker {
         data: &data,
         source_data: source_data.as_ref(),
         settings: &settings,
         folder: &folder,
+        plan: &all,
+        work: &work,
         keeps_pictures: !args.no_pictures,
         interrupts,
         progress: &mut progress,
@@ -201,18 +219,13 @@ fn run_jobs(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
                 format!("interrupted: {done} of {all} jobs are done in {out}; run the same command to resume");
             Failure { message, ..failure }
         }
-        _ => failure,
+        _ => failure.while_unfinished(),
     };
     // The recipes (learning rate and schedule) of the plan's jobs are known only when all trials are done.
-    worker.complete(&trials).map_err(|failure| interrupted(failure, &trials))?;
-    let mut records = Vec::new();
-    for job in &trials {
-        records.extend(folder.record(&job.arm, job.seed)?);
-    }
+    let records = worker.complete(&trials).map_err(|failure| interrupted(failure, &trials))?;
     let plan = plan::jobs(&tuning::with_best_recipes(arms, &records), &seeds);
     let jobs = plan::of_shard(plan.clone(), args.shard);
-    worker.adopt(&jobs, &records)?;
-    let result = worker.perform(plan::groups(jobs.clone()));
+    let result = worker.adopt(&jobs, &records).and_then(|()| worker.perform(plan::groups(jobs.clone())));
     progress.finish();
     result.map_err(|failure| interrupted(failure, &jobs))?;
     console.say([String::new(), format!("finished in {}", number::duration(progress.elapsed().as_secs_f64()))])?;

@@ -38,6 +38,24 @@ pub struct DataRecord {
     pub sentence: String,
 }
 
+/// CIFAR-10's classes, by label.
+const CIFAR10: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];
+
+impl DataRecord {
+    /// Whether the pictures have the classes of CIFAR-10, not only its format.
+    pub fn is_cifar10(&self) -> bool {
+        self.kind == DataKind::Cifar10 && self.classes == CIFAR10
+    }
+
+    /// What the pictures are called in a title.
+    pub fn subject(&self) -> &'static str {
+        match self.kind {
+            DataKind::Cifar10 if !self.is_cifar10() => "pictures in CIFAR-10's format",
+            kind => kind.name(),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DataKind {
     /// Ten classes of photographs.

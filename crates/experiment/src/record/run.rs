@@ -86,6 +86,16 @@ impl RunRecord {
         first.into_iter().chain([("model_2", &self.target, &self.model_2)]).chain(control)
     }
 
+    /// Whether a model keeps the weights of its best epoch instead of the last.
+    pub fn has_early_stopping(&self) -> bool {
+        self.config.get("early-stopping").is_some_and(|epochs| !epochs.is_null())
+    }
+
+    /// The epoch after which a model had the weights that it keeps.
+    pub fn kept_epoch<'a>(&self, model: &'a ModelRecord) -> Option<&'a EpochRow> {
+        if self.has_early_stopping() { model.best() } else { model.last() }
+    }
+
     /// The model with this name; the control is added if it is missing.
     pub(crate) fn model_mut(&mut self, name: &str) -> &mut ModelRecord {
         match (name, &mut self.model_1) {

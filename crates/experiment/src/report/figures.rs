@@ -35,7 +35,7 @@ pub(super) fn loss(record: &RunRecord) -> Plot {
 
 fn by_epoch(record: &RunRecord, title: &str, measure: Measure) -> Chart {
     let curves = record.models().flat_map(|(name, _, model)| measure.of_model(name, ink(name), &model.history));
-    Chart::by_epoch(format!("{title}, {}", record.data.kind.name()), measure, curves.collect())
+    Chart::by_epoch(format!("{title}, {}", record.data.subject()), measure, curves.collect())
 }
 
 pub(super) fn ink(model: &str) -> Ink {
@@ -68,5 +68,5 @@ pub(super) fn time(record: &RunRecord) -> Plot {
             });
         }
     }
-    bars::draw(&format!("training time, {}", record.data.kind.name()), &bars)
+    bars::draw(&format!("training time, {}", record.data.subject()), &bars)
 }

@@ -3,7 +3,7 @@
 //! They were measured on a GPU with the official CIFAR-10, source classes 0-4, target classes 5-9, a head that started
 //! from model_1's weights, and the test set as validation.
 
-use crate::record::run::{ClassRecord, DataKind, RunRecord};
+use crate::record::run::{ClassRecord, RunRecord};
 
 /// A model's published validation accuracies, with their epochs, and its training time.
 pub(super) struct Published {
@@ -27,7 +27,7 @@ impl Published {
 /// Whether the run has the published experiment's data and classes; its settings may differ.
 pub(super) fn applies_to(record: &RunRecord) -> bool {
     let source = record.source.as_ref();
-    record.data.kind == DataKind::Cifar10
+    record.data.is_cifar10()
         && source.is_some_and(|source| are_published_classes(&source.classes, &record.target.classes))
 }
 

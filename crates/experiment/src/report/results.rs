@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     record::{
-        run::{CONTROL, EpochRow, HeadStart, ModelRecord, NetworkRecord, RunRecord, TaskRecord},
+        run::{CONTROL, EpochRow, HeadStart, NetworkRecord, RunRecord, TaskRecord},
         scores::wilson,
     },
     system::number,
@@ -30,7 +30,7 @@ pub(super) fn lead(record: &RunRecord) -> Markup {
 
 fn result(record: &RunRecord) -> String {
     let TaskRecord { classes, val_examples: pictures, .. } = &record.target;
-    let Some(last) = record.model_2.last() else { return "model_2 was not trained.".to_owned() };
+    let Some(last) = record.kept_epoch(&record.model_2) else { return "model_2 was not trained.".to_owned() };
     let right = (last.val_accuracy * *pictures as f64).round() as u64;
     let [low, high] = wilson(right, *pictures).map(|share| format!("{:.1}", share * 100.0));
     format!(
@@ -68,7 +68,7 @@ fn head(record: &RunRecord) -> Option<String> {
 }
 
 fn pretraining(record: &RunRecord) -> Option<String> {
-    let (last, source) = (record.model_1.as_ref()?.last()?, record.source.as_ref()?);
+    let (last, source) = (record.kept_epoch(record.model_1.as_ref()?)?, record.source.as_ref()?);
     Some(format!(
         "model_1, with every layer trained, classifies {} of {} validation pictures of {} correctly after {}.",
         number::percent_briefly(last.val_accuracy),
@@ -81,7 +81,7 @@ fn pretraining(record: &RunRecord) -> Option<String> {
 /// The control. The difference does not measure what pretraining adds: on features at their initial scale the head may
 /// have hardly begun to learn.
 fn untrained(record: &RunRecord) -> Option<String> {
-    let last = record.frozen_random.as_ref().and_then(ModelRecord::last)?;
+    let last = record.kept_epoch(record.frozen_random.as_ref()?)?;
     Some(format!(
         "The same head on untrained features (frozen-random) reaches {}; guessing gives {}. Those features have a different scale, on which a head learns more slowly, so the \
          difference does not say how much pretraining adds.",

@@ -16,7 +16,7 @@ use crate::{
 
 /// The whole `report.html` of a run.
 pub fn render(record: &RunRecord, grids: &Grids) -> String {
-    let title = format!("Frozen-feature transfer on {}", record.data.kind.name());
+    let title = format!("Frozen-feature transfer on {}", record.data.subject());
     let published = published::applies_to(record);
     let has_dropout =
         record.models().any(|(_, _, model)| model.network.layers.iter().any(|layer| layer.kind == "Dropout"));
@@ -45,8 +45,13 @@ pub fn render(record: &RunRecord, grids: &Grids) -> String {
              scratch, or untrained features of the same scale: " code { "thawline sweep" } " makes both comparisons."
         }))
         (page::caveat("Validation on the test set.",
-            "As in the tutorial, the validation pictures are the test set. They also chose the best epoch, so its accuracy is \
-             optimistic; quote that of the last."))
+            if record.has_early_stopping() {
+                "As in the tutorial, the validation pictures are the test set. They also chose the epoch whose weights each model \
+                 keeps, so its accuracy is optimistic."
+            } else {
+                "As in the tutorial, the validation pictures are the test set. They also chose the best epoch, so its accuracy is \
+                 optimistic; quote that of the last."
+            }))
         @if record.model_1.is_some() {
             (page::caveat("Two different tests.", html! {
                 "The accuracies of model_1 and model_2 cannot be compared: their classes differ."
@@ -89,7 +94,11 @@ pub fn render(record: &RunRecord, grids: &Grids) -> String {
             h2 { "Confusion matrix of model_2" }
             figure {
                 (confusion(&record.model_2.confusion, Ink::Model2))
-                figcaption { (confusion_caption("Validation pictures after the last epoch,")) }
+                figcaption { (confusion_caption(if record.has_early_stopping() {
+                    "Validation pictures after the best epoch, whose weights were restored,"
+                } else {
+                    "Validation pictures after the last epoch,"
+                })) }
             }
             (networks::section(record))
         }

@@ -80,6 +80,27 @@ fn published_results_are_shown_only_for_the_same_experiment() {
     let mut reversed = fixture::record();
     std::mem::swap(reversed.source.as_mut().unwrap(), &mut reversed.target);
     assert!(!published(&reversed));
+    let mut foreign = fixture::record();
+    foreign.data.classes[3] = "sheep".to_owned();
+    assert!(!published(&foreign));
+    assert!(page(&foreign).contains("<h1>Frozen-feature transfer on pictures in CIFAR-10's format</h1>"));
+}
+
+#[test]
+fn with_early_stopping_the_results_are_those_of_the_weights_that_are_kept() {
+    let mut record = fixture::record();
+    let best = *record.model_2.best().unwrap();
+    assert_ne!(best.epoch, record.model_2.last().unwrap().epoch);
+    let says = |record: &RunRecord, epoch: u32, accuracy: f64, matrix: &str| {
+        let words = words(&page(record)).replace('\u{a0}', " ");
+        let result = format!("model_2 classifies {:.1} % of", accuracy * 100.0);
+        for expected in [&*result, &format!("correctly after {epoch} epochs"), matrix] {
+            assert!(words.contains(expected), "the page does not say {expected:?}");
+        }
+    };
+    says(&record, 20, record.model_2.last().unwrap().val_accuracy, "Validation pictures after the last epoch,");
+    record.config["early-stopping"] = 2.into();
+    says(&record, best.epoch, best.val_accuracy, "after the best epoch, whose weights were restored,");
 }
 
 #[test]

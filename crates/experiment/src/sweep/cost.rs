@@ -10,23 +10,25 @@ use super::{
     protocol::Pictures,
     settings::SweepSettings,
 };
-use crate::{
-    data::open::Data,
-    system::{failure::Result, number},
-};
+use crate::{data::open::Data, system::failure::Result};
 
-/// An example in a step that trains all layers.
+/// The cost of an example in a step that trains all layers: the unit.
 pub const EVERYTHING: f64 = 1.0;
 
-/// An example in a step that trains the head on cached features.
-pub const HEAD: f64 = 0.13;
+/// The cost of an example in a step that trains the head on cached features.
+const HEAD: f64 = 0.13;
 
-/// An example's forward pass through the frozen layers.
-pub const FEATURES: f64 = 0.28;
+/// The cost of an example's forward pass through the frozen layers.
+const FEATURES: f64 = 0.28;
+
+/// An example in a step that trains only the head.
+pub fn head(arm: &Arm, features_are_shared: bool) -> f64 {
+    HEAD + if features_are_shared || arm.head == Head::Pixels { 0.0 } else { FEATURES }
+}
 
 /// The work of all training steps of a job.
 pub fn job(arm: &Arm, settings: &SweepSettings, epoch_examples: usize, features_are_shared: bool) -> f64 {
-    let head = HEAD + if features_are_shared || arm.head == Head::Pixels { 0.0 } else { FEATURES };
+    let head = head(arm, features_are_shared);
     let epochs = settings.epochs_of(arm);
     let first = epochs.div_ceil(2);
     let examples = epoch_examples as f64;
@@ -79,23 +81,25 @@ impl<'a> Work<'a> {
         job(arm, self.settings, examples, true)
     }
 
-    /// The work of all unfinished jobs, without that of computing the frozen features.
-    pub fn of_all(&self, unfinished: &UnfinishedJobs) -> f64 {
-        let stages: f64 = unfinished.stages.iter().map(|(pretraining, _)| self.of(&pretraining.arm())).sum();
-        stages + unfinished.jobs.iter().map(|job| self.of(&job.arm)).sum::<f64>()
+    /// The number of unfinished jobs and pretrainings, and their work, without that of computing the frozen features.
+    pub fn left(&self, unfinished: &UnfinishedJobs) -> (usize, f64) {
+        let UnfinishedJobs { jobs, pretrainings } = unfinished;
+        let of_pretrainings: f64 = pretrainings.iter().map(|(pretraining, _)| self.of(&pretraining.arm())).sum();
+        let of_jobs: f64 = jobs.iter().map(|job| self.of(&job.arm)).sum();
+        (jobs.len() + pretrainings.len(), of_jobs + of_pretrainings)
     }
 }
 
 /// Jobs that have no record, and the pretrainings that they need.
 pub struct UnfinishedJobs {
     pub jobs: Vec<Job>,
-    pub stages: BTreeSet<(Pretraining, u64)>,
+    pub pretrainings: BTreeSet<(Pretraining, u64)>,
 }
 
 impl UnfinishedJobs {
     /// The unfinished jobs of a folder.
     pub fn find(folder: &SweepFolder, jobs: &[Job]) -> Self {
-        let mut unfinished = UnfinishedJobs { jobs: Vec::new(), stages: BTreeSet::new() };
+        let mut unfinished = UnfinishedJobs { jobs: Vec::new(), pretrainings: BTreeSet::new() };
         for job in jobs {
             // Before the trials are done the recipe is unknown, so only the record's existence counts.
             if folder.has_record(&job.arm, job.seed) {
@@ -105,17 +109,9 @@ impl UnfinishedJobs {
             if let Some(pretraining) = job.arm.features.pretraining()
                 && !folder.has_weights(&pretraining.arm(), job.seed)
             {
-                unfinished.stages.insert((pretraining, job.seed));
+                unfinished.pretrainings.insert((pretraining, job.seed));
             }
         }
         unfinished
-    }
-
-    /// `` + 4 pretrainings``, if there are any.
-    pub fn pretrainings(&self) -> String {
-        match self.stages.len() {
-            0 => String::new(),
-            n => format!(" + {}", number::counted(n, "pretraining")),
-        }
     }
 }

@@ -126,6 +126,20 @@ impl SweepFolder {
         Ok(atomic_file::write(&self.record_path(&record.arm, record.seed), &record.to_json())?)
     }
 
+    /// Removes the pictures from all finished records.
+    ///
+    /// # Errors
+    /// If a record is damaged, or cannot be written.
+    pub fn remove_pictures(&self, settings: &SweepSettings) -> Result<()> {
+        for mut record in read_records(&self.path, settings)? {
+            if record.mistakes.iter().any(|mistake| mistake.picture.is_some()) {
+                record.mistakes.iter_mut().for_each(|mistake| mistake.picture = None);
+                self.finish(&record)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Claims a job, unless another process has. The claim is a lock, held until the file is dropped.
     ///
     /// # Errors

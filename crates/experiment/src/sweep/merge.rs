@@ -11,7 +11,10 @@ use super::{
     record::JobRecord,
     settings::SweepSettings,
 };
-use crate::system::failure::{Failure, Result};
+use crate::system::{
+    failure::{Failure, Result},
+    json,
+};
 
 /// The input of a sweep's report.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,15 +43,16 @@ pub fn read(folders: &[PathBuf]) -> Result<Results> {
                 folder.display()
             )));
         }
-        // The path of the data may differ; the report shows the first in alphabetical order.
-        if theirs.data.path < settings.data.path {
+        // The origin of the data may differ; the report shows the first in alphabetical order.
+        let origin = |settings: &SweepSettings| json::pretty(settings);
+        if origin(&theirs) < origin(&settings) {
             settings = theirs;
         }
         for record in read_records(folder, &settings)? {
             let rank = order.iter().position(|name| *name == record.arm.name).unwrap_or(order.len());
             let key = (rank, record.arm.name.clone(), record.seed);
             match records.get(&key) {
-                Some((other, at)) if other.results() != record.results() => {
+                Some((other, at)) if other.reproducible_part() != record.reproducible_part() => {
                     return Err(Failure::usage(format!(
                         "{} and {} have different results for {}, seed {}: at least one of them is wrong",
                         at.display(),

@@ -23,60 +23,63 @@ fn line([done, name, test, validation, time, left]: [&str; 6]) -> String {
 pub struct SweepProgress {
     console: Console,
     bar: ProgressBar,
+    /// All jobs and their work.
     jobs: usize,
-    jobs_done: usize,
     work: f64,
-    work_done: f64,
+    /// What is left of them, including what other processes do.
+    jobs_left: usize,
+    work_left: f64,
     /// When the sweep started.
     began: Instant,
-    /// When the current job started, and the work done when it ends.
-    job: (Instant, f64),
+    /// When the current job started.
+    job_began: Instant,
+    has_header: bool,
 }
 
 impl SweepProgress {
-    pub fn new(console: Console, jobs: usize, work: f64) -> Self {
+    pub fn new(console: Console, (jobs, work): (usize, f64)) -> Self {
         let bar = bar(console, "{prefix}  [{bar:12}]  {wide_msg}", 1000);
         let now = Instant::now();
-        SweepProgress { console, bar, jobs, jobs_done: 0, work, work_done: 0.0, began: now, job: (now, 0.0) }
+        let (jobs_left, work_left, job_began) = (jobs, work, now);
+        SweepProgress { console, bar, jobs, work, jobs_left, work_left, began: now, job_began, has_header: false }
     }
 
     /// Shows what the process is waiting for.
-    pub fn wait(&self, what: &str) {
+    pub fn show_waiting(&self, what: &str) {
         self.bar.set_prefix("");
         self.bar.set_message(what.to_owned());
     }
 
-    pub fn begin(&mut self, name: &str, work: f64) {
-        self.job = (Instant::now(), self.work_done + work);
-        self.bar.set_prefix(format!(
-            "{:>7}  {:<30}",
-            format!("{}/{}", self.jobs_done + 1, self.jobs),
-            fitted(name, 30)
-        ));
+    /// Begins a job. `left` is what no process has finished: jobs and work.
+    pub fn begin(&mut self, name: &str, left: (usize, f64)) {
+        (self.jobs_left, self.work_left) = left;
+        self.job_began = Instant::now();
+        let number = format!("{}/{}", self.jobs_done() + 1, self.jobs);
+        self.bar.set_prefix(format!("{number:>7}  {:<30}", fitted(name, 30)));
     }
 
-    /// Adds work done.
+    /// Takes work of the current job off what is left.
     pub fn advance(&mut self, work: f64) {
-        self.work_done += work;
-        self.bar.set_position((1000.0 * self.work_done / self.work.max(1.0)) as u64);
-        self.bar.set_message(format!("{} left", self.left()));
+        self.work_left -= work;
+        self.bar.set_position((1000.0 * self.work_done() / self.work.max(1.0)) as u64);
+        self.bar.set_message(format!("{} left", self.time_left()));
     }
 
-    /// Finishes the job, and prints its line.
-    pub fn finished(&mut self, record: &JobRecord) -> Result<()> {
-        self.work_done = self.job.1;
-        self.jobs_done += 1;
+    /// Finishes the job, and prints its line. `left` is what no process has finished.
+    pub fn finished(&mut self, record: &JobRecord, left: (usize, f64)) -> Result<()> {
+        (self.jobs_left, self.work_left) = left;
         let validation = record.history.last().map_or(0.0, |epoch| epoch.val_accuracy);
         let line_of_job = line([
-            &format!("{}/{}", self.jobs_done, self.jobs),
+            &format!("{}/{}", self.jobs_done(), self.jobs),
             &JobRecord::name(&record.arm, record.seed),
             &number::percent_briefly(record.test.accuracy),
             &number::percent_briefly(validation),
-            &number::duration(self.job.0.elapsed().as_secs_f64()),
-            &self.left(),
+            &number::duration(self.job_began.elapsed().as_secs_f64()),
+            &self.time_left(),
         ]);
         let header = line(["done", "arm and seed", "test", "valid.", "time", "left"]);
-        let header = if self.jobs_done == 1 { Text::heading(header) } else { Text::default() };
+        let is_first = !std::mem::replace(&mut self.has_header, true);
+        let header = if is_first { Text::heading(header) } else { Text::default() };
         self.bar.suspend(|| self.console.say(header.and(line_of_job)))
     }
 
@@ -89,12 +92,21 @@ impl SweepProgress {
         self.began.elapsed()
     }
 
-    /// The time left, as text; empty as long as nothing is done that it could be estimated from.
-    fn left(&self) -> String {
-        if self.work_done == 0.0 {
+    fn jobs_done(&self) -> usize {
+        self.jobs.saturating_sub(self.jobs_left)
+    }
+
+    fn work_done(&self) -> f64 {
+        self.work - self.work_left
+    }
+
+    /// The time left at the speed of all processes together, as text; empty as long as nothing is done that it could be
+    /// estimated from.
+    fn time_left(&self) -> String {
+        if self.work_done() <= 0.0 {
             return String::new();
         }
-        let seconds_per_work = self.began.elapsed().as_secs_f64() / self.work_done;
-        number::duration((self.work - self.work_done).max(0.0) * seconds_per_work)
+        let seconds_per_work = self.began.elapsed().as_secs_f64() / self.work_done();
+        number::duration(self.work_left.max(0.0) * seconds_per_work)
     }
 }

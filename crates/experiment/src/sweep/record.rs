@@ -304,7 +304,7 @@ impl JobRecord {
 
     /// The record without the fields that may differ between two executions of the same job: times, machine and
     /// pictures.
-    pub fn results(&self) -> Self {
+    pub fn reproducible_part(&self) -> Self {
         let mistakes = self.mistakes.iter().map(|mistake| Mistake { picture: None, ..mistake.clone() }).collect();
         JobRecord { times: Times::default(), machine: Environment::default(), mistakes, ..self.clone() }
     }

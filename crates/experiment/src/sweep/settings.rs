@@ -9,7 +9,7 @@ use crate::{
     record::{
         config::differences,
         options::{self, Augment, Schedule},
-        run::{ClassRecord, DataKind, DataRecord},
+        run::{ClassRecord, DataRecord},
     },
     system::failure::Result,
 };
@@ -102,19 +102,6 @@ impl SweepSettings {
 
     pub fn recipe_of(&self, arm: &Arm) -> Recipe {
         arm.recipe.unwrap_or(Recipe { learning_rate: self.learning_rate, schedule: self.schedule })
-    }
-
-    /// Whether the pictures have the classes of CIFAR-10, not only its format.
-    pub fn is_cifar10(&self) -> bool {
-        self.data.kind == DataKind::Cifar10 && self.classes().has_vehicles_and_animals()
-    }
-
-    /// What the pictures are called in a title.
-    pub fn subject(&self) -> &'static str {
-        match self.data.kind {
-            DataKind::Cifar10 if !self.is_cifar10() => "pictures in CIFAR-10's format",
-            kind => kind.name(),
-        }
     }
 
     /// The settings in which two sweeps differ, as text; the origin of the data does not count.

@@ -82,11 +82,12 @@ impl Trainer<'_> {
 
     fn train_head(&self, network: &mut Network, epochs: usize, watch: &mut WorkCallback) -> Result<Vec<EpochReport>> {
         let options = self.options(epochs, 1.0, 0);
+        let cost = cost::head(self.arm, self.features.is_some());
         let Some(features) = self.features else {
-            return self.train_on_pictures(network, &options, cost::FEATURES + cost::HEAD, watch);
+            return self.train_on_pictures(network, &options, cost, watch);
         };
         let train = self.epoch.of(&features.train);
-        let mut watch = WorkReporter { watch, cost: cost::HEAD, seen: 0 };
+        let mut watch = WorkReporter { watch, cost, seen: 0 };
         Ok(network.fit(&train, options.validate(&features.validation).watch(&mut watch))?.epochs)
     }
 

@@ -12,7 +12,7 @@ use thawline_tensor::nn::{FitError, Network, cache_bytes};
 
 use super::arms::{Arm, FeatureSource, Pretraining, Stage, assemble};
 use super::{
-    cost,
+    cost::{UnfinishedJobs, Work},
     folder::SweepFolder,
     plan::{self, Job},
     progress::SweepProgress,
@@ -25,12 +25,17 @@ use super::{
 use crate::system::hash::sha256;
 use crate::{
     data::open::Data,
-    system::{atomic_file, failure::Result, interrupt::Interrupts, machine},
+    system::{
+        atomic_file,
+        failure::{Failure, Kind, Result},
+        interrupt::Interrupts,
+        machine,
+    },
     weights::metadata::{self, Metadata},
 };
 
 /// How long a worker waits for another one before it checks again.
-const PATIENCE: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 pub struct Worker<'a> {
     pub data: &'a Data,
@@ -38,6 +43,9 @@ pub struct Worker<'a> {
     pub source_data: Option<&'a Data>,
     pub settings: &'a SweepSettings,
     pub folder: &'a SweepFolder,
+    /// The sweep's trials and jobs, and their work, for the progress.
+    pub plan: &'a [Job],
+    pub work: &'a Work<'a>,
     /// Whether records keep pictures of mistakes.
     pub keeps_pictures: bool,
     pub interrupts: &'a Interrupts,
@@ -67,15 +75,17 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// Does jobs, and waits for those that another process does.
+    /// Does jobs, waits for those that another process does, and reads the records of all.
     ///
     /// # Errors
     /// As [`Worker::perform`].
-    pub fn complete(&mut self, jobs: &[Job]) -> Result<()> {
+    pub fn complete(&mut self, jobs: &[Job]) -> Result<Vec<JobRecord>> {
         loop {
             self.perform(plan::groups(jobs.to_vec()))?;
-            if self.folder.unfinished(jobs)?.is_empty() {
-                return Ok(());
+            let records: Option<Vec<JobRecord>> =
+                jobs.iter().map(|job| self.folder.record(&job.arm, job.seed)).collect::<Result<_>>()?;
+            if let Some(records) = records {
+                return Ok(records);
             }
             self.wait("waiting for trials that another process is running")?;
         }
@@ -89,17 +99,26 @@ impl<'a> Worker<'a> {
             if !self.folder.has_record(arm, *seed) {
                 let record = JobRecord { arm: arm.clone(), ..trial.clone() };
                 self.folder.finish(&record)?;
-                self.progress.begin(&arm.name, 0.0);
-                self.progress.finished(&record)?;
+                self.begin(arm, *seed);
+                self.progress.finished(&record, self.left())?;
             }
         }
         Ok(())
     }
 
+    fn begin(&mut self, arm: &Arm, seed: u64) {
+        self.progress.begin(&format!("{}, seed {seed}", arm.name), self.left());
+    }
+
+    /// The jobs and the work that no process has finished.
+    fn left(&self) -> (usize, f64) {
+        self.work.left(&UnfinishedJobs::find(self.folder, self.plan))
+    }
+
     fn wait(&self, reason: &str) -> Result<()> {
-        self.progress.wait(reason);
+        self.progress.show_waiting(reason);
         self.interrupts.check()?;
-        thread::sleep(PATIENCE);
+        thread::sleep(POLL_INTERVAL);
         Ok(())
     }
 
@@ -162,7 +181,7 @@ impl<'a> Worker<'a> {
             if let (Some(prefix), None) = (prefix, &features) {
                 let examples = images.iter().map(|images| images.len()).sum();
                 if machine::free_memory().is_none_or(|free| cache_bytes(examples, &prefix) <= free / 2) {
-                    self.progress.wait(&format!("features for {}, seed {}", job.arm.name, job.seed));
+                    self.progress.show_waiting(&format!("features for {}, seed {}", job.arm.name, job.seed));
                     let start = Instant::now();
                     let [train, validation, test] = &images;
                     let train = train.through(prefix, true).map_err(FitError::NoMemory)?;
@@ -191,7 +210,7 @@ impl<'a> Worker<'a> {
         let epoch = pictures.epoch(arm.per_class, seed).map_err(|failure| failure.within(&arm.name))?;
         let mut network = self.assemble(arm, seed, pictures, source)?;
         let name = format!("{}, seed {seed}", arm.name);
-        self.progress.begin(&name, cost::job(arm, self.settings, epoch.positions.len(), features.is_some()));
+        self.begin(arm, seed);
         let (settings, keeps_pictures) = (self.settings, self.keeps_pictures);
         let trainer = Trainer { arm, seed, settings, pictures, epoch: &epoch, features, keeps_pictures };
         let (interrupts, progress) = (self.interrupts, &mut *self.progress);
@@ -233,11 +252,14 @@ impl<'a> Worker<'a> {
             },
             machine: machine::environment(SystemTime::now()),
         };
+        record
+            .check()
+            .map_err(|reason| Failure::new(Kind::Numeric, format!("{name}: {reason}; lower the learning rate")))?;
         // If only the weights of a pretraining were gone, its record stays, and says which weights are right.
         if !self.folder.has_record(arm, seed) {
             self.folder.finish(&record)?;
         }
-        self.progress.finished(&record)
+        self.progress.finished(&record, self.left())
     }
 
     fn save(&self, arm: &Arm, seed: u64, pictures: &Pictures, network: &Network) -> Result<String> {

@@ -45,6 +45,7 @@ use timing::{Rounds, Workload};
 
 /// Flags of `bench`.
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub struct BenchArgs {
     /// What to measure: peak (the machine alone), kernels, steps or scaling [default: all]
     #[arg(long, value_name = "WHAT", value_enum, hide_possible_values = true)]
@@ -108,9 +109,13 @@ pub fn bench(args: &BenchArgs) -> Result<()> {
         bench.steps(&mut record)?;
         bench.say(|| table::rows(&format!("Steps of {BATCH} pictures"), &record.steps))?;
     }
-    if wanted(Section::Scaling) && bench.threads > 1 {
-        record.scaling = Some(bench.scaling()?);
-        bench.say(|| record.scaling.as_ref().map(table::scaling).unwrap_or_default())?;
+    if wanted(Section::Scaling) {
+        if bench.threads > 1 {
+            record.scaling = Some(bench.scaling()?);
+            bench.say(|| record.scaling.as_ref().map(table::scaling).unwrap_or_default())?;
+        } else {
+            bench.say(|| "Scaling needs at least two threads.\n".to_owned())?;
+        }
     }
     if let Some(earlier) = &earlier {
         record.changes = earlier.compare(&[&*record.kernels, &*record.steps].concat());

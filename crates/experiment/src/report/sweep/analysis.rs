@@ -168,20 +168,27 @@ const PAIRS: &[[&str; 2]] = &[
 fn pair(arms: &[ArmFigures], arm: &str, baseline: &str) -> Option<Pair> {
     let find = |name: &str| arms.iter().find(|figures| figures.name == name);
     let (one, other) = (find(arm)?, find(baseline)?);
+    let epochs = |figures: &ArmFigures| figures.records[0].history.len();
+    // Stage 1 may have another number of epochs; then the budgets differ.
+    if other.is_stage_1() && epochs(one) != epochs(other) {
+        return None;
+    }
     let is_twin = |figures: &&ArmFigures| {
-        figures.name != other.name
+        ![one.name, other.name].contains(&figures.name)
             && figures.arm.is_same_training(other.arm)
-            && figures.records[0].history.len() == other.records[0].history.len()
+            && epochs(figures) == epochs(other)
     };
     let twin = arms.iter().find(is_twin).map_or(&[][..], |figures| &figures.records);
     let of_seed = |seed: u64| other.records.iter().find(|record| record.seed == seed);
     let first = one.records.iter().filter_map(|a| Some(a.first_epoch() - of_seed(a.seed)?.first_epoch()));
     let first_epoch = Sample::of(&first.collect::<Vec<_>>())?;
     let comparison = Comparison::of(&one.records, &other.records, twin)?;
+    let of_seeds = Sample::of(&comparison.differences)?;
     let difference = Sample {
         mean: comparison.mean(),
         half_width: comparison.estimate.map(|estimate| estimate.half_width()),
-        ..Sample::of(&comparison.differences)?
+        deviation: of_seeds.deviation.filter(|_| comparison.paired),
+        ..of_seeds
     };
     Some(Pair { baseline: baseline.to_owned(), arm: arm.to_owned(), difference, first_epoch, comparison })
 }

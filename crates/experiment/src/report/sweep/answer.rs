@@ -1,6 +1,8 @@
 //! The answer: a function for each sentence or two of the page's opening paragraphs. A detail for which the sweep lacks
 //! the numbers is left out.
 
+use std::collections::BTreeSet;
+
 use maud::{Markup, html};
 
 use super::{
@@ -56,22 +58,27 @@ fn answer(analysis: &Analysis) -> String {
     if let Some(pair) = analysis.pair("frozen", "scratch") {
         return compared("On the test pictures, a new head on frozen features", SCRATCH, pair);
     }
-    let missing = || {
-        "This sweep does not have both of the arms frozen and scratch, so it does not say what transfer is worth."
-            .to_owned()
-    };
-    splits(analysis).unwrap_or_else(missing)
+    splits(analysis).unwrap_or_else(|| {
+        let has_both = ["frozen", "scratch"].iter().all(|arm| analysis.arm(arm).is_some());
+        let lack = if has_both { "have no seed in common" } else { "are not both in this sweep" };
+        format!("The arms frozen and scratch {lack}, so this report does not say what transfer is worth.")
+    })
 }
 
 fn levels(analysis: &Analysis) -> Option<String> {
     let settings = &analysis.results.settings;
     let frozen = analysis.arm("frozen")?;
     let scratch = analysis.arm("scratch").map_or_else(String::new, |scratch| {
-        format!("; the network trained from scratch, {}", with_half_width(&scratch.accuracy))
+        let seeds = match scratch.accuracy.n {
+            n if n == frozen.accuracy.n => String::new(),
+            n => format!(" (over {})", number::counted(n, "seed")),
+        };
+        format!("; the network trained from scratch, {}{seeds}", with_half_width(&scratch.accuracy))
     });
     Some(format!(
-        "With features pretrained on {}, the head reaches {} test accuracy on {} after {}{scratch} ({}).",
+        "With features pretrained on {} for {}, the head reaches {} test accuracy on {} after {}{scratch} ({}).",
         names(&settings.source),
+        number::counted(settings.source_epochs, "epoch"),
         with_half_width(&frozen.accuracy),
         names(&settings.target),
         number::counted(settings.epochs, "epoch"),
@@ -86,11 +93,21 @@ fn intervals(sample: &Sample) -> String {
 }
 
 fn first_epoch(analysis: &Analysis) -> Option<String> {
+    let settings = &analysis.results.settings;
     let pair = analysis.pair("frozen", "scratch")?;
-    let [frozen, scratch] =
-        [analysis.arm("frozen")?, analysis.arm("scratch")?].map(|arm| number::percent_briefly(arm.first_epoch.mean));
+    let arms = [analysis.arm("frozen")?, analysis.arm("scratch")?];
+    if arms[0].seeds != arms[1].seeds {
+        return None;
+    }
+    let [one, other] = arms.map(|arm| settings.recipe_of(arm.arm));
+    let note = if one == other {
+        ""
+    } else {
+        " Their learning rates or schedules differ, which matters most in the first epochs."
+    };
+    let [frozen, scratch] = arms.map(|arm| number::percent_briefly(arm.first_epoch.mean));
     Some(format!(
-        "After the first epoch, validation accuracy is {frozen} with the head and {scratch} from scratch, a difference of {} points.",
+        "After the first epoch, validation accuracy is {frozen} with the head and {scratch} from scratch, a difference of {} points.{note}",
         signed(&pair.first_epoch)
     ))
 }
@@ -134,11 +151,19 @@ fn fine_tuned(analysis: &Analysis) -> Option<String> {
 
 fn time(analysis: &Analysis) -> Option<String> {
     let [frozen, scratch] = [analysis.arm("frozen")?.seconds?, analysis.arm("scratch")?.seconds?];
+    let cpus: BTreeSet<&str> = ["frozen", "scratch"]
+        .iter()
+        .filter_map(|arm| analysis.arm(arm))
+        .flat_map(|arm| arm.records.iter().map(|record| record.machine.cpu.as_str()))
+        .collect();
+    if cpus.len() > 1 {
+        return Some("The times come from different processors and cannot be compared.".to_owned());
+    }
     let [head, network, with_stage_1] =
         [frozen.learning(), scratch.learning(), frozen.with_stage_1()].map(number::duration);
     Some(format!(
         "Training the head took {head} per seed, and training the network from scratch {network}; with pretraining, transfer took \
-         {with_stage_1}."
+         {with_stage_1} (wall-clock time, which other programs on the machine lengthen)."
     ))
 }
 
@@ -169,8 +194,13 @@ fn compared(arm: &str, baseline: &str, pair: &Pair) -> String {
 
 fn in_words(arm: &str, baseline: &str, difference: &Sample, comparison: &Comparison, unit: &str) -> String {
     let repetitions = number::counted(comparison.differences.len(), unit);
-    let direction = if difference.mean < 0.0 { "less" } else { "more" };
-    let differs = |verb: &str| format!("{arm} {verb} {} {direction} accurate than {baseline}", points(difference));
+    let differs = |verb: &str| match difference.mean {
+        0.0 => format!("{arm} {verb} as accurate as {baseline}"),
+        mean => {
+            let direction = if mean < 0.0 { "less" } else { "more" };
+            format!("{arm} {verb} {} {direction} accurate than {baseline}", points(difference))
+        }
+    };
     if !comparison.has_enough_seeds() {
         let are = if comparison.differences.len() == 1 { "is" } else { "are" };
         let mcnemar = match comparison.mcnemar_p[..] {

@@ -63,8 +63,9 @@ pub(super) fn tests(analysis: &Analysis) -> Markup {
                 "direction. Detectable: the smallest true difference in points that a single, unadjusted t-test at 5\u{a0}% finds with "
                 "a probability of 80\u{a0}%. Arms are compared seed by seed. If the correlation of their accuracies over seeds is "
                 "below 0.25, or the second arm lacks a seed of the first, they are compared as independent groups; the second group "
-                "then includes the runs of stage 1 that train the same network on the same classes. The last two columns are standard "
-                "errors in points."
+                "then includes the runs of stage 1 that train the same network on the same classes, with the same learning rate, "
+                "schedule and number of epochs. The last two columns are standard errors in points. In an unfinished sweep, p is "
+                "adjusted for the pairs that it has so far."
             }
         }
     }

@@ -31,17 +31,17 @@ pub struct Options {
     pub note: Option<String>,
 }
 
-/// Every file of the report, by its name.
-pub fn files(results: &Results, options: &Options) -> Vec<(String, Vec<u8>)> {
+/// Every file of the report, by its name; `None` for a plot that it lacks, which an older report may have had.
+pub fn files(results: &Results, options: &Options) -> Vec<(String, Option<Vec<u8>>)> {
     let analysis = Analysis::of(results, !options.no_times);
     // The JSON comes first: it identifies the sweep that the other files belong to.
     let mut files = vec![
-        ("report.json".to_owned(), files::json(&analysis)),
-        ("report.html".to_owned(), page::render(&analysis, options).into_bytes()),
+        ("report.json".to_owned(), Some(files::json(&analysis))),
+        ("report.html".to_owned(), Some(page::render(&analysis, options).into_bytes())),
     ];
-    files.extend(files::csv(&analysis).map(|(name, bytes)| (name.to_owned(), bytes)));
-    let plots = plots(&analysis).into_iter().filter_map(|(name, plot)| Some((name, plot?)));
-    files.extend(plots.map(|(name, plot)| (format!("plots/{name}.svg"), plot.standalone().into_bytes())));
+    files.extend(files::csv(&analysis).map(|(name, bytes)| (name.to_owned(), Some(bytes))));
+    let svg = |plot: Plot| plot.standalone().into_bytes();
+    files.extend(plots(&analysis).map(|(name, plot)| (format!("plots/{name}.svg"), plot.map(svg))));
     files
 }
 

@@ -35,8 +35,9 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
             (comparisons::splits(analysis, plot("splits")))
         } @else {
             (page::caveat("Intervals over seeds.",
-                "These intervals cover random initial weights, picture order and dropout, but not the choice of pictures. The errors \
-                 over seeds and pictures under \"All declared differences\" cover the test pictures too."))
+                "These intervals cover random initial weights, picture order and dropout, but not the choice of the classes, the \
+                 pictures, or the learning rates and schedules. The errors over seeds and pictures under \"All declared \
+                 differences\" cover the test pictures too."))
         }
         (page::caveat("Learning rates.", if settings.tuning_seed.is_some() {
             "Learning rate and schedule of the arms under \"Tuning trials\", and of these arms with few pictures, were chosen from the \
@@ -130,7 +131,7 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
     );
     let (version, format) = (&settings.thawline, settings.format);
     let footer = format!("Written by Thawline {version} from {} job records of format {format}.", records.len());
-    page::document(&format!("What transfer is worth on {}", settings.subject()), &kicker, &main, &footer)
+    page::document(&format!("What transfer is worth on {}", settings.data.subject()), &kicker, &main, &footer)
 }
 
 fn figure(plot: Option<&Plot>, caption: &str) -> Markup {
@@ -144,7 +145,10 @@ fn section(heading: &str, plot: Option<&Plot>, caption: &str) -> Markup {
 /// The most confident mistakes of `frozen` and `scratch` on test pictures, if their records have pictures.
 fn mistakes(analysis: &Analysis) -> Markup {
     let mut shown: Vec<_> = ["frozen", "scratch"].into_iter().filter_map(|arm| analysis.arm(arm)).collect();
-    shown.retain(|figures| figures.records[0].mistakes.iter().all(|mistake| mistake.picture.is_some()));
+    shown.retain(|figures| {
+        let mistakes = &figures.records[0].mistakes;
+        !mistakes.is_empty() && mistakes.iter().all(|mistake| mistake.picture.is_some())
+    });
     html! {
         @if !shown.is_empty() {
             h2 { "Most confident mistakes" }

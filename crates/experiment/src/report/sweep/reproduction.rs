@@ -100,11 +100,21 @@ fn command(analysis: &Analysis, seeds: &[u64], arms: &[&str]) -> String {
     let path = |data: &DataRecord| data.path.clone().unwrap_or_else(|| open::BUILT_IN.to_owned());
     let labels = |half: &[ClassRecord]| half.iter().map(|class| class.label.to_string()).collect::<Vec<_>>().join(",");
     let splits = arms.iter().filter_map(|arm| split_number(arm)).max().unwrap_or(DEFAULT_SPLITS);
+    // `--tune` tunes with the first seed.
+    let seeds: Vec<u64> = match settings.tuning_seed {
+        Some(first) => std::iter::once(first).chain(seeds.iter().copied().filter(|&seed| seed != first)).collect(),
+        None => seeds.to_vec(),
+    };
     let is_listed = matches!(settings.network, Architecture::Listed(_));
+    // With another data set, the default is all of its classes.
+    let default_source = match &settings.source_data {
+        Some(data) => (0..data.classes.len()).map(|label| label.to_string()).collect::<Vec<_>>().join(","),
+        None => "0,1,2,3,4".to_owned(),
+    };
     // Flag, value, default.
     let mut flags = vec![
-        ("arms", with_groups(analysis, seeds, arms).join(","), String::new()),
-        ("seeds", ranges(seeds), String::new()),
+        ("arms", with_groups(analysis, &seeds, arms).join(","), String::new()),
+        ("seeds", ranges(&seeds), String::new()),
         ("epochs", settings.epochs.to_string(), String::new()),
         ("source-epochs", settings.source_epochs.to_string(), settings.epochs.to_string()),
         ("learning-rate", settings.learning_rate.to_string(), "0.001".to_owned()),
@@ -116,11 +126,13 @@ fn command(analysis: &Analysis, seeds: &[u64], arms: &[&str]) -> String {
         ("data", path(&settings.data), String::new()),
         ("batch-size", settings.batch_size.to_string(), "128".to_owned()),
         ("per-class", settings.per_class.map_or_else(String::new, |n| n.to_string()), String::new()),
-        ("source", labels(&settings.source), "0,1,2,3,4".to_owned()),
+        ("source", labels(&settings.source), default_source),
         ("target", labels(&settings.target), "5,6,7,8,9".to_owned()),
         ("model", if is_listed { NETWORK_FILE.to_owned() } else { String::new() }, String::new()),
     ];
-    let network = if is_listed { Value::Null } else { json!(settings.network) };
+    // The network's file does not have the convolution's method.
+    let network =
+        if is_listed { json!({ "conv-method": settings.network.conv_method() }) } else { json!(settings.network) };
     let default = json!(TutorialNetwork::default());
     let of_network = network.as_object().into_iter().flatten();
     flags.extend(of_network.map(|(name, value)| (name.as_str(), json(value.clone()), json(default[name].clone()))));
@@ -162,7 +174,9 @@ fn with_groups<'a>(analysis: &Analysis, seeds: &[u64], arms: &[&'a str]) -> Vec<
 /// `0..6`, or `1,2,5`.
 fn ranges(seeds: &[u64]) -> String {
     match seeds {
-        [first, .., last] if last - first + 1 == seeds.len() as u64 => format!("{first}..{}", last + 1),
+        [first, .., last] if seeds.is_sorted() && last - first + 1 == seeds.len() as u64 => {
+            format!("{first}..{}", last + 1)
+        }
         _ => seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(","),
     }
 }

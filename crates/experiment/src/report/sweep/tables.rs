@@ -58,6 +58,7 @@ pub(super) fn arms(analysis: &Analysis) -> Markup {
 pub(super) fn trials(analysis: &Analysis) -> Markup {
     let percent = |trial: &JobRecord| number::percent(trial.history.last().map_or(0.0, |epoch| epoch.val_accuracy));
     let mut rows = Vec::new();
+    let mut is_unfinished = false;
     for base in TUNED {
         for (schedule, schedule_name) in SCHEDULES {
             let cells = RATES.map(|learning_rate| {
@@ -65,11 +66,12 @@ pub(super) fn trials(analysis: &Analysis) -> Markup {
                 let name = trial_name(base, recipe);
                 let is_chosen =
                     |figures: &ArmFigures| tuned_as(figures.arm) == Some(base) && figures.arm.recipe == Some(recipe);
-                let mark = if analysis.main().any(is_chosen) { "✓\u{a0}" } else { "" };
+                let mark = if analysis.arms.iter().any(is_chosen) { "✓\u{a0}" } else { "" };
                 let trial = analysis.trials.iter().find(|trial| trial.arm.name == name)?;
                 Some(format!("{mark}{}", percent(trial)))
             });
             if cells.iter().any(Option::is_some) {
+                is_unfinished |= cells.iter().any(Option::is_none);
                 let cells = cells.map(|cell| cell.unwrap_or_else(|| NOTHING.to_owned()));
                 rows.push(("", [base, schedule_name].map(str::to_owned).into_iter().chain(cells).collect()));
             }
@@ -85,6 +87,7 @@ pub(super) fn trials(analysis: &Analysis) -> Markup {
         p.note {
             "Held-out accuracy after the last epoch, by learning rate. For each tuned arm, each pair of a learning rate and a schedule "
             "was tried once, with the first seed. The pair with the highest accuracy was chosen (✓); the choice did not use the test set."
+            @if is_unfinished { " – means that it has not been tried yet." }
         }
     }
 }
@@ -161,7 +164,7 @@ pub(super) fn sampled_pairs(analysis: &Analysis) -> Markup {
 /// The tutorial's published results, and those of the arms that come closest to it.
 pub(super) fn tutorial(analysis: &Analysis) -> Markup {
     let settings = &analysis.results.settings;
-    if !settings.is_cifar10() || !published::are_published_classes(&settings.source, &settings.target) {
+    if !settings.data.is_cifar10() || !published::are_published_classes(&settings.source, &settings.target) {
         return Markup::default();
     }
     let mut rows: Vec<Row> = Vec::new();

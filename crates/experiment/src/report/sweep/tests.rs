@@ -3,7 +3,7 @@
 use super::{Options, analysis::Analysis, files, text};
 use crate::report::tests::words;
 use crate::{
-    models::TutorialNetwork,
+    models::{Architecture, ConvMethod, Listed, TutorialNetwork},
     record::{
         fixture,
         options::{Augment, Labels, Schedule},
@@ -107,7 +107,7 @@ fn results(arms: &[(&str, &[u64])]) -> Results {
 
 fn file(results: &Results, name: &str, options: &Options) -> String {
     let (_, bytes) = files(results, options).into_iter().find(|(other, _)| other == name).unwrap();
-    String::from_utf8(bytes).unwrap()
+    String::from_utf8(bytes.unwrap()).unwrap()
 }
 
 /// The text of the paragraphs before the first figure or caveat.
@@ -132,14 +132,14 @@ fn the_answer_is_a_sentence_and_its_numbers_follow() {
         [
             "On the test pictures, a new head on frozen features is 2.07 ± 0.09 points less accurate than the whole network trained \
              from scratch (95 % interval; 6 of 6 seeds have the mean's sign; adjusted p &lt; 0.001).",
-            "With features pretrained on airplane, automobile, bird, cat and deer, the head reaches 83.93 ± 0.23 % test accuracy \
+            "With features pretrained on airplane, automobile, bird, cat and deer for 3 epochs, the head reaches 83.93 ± 0.23 % test accuracy \
              on dog, frog, horse, ship and truck after 3 epochs; the network trained from scratch, 86.00 ± 0.30 % \
              (95 % intervals over 6 seeds). After the first epoch, validation accuracy is 73.9 % with the head and 76.0 % \
              from scratch, a difference of −2.07 ± 0.09 points.",
             "The head on frozen features is 9.90 ± 0.13 points more accurate than the same head on untrained features (95 % \
              interval; 6 of 6 seeds have the mean's sign; adjusted p &lt; 0.001). This sweep lacks the arm frozen-random-matched, so it does not say how much of the difference is due to the features' scale.",
             "Training the head took 10.0 s per seed, and training the network from scratch 30.0 s; with pretraining, transfer \
-             took 40.0 s."
+             took 40.0 s (wall-clock time, which other programs on the machine lengthen)."
         ]
     );
 }
@@ -196,7 +196,7 @@ fn differences_that_are_not_significant_are_not_claimed() {
     );
     let matched = [SIX[0], SIX[2], ("frozen-random-matched", &[800, 801, 802, 803, 804, 805][..])];
     says(&matched, 2, "more accurate than the same head on untrained features of the same scale (95 % interval");
-    says(&[("pixels", &[520])], 0, "does not have both of the arms frozen and scratch");
+    says(&[("pixels", &[520])], 0, "The arms frozen and scratch are not both in this sweep");
 }
 
 #[test]
@@ -245,6 +245,9 @@ fn without_times_a_report_is_a_function_of_the_results() {
     assert!(files(&ours, &without) == files(&theirs, &without));
     assert_eq!(text(&ours, true), text(&theirs, true));
     assert!(files(&ours, &Options::default()) != files(&theirs, &Options::default()));
+    let time =
+        |options: &Options| files(&ours, options).into_iter().find(|(name, _)| name == "plots/time.svg").unwrap().1;
+    assert!(time(&without).is_none() && time(&Options::default()).is_some(), "an older plot of the times is removed");
     let page = file(&ours, "report.html", &without);
     assert!(!page.contains("EPYC") && !page.contains("2026-11-24"));
 }
@@ -273,6 +276,75 @@ fn the_page_has_the_note_the_caveats_and_the_commands() {
         let svg = file(&results, &format!("plots/{plot}.svg"), &options);
         assert!(svg.starts_with("<svg"), "{plot}");
     }
+}
+
+#[test]
+fn an_arm_is_never_pooled_with_itself() {
+    // The accuracies are not correlated over seeds, so the arms are compared as groups.
+    let mut results = results(&[("scratch", &[860, 850, 870, 855, 865, 860])]);
+    let stage_1 = Pretraining::of(ClassSet::Target).arm();
+    let stage_1 =
+        [840, 850, 845, 850, 840, 845].into_iter().zip(0..).map(|(right, seed)| record(&stage_1, seed, right));
+    results.records.extend(stage_1);
+    let analysis = Analysis::of(&results, true);
+    let [pair] = &analysis.all_pairs[..] else { panic!("one pair") };
+    assert_eq!([&*pair.arm, &*pair.baseline], ["scratch", "pretrain-target"]);
+    assert!(!pair.comparison.paired && pair.comparison.pooled_with.is_none());
+    assert!((pair.difference.mean - 0.015).abs() < 1e-12, "{}", pair.difference.mean);
+    assert_eq!(pair.difference.deviation, None, "the deviation is that of pairs");
+}
+
+#[test]
+fn arms_of_different_seeds_or_lengths_are_not_compared() {
+    let mut shards = results(&SIX[..2]);
+    shards.records.retain(|record| (record.arm.name == "frozen") == (record.seed % 2 == 0));
+    assert_eq!(
+        answer(&shards)[0],
+        "The arms frozen and scratch have no seed in common, so this report does not say what transfer is worth."
+    );
+    let mut unfinished = results(&SIX[..2]);
+    unfinished.records.retain(|record| record.arm.name == "scratch" || record.seed < 4);
+    let details = &answer(&unfinished)[1];
+    assert!(details.ends_with("86.00 ± 0.30 % (over 6 seeds) (95 % intervals over 4 seeds)."), "{details}");
+
+    let mut longer = results(&[("reversed", &[850; 6])]);
+    let stage_1 = Pretraining::SOURCE.arm();
+    longer.records.extend((0..6).map(|seed| record(&stage_1, seed, 860)));
+    assert!(Analysis::of(&longer, true).pair("reversed", "pretrain-source").is_some());
+    longer.records.iter_mut().filter(|record| record.arm.name == "reversed").for_each(|record| {
+        record.history.pop();
+    });
+    assert!(Analysis::of(&longer, true).pair("reversed", "pretrain-source").is_none());
+}
+
+#[test]
+fn a_tie_is_no_gain_and_no_mistake_needs_no_heading() {
+    let mut tie = results(&[("frozen", &[870]), ("scratch", &[870])]);
+    assert!(answer(&tie)[0].contains("was as accurate as the whole network"), "{}", answer(&tie)[0]);
+    let heading = "Most confident mistakes";
+    assert!(file(&tie, "report.html", &Options::default()).contains(heading));
+    tie.records.iter_mut().for_each(|record| record.mistakes.clear());
+    assert!(!file(&tie, "report.html", &Options::default()).contains(heading));
+}
+
+#[test]
+fn the_command_gives_the_same_results() {
+    let mut results = results(&SIX[..2]);
+    let command = |results: &Results, expected: &str| {
+        let page = file(results, "report.html", &Options::default()).replace("&#39;", "'");
+        assert!(page.contains(expected), "{expected}");
+    };
+    // The default of --source is all classes of another data set.
+    results.settings.source_data =
+        Some(DataRecord { classes: (0..100).map(|n| format!("class {n}")).collect(), ..results.settings.data.clone() });
+    command(&results, " --source 0,1,2,3,4");
+    results.settings.source_data = None;
+    results.settings.tuning_seed = Some(0);
+    results.records.retain(|record| record.seed % 2 == 1);
+    command(&results, " --seeds 0,1,3,5");
+    results.settings.network =
+        Architecture::Listed(Listed { conv_method: ConvMethod::Naive, size: 32, layers: Vec::new(), origin: None });
+    command(&results, " --model network.toml --conv-method naive");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use byteorder::{ByteOrder, LittleEndian};
 
 use super::*;
 use crate::sweep::{
+    cost::Work,
     folder::{SweepFolder, read_records},
     plan::{self, Job},
     progress::SweepProgress,
@@ -30,7 +31,7 @@ fn perform(folder: &Path, data: &Data, jobs: Vec<Job>) -> Vec<JobRecord> {
 
 fn perform_with(settings: &SweepSettings, folder: &Path, data: &Data, jobs: Vec<Job>) -> Vec<JobRecord> {
     try_to_perform(settings, folder, data, jobs).unwrap();
-    read_records(folder, settings).unwrap().iter().map(JobRecord::results).collect()
+    read_records(folder, settings).unwrap().iter().map(JobRecord::reproducible_part).collect()
 }
 
 fn try_to_perform(settings: &SweepSettings, folder: &Path, data: &Data, jobs: Vec<Job>) -> Result<()> {
@@ -43,14 +44,17 @@ fn work_in(
     data: &Data,
     work: impl FnOnce(&mut Worker) -> Result<()>,
 ) -> Result<()> {
+    let progress = &mut SweepProgress::new(Console { quiet: true, stdout_is_data: false }, (1, 1.0));
     work(&mut Worker {
+        plan: &[],
+        work: &Work::new(data, None, settings, &[])?,
         data,
         source_data: None,
         settings,
         folder: &SweepFolder::open(folder, settings).unwrap(),
         keeps_pictures: true,
         interrupts: &Interrupts::default(),
-        progress: &mut SweepProgress::new(Console { quiet: true, stdout_is_data: false }, 1, 1.0),
+        progress,
     })
 }
 
@@ -287,7 +291,7 @@ fn a_trial_with_the_chosen_recipe_is_the_job_of_its_seed() {
     let adopted: Vec<JobRecord> = adopted
         .into_iter()
         .filter(|record| record.arm.stage == Stage::Transfer)
-        .map(|record| record.results())
+        .map(|record| record.reproducible_part())
         .collect();
     assert_eq!(adopted.iter().map(|record| &*record.arm.name).collect::<Vec<_>>(), ["frozen", "scratch"]);
     let computed = perform(&plain, &data, jobs);
