@@ -1,5 +1,7 @@
 //! A comparison of runs: their curves in one plot, their results, and the settings in which they differ.
 
+use std::collections::BTreeSet;
+
 use maud::html;
 
 use super::{
@@ -16,7 +18,7 @@ use crate::{
 
 /// The page that compares these runs, each with its name.
 pub fn comparison(runs: &[(String, RunRecord)], note: Option<&str>, times: bool) -> String {
-    let kinds: Vec<&str> = runs.iter().map(|(_, run)| run.data.kind.name()).collect();
+    let kinds: BTreeSet<&str> = runs.iter().map(|(_, run)| run.data.subject()).collect();
     let same = |of: &dyn Fn(&RunRecord) -> String| runs.windows(2).all(|pair| of(&pair[0].1) == of(&pair[1].1));
     let same_data = same(&|run| format!("{:?}{:?}", run.data.sha256, run.target.classes));
     let figure = |name: &str, measure, title: &str, caption: &str| {
@@ -44,15 +46,9 @@ pub fn comparison(runs: &[(String, RunRecord)], note: Option<&str>, times: bool)
         (figure("model_2", Measure::Loss, "validation loss of model_2", "Mean cross-entropy of model_2 on the validation pictures."))
         (figure("model_1", Measure::Accuracy, "validation accuracy of model_1 in %", "Validation accuracy of model_1 by epoch."))
     };
-    let kicker = format!("{} on {}", number::counted(runs.len(), "run"), number::listed(distinct(kinds)));
+    let kicker = format!("{} on {}", number::counted(runs.len(), "run"), number::listed(kinds));
     let footer = format!("Written by Thawline {} from the runs' summary.json.", env!("CARGO_PKG_VERSION"));
     page::document("Runs compared", &kicker, &main, &footer)
-}
-
-fn distinct(mut names: Vec<&str>) -> Vec<&str> {
-    names.sort_unstable();
-    names.dedup();
-    names
 }
 
 fn model<'a>(run: &'a RunRecord, name: &str) -> Option<&'a ModelRecord> {
@@ -87,8 +83,7 @@ fn results(runs: &[(String, RunRecord)], times: bool) -> maud::Markup {
 /// The settings that differ between runs.
 fn settings(runs: &[(String, RunRecord)]) -> maud::Markup {
     let of_runs: Vec<Vec<(String, String)>> = runs.iter().map(|(_, run)| page::settings("", &run.config)).collect();
-    let mut names: Vec<&str> = of_runs.iter().flatten().map(|(name, _)| name.as_str()).collect();
-    names = distinct(names);
+    let names: BTreeSet<&str> = of_runs.iter().flatten().map(|(name, _)| name.as_str()).collect();
     let value = |of_run: &Vec<(String, String)>, name: &str| {
         of_run.iter().find(|setting| setting.0 == name).map_or_else(|| NOTHING.to_owned(), |(_, value)| value.clone())
     };

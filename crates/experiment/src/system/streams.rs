@@ -9,10 +9,8 @@ pub enum Stream {
     BenchProduct = 1,
     /// The second model's seed.
     Model2Seed = 2,
-    /// Operands of the benchmark's layers.
+    /// Operands of the benchmark's layers and light operations.
     BenchLayer = 3,
-    /// Operands of the benchmark's elementwise operations.
-    BenchLight = 4,
     /// Pictures of the benchmark's training steps.
     BenchStep = 5,
     /// The vector that the benchmark checks a product with.

@@ -340,7 +340,7 @@ fn repeat(picture: &[f32], copies: usize) -> Buffer {
     batch
 }
 
-fn wide(floats: &[f32]) -> Vec<f64> {
+pub fn wide(floats: &[f32]) -> Vec<f64> {
     floats.iter().map(|&x| f64::from(x)).collect()
 }
 

@@ -11,10 +11,10 @@ use thawline_tensor::{
 };
 
 use super::{
+    layers::{uniform, wide},
     steps::BATCH,
     timing::{Work, Workload},
 };
-use crate::system::streams::Stream;
 
 /// Of the tutorial's network: features after the pooling, classes, parameters.
 const FEATURES: usize = 14 * 14 * 64;
@@ -99,7 +99,7 @@ impl Light {
         run: impl FnMut(&[f32], &mut [f32]) + Send + 'static,
         expected: Expected,
     ) -> Self {
-        let [read, written] = [0, 1].map(|index| uniform(index, len));
+        let [read, written] = [0, 1].map(|index| uniform(index, len, 1.0));
         Self { name, accesses, read, written, run: Box::new(run), expected }
     }
 }
@@ -118,7 +118,6 @@ impl Workload for Light {
     }
 
     fn check(&mut self) -> Result<f64, String> {
-        let wide = |floats: &[f32]| floats.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
         let before = wide(&self.written);
         self.run();
         let mut worst = 0.0f64;
@@ -135,14 +134,6 @@ impl Workload for Light {
 
 fn label(example: usize) -> usize {
     example % CLASSES
-}
-
-/// Numbers between -1 and 1.
-fn uniform(index: u64, len: usize) -> Buffer {
-    let mut bits = Stream::BenchLight.bits(0, 0, index);
-    let mut floats = Buffer::zeros(len);
-    floats.iter_mut().for_each(|float| *float = 2.0 * bits.uniform() - 1.0);
-    floats
 }
 
 #[cfg(test)]

@@ -21,11 +21,11 @@ pub struct Analysis<'a> {
     /// The trials by which recipes were chosen.
     pub trials: Vec<&'a JobRecord>,
     /// The differences of `PAIRS`.
-    pub pairs: Vec<Pair>,
+    pub declared_pairs: Vec<Pair>,
     /// `frozen` and `fine-tune` minus `scratch`, for each number of pictures per class.
     pub sampled_pairs: Vec<Pair>,
     /// The differences of any two arms trained on the same classes, labels and number of pictures.
-    pub all_pairs: Vec<Pair>,
+    pub pairs: Vec<Pair>,
     /// The random splits of the classes, if there are any.
     pub splits: Option<Splits>,
     /// Whether the report has times and machines.
@@ -103,8 +103,9 @@ impl<'a> Analysis<'a> {
         for chunk in records.chunk_by(|a, b| a.arm.name == b.arm.name) {
             arms.extend(ArmFigures::of(chunk, times));
         }
-        let mut pairs: Vec<Pair> = PAIRS.iter().filter_map(|&[arm, baseline]| pair(&arms, arm, baseline)).collect();
-        comparison::adjust(pairs.iter_mut().map(|pair| &mut pair.comparison));
+        let mut declared_pairs: Vec<Pair> =
+            PAIRS.iter().filter_map(|&[arm, baseline]| pair(&arms, arm, baseline)).collect();
+        comparison::adjust(declared_pairs.iter_mut().map(|pair| &mut pair.comparison));
         let sampled = |(arm, baseline): (&str, &str)| {
             let of_size = |n: &usize| pair(&arms, &format!("{arm}@{n}"), &format!("{baseline}@{n}"));
             arms::SAMPLES.iter().filter_map(of_size).collect::<Vec<_>>()
@@ -116,13 +117,13 @@ impl<'a> Analysis<'a> {
         let comparable = |a: &ArmFigures, b: &ArmFigures| {
             (a.arm.classes, a.arm.per_class, a.arm.labels) == (b.arm.classes, b.arm.per_class, b.arm.labels)
         };
-        let mut all_pairs = Vec::new();
+        let mut pairs = Vec::new();
         for (index, one) in arms.iter().enumerate() {
             for other in arms[index + 1..].iter().filter(|other| comparable(one, other)) {
-                all_pairs.extend(pair(&arms, one.name, other.name));
+                pairs.extend(pair(&arms, one.name, other.name));
             }
         }
-        Analysis { results, arms, trials, pairs, sampled_pairs, all_pairs, splits, times }
+        Analysis { results, arms, trials, declared_pairs, sampled_pairs, pairs, splits, times }
     }
 
     pub fn arm(&self, name: &str) -> Option<&ArmFigures<'a>> {
@@ -135,7 +136,7 @@ impl<'a> Analysis<'a> {
     }
 
     pub fn pair(&self, arm: &str, baseline: &str) -> Option<&Pair> {
-        self.pairs.iter().find(|pair| pair.arm == arm && pair.baseline == baseline)
+        self.declared_pairs.iter().find(|pair| pair.arm == arm && pair.baseline == baseline)
     }
 
     /// The arms except stage 1 and those trained on few pictures.

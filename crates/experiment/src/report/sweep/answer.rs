@@ -37,8 +37,8 @@ pub(super) fn headline<'a>(analysis: &'a Analysis) -> Vec<&'a Pair> {
 
 /// What transfer is worth, according to the sweep.
 pub(super) fn lead(analysis: &Analysis) -> Markup {
-    let details = [levels(analysis), first_epoch(analysis)];
-    let controls = [untrained(analysis), scale(analysis), fine_tuned(analysis)];
+    let details = [accuracies(analysis), first_epoch(analysis)];
+    let controls = [untrained(analysis), missing_matched_control(analysis), fine_tuned(analysis)];
     let costs = [time(analysis), few_pictures(analysis)];
     html! {
         p.lead { strong { (answer(analysis)) } }
@@ -51,7 +51,7 @@ pub(super) fn lead(analysis: &Analysis) -> Markup {
 
 /// The answer with its numbers, for a terminal.
 pub(super) fn text(analysis: &Analysis) -> String {
-    [Some(answer(analysis)), levels(analysis)].into_iter().flatten().collect::<Vec<_>>().join(" ")
+    [Some(answer(analysis)), accuracies(analysis)].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 fn answer(analysis: &Analysis) -> String {
@@ -65,7 +65,7 @@ fn answer(analysis: &Analysis) -> String {
     })
 }
 
-fn levels(analysis: &Analysis) -> Option<String> {
+fn accuracies(analysis: &Analysis) -> Option<String> {
     let settings = &analysis.results.settings;
     let frozen = analysis.arm("frozen")?;
     let scratch = analysis.arm("scratch").map_or_else(String::new, |scratch| {
@@ -138,7 +138,7 @@ fn untrained(analysis: &Analysis) -> Option<String> {
     ))
 }
 
-fn scale(analysis: &Analysis) -> Option<String> {
+fn missing_matched_control(analysis: &Analysis) -> Option<String> {
     let is_matched = control(analysis)?.baseline == "frozen-random-matched";
     (!is_matched).then(|| {
         "This sweep lacks the arm frozen-random-matched, so it does not say how much of the difference is due to the features' scale.".to_owned()

@@ -53,12 +53,12 @@ pub(super) fn tests(analysis: &Analysis) -> Markup {
         (plots::ink(&pair.arm).name(), cells)
     };
     html! {
-        @if !analysis.pairs.is_empty() {
+        @if !analysis.declared_pairs.is_empty() {
             h2 { "All declared differences" }
-            (table(1, &head, analysis.pairs.iter().map(row)))
+            (table(1, &head, analysis.declared_pairs.iter().map(row)))
             p.note {
                 "Seeds agree if their difference has the sign of the mean. Adjusted p: a two-sided t-test, adjusted by Holm's "
-                "method for the number of pairs (" (analysis.pairs.len()) "). Equivalence p: two "
+                "method for the number of pairs (" (analysis.declared_pairs.len()) "). Equivalence p: two "
                 "one-sided t-tests, not adjusted; if it is at most 0.05, the difference is shown to be less than one point in either "
                 "direction. Detectable: the smallest true difference in points that a single, unadjusted t-test at 5\u{a0}% finds with "
                 "a probability of 80\u{a0}%. Arms are compared seed by seed. If the correlation of their accuracies over seeds is "

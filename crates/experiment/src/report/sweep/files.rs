@@ -28,7 +28,7 @@ pub(super) fn json(analysis: &Analysis) -> Vec<u8> {
         #[serde(skip_serializing_if = "Option::is_none")]
         splits: Option<&'a Splits>,
     }
-    let Analysis { results, arms, all_pairs: pairs, pairs: declared_pairs, .. } = analysis;
+    let Analysis { results, arms, pairs, declared_pairs, .. } = analysis;
     let splits = analysis.splits.as_ref();
     let report = Report { settings: &results.settings, thresholds: THRESHOLDS, arms, pairs, declared_pairs, splits };
     json::pretty(&report).into_bytes()
@@ -115,7 +115,7 @@ fn pairs(analysis: &Analysis) -> Vec<u8> {
     columns.add_optional("error_over_pictures", |pair| Some(pair.comparison.components?.picture_error));
     columns.add_optional("error_over_seeds_and_pictures", |pair| Some(pair.comparison.components?.standard_error));
     columns.add_sample("first_epoch_difference", |pair| pair.first_epoch);
-    columns.table(&analysis.all_pairs)
+    columns.table(&analysis.pairs)
 }
 
 fn jobs(analysis: &Analysis) -> Vec<u8> {

@@ -56,7 +56,7 @@ fn plots(analysis: &Analysis) -> [(&'static str, Option<Plot>); 9] {
         ("accuracy", plots::accuracy(analysis)),
         ("accuracy-others", plots::other_accuracy(analysis)),
         ("loss", plots::loss(analysis)),
-        ("differences", differences::of_pairs(&analysis.pairs.iter().collect::<Vec<_>>())),
+        ("differences", differences::of_pairs(&analysis.declared_pairs.iter().collect::<Vec<_>>())),
         ("splits", differences::of_splits(analysis)),
         ("samples", plots::samples(analysis)),
         ("depth", plots::depth(analysis)),

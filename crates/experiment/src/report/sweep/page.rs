@@ -20,7 +20,7 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
     let plots = super::plots(analysis);
     let plot = |name: &str| plots.iter().find(|plot| plot.0 == name).and_then(|plot| plot.1.as_ref());
     let headline = answer::headline(analysis);
-    let has_more_pairs = analysis.pairs.len() > headline.len();
+    let has_more_pairs = analysis.declared_pairs.len() > headline.len();
     let main = html! {
         @if settings.data.kind == DataKind::BuiltIn { (page::built_in_notice(&settings.data.sentence)) }
         (answer::lead(analysis))

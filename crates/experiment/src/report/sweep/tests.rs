@@ -215,10 +215,10 @@ fn figures_are_those_of_the_records() {
     assert_eq!(pair.comparison.differences.len(), 6);
     assert_eq!(pair.comparison.sign_flip_p, Some(0.03125));
     assert!(pair.comparison.is_shown());
-    assert_eq!(analysis.all_pairs.len(), 3, "any two arms");
+    assert_eq!(analysis.pairs.len(), 3, "any two arms");
     let with_stage_1 = self::results(&[("frozen", &[838]), ("pretrain-source", &[750])]);
     let with_stage_1 = Analysis::of(&with_stage_1, true);
-    assert_eq!((with_stage_1.main().count(), with_stage_1.all_pairs.len()), (1, 0), "stage 1 learns other classes");
+    assert_eq!((with_stage_1.main().count(), with_stage_1.pairs.len()), (1, 0), "stage 1 learns other classes");
     assert!(with_stage_1.arms[1].is_stage_1());
 
     let arms = file(&results, "arms.csv", &Options::default());
@@ -287,7 +287,7 @@ fn an_arm_is_never_pooled_with_itself() {
         [840, 850, 845, 850, 840, 845].into_iter().zip(0..).map(|(right, seed)| record(&stage_1, seed, right));
     results.records.extend(stage_1);
     let analysis = Analysis::of(&results, true);
-    let [pair] = &analysis.all_pairs[..] else { panic!("one pair") };
+    let [pair] = &analysis.pairs[..] else { panic!("one pair") };
     assert_eq!([&*pair.arm, &*pair.baseline], ["scratch", "pretrain-target"]);
     assert!(!pair.comparison.paired && pair.comparison.pooled_with.is_none());
     assert!((pair.difference.mean - 0.015).abs() < 1e-12, "{}", pair.difference.mean);

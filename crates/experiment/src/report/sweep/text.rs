@@ -27,11 +27,11 @@ pub(super) fn table(analysis: &Analysis) -> Text {
             &figures.seconds.map_or_else(String::new, |seconds| format!("{:.1}", seconds.learning())),
         ));
     }
-    if !analysis.pairs.is_empty() {
+    if !analysis.declared_pairs.is_empty() {
         text.push("");
         text.push(Text::heading("differences of test accuracy in points; p adjusted for all pairs"));
     }
-    for pair in &analysis.pairs {
+    for pair in &analysis.declared_pairs {
         let p = p_of(&pair.comparison).replace('\u{a0}', " ");
         let name = fitted(&format!("{} - {}", pair.arm, pair.baseline), 46);
         text.push(format!("{name:<46} {:>15}  {p}", signed(&pair.difference)));
