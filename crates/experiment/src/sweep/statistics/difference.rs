@@ -3,7 +3,8 @@
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::sample::CONFIDENCE;
+/// The confidence of every interval.
+pub const CONFIDENCE: f64 = 0.95;
 
 /// The probability with which a [detectable](Difference::detectable) difference is found.
 const POWER: f64 = 0.8;
@@ -77,7 +78,7 @@ impl Difference {
 }
 
 /// Mean and variance, with n - 1 in the denominator.
-fn moments(values: &[f64]) -> Option<(f64, f64)> {
+pub(super) fn moments(values: &[f64]) -> Option<(f64, f64)> {
     let n = values.len() as f64;
     if n < 2.0 {
         return None;

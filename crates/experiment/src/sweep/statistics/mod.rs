@@ -12,8 +12,8 @@ mod sign_flip;
 mod tests;
 
 pub use calibration::{BINS, CalibrationBin, calibration_error};
-pub use difference::{Difference, Line};
+pub use difference::{CONFIDENCE, Difference, Line};
 pub use multiple::holm;
 pub use pictures::{Components, mcnemar_p};
-pub use sample::{CONFIDENCE, Sample};
+pub use sample::Sample;
 pub use sign_flip::{FEWEST_FOR_A_CLAIM, sign_flip_p};
