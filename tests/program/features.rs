@@ -63,6 +63,18 @@ fn the_files_features_are_frozen_and_a_new_head_is_trained() {
     assert!(line("dense_1/kernel").ends_with("new"), "{}", call.stdout);
     assert!(call.stdout.contains("a fresh head on the file's features") && call.stdout.contains(sha256));
     assert!(!call.stdout.contains("model_1 learns"), "{}", call.stdout);
+
+    // How convolutions are computed does not describe another network.
+    let line = format!("run --epochs 1 --batch-size 32 --limit 64 --out implicit --from {FILE} --conv-method implicit");
+    let call = place.call(line.split_whitespace().chain(["--data", archive().to_str().unwrap()]));
+    assert_eq!(call.code, Some(0), "{}", call.stderr);
+    let network = |run: &str| {
+        let text = fs::read_to_string(place.path(run).join("config.toml")).unwrap();
+        let mut config: toml::Table = text.parse().unwrap();
+        (config.remove("conv-method").unwrap().to_string(), config["filters"].clone(), config["dense"].clone())
+    };
+    let (method, filters, dense) = network("implicit");
+    assert_eq!(("\"implicit\"".to_owned(), filters, dense), (method, network("new").1, network("new").2));
 }
 
 #[test]

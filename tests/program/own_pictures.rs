@@ -257,9 +257,14 @@ fn predict_and_eval_take_folders_of_pictures() {
     assert_eq!((call.code, call.stdout.lines().count()), (Some(2), 21), "{}", call.stderr);
     assert!(call.stderr.starts_with("skipped pictures/dark/notes.txt: "), "{}", call.stderr);
     fs::create_dir(place.path("empty")).unwrap();
-    let call = place.call(["predict", "--from", "run", "empty"]);
-    assert_eq!(call.code, Some(2));
-    assert_eq!(call.stderr, "error: empty: contains no files; expected pictures in it\n");
+    let call = place.call(["predict", "--from", "run", "pictures/dark/0.png", "empty", "pictures/light/0.png"]);
+    assert_eq!((call.code, call.stdout.lines().count()), (Some(2), 2), "{}", call.stdout);
+    let words = "empty: contains no files; expected pictures in it\nerror: 1 of 3 pictures could not be read\n";
+    assert_eq!(call.stderr, words);
+    for line in ["features --of pictures --out", "predict --from run pictures --explain"] {
+        let line = format!("{line} pictures/dark/0.png --force");
+        place.call(line.split(' ')).assert_refused("is this command's input");
+    }
 
     let call = place.call(["eval", "--from", "run", "--data", "pictures"]);
     assert_eq!(call.code, Some(0), "{}", call.stderr);
@@ -335,6 +340,14 @@ fn user_errors_are_one_line_and_write_nothing() {
         fs::copy(folder.join("dark/0.png"), place.path("few").join(name)).unwrap();
     }
     fs::write(place.path("few/dog/2.png"), "not a picture").unwrap();
+    for class in ["dark", "light"] {
+        fs::create_dir_all(place.path("same").join(class)).unwrap();
+        fs::create_dir_all(place.path("untested").join(class)).unwrap();
+        fs::write(place.path("untested").join(class).join("0.png"), "not a picture").unwrap();
+        for number in 0..3 {
+            fs::copy(folder.join("dark/0.png"), place.path("same").join(class).join(format!("{number}.png"))).unwrap();
+        }
+    }
     for (line, words) in [
         ("adapt", "<FOLDER>"),
         ("adapt nowhere", "nowhere: no such folder; expected one folder of pictures per class"),
@@ -355,10 +368,13 @@ fn user_errors_are_one_line_and_write_nothing() {
         ("predict --from nowhere x.png", "--from: nowhere: no such file"),
         ("predict --from nowhere", "<PICTURE>"),
         ("features nowhere", "nowhere: no such file"),
+        ("adapt same", "same: all training pictures are identical once scaled"),
+        ("adapt pictures --test untested", "untested: has no readable pictures to test on"),
+        ("adapt pictures --out pictures/dark/0.png/run", "pictures/dark/0.png is a file, not a folder"),
     ] {
         let call = place.call(line.split_whitespace());
         call.assert_failed(2, words);
-        assert_eq!(place.names(), ["few", "pictures"], "{line}");
+        assert_eq!(place.names(), ["few", "pictures", "same", "untested"], "{line}");
     }
 }
 

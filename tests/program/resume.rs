@@ -59,6 +59,8 @@ fn resuming_a_finished_run_does_nothing() {
     assert!(call.stdout.contains("this run has finished"), "{}", call.stdout);
     let again = place.finished(call);
     assert!(again.files == run.files, "nothing changed");
+    let json = resume(&place, "--json").stdout;
+    assert_eq!(json.as_bytes(), run.read("summary.json"));
 }
 
 #[test]

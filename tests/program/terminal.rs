@@ -40,7 +40,9 @@ fn names_cannot_move_the_cursor_or_forge_a_line() {
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join(HOSTILE.replace('/', "")), "not a picture").unwrap();
         for number in 0..3 {
-            image::RgbImage::new(9, 9).save(folder.join(format!("{number}.png"))).unwrap();
+            image::RgbImage::from_pixel(9, 9, image::Rgb([80 * number; 3]))
+                .save(folder.join(format!("{number}.png")))
+                .unwrap();
         }
     }
     fs::copy(place.path(&pictures).join("a/0.png"), place.path(&picture)).unwrap();
@@ -111,7 +113,7 @@ fn long_names_are_cut_and_csv_cells_are_not_formulas() {
         );
         fs::write(place.path(&format!("{file}.toml")), layers).unwrap();
     }
-    image::RgbImage::new(9, 9).save(place.path("p.png")).unwrap();
+    image::RgbImage::from_pixel(9, 9, image::Rgb([80; 3])).save(place.path("p.png")).unwrap();
     let data = archive().to_str().unwrap();
     let run = ["run", "--data", data, "--epochs", "1", "--limit", "20", "--threads", "1"];
     for (line, code, words) in [

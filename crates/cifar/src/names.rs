@@ -31,6 +31,8 @@ pub(crate) fn check(file: &str, count: usize, names: &[String]) -> Result<(), Fa
             format!("contains a control character, {name:?}")
         } else if name.trim() != name {
             format!("starts or ends with a space, {name:?}")
+        } else if name.starts_with('\u{feff}') {
+            format!("starts with a byte order mark, {name:?}")
         } else if let Some(earlier) = names[..index].iter().position(|other| other == name) {
             format!("repeats line {}, \"{name}\"", earlier + 1)
         } else {

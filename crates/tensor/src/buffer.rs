@@ -48,8 +48,9 @@ impl Buffer {
     /// If memory runs out, with a message that starts with [`Buffer::NO_MEMORY`]. Use [`Buffer::try_zeros`] for a size
     /// that comes from outside.
     pub fn zeros(len: usize) -> Self {
-        Self::try_zeros(len)
-            .unwrap_or_else(|error| panic!("{} of {} bytes: {error}", Self::NO_MEMORY, size_of::<f32>() * len))
+        Self::try_zeros(len).unwrap_or_else(|error| {
+            panic!("{} of {} bytes: {error}", Self::NO_MEMORY, size_of::<f32>() as u128 * len as u128)
+        })
     }
 
     /// `len` zeros.

@@ -26,7 +26,7 @@ impl Tensor {
     /// A tensor of the given elements.
     ///
     /// # Panics
-    /// If their number does not match the shape.
+    /// If their number does not match the shape, the shape's size overflows, or memory runs out.
     pub fn from_slice(shape: impl Into<Shape>, elements: &[f32]) -> Self {
         let shape = shape.into();
         assert_eq!(shape.size(), elements.len(), "a tensor of shape {shape} was given {} elements", elements.len());

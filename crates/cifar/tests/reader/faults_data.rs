@@ -94,6 +94,7 @@ fn invalid_class_names_are_refused() {
         (b"a\nb\xff\nc\n", "batches.meta.txt: not UTF-8 at byte 3"),
         (b"a\n\x1b[31m\nc\n", "batches.meta.txt: line 2 contains a control character, \"\\u{1b}[31m\""),
         (b"a\n b\nc\n", "batches.meta.txt: line 2 starts or ends with a space"),
+        ("a\n\u{feff}b\nc\n".as_bytes(), "batches.meta.txt: line 2 starts with a byte order mark"),
         (long(65).as_bytes(), "batches.meta.txt: line 1 is longer than 64 bytes"),
         (long(16385).as_bytes(), "batches.meta.txt has 16385 bytes; expected at most 16384"),
     ] {

@@ -141,7 +141,9 @@ fn score_pictures(args: &EvalArgs, model: Model, folder: &Path) -> Result<()> {
                     pictures.push(picture);
                     labels.push(class as u32);
                 }
-                Some(Err(failure)) if failure.kind != Kind::Usage => return Err(failure),
+                Some(Err(failure)) if failure.kind != Kind::Usage => {
+                    return Err(failure.within(&path_text::printable(path)));
+                }
                 Some(Err(failure)) => console::warn(format!("skipped {}: {failure}", path_text::printable(path))),
                 None => {}
             }
@@ -185,6 +187,9 @@ fn evaluate(
 ) -> Result<()> {
     let memory = Memory::of_inference(&model.network, examples.len());
     memory.require("the evaluation", "use a machine with more memory, or a smaller model")?;
+    let predictions = model.network.predict(examples);
+    let logits = predictions.logits();
+    require_finite(logits, |picture| format!("test picture {}", picture + 1))?;
     let metrics = model.network.evaluate(examples);
     if !metrics.loss.is_finite() {
         return Err(Failure::new(
@@ -192,9 +197,6 @@ fn evaluate(
             format!("the loss is {}: the model's weights are too large", metrics.loss),
         ));
     }
-    let predictions = model.network.predict(examples);
-    let logits = predictions.logits();
-    require_finite(logits, |picture| format!("test picture {}", picture + 1))?;
     if let Some(output) = &output {
         let tensor = ("logits".to_owned(), logits.shape().dims(), logits.data());
         output.write(&tensor_file::to_foreign_bytes([tensor], None)?)?;

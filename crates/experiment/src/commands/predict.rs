@@ -96,7 +96,15 @@ fn perform(args: &PredictArgs) -> Result<()> {
     }
     let mut block = Vec::with_capacity(BLOCK);
     for path in args.pictures.iter().flat_map(|argument| paths(argument)) {
-        block.push(path?);
+        match path {
+            Ok(path) => block.push(path),
+            // The other pictures are still classified.
+            Err(failure) => {
+                console::warn(&*failure.message);
+                predictor.faults.push(failure.kind);
+                predictor.pictures += 1;
+            }
+        }
         if block.len() == BLOCK {
             predictor.predict(&block)?;
             block.clear();
@@ -139,6 +147,8 @@ fn paths(argument: &Path) -> Box<dyn Iterator<Item = Result<PathBuf>> + '_> {
         path.pop_if(|byte| lines && *byte == b'\r');
         Ok(path_text::from_bytes(path))
     });
+    // Nothing more is read after an error.
+    let paths = paths.scan(false, |failed, path| (!std::mem::replace(failed, path.is_err())).then_some(path));
     Box::new(paths.filter(|path| !path.as_ref().is_ok_and(|path| path.as_os_str().is_empty())))
 }
 

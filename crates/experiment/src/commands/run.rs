@@ -88,7 +88,7 @@ fn resume(args: &RunArgs, interrupted: Interrupted, interrupts: &Interrupts) -> 
     let data = open::named(&path).map_err(|failure| failure.within("--data"))?.labelled(config.labels)?;
     let (is_drawn, record) = (interrupted.is_drawn(), interrupted.record()?);
     let folder = interrupted.into_folder(data.kind)?;
-    let what = match record {
+    let (what, record) = match record {
         None => {
             interrupts.defer();
             return perform(args, Experiment::new(&data, &config, from)?, folder, start, interrupts);
@@ -103,12 +103,14 @@ fn resume(args: &RunArgs, interrupted: Interrupted, interrupts: &Interrupts) -> 
                 return Err(Failure::usage(format!("--data: {}: {what}", path.display())));
             }
             folder.write_report(&record, &prepare::pictures(&data, &record))?;
-            "this run had finished; its report was rewritten"
+            ("this run had finished; its report was rewritten", record)
         }
-        _ => "nothing to do: this run has finished",
+        Some(record) => ("nothing to do: this run has finished", record),
     };
     folder.remove_checkpoints()?;
-    console(args).say([what.to_owned(), format!("report: {}", folder.path().join("report.html").display())])
+    console(args).say([what.to_owned(), format!("report: {}", folder.path().join("report.html").display())])?;
+    let OutputArgs { quiet, json, .. } = args.settings.output;
+    if quiet.or(json).unwrap_or_default() { report(args, &record, &folder) } else { Ok(()) }
 }
 
 /// Trains and reports. Work that a checkpoint holds is not repeated.

@@ -47,9 +47,9 @@ impl ModelArgs {
         })
     }
 
-    /// Whether any setting describes the network.
+    /// Whether any setting describes the network, rather than how it is computed.
     fn is_given(&self) -> bool {
-        self.model.is_some() || self.layers.is_some() || self.tutorial != NetworkArgs::default()
+        self.model.is_some() || self.layers.is_some() || self.tutorial.has_numbers()
     }
 }
 
@@ -60,7 +60,13 @@ impl RunSettings {
         let open = |path: &PathBuf| prepare::open_features(path, from_sha256.as_deref());
         let model = from.as_ref().map(open).transpose()?;
         let network = match &model {
-            Some(model) if !self.network.is_given() => model.metadata.network.clone(),
+            Some(model) if !self.network.is_given() => {
+                let network = model.metadata.network.clone();
+                match self.network.tutorial.conv_method {
+                    Some(method) => network.with_conv_method(method),
+                    None => network,
+                }
+            }
             _ => self.network.architecture()?,
         };
         network.require_data_set_size()?;

@@ -65,12 +65,13 @@ pub fn read(path: &Path, text: &str) -> Result<RunSettings> {
                 continue;
             }
             "from-sha256" => {
-                from_sha256 = value.as_str().map(str::to_owned);
+                let text =
+                    value.as_str().ok_or_else(|| wrong(key, "from-sha256: expected a quoted string".to_owned()))?;
+                from_sha256 = Some(text.to_owned());
                 continue;
             }
             name => flag(name, value).map_err(|reason| wrong(key, reason))?,
         };
-        let Some(flag) = flag else { continue };
         // Each is parsed alone, so that an error can name the line. A flag that another one requires may come later.
         match File::try_parse_from([&flag]) {
             Err(error) if error.kind() == ErrorKind::UnknownArgument => {
@@ -82,6 +83,8 @@ pub fn read(path: &Path, text: &str) -> Result<RunSettings> {
             Err(error) if error.kind() != ErrorKind::MissingRequiredArgument => {
                 return Err(wrong(key, one_line(&error, &[])));
             }
+            // A switch that is off.
+            _ if value.as_bool() == Some(false) => {}
             _ => flags.push(flag),
         }
     }
@@ -100,8 +103,8 @@ pub fn read(path: &Path, text: &str) -> Result<RunSettings> {
     Ok(settings)
 }
 
-/// A key and its value as a flag; nothing for a switch that is off.
-fn flag(key: &str, value: &Value) -> std::result::Result<Option<OsString>, String> {
+/// A key and its value as a flag.
+fn flag(key: &str, value: &Value) -> std::result::Result<OsString, String> {
     let scalar = |value: &Value| match value {
         Value::String(text) => Some(text.clone()),
         Value::Integer(number) => Some(number.to_string()),
@@ -109,12 +112,12 @@ fn flag(key: &str, value: &Value) -> std::result::Result<Option<OsString>, Strin
         _ => None,
     };
     let text = match value {
-        Value::Boolean(is_on) => return Ok(is_on.then(|| format!("--{key}").into())),
+        Value::Boolean(_) => return Ok(format!("--{key}").into()),
         Value::Array(values) => values.iter().map(scalar).collect::<Option<Vec<_>>>().map(|texts| texts.join(",")),
         value => scalar(value),
     };
     let text = text.ok_or_else(|| format!("{key}: expected a number, a quoted string, true, false, or a list"))?;
-    Ok(Some(format!("--{key}={text}").into()))
+    Ok(format!("--{key}={text}").into())
 }
 
 /// One of clap's errors as one line. Where clap lists a whole group of flags, only those among the `arguments` are

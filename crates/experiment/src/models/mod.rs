@@ -236,6 +236,13 @@ impl Architecture {
         }
     }
 
+    pub fn with_conv_method(self, conv_method: ConvMethod) -> Self {
+        match self {
+            Architecture::Tutorial(tutorial) => TutorialNetwork { conv_method, ..tutorial }.into(),
+            Architecture::Listed(listed) => Architecture::Listed(Listed { conv_method, ..listed }),
+        }
+    }
+
     /// The last feature layer: the one before the first `Dense`. The head follows.
     pub fn features_end(&self) -> String {
         let layers = self.layers();

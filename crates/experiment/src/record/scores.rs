@@ -69,12 +69,21 @@ pub fn wilson(right: u64, pictures: u64) -> [f64; 2] {
     let (n, p) = (pictures as f64, right as f64 / pictures as f64);
     let middle = p + Z * Z / (2.0 * n);
     let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-    [middle - half, middle + half].map(|end| end / (1.0 + Z * Z / n))
+    // Rounding may take an end out of the range.
+    [middle - half, middle + half].map(|end| (end / (1.0 + Z * Z / n)).clamp(0.0, 1.0))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn intervals_stay_within_0_and_1() {
+        for pictures in 1..100 {
+            let [none, all] = [wilson(0, pictures), wilson(pictures, pictures)];
+            assert!(none[0] == 0.0 && none[1] < 1.0 && all[0] > 0.0 && all[1] == 1.0, "{pictures}");
+        }
+    }
 
     #[test]
     fn always_predicting_the_largest_class_has_low_balanced_accuracy() {

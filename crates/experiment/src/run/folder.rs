@@ -71,8 +71,10 @@ impl RunFolder {
     /// leftovers of a failed start. A lock keeps two runs from sharing a folder.
     pub fn create(path: &Path, data: DataKind) -> Result<Self> {
         let shown = path.display();
-        if path.is_file() {
-            return Err(Failure::usage(format!("{shown} is a file, not a folder; name another folder for this run")));
+        let parents = path.ancestors().filter(|parent| !parent.as_os_str().is_empty());
+        if let Some(file) = parents.into_iter().find(|parent| parent.exists()).filter(|parent| !parent.is_dir()) {
+            let file = file.display();
+            return Err(Failure::usage(format!("{file} is a file, not a folder; name another folder for this run")));
         }
         fs::create_dir_all(path).map_err(during("make the folder", path))?;
         let require_empty = || {

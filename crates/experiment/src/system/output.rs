@@ -124,13 +124,12 @@ fn is_stream(kind: FileType) -> bool {
     !kind.is_file()
 }
 
-/// Whether a file is an input, or directly in an input folder.
+/// Whether a file is an input, or anywhere in an input folder.
 fn is_part_of(path: &Path, metadata: &Metadata, input: &Path) -> bool {
     if !input.is_dir() {
         return is_same(path, metadata, input);
     }
-    let folder = fs::canonicalize(path).ok().and_then(|path| path.parent().map(Path::to_owned));
-    folder.is_some_and(|folder| fs::metadata(&folder).is_ok_and(|metadata| is_same(&folder, &metadata, input)))
+    matches!((fs::canonicalize(path), fs::canonicalize(input)), (Ok(path), Ok(folder)) if path.starts_with(&folder))
 }
 
 /// Whether two paths lead to the same file; `metadata` is that of the first.

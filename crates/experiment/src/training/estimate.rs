@@ -14,6 +14,8 @@ pub struct Work {
     pub model_1: f64,
     /// All of model_2 and its control, which takes as long again.
     pub heads: f64,
+    /// If nothing is frozen, there is no control.
+    pub has_control: bool,
 }
 
 /// A training step is one forward pass and about twice that backward.
@@ -35,8 +37,8 @@ impl Work {
             let examples = PASSES * task.train.len() as f64 + task.validation.len() as f64;
             examples * flops + steps * parameters as f64 * UPDATE
         };
-        // If nothing is frozen, there is no control.
-        let heads = if summary.frozen() > 0 { 2.0 } else { 1.0 };
+        let has_control = summary.frozen() > 0;
+        let heads = if has_control { 2.0 } else { 1.0 };
         let batch = config.batch_size.min(source.map_or(0, |source| source.train.len())) as f64;
         let features = (target.train.len() + target.validation.len()) as f64 * prefix;
         Work {
@@ -44,6 +46,7 @@ impl Work {
             model_1: source.map_or(0.0, |source| epochs * training(source, all, summary.parameters())),
             heads: heads
                 * (epochs * training(target, head, summary.trainable()) + features * if cached { 1.0 } else { epochs }),
+            has_control,
         }
     }
 }
@@ -80,10 +83,11 @@ impl Stopwatch {
         let rate = self.work.step * f64::from(self.steps_timed) / elapsed.as_secs_f64();
         let [model_1, heads] = [self.work.model_1, self.work.heads].map(|work| work / rate);
         Some(format!(
-            "estimated total {}, from the first {} steps: model_1 {}, model_2 and its control {}",
+            "estimated total {}, from the first {} steps: model_1 {}, model_2{} {}",
             number::duration(model_1 + heads),
             self.steps_timed + 1,
             number::duration(model_1),
+            if self.work.has_control { " and its control" } else { "" },
             number::duration(heads)
         ))
     }
@@ -114,11 +118,11 @@ mod tests {
 
     #[test]
     fn an_estimate_comes_once_and_not_at_the_first_step() {
-        let mut stopwatch = Stopwatch::new(Work { step: 1.0, model_1: 100.0, heads: 10.0 });
+        let mut stopwatch = Stopwatch::new(Work { step: 1.0, model_1: 100.0, heads: 10.0, has_control: true });
         let estimates: Vec<bool> = (0..9).map(|_| stopwatch.after_step(1000).is_some()).collect();
         assert_eq!(estimates, [false, false, false, false, false, false, false, false, true]);
         // A short epoch gives one at its end.
-        let mut stopwatch = Stopwatch::new(Work { step: 1.0, model_1: 100.0, heads: 10.0 });
+        let mut stopwatch = Stopwatch::new(Work { step: 1.0, model_1: 100.0, heads: 10.0, has_control: true });
         assert_eq!([stopwatch.after_step(2).is_some(), stopwatch.after_step(2).is_some()], [false, true]);
     }
 }

@@ -43,7 +43,8 @@ pub fn ranked(logits: &[f32], classes: usize) -> Vec<Vec<Guess>> {
         softmax(logits, &mut probabilities);
         let guess = |(class, &probability)| Guess { class, probability };
         let mut guesses: Vec<Guess> = probabilities.iter().enumerate().map(guess).collect();
-        guesses.sort_by(|a, b| b.probability.total_cmp(&a.probability));
+        // By logit: probabilities of different logits may be equal. Adding 0 makes -0 equal to 0.
+        guesses.sort_by(|a, b| (logits[b.class] + 0.0).total_cmp(&(logits[a.class] + 0.0)));
         guesses
     });
     ranked.collect()
@@ -55,4 +56,17 @@ pub fn judge(classes: &[String], labels: &[u32], guesses: &[Vec<Guess>]) -> (Con
     let confidence = guesses.iter().map(|guesses| f64::from(guesses[0].probability) / labels.len() as f64).sum();
     let scores = Scores::of(&confusion, confidence);
     (confusion, scores)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn classes_are_ranked_by_logit_and_equal_ones_stay_in_order() {
+        let order = |logits: &[f32]| ranked(logits, 3)[0].iter().map(|guess| guess.class).collect::<Vec<_>>();
+        assert_eq!(order(&[0.0, -300.0, -200.0]), [0, 2, 1], "both probabilities underflow");
+        assert_eq!(order(&[0.0, 1e-9, -1.0]), [1, 0, 2], "the probabilities are equal");
+        assert_eq!(order(&[-0.0, 0.0, 1.0]), [2, 0, 1]);
+    }
 }

@@ -61,6 +61,9 @@ impl PoolShape {
         }
         let too_large = || format!("its {} x {} window is larger than the {h} x {w} input", window[0], window[1]);
         let [out_h, out_w] = windows.count(zeros).ok_or_else(too_large)?;
+        if product(&[out_h, out_w, c, window[0], window[1]]).is_none() {
+            return Err(format!("its {} x {} window takes too many operations", window[0], window[1]));
+        }
         Ok(Self { h, w, c, window, stride, pad_top: top, pad_left: left, out_h, out_w })
     }
 

@@ -109,7 +109,7 @@ impl Conv2D {
         let (weights, len) = (self.weights(), s.fused_len(self.fused));
         let images = rung.images_at_once(s);
         let saved_len = self.saved_len(1);
-        let mut winners = saved.map(|saved| saved[..s.images(x) * saved_len].chunks_mut(images * saved_len.max(1)));
+        let mut winners = saved.map(|saved| saved.chunks_mut(images * saved_len.max(1)));
         for (x, y) in x.chunks(images * s.input_len()).zip(y.chunks_mut(images * len)) {
             let winners = winners.as_mut().and_then(Iterator::next).map(cast_slice_mut);
             rung.forward(Level::current(), weights, x, self.fused, y, winners);
@@ -148,7 +148,7 @@ impl Layer for Conv2D {
     fn backward(&self, pass: Backward<'_>) {
         let Backward { x, y, saved, dy, mut dx, gradient, accumulate, .. } = pass;
         let (rung, s) = self.built();
-        let (images, saved) = (rung.images_at_once(s), &saved[..s.images(x) * self.saved_len(1)]);
+        let images = rung.images_at_once(s);
         let [input_len, output_len, saved_len] =
             [s.input_len(), s.fused_len(self.fused), self.saved_len(1)].map(|len| images * len);
         dispatch!(simd => activation_gradient(simd, self.fused, y, dy));

@@ -175,7 +175,7 @@ impl Inputs for Tensor {
     }
 
     fn len(&self) -> usize {
-        Tensor::shape(self).dims()[0]
+        Tensor::shape(self).dims().first().copied().unwrap_or(0)
     }
 
     fn read(&self, index: usize, into: &mut [f32]) {

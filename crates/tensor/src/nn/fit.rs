@@ -224,7 +224,7 @@ impl Run<'_> {
             let order = shuffled(training.len(), options.seed, state.epoch());
             for (index, batch) in order.chunks(options.batch_size).enumerate().skip(state.step) {
                 let step = Step { seed: options.seed, step: ((epoch - 1) * steps + index) as u64, example: 0 };
-                let rate = options.schedule.rate(options.rate, step.step, (options.epochs * steps) as u64);
+                let rate = options.schedule.rate(options.rate, step.step, options.epochs.saturating_mul(steps) as u64);
                 state.optimizer.set_rate(rate);
                 let score = train_step(self.nodes, &mut trace, &mut state.optimizer, training, batch, step);
                 if !score.loss.is_finite() {
@@ -300,6 +300,9 @@ fn check(network: &Network, options: &Fit, has_validation: bool) -> Result<(), F
     let fault = match () {
         () if options.batch_size == 0 => "the batch size is 0; it must be at least 1".to_owned(),
         () if !(rate.is_finite() && rate > 0.0) => format!("the learning rate is {rate}; it must be a positive number"),
+        () if !options.rule.is_valid() => {
+            format!("the optimizer is {:?}; decays must be from 0 to below 1, and epsilon positive", options.rule)
+        }
         () if options.patience.is_some() && !has_validation => "early stopping needs validation examples".to_owned(),
         () if !network.nodes.iter().any(Node::is_trainable) => {
             "every layer is frozen: there is nothing to train".to_owned()

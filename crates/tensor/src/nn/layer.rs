@@ -238,7 +238,8 @@ impl Param {
 pub struct LayerSeed {
     /// The network's seed.
     pub seed: u64,
-    /// The layer's position in the network, counted from 1; inside a `Residual`, a number that no other layer has.
+    /// The layer's position in the network, counted from 1; inside a `Residual`, a number that no other layer of a network with
+    /// at most 1,000 layers has.
     pub position: usize,
 }
 

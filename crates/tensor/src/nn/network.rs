@@ -6,7 +6,7 @@ use crate::shape::Shape;
 
 use super::layer::{BuildError, Layer, LayerSeed, Param, Role};
 
-/// The maximum number of parameters of a layer: 2^56, more than any machine can hold, or 2^28 on a 32-bit system. Up to
+/// The maximum number of parameters of a layer, and of elements of an input or output: 2^56, more than any machine can hold, or 2^28 on a 32-bit system. Up to
 /// it, no layer's number of floats, bytes or operations overflows.
 const MAX_PARAMETERS: usize = 1 << (usize::BITS / 8 * 7);
 
@@ -180,6 +180,12 @@ impl Builder {
     }
 }
 
+/// Refuses a shape of more than [`MAX_PARAMETERS`] elements.
+fn require_possible(what: &str, shape: &Shape) -> Result<(), BuildError> {
+    let is_possible = shape.checked_size().is_some_and(|size| size <= MAX_PARAMETERS);
+    is_possible.then_some(()).ok_or_else(|| format!("the size of its {what}, {shape}, overflows").into())
+}
+
 /// What [`Network::copy_params`] did with a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Copied {
@@ -248,8 +254,13 @@ impl Network {
             let (name, input) = (name.clone(), input.clone());
             NetworkError::Build { position, name, kind, input, reason }
         };
+        if name.contains('/') {
+            return Err(misfit("a layer's name cannot contain a slash: it separates layer and parameter".into()));
+        }
+        require_possible("input", &input).map_err(misfit)?;
         let output = layer.build(&input, position).map_err(misfit)?;
-        if output.checked_size().is_none_or(|size| size == 0) {
+        require_possible("output", &output).map_err(misfit)?;
+        if output.size() == 0 {
             return Err(misfit(format!("it would give an output of {output}").into()));
         }
         let add = |sum: usize, param: &Param| sum.checked_add(param.shape.checked_size()?);

@@ -56,6 +56,18 @@ pub struct Optimizer {
     next: usize,
 }
 
+impl Rule {
+    /// Whether no weight becomes NaN because of these numbers: decays are in [0, 1), and epsilon is positive as an
+    /// `f32`.
+    pub(super) fn is_valid(self) -> bool {
+        let is_decay = |x: f64| (0.0..1.0).contains(&x);
+        match self {
+            Rule::Adam { beta_1, beta_2, epsilon } => is_decay(beta_1) && is_decay(beta_2) && epsilon as f32 > 0.0,
+            Rule::Sgd { momentum } => is_decay(momentum),
+        }
+    }
+}
+
 impl Optimizer {
     /// An optimizer that has seen no gradient.
     pub fn new(rule: Rule, rate: f64) -> Self {
@@ -76,8 +88,11 @@ impl Optimizer {
     /// Updates the next parameter by its gradient. `factor` scales the learning rate.
     ///
     /// # Panics
-    /// If the parameter at this place in the order had another length before.
+    /// Before the first step, or if value and gradient differ in length, or the parameter at this place in the order had
+    /// another length before.
     pub fn update(&mut self, value: &mut [f32], gradient: &[f32], factor: f64) {
+        assert!(self.step > 0, "an update belongs to a step");
+        assert_eq!(value.len(), gradient.len(), "each value has a gradient");
         if self.next == self.moments.len() {
             let second = if matches!(self.rule, Rule::Adam { .. }) { value.len() } else { 0 };
             self.moments.push([Buffer::zeros(value.len()), Buffer::zeros(second)]);

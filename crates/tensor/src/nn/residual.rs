@@ -88,7 +88,7 @@ impl Layer for Residual {
         if !(1..=MAX_LAYERS).contains(&self.layers.len()) {
             return Err(format!("it has {} layers inside; expected 1 to {MAX_LAYERS}", self.layers.len()).into());
         }
-        let layers = self.layers.iter().cloned();
+        let layers = std::mem::take(&mut self.layers).into_iter();
         let inside = layers.fold(Network::builder(input.clone()), |inside, (name, layer)| inside.layer(name, layer));
         let inside = inside.outline().map_err(|error| format!("inside it, {error}"))?;
         if inside.output() != input {
@@ -116,7 +116,9 @@ impl Layer for Residual {
     fn initialize(&mut self, LayerSeed { seed, position }: LayerSeed) -> Result<(), BuildError> {
         // Random addresses have 32 bits for a position.
         let first = position.checked_mul(MAX_LAYERS).filter(|&first| first < u32::MAX as usize - MAX_LAYERS);
-        let first = first.ok_or("residual connections are nested too deeply; two levels always work".to_owned())?;
+        let first = first.ok_or(
+            "residual connections are nested too deeply; in a network of up to 1,000 layers two levels work".to_owned(),
+        )?;
         let mut params = self.params.iter_mut();
         for (index, node) in self.nodes.iter_mut().enumerate() {
             node.layer.initialize(LayerSeed { seed, position: first + index + 1 })?;
@@ -216,7 +218,8 @@ impl Layer for Residual {
         let mut end = 0;
         for (node, span) in self.nodes.iter().zip(&self.spans) {
             node.layer.finish_gradient(&mut gradient[span.gradient.clone()]);
-            let len: usize = node.layer.params().iter().map(|param| param.shape.size()).sum();
+            let params = node.layer.params().iter().filter(|param| !param.statistic);
+            let len: usize = params.map(|param| param.shape.size()).sum();
             gradient.copy_within(span.gradient.start..span.gradient.start + len, end);
             end += len;
         }

@@ -66,6 +66,7 @@ impl Network {
         let bytes = views.collect::<Result<Vec<_>, SafeTensorError>>();
         let bytes = bytes.and_then(|views| safetensors::serialize(views, None));
         let bytes = bytes.map_err(|error| refused(io::Error::other(error)))?;
+        drop(tensors);
         let mut partial = path.as_os_str().to_owned();
         partial.push(".partial");
         fs::write(&partial, bytes).and_then(|()| fs::rename(&partial, path)).map_err(|error| {

@@ -96,7 +96,10 @@ impl Stage {
                 });
             }
             (Pass::WholeBatch { saved, .. }, Source::Batch(x)) => match step {
-                Some(step) => nodes[0].layer.forward_training(x.floats, y, saved, step),
+                Some(step) => {
+                    let saved = &mut saved[..nodes[0].layer.saved_len(n)];
+                    nodes[0].layer.forward_training(x.floats, y, saved, step);
+                }
                 None => nodes[0].layer.forward(x.floats, y),
             },
             (Pass::WholeBatch { .. }, Source::Examples(..)) => unreachable!("the first stage is depth first"),
@@ -133,7 +136,7 @@ impl Stage {
             Pass::WholeBatch { saved, gradient } => nodes[0].layer.backward(Backward {
                 x: x.map_or(&[], |x| x.floats),
                 y: y.floats,
-                saved,
+                saved: &saved[..nodes[0].layer.saved_len(n)],
                 dy,
                 dx,
                 gradient: nodes[0].is_trainable().then_some(&mut **gradient),

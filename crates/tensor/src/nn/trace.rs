@@ -133,7 +133,7 @@ impl Trace {
                     }
                     gradients = others;
                 }
-                node.layer.update_statistics(saved);
+                node.layer.update_statistics(&saved[..saved.len().min(node.layer.saved_len(self.n))]);
                 node.layer.refresh();
             }
         }

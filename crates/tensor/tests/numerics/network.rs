@@ -2,8 +2,8 @@
 
 use thawline_tensor::Shape;
 use thawline_tensor::nn::{
-    Activation, BatchNormalization, Conv2D, Copied, Dense, DepthwiseConv2D, Dropout, Flatten, Init, Layer,
-    MaxPooling2D, Method, Network, NetworkError, Padding,
+    Activation, AveragePooling2D, BatchNormalization, Conv2D, Copied, Dense, DepthwiseConv2D, Dropout, Flatten, Init,
+    Layer, MaxPooling2D, Method, Network, NetworkError, Padding,
 };
 
 /// The tutorial's network, but for the rate of its second dropout: two convolutions, a hidden layer, and the given
@@ -80,6 +80,13 @@ fn sizes_beyond_all_memory_are_refused_before_allocating() {
     refused([3, 3, 1 << 20], Conv2D::new(1 << 28, [3, 3]), "there is no memory for its");
     let of_memory = |units| Network::builder([1 << 20]).layer("x", Dense::new(units)).build(0).unwrap_err();
     assert!(of_memory(1 << 32).is_lack_of_memory() && !of_memory(huge).is_lack_of_memory());
+    // Also as the first layer.
+    for layer in [Flatten.into(), Dropout::new(0.5).into(), BatchNormalization::new().into()] as [Box<dyn Layer>; 3] {
+        let error = Network::builder([usize::MAX, 2, 1]).layer("first", layer).build(0).unwrap_err();
+        assert!(error.to_string().contains("the size of its input, "), "{error}");
+    }
+    let window = [1 << 40, 1 << 40];
+    refused([1, 1, 1], AveragePooling2D::new(window).padding(Padding::Same), "window takes too many operations");
 }
 
 #[test]
@@ -108,6 +115,9 @@ fn duplicate_and_unknown_layer_names_are_refused() {
         Network::builder([4]).layer("a", Dense::new(2)).layer("a", Activation::Relu).build(0).expect_err("refused");
     assert_eq!(twice, NetworkError::DuplicateName { position: 2, name: "a".into() });
     assert_eq!(twice.to_string(), "layer 2 has the same name as an earlier layer, 'a'; layer names must be unique");
+    // Otherwise 'a/b/kernel' could be a parameter of 'a/b', or of 'b' inside a residual connection 'a'.
+    let slash = Network::builder([4]).layer("a/b", Dense::new(2)).build(0).expect_err("refused").to_string();
+    assert!(slash.contains("a layer's name cannot contain a slash"), "{slash}");
     let mut network =
         Network::builder([4]).layer("a", Dense::new(2)).layer("b", Activation::Relu).build(0).expect("it fits");
     let expected = "there is no layer 'c'; the layers are a, b";

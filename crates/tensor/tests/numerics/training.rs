@@ -6,11 +6,12 @@ use thawline_tensor::kernels::reference;
 use thawline_tensor::nn::fit::{shuffled, train_step};
 use thawline_tensor::nn::trace::Trace;
 use thawline_tensor::nn::{
-    Augment, EpochReport, Examples, Fit, FitError, Inputs, Network, Observer, Optimizer, Rule, Schedule, Snapshot,
-    StepReport, StopEarly, StopReason, Training, TrainingState,
+    Augment, Backward, Conv2D, Dense, EpochReport, Examples, Fit, FitError, Inputs, Layer, Network, Observer,
+    Optimizer, Param, Residual, Rule, Schedule, Snapshot, Step, StepReport, StopEarly, StopReason, Training,
+    TrainingState, check_gradients,
 };
 use thawline_tensor::threads::with_threads;
-use thawline_tensor::{Shape, Tensor};
+use thawline_tensor::{Buffer, Shape, Tensor};
 
 use crate::chain::{self, STEP};
 use crate::compare::{close, same_bits};
@@ -274,6 +275,76 @@ fn early_stopping_ends_when_the_accuracy_stops_rising() {
     assert_eq!(resumed, history);
 }
 
+/// Adds a weight to each input and has a statistic, which nothing updates. It needs the whole batch, if `whole`, and
+/// saves its inputs.
+#[derive(Clone, Debug)]
+struct Shift {
+    params: Vec<Param>,
+    whole: bool,
+}
+
+impl Shift {
+    fn new(whole: bool) -> Self {
+        let [weight, statistic] = ["weight", "statistic"].map(|name| Param::new(name, [1]));
+        let [weight, statistic] = [weight, statistic].map(|param| Param { value: Buffer::zeros(1), ..param });
+        Self { params: vec![weight, Param { statistic: true, ..statistic }], whole }
+    }
+}
+
+impl Layer for Shift {
+    fn whole_batch(&self) -> bool {
+        self.whole
+    }
+
+    fn saved_len(&self, examples: usize) -> usize {
+        examples * 6
+    }
+
+    fn forward(&self, x: &[f32], y: &mut [f32]) {
+        y.iter_mut().zip(x).for_each(|(y, x)| *y = x + self.params[0].value[0]);
+    }
+
+    fn forward_training(&self, x: &[f32], y: &mut [f32], saved: &mut [f32], _step: Step) {
+        saved.copy_from_slice(x);
+        self.forward(x, y);
+    }
+
+    fn backward(&self, pass: Backward<'_>) {
+        assert_eq!(pass.saved.len(), pass.dy.len());
+        if let Some(dx) = pass.dx {
+            dx.copy_from_slice(pass.dy);
+        }
+        if let Some(gradient) = pass.gradient {
+            let before = if pass.accumulate { gradient[0] } else { 0.0 };
+            gradient[0] = before + pass.dy.iter().sum::<f32>();
+        }
+    }
+
+    fn params(&self) -> &[Param] {
+        &self.params
+    }
+
+    fn params_mut(&mut self) -> &mut [Param] {
+        &mut self.params
+    }
+}
+
+#[test]
+fn what_a_layer_saves_has_the_length_of_the_last_batch_too() {
+    for whole in [false, true] {
+        let mut network =
+            Network::builder([6]).layer("shift", Shift::new(whole)).layer("dense", Dense::new(2)).build(1).unwrap();
+        let examples = Examples::new(Tensor::from_slice([5, 6], &[0.5; 30]), vec![1; 5]);
+        network.fit(&examples, Fit { epochs: 1, batch_size: 4, ..FIT }).expect("training succeeds");
+    }
+}
+
+#[test]
+fn a_statistic_inside_a_residual_connection_has_no_gradient() {
+    let inside = Residual::new().layer("shift", Shift::new(false)).layer("conv", Conv2D::new(2, [1, 1]));
+    check_gradients(inside, [1, 3, 2]).expect("the gradients are the slopes");
+}
+
 #[test]
 fn invalid_training_options_are_refused() {
     let message = |network: &mut Network, training: &Examples, validation: Option<&Examples>, options: &Fit| {
@@ -289,6 +360,12 @@ fn invalid_training_options_are_refused() {
     for rate in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         let text = message(&mut network(), &good, None, &Fit { rate, ..FIT });
         assert_eq!(text, format!("the learning rate is {rate}; it must be a positive number"));
+    }
+    let adam = |beta_1, beta_2, epsilon| Rule::Adam { beta_1, beta_2, epsilon };
+    let invalid = [adam(1.0, 0.9, 1e-7), adam(0.9, 1.1, 1e-7), adam(0.9, 0.9, 0.0), adam(0.9, 0.9, 1e-46)];
+    for rule in invalid.into_iter().chain([Rule::Sgd { momentum: 1.0 }, Rule::Sgd { momentum: f64::NAN }]) {
+        let text = message(&mut network(), &good, None, &Fit { rule, ..FIT });
+        assert!(text.starts_with("the optimizer is ") && text.contains("decays must be from 0 to below 1"), "{text}");
     }
     let text = message(&mut network(), &good, None, &Fit { batch_size: 0, ..FIT });
     assert_eq!(text, "the batch size is 0; it must be at least 1");

@@ -6,9 +6,13 @@ use std::time::Instant;
 use thawline_tensor::nn::{Fit, Network};
 
 use crate::{
-    data::own::{
-        collection::{Collection, Set},
-        split::MAX_FOLDS,
+    data::{
+        own::{
+            self,
+            collection::{Collection, Set},
+            split::MAX_FOLDS,
+        },
+        task::Task,
     },
     models::Architecture,
     record::{
@@ -88,7 +92,7 @@ impl<'a> Adapting<'a> {
                 )
             }
             Some(dense) => {
-                let task = self.pictures.task();
+                let task = self.task();
                 let training = Training {
                     network: &self.network,
                     batch: dense.batch_size.min(task.train.len()),
@@ -103,6 +107,20 @@ impl<'a> Adapting<'a> {
         };
         memory.require("the training", advice)?;
         Ok(memory)
+    }
+
+    /// The pictures of an epoch, and those held out.
+    fn task(&self) -> Task<'a> {
+        let mut task = self.pictures.task();
+        if self.config.balanced {
+            let pictures: Vec<_> = self.pictures.of(Set::Training).map(|(_, picture)| picture).collect();
+            let labels = task.train.labels();
+            let order = equally_often(labels, task.classes.len()).into_iter().map(|at| at as usize);
+            let (pictures, labels) = order.map(|at| (pictures[at], labels[at])).unzip();
+            task.train = own::examples(pictures, labels);
+        }
+        task.train = task.train.augmented(self.config.augment.into());
+        task
     }
 
     fn views(&self) -> usize {
@@ -193,12 +211,9 @@ impl<'a> Adapting<'a> {
     fn dense(mut self, folder: &mut RunFolder, settings: &DenseSettings) -> Result<Adapted> {
         let &DenseSettings { epochs, batch_size, learning_rate: rate, .. } = settings;
         let seed = self.config.seed;
-        let mut task = self.pictures.task();
-        task.train = task.train.augmented(self.config.augment.into());
+        let task = self.task();
         let cached = transfer::plan_cache(&self.network, &task, Cache::Auto, machine::free_memory())?.cached;
-        let balanced = self.config.balanced.then(|| equally_often(task.train.labels(), task.classes.len()));
-        let train = task.train.select(balanced.unwrap_or_else(|| (0..task.train.len() as u32).collect::<Vec<_>>()));
-        let mut progress = Progress::new(self.console, epochs, train.len(), None);
+        let mut progress = Progress::new(self.console, epochs, task.train.len(), None);
         progress.wait("computing the frozen features");
         let options = Fit { epochs, batch_size, seed, rate, cached, ..Fit::default() };
         let mut watch = Watch {
@@ -210,7 +225,7 @@ impl<'a> Adapting<'a> {
             cached: cached && self.config.augment.is_none(),
             checkpoints: None,
         };
-        let history = self.network.fit(&train, options.validate(&task.validation).watch(&mut watch));
+        let history = self.network.fit(&task.train, options.validate(&task.validation).watch(&mut watch));
         watch.progress.finish();
         let history = history.map_err(Failure::from).map_err(|failure| match failure.kind {
             Kind::Signal(_) => {

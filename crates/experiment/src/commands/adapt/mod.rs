@@ -158,6 +158,13 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
     console.say(plan::skipped(&pictures))?;
     plan::require_all(&pictures, args.strict)?;
     pictures.require_two_of_each().map_err(|failure| failure.within(&config.folder))?;
+    if let Some(test) = found.test.as_ref().filter(|_| pictures.of(Set::Test).next().is_none()) {
+        return Err(Failure::usage(format!("{}: has no readable pictures to test on", path_text::printable(test))));
+    }
+    if config.dense.is_none() && pictures.folds(config.seed).iter().all(|&fold| fold == 0) {
+        let what = "all training pictures are identical once scaled; expected at least two different ones";
+        return Err(Failure::usage(what).within(&config.folder));
+    }
     let adapting = Adapting::new(console, &config, &features, &pictures, interrupts)?;
     console.say(Text::wrapped("memory    ", adapting.memory()?.to_string()))?;
     let mut folder = create_folder(args.out.as_deref(), DataKind::Own, now)?;

@@ -172,6 +172,9 @@ fn division(folder: &Path, given: Option<&Path>) -> Result<Division> {
         }
     }
     let [Some(train), validation, test] = parts else { return Ok(Division { test: given, ..Division::default() }) };
+    if let (Some(_), Some(unused)) = (&given, &test) {
+        ignored.push((unused.clone(), "--test names other pictures"));
+    }
     Ok(match given.or(test) {
         Some(test) => Division { learn: [train].into_iter().chain(validation).collect(), test: Some(test), ignored },
         None => Division { learn: vec![train], test: validation, ignored },

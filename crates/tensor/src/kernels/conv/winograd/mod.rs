@@ -123,7 +123,7 @@ impl Rung for Winograd {
     /// Two transformed tensors of a block of tiles.
     fn scratch_len(&self, s: &ConvShape, images: usize) -> usize {
         let tiles = match images {
-            1 => block_tiles(s, GRADIENT_PANELS),
+            1 => block_tiles(s, GRADIENT_PANELS).min(tiles_of(s)),
             _ => images * tiles_of(s),
         };
         blocks(s).iter().map(|&blocks| transformed_len(tiles, blocks)).sum()
