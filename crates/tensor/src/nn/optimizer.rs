@@ -88,11 +88,9 @@ impl Optimizer {
     /// Updates the next parameter by its gradient. `factor` scales the learning rate.
     ///
     /// # Panics
-    /// Before the first step, or if value and gradient differ in length, or the parameter at this place in the order had
-    /// another length before.
+    /// Before the first step, or if the gradient or the earlier parameter at this place has another length.
     pub fn update(&mut self, value: &mut [f32], gradient: &[f32], factor: f64) {
-        assert!(self.step > 0, "an update belongs to a step");
-        assert_eq!(value.len(), gradient.len(), "each value has a gradient");
+        assert!(self.step > 0 && value.len() == gradient.len(), "in a step, each value has a gradient");
         if self.next == self.moments.len() {
             let second = if matches!(self.rule, Rule::Adam { .. }) { value.len() } else { 0 };
             self.moments.push([Buffer::zeros(value.len()), Buffer::zeros(second)]);
