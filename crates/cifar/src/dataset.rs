@@ -58,11 +58,12 @@ impl Dataset {
     /// than 64 bytes, contains control characters, or starts or ends with a space.
     pub fn new(
         format: Format,
-        train: Images,
-        test: Images,
+        mut train: Images,
+        mut test: Images,
         classes: Vec<String>,
         coarse_classes: Vec<String>,
     ) -> Result<Self, Error> {
+        (train.coarsely_labelled, test.coarsely_labelled) = (false, false);
         let dataset = Dataset { format, train, test, classes, coarse_classes, source: Source::Memory };
         dataset.check().map_err(Fault::in_memory)?;
         Ok(dataset)

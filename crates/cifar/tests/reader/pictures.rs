@@ -76,6 +76,12 @@ fn cifar_100_can_be_labelled_coarsely() {
     };
     let fine = read(&archive(&files(Format::Cifar100, 3))).unwrap();
     let coarse = fine.clone().with_coarse_labels().unwrap();
+    // A new data set has fine labels, whatever its pictures were used with.
+    let (train, test) = (coarse.train().clone(), fine.test().clone());
+    let [classes, coarse_classes] = [fine.classes(), fine.coarse_classes()].map(<[String]>::to_vec);
+    let mixed = Dataset::new(Format::Cifar100, train, test, classes, coarse_classes).unwrap();
+    assert_eq!(mixed.classes(), fine.classes());
+    assert!(mixed.train().iter().zip(fine.train().iter()).all(|(a, b)| a.label == b.label));
     assert_eq!(coarse.classes(), names("coarse", 20));
     for (n, image) in coarse.train().iter().enumerate() {
         assert_eq!((usize::from(image.label), image.coarse_label), (n, Some(n as u8)));

@@ -72,7 +72,7 @@ impl BatchNormalization {
     }
 
     fn is_frozen(&self) -> bool {
-        !self.params[0].trainable
+        self.params[..2].iter().all(|param| !param.trainable)
     }
 
     /// C, padded to whole vectors.

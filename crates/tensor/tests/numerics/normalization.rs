@@ -91,6 +91,24 @@ fn agrees_with_pytorch_and_keras() {
 }
 
 #[test]
+fn one_of_its_two_parameters_can_be_frozen() {
+    let builder = Network::builder([5]).layer("norm", BatchNormalization::new()).layer("dense", Dense::new(3));
+    let mut network = builder.build(2).expect("it fits");
+    network.update_params(|name, param| param.trainable &= name != "norm/gamma");
+    let values = |network: &Network| {
+        let of =
+            |wanted: &str| network.params().find(|(name, _)| name == wanted).map(|(_, param)| param.value.to_vec());
+        ["norm/gamma", "norm/beta"].map(of)
+    };
+    let before = values(&network);
+    let examples =
+        Examples::new(thawline_tensor::Tensor::from_slice([4, 5], &reals("frozen gamma", 20)), vec![0, 1, 2, 0]);
+    network.fit(&examples, Fit { epochs: 1, batch_size: 4, ..Fit::default() }).expect("training succeeds");
+    let after = values(&network);
+    assert!(before[0] == after[0] && before[1] != after[1]);
+}
+
+#[test]
 fn a_training_step_updates_the_statistics_like_keras() {
     let Some(bytes) = golden("normalization.safetensors") else { return };
     let golden = Golden::new(&bytes);
