@@ -50,6 +50,7 @@ mod mobile;
 mod network;
 mod normalization;
 mod optimizer;
+mod own_layers;
 mod reference;
 mod rungs;
 mod small;

@@ -6,12 +6,11 @@ use thawline_tensor::kernels::reference;
 use thawline_tensor::nn::fit::{shuffled, train_step};
 use thawline_tensor::nn::trace::Trace;
 use thawline_tensor::nn::{
-    Augment, Backward, Conv2D, Dense, EpochReport, Examples, Fit, FitError, Inputs, Layer, Network, Observer,
-    Optimizer, Param, Residual, Rule, Schedule, Snapshot, Step, StepReport, StopEarly, StopReason, Training,
-    TrainingState, check_gradients,
+    Augment, EpochReport, Examples, Fit, FitError, Inputs, Network, Observer, Optimizer, Rule, Schedule, Snapshot,
+    StepReport, StopEarly, StopReason, Training, TrainingState,
 };
 use thawline_tensor::threads::with_threads;
-use thawline_tensor::{Buffer, Shape, Tensor};
+use thawline_tensor::{Shape, Tensor};
 
 use crate::chain::{self, STEP};
 use crate::compare::{close, same_bits};
@@ -273,76 +272,6 @@ fn early_stopping_ends_when_the_accuracy_stops_rising() {
     let state = TrainingState { history: history.clone(), ..TrainingState::start(&options) };
     let resumed = network().fit(&examples(70), options.resume(state).validate(&validation)).expect("it is done");
     assert_eq!(resumed, history);
-}
-
-/// Adds a weight to each input and has a statistic, which nothing updates. It needs the whole batch, if `whole`, and
-/// saves its inputs.
-#[derive(Clone, Debug)]
-struct Shift {
-    params: Vec<Param>,
-    whole: bool,
-}
-
-impl Shift {
-    fn new(whole: bool) -> Self {
-        let [weight, statistic] = ["weight", "statistic"].map(|name| Param::new(name, [1]));
-        let [weight, statistic] = [weight, statistic].map(|param| Param { value: Buffer::zeros(1), ..param });
-        Self { params: vec![weight, Param { statistic: true, ..statistic }], whole }
-    }
-}
-
-impl Layer for Shift {
-    fn whole_batch(&self) -> bool {
-        self.whole
-    }
-
-    fn saved_len(&self, examples: usize) -> usize {
-        examples * 6
-    }
-
-    fn forward(&self, x: &[f32], y: &mut [f32]) {
-        y.iter_mut().zip(x).for_each(|(y, x)| *y = x + self.params[0].value[0]);
-    }
-
-    fn forward_training(&self, x: &[f32], y: &mut [f32], saved: &mut [f32], _step: Step) {
-        saved.copy_from_slice(x);
-        self.forward(x, y);
-    }
-
-    fn backward(&self, pass: Backward<'_>) {
-        assert_eq!(pass.saved.len(), pass.dy.len());
-        if let Some(dx) = pass.dx {
-            dx.copy_from_slice(pass.dy);
-        }
-        if let Some(gradient) = pass.gradient {
-            let before = if pass.accumulate { gradient[0] } else { 0.0 };
-            gradient[0] = before + pass.dy.iter().sum::<f32>();
-        }
-    }
-
-    fn params(&self) -> &[Param] {
-        &self.params
-    }
-
-    fn params_mut(&mut self) -> &mut [Param] {
-        &mut self.params
-    }
-}
-
-#[test]
-fn what_a_layer_saves_has_the_length_of_the_last_batch_too() {
-    for whole in [false, true] {
-        let mut network =
-            Network::builder([6]).layer("shift", Shift::new(whole)).layer("dense", Dense::new(2)).build(1).unwrap();
-        let examples = Examples::new(Tensor::from_slice([5, 6], &[0.5; 30]), vec![1; 5]);
-        network.fit(&examples, Fit { epochs: 1, batch_size: 4, ..FIT }).expect("training succeeds");
-    }
-}
-
-#[test]
-fn a_statistic_inside_a_residual_connection_has_no_gradient() {
-    let inside = Residual::new().layer("shift", Shift::new(false)).layer("conv", Conv2D::new(2, [1, 1]));
-    check_gradients(inside, [1, 3, 2]).expect("the gradients are the slopes");
 }
 
 #[test]

@@ -1,0 +1,78 @@
+//! Layers written outside the engine: what they are given, and what a residual connection does with their parameters.
+
+use thawline_tensor::nn::{
+    Backward, Conv2D, Dense, Examples, Fit, Layer, Network, Param, Residual, Step, check_gradients,
+};
+use thawline_tensor::{Buffer, Tensor};
+
+use crate::small::FIT;
+
+/// Adds a weight to each input and has a statistic, which nothing updates. It needs the whole batch, if `whole`, and
+/// saves its inputs.
+#[derive(Clone, Debug)]
+struct Shift {
+    params: Vec<Param>,
+    whole: bool,
+}
+
+impl Shift {
+    fn new(whole: bool) -> Self {
+        let [weight, statistic] = ["weight", "statistic"].map(|name| Param::new(name, [1]));
+        let [weight, statistic] = [weight, statistic].map(|param| Param { value: Buffer::zeros(1), ..param });
+        Self { params: vec![weight, Param { statistic: true, ..statistic }], whole }
+    }
+}
+
+impl Layer for Shift {
+    fn whole_batch(&self) -> bool {
+        self.whole
+    }
+
+    fn saved_len(&self, examples: usize) -> usize {
+        examples * 6
+    }
+
+    fn forward(&self, x: &[f32], y: &mut [f32]) {
+        y.iter_mut().zip(x).for_each(|(y, x)| *y = x + self.params[0].value[0]);
+    }
+
+    fn forward_training(&self, x: &[f32], y: &mut [f32], saved: &mut [f32], _step: Step) {
+        saved.copy_from_slice(x);
+        self.forward(x, y);
+    }
+
+    fn backward(&self, pass: Backward<'_>) {
+        assert_eq!(pass.saved.len(), pass.dy.len());
+        if let Some(dx) = pass.dx {
+            dx.copy_from_slice(pass.dy);
+        }
+        if let Some(gradient) = pass.gradient {
+            let before = if pass.accumulate { gradient[0] } else { 0.0 };
+            gradient[0] = before + pass.dy.iter().sum::<f32>();
+        }
+    }
+
+    fn params(&self) -> &[Param] {
+        &self.params
+    }
+
+    fn params_mut(&mut self) -> &mut [Param] {
+        &mut self.params
+    }
+}
+
+#[test]
+fn what_a_layer_saves_has_the_length_of_the_last_batch_too() {
+    for whole in [false, true] {
+        let mut network =
+            Network::builder([6]).layer("shift", Shift::new(whole)).layer("dense", Dense::new(2)).build(1).unwrap();
+        let examples = Examples::new(Tensor::from_slice([5, 6], &[0.5; 30]), vec![1; 5]);
+        network.fit(&examples, Fit { epochs: 1, batch_size: 4, ..FIT }).expect("training succeeds");
+    }
+}
+
+#[test]
+fn a_statistic_inside_a_residual_connection_has_no_gradient() {
+    let inside = Residual::new().layer("shift", Shift::new(false)).layer("conv", Conv2D::new(2, [1, 1]));
+    check_gradients(inside, [1, 3, 2]).expect("the gradients are the slopes");
+}
