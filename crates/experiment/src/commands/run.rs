@@ -110,7 +110,7 @@ fn resume(args: &RunArgs, interrupted: Interrupted, interrupts: &Interrupts) -> 
     folder.remove_checkpoints()?;
     console(args).say([what.to_owned(), format!("report: {}", folder.path().join("report.html").display())])?;
     let OutputArgs { quiet, json, .. } = args.settings.output;
-    if quiet.or(json).unwrap_or_default() { report(args, &record, &folder) } else { Ok(()) }
+    if [quiet, json].contains(&Some(true)) { report(args, &record, &folder) } else { Ok(()) }
 }
 
 /// Trains and reports. Work that a checkpoint holds is not repeated.

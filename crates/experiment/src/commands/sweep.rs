@@ -153,8 +153,8 @@ fn run_jobs(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
         (Some(list), _) => arms::select(list, scope)?,
         (None, preset) => {
             let has_enough = |arm: &Arm| {
-                let pictures = Pictures::of(arm, &settings, &data, source_data.as_ref());
-                arm.per_class.is_none() || pictures.and_then(|pictures| pictures.epoch(arm.per_class, 0)).is_ok()
+                let pictures = || Pictures::of(arm, &settings, &data, source_data.as_ref());
+                arm.per_class.is_none() || pictures().and_then(|pictures| pictures.epoch(arm.per_class, 0)).is_ok()
             };
             let mut arms = preset.unwrap_or(Preset::Quick).arms(&settings.classes(), scope);
             arms.retain(has_enough);

@@ -65,15 +65,15 @@ fn chart(runs: &[(String, RunRecord)], name: &str, measure: Measure, title: &str
 }
 
 fn results(runs: &[(String, RunRecord)], times: bool) -> maud::Markup {
-    let mut head = vec!["validation accuracy", "model_1", "model_2, first epoch", "model_2, last epoch", CONTROL];
+    let mut head = vec!["validation accuracy", "model_1", "model_2, first epoch", "model_2, final weights", CONTROL];
     head.extend(times.then_some("training time of model_2"));
     let percent = |row: Option<&EpochRow>| {
         row.map_or_else(|| NOTHING.to_owned(), |row| format!("{} ({})", number::percent(row.val_accuracy), row.epoch))
     };
     let rows = runs.iter().zip(CURVES.iter().cycle()).map(|((name, run), ink)| -> Row {
-        let last = |name: &str| percent(model(run, name).and_then(ModelRecord::last));
+        let kept = |name: &str| percent(model(run, name).and_then(|model| run.kept_epoch(model)));
         let mut cells =
-            vec![name.clone(), last("model_1"), percent(run.model_2.first()), last("model_2"), last(CONTROL)];
+            vec![name.clone(), kept("model_1"), percent(run.model_2.first()), kept("model_2"), kept(CONTROL)];
         cells.extend(times.then(|| number::duration(run.model_2.total_seconds)));
         (ink.name(), cells)
     });

@@ -145,7 +145,7 @@ fn reproduction(record: &RunRecord) -> Markup {
     let all = [
         ("machine", Some(page::machine(&record.environment))),
         ("peak memory of the run", record.peak_memory_bytes.map(number::bytes)),
-        ("data", Some(format!("{}{release}", data.kind.name()))),
+        ("data", Some(format!("{}{release}", data.subject()))),
         ("data read from", data.path.clone()),
         ("SHA-256 of the pictures", data.sha256.clone()),
     ];

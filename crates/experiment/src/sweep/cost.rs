@@ -21,14 +21,15 @@ const HEAD: f64 = 0.13;
 /// The cost of an example's forward pass through the frozen layers.
 const FEATURES: f64 = 0.28;
 
-/// An example in a step that trains only the head.
+/// The cost of an example in a step that trains only the head.
 pub fn head(arm: &Arm, features_are_shared: bool) -> f64 {
     HEAD + if features_are_shared || arm.head == Head::Pixels { 0.0 } else { FEATURES }
 }
 
 /// The work of all training steps of a job.
-pub fn job(arm: &Arm, settings: &SweepSettings, epoch_examples: usize, features_are_shared: bool) -> f64 {
-    let head = head(arm, features_are_shared);
+fn job(arm: &Arm, settings: &SweepSettings, epoch_examples: usize) -> f64 {
+    // Features of randomly augmented pictures, and of an arm that then trains all layers, are not shared.
+    let head = head(arm, settings.augment.is_none() && arm.is_head_only());
     let epochs = settings.epochs_of(arm);
     let first = epochs.div_ceil(2);
     let examples = epoch_examples as f64;
@@ -78,7 +79,7 @@ impl<'a> Work<'a> {
     /// The work of one job of an arm.
     fn of(&self, arm: &Arm) -> f64 {
         let examples = self.epoch_examples.get(&arm.name).copied().unwrap_or(0);
-        job(arm, self.settings, examples, true)
+        job(arm, self.settings, examples)
     }
 
     /// The number of unfinished jobs and pretrainings, and their work, without that of computing the frozen features.

@@ -238,8 +238,8 @@ impl Param {
 pub struct LayerSeed {
     /// The network's seed.
     pub seed: u64,
-    /// The layer's position in the network, counted from 1; inside a `Residual`, a number that no other layer of a network with
-    /// at most 1,000 layers has.
+    /// The layer's position in the network, counted from 1; inside a `Residual`, a number that no other layer has, if
+    /// the network has at most 1,000.
     pub position: usize,
 }
 

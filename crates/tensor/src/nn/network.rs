@@ -6,8 +6,8 @@ use crate::shape::Shape;
 
 use super::layer::{BuildError, Layer, LayerSeed, Param, Role};
 
-/// The maximum number of parameters of a layer, and of elements of an input or output: 2^56, more than any machine can hold, or 2^28 on a 32-bit system. Up to
-/// it, no layer's number of floats, bytes or operations overflows.
+/// The maximum number of parameters of a layer, and of elements of its input or output: 2^56, more than any machine can
+/// hold, or 2^28 on a 32-bit system. Up to it, no layer's number of floats, bytes or operations overflows.
 const MAX_PARAMETERS: usize = 1 << (usize::BITS / 8 * 7);
 
 /// The maximum number of layers that an error lists.

@@ -71,7 +71,7 @@ fn accuracies(analysis: &Analysis) -> Option<String> {
     let scratch = analysis.arm("scratch").map_or_else(String::new, |scratch| {
         let seeds = match scratch.accuracy.n {
             n if n == frozen.accuracy.n => String::new(),
-            n => format!(" (over {})", number::counted(n, "seed")),
+            n => format!(" over {}", number::counted(n, "seed")),
         };
         format!("; the network trained from scratch, {}{seeds}", with_half_width(&scratch.accuracy))
     });

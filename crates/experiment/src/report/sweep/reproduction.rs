@@ -34,7 +34,7 @@ pub(super) fn section(analysis: &Analysis) -> Markup {
     let all = [
         ("source classes", has_halves.then(|| names(&settings.source))),
         ("target classes", has_halves.then(|| names(&settings.target))),
-        ("data", Some(format!("{}. {}", data.kind.name(), data.sentence))),
+        ("data", Some(format!("{}. {}", data.subject(), data.sentence))),
         ("SHA-256 of the pictures", data.sha256.clone()),
         ("batch size", Some(settings.batch_size.to_string())),
         ("Adam's learning rate", Some(settings.learning_rate.to_string())),

@@ -305,7 +305,7 @@ fn arms_of_different_seeds_or_lengths_are_not_compared() {
     let mut unfinished = results(&SIX[..2]);
     unfinished.records.retain(|record| record.arm.name == "scratch" || record.seed < 4);
     let details = &answer(&unfinished)[1];
-    assert!(details.ends_with("86.00 ± 0.30 % (over 6 seeds) (95 % intervals over 4 seeds)."), "{details}");
+    assert!(details.ends_with("86.00 ± 0.30 % over 6 seeds (95 % intervals over 4 seeds)."), "{details}");
 
     let mut longer = results(&[("reversed", &[850; 6])]);
     let stage_1 = Pretraining::SOURCE.arm();
