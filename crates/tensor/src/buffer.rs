@@ -34,12 +34,12 @@ impl Buffer {
     /// Prefix of the out-of-memory panic's message, which distinguishes it from a bug.
     pub const NO_MEMORY: &str = "no memory for a buffer";
 
-    /// Bytes of memory that a buffer of `len` floats takes once it is used. On Linux, a large one takes whole huge
-    /// pages.
+    /// Bytes of memory that a buffer of `len` floats takes once it is used, or `u64::MAX` if they overflow. On Linux, a
+    /// large one takes whole huge pages.
     pub fn resident_bytes(len: usize) -> u64 {
-        let bytes = size_of::<f32>() * len;
-        let whole_pages = cfg!(target_os = "linux") && bytes >= HUGE_PAGE / 4;
-        (if whole_pages { bytes.next_multiple_of(HUGE_PAGE) } else { bytes }) as u64
+        let (bytes, page) = ((size_of::<f32>() as u64).saturating_mul(len as u64), HUGE_PAGE as u64);
+        let whole_pages = cfg!(target_os = "linux") && bytes >= page / 4;
+        if whole_pages { bytes.checked_next_multiple_of(page).unwrap_or(u64::MAX) } else { bytes }
     }
 
     /// `len` zeros.

@@ -44,7 +44,7 @@ pub trait Parts: Send + Sized {
     /// What a task gets.
     type Part;
 
-    /// How many parts there are.
+    /// How many parts there are; operands side by side have the same number, or `usize::MAX` for any.
     fn count(&self) -> usize;
 
     /// Splits off the first `at` parts.
@@ -111,7 +111,9 @@ impl<A: Parts, B: Parts> Parts for (A, B) {
     type Part = (A::Part, B::Part);
 
     fn count(&self) -> usize {
-        self.0.count().min(self.1.count())
+        let counts = [self.0.count(), self.1.count()];
+        debug_assert!(counts[0] == counts[1] || counts.contains(&usize::MAX), "operands have {counts:?} parts");
+        counts[0].min(counts[1])
     }
 
     fn split_at(self, at: usize) -> (Self, Self) {

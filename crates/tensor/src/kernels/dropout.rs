@@ -9,13 +9,18 @@ use crate::simd::Simd;
 /// Random bytes drawn at once.
 const BLOCK: usize = 512;
 
+/// The number of elements, of 65,536, that dropout drops on average: the rate as it is used.
+pub fn rounded(rate: f32) -> u32 {
+    (f64::from(rate) * 65536.0).round() as u32
+}
+
 /// In place, y = x / (1 - rate) where the element is kept, else zero. The gradient is the same map, applied to dy.
 ///
 /// The rate is rounded to a multiple of 1/65536; 0 keeps everything and 1 drops everything. A multiple of 1/256 costs
 /// one random byte per element, any other rate two.
 #[inline(always)]
 pub fn dropout<S: Simd>(_simd: S, rate: f32, mask: Address, x: &mut [f32]) {
-    let dropped = (f64::from(rate) * 65536.0).round() as u32;
+    let dropped = rounded(rate);
     let scale = if dropped < 1 << 16 { (65536.0 / f64::from((1 << 16) - dropped)) as f32 } else { 0.0 };
     if dropped == 0 {
         return;

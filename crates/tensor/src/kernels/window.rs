@@ -72,7 +72,13 @@ impl Windows {
     }
 }
 
-/// The product of some sizes, or `None` if it overflows.
-pub(super) fn product(sizes: &[usize]) -> Option<usize> {
-    sizes.iter().try_fold(1usize, |product, &size| product.checked_mul(size))
+/// The maximum number of a layer's floats, and of its products for an example: 2^56, more than any machine can hold and
+/// weeks of work for one core, or 2^28 on a 32-bit system. Up to it, no layer's number of floats, bytes or operations
+/// for an example overflows.
+pub(crate) const MAX_PRODUCT: usize = 1 << (usize::BITS / 8 * 7);
+
+/// The product of some sizes, or `None` if it is more than [`MAX_PRODUCT`].
+pub(crate) fn product(sizes: &[usize]) -> Option<usize> {
+    let multiply = |product: usize, &size: &usize| product.checked_mul(size);
+    sizes.iter().try_fold(1usize, multiply).filter(|&product| product <= MAX_PRODUCT)
 }

@@ -1,11 +1,12 @@
 //! `AveragePooling2D`: the mean of each window. Padded positions are left out, as in Keras.
 
 use crate::dispatch;
-use crate::kernels::pool::{PoolShape, average_pool, average_pool_gradient};
+use crate::kernels::pool::{average_pool, average_pool_gradient};
 use crate::kernels::window::Padding;
 use crate::shape::Shape;
 
 use super::layer::{Backward, BuildError, Layer};
+use super::windowed::Windowed;
 
 /// Average pooling of H x W x C images, for any window and stride.
 ///
@@ -19,44 +20,36 @@ use super::layer::{Backward, BuildError, Layer};
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct AveragePooling2D {
-    window: [usize; 2],
-    stride: [usize; 2],
-    padding: Padding,
-    shape: Option<PoolShape>,
+    windows: Windowed,
 }
 
 impl AveragePooling2D {
     /// Non-overlapping windows of this many rows and columns, without padding.
     pub fn new(window: [usize; 2]) -> Self {
-        Self { window, stride: window, padding: Padding::Valid, shape: None }
+        Self { windows: Windowed::new(window, window) }
     }
 
     /// Sets the stride, which by default is the window's size.
-    pub fn stride(self, stride: [usize; 2]) -> Self {
-        Self { stride, ..self }
+    pub fn stride(mut self, stride: [usize; 2]) -> Self {
+        self.windows.stride = stride;
+        self
     }
 
     /// Sets the padding, by default none: how far windows may extend past the edge of the image.
-    pub fn padding(self, padding: Padding) -> Self {
-        Self { padding, ..self }
-    }
-
-    fn shape(&self) -> &PoolShape {
-        self.shape.as_ref().expect("a layer is built before it is used")
+    pub fn padding(mut self, padding: Padding) -> Self {
+        self.windows.padding = padding;
+        self
     }
 }
 
 impl Layer for AveragePooling2D {
     fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, BuildError> {
-        let image = input.as_image().ok_or_else(|| format!("it takes an image (H x W x C) and was given {input}"))?;
-        let shape = PoolShape::new(image, self.window, self.stride, self.padding)?;
-        self.shape = Some(shape);
-        Ok(Shape::from([shape.out_h, shape.out_w, shape.c]))
+        self.windows.build(input)
     }
 
     /// y = the sum of each window / its number of pixels
     fn forward(&self, x: &[f32], y: &mut [f32]) {
-        let s = self.shape();
+        let s = self.windows.shape();
         for (x, y) in x.chunks_exact(s.input_len()).zip(y.chunks_exact_mut(s.output_len())) {
             dispatch!(simd => average_pool(simd, s, x, y));
         }
@@ -64,14 +57,14 @@ impl Layer for AveragePooling2D {
 
     /// dx of a pixel = the sum of dy / (the window's number of pixels) over the windows that contain it
     fn backward(&self, pass: Backward<'_>) {
-        let (s, Some(dx)) = (self.shape(), pass.dx) else { return };
+        let (s, Some(dx)) = (self.windows.shape(), pass.dx) else { return };
         for (dy, dx) in pass.dy.chunks_exact(s.output_len()).zip(dx.chunks_exact_mut(s.input_len())) {
             dispatch!(simd => average_pool_gradient(simd, s, dy, dx));
         }
     }
 
     fn flops(&self) -> u64 {
-        let s = self.shape();
+        let s = self.windows.shape();
         (s.output_len() * s.window[0] * s.window[1]) as u64
     }
 }

@@ -12,6 +12,7 @@ use crate::shape::Shape;
 use crate::simd::{LANES, Lanes, vectors, vectors_mut};
 use crate::threads::{for_chunks, with_scratch};
 
+use super::init::zeros;
 use super::layer::{Backward, BuildError, Layer, LayerSeed, Param, Role, Step};
 
 /// Rows that one task works on; the sums of several tasks are added in order.
@@ -141,9 +142,11 @@ impl Layer for BatchNormalization {
 
     fn initialize(&mut self, _: LayerSeed) -> Result<(), BuildError> {
         for (param, initial) in self.params.iter_mut().zip([1.0, 0.0, 0.0, 1.0]) {
-            param.value = Buffer::zeros(self.channels);
+            param.value = zeros(self.channels)?;
             param.value.fill(initial);
         }
+        let width = self.width();
+        self.prepared = [zeros(width)?, zeros(width)?, zeros(width)?];
         self.refresh();
         Ok(())
     }

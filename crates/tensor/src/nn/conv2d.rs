@@ -13,6 +13,7 @@ use crate::threads::with_scratch;
 
 use super::init::Init;
 use super::layer::{Backward, BuildError, Layer, LayerSeed, Param, Role, Step};
+use super::windowed::require_image;
 
 /// A convolution of H x W x C images. With stride 1, no padding and no dilation,
 /// `y[h, w, f] = b[f] + sum of x[h + kh, w + kw, c] W[kh, kw, c, f]` over kh < KH, kw < KW and c < C. The kernel W is
@@ -119,7 +120,7 @@ impl Conv2D {
 
 impl Layer for Conv2D {
     fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, BuildError> {
-        let image = input.as_image().ok_or_else(|| format!("it takes an image (H x W x C) and was given {input}"))?;
+        let image = require_image(input)?;
         let s = ConvShape::new(image, self.kernel, self.filters, self.stride, self.dilation, self.padding)?;
         self.built = Some((self.method.rung(&s)?, s));
         self.params = vec![Param::new("kernel", [s.kh, s.kw, s.c, s.filters]), Param::new("bias", [s.filters])];
@@ -127,10 +128,11 @@ impl Layer for Conv2D {
     }
 
     fn initialize(&mut self, seed: LayerSeed) -> Result<(), BuildError> {
-        let s = *self.built().1;
+        let (rung, &s) = self.built();
         let fans = [s.kh * s.kw * s.c, s.kh * s.kw * s.filters];
         self.params[0].value = self.init.values(s.kernel_len(), fans, seed)?;
         self.params[1].value = Init::Zeros.values(s.filters, fans, seed)?;
+        self.weights = Some(Weights::try_new(rung, s).map_err(|_| BuildError::NoMemory { weights: s.kernel_len() })?);
         self.refresh();
         Ok(())
     }

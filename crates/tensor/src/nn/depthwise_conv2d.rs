@@ -3,13 +3,13 @@
 use crate::dispatch;
 use crate::kernels::activation::{Fused, activation_gradient, add_rows};
 use crate::kernels::depthwise::{depthwise, depthwise_input_gradient, depthwise_kernel_gradient};
-use crate::kernels::pool::PoolShape;
 use crate::kernels::window::Padding;
 use crate::shape::Shape;
 use crate::simd::{LANES, vectors_mut};
 
 use super::init::Init;
 use super::layer::{Backward, BuildError, Layer, LayerSeed, Param, Role};
+use super::windowed::Windowed;
 
 /// A depthwise convolution of H x W x C images: C channels in, C channels out, and no sum over channels. The kernel is
 /// KH x KW x C; the bias has one element per channel.
@@ -26,62 +26,49 @@ use super::layer::{Backward, BuildError, Layer, LayerSeed, Param, Role};
 /// ```
 #[derive(Clone, Debug)]
 pub struct DepthwiseConv2D {
-    kernel: [usize; 2],
-    stride: [usize; 2],
-    padding: Padding,
+    windows: Windowed,
     init: Init,
     fused: Fused,
     /// Kernel and bias, once built.
     params: Vec<Param>,
-    shape: Option<PoolShape>,
 }
 
 impl DepthwiseConv2D {
     /// Stride 1, no padding, Glorot-uniform kernel, zero bias.
     pub fn new(kernel: [usize; 2]) -> Self {
-        Self {
-            kernel,
-            stride: [1, 1],
-            padding: Padding::Valid,
-            init: Init::default(),
-            fused: Fused::None,
-            params: Vec::new(),
-            shape: None,
-        }
+        Self { windows: Windowed::new(kernel, [1, 1]), init: Init::default(), fused: Fused::None, params: Vec::new() }
     }
 
     /// Sets the stride (default: 1).
-    pub fn stride(self, stride: [usize; 2]) -> Self {
-        Self { stride, ..self }
+    pub fn stride(mut self, stride: [usize; 2]) -> Self {
+        self.windows.stride = stride;
+        self
     }
 
     /// Sets the padding with zeros (default: none).
-    pub fn padding(self, padding: Padding) -> Self {
-        Self { padding, ..self }
+    pub fn padding(mut self, padding: Padding) -> Self {
+        self.windows.padding = padding;
+        self
     }
 
     /// Sets how the initial weights are drawn.
     pub fn init(self, init: Init) -> Self {
         Self { init, ..self }
     }
-
-    fn shape(&self) -> &PoolShape {
-        self.shape.as_ref().expect("a layer is built before it is used")
-    }
 }
 
 impl Layer for DepthwiseConv2D {
     fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, BuildError> {
-        let image = input.as_image().ok_or_else(|| format!("it takes an image (H x W x C) and was given {input}"))?;
-        let s = PoolShape::new(image, self.kernel, self.stride, self.padding)?;
+        let output = self.windows.build(input)?;
+        let s = self.windows.shape();
         self.params = vec![Param::new("kernel", [s.window[0], s.window[1], s.c]), Param::new("bias", [s.c])];
-        self.shape = Some(s);
-        Ok(Shape::from([s.out_h, s.out_w, s.c]))
+        Ok(output)
     }
 
     /// The fans are Keras's, which counts as if every output summed over all channels.
     fn initialize(&mut self, seed: LayerSeed) -> Result<(), BuildError> {
-        let (taps, c) = (self.kernel[0] * self.kernel[1], self.shape().c);
+        let s = self.windows.shape();
+        let (taps, c) = (s.window[0] * s.window[1], s.c);
         self.params[0].value = self.init.values(taps * c, [taps * c, taps], seed)?;
         self.params[1].value = Init::Zeros.values(c, [taps * c, taps], seed)?;
         Ok(())
@@ -89,7 +76,7 @@ impl Layer for DepthwiseConv2D {
 
     /// y = x * kernel + bias, channel by channel
     fn forward(&self, x: &[f32], y: &mut [f32]) {
-        let (s, weights) = (self.shape(), [&*self.params[0].value, &*self.params[1].value]);
+        let (s, weights) = (self.windows.shape(), [&*self.params[0].value, &*self.params[1].value]);
         for (x, y) in x.chunks_exact(s.input_len()).zip(y.chunks_exact_mut(s.output_len())) {
             dispatch!(simd => depthwise(simd, s, x, weights, self.fused, y));
         }
@@ -97,7 +84,7 @@ impl Layer for DepthwiseConv2D {
 
     /// dkernel = x' * dy, dbias = the sum of dy over pixels, dx = dy * kernel', channel by channel
     fn backward(&self, pass: Backward<'_>) {
-        let (s, kernel) = (self.shape(), &*self.params[0].value);
+        let (s, kernel) = (self.windows.shape(), &*self.params[0].value);
         let Backward { x, y, dy, dx, gradient, accumulate, .. } = pass;
         dispatch!(simd => activation_gradient(simd, self.fused, y, dy));
         if let Some(gradient) = gradient {
@@ -127,11 +114,11 @@ impl Layer for DepthwiseConv2D {
 
     /// The bias's gradient is padded to whole vectors.
     fn gradient_len(&self) -> usize {
-        self.params[0].shape.size() + self.shape().c.next_multiple_of(LANES)
+        self.params[0].shape.size() + self.windows.shape().c.next_multiple_of(LANES)
     }
 
     fn flops(&self) -> u64 {
-        let s = self.shape();
+        let s = self.windows.shape();
         2 * (s.output_len() * s.window[0] * s.window[1]) as u64
     }
 

@@ -1,7 +1,7 @@
 //! `Dropout`: training drops each element with a given probability and scales up the others.
 
 use crate::dispatch;
-use crate::kernels::dropout::dropout;
+use crate::kernels::dropout::{dropout, rounded};
 use crate::random::Purpose;
 use crate::shape::Shape;
 
@@ -17,7 +17,8 @@ pub struct Dropout {
 }
 
 impl Dropout {
-    /// Drops elements with probability `rate`.
+    /// Drops elements with probability `rate`, from 0 to 1. It is rounded to a multiple of 1/65536; a rate that is
+    /// rounded to 0 drops nothing, and the layer is not random.
     ///
     /// ```
     /// use thawline_tensor::nn::{Dropout, Layer, Step};
@@ -75,6 +76,6 @@ impl Layer for Dropout {
     }
 
     fn is_random(&self) -> bool {
-        self.rate > 0.0
+        rounded(self.rate) > 0
     }
 }

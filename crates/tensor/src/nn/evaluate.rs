@@ -35,11 +35,12 @@ impl Predictions {
 }
 
 impl Network {
-    /// Loss and accuracy on some examples of the network's input shape. Those of another shape panic or give
-    /// meaningless numbers; [`Network::fit`] refuses them.
+    /// Loss and accuracy on some examples. Evaluation stops at the first batch whose loss is not finite; the loss of
+    /// all is then not finite either, and the examples of later batches count as wrong.
     ///
     /// # Panics
-    /// If the examples are features of another network's frozen prefix, or have a label that is not a class.
+    /// If the examples have another shape than the network's input, are features of another network's frozen prefix, or
+    /// have a label that is not a class, or if memory runs out.
     pub fn evaluate(&self, examples: &Examples) -> Metrics {
         let nodes = self.nodes_for(examples);
         let batch = evaluation_batch(nodes).min(examples.len());
@@ -47,8 +48,7 @@ impl Network {
         evaluate(nodes, &mut trace, examples)
     }
 
-    /// The logits, probabilities and classes of some examples of the network's input shape. Those of another shape
-    /// panic or give meaningless numbers.
+    /// The logits, probabilities and classes of some examples.
     ///
     /// ```
     /// # use thawline_tensor::{Tensor, nn::{Dense, Examples, Network}};
@@ -61,7 +61,8 @@ impl Network {
     /// ```
     ///
     /// # Panics
-    /// If the examples are features of another network's frozen prefix.
+    /// If the examples have another shape than the network's input or are features of another network's frozen prefix,
+    /// or if memory runs out.
     pub fn predict(&self, examples: &Examples) -> Predictions {
         let nodes = self.nodes_for(examples);
         let (classes, batch) = (self.output().size(), evaluation_batch(nodes).min(examples.len()).max(1));
@@ -77,19 +78,28 @@ impl Network {
 
     /// All nodes for inputs, the head's for features.
     fn nodes_for(&self, examples: &Examples) -> &[Node] {
-        let fits = examples.features_of().is_none_or(|of| of == self.prefix().fingerprint());
+        let Some(prefix) = examples.features_of() else {
+            let (input, given) = (&self.input, examples.inputs().shape());
+            assert_eq!(input, given, "the network takes inputs of {input}, and the examples are of {given}");
+            return &self.nodes;
+        };
+        let fits = prefix == self.prefix().fingerprint();
         assert!(fits, "the examples are features of another frozen prefix than this network's");
-        &self.nodes[if examples.features_of().is_some() { self.thawline() } else { 0 }..]
+        &self.nodes[self.thawline()..]
     }
 }
 
-/// Computes loss and accuracy with an existing trace of the nodes.
+/// Computes loss and accuracy with an existing trace of the nodes. Stops at the first batch whose loss is not finite:
+/// the loss of all is not finite either, and the trace still holds the outputs of that batch.
 pub(super) fn evaluate(nodes: &[Node], trace: &mut Trace, examples: &Examples) -> Metrics {
     let all: Vec<u32> = (0..examples.len() as u32).collect();
     let mut sum = Score::default();
     for batch in all.chunks(trace.batch().max(1)) {
         trace.forward(nodes, examples, batch, None);
         sum = sum + trace.score(examples.labels_at(batch));
+        if !sum.loss.is_finite() {
+            break;
+        }
     }
     sum.mean(examples.len())
 }

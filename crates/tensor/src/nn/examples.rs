@@ -109,7 +109,7 @@ impl<'a> Examples<'a> {
     /// Both ways give the same bits.
     ///
     /// [`Network::fit`](super::Network::fit), `predict` and `evaluate` take features in place of the examples, so
-    /// several heads can share them.
+    /// several heads can share them; [`Network::prefix`](super::Network::prefix) has an example.
     ///
     /// # Errors
     /// If there is no memory for the cache.
@@ -146,7 +146,8 @@ pub struct NoMemory {
 
 /// Bytes that the cached features of this many examples take.
 pub fn cache_bytes(examples: usize, prefix: &Prefix) -> u64 {
-    examples as u64 * prefix.output().size() as u64 * size_of::<f32>() as u64
+    let floats = (examples as u64).saturating_mul(prefix.output().size() as u64);
+    floats.saturating_mul(size_of::<f32>() as u64)
 }
 
 /// The features of all inputs, computed in parallel.

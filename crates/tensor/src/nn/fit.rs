@@ -37,7 +37,8 @@ pub struct Fit {
     /// Whether the features of the frozen prefix are computed once and cached, rather than for each batch. The bits
     /// are the same. Features of augmented examples are never cached.
     pub cached: bool,
-    /// Stops early when the validation accuracy has not exceeded its best for this many epochs.
+    /// Stops early when the validation accuracy has not exceeded its best for this many epochs. As in Keras, 0 means
+    /// the same as 1.
     pub patience: Option<usize>,
 }
 
@@ -83,7 +84,8 @@ impl Fit {
     }
 
     /// Resumes an interrupted run: with the same parameters, examples and options, the result has the same bits as
-    /// without the interruption.
+    /// without the interruption. [`Network::fit`] refuses a state with another rule or with the moments of other
+    /// parameters.
     pub fn resume<'a>(self, state: TrainingState) -> Training<'a> {
         Training::from(self).resume(state)
     }
@@ -116,7 +118,7 @@ impl TrainingState {
 /// Why training ended without a result.
 #[derive(Debug, thiserror::Error)]
 pub enum FitError {
-    /// The loss was no longer a finite number.
+    /// The loss, or the validation loss after an epoch's last step, was no longer a finite number.
     #[error(
         "the loss is {loss} in epoch {epoch}, step {step}; the first layer whose output is not finite is '{layer}': \
          try a lower learning rate"
@@ -159,7 +161,11 @@ impl Network {
     ///
     /// # Errors
     /// If the loss stops being finite, the feature cache does not fit, the observer stops training, or the network,
-    /// the examples and the options do not fit each other.
+    /// the examples, the options and the state do not fit each other.
+    ///
+    /// # Panics
+    /// If memory runs out for a batch's activations and gradients ([`Network::training_bytes`] counts them) or for the
+    /// optimizer's moments ([`Network::learned_bytes`]).
     pub fn fit<'a>(&mut self, examples: &Examples, training: impl Into<Training<'a>>) -> Result<History, FitError> {
         fit(self, examples, training.into())
     }
@@ -168,7 +174,7 @@ impl Network {
 fn fit(network: &mut Network, training: &Examples, plan: Training) -> Result<History, FitError> {
     let Training { options, validation, observer, state } = plan;
     let mut state = state.unwrap_or_else(|| TrainingState::start(&options));
-    check(network, &options, validation.is_some())?;
+    check(network, &options, validation.is_some(), &state.optimizer)?;
     check_examples(network, training, "training")?;
     validation.map_or(Ok(()), |validation| check_examples(network, validation, "validation"))?;
     if state.history.has_stalled(options.patience) {
@@ -227,10 +233,7 @@ impl Run<'_> {
                 let rate = options.schedule.rate(options.rate, step.step, options.epochs.saturating_mul(steps) as u64);
                 state.optimizer.set_rate(rate);
                 let score = train_step(self.nodes, &mut trace, &mut state.optimizer, training, batch, step);
-                if !score.loss.is_finite() {
-                    let layer = trace.first_not_finite(self.nodes).unwrap_or("the loss").to_owned();
-                    return Err(FitError::NotFinite { epoch, step: index + 1, loss: score.loss, layer });
-                }
+                self.require_finite(&trace, score.loss, epoch, index + 1)?;
                 state.score = state.score + score;
                 state.step = index + 1;
                 let examples = index * options.batch_size + batch.len();
@@ -241,9 +244,12 @@ impl Run<'_> {
                     return self.snapshot(state, result);
                 }
             }
+            // It stops where the loss is not finite, so the trace holds the outputs of that batch.
+            let validation = validation.map(|examples| evaluate(self.nodes, &mut trace, examples));
+            validation.map_or(Ok(()), |metrics| self.require_finite(&trace, metrics.loss, epoch, steps))?;
             let report = EpochReport {
                 epoch,
-                validation: validation.map(|examples| evaluate(self.nodes, &mut trace, examples)),
+                validation,
                 duration: state.elapsed + start.elapsed(),
                 training: state.score.mean(training.len()),
             };
@@ -253,6 +259,14 @@ impl Run<'_> {
             self.snapshot(state, result)?;
         }
         Ok(())
+    }
+
+    fn require_finite(&self, trace: &Trace, loss: f64, epoch: usize, step: usize) -> Result<(), FitError> {
+        if loss.is_finite() {
+            return Ok(());
+        }
+        let layer = trace.first_not_finite(self.nodes).unwrap_or("the loss").to_owned();
+        Err(FitError::NotFinite { epoch, step, loss, layer })
     }
 
     /// Shows the observer a snapshot. The training continues unless `result` or the observer ends it.
@@ -270,7 +284,12 @@ impl Run<'_> {
     }
 }
 
-/// One batch: forward, loss, backward, update. The weights stay as they are if the loss is not finite.
+/// One batch, the examples at the indices in `batch`: forward, loss, backward, update. The weights stay as they are if
+/// the loss is not finite. [`Trace::new`] has an example.
+///
+/// # Panics
+/// If the batch is empty or larger than the trace, an index or a label is out of range, `nodes` are not those that the
+/// trace was made for, the optimizer's moments are those of other parameters, or memory for them runs out.
 pub fn train_step(
     nodes: &mut [Node],
     trace: &mut Trace,
@@ -295,8 +314,9 @@ pub fn shuffled(examples: usize, seed: u64, epoch: usize) -> Vec<u32> {
     order
 }
 
-fn check(network: &Network, options: &Fit, has_validation: bool) -> Result<(), FitError> {
-    let rate = options.rate;
+fn check(network: &Network, options: &Fit, has_validation: bool, optimizer: &Optimizer) -> Result<(), FitError> {
+    let (rate, rule) = (options.rate, optimizer.rule());
+    let learned = network.params().filter(|(_, param)| param.is_learned()).map(|(_, param)| param.value.len());
     let fault = match () {
         () if options.batch_size == 0 => "the batch size is 0; it must be at least 1".to_owned(),
         () if !(rate.is_finite() && rate > 0.0) => format!("the learning rate is {rate}; it must be a positive number"),
@@ -306,6 +326,12 @@ fn check(network: &Network, options: &Fit, has_validation: bool) -> Result<(), F
         () if options.patience.is_some() && !has_validation => "early stopping needs validation examples".to_owned(),
         () if !network.nodes.iter().any(Node::is_trainable) => {
             "every layer is frozen: there is nothing to train".to_owned()
+        }
+        () if rule != options.rule => {
+            format!("the state to resume from has the optimizer {rule:?}, and the options have {:?}", options.rule)
+        }
+        () if !optimizer.fits(learned) => {
+            "the state to resume from has the moments of other parameters than the network's trainable ones".to_owned()
         }
         () => return Ok(()),
     };

@@ -42,7 +42,11 @@ impl Network {
     ///
     /// # Errors
     /// If there is no such layer.
+    ///
+    /// # Panics
+    /// If the factor is negative or not finite.
     pub fn set_rate_factor(&mut self, name: &str, factor: f64) -> Result<(), NetworkError> {
+        assert!(factor.is_finite() && factor >= 0.0, "the rate factor is {factor}; it must be a number from 0");
         self.own_node(name)?.into_iter().for_each(|node| node.rate_factor = factor);
         Ok(())
     }
@@ -67,7 +71,24 @@ impl Network {
         (Prefix { input: &self.input, nodes: frozen }, head)
     }
 
-    /// The frozen prefix.
+    /// The frozen prefix. Several heads can share its outputs, the features:
+    ///
+    /// ```
+    /// # use thawline_tensor::{Tensor, nn::{Activation, Dense, Examples, Fit, Network}};
+    /// let builder = Network::builder([2]).layer("hidden", Dense::new(8)).layer("relu", Activation::Relu);
+    /// let mut model_1 = builder.layer("head", Dense::new(2)).build(1)?;
+    /// let mut model_2 = model_1.clone().replace_head("head")?.layer("new_head", Dense::new(3)).build(2)?;
+    /// model_1.freeze_through("relu")?;
+    /// model_2.freeze_through("relu")?;
+    ///
+    /// let points = Examples::new(Tensor::from_slice([3, 2], &[0., 1., 1., 0., 1., 1.]), vec![0, 1, 0]);
+    /// let frozen = model_1.clone();
+    /// let features = points.through(frozen.prefix(), true)?; // 3 examples x 8, computed once
+    /// model_1.fit(&features, Fit::default())?;
+    /// model_2.fit(&features, Fit::default())?;
+    /// assert_eq!(model_2.predict(&features).logits().data(), model_2.predict(&points).logits().data());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn prefix(&self) -> Prefix<'_> {
         Prefix { input: &self.input, nodes: &self.nodes[..self.thawline()] }
     }

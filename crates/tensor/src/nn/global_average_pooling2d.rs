@@ -7,6 +7,7 @@ use crate::simd::{LANES, vectors_mut};
 use crate::threads::with_scratch;
 
 use super::layer::{Backward, BuildError, Layer};
+use super::windowed::require_image;
 
 /// An image H x W x C becomes a vector of its C means: `y[c] = (sum of x[h, w, c] over h and w) / (H W)`.
 ///
@@ -35,7 +36,7 @@ impl GlobalAveragePooling2D {
 
 impl Layer for GlobalAveragePooling2D {
     fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, BuildError> {
-        let image = input.as_image().ok_or_else(|| format!("it takes an image (H x W x C) and was given {input}"))?;
+        let image = require_image(input)?;
         (self.pixels, self.channels) = (image[0] * image[1], image[2]);
         Ok(Shape::from([self.channels]))
     }

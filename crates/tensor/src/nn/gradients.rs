@@ -42,6 +42,14 @@ pub enum GradientError {
         /// The slope of the forward pass.
         slope: f64,
     },
+    /// [`Layer::gradient_len`] is less than the number of its parameters' elements, statistics not counted.
+    #[error("gradient_len is {found}; expected at least {expected}, one for each element of the parameters")]
+    Length {
+        /// What it is.
+        found: usize,
+        /// The number of elements.
+        expected: usize,
+    },
     /// There are too many elements at which the forward pass has a kink, or no finite slope.
     #[error("{rough} of {checked} elements of {operand} have no slope to compare with")]
     Rough {
@@ -67,8 +75,8 @@ pub enum GradientError {
 /// ```
 ///
 /// # Errors
-/// If the layer does not take the shape, at the first element whose gradient is not the slope, or if too many elements
-/// are at a kink.
+/// If the layer does not take the shape or its [`gradient_len`](Layer::gradient_len) is too short, at the first element
+/// whose gradient is not the slope, or if too many elements are at a kink.
 pub fn check_gradients(layer: impl Into<Box<dyn Layer>>, shape: impl Into<Shape>) -> Result<(), GradientError> {
     let (mut layer, input) = (layer.into(), shape.into());
     let output = layer.build(&input, 1)?;
@@ -78,6 +86,11 @@ pub fn check_gradients(layer: impl Into<Box<dyn Layer>>, shape: impl Into<Shape>
         param.value.iter_mut().for_each(|value| *value += 0.2 * bits.uniform());
     }
     layer.refresh();
+    let expected = layer.params().iter().filter(|param| !param.statistic).map(|param| param.value.len()).sum();
+    let found = layer.gradient_len();
+    if found < expected {
+        return Err(GradientError::Length { found, expected });
+    }
     let x = spread_evenly(EXAMPLES * input.size(), &mut bits);
     let w = (0..EXAMPLES * output.size()).map(|_| 2.0 * bits.uniform() - 1.0).collect();
     let mut batch = Batch { layer, x, w, sizes: [input.size(), output.size()] };
@@ -271,6 +284,10 @@ mod tests {
             }
         }
 
+        fn gradient_len(&self) -> usize {
+            if self.fault == "gradient_len" { 0 } else { 1 }
+        }
+
         fn params(&self) -> &[crate::nn::Param] {
             &self.params
         }
@@ -288,8 +305,12 @@ mod tests {
             check_gradients(Scale { params, fault }, [20])
         };
         assert_eq!(check("none"), Ok(()));
-        for (fault, expected) in [("dx", "x["), ("accumulate", "c[0]"), ("rough", "of 60 elements of x have no slope")]
-        {
+        for (fault, expected) in [
+            ("dx", "x["),
+            ("accumulate", "c[0]"),
+            ("rough", "of 60 elements of x have no slope"),
+            ("gradient_len", "gradient_len is 0; expected at least 1"),
+        ] {
             let error = check(fault).expect_err(fault).to_string();
             assert!(error.contains(expected), "{fault}: {error}");
         }

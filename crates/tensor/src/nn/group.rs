@@ -7,7 +7,8 @@ use super::examples::Examples;
 use super::layer::{Backward, Step};
 use super::network::Node;
 
-/// The number of examples in a group. A larger group means fewer partial gradients to add, a smaller one more tasks.
+/// The maximum number of examples in a group. A larger group means fewer partial gradients to add, a smaller one more
+/// tasks.
 const GROUP: usize = 8;
 
 /// The number of examples in a group, for a batch of `n`. A batch that would be a single group is cut into groups of
@@ -141,8 +142,8 @@ impl Group {
         }
     }
 
-    /// Runs each example's gradient back through the nodes, down to the first trainable one, and to `dx` if wanted,
-    /// the previous stage's gradient. `x` is that stage's output; `None` if this stage read the examples itself.
+    /// Propagates each example's gradient back to the first trainable node. If `dx` is given, also writes the gradient
+    /// of the previous stage's output there. `x` is that output; `None` if this stage read the examples itself.
     pub fn backward(
         &mut self,
         nodes: &[Node],

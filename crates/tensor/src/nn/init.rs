@@ -5,6 +5,14 @@ use crate::random::{Address, Purpose};
 
 use super::layer::{BuildError, LayerSeed};
 
+/// `len` zeros.
+///
+/// # Errors
+/// If there is no memory for them.
+pub(super) fn zeros(len: usize) -> Result<Buffer, BuildError> {
+    Buffer::try_zeros(len).map_err(|_| BuildError::NoMemory { weights: len })
+}
+
 /// How the initial weights of a layer are drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Init {
@@ -29,7 +37,7 @@ impl Init {
         [fan_in, fan_out]: [usize; 2],
         LayerSeed { seed, position }: LayerSeed,
     ) -> Result<Buffer, BuildError> {
-        let mut values = Buffer::try_zeros(len).map_err(|_| BuildError::NoMemory { weights: len })?;
+        let mut values = zeros(len)?;
         let mut bits = Address { seed, purpose: Purpose::Weights(position), step: 0, index: 0 }.bits();
         match self {
             Init::Zeros => {}

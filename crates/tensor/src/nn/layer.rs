@@ -22,6 +22,9 @@ use super::activation::Activation;
 /// the backward pass needs in a buffer that it is given. So several passes can run at the same time, and none of them
 /// changes the layer.
 ///
+/// `Debug` must show every setting that the output depends on, as the derived one does, because features remember their
+/// [prefix](super::Prefix) by its layers' `Debug` text and parameters. (A [`Buffer`] shows only its length.)
+///
 /// ```
 /// use thawline_tensor::nn::{Backward, Layer, check_gradients};
 ///
@@ -90,8 +93,8 @@ pub trait Layer: CloneLayer + fmt::Debug + Send + Sync {
         name.rsplit_once("::").map_or(name, |(_, name)| name)
     }
 
-    /// y from x in training, if that differs from inference: it may be random, depend on the whole batch, or write to
-    /// `saved` what [`backward`](Layer::backward) needs besides x and y.
+    /// y from x in training. Override it if training differs from inference: it may be random, depend on the whole
+    /// batch, or write to `saved` what [`backward`](Layer::backward) needs besides x and y.
     fn forward_training(&self, x: &[f32], y: &mut [f32], saved: &mut [f32], step: Step) {
         let _ = (saved, step);
         self.forward(x, y);
@@ -239,7 +242,7 @@ pub struct LayerSeed {
     /// The network's seed.
     pub seed: u64,
     /// The layer's position in the network, counted from 1; inside a `Residual`, a number that no other layer has, if
-    /// the network has at most 1,000.
+    /// the network has at most 1,000 layers.
     pub position: usize,
 }
 

@@ -1,11 +1,12 @@
 //! `MaxPooling2D`: the largest element of each window. Ties go to the first in row order.
 
 use crate::dispatch;
-use crate::kernels::pool::{PoolShape, max_pool, max_pool_gradient};
+use crate::kernels::pool::{max_pool, max_pool_gradient};
 use crate::kernels::window::Padding;
 use crate::shape::Shape;
 
 use super::layer::{Backward, BuildError, Layer, Role};
+use super::windowed::Windowed;
 
 /// Max-pooling, for any window and stride: `y[h, w, c]` is the largest element of channel c in its window,
 /// and the whole gradient goes to that element. Windows of 2 x 2 turn H x W x C into H/2 x W/2 x C, rounded down.
@@ -22,44 +23,36 @@ use super::layer::{Backward, BuildError, Layer, Role};
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct MaxPooling2D {
-    window: [usize; 2],
-    stride: [usize; 2],
-    padding: Padding,
-    shape: Option<PoolShape>,
+    windows: Windowed,
 }
 
 impl MaxPooling2D {
     /// Non-overlapping windows of this many rows and columns, without padding.
     pub fn new(window: [usize; 2]) -> Self {
-        Self { window, stride: window, padding: Padding::Valid, shape: None }
+        Self { windows: Windowed::new(window, window) }
     }
 
     /// Sets the stride, which by default is the window's size.
-    pub fn stride(self, stride: [usize; 2]) -> Self {
-        Self { stride, ..self }
+    pub fn stride(mut self, stride: [usize; 2]) -> Self {
+        self.windows.stride = stride;
+        self
     }
 
     /// Sets the padding, by default none: how far windows may extend past the edge of the image.
-    pub fn padding(self, padding: Padding) -> Self {
-        Self { padding, ..self }
-    }
-
-    fn shape(&self) -> &PoolShape {
-        self.shape.as_ref().expect("a layer is built before it is used")
+    pub fn padding(mut self, padding: Padding) -> Self {
+        self.windows.padding = padding;
+        self
     }
 }
 
 impl Layer for MaxPooling2D {
     fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, BuildError> {
-        let image = input.as_image().ok_or_else(|| format!("it takes an image (H x W x C) and was given {input}"))?;
-        let shape = PoolShape::new(image, self.window, self.stride, self.padding)?;
-        self.shape = Some(shape);
-        Ok(Shape::from([shape.out_h, shape.out_w, shape.c]))
+        self.windows.build(input)
     }
 
     /// y = max of each window
     fn forward(&self, x: &[f32], y: &mut [f32]) {
-        let s = self.shape();
+        let s = self.windows.shape();
         for (x, y) in x.chunks_exact(s.input_len()).zip(y.chunks_exact_mut(s.output_len())) {
             dispatch!(simd => max_pool(simd, s, x, y));
         }
@@ -67,7 +60,7 @@ impl Layer for MaxPooling2D {
 
     /// dx of a pixel = the sum of dy over the windows that it wins
     fn backward(&self, pass: Backward<'_>) {
-        let (s, Some(dx)) = (self.shape(), pass.dx) else { return };
+        let (s, Some(dx)) = (self.windows.shape(), pass.dx) else { return };
         let examples = pass.x.chunks_exact(s.input_len()).zip(dx.chunks_exact_mut(s.input_len()));
         let outputs = pass.y.chunks_exact(s.output_len()).zip(pass.dy.chunks_exact(s.output_len()));
         for ((x, dx), (y, dy)) in examples.zip(outputs) {
@@ -76,8 +69,8 @@ impl Layer for MaxPooling2D {
     }
 
     fn role(&self) -> Role {
-        match self {
-            Self { window: [2, 2], stride: [2, 2], padding: Padding::Valid, .. } => Role::MaxPool2x2,
+        match self.windows {
+            Windowed { size: [2, 2], stride: [2, 2], padding: Padding::Valid, .. } => Role::MaxPool2x2,
             _ => Role::Other,
         }
     }

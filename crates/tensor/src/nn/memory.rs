@@ -3,14 +3,19 @@
 //! This module counts what is allocated: parameters, then the buffers of a [trace](super::trace), then the scratch that
 //! each thread keeps. Counts are resident bytes, so a large buffer counts as whole huge pages.
 
+use std::ops::Range;
+
 use crate::buffer::Buffer;
 
-use super::group::group_sizes;
+use super::group::{group_sizes, len_if};
 use super::layer::Param;
 use super::network::{Network, Node};
+use super::stage::ranges;
 
-/// The maximum number of examples in a forward pass of inference, and the maximum number of bytes of their outputs.
+/// The maximum number of examples in a forward pass of inference.
 const EVALUATION_BATCH: usize = 128;
+
+/// The maximum number of bytes of their outputs.
 const EVALUATION_BYTES: usize = 512 << 20;
 
 /// Examples in a forward pass of inference: fewer if the network's outputs are huge.
@@ -25,15 +30,15 @@ impl Network {
         let of_node = |node: &Node| {
             let derived = node.layer.derived_lens().into_iter();
             let params = node.layer.params().iter().map(|param| param.shape.size());
-            params.chain(derived).map(Buffer::resident_bytes).sum::<u64>()
+            resident_bytes(params.chain(derived))
         };
-        self.nodes.iter().map(of_node).sum()
+        sum(self.nodes.iter().map(of_node))
     }
 
     /// Bytes of the parameters that gradients change; Adam has two moments of each.
     pub fn learned_bytes(&self) -> u64 {
         let learned = self.params().filter(|(_, param)| param.is_learned());
-        learned.map(|(_, Param { shape, .. })| Buffer::resident_bytes(shape.size())).sum()
+        resident_bytes(learned.map(|(_, Param { shape, .. })| shape.size()))
     }
 
     /// Bytes of activations, gradients and the threads' scratch while the network is trained on batches of this many
@@ -49,14 +54,15 @@ impl Network {
             scratch.each.0.extend(taken);
         }
         scratch.pass(head, batch);
-        trace_bytes(head, input, batch, first_trainable) + scratch.bytes(threads)
+        trace_bytes(head, input, batch, first_trainable).saturating_add(scratch.bytes(threads))
     }
 
-    /// The same for inference on this many examples.
+    /// Bytes of activations and of the threads' scratch during inference on this many examples.
     pub fn inference_bytes(&self, examples: usize, threads: usize, scratch: &mut Scratch) -> u64 {
         let batch = evaluation_batch(&self.nodes).min(examples);
         scratch.pass(&self.nodes, batch);
-        trace_bytes(&self.nodes, self.input.size(), batch, self.nodes.len()) + scratch.bytes(threads)
+        let trace = trace_bytes(&self.nodes, self.input.size(), batch, self.nodes.len());
+        trace.saturating_add(scratch.bytes(threads))
     }
 }
 
@@ -83,8 +89,8 @@ impl Scratch {
     }
 
     fn bytes(&self, threads: usize) -> u64 {
-        let bytes = |spare: &Spare| spare.0.iter().map(|&len| Buffer::resident_bytes(len)).sum::<u64>();
-        bytes(&self.caller) + threads as u64 * bytes(&self.each)
+        let bytes = |spare: &Spare| resident_bytes(spare.0.iter().copied());
+        bytes(&self.each).saturating_mul(threads as u64).saturating_add(bytes(&self.caller))
     }
 }
 
@@ -101,46 +107,42 @@ impl Spare {
     }
 }
 
-/// Bytes of the buffers of a [`Trace`](super::trace::Trace).
+/// Bytes of buffers with these numbers of floats.
+fn resident_bytes(lens: impl IntoIterator<Item = usize>) -> u64 {
+    sum(lens.into_iter().map(Buffer::resident_bytes))
+}
+
+/// The sum, or `u64::MAX` if it overflows.
+fn sum(bytes: impl IntoIterator<Item = u64>) -> u64 {
+    bytes.into_iter().fold(0, u64::saturating_add)
+}
+
+/// Bytes of the buffers of a [`Trace`](super::trace::Trace), stage by stage.
 fn trace_bytes(nodes: &[Node], input: usize, batch: usize, first_trainable: usize) -> u64 {
-    let trains = first_trainable < nodes.len();
-    let gradient = |index: usize| match &nodes[index] {
-        node if trains && index >= first_trainable && node.is_trainable() => node.layer.gradient_len(),
-        _ => 0,
-    };
-    let outputs = |end: usize, len: usize| match end > first_trainable {
-        true => 2 * Buffer::resident_bytes(batch * len),
-        false => Buffer::resident_bytes(batch * len),
-    };
-    let mut bytes = 0;
-    let mut start = 0;
-    let mut reads = input;
-    while start <= nodes.len() {
-        // A depth-first stage, up to the next layer that needs or prefers the whole batch.
-        let len = nodes[start..].iter().take_while(|node| !node.layer.prefers_whole_batch()).count();
-        if len > 0 || start == 0 {
-            let here = &nodes[start..start + len];
-            let inner = &here[..len.saturating_sub(1)];
-            let widest = inner.iter().map(|node| node.output.size()).max().filter(|_| trains).unwrap_or(0);
-            let of_group = |examples: usize| {
-                let activations = inner.iter().map(|node| examples * node.output.size());
-                let partials = (start..start + len).map(gradient);
-                let read = if len > 0 { examples * reads } else { 0 };
-                let saved = here.iter().map(|node| examples * node.layer.saved_len(1));
-                let floats = activations.chain(saved).chain(partials).chain([read, widest, widest]);
-                floats.map(Buffer::resident_bytes).sum::<u64>()
-            };
-            bytes += group_sizes(batch).map(of_group).sum::<u64>();
-            bytes += outputs(start + len, here.last().map_or(input, |last| last.output.size()));
+    let of_stage = |range: Range<usize>| {
+        let own = &nodes[range.clone()];
+        let gradient = |(index, node): (usize, &Node)| {
+            len_if(first_trainable <= index && node.is_trainable(), node.layer.gradient_len())
+        };
+        let gradients = || range.clone().zip(own).map(gradient);
+        let trains = range.end > first_trainable;
+        let output = own.last().map_or(input, |last| last.output.size()).saturating_mul(batch);
+        let outputs = resident_bytes([output, len_if(trains, output)]);
+        if let [node] = own
+            && node.layer.prefers_whole_batch()
+        {
+            return outputs.saturating_add(resident_bytes(gradients().chain([node.layer.saved_len(batch)])));
         }
-        reads = 0;
-        start += len;
-        if let Some(node) = nodes.get(start) {
-            bytes += outputs(start + 1, node.output.size());
-            let lens = [gradient(start), node.layer.saved_len(batch)];
-            bytes += lens.map(Buffer::resident_bytes).iter().sum::<u64>();
-        }
-        start += 1;
-    }
-    bytes
+        let inner = &own[..own.len().saturating_sub(1)];
+        let widest = inner.iter().map(|node| node.output.size()).max().unwrap_or(0);
+        let read = len_if(range.start == 0 && !own.is_empty(), input);
+        let of_group = |examples: usize| {
+            let activations = inner.iter().map(|node| examples * node.output.size());
+            let saved = own.iter().map(|node| examples * node.layer.saved_len(1));
+            let rest = [examples * read, len_if(trains, widest), len_if(trains, widest)];
+            resident_bytes(activations.chain(saved).chain(gradients()).chain(rest))
+        };
+        sum(group_sizes(batch).map(of_group).chain([outputs]))
+    };
+    sum(ranges(nodes).into_iter().map(of_stage))
 }

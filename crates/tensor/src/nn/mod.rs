@@ -53,6 +53,7 @@ mod score;
 mod stage;
 mod summary;
 pub mod trace;
+mod windowed;
 
 pub use activation::Activation;
 pub use augment::Augment;

@@ -2,13 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::kernels::window::{MAX_PRODUCT, product};
 use crate::shape::Shape;
 
 use super::layer::{BuildError, Layer, LayerSeed, Param, Role};
-
-/// The maximum number of parameters of a layer, and of elements of its input or output: 2^56, more than any machine can
-/// hold, or 2^28 on a 32-bit system. Up to it, no layer's number of floats, bytes or operations overflows.
-const MAX_PARAMETERS: usize = 1 << (usize::BITS / 8 * 7);
 
 /// The maximum number of layers that an error lists.
 const MAX_NAMES: usize = 30;
@@ -47,6 +44,8 @@ pub struct Network {
 pub(super) struct Listed {
     pub name: String,
     pub kind: &'static str,
+    /// Whether it only changes the shape.
+    pub reshapes: bool,
     pub output: Shape,
     pub parameters: usize,
     pub flops: u64,
@@ -90,10 +89,10 @@ impl Node {
 /// Why a network cannot be built or changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NetworkError {
-    /// A layer cannot be built.
+    /// A layer, or the network itself, cannot take its input.
     #[error("layer {position} '{name}' ({kind}) cannot take an input of {input}: {reason}")]
     Build {
-        /// Counted from 1.
+        /// Counted from 1; 0 is the network's input.
         position: usize,
         /// The layer's name.
         name: String,
@@ -121,7 +120,7 @@ pub enum NetworkError {
         known: String,
     },
     /// The head has a layer that is fused into one before the head.
-    #[error("layer '{name}' is fused with the layer before it and cannot be replaced alone")]
+    #[error("layer '{name}' is fused with a layer before the head, so it cannot be replaced without that one")]
     Fused {
         /// The layer's name.
         name: String,
@@ -152,8 +151,8 @@ impl Builder {
     /// Checks every shape and gives the new layers' parameters their initial values, which depend only on the seed.
     ///
     /// # Errors
-    /// If a layer does not fit its input, has the name of an earlier one, or needs more memory than there is. The error
-    /// names the first such layer and the reason.
+    /// If the network's input has no elements, or a layer does not fit its input, has the name of an earlier one, or
+    /// needs more memory than there is. The error names the first such layer and the reason.
     pub fn build(self, seed: u64) -> Result<Network, NetworkError> {
         let kept = self.network.layers.len();
         let mut network = self.outline()?;
@@ -165,10 +164,14 @@ impl Builder {
     /// have no values until [`Network::initialize`] or [`Network::update_params`] sets them.
     ///
     /// # Errors
-    /// If a layer does not fit its input, or has the name of an earlier one. The error names the first such layer and
-    /// the reason.
+    /// If the network's input has no elements, or a layer does not fit its input or has the name of an earlier one. The
+    /// error names the first such layer and the reason.
     pub fn outline(self) -> Result<Network, NetworkError> {
         let mut network = self.network;
+        require_possible("input", &network.input).map_err(|reason| {
+            let (name, input) = ("input".to_owned(), network.input.clone());
+            NetworkError::Build { position: 0, name, kind: "InputLayer", input, reason }
+        })?;
         let mut names: HashSet<String> = network.layer_names().map(str::to_owned).collect();
         for (name, layer) in self.layers {
             if !names.insert(name.clone()) {
@@ -180,10 +183,13 @@ impl Builder {
     }
 }
 
-/// Refuses a shape of more than [`MAX_PARAMETERS`] elements.
+/// Refuses a shape with no elements, or with more than any machine can hold.
 fn require_possible(what: &str, shape: &Shape) -> Result<(), BuildError> {
-    let is_possible = shape.checked_size().is_some_and(|size| size <= MAX_PARAMETERS);
-    is_possible.then_some(()).ok_or_else(|| format!("the size of its {what}, {shape}, overflows").into())
+    match product(shape.dims()) {
+        Some(0) => Err(format!("the size of its {what}, {shape}, is 0; it must be at least 1").into()),
+        Some(_) => Ok(()),
+        None => Err(format!("the size of its {what}, {shape}, overflows").into()),
+    }
 }
 
 /// What [`Network::copy_params`] did with a parameter.
@@ -207,14 +213,15 @@ impl Network {
     /// keep the network, clone it first.
     ///
     /// # Errors
-    /// If there is no such layer, or a layer of the head, other than `Flatten`, is fused into one that stays.
+    /// If there is no such layer, or a layer of the head is fused into one that stays. (One that only changes the
+    /// shape, like `Flatten`, can be removed.)
     pub fn replace_head(mut self, from: &str) -> Result<Builder, NetworkError> {
         let position = self.position(from)?;
         let (kept, head) = self.layers.split_at(position);
         let nodes = kept.iter().filter_map(|listed| listed.node).max().map_or(0, |node| node + 1);
-        // A layer that only changes the shape can be removed from the node it is fused into.
-        if head.iter().any(|listed| listed.kind != "Flatten" && listed.node.is_some_and(|node| node < nodes)) {
-            return Err(NetworkError::Fused { name: from.to_owned() });
+        let is_fused = |listed: &&Listed| !listed.reshapes && listed.node.is_some_and(|node| node < nodes);
+        if let Some(fused) = head.iter().find(is_fused) {
+            return Err(NetworkError::Fused { name: fused.name.clone() });
         }
         self.layers.truncate(position);
         self.nodes.truncate(nodes);
@@ -227,7 +234,7 @@ impl Network {
     /// Gives all parameters their initial values, which depend only on the seed.
     ///
     /// # Errors
-    /// If memory runs out; the error names the first layer that it does not suffice for.
+    /// If memory runs out; the error names the first layer that does not fit.
     pub fn initialize(&mut self, seed: u64) -> Result<(), NetworkError> {
         self.initialize_from(0, seed)
     }
@@ -257,23 +264,17 @@ impl Network {
         if name.contains('/') {
             return Err(misfit("a layer's name cannot contain a slash: it separates layer and parameter".into()));
         }
-        require_possible("input", &input).map_err(misfit)?;
         let output = layer.build(&input, position).map_err(misfit)?;
         require_possible("output", &output).map_err(misfit)?;
-        if output.size() == 0 {
-            return Err(misfit(format!("it would give an output of {output}").into()));
-        }
-        let add = |sum: usize, param: &Param| sum.checked_add(param.shape.checked_size()?);
-        let parameters = layer.params().iter().try_fold(0, add).filter(|&parameters| parameters <= MAX_PARAMETERS);
+        let add = |sum: usize, param: &Param| product(param.shape.dims())?.checked_add(sum);
+        let parameters = layer.params().iter().try_fold(0, add).filter(|&parameters| parameters <= MAX_PRODUCT);
         let parameters = parameters.ok_or_else(|| misfit("its number of weights overflows".into()))?;
-        let is_fused = match (layer.role(), self.nodes.last_mut()) {
-            (Role::Reshape, _) => true,
-            (role, Some(last)) => last.layer.absorb(role),
-            _ => false,
-        };
+        let reshapes = layer.role() == Role::Reshape;
+        let is_fused = reshapes || self.nodes.last_mut().is_some_and(|last| last.layer.absorb(layer.role()));
         self.layers.push(Listed {
             name: name.clone(),
             kind,
+            reshapes,
             output: output.clone(),
             parameters,
             flops: layer.flops(),

@@ -11,6 +11,27 @@ use super::score::{Metrics, Score};
 
 /// Watches training, and can stop it by returning an error. [`StopEarly`] ends it as if it had finished; any other
 /// error makes it fail with [`FitError::Stopped`](super::FitError::Stopped), which holds that error.
+///
+/// ```
+/// use thawline_tensor::nn::{Dense, EpochReport, Examples, Fit, Network, Observer, StopEarly, StopReason};
+/// use thawline_tensor::Tensor;
+///
+/// /// Stops training once the loss is low enough.
+/// struct Until(f64);
+///
+/// impl Observer for Until {
+///     fn epoch(&mut self, report: &EpochReport) -> Result<(), StopReason> {
+///         if report.training.loss < self.0 { Err(StopEarly.into()) } else { Ok(()) }
+///     }
+/// }
+///
+/// let mut network = Network::builder([1]).layer("logits", Dense::new(2)).build(1)?;
+/// let signs = Examples::new(Tensor::from_slice([2, 1], &[-1.0, 1.0]), vec![0, 1]);
+/// let options = Fit { epochs: 1000, rate: 0.1, ..Fit::default() };
+/// let history = network.fit(&signs, options.watch(&mut Until(0.1)))?;
+/// assert!(history.epochs.len() < 1000 && history.last().unwrap().training.loss < 0.1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Observer {
     /// The features of the frozen prefix took this long to compute. Called before the first epoch, even if nothing is
     /// frozen or cached.
@@ -115,10 +136,11 @@ impl History {
         self.epochs.iter().position(|report| accuracy(report) == highest).map_or(0, |best| best + 1)
     }
 
-    /// Whether the last `patience` epochs brought no new best validation accuracy; never if `patience` is `None`.
+    /// Whether the last `patience` epochs, at least one, brought no new best validation accuracy; never if `patience`
+    /// is `None`.
     pub fn has_stalled(&self, patience: Option<usize>) -> bool {
         let waited = self.epochs.len() - self.best_epoch();
-        !self.epochs.is_empty() && patience.is_some_and(|patience| waited >= patience)
+        !self.epochs.is_empty() && patience.is_some_and(|patience| waited >= patience.max(1))
     }
 }
 
@@ -189,6 +211,7 @@ mod tests {
             let history = History { epochs, ..History::default() };
             assert_eq!((history.best_epoch(), history.has_stalled(Some(2))), (best, stalls_at_2), "{accuracies:?}");
             assert!(!history.has_stalled(None));
+            assert_eq!(history.has_stalled(Some(0)), history.has_stalled(Some(1)), "{accuracies:?}");
         }
     }
 }

@@ -88,15 +88,15 @@ impl Optimizer {
     /// Updates the next parameter by its gradient. `factor` scales the learning rate.
     ///
     /// # Panics
-    /// Before the first step, or if the gradient or the earlier parameter at this place has another length.
+    /// Before the first step, if the gradient or the moments at this place have another length, or if memory runs out.
     pub fn update(&mut self, value: &mut [f32], gradient: &[f32], factor: f64) {
         assert!(self.step > 0 && value.len() == gradient.len(), "in a step, each value has a gradient");
+        let lens = self.moment_lens(value.len());
         if self.next == self.moments.len() {
-            let second = if matches!(self.rule, Rule::Adam { .. }) { value.len() } else { 0 };
-            self.moments.push([Buffer::zeros(value.len()), Buffer::zeros(second)]);
+            self.moments.push(lens.map(Buffer::zeros));
         }
         let [first, second] = &mut self.moments[self.next];
-        assert_eq!(first.len(), value.len(), "the trainable parameters changed during training");
+        assert_eq!([first.len(), second.len()], lens, "the moments are those of another rule or parameter");
         self.next += 1;
         let rate = self.rate * factor;
         match self.rule {
@@ -126,7 +126,23 @@ impl Optimizer {
         (self.step, &self.moments)
     }
 
-    /// Continues from a saved state.
+    /// The lengths of the moments of a parameter with `len` elements.
+    fn moment_lens(&self, len: usize) -> [usize; 2] {
+        [len, if matches!(self.rule, Rule::Adam { .. }) { len } else { 0 }]
+    }
+
+    /// The rule.
+    pub(super) fn rule(&self) -> Rule {
+        self.rule
+    }
+
+    /// Whether it has no moments yet, or those of parameters of these lengths.
+    pub(super) fn fits(&self, lens: impl Iterator<Item = usize>) -> bool {
+        let moments = self.moments.iter().map(|moments| moments.each_ref().map(|moment| moment.len()));
+        self.moments.is_empty() || moments.eq(lens.map(|len| self.moment_lens(len)))
+    }
+
+    /// Continues from a saved state. [`Optimizer::update`] panics if its moments are not those of the parameters.
     pub fn restore(&mut self, step: u64, moments: Vec<[Buffer; 2]>) {
         (self.step, self.moments, self.next) = (step, moments, 0);
     }

@@ -4,12 +4,15 @@ use std::ops::Range;
 
 use crate::dispatch;
 use crate::kernels::activation::add_to;
+use crate::kernels::window::MAX_PRODUCT;
 use crate::shape::Shape;
 use crate::threads::with_scratch;
 
 use super::freeze;
+use super::init::zeros;
 use super::layer::{Backward, BuildError, Layer, LayerSeed, Param, Step};
 use super::network::{Network, Node, params};
+use super::windowed::require_image;
 
 /// The maximum number of layers inside, so that positions, and with them initial weights, stay distinct in a network.
 const MAX_LAYERS: usize = 1000;
@@ -82,9 +85,7 @@ impl Residual {
 
 impl Layer for Residual {
     fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, BuildError> {
-        if input.as_image().is_none() {
-            return Err(format!("it takes an image (H x W x C) and was given {input}").into());
-        }
+        require_image(input)?;
         if !(1..=MAX_LAYERS).contains(&self.layers.len()) {
             return Err(format!("it has {} layers inside; expected 1 to {MAX_LAYERS}", self.layers.len()).into());
         }
@@ -98,6 +99,12 @@ impl Layer for Residual {
         if let Some(node) = inside.nodes.iter().find(|node| node.layer.whole_batch() || node.layer.is_random()) {
             let (name, kind) = (&node.name, node.layer.kind());
             return Err(format!("layer '{name}' ({kind}) inside it is random or needs the whole batch").into());
+        }
+        let sizes = inside.nodes.iter().map(|Node { layer, output, .. }| {
+            [output.size(), layer.saved_len(1), layer.gradient_len()].into_iter().fold(0, usize::saturating_add)
+        });
+        if sizes.fold(0, usize::saturating_add) > MAX_PRODUCT {
+            return Err("the number of floats inside it overflows".into());
         }
         let [mut saved, mut gradient] = [0, 0];
         let mut span = |node: &Node| {
@@ -122,7 +129,10 @@ impl Layer for Residual {
         let mut params = self.params.iter_mut();
         for (index, node) in self.nodes.iter_mut().enumerate() {
             node.layer.initialize(LayerSeed { seed, position: first + index + 1 })?;
-            node.layer.params().iter().zip(&mut params).for_each(|(inner, param)| param.value = inner.value.clone());
+            for (inner, param) in node.layer.params().iter().zip(&mut params) {
+                param.value = zeros(inner.value.len())?;
+                param.value.copy_from_slice(&inner.value);
+            }
         }
         Ok(())
     }
@@ -231,10 +241,10 @@ impl Layer for Residual {
     }
 
     fn flops(&self) -> u64 {
-        self.len() as u64 + self.nodes.iter().map(|node| node.layer.flops()).sum::<u64>()
+        self.nodes.iter().fold(self.len() as u64, |sum, node| sum.saturating_add(node.layer.flops()))
     }
 
     fn flops_done(&self) -> u64 {
-        self.len() as u64 + self.nodes.iter().map(|node| node.layer.flops_done()).sum::<u64>()
+        self.nodes.iter().fold(self.len() as u64, |sum, node| sum.saturating_add(node.layer.flops_done()))
     }
 }

@@ -11,7 +11,7 @@ use super::network::Network;
 pub struct SummaryRow {
     /// The layer's name.
     pub name: String,
-    /// Its type, with Keras's name.
+    /// Its type, as [`Layer::kind`](super::Layer::kind) names it.
     pub kind: &'static str,
     /// The shape of its output for one example.
     pub output: Shape,
@@ -76,7 +76,7 @@ impl Summary {
 
     /// The number of parameters that are statistics and that training updates.
     pub fn statistics(&self) -> usize {
-        self.rows.iter().map(|row| row.statistics).sum()
+        self.rows.iter().fold(0, |sum, row| sum.saturating_add(row.statistics))
     }
 
     /// The number of parameters that training does not change.

@@ -29,11 +29,47 @@ pub struct Trace {
 impl Trace {
     /// Buffers for training on batches of up to `batch` examples of `input_len` floats. If no node is trainable, those
     /// that only backward needs are left out.
+    ///
+    /// A training loop of your own:
+    ///
+    /// ```
+    /// use thawline_tensor::Tensor;
+    /// use thawline_tensor::nn::fit::{shuffled, train_step};
+    /// use thawline_tensor::nn::trace::Trace;
+    /// use thawline_tensor::nn::{Activation, Dense, Examples, Network, Optimizer, Rule, Step};
+    ///
+    /// let builder = Network::builder([2]).layer("hidden", Dense::new(16)).layer("relu", Activation::Relu);
+    /// let mut network = builder.layer("logits", Dense::new(2)).build(1)?;
+    /// network.freeze_through("relu")?;
+    /// let points = Tensor::from_slice([4, 2], &[0., 0., 0., 1., 1., 0., 1., 1.]); // 4 examples of 2 numbers
+    /// let either = Examples::new(points, vec![0, 1, 1, 1]);
+    ///
+    /// let (prefix, head) = network.split(); // the hidden layer, frozen, and the node "logits"
+    /// let features = either.through(prefix, true)?; // 4 examples of 16 features
+    /// let mut trace = Trace::new(head, 16, 2); // for batches of 2 examples of 16 features
+    /// let mut optimizer = Optimizer::new(Rule::ADAM, 0.05);
+    /// let mut losses = Vec::new();
+    /// for epoch in 0..200 {
+    ///     for (index, batch) in shuffled(features.len(), 1, epoch).chunks(2).enumerate() {
+    ///         let step = Step { seed: 1, step: (2 * epoch + index) as u64, example: 0 };
+    ///         losses.push(train_step(head, &mut trace, &mut optimizer, &features, batch, step).loss);
+    ///         assert_eq!(trace.logits().len(), 2 * 2); // examples x classes
+    ///     }
+    /// }
+    /// assert!(losses[398] + losses[399] < 0.1 * (losses[0] + losses[1]));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Panics
+    /// If memory runs out.
     pub fn new(nodes: &[Node], input_len: usize, batch: usize) -> Self {
         Self::with_gradients(nodes, input_len, batch, nodes.iter().position(Node::is_trainable).unwrap_or(nodes.len()))
     }
 
     /// Buffers for forward passes only.
+    ///
+    /// # Panics
+    /// If memory runs out.
     pub fn for_inference(nodes: &[Node], input_len: usize, batch: usize) -> Self {
         Self::with_gradients(nodes, input_len, batch, nodes.len())
     }
@@ -91,10 +127,12 @@ impl Trace {
     /// Runs dlogits backward, down to the first trainable node.
     ///
     /// # Panics
-    /// If `nodes` are not those that the trace was made for, or the last forward pass was not in training.
+    /// If `nodes` are not those that the trace was made for, or the last forward pass was not in training or had no
+    /// examples.
     pub fn backward(&mut self, nodes: &[Node]) {
         let (n, first_trainable) = (self.n, self.first_trainable);
         let step = self.step.expect("the last pass was a training pass");
+        assert!(n > 0, "a backward pass needs an example");
         for index in (0..self.stages.len()).rev() {
             let (before, stage) = self.stages.split_at_mut(index);
             let nodes_here = stage[0].nodes.clone();
@@ -116,7 +154,8 @@ impl Trace {
     /// are not frozen from the last forward pass.
     ///
     /// # Panics
-    /// If `nodes` are not those that the trace was made for.
+    /// If `nodes` are not those that the trace was made for, the last pass had no examples, the optimizer's moments are
+    /// those of other parameters, or memory for them runs out.
     pub fn update(&mut self, nodes: &mut [Node], optimizer: &mut Optimizer) {
         optimizer.begin_step();
         for stage in &mut self.stages {
@@ -144,7 +183,9 @@ impl Trace {
         self.batch
     }
 
-    /// The gradients of a node's parameters, one after the other, after [`Trace::update`].
+    /// The gradients of a node's parameters, one after the other, after [`Trace::update`]; empty if it has no trainable
+    /// one. After them the slice may hold other numbers: it is as long as the sum in the layer's own form
+    /// ([`Layer::gradient_len`](super::Layer::gradient_len)).
     ///
     /// # Panics
     /// If there is no such node.

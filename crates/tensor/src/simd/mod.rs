@@ -1,9 +1,9 @@
 //! Vectors of sixteen `f32` lanes at every SIMD level.
 //!
 //! A kernel is a plain safe function `fn f<S: Simd>(simd: S, ...)`. The value `simd` is a *token*: it exists only on a
-//! CPU that has the level's instructions, so holding it proves that they may run. Vectors are made by a token, prove
-//! the same, and have operators: `value - rate * mean / (square.sqrt() + epsilon)`. This is the design of the crates
-//! `pulp` and `fearless_simd`, cut down to the dozen operations that a neural network needs.
+//! CPU that has the level's instructions, so holding it proves that they may run. Only a token makes vectors, so a
+//! vector is the same proof; and vectors have operators: `value - rate * mean / (square.sqrt() + epsilon)`. This is the
+//! design of the crates `pulp` and `fearless_simd`, cut down to the twenty operations that a neural network needs.
 //!
 //! A vector always has sixteen lanes; the level decides how many registers hold it: one on AVX-512, two on AVX2,
 //! four on NEON and baseline x86-64. Sums have the same order at every level, so the levels with fused multiply-add

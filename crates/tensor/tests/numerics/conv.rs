@@ -2,7 +2,7 @@
 //! definition, at every SIMD level; Winograd's, whose transforms round, stays close.
 
 use thawline_tensor::kernels::activation::Fused;
-use thawline_tensor::kernels::conv::{ConvShape, Method, OutputGradient, naive};
+use thawline_tensor::kernels::conv::{ConvShape, Method, OutputGradient, Weights, naive};
 use thawline_tensor::kernels::window::Padding;
 
 use crate::cases::{DIMS, dense, dense_convolutions, general_convolutions, pick};
@@ -179,5 +179,13 @@ fn check(s: &ConvShape) {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn weights_larger_than_memory_are_an_error() {
+    let s = ConvShape::new([3, 3, 1 << 20], [3, 3], 1 << 28, [1, 1], [1, 1], Padding::Valid).expect("no overflow");
+    for method in methods(&s) {
+        assert!(Weights::try_new(method.rung(&s).expect("a legal method"), s).is_err(), "{method}");
     }
 }

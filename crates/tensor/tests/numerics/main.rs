@@ -17,8 +17,10 @@
 //! | [`network`] | a network refuses what does not fit, freezes what it says, and adds up its parameters |
 //! | [`normalization`] | batch normalization does what its `f64` reference and PyTorch do, trained and frozen |
 //! | [`optimizer`] | Adam and gradient descent follow their `f64` references, and stay finite |
+//! | [`own_layers`] | layers written outside the engine get what they ask for |
 //! | [`softmax`] | the loss is right to a few units in the last place, also at logits of 3e38 |
-//! | [`training`] | the training loop sees every example once an epoch, and stops if the loss is not finite |
+//! | [`stopping`] | training stops if the loss is not finite or it is told to, and resumes with the same bits |
+//! | [`training`] | the training loop sees every example once an epoch, and refuses what does not fit |
 //! | [`vectors`] | vector operations do to each lane what the scalar ones do, for special numbers, too |
 //! | [`winograd_error`] | the error of Winograd's method, as a table and with a bound |
 //!
@@ -55,6 +57,7 @@ mod reference;
 mod rungs;
 mod small;
 mod softmax;
+mod stopping;
 mod training;
 mod vectors;
 mod winograd_error;

@@ -1,10 +1,15 @@
 //! Building a network: shapes checked with names and numbers, layers frozen, a head replaced, and the summary.
 
-use thawline_tensor::Shape;
+use thawline_tensor::nn::fit::train_step;
+use thawline_tensor::nn::trace::Trace;
 use thawline_tensor::nn::{
-    Activation, AveragePooling2D, BatchNormalization, Conv2D, Copied, Dense, DepthwiseConv2D, Dropout, Flatten, Init,
-    Layer, MaxPooling2D, Method, Network, NetworkError, Padding,
+    Activation, AveragePooling2D, BatchNormalization, Conv2D, Copied, Dense, DepthwiseConv2D, Dropout, Examples,
+    Flatten, GlobalAveragePooling2D, Init, Layer, MaxPooling2D, Method, Network, NetworkError, Optimizer, Padding,
+    Residual, Rule,
 };
+use thawline_tensor::{Shape, Tensor};
+
+use crate::chain::STEP;
 
 /// The tutorial's network, but for the rate of its second dropout: two convolutions, a hidden layer, and the given
 /// number of classes.
@@ -85,14 +90,23 @@ fn sizes_beyond_all_memory_are_refused_before_allocating() {
         let error = Network::builder([usize::MAX, 2, 1]).layer("first", layer).build(0).unwrap_err();
         assert!(error.to_string().contains("the size of its input, "), "{error}");
     }
+    refused([1 << 50], BatchNormalization::new(), "there is no memory for its 1125899906842624 weights");
+    let same = DepthwiseConv2D::new([63_000_000; 2]).padding(Padding::Same);
+    refused([32, 32, 3], same, "window takes too many operations");
+    let inside = (0..600).fold(Residual::new(), |block, i| block.layer(format!("{i}"), Activation::Relu));
+    refused([1 << 18, 1 << 18, 1 << 19], inside, "the number of floats inside it overflows");
+    let deep = (0..75)
+        .fold(Network::builder([250_000_000]), |builder, i| builder.layer(format!("{i}"), Dense::new(250_000_000)));
+    assert_eq!(deep.outline().expect("each layer fits").weight_bytes(), u64::MAX);
     let window = [1 << 40, 1 << 40];
     refused([1, 1, 1], AveragePooling2D::new(window).padding(Padding::Same), "window takes too many operations");
 }
 
 #[test]
-fn every_layer_refuses_an_empty_input() {
-    let refused = |input: &[usize], layer: Box<dyn Layer>, reason: &str| {
-        let error = Network::builder(Shape::new(input)).layer("layer", layer).build(0).expect_err("zero is refused");
+fn empty_inputs_are_refused() {
+    // By the layers themselves, and by a network of any layers or none.
+    let refused = |input: &[usize], mut layer: Box<dyn Layer>, reason: &str| {
+        let error = layer.build(&Shape::new(input), 1).expect_err("zero is refused");
         assert!(error.to_string().contains(reason), "{error}");
     };
     for input in [[0, 4, 2], [5, 0, 2], [5, 4, 0]] {
@@ -104,9 +118,28 @@ fn every_layer_refuses_an_empty_input() {
         }
     }
     refused(&[0], Dense::new(3).into(), "it has 0 inputs and 3 units; both must be at least 1");
-    for layer in [Activation::Relu.into(), Flatten.into(), Dropout::new(0.5).into()] {
-        refused(&[0, 3, 3], layer, "it would give an output of 0");
+    let empty = || Network::builder([0, 5, 3]);
+    for builder in [empty(), empty().layer("mean", GlobalAveragePooling2D::new()), empty().layer("flat", Flatten)] {
+        let error = builder.build(0).expect_err("zero is refused").to_string();
+        let words =
+            "layer 0 'input' (InputLayer) cannot take an input of 0 x 5 x 3: the size of its input, 0 x 5 x 3, is 0";
+        assert!(error.starts_with(words), "{error}");
     }
+}
+
+#[test]
+#[should_panic(expected = "the network takes inputs of 32 x 32 x 3, and the examples are of 32 x 3 x 32")]
+fn examples_of_another_shape_cannot_be_predicted() {
+    tutorial(5).predict(&Examples::new(Tensor::zeros([2, 32, 3, 32]), vec![0; 2]));
+}
+
+#[test]
+#[should_panic(expected = "a backward pass needs an example")]
+fn a_step_without_examples_panics() {
+    let (mut network, none) = (tutorial(5), Examples::new(Tensor::zeros([0, 32, 32, 3]), Vec::new()));
+    let (_, nodes) = network.split();
+    let (mut trace, mut optimizer) = (Trace::new(nodes, 32 * 32 * 3, 1), Optimizer::new(Rule::ADAM, 1e-3));
+    train_step(nodes, &mut trace, &mut optimizer, &none, &[], STEP);
 }
 
 #[test]
@@ -214,8 +247,12 @@ fn replacing_the_head_of_a_clone_leaves_the_original_unchanged() {
     assert_eq!((nothing.nodes().len(), nothing.output().dims()), (0, &[32, 32, 3][..]));
     for name in ["activation_1", "activation_2", "max_pooling2d_1", "activation_3"] {
         let error = model_1.clone().replace_head(name).expect_err("it is fused").to_string();
-        assert!(error.contains(name) && error.contains("fused with the layer before it"), "{error}");
+        assert!(error.contains(&format!("'{name}' is fused with a layer before the head")), "{error}");
     }
+    // The error names the fused layer, not the first one of the head.
+    let conv = Network::builder([5, 4, 2]).layer("conv", Conv2D::new(3, [3, 3]));
+    let fused = conv.layer("flatten", Flatten).layer("relu", Activation::Relu).build(1).expect("it fits");
+    assert_eq!(fused.replace_head("flatten").expect_err("refused"), NetworkError::Fused { name: "relu".into() });
 }
 
 #[test]

@@ -142,6 +142,19 @@ fn a_restored_optimizer_continues_with_the_same_bits() {
 }
 
 #[test]
+#[should_panic(expected = "the moments are those of another rule or parameter")]
+fn restored_moments_of_another_rule_are_refused() {
+    let [mut descent, mut adam] = [Rule::Sgd { momentum: 0.9 }, Rule::ADAM].map(|rule| Optimizer::new(rule, 0.1));
+    let mut value = start();
+    descent.begin_step();
+    descent.update(&mut value, &[0.5; LEN], 1.0);
+    let (steps, moments) = descent.state();
+    adam.restore(steps, moments.to_vec());
+    adam.begin_step();
+    adam.update(&mut value, &[0.5; LEN], 1.0);
+}
+
+#[test]
 fn every_chunk_of_a_long_parameter_is_updated() {
     // More elements than several tasks update.
     let len = 50_021;

@@ -1,9 +1,9 @@
 //! Layers written outside the engine: what they are given, and what a residual connection does with their parameters.
 
 use thawline_tensor::nn::{
-    Backward, Conv2D, Dense, Examples, Fit, Layer, Network, Param, Residual, Step, check_gradients,
+    Backward, BuildError, Conv2D, Dense, Examples, Fit, Layer, Network, Param, Residual, Role, Step, check_gradients,
 };
-use thawline_tensor::{Buffer, Tensor};
+use thawline_tensor::{Buffer, Shape, Tensor};
 
 use crate::small::FIT;
 
@@ -75,4 +75,36 @@ fn what_a_layer_saves_has_the_length_of_the_last_batch_too() {
 fn a_statistic_inside_a_residual_connection_has_no_gradient() {
     let inside = Residual::new().layer("shift", Shift::new(false)).layer("conv", Conv2D::new(2, [1, 1]));
     check_gradients(inside, [1, 3, 2]).expect("the gradients are the slopes");
+}
+
+/// Turns an image into one column of pixels.
+#[derive(Clone, Copy, Debug)]
+struct Column;
+
+impl Layer for Column {
+    fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, BuildError> {
+        let [h, w, c] = input.as_image().ok_or("it takes an image")?;
+        Ok([h * w, 1, c].into())
+    }
+
+    fn forward(&self, _x: &[f32], _y: &mut [f32]) {
+        unreachable!("a layer that only changes the shape is not executed");
+    }
+
+    fn backward(&self, _pass: Backward<'_>) {
+        unreachable!("nor is its backward pass");
+    }
+
+    fn role(&self) -> Role {
+        Role::Reshape
+    }
+}
+
+#[test]
+fn a_layer_that_reshapes_can_be_replaced() {
+    let builder = Network::builder([5, 4, 2]).layer("conv", Conv2D::new(3, [3, 3])).layer("column", Column);
+    let network = builder.build(1).expect("it fits");
+    assert_eq!((network.nodes().len(), network.output().dims()), (1, &[6, 1, 3][..]));
+    let cut = network.replace_head("column").expect("it does no work").build(1).expect("it fits");
+    assert_eq!(cut.output().dims(), [3, 2, 3]);
 }

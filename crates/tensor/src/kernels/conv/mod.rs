@@ -15,7 +15,7 @@ pub mod implicit;
 pub mod naive;
 pub mod winograd;
 
-use std::fmt;
+use std::{fmt, io};
 
 use crate::buffer::Buffer;
 use crate::simd::{LANES, Level};
@@ -110,8 +110,8 @@ pub trait Rung: fmt::Debug + Sync {
         s.flops()
     }
 
-    /// Floats of the kernel for [`forward`](Rung::forward), equal to those of its gradient, and of the kernel for
-    /// [`input_gradient`](Rung::input_gradient).
+    /// Lengths of the kernel in the forms that [`forward`](Rung::forward) and
+    /// [`input_gradient`](Rung::input_gradient) read; the kernel's gradient is as long as the first.
     fn kernel_lens(&self, s: &ConvShape) -> [usize; 2] {
         [s.kernel_len(), 0]
     }
@@ -183,9 +183,21 @@ pub struct Weights {
 
 impl Weights {
     /// All zero.
+    ///
+    /// # Panics
+    /// If memory runs out, with a message that starts with [`Buffer::NO_MEMORY`].
     pub fn new(rung: &dyn Rung, shape: ConvShape) -> Self {
-        let [kernel, transposed] = rung.kernel_lens(&shape).map(Buffer::zeros);
-        Self { shape, kernel, transposed, bias: Buffer::zeros(shape.filters.next_multiple_of(LANES)) }
+        Self::try_new(rung, shape).unwrap_or_else(|error| panic!("{}: {error}", Buffer::NO_MEMORY))
+    }
+
+    /// All zero.
+    ///
+    /// # Errors
+    /// If the allocator or the system has too little memory.
+    pub fn try_new(rung: &dyn Rung, shape: ConvShape) -> io::Result<Self> {
+        let [kernel, transposed] = rung.kernel_lens(&shape).map(Buffer::try_zeros);
+        let bias = Buffer::try_zeros(shape.filters.next_multiple_of(LANES))?;
+        Ok(Self { shape, kernel: kernel?, transposed: transposed?, bias })
     }
 
     /// Sets the kernel (KH x KW x C x filters) and the bias (filters).
@@ -264,10 +276,6 @@ pub struct ConvShape {
     pub out_w: usize,
 }
 
-/// The maximum number of products per image: 2^56, weeks of work for one core, or 2^28 on a 32-bit system. Up to it, no
-/// layer's number of floats, bytes or operations overflows.
-const MAX_PRODUCTS: usize = 1 << (usize::BITS / 8 * 7);
-
 impl ConvShape {
     /// Derives the output's size and the zeros on the border.
     ///
@@ -288,8 +296,7 @@ impl ConvShape {
         let zeros = windows.zeros(padding)?;
         let too_large = || format!("its {kh} x {kw} kernel is larger than the {h} x {w} input");
         let [out_h, out_w] = windows.count(zeros).ok_or_else(too_large)?;
-        let products = product(&[kh, kw, c, filters, out_h, out_w]);
-        if product(&[h, w, c]).is_none() || products.is_none_or(|products| products > MAX_PRODUCTS) {
+        if product(&[h, w, c]).is_none() || product(&[kh, kw, c, filters, out_h, out_w]).is_none() {
             return Err(format!("its number of products overflows: {out_h} x {out_w} x {kh} x {kw} x {c} x {filters}"));
         }
         Ok(Self { h, w, c, kh, kw, filters, stride, dilation, pad_top: zeros[0], pad_left: zeros[2], out_h, out_w })

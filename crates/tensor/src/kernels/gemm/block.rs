@@ -61,7 +61,7 @@ impl Operands {
 /// packing B costs more than that.
 const ROWS_WORTH_PACKING: usize = 48;
 
-/// Nor is a B of this many floats, 16 KiB, worth packing: it stays in the first-level cache.
+/// A B of at most this many floats (16 KiB) stays in the first-level cache and is not worth packing.
 const SMALL_B: usize = 1 << 12;
 
 /// Loop 4: cuts ks into the fewest pieces of at most [`KC`] terms, nearly equal.

@@ -119,19 +119,37 @@ pub fn gemm(level: Level, a: Matrix, b: Matrix, c: &mut [f32], epilogue: Epilogu
     }
 }
 
-/// Splits the product by its shape. The order of a sum must not depend on M: an example gives the same bits in any
-/// batch.
+/// The dimension along which a product is cut into tasks.
+enum Cut {
+    M,
+    N,
+    K,
+}
+
+impl Cut {
+    /// The choice by shape. The order of a sum must not depend on M: an example gives the same bits in any batch.
+    fn of(m: usize, n: usize, k: usize) -> Self {
+        if k >= LONG_K && n <= 16 * LANES {
+            Cut::K
+        } else if m <= STRIP_ROWS && n >= 16 * STRIP && k > 0 {
+            Cut::N
+        } else {
+            Cut::M
+        }
+    }
+}
+
 #[inline(always)]
 fn multiply<S: Simd>(simd: S, a: Matrix, b: Matrix, c: &mut [f32], epilogue: Epilogue) {
     let (m, n, k) = (a.rows, b.cols, a.cols);
-    if k >= LONG_K && n <= 16 * LANES {
-        for (block, c) in c.chunks_mut(MAX_ROWS_OF_PARTIALS * n).enumerate() {
-            cut_along_k(simd, a.rows_from(block * MAX_ROWS_OF_PARTIALS, c.len() / n), b, c, epilogue);
+    match Cut::of(m, n, k) {
+        Cut::M => cut_along_m(simd, a, b, c, epilogue),
+        Cut::N => cut_along_n(simd, a, b, c, epilogue),
+        Cut::K => {
+            for (block, c) in c.chunks_mut(MAX_ROWS_OF_PARTIALS * n).enumerate() {
+                cut_along_k(simd, a.rows_from(block * MAX_ROWS_OF_PARTIALS, c.len() / n), b, c, epilogue);
+            }
         }
-    } else if m <= STRIP_ROWS && n >= 16 * STRIP && k > 0 {
-        cut_along_n(simd, a, b, c, epilogue);
-    } else {
-        cut_along_m(simd, a, b, c, epilogue);
     }
 }
 
@@ -145,14 +163,16 @@ fn scratch_lens_at<S: Simd>(_: S, a: Matrix, b: Matrix) -> [usize; 2] {
     let (m, n, k) = (a.rows, b.cols, a.cols);
     let a_len = |m, k| a_len(S::REGISTERS, m, k);
     let operands = Operands::of(S::REGISTERS, a, b);
-    if k >= LONG_K && n <= 16 * LANES {
-        let (m, depth) = (m.min(MAX_ROWS_OF_PARTIALS), stretch_depth(k));
-        [k.div_ceil(depth) * m * n, operands.b_len(S::REGISTERS, depth, n) + a_len(m, KC.min(depth))]
-    } else if m <= STRIP_ROWS && n >= 16 * STRIP {
-        [terms(0..k).count() * a_len(m, KC.min(k)), b_len(KC.min(k), 1, panel::width(S::REGISTERS, true))]
-    } else {
-        let mc = block_rows(S::REGISTERS, m, k, operands);
-        [operands.b_len(S::REGISTERS, k, n.min(nc(S::REGISTERS))), a_len(mc, KC.min(k))]
+    match Cut::of(m, n, k) {
+        Cut::M => {
+            let mc = block_rows(S::REGISTERS, m, k, operands);
+            [operands.b_len(S::REGISTERS, k, n.min(nc(S::REGISTERS))), a_len(mc, KC.min(k))]
+        }
+        Cut::N => [terms(0..k).count() * a_len(m, KC.min(k)), b_len(KC.min(k), 1, panel::width(S::REGISTERS, true))],
+        Cut::K => {
+            let (m, depth) = (m.min(MAX_ROWS_OF_PARTIALS), stretch_depth(k));
+            [k.div_ceil(depth) * m * n, operands.b_len(S::REGISTERS, depth, n) + a_len(m, KC.min(depth))]
+        }
     }
 }
 

@@ -50,7 +50,7 @@ use crate::{dispatch, vectorize};
 
 use super::super::activation::Fused;
 use super::super::tile::ROWS;
-use super::{ConvShape, OutputGradient, Rung, Weights};
+use super::{ConvShape, OutputGradient, Rung, Weights, product};
 use edges::Image;
 use kernel::{transform_kernel, transform_kernel_gradient, transpose_kernel};
 use pool::{prefetch_pooled, read_pooled, write_pooled};
@@ -94,7 +94,9 @@ pub struct Winograd;
 impl Rung for Winograd {
     fn check(&self, s: &ConvShape) -> Result<(), &'static str> {
         let applies = s.is_dense() && [s.kh, s.kw] == [3, 3];
-        applies.then_some(()).ok_or("Winograd's method needs a 3 x 3 kernel, stride 1 and no dilation")
+        applies.then_some(()).ok_or("Winograd's method needs a 3 x 3 kernel, stride 1 and no dilation")?;
+        let [c, f] = blocks(s).map(|blocks| blocks * LANES);
+        product(&[POSITIONS, c, f]).map(drop).ok_or("Winograd's method needs more memory than any machine has")
     }
 
     fn fuses_pool(&self) -> bool {
