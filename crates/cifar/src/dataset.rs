@@ -53,9 +53,9 @@ impl Dataset {
     ///
     /// # Errors
     /// If it could not be written and read back: the pictures have another format; there are more than in the release,
-    /// or as many only for training or only for testing; the training pictures do not divide evenly among the files
-    /// (five in CIFAR-10); the number of names differs from the number of classes; or a name is empty, repeated, longer
-    /// than 64 bytes, contains control characters, or starts or ends with a space.
+    /// or only one of the two sets is as large as the release's; the training pictures do not divide evenly among the
+    /// files (five in CIFAR-10); the number of names differs from the number of classes; or a name is empty, repeated,
+    /// longer than 64 bytes, contains control characters, or starts or ends with a space.
     pub fn new(
         format: Format,
         mut train: Images,

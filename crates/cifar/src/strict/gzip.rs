@@ -4,6 +4,7 @@
 //! A gzip file consists of one or several members, each with its own checksum; `pigz` and `cat a.gz b.gz` make several.
 
 use std::io::{self, BufRead, BufReader, Read};
+use std::ops::Range;
 
 use flate2::bufread::GzDecoder;
 use sha2::{Digest, Sha256};
@@ -17,6 +18,9 @@ const MAX_BYTES: u64 = 256 << 20;
 
 /// The maximum number of gzip members: bgzip, which makes the smallest ones in use, makes 2,800 from a release.
 const MAX_MEMBERS: u32 = 1 << 14;
+
+/// The place of "ustar" in a tar archive.
+const USTAR: Range<usize> = 257..262;
 
 /// Bytes read from the file at once.
 const BUFFER_BYTES: usize = 256 << 10;
@@ -36,17 +40,21 @@ enum Layer<'a> {
 }
 
 impl<'a> Unpacked<'a> {
-    pub fn new(source: impl Read + 'a) -> Result<Self, Fault> {
-        let mut compressed = BufReader::with_capacity(BUFFER_BYTES, Compressed::new(source));
-        let start = compressed.fill_buf().map_err(|error| Fault::io("read", error))?;
-        let layer = if start.is_empty() {
+    pub fn new(mut source: impl Read + 'a) -> Result<Self, Fault> {
+        // One read of the source may return fewer bytes than it takes to tell the format.
+        let mut start = Vec::new();
+        source.by_ref().take(USTAR.end as u64).read_to_end(&mut start).map_err(|error| Fault::io("read", error))?;
+        let is_gzip = b"\x1f\x8b".starts_with(&start[..start.len().min(2)]);
+        if start.is_empty() {
             return Err(Fault::Gzip("is empty (0 bytes); download it again".into()));
-        } else if b"\x1f\x8b".starts_with(&start[..start.len().min(2)]) {
-            Layer::Gzip(Box::new(GzDecoder::new(compressed)))
-        } else if start.get(257..262) == Some(b"ustar") {
-            Layer::Tar(compressed)
-        } else {
-            return Err(not_gzip(start));
+        } else if !is_gzip && start.get(USTAR) != Some(b"ustar") {
+            return Err(not_gzip(&start));
+        }
+        let compressed = Compressed::new(io::Cursor::new(start).chain(source));
+        let compressed = BufReader::with_capacity(BUFFER_BYTES, compressed);
+        let layer = match is_gzip {
+            true => Layer::Gzip(Box::new(GzDecoder::new(compressed))),
+            false => Layer::Tar(compressed),
         };
         Ok(Unpacked { layer, members: 1, position: 0 })
     }

@@ -54,15 +54,21 @@ impl Dataset {
 }
 
 fn open(path: &Path) -> Result<Dataset, Error> {
-    let kind = fs::metadata(path).map_err(|error| cannot_open("", path, error).of(path.display()))?;
-    if kind.is_file() {
-        Found::Archive(path.into()).read()
-    } else if kind.is_dir() {
+    if path.is_dir() {
         search(path).map_err(|fault| fault.of(path.display()))?.read()
     } else {
-        let fault = "is neither a file nor a folder; give a .tar.gz archive or a folder of .bin files";
-        Err(Fault::Path(fault.into()).of(path.display()))
+        Found::Archive(path.into()).read()
     }
+}
+
+/// Opens an archive, which may be a link to a file. A pipe would wait for its writer, and a device may not end.
+fn open_archive(path: &Path) -> Result<File, Fault> {
+    let kind = fs::metadata(path).map_err(|error| cannot_open("", path, error))?;
+    if !kind.is_file() {
+        let fault = "is neither a file nor a folder; give a .tar.gz archive or a folder of .bin files";
+        return Err(Fault::Path(fault.into()));
+    }
+    File::open(path).map_err(|error| cannot_open("", path, error))
 }
 
 /// Why `path` cannot be opened. A dangling link, such as one to an unmounted disk, gets its own message.
@@ -92,9 +98,7 @@ impl Found {
     fn read(&self) -> Result<Dataset, Error> {
         let path = self.path();
         let read = match self {
-            Found::Archive(_) => File::open(path)
-                .map_err(|error| cannot_open("", path, error))
-                .and_then(|file| archive::read(&path.display().to_string(), file)),
+            Found::Archive(_) => open_archive(path).and_then(|file| archive::read(&path.display().to_string(), file)),
             &Found::Folder(_, format) => read_folder(path, format),
         };
         read.map_err(|fault| fault.of(path.display()))

@@ -191,7 +191,9 @@ fn short_and_interrupted_reads_make_no_difference() {
             if self.1 { Err(io::ErrorKind::Interrupted.into()) } else { self.0.read(&mut out[..1]) }
         }
     }
-    let whole = small();
-    let dataset = Dataset::from_archive("trickle", Trickle(&whole, false)).unwrap();
-    assert_eq!(dataset.sha256(), read(&whole).unwrap().sha256());
+    let plain = tar(entries(&files(Format::Cifar10, 1)));
+    for whole in [small(), plain] {
+        let dataset = Dataset::from_archive("trickle", Trickle(&whole, false)).unwrap();
+        assert_eq!(dataset.sha256(), read(&whole).unwrap().sha256());
+    }
 }

@@ -156,6 +156,9 @@ fn devices_and_pipes_are_not_opened() {
     fs::remove_file(&file).unwrap();
     std::os::unix::fs::symlink("/dev/zero", &file).unwrap();
     assert!(message(parent.path()).contains("something other than a plain file"));
+    let folder = tempdir().unwrap();
+    std::os::unix::fs::symlink("/dev/zero", folder.path().join("cifar-10-binary.tar.gz")).unwrap();
+    assert!(message(folder.path()).contains("cifar-10-binary.tar.gz: is neither a file nor a folder"));
     // Users whose data are elsewhere link to a plain file.
     fs::remove_file(&file).unwrap();
     std::os::unix::fs::symlink("data_batch_1.bin", &file).unwrap();
