@@ -11,10 +11,7 @@ use thawline::{
     commands::settings_file,
     data::{classes, own},
     models::{Architecture, TutorialNetwork, file},
-    record::{
-        config::Config,
-        run::{ReportPictures, RunRecord},
-    },
+    record::{config::Config, pictures::ReportPictures, run::RunRecord},
     report,
     sweep::{arms, merge::Results, record::JobRecord, settings::SweepSettings},
     weights::{

@@ -141,6 +141,8 @@ fn samples_are_a_row_of_pictures_for_each_class() {
     let path = archive().to_str().unwrap();
     let call = place.call(["data", "samples", path, "--classes", "sun,3-4", "--columns", "4", "--out", "grid.png"]);
     assert_eq!(call.code, Some(2), "sun is class 3");
+    let call = place.call(["data", "samples", path, "--columns", "101"]);
+    call.assert_refused("'101' for '--columns <N>': expected at most 100 pictures per class");
     let call = place.call(["data", "samples", path, "--classes", "tree,1-3", "--columns", "3", "--out", "grid.png"]);
     assert_eq!(call.code, Some(0), "{}", call.stderr);
     assert!(call.stdout.contains("rows from the top: tree, house, kite, sun"), "{}", call.stdout);

@@ -110,7 +110,7 @@ fn features_of_other_shapes_are_refused_and_another_head_is_accepted() {
 
     let call = from(&place, FILE, "--filters 8,9 --dense 16");
     assert_eq!(call.code, Some(2), "{}", call.stdout);
-    let words = "tensor conv2d_2/kernel: expected 3 x 3 x 8 x 9, found 3 x 3 x 8 x 8, and 1 more tensors do not fit";
+    let words = "tensor conv2d_2/kernel: expected 3 x 3 x 8 x 9, found 3 x 3 x 8 x 8; 1 more tensor does not match";
     assert!(call.stderr.starts_with(&format!("error: --from: {FILE}: {words}")), "{}", call.stderr);
     assert!(call.stderr.contains("--partial") && call.stderr.lines().count() == 1);
     assert!(call.stdout.contains("MISMATCHED") && !place.path("new").exists(), "{}", call.stdout);

@@ -19,6 +19,8 @@ fn every_command_refuses_pipes_devices_and_sparse_files() {
     let place = Place::new();
     assert!(Command::new("mkfifo").arg(place.path("pipe")).status().unwrap().success());
     File::create(place.path("sparse")).unwrap().set_len(1 << 40).unwrap();
+    let line = format!("sweep --seeds 0 --arms pixels --epochs 1 --out done --data {}", archive().display());
+    assert_eq!(place.call(line.split(' ')).code, Some(0));
     for (path, words) in
         [("pipe", "is a pipe"), ("/dev/zero", "is a pipe, a device"), ("sparse", "has 1,099,511,627,776")]
     {
@@ -45,6 +47,15 @@ fn every_command_refuses_pipes_devices_and_sparse_files() {
             let line = line.replace("FILE", path).replace("DATA", archive().to_str().unwrap());
             let call = place.call(line.split(' '));
             call.assert_refused(words);
+        }
+        // A folder that is neither a sweep nor a report on this one.
+        fs::create_dir_all(place.path("out")).unwrap();
+        fs::write(place.path("out/arms.csv"), "").unwrap();
+        for file in ["sweep.json", "report.json"] {
+            let link = place.path("out").join(file);
+            symlink(place.path(path), &link).unwrap();
+            place.call(["report", "done", "--out", "out"]).assert_refused("and is not part of a report on this sweep");
+            fs::remove_file(link).unwrap();
         }
     }
 }

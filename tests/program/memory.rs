@@ -113,12 +113,10 @@ fn features_that_exceed_the_free_memory_are_not_cached() {
     );
     assert_eq!(refused.stderr.lines().count(), 1, "{}", refused.stderr);
     assert_eq!(place.names(), ["data.tar.gz"], "nothing was written");
-    // The message contains the bytes of the features and the free bytes.
-    let numbers: Vec<u64> = refused.stderr.split(' ').filter_map(|word| word.parse().ok()).collect();
-    let &[pictures, features, free] = &numbers[..] else { panic!("{}", refused.stderr) };
-    assert_eq!((pictures, features), (310, 310 * 28 * 28 * 64 * 4));
+    assert!(refused.stderr.contains("the features of 310 pictures take 62.2 MB, and "), "{}", refused.stderr);
+    let [features, free] = amounts(&refused.stderr)[..] else { panic!("{}", refused.stderr) };
     // With this much more memory, the features exceed half of the free memory, and everything else fits.
-    let call = run(little + (features * 9 / 5 - free) / 1024, "");
+    let call = run(little + ((features * 1.8 - free) / 1024.0) as u64, "");
     assert_eq!(call.code, Some(0), "{}", call.stderr);
     assert!(call.stdout.contains("off: the features would take 62.2 MB, and half of the free"), "{}", call.stdout);
     let without = place.finished(call);
@@ -127,17 +125,35 @@ fn features_that_exceed_the_free_memory_are_not_cached() {
     assert!(with.weights() == without.weights(), "the cache changes the weights");
 }
 
+#[test]
+fn pictures_that_exceed_the_free_memory_are_not_read() {
+    // 200 pictures of 448 x 448 pixels: 120 MB.
+    let place = Place::new();
+    for class in ["dark", "light"] {
+        fs::create_dir_all(place.path("pictures").join(class)).unwrap();
+        for number in 0..100 {
+            fs::write(place.path("pictures").join(class).join(format!("{number}.png")), "not a picture").unwrap();
+        }
+    }
+    let call = limited(&place, loadable() + 60_000, &line("adapt pictures --size 448 --threads 1 --quiet --out run"));
+    call.assert_failed(3, "reading the pictures needs up to 120 MB more memory, but only ");
+    assert!(!place.path("run").exists());
+}
+
+/// The amounts of memory in a text, in bytes.
+fn amounts(text: &str) -> Vec<f64> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let amount = |pair: &[&str]| {
+        let unit = [("kB", 1e3), ("MB", 1e6), ("GB", 1e9)].into_iter().find(|(unit, _)| pair[1].starts_with(unit))?;
+        Some(pair[0].parse::<f64>().ok()? * unit.1)
+    };
+    words.windows(2).filter_map(amount).collect()
+}
+
 /// The estimate in the line on memory, in bytes.
 fn estimate(stdout: &str) -> f64 {
     let line = stdout.lines().find(|line| line.starts_with("memory    about ")).expect("a line on memory");
-    let words: Vec<&str> = line.split_whitespace().collect();
-    let unit = match words[3].trim_end_matches(':') {
-        "kB" => 1e3,
-        "MB" => 1e6,
-        "GB" => 1e9,
-        other => panic!("{other}: {line}"),
-    };
-    words[2].parse::<f64>().unwrap() * unit
+    amounts(line)[0]
 }
 
 #[test]

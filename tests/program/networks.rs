@@ -141,3 +141,24 @@ fn batch_normalization_is_trained_and_then_frozen() {
     assert_eq!(run.summary()["frozen_unchanged"], true);
     assert_eq!(run.summary()["config"]["freeze"], "global_average_pooling2d_1");
 }
+
+#[test]
+fn a_sweep_refuses_or_leaves_out_arms_that_the_network_does_not_allow() {
+    let place = Place::new();
+    let convolution = r#"{ type = "Conv2D", filters = 10, kernel_size = 3 }"#;
+    let residual =
+        format!(r#"{{ type = "Residual", layers = [{}] }}"#, convolution.replace(" }", r#", padding = "same" }"#));
+    for (name, middle, last) in
+        [("residual.toml", &*residual, r#", { type = "Dense" }"#), ("plain.toml", convolution, "")]
+    {
+        let layers = format!(r#"{convolution}, {middle}, {{ type = "GlobalAveragePooling2D" }}{last}"#);
+        fs::write(place.path(name), format!("layers = [{layers}]")).unwrap();
+    }
+    let sweep = |flags: &str| place.call(format!("sweep --dry-run --data built-in {flags}").split(' '));
+    let refused = sweep("--model residual.toml --arms frozen-random-matched");
+    refused.assert_refused("frozen-random-matched: cannot match layer 'residual_1' of the network");
+    let quick = sweep("--model residual.toml --preset quick");
+    assert_eq!(quick.code, Some(0), "{}", quick.stderr);
+    assert!(quick.stdout.contains("frozen-random-seed-0\n") && !quick.stdout.contains("matched"), "{}", quick.stdout);
+    sweep("--model plain.toml --arms joint").assert_refused("it needs a Conv2D before a final Dense");
+}

@@ -247,6 +247,12 @@ fn predict_reads_paths_from_standard_input() {
     assert_eq!(call.stderr, "skipped nowhere.png: no such file\nerror: 1 of 3 pictures could not be read\n");
     let pictures: Vec<&str> = call.stdout.lines().map(|line| line.split(',').next().unwrap()).collect();
     assert_eq!(pictures, ["picture", "pictures/dark/0.png", "pictures/light/0.png"]);
+    // A path that never ends is not read to its end.
+    let endless = [&b"pictures/dark/0.png\npictures/light/0.png\n"[..], &[b'x'; 100_000]].concat();
+    let call = predict_from_stdin(&place, "csv", &endless);
+    assert_eq!((call.code, call.stdout.lines().count()), (Some(2), 3));
+    assert!(call.stderr.starts_with("standard input: a path has more than 4096 bytes; expected "), "{}", call.stderr);
+    assert!(call.stderr.ends_with("\nerror: 1 of 3 pictures could not be read\n"), "{}", call.stderr);
 }
 
 #[test]
@@ -281,7 +287,8 @@ fn predict_from_stdin(place: &Place, format: &str, paths: &[u8]) -> Call {
     let mut command = place.command(["predict", "--from", "run", "--format", format, "-"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(paths).unwrap();
+    // The program may stop reading before the end.
+    let _ = child.stdin.take().unwrap().write_all(paths);
     child.wait_with_output().unwrap().into()
 }
 

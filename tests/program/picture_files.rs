@@ -9,7 +9,7 @@ use std::{
 use image::{DynamicImage, Frame, ImageFormat, Rgb, RgbImage, codecs::gif::GifEncoder};
 use thawline::{
     data::own::file,
-    record::run::Pixels,
+    record::pictures::Pixels,
     system::{failure::Kind, number::NBSP},
 };
 

@@ -3,7 +3,10 @@
 use std::{fs, time::Duration};
 
 use thawline::{
-    record::run::{EpochRow, ModelRecord, ReportPictures, RunRecord},
+    record::{
+        pictures::ReportPictures,
+        run::{EpochRow, ModelRecord, RunRecord},
+    },
     report::{self, Grids},
 };
 
@@ -94,7 +97,7 @@ fn folders_that_cannot_be_resumed_are_refused() {
     for (line, words) in [
         ("run --resume nowhere", "--resume: nowhere: no such folder; expected the folder of an interrupted run"),
         ("run --resume file", "--resume: file: is not a folder"),
-        ("run --resume empty", "--resume: empty/config.toml: no such file; not a run folder"),
+        ("run --resume empty", "--resume: empty/config.toml: no such file: this is not a run folder"),
         ("run --resume empty --epochs 3", "the argument '--resume <DIR>' cannot be used with: --epochs <N>; see"),
         (
             "run --resume empty --limit=3 --seed 2 --epochs 3",

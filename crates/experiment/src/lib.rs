@@ -15,7 +15,7 @@
 //! | [`models`] | descriptions of networks |
 //! | [`system`] | failures, files, the console, memory, the machine |
 //!
-//! Start reading at [`commands::run`].
+//! Start reading at [`run::experiment`].
 #![forbid(unsafe_code)]
 #![allow(missing_docs)] // the modules of a program, not a public interface
 

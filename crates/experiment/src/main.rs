@@ -10,10 +10,9 @@ use thawline::{
         console,
         failure::{Failure, Result},
         interrupt,
+        panics::without_panics,
     },
 };
-
-use thawline::system::panics::without_panics;
 
 fn main() -> ExitCode {
     without_panics(work).unwrap_or_else(|failure| end(&failure))

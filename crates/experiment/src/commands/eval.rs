@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
-use thawline_tensor::{nn::Examples, threads};
+use thawline_tensor::{kernels::softmax::softmax_cross_entropy, nn::Examples, threads};
 
 use super::{
     flags::{ForceArg, MachineArgs},
@@ -13,12 +13,18 @@ use super::{
 use crate::{
     data::{
         classes, open,
-        own::{self, folder},
+        own::{
+            self,
+            collection::{Collection, Set},
+            folder::{self, Class},
+        },
         task::Task,
     },
     record::{
+        data::{DataKind, DataRecord},
         options::{Augment, Labels},
-        run::{ConfusionMatrix, DataKind, DataRecord},
+        pictures::Pixels,
+        run::ConfusionMatrix,
         scores::Scores,
     },
     system::{
@@ -131,28 +137,21 @@ fn score_pictures(args: &EvalArgs, model: Model, folder: &Path) -> Result<()> {
         )));
     }
     let output = output(args, &[folder.to_owned()])?;
-    let names: Vec<&str> = model.metadata.classes.iter().map(String::as_str).collect();
+    let classes = model.metadata.classes.clone();
+    let names: Vec<&str> = classes.iter().map(String::as_str).collect();
     let [size, ..] = model.metadata.network.input();
-    let (mut pictures, mut labels) = (Vec::new(), Vec::new());
-    for (class, files) in folder::test_files(folder, &names)? {
-        for (path, picture) in files.iter().zip(own::read_all(&files, size, || false)) {
-            match picture {
-                Some(Ok(picture)) => {
-                    pictures.push(picture);
-                    labels.push(class as u32);
-                }
-                Some(Err(failure)) if failure.kind != Kind::Usage => {
-                    return Err(failure.within(&path_text::printable(path)));
-                }
-                Some(Err(failure)) => console::warn(format!("skipped {}: {failure}", path_text::printable(path))),
-                None => {}
-            }
-        }
-    }
+    let files = folder::test_files(folder, &names)?.into_iter();
+    let class =
+        |(label, test): (usize, _)| (label as u32, Class { name: names[label].to_owned(), files: Vec::new(), test });
+    // The folders are in the order of their names, not of the model's outputs.
+    let (of_folder, found): (Vec<u32>, Vec<Class>) = files.map(class).unzip();
+    let read = Collection::read(&found, size, 0, None, || false)?;
+    read.warn_of_skipped();
+    let (pictures, labels): (Vec<&Pixels>, Vec<u32>) =
+        read.of(Set::Test).map(|(entry, pixels)| (pixels, of_folder[entry.class])).unzip();
     if pictures.is_empty() {
         return Err(Failure::usage(format!("{}: has no readable pictures", path_text::printable(folder))));
     }
-    let classes = model.metadata.classes.clone();
     let describe = format!("own pictures from {}", path_text::printable(folder));
     let record = DataRecord {
         kind: DataKind::Own,
@@ -164,7 +163,7 @@ fn score_pictures(args: &EvalArgs, model: Model, folder: &Path) -> Result<()> {
         classes: classes.clone(),
         sentence: "Your own pictures.".to_owned(),
     };
-    let examples = own::examples(pictures.iter().map(|picture| &**picture).collect(), labels);
+    let examples = own::examples(pictures, labels);
     evaluate(args, model, &examples, &classes, record, &describe, output)
 }
 
@@ -190,12 +189,11 @@ fn evaluate(
     let predictions = model.network.predict(examples);
     let logits = predictions.logits();
     require_finite(logits, |picture| format!("test picture {}", picture + 1))?;
-    let metrics = model.network.evaluate(examples);
-    if !metrics.loss.is_finite() {
-        return Err(Failure::new(
-            Kind::Numeric,
-            format!("the loss is {}: the model's weights are too large", metrics.loss),
-        ));
+    let of_examples = logits.data().chunks_exact(classes.len()).zip(examples.labels());
+    let losses = of_examples.map(|(logits, &label)| softmax_cross_entropy(logits, label as usize, 1.0, &mut []));
+    let loss = losses.sum::<f64>() / examples.len() as f64;
+    if !loss.is_finite() {
+        return Err(Failure::new(Kind::Numeric, format!("the loss is {loss}: the model's weights are too large")));
     }
     if let Some(output) = &output {
         let tensor = ("logits".to_owned(), logits.shape().dims(), logits.data());
@@ -207,8 +205,8 @@ fn evaluate(
         model_sha256: model.sha256,
         data,
         examples: examples.len() as u64,
-        loss: metrics.loss,
-        accuracy: metrics.accuracy,
+        loss,
+        accuracy: scores.accuracy,
         confusion,
         scores,
     };

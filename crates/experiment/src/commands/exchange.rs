@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::flags::{ForceArg, ModelArgs};
-use crate::system::names;
 use crate::{
     system::{
         console::{self, Text, listed},
@@ -13,6 +12,7 @@ use crate::{
         interrupt::Interrupts,
         machine,
         memory::{Memory, USE_MORE_MEMORY},
+        names,
         output::Output,
     },
     weights::{

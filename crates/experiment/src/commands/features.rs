@@ -12,7 +12,6 @@ use crate::{
         folder,
     },
     system::{
-        console,
         failure::{Failure, Result},
         interrupt::Interrupts,
         machine,
@@ -65,9 +64,7 @@ fn of_pictures(features: &Features, folder: &Path) -> Result<Vec<u8>> {
     let found = folder::classes(folder)?;
     let (architecture, mut network) = features.attach_linear_head(found.classes.len())?;
     let pictures = Collection::read(&found.classes, architecture.input()[0], 0, None, || false)?;
-    for (entry, reason) in pictures.skipped() {
-        console::warn(format!("skipped {}: {reason}", path_text::printable(&entry.path)));
-    }
+    pictures.warn_of_skipped();
     let examples = pictures.examples(Set::Training);
     if examples.is_empty() {
         return Err(Failure::usage(format!("{}: no picture could be read", folder.display())));

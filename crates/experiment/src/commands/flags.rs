@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use thawline_tensor::simd::Level;
 
-use super::values::{count, counts, learning_rate, rates, seed, thread_count};
+use super::values::{columns, count, counts, learning_rate, rates, seed, thread_count};
 use crate::{
     models::{ConvMethod, Listed},
     record::{
@@ -346,7 +346,7 @@ pub struct SamplesArgs {
     /// Classes to draw: labels, ranges, names [default: all]
     #[arg(long, value_name = "CLASSES", allow_hyphen_values = true)]
     pub classes: Option<String>,
-    /// Pictures per class
-    #[arg(long, value_name = "N", default_value = "10", value_parser = count)]
+    /// Pictures per class, at most 100
+    #[arg(long, value_name = "N", default_value = "10", value_parser = columns)]
     pub columns: usize,
 }

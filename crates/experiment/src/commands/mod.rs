@@ -54,7 +54,7 @@ Examples:
 Exit codes:
   0 done; 1 a bug; 2 bad usage or input; 3 the machine failed or lacks
   something; 4 the loss or a model's output is NaN or infinite; 130 or 143
-  interrupted; 141 a run's output was closed.
+  interrupted; 141 the output of run, adapt or sweep was closed.
 docs/program.md describes every flag.";
 
 /// Train on some classes, freeze the features, and train a new head on others

@@ -9,8 +9,10 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use thawline_tensor::threads;
 
-use super::flags::{ForceArg, MachineArgs};
-use super::values;
+use super::{
+    flags::{ForceArg, MachineArgs},
+    values,
+};
 use crate::{
     data::own::{examples, folder, read_all},
     record::pictures::Pixels,
@@ -142,13 +144,25 @@ fn paths(argument: &Path) -> Box<dyn Iterator<Item = Result<PathBuf>> + '_> {
     }
     // `find -print0` ends every path with a NUL, so the first `LONGEST_PATH + 1` bytes contain one.
     let lines = !first.contains(&0);
-    let paths = Cursor::new(first).chain(input).split(if lines { b'\n' } else { 0 }).map(move |path| {
-        let mut path = path.map_err(unreadable)?;
+    let end = if lines { b'\n' } else { 0 };
+    let mut input = Cursor::new(first).chain(input);
+    let next = move || {
+        let mut path = Vec::new();
+        let read = input.by_ref().take(LONGEST_PATH + 1).read_until(end, &mut path);
+        let is_whole = path.pop_if(|byte| *byte == end).is_some() || path.len() as u64 <= LONGEST_PATH;
         path.pop_if(|byte| lines && *byte == b'\r');
-        Ok(path_text::from_bytes(path))
-    });
+        match read {
+            Err(error) => Some(Err(unreadable(error))),
+            Ok(0) => None,
+            Ok(_) if is_whole => Some(Ok(path_text::from_bytes(path))),
+            Ok(_) => Some(Err(Failure::usage(format!(
+                "standard input: a path has more than {LONGEST_PATH} bytes; expected one path per line, or separated by NUL"
+            )))),
+        }
+    };
     // Nothing more is read after an error.
-    let paths = paths.scan(false, |failed, path| (!std::mem::replace(failed, path.is_err())).then_some(path));
+    let paths = std::iter::from_fn(next)
+        .scan(false, |failed, path| (!std::mem::replace(failed, path.is_err())).then_some(path));
     Box::new(paths.filter(|path| !path.as_ref().is_ok_and(|path| path.as_os_str().is_empty())))
 }
 

@@ -24,6 +24,7 @@ use crate::{
         atomic_file::{self, during},
         console::Console,
         failure::{Failure, Result},
+        input::{self, RECORD, REPORT},
         interrupt::Interrupts,
         output, path_text,
     },
@@ -121,8 +122,8 @@ fn is_of_this_sweep(folder: &Path, settings: &SweepSettings) -> bool {
     struct Report {
         settings: SweepSettings,
     }
-    let read = |name| fs::read(folder.join(name)).ok();
-    let sweep = read("sweep.json").and_then(|bytes| serde_json::from_slice(&bytes).ok());
-    let report = || serde_json::from_slice(&read("report.json")?).ok().map(|Report { settings }| settings);
+    let read = |name, kind| input::read(&folder.join(name), kind).ok();
+    let sweep = read("sweep.json", RECORD).and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let report = || serde_json::from_slice(&read("report.json", REPORT)?).ok().map(|Report { settings }| settings);
     sweep.or_else(report).is_some_and(|theirs| settings.difference(&theirs).is_none())
 }

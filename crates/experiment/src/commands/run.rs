@@ -14,10 +14,7 @@ use super::{
 };
 use crate::{
     data::open,
-    record::{
-        config::Config,
-        run::{DataKind, RunRecord},
-    },
+    record::{config::Config, data::DataKind, run::RunRecord},
     run::{
         experiment::{Experiment, Source},
         folder::{RunFolder, Start},

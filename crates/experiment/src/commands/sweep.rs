@@ -1,13 +1,13 @@
 //! `thawline sweep`: trains every arm with every seed, and writes a report.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use thawline_tensor::{nn::Network, simd::Level, threads};
 
-use super::report;
 use super::{
     flags::{MachineArgs, ModelArgs},
+    report,
     values::{count, learning_rate},
 };
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     report::sweep::Options,
     sweep::{
         arms::{self, Arm, DEFAULT_SPLITS, MAX_SPLITS, Preset},
-        cost::{UnfinishedJobs, Work},
+        cost::{ArmCosts, UnfinishedJobs},
         folder::SweepFolder,
         merge,
         plan::{self, Job, Shard},
@@ -145,32 +145,19 @@ fn run_jobs(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
     let console = Console { quiet: args.quiet, stdout_is_data: false };
     let preset = args.preset.or_else(|| args.arms.is_none().then_some(Preset::Quick));
     let (data, source_data) = open_data(args, preset)?;
+    let source_data = source_data.as_ref();
     let seeds = args.seeds.as_deref().unwrap_or(preset.map_or("0..6", Preset::seeds));
     let seeds = arms::parse_seeds(seeds).map_err(|reason| Failure::usage(format!("--seeds: {reason}")))?;
-    let settings = settings(args, preset, &data, source_data.as_ref(), &seeds)?;
-    let scope = settings.scope(args.splits)?;
-    let arms = match (&args.arms, preset) {
-        (Some(list), _) => arms::select(list, scope)?,
-        (None, preset) => {
-            let has_enough = |arm: &Arm| {
-                let pictures = || Pictures::of(arm, &settings, &data, source_data.as_ref());
-                arm.per_class.is_none() || pictures().and_then(|pictures| pictures.epoch(arm.per_class, 0)).is_ok()
-            };
-            let mut arms = preset.unwrap_or(Preset::Quick).arms(&settings.classes(), scope);
-            arms.retain(has_enough);
-            arms
-        }
-    };
-    if settings.source_epochs != settings.epochs && arms.iter().any(|arm| arm.classes.split().is_some()) {
-        return Err(Failure::usage("--source-epochs: must equal --epochs, because splits are compared with stage 1"));
-    }
+    let settings = settings(args, preset, &data, source_data, &seeds)?;
+    let arms = select_arms(args, preset, &settings, &data, source_data)?;
     let trials = settings.tuning_seed.map_or_else(Vec::new, |seed| tuning::trials(&arms, seed));
     let trial_arms: Vec<Arm> = trials.iter().map(|job| job.arm.clone()).collect();
-    let work = Work::new(&data, source_data.as_ref(), &settings, &[&*arms, &*trial_arms].concat())?;
-    require_memory(&settings, &work)?;
+    let costs = ArmCosts::new(&data, source_data, &settings, &[&*arms, &*trial_arms].concat())?;
+    require_memory(&settings, &costs)?;
     let out = args.out.clone().unwrap_or_else(|| default_folder(preset));
+    let jobs = plan::of_shard(plan::jobs(&arms, &seeds), args.shard);
     if args.dry_run {
-        let jobs = trials.into_iter().chain(plan::of_shard(plan::jobs(&arms, &seeds), args.shard));
+        let jobs = trials.iter().chain(&jobs);
         return console.result(jobs.map(|job| JobRecord::name(&job.arm, job.seed)).collect::<Vec<_>>());
     }
 
@@ -179,37 +166,91 @@ fn run_jobs(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
     if args.no_pictures {
         folder.remove_pictures(&settings)?;
     }
-    let shard = args.shard.map_or_else(String::new, |shard| format!(" in shard {shard}"));
-    let jobs = plan::of_shard(plan::jobs(&arms, &seeds), args.shard);
     let all = [&*trials, &*jobs].concat();
     let unfinished = UnfinishedJobs::find(&folder, &all);
-    let plus = |n: usize, noun: &str| if n == 0 { String::new() } else { format!(" + {}", number::counted(n, noun)) };
-    let plan_of_jobs = format!(
-        "{}, {}, {}: {}{}{}{shard}, {} done",
+    let sizes = format!(
+        "{}, {}, {}: {}",
         number::counted(arms.len(), "arm"),
         number::counted(seeds.len(), "seed"),
         number::counted(settings.epochs, "epoch"),
-        number::counted(jobs.len(), "job"),
-        plus(trials.len(), "trial"),
-        plus(unfinished.pretrainings.len(), "pretraining"),
-        jobs.len() + trials.len() - unfinished.jobs.len(),
+        describe_jobs(jobs.len(), trials.len(), &unfinished, args.shard)
     );
-    let text = Text::wrapped("data      ", data.describe()).and(Text::wrapped("sweep     ", plan_of_jobs));
+    let text = Text::wrapped("data      ", data.describe()).and(Text::wrapped("sweep     ", sizes));
     console
         .say(text.and(Text::wrapped("folder    ", out.display().to_string())).and(""))
         .map_err(Failure::while_unfinished)?;
-    let mut progress = SweepProgress::new(console, work.left(&unfinished));
-    let mut worker = Worker {
+    let mut progress = SweepProgress::new(console, costs.left(&unfinished));
+    let worker = Worker {
         data: &data,
-        source_data: source_data.as_ref(),
+        source_data,
         settings: &settings,
         folder: &folder,
         plan: &all,
-        work: &work,
+        costs: &costs,
         keeps_pictures: !args.no_pictures,
         interrupts,
         progress: &mut progress,
     };
+    let plan = train(worker, arms, &trials, &seeds, args.shard, &out)?;
+    console.say([String::new(), format!("finished in {}", number::duration(progress.elapsed().as_secs_f64()))])?;
+    // This process has done its jobs: from here one signal ends the program.
+    interrupts.end_at_once()?;
+    report_if_done(args, &folder, &plan, &out, console)
+}
+
+/// The arms that the user lists, or those of the preset that the data and the network allow.
+fn select_arms(
+    args: &SweepArgs,
+    preset: Option<Preset>,
+    settings: &SweepSettings,
+    data: &Data,
+    source_data: Option<&Data>,
+) -> Result<Vec<Arm>> {
+    let scope = settings.scope(args.splits)?;
+    let arms = match &args.arms {
+        Some(list) => arms::select(list, scope)?,
+        None => {
+            let is_possible = |arm: &Arm| {
+                let pictures = || Pictures::of(arm, settings, data, source_data);
+                let has_enough =
+                    || arm.per_class.is_none() || pictures().and_then(|all| all.epoch(arm.per_class, 0)).is_ok();
+                arms::require_matchable(arm, &settings.network).is_ok() && has_enough()
+            };
+            let mut arms = preset.unwrap_or(Preset::Quick).arms(&settings.classes(), scope);
+            arms.retain(is_possible);
+            arms
+        }
+    };
+    if settings.source_epochs != settings.epochs && arms.iter().any(|arm| arm.classes.split().is_some()) {
+        return Err(Failure::usage("--source-epochs: must equal --epochs, because splits are compared with stage 1"));
+    }
+    Ok(arms)
+}
+
+/// `20 jobs + 4 pretrainings in shard 1/2, 3 done`.
+fn describe_jobs(jobs: usize, trials: usize, unfinished: &UnfinishedJobs, shard: Option<Shard>) -> String {
+    let plus = |n: usize, noun: &str| if n == 0 { String::new() } else { format!(" + {}", number::counted(n, noun)) };
+    format!(
+        "{}{}{}{}, {} done",
+        number::counted(jobs, "job"),
+        plus(trials, "trial"),
+        plus(unfinished.pretrainings.len(), "pretraining"),
+        shard.map_or_else(String::new, |shard| format!(" in shard {shard}")),
+        jobs + trials - unfinished.jobs.len(),
+    )
+}
+
+/// Runs the trials and then this shard's jobs, whose recipes (learning rate and schedule) are known only when all trials
+/// are done. Returns the jobs of all shards.
+fn train(
+    mut worker: Worker,
+    arms: Vec<Arm>,
+    trials: &[Job],
+    seeds: &[u64],
+    shard: Option<Shard>,
+    out: &Path,
+) -> Result<Vec<Job>> {
+    let folder = worker.folder;
     let interrupted = |failure: Failure, jobs: &[Job]| match failure.kind {
         Kind::Signal(_) => {
             let left = folder.unfinished(jobs).map_or(jobs.len(), |left| left.len());
@@ -221,18 +262,19 @@ fn run_jobs(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
         }
         _ => failure.while_unfinished(),
     };
-    // The recipes (learning rate and schedule) of the plan's jobs are known only when all trials are done.
-    let records = worker.complete(&trials).map_err(|failure| interrupted(failure, &trials))?;
-    let plan = plan::jobs(&tuning::with_best_recipes(arms, &records), &seeds);
-    let jobs = plan::of_shard(plan.clone(), args.shard);
+    let records = worker.complete(trials).map_err(|failure| interrupted(failure, trials))?;
+    let plan = plan::jobs(&tuning::with_best_recipes(arms, &records), seeds);
+    let jobs = plan::of_shard(plan.clone(), shard);
     let result = worker.adopt(&jobs, &records).and_then(|()| worker.perform(plan::groups(jobs.clone())));
-    progress.finish();
+    worker.progress.finish();
     result.map_err(|failure| interrupted(failure, &jobs))?;
-    console.say([String::new(), format!("finished in {}", number::duration(progress.elapsed().as_secs_f64()))])?;
-    // This process has done its jobs: from here one signal ends the program.
-    interrupts.end_at_once()?;
+    Ok(plan)
+}
+
+/// Writes the report if all jobs of the plan are done.
+fn report_if_done(args: &SweepArgs, folder: &SweepFolder, plan: &[Job], out: &PathBuf, console: Console) -> Result<()> {
     let _claim = folder.claim_report()?;
-    let left = folder.unfinished(&plan)?.len();
+    let left = folder.unfinished(plan)?.len();
     if left > 0 {
         let text = format!(
             "{left} of {} jobs are not done in {}; the process that finishes last writes the report; \
@@ -242,9 +284,9 @@ fn run_jobs(args: &SweepArgs, interrupts: &Interrupts) -> Result<()> {
         );
         return console.say(Text::wrapped("", text));
     }
-    let results = merge::read(std::slice::from_ref(&out))?;
+    let results = merge::read(std::slice::from_ref(out))?;
     let options = Options { no_times: args.no_times, ..Options::default() };
-    report::write(&results, &out, &options, false, console)
+    report::write(&results, out, &options, false, console)
 }
 
 /// The pictures, and those of the source classes if they come from another data set.
@@ -311,9 +353,9 @@ fn settings(
 }
 
 /// Refuses networks that do not fit in memory. Shared features are cached only if they fit, so they do not count.
-fn require_memory(settings: &SweepSettings, work: &Work) -> Result<()> {
+fn require_memory(settings: &SweepSettings, costs: &ArmCosts) -> Result<()> {
     let network: Network = settings.network.outline(settings.source.len() + settings.target.len())?;
-    let examples = work.largest_epoch();
+    let examples = costs.largest_epoch();
     let batch = settings.batch_size.min(examples);
     let training = Training { network: &network, batch, validation: examples, features: 0, checkpoints: false };
     let mut memory = Memory::of_training_runs([training]);

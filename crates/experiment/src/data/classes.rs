@@ -1,7 +1,7 @@
 //! Parses lists of classes: `0-4`, `cat,dog`, `airplane,3,6-8`.
 
 use crate::{
-    record::run::ClassRecord,
+    record::data::ClassRecord,
     system::{
         console::{listed, shown},
         failure::{Failure, Result},

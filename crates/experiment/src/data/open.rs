@@ -12,9 +12,11 @@ use std::{
 
 use thawline_cifar::{Dataset, Fault, Format, Images, PIXEL_BYTES, Source};
 
-use crate::record::options::Labels;
 use crate::{
-    record::run::{DataKind, DataRecord},
+    record::{
+        data::{DataKind, DataRecord},
+        options::Labels,
+    },
     system::{
         failure::{Failure, Kind, Result},
         path_text,
@@ -181,7 +183,7 @@ impl Data {
     pub fn describe(&self) -> String {
         match self.kind {
             DataKind::BuiltIn => "built-in pictures: drawings made by this program, not CIFAR-10".to_owned(),
-            kind => format!("{} from {}", kind.name(), self.dataset.source()),
+            kind => format!("{} from {}", kind.subject(self.dataset.classes()), self.dataset.source()),
         }
     }
 

@@ -6,7 +6,7 @@ use thawline_tensor::{
     nn::{Examples, Inputs},
 };
 
-use crate::{models, record::run::ClassRecord};
+use crate::{models, record::data::ClassRecord};
 
 #[derive(Clone)]
 pub struct Selection<'a> {

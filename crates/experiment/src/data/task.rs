@@ -6,8 +6,9 @@ use thawline_tensor::nn::Examples;
 use super::selection::{Selection, of_classes};
 use crate::{
     record::{
+        data::{ClassRecord, TaskRecord},
         options::Augment,
-        run::{ClassPictures, ClassRecord, TaskRecord},
+        pictures::ClassPictures,
     },
     system::failure::{Failure, Result},
 };

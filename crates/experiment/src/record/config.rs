@@ -10,8 +10,7 @@ use super::{
     options::{Augment, Cache, Labels, Schedule},
     run::HeadStart,
 };
-use crate::models::Architecture;
-use crate::system::hash::sha256;
+use crate::{models::Architecture, system::hash::sha256};
 
 /// The settings, named like the flags.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -49,10 +49,7 @@ impl DataRecord {
 
     /// What the pictures are called in a title.
     pub fn subject(&self) -> &'static str {
-        match self.kind {
-            DataKind::Cifar10 if !self.is_cifar10() => "pictures in CIFAR-10's format",
-            kind => kind.name(),
-        }
+        self.kind.subject(&self.classes)
     }
 }
 
@@ -73,6 +70,14 @@ pub enum DataKind {
 }
 
 impl DataKind {
+    /// What pictures of these classes are called in a title.
+    pub fn subject(self, classes: &[String]) -> &'static str {
+        match self {
+            DataKind::Cifar10 if classes != CIFAR10 => "pictures in CIFAR-10's format",
+            kind => kind.name(),
+        }
+    }
+
     /// The name in a sentence.
     pub fn name(self) -> &'static str {
         match self {

@@ -1,6 +1,10 @@
 //! A made-up run for tests: plausible curves, no training.
 
-use super::run::*;
+use super::{
+    data::{ClassRecord, DataKind, DataRecord, TaskRecord},
+    pictures::{ClassPictures, ReportPictures},
+    run::*,
+};
 use crate::system::machine::Environment;
 
 const NAMES: [&str; 10] = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"];

@@ -3,12 +3,9 @@
 //! The report is made from this record and the sample pictures alone. Accuracies are fractions in 0..=1, times are
 //! wall-clock seconds, sizes are bytes. `docs/run-folder.md` describes the fields for readers of the JSON.
 
-pub use super::{
-    data::{ClassRecord, DataKind, DataRecord, TaskRecord},
-    pictures::{ClassPictures, Pixels, ReportPictures},
-};
 use serde::{Deserialize, Serialize};
 
+use super::data::{DataRecord, TaskRecord};
 use crate::system::{
     failure::{Failure, Kind},
     json,

@@ -24,7 +24,7 @@ pub const MISTAKES: usize = 36;
 /// The whole `report.html` of an adaptation; the most confident mistakes come first.
 pub fn render(record: &Adaptation, mistakes: &[Mistake]) -> String {
     let title = match record.classes.len() {
-        ..=6 => format!("Telling {} apart", number::listed(record.classes.iter().map(|class| class.name.as_str()))),
+        ..=6 => format!("Telling {} apart", page::enumeration(record.classes.iter().map(|class| class.name.as_str()))),
         many => format!("A classifier for {many} classes of pictures"),
     };
     let (scores, confusion) = record.headline();
@@ -72,7 +72,7 @@ fn lead(record: &Adaptation, scores: &Scores) -> Markup {
         p {
             "The frozen features come from a model trained on "
             @if record.config.from == BUILT_IN { "drawings of " }
-            (number::listed(record.features.classes.iter().map(String::as_str))) ". A new head of "
+            (page::enumeration(record.features.classes.iter().map(String::as_str))) ". A new head of "
             (number::count(record.model.network.trainable)) " parameters was trained on "
             (number::count(record.training())) " pictures in " (number::duration(record.model.total_seconds)) ". "
             "Balanced accuracy, the mean recall of the classes, is " (percent(scores.balanced_accuracy)) ". "

@@ -46,7 +46,7 @@ pub fn comparison(runs: &[(String, RunRecord)], note: Option<&str>, times: bool)
         (figure("model_2", Measure::Loss, "validation loss of model_2", "Mean cross-entropy of model_2 on the validation pictures."))
         (figure("model_1", Measure::Accuracy, "validation accuracy of model_1 in %", "Validation accuracy of model_1 by epoch."))
     };
-    let kicker = format!("{} on {}", number::counted(runs.len(), "run"), number::listed(kinds));
+    let kicker = format!("{} on {}", number::counted(runs.len(), "run"), page::enumeration(kinds));
     let footer = format!("Written by Thawline {} from the runs' summary.json.", env!("CARGO_PKG_VERSION"));
     page::document("Runs compared", &kicker, &main, &footer)
 }

@@ -2,7 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::table::{NOTHING, facts, table};
+use super::{
+    page,
+    table::{NOTHING, facts, table},
+};
 use crate::{
     record::run::{CONTROL, FeaturesRecord, FrozenTensor, LayerRecord, NetworkRecord, RunRecord},
     system::number,
@@ -69,7 +72,7 @@ fn loaded(from: &FeaturesRecord) -> Markup {
     html! {
         h3 { "Where model_2's features come from" }
         p { code { (from.path) } ", SHA-256 " code { (from.sha256) } ": " (from.model) ", trained on "
-            (number::listed(from.classes.iter().map(String::as_str))) "." }
+            (page::enumeration(from.classes.iter().map(String::as_str))) "." }
         (table(2, &["tensor", "result", "in the file", "in model_2"], rows))
     }
 }

@@ -140,6 +140,17 @@ pub(super) fn same_bits(simd: &str) -> &'static str {
     }
 }
 
+/// `cat, dog and ship`; for more than ten names `50 classes`.
+pub(super) fn enumeration<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.into_iter().collect();
+    match names.as_slice() {
+        [] => "no classes".to_owned(),
+        [only] => (*only).to_owned(),
+        [first @ .., last] if names.len() <= 10 => format!("{} and {last}", first.join(", ")),
+        many => format!("{} classes", many.len()),
+    }
+}
+
 /// The commands that give the same page, and what will be the same.
 pub(super) fn reproduction(commands: &[String], same: &str) -> Markup {
     html! {

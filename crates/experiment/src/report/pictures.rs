@@ -2,10 +2,14 @@
 //!
 //! The names of the classes are not in the pixels: the page shows them next to the rows, as text.
 
+use super::page;
 use crate::{
     data::png::Sheet,
-    record::run::{ClassPictures, DataKind, ReportPictures, RunRecord},
-    system::number,
+    record::{
+        data::DataKind,
+        pictures::{ClassPictures, ReportPictures},
+        run::RunRecord,
+    },
 };
 
 const SIDE: usize = 32;
@@ -17,7 +21,7 @@ const CELL: usize = SIDE * ENLARGED + 2 * MARGIN;
 
 /// The alt text, also stored in the PNG.
 fn describe(rows: &[ClassPictures], kind: DataKind) -> String {
-    let classes = number::listed(rows.iter().map(|row| row.class.as_str()));
+    let classes = page::enumeration(rows.iter().map(|row| row.class.as_str()));
     format!("Sample pictures, from the top: {classes} ({})", kind.name())
 }
 

@@ -3,7 +3,7 @@
 //! They were measured on a GPU with the official CIFAR-10, source classes 0-4, target classes 5-9, a head that started
 //! from model_1's weights, and the test set as validation.
 
-use crate::record::run::{ClassRecord, RunRecord};
+use crate::record::{data::ClassRecord, run::RunRecord};
 
 /// A model's published validation accuracies, with their epochs, and its training time.
 pub(super) struct Published {

@@ -3,13 +3,14 @@
 use maud::{Markup, html};
 
 use super::{
-    figures,
+    figures, page,
     published::{self, MODEL_1, MODEL_2},
     table::{self, NOTHING, Row},
 };
 use crate::{
     record::{
-        run::{CONTROL, EpochRow, HeadStart, NetworkRecord, RunRecord, TaskRecord},
+        data::TaskRecord,
+        run::{CONTROL, EpochRow, HeadStart, NetworkRecord, RunRecord},
         scores::wilson,
     },
     system::number,
@@ -38,7 +39,7 @@ fn result(record: &RunRecord) -> String {
          for other pictures: {low} to {high}\u{a0}%; one seed).",
         number::percent_briefly(last.val_accuracy),
         number::count(*pictures),
-        number::listed(classes.iter().map(|class| class.name.as_str())),
+        page::enumeration(classes.iter().map(|class| class.name.as_str())),
         number::counted(last.epoch as usize, "epoch"),
     )
 }
@@ -56,7 +57,7 @@ fn head(record: &RunRecord) -> Option<String> {
             "It is {head} ({trainable} parameters) on the first layers of model_1 ({frozen} parameters), which are frozen"
         ),
         Some(from) => {
-            let classes = number::listed(from.classes.iter().map(String::as_str));
+            let classes = page::enumeration(from.classes.iter().map(String::as_str));
             format!(
                 "It is {head} ({trainable} parameters) on frozen layers ({frozen} parameters) from {}, a model trained on {classes}",
                 from.path
@@ -73,7 +74,7 @@ fn pretraining(record: &RunRecord) -> Option<String> {
         "model_1, with every layer trained, classifies {} of {} validation pictures of {} correctly after {}.",
         number::percent_briefly(last.val_accuracy),
         number::count(source.val_examples),
-        number::listed(source.classes.iter().map(|class| class.name.as_str())),
+        page::enumeration(source.classes.iter().map(|class| class.name.as_str())),
         number::counted(last.epoch as usize, "epoch"),
     ))
 }

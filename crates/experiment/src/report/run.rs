@@ -10,21 +10,44 @@ use super::{
     table::{confusion, confusion_caption, facts},
 };
 use crate::{
-    record::run::{DataKind, HeadStart, RunRecord, TaskRecord},
+    record::{
+        data::{DataKind, TaskRecord},
+        run::{HeadStart, RunRecord},
+    },
     system::number,
 };
 
 /// The whole `report.html` of a run.
 pub fn render(record: &RunRecord, grids: &Grids) -> String {
-    let title = format!("Frozen-feature transfer on {}", record.data.subject());
-    let published = published::applies_to(record);
-    let has_dropout =
-        record.models().any(|(_, _, model)| model.network.layers.iter().any(|layer| layer.kind == "Dropout"));
-    let dropout = (has_dropout, "Dropout lowers the training accuracy further.");
-    let caption = |always: &str, cases: &[(bool, &str)]| -> String {
-        [always].into_iter().chain(cases.iter().filter(|case| case.0).map(|case| case.1)).collect::<Vec<_>>().join(" ")
-    };
     let main = html! {
+        (opening(record))
+        (accuracy(record))
+        (samples(record, grids))
+        (loss_and_time(record))
+        @if !record.unfinished {
+            h2 { "Confusion matrix of model_2" }
+            figure {
+                (confusion(&record.model_2.confusion, Ink::Model2))
+                figcaption { (confusion_caption(if record.has_early_stopping() {
+                    "Validation pictures after the best epoch, whose weights were restored,"
+                } else {
+                    "Validation pictures after the last epoch,"
+                })) }
+            }
+            (networks::section(record))
+        }
+        (reproduction(record))
+    };
+    let title = format!("Frozen-feature transfer on {}", record.data.subject());
+    let kicker = page::kicker(&record.thawline, &record.environment, record.seed);
+    let footer = format!("Written by Thawline {} from summary.json, record format {}.", record.thawline, record.format);
+    page::document(&title, &kicker, &main, &footer)
+}
+
+/// The result, and the caveats about it.
+fn opening(record: &RunRecord) -> Markup {
+    let published = published::applies_to(record);
+    html! {
         @if record.data.kind == DataKind::BuiltIn { (page::built_in_notice(&record.data.sentence)) }
         @if record.unfinished {
             (page::notice("This run has not finished.", "The report is rewritten after each epoch; reload the page for the latest results."))
@@ -67,6 +90,20 @@ pub fn render(record: &RunRecord, grids: &Grids) -> String {
                 @if !record.data.official { " This run's pictures are not those of the official release." }
             }))
         }
+    }
+}
+
+/// A plot's caption: the sentence that always applies, and those whose case does.
+fn caption(always: &str, cases: &[(bool, &str)]) -> String {
+    [always].into_iter().chain(cases.iter().filter(|case| case.0).map(|case| case.1)).collect::<Vec<_>>().join(" ")
+}
+
+fn accuracy(record: &RunRecord) -> Markup {
+    let published = published::applies_to(record);
+    let has_dropout =
+        record.models().any(|(_, _, model)| model.network.layers.iter().any(|layer| layer.kind == "Dropout"));
+    let dropout = (has_dropout, "Dropout lowers the training accuracy further.");
+    html! {
         h2 { "Accuracy" }
         (page::figure(&figures::accuracy(record), &caption(
             "Accuracy by epoch: bold on the validation pictures after the epoch, thin on the training pictures, averaged over the \
@@ -77,7 +114,12 @@ pub fn render(record: &RunRecord, grids: &Grids) -> String {
                 "As in the tutorial's code, model_2's head started from weights trained on other classes, which it had to unlearn in its \
                  first epochs."))
         }
-        (samples(record, grids))
+    }
+}
+
+fn loss_and_time(record: &RunRecord) -> Markup {
+    let published = published::applies_to(record);
+    html! {
         h2 { "Loss" }
         (page::figure(&figures::loss(record),
             "Mean cross-entropy by epoch: bold on the validation pictures, thin on the training pictures. Where the bold curve \
@@ -90,23 +132,7 @@ pub fn render(record: &RunRecord, grids: &Grids) -> String {
             (published, "The published times were measured on another machine and say nothing about this one."),
         ])))
         (page::caveat("Pretraining not counted.", "The bar of model_2 does not include the training of its features."))
-        @if !record.unfinished {
-            h2 { "Confusion matrix of model_2" }
-            figure {
-                (confusion(&record.model_2.confusion, Ink::Model2))
-                figcaption { (confusion_caption(if record.has_early_stopping() {
-                    "Validation pictures after the best epoch, whose weights were restored,"
-                } else {
-                    "Validation pictures after the last epoch,"
-                })) }
-            }
-            (networks::section(record))
-        }
-        (reproduction(record))
-    };
-    let kicker = page::kicker(&record.thawline, &record.environment, record.seed);
-    let footer = format!("Written by Thawline {} from summary.json, record format {}.", record.thawline, record.format);
-    page::document(&title, &kicker, &main, &footer)
+    }
 }
 
 fn samples(record: &RunRecord, grids: &Grids) -> Markup {

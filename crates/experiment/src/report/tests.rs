@@ -3,7 +3,8 @@
 use super::*;
 use crate::record::{
     fixture,
-    run::{ConfusionMatrix, ModelRecord, ReportPictures, RunRecord},
+    pictures::ReportPictures,
+    run::{ConfusionMatrix, ModelRecord, RunRecord},
 };
 
 /// The words of a page, without tags.
@@ -217,6 +218,13 @@ fn unusual_runs_have_a_report() {
             assert!(!svg.contains("NaN") && !svg.contains("inf"), "{name}");
         }
     }
+}
+
+#[test]
+fn names_are_enumerated() {
+    assert_eq!(page::enumeration(["cat"]), "cat");
+    assert_eq!(page::enumeration(["cat", "dog", "ship"]), "cat, dog and ship");
+    assert_eq!(page::enumeration(["a"; 50]), "50 classes");
 }
 
 /// Writes sample reports for inspection: `THAWLINE_SAMPLES=DIR cargo test sample_reports -- --ignored`.

@@ -1,4 +1,4 @@
-//! The experiment, in the order of the tutorial. Read this file first.
+//! The experiment, in the order of the tutorial.
 //!
 //! A network learns some classes, here called the source. Its convolutional layers are frozen: they turn a picture into
 //! features. A new dense head on top of these features learns the other classes, the target, and trains faster: nothing

@@ -10,7 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::lock::{LOCK, Lock};
 use crate::{
-    record::run::{DataKind, EpochRow, ReportPictures, RunRecord},
+    record::{
+        data::DataKind,
+        pictures::ReportPictures,
+        run::{EpochRow, RunRecord},
+    },
     report::{self, Grids},
     system::{
         atomic_file::{self, during},

@@ -10,17 +10,14 @@ use crate::{
         open::Data,
         task::{self, Task},
     },
-    record::{
-        config::Config,
-        run::{ReportPictures, RunRecord, TaskRecord},
-    },
+    record::{config::Config, data::TaskRecord, pictures::ReportPictures, run::RunRecord},
     system::{
         failure::{Failure, Result},
         machine,
         memory::{Memory, Training},
     },
     training::{
-        estimate::Work,
+        estimate::RunWork,
         transfer::{self, CachePlan},
     },
     weights::model::Model,
@@ -34,7 +31,7 @@ pub struct Costs {
     /// Whether the frozen features are cached.
     pub cache: CachePlan,
     pub memory: Memory,
-    pub work: Work,
+    pub work: RunWork,
 }
 
 impl Costs {
@@ -51,7 +48,7 @@ impl Costs {
             None => Memory::of_training_runs([second]),
         };
         memory.require("the run", "lower --batch-size or --filters, or use --cache off")?;
-        let work = Work::new(config, model_1.map(|(source, _)| source), target, model_2, cache.cached);
+        let work = RunWork::new(config, model_1.map(|(source, _)| source), target, model_2, cache.cached);
         Ok(Costs { cache, memory, work })
     }
 }

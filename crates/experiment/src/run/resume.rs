@@ -16,7 +16,8 @@ use crate::{
     models::file,
     record::{
         config::Config,
-        run::{CONTROL, DataKind, EpochRow, RunRecord},
+        data::DataKind,
+        run::{CONTROL, EpochRow, RunRecord},
     },
     system::{
         atomic_file::{self, during},
@@ -92,7 +93,7 @@ pub fn read_record(path: &Path) -> Result<RunRecord> {
 fn read<T>(path: &Path, parse: impl Fn(&Path, &str) -> Result<T>) -> Result<T> {
     let refused = |reason: &str| Failure::usage(format!("{}: {reason}", path.display()));
     let bytes = input::read_if_any(path, SETTINGS)?.ok_or_else(|| {
-        refused("no such file; not a run folder, or the run stopped before its first step: start a new one")
+        refused("no such file: this is not a run folder, or the run stopped before its first step; start a new run")
     })?;
     parse(path, std::str::from_utf8(&bytes).map_err(|_| refused("is not a text file"))?)
 }

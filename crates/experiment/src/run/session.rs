@@ -71,7 +71,7 @@ impl Session<'_> {
             network.copy_params(self.folder.best(name)?.network.params());
             self.console.say(format!("{name} restored the weights of its best epoch, {best}"))?;
         }
-        let record = train::record(network, task, &history, fit.cached);
+        let record = train::record(network, task, &history, fit.cached, train::confusion(network, task));
         self.folder.write(&format!("weights-{name}.safetensors"), &metadata::to_safetensors(network, &metadata)?)?;
         Ok(record)
     }

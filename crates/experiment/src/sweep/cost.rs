@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    arms::{Arm, Head, Pretraining, TrainedLayers, require_fitting_head},
+    arms::{Arm, Head, Pretraining, TrainedLayers, require_fitting_head, require_matchable},
     folder::SweepFolder,
     plan::Job,
     protocol::Pictures,
@@ -40,17 +40,18 @@ fn job(arm: &Arm, settings: &SweepSettings, epoch_examples: usize) -> f64 {
     }
 }
 
-/// The work of each arm. Finding it checks, before anything is written, that the data set has what the arms need.
-pub struct Work<'a> {
+/// The work of one job of each arm. Finding it checks, before anything is written, that the data set has what the arms
+/// need.
+pub struct ArmCosts<'a> {
     settings: &'a SweepSettings,
     epoch_examples: BTreeMap<String, usize>,
 }
 
-impl<'a> Work<'a> {
+impl<'a> ArmCosts<'a> {
     /// The work of some arms and of the pretrainings that they need.
     ///
     /// # Errors
-    /// If the data set lacks classes or pictures, or a warm head has another number of classes than it had.
+    /// If the data set lacks classes or pictures, or an arm does not fit the network or the numbers of classes.
     pub fn new(data: &Data, source_data: Option<&Data>, settings: &'a SweepSettings, arms: &[Arm]) -> Result<Self> {
         let classes = settings.classes();
         let stages = arms.iter().filter_map(|arm| arm.features.pretraining()).map(Pretraining::arm);
@@ -59,6 +60,7 @@ impl<'a> Work<'a> {
             if epoch_examples.contains_key(&arm.name) {
                 continue;
             }
+            require_matchable(&arm, &settings.network)?;
             let pictures = Pictures::of(&arm, settings, data, source_data);
             let pictures = pictures.map_err(|failure| failure.within(&arm.name))?;
             if let Some(pretraining) = arm.features.pretraining() {
@@ -68,7 +70,7 @@ impl<'a> Work<'a> {
             let epoch = pictures.epoch(arm.per_class, 0).map_err(|failure| failure.within(&arm.name))?;
             epoch_examples.insert(arm.name, epoch.positions.len());
         }
-        Ok(Work { settings, epoch_examples })
+        Ok(ArmCosts { settings, epoch_examples })
     }
 
     /// Pictures of the longest epoch.

@@ -13,8 +13,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::arms::Arm;
 use super::{
+    arms::Arm,
     plan::Job,
     record::{FORMAT, JobRecord},
     settings::SweepSettings,
@@ -202,7 +202,7 @@ const MAX_RECORDS: usize = 256_000_000;
 /// Reads every record of a sweep's folder, in the order of their names.
 ///
 /// # Errors
-/// If a record is damaged or has other settings, or all together take more than `MAX_RECORDS`.
+/// If a record is damaged, has other settings or another job's name, or all together take more than `MAX_RECORDS`.
 pub fn read_records(folder: &Path, settings: &SweepSettings) -> Result<Vec<JobRecord>> {
     let jobs = folder.join("jobs");
     let entries = fs::read_dir(&jobs).map_err(during("read", &jobs))?;
@@ -231,6 +231,10 @@ pub fn read_records(folder: &Path, settings: &SweepSettings) -> Result<Vec<JobRe
                 "{} has other settings than the sweep.json next to it",
                 path.display()
             )));
+        }
+        let name = JobRecord::name(&record.arm, record.seed);
+        if path.file_stem().is_none_or(|stem| *stem != *name) {
+            return Err(Failure::usage(format!("{} is the record of {name}; rename or remove it", path.display())));
         }
         Ok(record)
     };

@@ -5,8 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::arms::{MAX_SPLITS, catalogue};
 use super::{
+    arms::{MAX_SPLITS, catalogue},
     folder::{read_records, read_settings},
     record::JobRecord,
     settings::SweepSettings,

@@ -1,6 +1,6 @@
 //! The sweep: many arms with many seeds, on one protocol, in one folder.
 //!
-//! [`plan`] lists the jobs, [`worker`] does those that no other process does, [`trainer`] does one of them, [`folder`]
+//! [`plan`] lists the jobs, [`worker`] runs those that no other process runs, [`trainer`] does one of them, [`folder`]
 //! keeps their [`record`]s, and [`merge`] reads the records of one folder or several for the report.
 
 pub mod arms;

@@ -15,7 +15,7 @@ use crate::{
         open::Data,
         selection::{Selection, of_classes},
     },
-    record::run::ClassRecord,
+    record::data::ClassRecord,
     system::{
         failure::{Failure, Result},
         streams::Stream,

@@ -6,9 +6,8 @@
 //! the same bits on every machine and in any order of the jobs.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use byteorder::{ByteOrder, LittleEndian};
 use serde::{Deserialize, Serialize};
-use thawline_tensor::nn::{EpochReport, Metrics, Network};
+use thawline_tensor::nn::{EpochReport, Metrics};
 
 use super::{
     arms::Arm,
@@ -16,7 +15,7 @@ use super::{
 };
 use crate::{
     record::run::ConfusionMatrix,
-    system::{json, machine::Environment, wording},
+    system::{console::shown, json, machine::Environment, wording},
     weights::tensor_file::{DIGITS, seal_of},
 };
 
@@ -54,9 +53,6 @@ pub struct JobRecord {
     pub test: Evaluation,
     /// The most confident mistakes on the test pictures.
     pub mistakes: Vec<Mistake>,
-    /// The first convolution after training; absent where there is none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub first_layer: Option<FirstLayer>,
     /// SHA-256 of the weights file, if the job is a pretraining.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights: Option<String>,
@@ -138,27 +134,6 @@ pub struct Mistake {
     pub picture: Option<String>,
 }
 
-/// The filters of a network's first convolution.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct FirstLayer {
-    /// Height and width of a filter; it has 3 channels.
-    pub side: usize,
-    pub filters: usize,
-    /// Their weights, side x side x 3 x filters, filters innermost: 32-bit floats, little-endian, in base64.
-    pub weights: String,
-}
-
-impl FirstLayer {
-    /// The layer `conv2d_1` of a network; `None` if there is none, or its input does not have 3 channels.
-    pub fn of(network: &Network) -> Option<Self> {
-        let (_, kernel) = network.params().find(|(name, _)| name == "conv2d_1/kernel")?;
-        let &[side, _, 3, filters] = kernel.shape.dims() else { return None };
-        let mut bytes = vec![0; size_of_val(&kernel.value[..])];
-        LittleEndian::write_f32_into(&kernel.value, &mut bytes);
-        Some(FirstLayer { side, filters, weights: BASE64_STANDARD.encode(bytes) })
-    }
-}
-
 /// Wall-clock times in seconds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Times {
@@ -210,6 +185,10 @@ impl JobRecord {
     /// # Errors
     /// If parts contradict each other, or a value is out of range.
     pub fn check(&self) -> Result<(), String> {
+        // The name is part of a path.
+        if !self.arm.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-@".contains(c)) {
+            return Err(format!("'{}' is not the name of an arm; expected a-z, 0-9, - and @", shown(&self.arm.name)));
+        }
         self.check_numbers()?;
         self.check_sums()
     }

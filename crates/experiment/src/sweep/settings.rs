@@ -3,15 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 use super::arms::{Arm, Blocks, Budget, Classes, Recipe, Scope, Stage};
-use crate::system::hash::sha256;
 use crate::{
     models::Architecture,
     record::{
         config::differences,
+        data::{ClassRecord, DataRecord},
         options::{self, Augment, Schedule},
-        run::{ClassRecord, DataRecord},
     },
-    system::failure::Result,
+    system::{failure::Result, hash::sha256},
 };
 
 /// The settings of a sweep; jobs of other settings do not belong to it.

@@ -37,12 +37,12 @@ pub struct Split {
 impl Split {
     /// The mean of its directions.
     pub fn gap(&self) -> f64 {
-        self.gaps.iter().sum::<f64>() / self.gaps.len().max(1) as f64
+        self.gaps.iter().sum::<f64>() / self.gaps.len() as f64
     }
 }
 
 impl Splits {
-    /// The splits among a sweep's records; `None` if it has none.
+    /// The splits among a sweep's records, without unfinished ones; `None` if there are none.
     pub fn of(records: &[JobRecord], is_vehicle: impl Fn(&str) -> Option<bool>) -> Option<Self> {
         let mut splits: Vec<Split> = Vec::new();
         let transfers = records.iter().filter(|record| record.arm.stage == Stage::Transfer);
@@ -63,8 +63,8 @@ impl Splits {
     }
 }
 
-/// The gaps of one split. The control of each direction is stage 1 of the other: training from scratch on the same
-/// classes.
+/// The gaps of one split; `None` unless both directions have results. The control of each direction is stage 1 of the
+/// other: training from scratch on the same classes.
 fn split(records: &[JobRecord], number: u32, is_vehicle: impl Fn(&str) -> Option<bool>) -> Option<Split> {
     let halves = [ClassSet::SplitTarget(number), ClassSet::SplitSource(number)];
     let mean = |is_transfer: bool, half: ClassSet| {
@@ -72,7 +72,8 @@ fn split(records: &[JobRecord], number: u32, is_vehicle: impl Fn(&str) -> Option
         let wanted = of_half.filter(|record| (record.arm.features != FeatureSource::Untrained) == is_transfer);
         Some(Sample::of(&wanted.map(|record| record.test.accuracy).collect::<Vec<_>>())?.mean)
     };
-    let gaps: Vec<f64> = halves.into_iter().filter_map(|half| Some(mean(true, half)? - mean(false, half)?)).collect();
+    // In an unfinished sweep, one direction alone is not a split's value.
+    let gaps = halves.into_iter().map(|half| Some(mean(true, half)? - mean(false, half)?)).collect::<Option<_>>()?;
     let classes = halves.map(|half| {
         let record = records.iter().find(|record| record.arm.classes == half)?;
         record.classes.iter().map(|class| is_vehicle(class)).collect::<Option<Vec<bool>>>()
@@ -84,5 +85,5 @@ fn split(records: &[JobRecord], number: u32, is_vehicle: impl Fn(&str) -> Option
         }
         _ => None,
     };
-    (!gaps.is_empty()).then_some(Split { number, gaps, likeness })
+    Some(Split { number, gaps, likeness })
 }

@@ -37,7 +37,7 @@ pub fn load(path: &Path, expected: &str) -> Result<Network> {
 /// have the mean and variance over the first `MATCHED_ON` training pictures that they have in `pretrained`.
 ///
 /// # Errors
-/// If a layer does not fit.
+/// If a layer does not fit. [`require_matchable`](super::arms::require_matchable) has refused other networks.
 pub fn matched(
     architecture: &Architecture,
     mut untrained: Network,
@@ -50,9 +50,9 @@ pub fn matched(
     let examples = some.of(&all);
     let blocks = Blocks::of(architecture)?;
     let layers = blocks.feature_layers();
-    // The other layers with parameters (normalizations and depthwise convolutions) are copied, so that they treat the
-    // matched outputs alike.
-    copy_weights(&mut untrained, pretrained, layers.iter().filter(|layer| !matches!(layer, Layer::Conv2D { .. })));
+    // Normalizations are copied, so that they treat the matched outputs alike.
+    let is_normalization = |layer: &&Layer| matches!(layer, Layer::BatchNormalization { .. });
+    copy_weights(&mut untrained, pretrained, layers.iter().filter(is_normalization));
     for (at, layer) in layers.iter().enumerate() {
         let &Layer::Conv2D { name: ref conv, filters, .. } = layer else { continue };
         let moments = |network: &Network| -> Result<Vec<[f64; 2]>> {

@@ -8,13 +8,11 @@ use thawline_tensor::{
 
 use super::{
     arms::{Arm, Blocks, Recipe, Stage, TrainedLayers},
-    statistics::{CalibrationBin, calibration_error},
-};
-use super::{
     cost,
     protocol::{self, Pictures},
     record::{Evaluation, Mistake},
     settings::SweepSettings,
+    statistics::{CalibrationBin, calibration_error},
 };
 use crate::{
     data::{png, selection::Selection},

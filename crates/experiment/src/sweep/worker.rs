@@ -1,4 +1,4 @@
-//! The worker: does the jobs of a plan that no other process does, and shares work between them.
+//! The worker: runs the jobs of a plan, except those that other processes are running, and shares work between them.
 //!
 //! One pretraining per seed serves all arms that take features from it. One cache of features serves all heads on top
 //! of them, including those trained on few of the pictures.
@@ -10,9 +10,9 @@ use std::{
 
 use thawline_tensor::nn::{FitError, Network, cache_bytes};
 
-use super::arms::{Arm, FeatureSource, Pretraining, Stage, assemble};
 use super::{
-    cost::{UnfinishedJobs, Work},
+    arms::{Arm, FeatureSource, Pretraining, Stage, assemble},
+    cost::{ArmCosts, UnfinishedJobs},
     folder::SweepFolder,
     plan::{self, Job},
     progress::SweepProgress,
@@ -22,12 +22,12 @@ use super::{
     stage1,
     trainer::{SharedFeatures, Trainer},
 };
-use crate::system::hash::sha256;
 use crate::{
     data::open::Data,
     system::{
         atomic_file,
         failure::{Failure, Kind, Result},
+        hash::sha256,
         interrupt::Interrupts,
         machine,
     },
@@ -43,9 +43,9 @@ pub struct Worker<'a> {
     pub source_data: Option<&'a Data>,
     pub settings: &'a SweepSettings,
     pub folder: &'a SweepFolder,
-    /// The sweep's trials and jobs, and their work, for the progress.
+    /// The sweep's trials and jobs, and their costs, for the progress.
     pub plan: &'a [Job],
-    pub work: &'a Work<'a>,
+    pub costs: &'a ArmCosts<'a>,
     /// Whether records keep pictures of mistakes.
     pub keeps_pictures: bool,
     pub interrupts: &'a Interrupts,
@@ -53,7 +53,7 @@ pub struct Worker<'a> {
 }
 
 impl<'a> Worker<'a> {
-    /// Does the jobs of all groups that no other process does.
+    /// Runs the jobs of all groups, except those that other processes are running.
     ///
     /// # Errors
     /// If a job fails, or on a signal. Finished jobs keep their records.
@@ -75,7 +75,7 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// Does jobs, waits for those that another process does, and reads the records of all.
+    /// Runs jobs, waits for those that other processes are running, and reads the records of all.
     ///
     /// # Errors
     /// As [`Worker::perform`].
@@ -112,7 +112,7 @@ impl<'a> Worker<'a> {
 
     /// The jobs and the work that no process has finished.
     fn left(&self) -> (usize, f64) {
-        self.work.left(&UnfinishedJobs::find(self.folder, self.plan))
+        self.costs.left(&UnfinishedJobs::find(self.folder, self.plan))
     }
 
     fn wait(&self, reason: &str) -> Result<()> {
@@ -242,7 +242,6 @@ impl<'a> Worker<'a> {
             history: trained.iter().map(record::Epoch::from).collect(),
             test,
             mistakes,
-            first_layer: record::FirstLayer::of(&network),
             weights,
             times: Times {
                 pretraining: pretraining_seconds,

@@ -20,8 +20,11 @@ pub struct FileKind {
 /// Settings and networks.
 pub const SETTINGS: FileKind = FileKind { name: "a TOML file", max_bytes: 4 << 20 };
 
-/// The program's own JSON records; that of a sweep job has about 50 kB.
+/// The program's own JSON records; that of a sweep job has about 40 kB.
 pub const RECORD: FileKind = FileKind { name: "a record that this program wrote", max_bytes: 4 << 20 };
+
+/// A sweep's `report.json`, which grows with the number of arms.
+pub const REPORT: FileKind = FileKind { name: "a report that this program wrote", max_bytes: 256 << 20 };
 
 /// Weights. The largest network has 10⁹ parameters, for each of which a checkpoint holds three floats.
 pub const WEIGHTS: FileKind =

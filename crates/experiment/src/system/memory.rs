@@ -25,6 +25,8 @@ pub struct Memory {
     pub features: u64,
     /// A weights file that is read or written.
     pub file: u64,
+    /// Pictures that are still to be read.
+    pub pictures: u64,
 }
 
 /// The advice where no setting lowers the memory.
@@ -97,6 +99,12 @@ impl Memory {
         Memory { batch, ..Memory::held() }
     }
 
+    /// For reading this many pictures, scaled to `size` rows and columns.
+    pub fn of_pictures(pictures: usize, size: usize) -> Self {
+        let [pictures, size] = [pictures, size].map(|number| number as u64);
+        Memory { pictures: pictures.saturating_mul(3 * size * size), ..Memory::held() }
+    }
+
     /// For a file in memory.
     pub fn of_file(file: u64) -> Self {
         Memory { file, ..Memory::held() }
@@ -118,7 +126,7 @@ impl Memory {
 
     /// Bytes still to be allocated.
     fn more(&self) -> u64 {
-        let parts = [self.parameters, self.batch, self.features, self.file];
+        let parts = [self.parameters, self.batch, self.features, self.file, self.pictures];
         parts.into_iter().fold(0, u64::saturating_add)
     }
 
@@ -144,7 +152,7 @@ impl Memory {
 
 impl fmt::Display for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let &Memory { held, parameters, batch, features, file } = self;
+        let &Memory { held, parameters, batch, features, file, .. } = self;
         write!(
             f,
             "about {}: program and pictures {}, parameters and optimizer {}",
@@ -176,7 +184,7 @@ mod tests {
 
     #[test]
     fn more_than_the_free_memory_is_refused_and_memory_in_use_is_not_counted_twice() {
-        let memory = Memory { held: 100, parameters: 20, batch: 30, features: 45, file: 5 };
+        let memory = Memory { held: 100, parameters: 20, batch: 30, features: 40, file: 5, pictures: 5 };
         assert!(memory.require_of(Some(100), "it", "").is_ok() && memory.require_of(None, "it", "").is_ok());
         let failure = memory.require_of(Some(99), "it", "wait").unwrap_err();
         assert_eq!(failure.kind, Kind::Environment);

@@ -71,17 +71,6 @@ fn scaled(number: u64, unit: &str) -> String {
     format!("{value:.decimals$}{NBSP}{}{unit}", prefix.unwrap_or_default())
 }
 
-/// `cat, dog and ship`; for more than ten names `50 classes`.
-pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
-    let names: Vec<&str> = names.into_iter().collect();
-    match names.as_slice() {
-        [] => "no classes".to_owned(),
-        [only] => (*only).to_owned(),
-        [first @ .., last] if names.len() <= 10 => format!("{} and {last}", first.join(", ")),
-        many => format!("{} classes", many.len()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,9 +104,6 @@ mod tests {
             (bytes(999_500), "1.00 MB"),
             (bytes(u64::MAX), "18.4 EB"),
             (flops(57_600_000), "57.6 MFLOP"),
-            (listed(["cat"]), "cat"),
-            (listed(["cat", "dog", "ship"]), "cat, dog and ship"),
-            (listed(["a"; 50]), "50 classes"),
         ] {
             assert_eq!(text.replace(NBSP, " "), expected);
         }

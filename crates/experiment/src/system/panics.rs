@@ -2,6 +2,7 @@
 //! reported as a bug.
 
 use std::{
+    cell::Cell,
     io,
     panic::{self, PanicHookInfo},
     sync::{
@@ -20,11 +21,28 @@ const NO_MEMORY_FOR_GZIP: &str = "not enough memory to read or write gzip";
 /// The first panic of the process, in any thread.
 static FIRST: Mutex<Option<String>> = Mutex::new(None);
 
+thread_local! {
+    /// Whether the next panic of this thread is expected, and not a bug.
+    static CONTAINED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs work of a library that may panic, and whose state is dropped then; `None` if it does.
+pub fn contained<T>(work: impl FnOnce() -> T) -> Option<T> {
+    CONTAINED.set(true);
+    let result = panic::catch_unwind(panic::AssertUnwindSafe(work));
+    CONTAINED.set(false);
+    result.ok()
+}
+
 /// Runs `work`; a panic in any thread becomes a failure.
 pub fn without_panics<T>(work: impl FnOnce() -> Result<T> + panic::UnwindSafe) -> Result<T> {
     let defect =
         end_aborts().map_err(|error| Failure::new(Kind::Environment, format!("cannot listen for SIGABRT: {error}")))?;
     panic::set_hook(Box::new(move |info| {
+        // A second panic, while the first unwinds, ends the program.
+        if CONTAINED.take() {
+            return;
+        }
         defect.fetch_or(!is_lack_of_memory(message(info)) && !is_lack_of_threads(message(info)), Ordering::SeqCst);
         if let Ok(mut first) = FIRST.lock() {
             first.get_or_insert_with(|| describe(info));
@@ -113,6 +131,12 @@ mod tests {
             let task = |_: usize, _: &mut u8| drop(Buffer::zeros(1 << 60));
             Ok(threads::with_threads(2, || threads::for_each(&mut [0; 4][..], task))?)
         };
+        let after_a_contained_panic = || -> Result<()> {
+            assert_eq!(contained(|| panic!("in a decoder")), None::<()>);
+            panic!("a bug")
+        };
+        let failure = without_panics(after_a_contained_panic).unwrap_err();
+        assert!(failure.message.starts_with("a bug (") && failure.exit_code() == 1, "{failure}");
         let failure = without_panics(exhausted).unwrap_err();
         assert_eq!(failure.exit_code(), 3, "{failure}");
         assert!(failure.message.starts_with(Buffer::NO_MEMORY), "{failure}");

@@ -8,7 +8,7 @@ use crate::{data::task::Task, record::config::Config, system::number};
 
 /// The work of a run, in floating-point operations of the direct method.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Work {
+pub struct RunWork {
     /// One step of model_1.
     pub step: f64,
     pub model_1: f64,
@@ -24,7 +24,7 @@ const PASSES: f64 = 3.0;
 /// Floating-point operations in the time that Adam takes for one parameter: memory is slower than arithmetic.
 const UPDATE: f64 = 300.0;
 
-impl Work {
+impl RunWork {
     /// The work of both models, or of `model_2` alone without a `source`. `cached` says whether frozen features are
     /// cached.
     pub fn new(config: &Config, source: Option<&Task>, target: &Task, model_2: &Network, cached: bool) -> Self {
@@ -41,7 +41,7 @@ impl Work {
         let heads = if has_control { 2.0 } else { 1.0 };
         let batch = config.batch_size.min(source.map_or(0, |source| source.train.len())) as f64;
         let features = (target.train.len() + target.validation.len()) as f64 * prefix;
-        Work {
+        RunWork {
             step: batch * PASSES * all + summary.parameters() as f64 * UPDATE,
             model_1: source.map_or(0.0, |source| epochs * training(source, all, summary.parameters())),
             heads: heads
@@ -54,7 +54,7 @@ impl Work {
 /// Measures the first steps of model_1.
 #[derive(Debug)]
 pub struct Stopwatch {
-    work: Work,
+    work: RunWork,
     /// The end of the first step, which warms up.
     started: Option<Instant>,
     steps_timed: u32,
@@ -64,7 +64,7 @@ pub struct Stopwatch {
 const ENOUGH: (u32, Duration) = (8, Duration::from_secs(2));
 
 impl Stopwatch {
-    pub fn new(work: Work) -> Self {
+    pub fn new(work: RunWork) -> Self {
         Stopwatch { work, started: None, steps_timed: 0 }
     }
 
@@ -104,7 +104,7 @@ mod tests {
         let mut network = TutorialNetwork::default().build(2, 1).unwrap();
         network.freeze_through("flatten_1").unwrap();
         let config = Config { epochs: 3, batch_size: 5, ..Config::small() };
-        let work = |cached| Work::new(&config, Some(&task), &task, &network, cached);
+        let work = |cached| RunWork::new(&config, Some(&task), &task, &network, cached);
         let flops = network.summary().flops() as f64;
         let update = network.summary().parameters() as f64 * UPDATE;
         assert_eq!(work(true).step, 15.0 * flops + update);
@@ -113,16 +113,16 @@ mod tests {
         // Cached features are computed once, others in each of three epochs.
         let prefix = network.prefix().flops() as f64;
         assert_eq!(work(false).heads - work(true).heads, 2.0 * 2.0 * 14.0 * prefix);
-        assert_eq!(work(true), Work { heads: work(true).heads, ..work(false) });
+        assert_eq!(work(true), RunWork { heads: work(true).heads, ..work(false) });
     }
 
     #[test]
     fn an_estimate_comes_once_and_not_at_the_first_step() {
-        let mut stopwatch = Stopwatch::new(Work { step: 1.0, model_1: 100.0, heads: 10.0, has_control: true });
+        let mut stopwatch = Stopwatch::new(RunWork { step: 1.0, model_1: 100.0, heads: 10.0, has_control: true });
         let estimates: Vec<bool> = (0..9).map(|_| stopwatch.after_step(1000).is_some()).collect();
         assert_eq!(estimates, [false, false, false, false, false, false, false, false, true]);
         // A short epoch gives one at its end.
-        let mut stopwatch = Stopwatch::new(Work { step: 1.0, model_1: 100.0, heads: 10.0, has_control: true });
+        let mut stopwatch = Stopwatch::new(RunWork { step: 1.0, model_1: 100.0, heads: 10.0, has_control: true });
         assert_eq!([stopwatch.after_step(2).is_some(), stopwatch.after_step(2).is_some()], [false, true]);
     }
 }

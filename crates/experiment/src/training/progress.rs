@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use thawline_tensor::nn::StepReport;
 
 use super::estimate::Stopwatch;
@@ -43,6 +43,16 @@ pub(crate) fn bar(console: Console, template: &str, length: u64) -> ProgressBar 
     ProgressBar::with_draw_target(Some(length), target).with_style(style.progress_chars("=> "))
 }
 
+/// A spinner that is shown until it is dropped.
+pub(crate) fn spinner(console: Console, what: impl Into<String>) -> ProgressBar {
+    let spinner = bar(console, "{spinner} {wide_msg}", 0).with_finish(ProgressFinish::AndClear);
+    spinner.set_message(what.into());
+    if !spinner.is_hidden() {
+        spinner.enable_steady_tick(Duration::from_millis(120));
+    }
+    spinner
+}
+
 impl Progress {
     /// With a stopwatch, the first steps give an estimate of the time.
     pub fn new(console: Console, epochs: usize, examples: usize, stopwatch: Option<Stopwatch>) -> Self {
@@ -52,11 +62,7 @@ impl Progress {
     /// Shows a spinner until the first step.
     pub fn wait(&mut self, what: impl Into<String>) {
         self.finish();
-        let spinner = bar(self.console, "{spinner} {wide_msg}", 0).with_message(what.into());
-        if !spinner.is_hidden() {
-            spinner.enable_steady_tick(Duration::from_millis(120));
-            self.bar = Some(spinner);
-        }
+        self.bar = Some(spinner(self.console, what)).filter(|spinner| !spinner.is_hidden());
     }
 
     /// Starts the first epoch; `features` are the seconds that the frozen features took, if they are cached.

@@ -35,19 +35,30 @@ impl From<&EpochRow> for EpochReport {
     }
 }
 
-/// Evaluates a trained network, and records it with its history. `cached` says whether frozen features were cached.
-pub fn record(network: &Network, task: &Task, history: &History, cached: bool) -> ModelRecord {
+/// The confusion matrix of a trained network on the validation pictures.
+pub fn confusion(network: &Network, task: &Task) -> ConfusionMatrix {
+    let predicted = network.predict(&task.validation).classes().into_iter().map(|class| class as usize);
+    ConfusionMatrix::of(task.names(), task.validation.labels(), predicted)
+}
+
+/// Records a trained network with its history and its results. `cached` says whether frozen features were cached.
+pub fn record(
+    network: &Network,
+    task: &Task,
+    history: &History,
+    cached: bool,
+    confusion: ConfusionMatrix,
+) -> ModelRecord {
     let rows: Vec<EpochRow> = history.epochs.iter().map(EpochRow::from).collect();
     let epochs: f64 = rows.iter().map(|row| row.seconds).sum();
     let keeps_features = cached && !network.prefix().is_empty();
-    let predicted = network.predict(&task.validation).classes().into_iter().map(|class| class as usize);
     ModelRecord {
         network: describe(network),
         images_per_second: (rows.len() * task.train.len()) as f64 / epochs,
         history: rows,
         total_seconds: history.total.as_secs_f64(),
         features_seconds: if keeps_features { history.features.as_secs_f64() } else { 0.0 },
-        confusion: ConfusionMatrix::of(task.names(), task.validation.labels(), predicted),
+        confusion,
     }
 }
 
@@ -79,7 +90,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::{
         models::TutorialNetwork,
-        record::{config::Config, run::ClassRecord},
+        record::{config::Config, data::ClassRecord},
     };
 
     /// Dark and light pictures, alternating.
@@ -106,7 +117,7 @@ pub(crate) mod tests {
         let config = Config { epochs: 12, batch_size: 8, learning_rate: 0.01, ..Config::small() };
         let options = config.fit(5, false);
         let history = network.fit(&task.train, options.validate(&task.validation)).unwrap();
-        let record = record(&network, &task, &history, false);
+        let record = record(&network, &task, &history, false, confusion(&network, &task));
         assert_eq!(record.history.len(), 12);
         assert_eq!(record.last().unwrap().val_accuracy, 1.0);
         assert_eq!(record.confusion.counts, [[4, 0], [0, 3]]);

@@ -4,19 +4,23 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use thawline_tensor::nn::{Network, Param, cache_bytes};
 
-use crate::record::options::Cache;
 use crate::{
     data::task::Task,
     record::{
         config::Config,
+        options::Cache,
         run::{HeadStart, LoadOutcome, LoadedTensor},
     },
     system::{
         console::{Text, fitted},
         failure::{Failure, Kind, Result},
+        number,
         streams::Stream,
     },
-    weights::{metadata, tensor_file::dimensions},
+    weights::{
+        metadata,
+        tensor_file::{dimensions, first_of},
+    },
 };
 
 /// The bytes that [`Cache::Auto`] allows if the system does not say how much memory is free.
@@ -31,7 +35,7 @@ pub fn seed(seed: u64) -> u64 {
 #[derive(Debug, Clone, Copy)]
 pub struct Trained<'a> {
     pub network: &'a Network,
-    /// The layers with weights, if the others have none.
+    /// The layers that have weights, if the file holds only features; `None` for a whole network.
     pub features_only: Option<&'a [String]>,
 }
 
@@ -158,19 +162,14 @@ impl Transfer {
         }
         let is_misfit =
             |tensor: &&LoadedTensor| matches!(tensor.outcome, LoadOutcome::Mismatched | LoadOutcome::Missing);
-        let misfits: Vec<&LoadedTensor> = self.tensors.iter().filter(is_misfit).collect();
-        let first = misfits.first().map(|tensor| {
+        let misfits = self.tensors.iter().filter(is_misfit).map(|tensor| {
             let shape =
                 |dims: &Option<Vec<usize>>| dims.as_ref().map_or_else(|| "nothing".to_owned(), |dims| dimensions(dims));
             format!("tensor {}: expected {}, found {}", tensor.name, shape(&tensor.model), shape(&tensor.file))
         });
-        let others = match misfits.len() {
-            0 | 1 => String::new(),
-            n => format!(", and {} more tensors do not fit", n - 1),
-        };
-        match first.or_else(|| self.other_layer.clone()) {
+        match first_of(&misfits.collect::<Vec<_>>()).or_else(|| self.other_layer.clone()) {
             Some(fault) if !partial => Err(Failure::usage(format!(
-                "{fault}{others}; omit the network flags to use the file's network, or use --partial to reinitialize the layers that do not match"
+                "{fault}; omit the network flags to use the file's network, or use --partial to reinitialize the layers that do not match"
             ))),
             _ => Ok(()),
         }
@@ -226,8 +225,11 @@ pub fn plan_cache(network: &Network, task: &Task, cache: Cache, free_memory: Opt
         return Err(Failure::new(
             Kind::Environment,
             format!(
-                "--cache on: the features of {examples} pictures take {bytes} bytes, and {budget} bytes of memory are free; \
-                 use --cache off (slower, the same results), or --limit"
+                "--cache on: the features of {} take {}, and {} of memory is free; use --cache off (slower, the same \
+                 results), or --limit",
+                number::counted(examples, "picture"),
+                number::bytes(bytes),
+                number::bytes(budget)
             ),
         ));
     }
@@ -285,8 +287,7 @@ mod tests {
         use LoadOutcome::{Frozen, Mismatched, New};
         assert_eq!(outcomes, [Frozen, Frozen, Mismatched, Mismatched, New, New, New, New]);
         let failure = transfer.require_whole(false).unwrap_err();
-        let words =
-            "tensor conv2d_2/kernel: expected 3 x 3 x 4 x 4, found 3 x 3 x 4 x 5, and 1 more tensors do not fit";
+        let words = "tensor conv2d_2/kernel: expected 3 x 3 x 4 x 4, found 3 x 3 x 4 x 5; 1 more tensor does not match";
         assert!(failure.message.contains(words) && failure.message.contains("--partial"), "{failure}");
         assert!(transfer.require_whole(true).is_ok());
         let learns = |name: &str| transfer.network.params().find(|(other, _)| other == name).unwrap().1.trainable;
@@ -322,7 +323,7 @@ mod tests {
         assert!(!plan(Cache::Off, None).unwrap().cached);
         let failure = plan(Cache::On, Some(bytes - 1)).unwrap_err();
         assert_eq!(failure.kind, Kind::Environment);
-        assert!(failure.message.contains("16 pictures take 50176 bytes, and 50175 bytes"), "{failure}");
+        assert!(failure.message.contains("16 pictures take 50.2\u{a0}kB, and 50.2\u{a0}kB of"), "{failure}");
         // Without frozen layers there is nothing to cache.
         let plan = plan_cache(&model_1, &task, Cache::On, Some(0)).unwrap();
         assert_eq!((plan.cached, plan.bytes), (false, 0));

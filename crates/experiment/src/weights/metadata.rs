@@ -10,10 +10,14 @@ use serde::{Deserialize, Serialize};
 use thawline_tensor::nn::{Network, Param};
 
 use super::tensor_file;
-use crate::record::config::Config;
-use crate::record::run::{EpochRow, FrozenTensor};
-use crate::system::hash::sha256;
-use crate::{models::Architecture, system::failure::Result};
+use crate::{
+    models::Architecture,
+    record::{
+        config::Config,
+        run::{EpochRow, FrozenTensor},
+    },
+    system::{failure::Result, hash::sha256},
+};
 
 /// Adam's two moments; each is stored as `PARAMETER/MOMENT`.
 pub const MOMENTS: [&str; 2] = ["adam_m", "adam_v"];

@@ -11,12 +11,11 @@ use super::{
     metadata::{self, Metadata, TrainingProgress},
     tensor_file::{self, Dtype, Header, TensorFile, dimensions},
 };
-use crate::system::names;
 use crate::system::{
     console::shown,
     failure::{Failure, Result},
     memory::{Memory, USE_MORE_MEMORY},
-    number,
+    names, number,
 };
 
 /// The model's file name in the run folder of `thawline adapt`.

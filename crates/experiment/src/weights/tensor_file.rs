@@ -22,9 +22,9 @@ use serde::{
 };
 
 use super::diagnosis;
-use crate::system::hash::sha256;
 use crate::system::{
     failure::{Failure, Kind, Result},
+    hash::sha256,
     input::{Input, WEIGHTS},
     json, wording,
 };

@@ -33,7 +33,7 @@ use crate::{
     training::{
         linear_head::{Options, TrainingSet},
         predictions::{Guess, guesses, judge, ranked},
-        progress::Progress,
+        progress::{self, Progress},
         train, transfer,
     },
     weights::{features::Features, metadata},
@@ -157,8 +157,7 @@ impl<'a> Adapting<'a> {
 
     fn linear(mut self) -> Result<Adapted> {
         let (seed, views) = (self.config.seed, self.views());
-        let mut progress = Progress::new(self.console, 0, 0, None);
-        progress.wait("computing the frozen features");
+        let spinner = progress::spinner(self.console, "computing the frozen features");
         let started = Instant::now();
         let interrupts = self.interrupts;
         let check = || {
@@ -171,9 +170,9 @@ impl<'a> Adapting<'a> {
         let options = Options { views, balanced: self.config.balanced, seed };
         let set = TrainingSet::read(&self.network, &examples, folds, options, check)?;
         let features_seconds = started.elapsed().as_secs_f64();
-        progress.wait("fitting the head");
+        spinner.set_message("fitting the head");
         let head = set.fit(check)?;
-        progress.finish();
+        drop(spinner);
         let classes = &self.pictures.classes;
         self.network.update_params(|_, param| {
             if param.trainable {
@@ -222,7 +221,7 @@ impl<'a> Adapting<'a> {
             folder,
             draft: None,
             interrupts: self.interrupts,
-            cached: cached && self.config.augment.is_none(),
+            cached,
             checkpoints: None,
         };
         let history = self.network.fit(&task.train, options.validate(&task.validation).watch(&mut watch));
@@ -234,10 +233,10 @@ impl<'a> Adapting<'a> {
             }
             _ => failure,
         })?;
-        let model = train::record(&self.network, &task, &history, cached);
         let name = |picture| format!("held-out picture {}", picture + 1);
         let held_out = guesses(&self.network, &task.validation, name)?;
-        let (_, scores) = judge(&self.pictures.classes, task.validation.labels(), &held_out);
+        let (confusion, scores) = judge(&self.pictures.classes, task.validation.labels(), &held_out);
+        let model = train::record(&self.network, &task, &history, cached, confusion);
         Ok(Adapted {
             network: self.network,
             architecture: self.architecture,

@@ -7,25 +7,27 @@ mod results;
 use std::{path::PathBuf, time::SystemTime};
 
 use clap::Args;
-use thawline_tensor::{simd::Level, threads};
+use thawline_tensor::{nn::Network, simd::Level, threads};
 
 use self::heads::Adapting;
-use super::flags::MachineArgs;
-use super::run::{command_line, create_folder};
-use super::values;
+use super::{
+    flags::MachineArgs,
+    run::{command_line, create_folder},
+    values,
+};
 use crate::{
     data::{
         open::BUILT_IN,
         own::{
             collection::{Collection, Set},
-            folder,
+            folder::{self, Folder},
         },
     },
     models::MAX_SIZE,
     record::{
         adaptation::{Adaptation, DenseSettings, FORMAT, Head, Origin, Settings, Test},
+        data::DataKind,
         options::Augment,
-        run::DataKind,
     },
     report,
     run::folder::Start,
@@ -36,8 +38,8 @@ use crate::{
         machine, number, path_text,
     },
     training::{
-        predictions::{guesses, judge},
-        progress::Progress,
+        predictions::{Guess, guesses, judge},
+        progress,
     },
     weights::{
         features::Features,
@@ -143,28 +145,12 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
     let [size, ..] = features.model().metadata.network.input();
     let origin = Origin { sha256: features.model().sha256.clone(), classes: features.model().metadata.classes.clone() };
     let found = folder::open(&args.folder, args.test.as_deref())?;
-    let files: usize = found.classes.iter().map(|class| class.files.len() + class.test.len()).sum();
-    let mut progress = Progress::new(console, 0, files, None);
-    progress.wait(format!("reading {} pictures", number::count(files as u64)));
-    let share = config.dense.as_ref().map(|dense| dense.validation);
-    let read = Collection::read(&found.classes, size, config.seed, share, || interrupts.signal().is_some());
-    progress.finish();
-    let pictures = match interrupts.signal() {
-        Some(signal) => return Err(Failure::new(Kind::Signal(signal), "interrupted while reading the pictures")),
-        None => read?,
-    };
+    let pictures = read_pictures(&found, size, &config, console, interrupts)?;
     let duplicates = pictures.duplicates();
     console.say(plan::describe(&config, &origin, &pictures, size, &found, &duplicates))?;
     console.say(plan::skipped(&pictures))?;
     plan::require_all(&pictures, args.strict)?;
-    pictures.require_two_of_each().map_err(|failure| failure.within(&config.folder))?;
-    if let Some(test) = found.test.as_ref().filter(|_| pictures.of(Set::Test).next().is_none()) {
-        return Err(Failure::usage(format!("{}: has no readable pictures to test on", path_text::printable(test))));
-    }
-    if config.dense.is_none() && pictures.folds(config.seed).iter().all(|&fold| fold == 0) {
-        let what = "all training pictures are identical once scaled; expected at least two different ones";
-        return Err(Failure::usage(what).within(&config.folder));
-    }
+    plan::require_enough(&pictures, &found, &config)?;
     let adapting = Adapting::new(console, &config, &features, &pictures, interrupts)?;
     console.say(Text::wrapped("memory    ", adapting.memory()?.to_string()))?;
     let mut folder = create_folder(args.out.as_deref(), DataKind::Own, now)?;
@@ -177,15 +163,7 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
     let classes = &pictures.classes;
     let metadata = Metadata::new("adapted", config.seed, classes.clone(), &adapted.architecture, network);
     folder.write(MODEL_FILE, &metadata::to_safetensors(network, &metadata)?)?;
-    let of_test = pictures.examples(Set::Test);
-    let tested = match of_test.is_empty() {
-        true => Vec::new(),
-        false => guesses(network, &of_test, |picture| format!("test picture {}", picture + 1))?,
-    };
-    let test = found.test.as_ref().filter(|_| !tested.is_empty()).map(|folder| {
-        let (confusion, scores) = judge(classes, of_test.labels(), &tested);
-        Test { folder: path_text::exact(folder), confusion, scores }
-    });
+    let (tested, test) = test(&found, &pictures, network)?;
     let sets = [(adapted.held_out_set, &adapted.held_out), (Set::Test, &tested)];
     folder.write("pictures.csv", &results::table(&pictures, sets, &duplicates)?)?;
     let record = Adaptation {
@@ -217,6 +195,33 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
     }
     console.say(text)?;
     console::print_data(&String::from_utf8_lossy(&json))
+}
+
+/// Decodes all pictures, unless a signal stops it.
+fn read_pictures(
+    found: &Folder,
+    size: usize,
+    config: &Settings,
+    console: Console,
+    interrupts: &Interrupts,
+) -> Result<Collection> {
+    let files: usize = found.classes.iter().map(|class| class.files.len() + class.test.len()).sum();
+    let share = config.dense.as_ref().map(|dense| dense.validation);
+    let _spinner = progress::spinner(console, format!("reading {} pictures", number::count(files as u64)));
+    let read = Collection::read(&found.classes, size, config.seed, share, || interrupts.signal().is_some());
+    match interrupts.signal() {
+        Some(signal) => Err(Failure::new(Kind::Signal(signal), "interrupted while reading the pictures")),
+        None => read,
+    }
+}
+
+/// The predictions for the test pictures, and their scores; none without test pictures.
+fn test(found: &Folder, pictures: &Collection, network: &Network) -> Result<(Vec<Vec<Guess>>, Option<Test>)> {
+    let examples = pictures.examples(Set::Test);
+    let Some(folder) = found.test.as_ref().filter(|_| !examples.is_empty()) else { return Ok((Vec::new(), None)) };
+    let tested = guesses(network, &examples, |picture| format!("test picture {}", picture + 1))?;
+    let (confusion, scores) = judge(&pictures.classes, examples.labels(), &tested);
+    Ok((tested, Some(Test { folder: path_text::exact(folder), confusion, scores })))
 }
 
 fn settings(args: &AdaptArgs) -> Result<Settings> {

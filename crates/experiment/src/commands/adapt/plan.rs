@@ -4,7 +4,10 @@ use crate::{
     commands::scores::MAX_CLASSES,
     data::{
         open::BUILT_IN,
-        own::{collection::Collection, folder::Folder},
+        own::{
+            collection::{Collection, Set},
+            folder::Folder,
+        },
     },
     record::adaptation::{Duplicates, Origin, Settings},
     system::{
@@ -105,4 +108,17 @@ pub fn require_all(pictures: &Collection, strict: bool) -> Result<()> {
         ))),
         _ => Ok(()),
     }
+}
+
+/// Fails if there are too few pictures to train or test on.
+pub fn require_enough(pictures: &Collection, found: &Folder, config: &Settings) -> Result<()> {
+    pictures.require_two_of_each().map_err(|failure| failure.within(&config.folder))?;
+    if let Some(test) = found.test.as_ref().filter(|_| pictures.of(Set::Test).next().is_none()) {
+        return Err(Failure::usage(format!("{}: has no readable pictures to test on", path_text::printable(test))));
+    }
+    if config.dense.is_none() && pictures.folds(config.seed).iter().all(|&fold| fold == 0) {
+        let what = "all training pictures are identical once scaled; expected at least two different ones";
+        return Err(Failure::usage(what).within(&config.folder));
+    }
+    Ok(())
 }

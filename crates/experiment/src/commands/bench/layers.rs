@@ -76,12 +76,10 @@ impl Case {
     /// A 3 x 3 convolution of an input to 64 channels, without padding.
     pub fn convolution(name: &'static str, input: [usize; 3]) -> Arc<Self> {
         let s = &shape(input);
-        // Pictures and gradients between -1 and 1, kernel and bias within Glorot's limit.
+        // Within Glorot's limit.
         let limit = (6.0 / (9 * (s.c + s.filters)) as f32).sqrt();
-        let [kernel, bias] = [(2, s.kernel_len()), (3, s.filters)].map(|(index, len)| uniform(index, len, limit));
-        let [x, dy] = [(0, s.input_len()), (1, s.output_len())].map(|(index, len)| uniform(index, len, 1.0));
-        let [wide_x, wide_dy, wide_kernel, wide_bias] = [&x, &dy, &kernel, &bias].map(|floats| wide(floats));
-        let passes = |x: &[f64], dy: &[f64], kernel: &[f64], bias: &[f64]| {
+        let params = [(2, s.kernel_len()), (3, s.filters)].map(|(index, len)| uniform(index, len, limit));
+        let passes = |[x, dy, kernel, bias]: [&[f64]; 4]| {
             let [mut y, mut dx, mut dkernel] =
                 [s.output_len(), s.input_len(), s.kernel_len()].map(|len| vec![0.0f64; len]);
             naive::forward(s, x, kernel, bias, &mut y);
@@ -89,21 +87,14 @@ impl Case {
             naive::kernel_gradient(s, x, dy, &mut dkernel);
             [y, dx, dkernel]
         };
-        let expected = passes(&wide_x, &wide_dy, &wide_kernel, &wide_bias);
-        let [x_sizes, dy_sizes, kernel_sizes, bias_sizes] = [&wide_x, &wide_dy, &wide_kernel, &wide_bias]
-            .map(|floats| floats.iter().map(|x| x.abs()).collect::<Vec<f64>>());
-        let scale = largest(&passes(&x_sizes, &dy_sizes, &kernel_sizes, &bias_sizes));
-        let input = Shape::from([s.h, s.w, s.c]);
-        Arc::new(Self { name, input, x, dy, params: vec![kernel, bias], expected, scale, flops: s.flops() })
+        Self::with_kernel(name, [s.h, s.w, s.c], s.output_len(), params, passes, s.flops())
     }
 
     /// A depthwise convolution as in MobileNetV2: 3 x 3 over 144 channels.
     pub fn depthwise() -> Arc<Self> {
         let s = PoolShape::new([24, 24, 144], [3, 3], [1, 1], Padding::Same).expect("the kernel fits");
-        let [kernel, bias] = [(2, 9 * s.c), (3, s.c)].map(|(index, len)| uniform(index, len, 0.5));
-        let [x, dy] = [(0, s.input_len()), (1, s.output_len())].map(|(index, len)| uniform(index, len, 1.0));
-        let [wide_x, wide_dy, wide_kernel, wide_bias] = [&x, &dy, &kernel, &bias].map(|floats| wide(floats));
-        let passes = |x: &[f64], dy: &[f64], kernel: &[f64], bias: &[f64]| {
+        let params = [(2, 9 * s.c), (3, s.c)].map(|(index, len)| uniform(index, len, 0.5));
+        let passes = |[x, dy, kernel, bias]: [&[f64]; 4]| {
             let mut y: Vec<f64> = bias.iter().copied().cycle().take(s.output_len()).collect();
             let [mut dx, mut dkernel] = [x, kernel].map(|operand| vec![0.0; operand.len()]);
             for_each_depthwise_product(&s, |i, k, o| {
@@ -113,11 +104,26 @@ impl Case {
             });
             [y, dx, dkernel]
         };
-        let expected = passes(&wide_x, &wide_dy, &wide_kernel, &wide_bias);
-        let sizes = |floats: &[f64]| floats.iter().map(|x| x.abs()).collect::<Vec<f64>>();
-        let scale = largest(&passes(&sizes(&wide_x), &sizes(&wide_dy), &sizes(&wide_kernel), &sizes(&wide_bias)));
-        let (input, flops) = (Shape::from([s.h, s.w, s.c]), 2 * 9 * s.output_len() as u64);
-        Arc::new(Self { name: "depthwise", input, x, dy, params: vec![kernel, bias], expected, scale, flops })
+        let flops = 2 * 9 * s.output_len() as u64;
+        Self::with_kernel("depthwise", [s.h, s.w, s.c], s.output_len(), params, passes, flops)
+    }
+
+    /// A layer with a kernel and a bias, and pictures and gradients between -1 and 1. `passes` computes all passes from
+    /// x, dy, kernel and bias in f64.
+    fn with_kernel(
+        name: &'static str,
+        input: [usize; 3],
+        output_len: usize,
+        [kernel, bias]: [Buffer; 2],
+        passes: impl Fn([&[f64]; 4]) -> [Vec<f64>; 3],
+        flops: u64,
+    ) -> Arc<Self> {
+        let [x, dy] = [(0, input.iter().product()), (1, output_len)].map(|(index, len)| uniform(index, len, 1.0));
+        let operands = [&x, &dy, &kernel, &bias].map(|floats| wide(floats));
+        let sizes = operands.each_ref().map(|floats| floats.iter().map(|x| x.abs()).collect::<Vec<f64>>());
+        let expected = passes(operands.each_ref().map(|floats| &floats[..]));
+        let scale = largest(&passes(sizes.each_ref().map(|floats| &floats[..])));
+        Arc::new(Self { name, input: Shape::from(input), x, dy, params: vec![kernel, bias], expected, scale, flops })
     }
 
     /// The ReLU after the second convolution.

@@ -2,19 +2,23 @@
 
 use std::{collections::HashMap, path::PathBuf};
 
+use thawline_tensor::nn::Examples;
+
 use super::{examples, folder::Class, read_all, split};
 use crate::{
     data::task::Task,
     record::{
         adaptation::{ClassCount, Duplicate, Duplicates},
-        run::{ClassRecord, Pixels},
+        data::ClassRecord,
+        pictures::Pixels,
     },
     system::{
+        console,
         failure::{Failure, Kind, Result},
+        memory::Memory,
         number, path_text,
     },
 };
-use thawline_tensor::nn::Examples;
 
 /// A file of a class folder.
 #[derive(Debug)]
@@ -59,7 +63,7 @@ impl Entry {
 impl Collection {
     /// Decodes every picture to `size` rows and columns. If `share` is given, it is the fraction of each class's
     /// training pictures to hold out; see [`split::validation`]. A file that is not a readable picture is skipped; a
-    /// fault of the machine, or `stop` returning true, is an error.
+    /// fault of the machine, too little memory, or `stop` returning true, is an error.
     pub fn read(
         found: &[Class],
         size: usize,
@@ -67,6 +71,9 @@ impl Collection {
         share: Option<f64>,
         stop: impl Fn() -> bool + Send + Sync,
     ) -> Result<Self> {
+        let files = found.iter().map(|class| class.files.len() + class.test.len()).sum();
+        Memory::of_pictures(files, size)
+            .require("reading the pictures", "use fewer pictures, or features of smaller pictures")?;
         let (mut classes, mut entries) = (Vec::new(), Vec::new());
         for (number, class) in found.iter().enumerate() {
             classes.push(class.name.clone());
@@ -99,6 +106,13 @@ impl Collection {
     /// The skipped files, and why.
     pub fn skipped(&self) -> impl Iterator<Item = (&Entry, &str)> {
         self.entries.iter().filter_map(|entry| Some((entry, entry.picture.as_ref().err()?.as_str())))
+    }
+
+    /// Prints the skipped files on standard error.
+    pub fn warn_of_skipped(&self) {
+        for (entry, reason) in self.skipped() {
+            console::warn(format!("skipped {}: {reason}", path_text::printable(&entry.path)));
+        }
     }
 
     /// The pictures of a set.

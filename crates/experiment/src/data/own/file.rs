@@ -4,7 +4,6 @@
 use std::{
     fs::{self, File},
     io::{self, BufRead, BufReader, Cursor, Read, Seek},
-    panic,
     path::Path,
 };
 
@@ -20,10 +19,10 @@ use super::{
     jpeg, kinds, png,
 };
 use crate::{
-    record::run::Pixels,
+    record::pictures::Pixels,
     system::{
         failure::{Failure, Result},
-        number,
+        number, panics,
     },
 };
 
@@ -54,9 +53,9 @@ pub fn decode(source: impl BufRead + Seek, length: u64, size: usize) -> Result<B
     if length == 0 {
         return Err(Failure::usage("is empty (0 bytes)"));
     }
-    // Some decoders panic on damaged files. Their state is dropped, so unwinding is safe.
-    panic::catch_unwind(panic::AssertUnwindSafe(|| Ok(pixels(&decode_whole(source, length)?, size))))
-        .unwrap_or_else(|_| Err(damaged("the decoder panicked")))
+    // Some decoders panic on damaged files.
+    panics::contained(|| Ok(pixels(&decode_whole(source, length)?, size)))
+        .unwrap_or_else(|| Err(damaged("the decoder panicked")))
 }
 
 pub(super) fn decode_whole(mut source: impl BufRead + Seek, length: u64) -> Result<Decoded> {

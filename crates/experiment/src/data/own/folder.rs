@@ -8,11 +8,10 @@ use std::{
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::system::names;
 use crate::system::{
     console::listed,
     failure::{Failure, Kind, Result},
-    number, path_text,
+    names, number, path_text,
 };
 
 /// The maximum number of classes: a confusion matrix of 1000 classes still fits a page.

@@ -20,7 +20,7 @@ use thawline_tensor::{
     threads,
 };
 
-use crate::{record::run::Pixels, system::failure::Result};
+use crate::{record::pictures::Pixels, system::failure::Result};
 
 /// Decodes files in parallel to squares of `size` rows and columns. The results are in the order of the paths; once
 /// `stop` returns true, the remaining ones are `None`.

@@ -10,7 +10,8 @@ use super::{
     numbers::{difference, p_equals, p_of, points, signed, with_half_width},
 };
 use crate::{
-    record::run::ClassRecord,
+    record::data::ClassRecord,
+    report::page,
     sweep::{
         comparison::Comparison,
         splits::Split,
@@ -256,5 +257,5 @@ pub(super) fn splits(analysis: &Analysis) -> Option<String> {
 }
 
 pub(super) fn names(classes: &[ClassRecord]) -> String {
-    number::listed(classes.iter().map(|class| class.name.as_str()))
+    page::enumeration(classes.iter().map(|class| class.name.as_str()))
 }

@@ -8,12 +8,12 @@ use super::{
     numbers::{p_of, signed},
     plots,
 };
-use crate::report::{
-    palette::Ink,
-    rows::Rows,
-    svg::{Plane, Plot, Side, Svg, ticks},
-};
 use crate::{
+    report::{
+        palette::Ink,
+        rows::Rows,
+        svg::{Plane, Plot, Side, Svg, ticks},
+    },
     sweep::{comparison::Comparison, splits::Split, statistics::Sample},
     system::number,
 };

@@ -5,8 +5,12 @@ use std::collections::BTreeSet;
 use maud::{Markup, html};
 
 use super::{Options, analysis::Analysis, answer, comparisons, differences, reproduction, tables};
-use crate::report::{page, svg::Plot};
-use crate::{record::run::DataKind, sweep::statistics::FEWEST_FOR_A_CLAIM, system::number};
+use crate::{
+    record::data::DataKind,
+    report::{page, svg::Plot},
+    sweep::statistics::FEWEST_FOR_A_CLAIM,
+    system::number,
+};
 
 /// The caption of a plot of differences.
 const DIFFERENCES: &str = "\
@@ -16,12 +20,49 @@ const DIFFERENCES: &str = "\
 
 pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
     let settings = &analysis.results.settings;
-    let epochs = number::counted(settings.epochs, "epoch");
-    let plots = super::plots(analysis);
-    let plot = |name: &str| plots.iter().find(|plot| plot.0 == name).and_then(|plot| plot.1.as_ref());
-    let headline = answer::headline(analysis);
-    let has_more_pairs = analysis.declared_pairs.len() > headline.len();
+    let plots = &Plots(super::plots(analysis));
     let main = html! {
+        (opening(analysis, plots))
+        (learning_curves(plots))
+        (arms(analysis, plots))
+        (pictures_and_depth(analysis, plots))
+        (speed(analysis, plots))
+        (tables::tutorial(analysis))
+        (calibration(plots))
+        (tables::confusions(analysis))
+        (mistakes(analysis))
+        (caveats(analysis, options))
+        (reproduction::section(analysis))
+    };
+    let records = &analysis.results.records;
+    let arms = analysis.arms.iter().filter(|figures| !figures.is_stage_1()).count();
+    let seeds: BTreeSet<u64> = records.iter().map(|record| record.seed).collect();
+    let kicker = format!(
+        "Thawline {} · {}, {}, {}, {} training runs",
+        settings.thawline,
+        number::counted(arms, "arm"),
+        number::counted(seeds.len(), "seed"),
+        number::counted(settings.epochs, "epoch"),
+        records.len(),
+    );
+    let (version, format) = (&settings.thawline, settings.format);
+    let footer = format!("Written by Thawline {version} from {} job records of format {format}.", records.len());
+    page::document(&format!("What transfer is worth on {}", settings.data.subject()), &kicker, &main, &footer)
+}
+
+/// The report's plots by name.
+struct Plots([(&'static str, Option<Plot>); 9]);
+
+impl Plots {
+    fn get(&self, name: &str) -> Option<&Plot> {
+        self.0.iter().find(|plot| plot.0 == name).and_then(|plot| plot.1.as_ref())
+    }
+}
+
+/// The answer, and the figure and the caveats next to it.
+fn opening(analysis: &Analysis, plots: &Plots) -> Markup {
+    let (settings, headline) = (&analysis.results.settings, answer::headline(analysis));
+    html! {
         @if settings.data.kind == DataKind::BuiltIn { (page::built_in_notice(&settings.data.sentence)) }
         (answer::lead(analysis))
         @if !settings.data.official && settings.data.kind != DataKind::BuiltIn {
@@ -30,9 +71,9 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
         (figure(differences::of_pairs(&headline).as_ref(), &format!(
             "{DIFFERENCES} With the same seed, layers that are pretrained in neither arm start from the same weights, and both arms see \
              the pictures in the same order.")))
-        @if !has_more_pairs && !headline.is_empty() { (page::data_files(&["pairs.csv"])) }
+        @if !has_more_pairs(analysis) && !headline.is_empty() { (page::data_files(&["pairs.csv"])) }
         @if headline.is_empty() {
-            (comparisons::splits(analysis, plot("splits")))
+            (comparisons::splits(analysis, plots.get("splits")))
         } @else {
             (page::caveat("Intervals over seeds.",
                 "These intervals cover random initial weights, picture order and dropout, but not the choice of the classes, the \
@@ -45,15 +86,21 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
         } else {
             "No learning rate or schedule was tuned. All arms use those under \"Reproduce it\", except arms whose description names others."
         }))
-        @if plot("accuracy").is_some() || plot("accuracy-others").is_some() {
+    }
+}
+
+/// Accuracy and loss by epoch.
+fn learning_curves(plots: &Plots) -> Markup {
+    html! {
+        @if plots.get("accuracy").is_some() || plots.get("accuracy-others").is_some() {
             h2 { "Learning curves" }
-            (figure(plot("accuracy"),
+            (figure(plots.get("accuracy"),
                 "Accuracy on the held-out validation pictures by epoch: the mean over seeds, its 95\u{a0}% t-interval as a band, and each \
                  seed as a thin line."))
-            (figure(plot("accuracy-others"), &format!(
+            (figure(plots.get("accuracy-others"), &format!(
                 "Validation accuracy of the other arms trained on the target classes, with frozen for comparison{}.",
-                if plot("depth").is_some() { "; without those under \"How deep\"" } else { "" })))
-            @if let Some(loss) = plot("loss") {
+                if plots.get("depth").is_some() { "; without those under \"How deep\"" } else { "" })))
+            @if let Some(loss) = plots.get("loss") {
                 details {
                     summary { "Validation loss" }
                     (page::figure(loss, "Mean cross-entropy on the validation pictures."))
@@ -63,6 +110,12 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
             (page::caveat("A fixed number of epochs.",
                 "The number was chosen before the sweep; an arm whose curve still rises may gain from more epochs."))
         }
+    }
+}
+
+/// The test results of all arms and their differences.
+fn arms(analysis: &Analysis, plots: &Plots) -> Markup {
+    html! {
         h2 { "The arms" }
         (tables::arms(analysis))
         p.note {
@@ -76,23 +129,35 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
         (page::data_files(&["arms.csv", "jobs.csv"]))
         (tables::trials(analysis))
         (comparisons::tests(analysis))
-        @if has_more_pairs {
-            (figure(plot("differences"), DIFFERENCES))
+        @if has_more_pairs(analysis) {
+            (figure(plots.get("differences"), DIFFERENCES))
             (page::data_files(&["pairs.csv"]))
         }
-        @if !headline.is_empty() { (comparisons::splits(analysis, plot("splits"))) }
-        (section("When transfer pays", plot("samples"),
+        @if !answer::headline(analysis).is_empty() { (comparisons::splits(analysis, plots.get("splits"))) }
+    }
+}
+
+/// Accuracy by the number of training pictures, and by that of transferred blocks.
+fn pictures_and_depth(analysis: &Analysis, plots: &Plots) -> Markup {
+    html! {
+        (section("When transfer pays", plots.get("samples"),
             "Test accuracy by the number of training pictures of each target class: the mean over seeds, and its 95\u{a0}% t-interval as \
              a band. With the same seed, each set of pictures contains the smaller ones. All networks are trained for the same number \
              of steps: an epoch repeats the pictures of a small set."))
         @if !analysis.sampled_pairs.is_empty() { (tables::sampled_pairs(analysis)) }
-        (section("How deep", plot("depth"),
+        (section("How deep", plots.get("depth"),
             "Test accuracy (mean over seeds, and its 95\u{a0}% t-interval as a band) by the number of blocks that were transferred from \
              a pretrained network; the others start from fresh weights. A block is a convolution or a hidden dense layer with the \
              layers up to the next one. frozen, fine-tune: blocks pretrained on the \
              source classes. self, self-fine-tune: blocks pretrained on the target classes."))
+    }
+}
+
+/// Training times.
+fn speed(analysis: &Analysis, plots: &Plots) -> Markup {
+    html! {
         h2 { "Speed" }
-        (figure(plot("time"),
+        (figure(plots.get("time"),
             "Mean wall-clock time of training per seed, with validation: computing the frozen features (lighter), the epochs (full \
              colour), and stage 1, the pretraining (faint)."))
         @if analysis.times {
@@ -107,31 +172,24 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
             " to reach each validation accuracy, over the seeds that reached it: (4/6) means four of six, – none."
         }
         (page::data_files(&["arms.csv"]))
-        (tables::tutorial(analysis))
-        (section("Calibration: does confidence match accuracy?", plot("reliability"),
+    }
+}
+
+/// Confidence and accuracy.
+fn calibration(plots: &Plots) -> Markup {
+    html! {
+        (section("Calibration: does confidence match accuracy?", plots.get("reliability"),
             "Share of test pictures classified correctly, by the probability of the predicted class, in 15 bins of equal width; the \
              pictures of all seeds together. On the grey diagonal confidence matches accuracy; below it the network is \
              overconfident. The number after each name is the expected calibration error in points, the mean over seeds. Bins with \
              less than a hundredth of the pictures are not drawn."))
-        @if plot("reliability").is_some() { (page::data_files(&["arms.csv"])) }
-        (tables::confusions(analysis))
-        (mistakes(analysis))
-        (caveats(analysis, options))
-        (reproduction::section(analysis))
-    };
-    let records = &analysis.results.records;
-    let arms = analysis.arms.iter().filter(|figures| !figures.is_stage_1()).count();
-    let seeds: BTreeSet<u64> = records.iter().map(|record| record.seed).collect();
-    let kicker = format!(
-        "Thawline {} · {}, {}, {epochs}, {} training runs",
-        settings.thawline,
-        number::counted(arms, "arm"),
-        number::counted(seeds.len(), "seed"),
-        records.len(),
-    );
-    let (version, format) = (&settings.thawline, settings.format);
-    let footer = format!("Written by Thawline {version} from {} job records of format {format}.", records.len());
-    page::document(&format!("What transfer is worth on {}", settings.data.subject()), &kicker, &main, &footer)
+        @if plots.get("reliability").is_some() { (page::data_files(&["arms.csv"])) }
+    }
+}
+
+/// Whether there are declared pairs besides those of the answer.
+fn has_more_pairs(analysis: &Analysis) -> bool {
+    analysis.declared_pairs.len() > answer::headline(analysis).len()
 }
 
 fn figure(plot: Option<&Plot>, caption: &str) -> Markup {

@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 
 use super::analysis::{Analysis, ArmFigures};
-use crate::report::{
-    bars::{self, Bar},
-    curves::{Axis, Chart, Curve, Measure},
-    palette::Ink,
-    svg::Plot,
-};
 use crate::{
+    report::{
+        bars::{self, Bar},
+        curves::{Axis, Chart, Curve, Measure},
+        palette::Ink,
+        svg::Plot,
+    },
     sweep::{
         arms::{Blocks, ClassSet},
         record::{Epoch, JobRecord},

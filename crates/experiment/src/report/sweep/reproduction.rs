@@ -10,16 +10,16 @@ use super::{
     analysis::{Analysis, ArmFigures},
     answer::names,
 };
-use crate::report::{page, table::facts};
 use crate::{
     data::open,
     models::{Architecture, Layer, TutorialNetwork},
     record::{
+        data::{ClassRecord, DataRecord},
         options::{Augment, Labels, Schedule},
-        run::{ClassRecord, DataRecord},
     },
+    report::{page, table::facts},
     sweep::{
-        arms::{self, Arm, DEFAULT_SPLITS},
+        arms::{self, Arm, DEFAULT_SPLITS, MAX_SPLITS},
         record::JobRecord,
     },
 };
@@ -129,6 +129,7 @@ fn command(analysis: &Analysis, seeds: &[u64], arms: &[&str]) -> String {
         ("source", labels(&settings.source), default_source),
         ("target", labels(&settings.target), "5,6,7,8,9".to_owned()),
         ("model", if is_listed { NETWORK_FILE.to_owned() } else { String::new() }, String::new()),
+        ("simd", if settings.arithmetic == "portable" { "portable".to_owned() } else { String::new() }, String::new()),
     ];
     // The network's file does not have the convolution's method.
     let network =
@@ -145,9 +146,10 @@ fn command(analysis: &Analysis, seeds: &[u64], arms: &[&str]) -> String {
     )
 }
 
-/// `12` of `split-12-reversed`.
+/// `12` of `split-12-reversed`. A foreign record may have any number.
 fn split_number(arm: &str) -> Option<u32> {
-    arm.strip_prefix("split-")?.split('-').next()?.parse().ok()
+    let number: u32 = arm.strip_prefix("split-")?.split('-').next()?.parse().ok()?;
+    Some(number.min(MAX_SPLITS))
 }
 
 /// The names of arms, with a group's name in place of its arms if the group is complete: `arms` has all that only this

@@ -7,12 +7,12 @@ use super::{
     numbers::{signed, with_half_width},
     plots,
 };
-use crate::report::{
-    published::{self, MODEL_1, MODEL_2},
-    table::{NOTHING, Row, confusion, confusion_caption, table},
-};
 use crate::{
     record::run::ConfusionMatrix,
+    report::{
+        published::{self, MODEL_1, MODEL_2},
+        table::{NOTHING, Row, confusion, confusion_caption, table},
+    },
     sweep::{
         arms::{Recipe, SAMPLES},
         record::JobRecord,
@@ -178,7 +178,8 @@ pub(super) fn tutorial(analysis: &Analysis) -> Markup {
         if let Some(figures) = arms.into_iter().find_map(|arm| analysis.arm(arm)) {
             let last = figures.mean(|record| record.history.last().map_or(0.0, |epoch| epoch.val_accuracy));
             let accuracies = [figures.first_epoch.mean, last].map(number::percent);
-            let cells = std::iter::once(figures.name.to_owned()).chain(accuracies).chain([settings.epochs.to_string()]);
+            let epochs = settings.epochs_of(figures.arm).to_string();
+            let cells = std::iter::once(figures.name.to_owned()).chain(accuracies).chain([epochs]);
             rows.push((plots::ink(figures.name).name(), cells.collect()));
         }
     }

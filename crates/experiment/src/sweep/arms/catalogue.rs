@@ -168,6 +168,8 @@ pub fn about(arm: &Arm) -> String {
         "pretrain-source" => "stage 1: the network trained on the source classes",
         "pretrain-target" => "stage 1: the network trained on the target classes",
         "pretrain-all" => "stage 1: the network trained on all classes",
+        "pretrain-vehicles" => "stage 1: the network trained on the vehicles",
+        "pretrain-animals" => "stage 1: the network trained on the animals",
         "pretrain-source-shuffled" => "stage 1 with shuffled labels; tested on true ones",
         "pretrain-source-tutorial" => "stage 1 as published: validated on the test set",
         split if split.starts_with("split-") => {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::ClassSet;
 use crate::{
-    record::run::ClassRecord,
+    record::data::ClassRecord,
     system::{
         failure::{Failure, Result},
         streams::Stream,

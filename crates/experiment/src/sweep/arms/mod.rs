@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::record::options::Schedule;
 pub use catalogue::{DEFAULT_SPLITS, GROUPS, MAX_SPLITS, SAMPLES, Scope, about, catalogue, named};
 pub use classes::{Classes, is_vehicle};
-pub use network::{Blocks, assemble, copy_weights, require_fitting_head};
+pub use network::{Blocks, assemble, copy_weights, require_fitting_head, require_matchable};
 pub use selection::{Preset, parse_seeds, select};
 
 /// A way to train on some classes.
@@ -251,5 +251,11 @@ impl Arm {
     pub fn is_same_training(&self, other: &Arm) -> bool {
         let anonymous = |arm: &Arm| Arm { name: String::new(), stage: Stage::Transfer, ..arm.clone() };
         anonymous(self) == anonymous(other)
+    }
+
+    /// Whether chance moves the accuracies of two arms with the same seed together: they start from the same features,
+    /// or learn from the same few pictures.
+    pub fn shares_chance(&self, other: &Arm) -> bool {
+        self.features == other.features || self.per_class.is_some() && self.per_class == other.per_class
     }
 }

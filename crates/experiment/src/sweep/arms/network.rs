@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use thawline_tensor::nn::Network;
 
-use super::{Arm, Head, Stage, TrainedLayers};
+use super::{Arm, FeatureSource, Head, Stage, TrainedLayers};
 use crate::{
     models::{Architecture, FEATURES_END, INPUT, Layer, Listed},
     system::failure::{Failure, Result},
@@ -27,16 +27,16 @@ impl Blocks {
     /// The blocks of a network.
     ///
     /// # Errors
-    /// If the network has no convolution before its first Dense, and so no features to transfer.
+    /// If the network has no convolution before a final Dense, and so no features to transfer.
     pub fn of(architecture: &Architecture) -> Result<Self> {
         let layers = architecture.layers().into_owned();
         let has_weights = |layer: &Layer| matches!(layer, Layer::Conv2D { .. } | Layer::Dense { .. });
         let starts: Vec<usize> = (0..layers.len()).filter(|&at| has_weights(&layers[at])).collect();
         let is_conv = |&&at: &&usize| matches!(layers[at], Layer::Conv2D { .. });
         let features = starts.iter().take_while(is_conv).count();
-        if features == 0 {
+        if features == 0 || features == starts.len() {
             return Err(Failure::usage(
-                "the network has no Conv2D before its first Dense: it has no features to transfer",
+                "the network has no features to transfer: it needs a Conv2D before a final Dense",
             ));
         }
         Ok(Blocks { layers, starts, features })
@@ -98,6 +98,22 @@ pub fn require_fitting_head(arm: &Arm, classes: usize, source_classes: usize) ->
         )));
     }
     Ok(())
+}
+
+/// Refuses to match untrained features to trained ones if not all of their convolutions are layers of the network
+/// itself: only those are scaled.
+pub fn require_matchable(arm: &Arm, architecture: &Architecture) -> Result<()> {
+    let is_matched = matches!(arm.features, FeatureSource::UntrainedMatched(_));
+    let is_other = |layer: &&Layer| matches!(layer, Layer::Residual { .. } | Layer::DepthwiseConv2D { .. });
+    match Blocks::of(architecture)?.feature_layers().iter().find(is_other).filter(|_| is_matched) {
+        Some(layer) => Err(Failure::usage(format!(
+            "{}: cannot match layer '{}' of the network; expected features without Residual and DepthwiseConv2D: leave the \
+             arm out",
+            arm.name,
+            layer.name()
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// The network with an arm's head.

@@ -7,7 +7,7 @@ use thawline_tensor::nn::Network;
 use super::{catalogue::group, *};
 use crate::{
     models::{Architecture, TutorialNetwork, file},
-    record::run::ClassRecord,
+    record::data::ClassRecord,
     training::transfer,
 };
 
@@ -161,9 +161,33 @@ fn a_listed_network_is_cut_into_blocks() {
         assert_eq!(same(&source), kernels, "{name}");
         assert_eq!(network.params().filter(|(_, param)| !param.trainable).count(), frozen, "{name}");
     }
-    let without = file::parse("own.toml".as_ref(), r#"layers = [{ type = "Flatten" }, { type = "Dense" }]"#, false);
-    let failure = Blocks::of(&Architecture::Listed(without.unwrap())).unwrap_err();
-    assert!(failure.message.contains("no Conv2D before its first Dense"), "{failure}");
+    let convolution = r#"{ type = "Conv2D", filters = 10, kernel_size = 3 }, { type = "GlobalAveragePooling2D" }"#;
+    for layers in [r#"{ type = "Flatten" }, { type = "Dense" }"#, convolution] {
+        let without = file::parse("own.toml".as_ref(), &format!("layers = [{layers}]"), false).unwrap();
+        let failure = Blocks::of(&Architecture::Listed(without)).unwrap_err();
+        assert!(failure.message.contains("it needs a Conv2D before a final Dense"), "{failure}");
+    }
+}
+
+#[test]
+fn only_features_of_convolutions_are_matched() {
+    let listed = |block: &str| {
+        let convolution = r#"{ type = "Conv2D", filters = 4, kernel_size = 3 }"#;
+        let head = r#"{ type = "GlobalAveragePooling2D" }, { type = "Dense" }"#;
+        let text = format!("layers = [{convolution}, {block}, {head}]");
+        Architecture::Listed(file::parse("own.toml".as_ref(), &text, false).unwrap())
+    };
+    let [matched, frozen] = ["frozen-random-matched", "frozen"].map(|name| named(name).unwrap());
+    require_matchable(&matched, &listed(r#"{ type = "BatchNormalization" }"#)).unwrap();
+    let depthwise = r#"{ type = "DepthwiseConv2D", kernel_size = 3, padding = "same" }"#;
+    for (block, name) in
+        [(depthwise, "depthwise"), (&format!(r#"{{ type = "Residual", layers = [{depthwise}] }}"#), "residual")]
+    {
+        require_matchable(&frozen, &listed(block)).unwrap();
+        let failure = require_matchable(&matched, &listed(block)).unwrap_err();
+        let words = format!("frozen-random-matched: cannot match layer '{name}");
+        assert!(failure.message.starts_with(&words), "{failure}");
+    }
 }
 
 #[test]
@@ -191,8 +215,11 @@ fn names_are_unique_fit_for_files_described_and_in_the_manual() {
         });
         assert!(belongs_to_a_group || manual.contains(&format!("`{}`", arm.name)), "{} is not in the manual", arm.name);
     }
-    let pretrainings: BTreeSet<String> =
-        catalogue(SCOPE).iter().filter_map(|arm| Some(arm.features.pretraining()?.arm().name)).collect();
+    let mut pretrainings = BTreeSet::new();
+    for pretraining in catalogue(SCOPE).iter().filter_map(|arm| arm.features.pretraining()).map(Pretraining::arm) {
+        assert_eq!(about(&pretraining) == fallback, pretraining.classes.split().is_some(), "{}", pretraining.name);
+        pretrainings.insert(pretraining.name);
+    }
     assert!(pretrainings.is_disjoint(&seen));
     assert_eq!(pretrainings.len(), 13, "{pretrainings:?}");
 }

@@ -101,7 +101,9 @@ impl Line {
     pub fn fit(x: &[f64], y: &[f64]) -> Option<Self> {
         let ((x_mean, x_variance), (y_mean, y_variance)) = (moments(x)?, moments(y)?);
         let n = x.len() as f64;
-        if n < 3.0 || x.len() != y.len() || x_variance == 0.0 {
+        // The variance of equal values is not always 0: their mean is rounded.
+        let is_constant = |values: &[f64]| values.iter().all(|&value| value == values[0]);
+        if n < 3.0 || x.len() != y.len() || is_constant(x) {
             return None;
         }
         let products = x.iter().zip(y).map(|(x, y)| (x - x_mean) * (y - y_mean));
@@ -113,7 +115,7 @@ impl Line {
             standard_error: (residual / x_variance / (n - 2.0)).sqrt(),
             degrees_of_freedom: n - 2.0,
         };
-        let r = (y_variance > 0.0).then(|| covariance / (x_variance * y_variance).sqrt());
+        let r = (!is_constant(y)).then(|| covariance / (x_variance * y_variance).sqrt());
         Some(Line { intercept: y_mean - slope.mean * x_mean, slope, r })
     }
 }

@@ -10,8 +10,13 @@ use std::{
 };
 
 use super::*;
-use crate::sweep::folder::SweepFolder;
-use crate::system::failure::Kind;
+use crate::{
+    sweep::{
+        folder::{SweepFolder, read_records},
+        record::JobRecord,
+    },
+    system::failure::Kind,
+};
 
 #[test]
 fn only_one_process_at_a_time_claims_a_job() {
@@ -81,6 +86,27 @@ fn half_written_files_of_a_killed_process_are_removed_unless_another_is_writing(
     drop((first, second));
     drop(SweepFolder::open(place.path(), &settings).unwrap());
     assert!(torn.iter().all(|path| !path.exists()));
+}
+
+#[test]
+fn a_record_has_its_own_name() {
+    let place = tempfile::tempdir().unwrap();
+    let settings = settings(&data(2));
+    let path = place.path().join("sweep");
+    let folder = SweepFolder::open(&path, &settings).unwrap();
+    let record = JobRecord { settings: settings.hash(), ..record::record() };
+    folder.finish(&record).unwrap();
+    assert_eq!(read_records(&path, &settings).unwrap(), std::slice::from_ref(&record));
+    let foreign = JobRecord { arm: Arm { name: "../../x".to_owned(), ..arm("frozen") }, ..record.clone() };
+    for (record, words) in [
+        (record, "copy.json is the record of frozen-seed-0; rename or remove it"),
+        (foreign, "copy.json: not a job record: '../../x' is not the name of an arm; expected a-z, 0-9, - and @"),
+    ] {
+        fs::write(path.join("jobs/copy.json"), record.to_json()).unwrap();
+        let failure = folder.remove_pictures(&settings).unwrap_err();
+        assert!(failure.message.contains(words), "{failure}");
+    }
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1, "nothing was written outside");
 }
 
 #[cfg(unix)]

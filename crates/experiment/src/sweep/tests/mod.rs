@@ -9,14 +9,16 @@ mod worker;
 
 use thawline_cifar::{Dataset, Images};
 
-use super::arms::{Arm, Scope, named};
-use super::settings::SweepSettings;
+use super::{
+    arms::{Arm, Scope, named},
+    settings::SweepSettings,
+};
 use crate::{
     data::open::{self, Data},
     models::TutorialNetwork,
     record::{
+        data::{ClassRecord, DataKind},
         options::{Augment, Labels, Schedule},
-        run::{ClassRecord, DataKind},
     },
 };
 use thawline_drawings::{SEED, Size};

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::sweep::plan::{Shard, groups, jobs, of_shard};
 use crate::sweep::{
     arms::{Preset, catalogue},
+    plan::{Shard, groups, jobs, of_shard},
     record::JobRecord,
 };
 

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::sweep::arms::{ClassSet, Labelling, Validation};
-use crate::sweep::protocol::Pictures;
+use crate::sweep::{
+    arms::{ClassSet, Labelling, Validation},
+    protocol::Pictures,
+};
 
 fn pictures<'a>(data: &'a Data, set: ClassSet, validation: Validation, labels: Labelling) -> Pictures<'a> {
     let classes = settings(data).classes().of(set).unwrap();

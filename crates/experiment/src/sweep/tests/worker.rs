@@ -2,23 +2,23 @@
 
 use std::{fs, path::Path};
 
-use base64::{Engine, prelude::BASE64_STANDARD};
-use byteorder::{ByteOrder, LittleEndian};
+use thawline_tensor::nn::Network;
 
 use super::*;
-use crate::sweep::{
-    cost::Work,
-    folder::{SweepFolder, read_records},
-    plan::{self, Job},
-    progress::SweepProgress,
-    record::{FirstLayer, JobRecord},
-    worker::Worker,
-};
 use crate::{
     models::{Architecture, file},
     sweep::{
-        arms::{FeatureSource, Stage},
+        arms::{FeatureSource, Stage, assemble},
+        cost::ArmCosts,
+        folder::{SweepFolder, read_records},
+        plan::{self, Job},
+        progress::SweepProgress,
+        protocol::Pictures,
+        record::{Epoch, JobRecord},
+        stage1,
+        trainer::Trainer,
         tuning,
+        worker::Worker,
     },
     system::{console::Console, failure::Result, interrupt::Interrupts},
     weights::model::Model,
@@ -47,7 +47,7 @@ fn work_in(
     let progress = &mut SweepProgress::new(Console { quiet: true, stdout_is_data: false }, (1, 1.0));
     work(&mut Worker {
         plan: &[],
-        work: &Work::new(data, None, settings, &[])?,
+        costs: &ArmCosts::new(data, None, settings, &[])?,
         data,
         source_data: None,
         settings,
@@ -105,32 +105,67 @@ fn a_record_does_not_depend_on_other_jobs() {
     assert_eq!(stage_1, [("pretrain-source", 0), ("pretrain-source", 1)], "one stage 1 a seed serves all arms");
 }
 
+/// The weights that a pretraining has left in a folder.
+fn weights(folder: &Path, stage_1: &str, seed: u64) -> Network {
+    Model::open(&folder.join(format!("weights/{stage_1}-seed-{seed}.safetensors"))).unwrap().network
+}
+
+/// Does an arm's job by hand, from these features. The record must be the same; returns the trained network.
+fn by_hand(settings: &SweepSettings, data: &Data, record: &JobRecord, features: Option<&Network>) -> Network {
+    let JobRecord { arm, seed, .. } = record;
+    let pictures = Pictures::of(arm, settings, data, None).unwrap();
+    let epoch = pictures.epoch(arm.per_class, *seed).unwrap();
+    let mut network = assemble(arm, &settings.network, pictures.classes.len(), *seed, features).unwrap();
+    let trainer = Trainer {
+        arm,
+        seed: *seed,
+        settings,
+        pictures: &pictures,
+        epoch: &epoch,
+        features: None,
+        keeps_pictures: false,
+    };
+    let history = trainer.train(&mut network, &mut |_| Ok(())).unwrap();
+    assert_eq!(history.iter().map(Epoch::from).collect::<Vec<_>>(), record.history, "{}", arm.name);
+    assert_eq!(trainer.score(&network).0, record.test, "{}", arm.name);
+    network
+}
+
+/// The filters of the first convolution, each of side x side x 3 weights.
+fn filters(network: &Network) -> Vec<Vec<f32>> {
+    let (_, kernel) = network.params().find(|(name, _)| name == "conv2d_1/kernel").unwrap();
+    let count = *kernel.shape.dims().last().unwrap();
+    // Filters are innermost.
+    (0..count).map(|filter| kernel.value[filter..].iter().step_by(count).copied().collect()).collect()
+}
+
 #[test]
 fn frozen_features_stay_those_of_stage_1() {
     let data = data(8);
+    let settings = settings(&data);
     let names = ["frozen", "frozen-warm", "fine-tune", "linear", "frozen-random", "frozen-random-matched", "reversed"];
-    let records = sweep(&data, &arms(&names), &[2]);
-    let layer = |name: &str| find(&records, name).first_layer.clone().unwrap();
-    for (name, stage_1) in [
-        ("frozen", "pretrain-source"),
-        ("frozen-warm", "pretrain-source"),
-        ("linear", "pretrain-source"),
-        ("reversed", "pretrain-target"),
+    let place = tempfile::tempdir().unwrap();
+    let records = perform(place.path(), &data, plan::jobs(&arms(&names), &[2]));
+    let [source, target] = ["pretrain-source", "pretrain-target"].map(|stage_1| weights(place.path(), stage_1, 2));
+    let initial = || settings.network.build(5, 2).unwrap();
+    let pictures = Pictures::of(&find(&records, "pretrain-source").arm, &settings, &data, None).unwrap();
+    let matched = stage1::matched(&settings.network, initial(), &source, &pictures).unwrap();
+    for (name, features) in [
+        ("frozen", &source),
+        ("frozen-warm", &source),
+        ("linear", &source),
+        ("reversed", &target),
+        ("frozen-random", &initial()),
+        ("frozen-random-matched", &matched),
     ] {
-        assert_eq!(layer(name), layer(stage_1), "{name}");
+        let network = by_hand(&settings, &data, find(&records, name), Some(features));
+        assert_eq!(filters(&network), filters(features), "{name}");
     }
-    assert_ne!(layer("fine-tune"), layer("pretrain-source"));
-    assert_ne!(layer("pretrain-source"), layer("pretrain-target"));
-    let initial = settings(&data).network.build(5, 2).unwrap();
-    assert_eq!(Some(layer("frozen-random")), FirstLayer::of(&initial));
-    // A matched filter is the initial one, scaled. A filter has side x side x 3 weights; filters are innermost.
-    let decoded = |name: &str| -> Vec<Vec<f32>> {
-        let layer = layer(name);
-        let mut weights = vec![0.0; layer.side * layer.side * 3 * layer.filters];
-        LittleEndian::read_f32_into(&BASE64_STANDARD.decode(&layer.weights).unwrap(), &mut weights);
-        (0..layer.filters).map(|filter| weights[filter..].iter().step_by(layer.filters).copied().collect()).collect()
-    };
-    let (initial, matched) = (decoded("frozen-random"), decoded("frozen-random-matched"));
+    let fine_tuned = by_hand(&settings, &data, find(&records, "fine-tune"), Some(&source));
+    assert_ne!(filters(&fine_tuned), filters(&source));
+    assert_ne!(filters(&source), filters(&target));
+    // A matched filter is the initial one, scaled.
+    let (initial, matched) = (filters(&initial()), filters(&matched));
     assert_eq!((initial.len(), initial[0].len()), (3, 27));
     for (initial, matched) in initial.iter().zip(&matched) {
         let scale = matched[0] / initial[0];
@@ -161,7 +196,8 @@ fn a_listed_network_and_augmented_pictures_go_through_every_kind_of_arm() {
         let place = tempfile::tempdir().unwrap();
         let records = perform_with(&settings, place.path(), &data, plan::jobs(&arms(&names), &[1]));
         let depth = find(&records, "depth-1-self");
-        assert_eq!(depth.first_layer, find(&records, "pretrain-target").first_layer);
+        let features = weights(place.path(), "pretrain-target", 1);
+        assert_eq!(filters(&by_hand(&settings, &data, depth, Some(&features))), filters(&features));
         assert_eq!((records.len(), depth.frozen), (names.len() + 2, 28 * 3 + 4 * 3));
     }
 }
@@ -175,7 +211,7 @@ fn the_test_set_affects_only_the_score() {
     for (one, same) in ours.iter().zip(&theirs) {
         assert_eq!(one.arm, same.arm);
         assert_ne!(one.test, same.test, "{}: another test set gives another score", one.arm.name);
-        assert_eq!((&one.first_layer, &one.weights), (&same.first_layer, &same.weights), "{}", one.arm.name);
+        assert_eq!(one.weights, same.weights, "{}", one.arm.name);
         // Only the tutorial looks at the test set along the way.
         let looks = one.arm.name.contains("tutorial");
         assert_eq!(one.history != same.history, looks, "{}", one.arm.name);
@@ -238,7 +274,6 @@ fn mistakes_are_pictures_of_the_test_set() {
             let label = data.dataset.test().get(mistake.index).label;
             assert_eq!(mistake.class, data.dataset.classes()[usize::from(label)]);
         }
-        assert_eq!(record.first_layer.is_none(), record.arm.name == "pixels");
         assert_eq!(record.weights.is_some(), record.arm.stage == Stage::Pretraining);
     }
 }

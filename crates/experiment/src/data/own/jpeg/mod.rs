@@ -134,15 +134,15 @@ impl Frame {
                         return Err(damaged(&format!("it has more than {MAX_SCANS} scans")));
                     }
                     let mut bits = Bits::new(&bytes[segments.at..]);
-                    let (read, blocks) = self.scan(payload, &tables, restart_interval, &mut bits)?;
-                    if read < blocks {
-                        let [read, blocks] = [read, blocks].map(|count| number::count(count as u64));
+                    let (read, mcus) = self.scan(payload, &tables, restart_interval, &mut bits)?;
+                    if read < mcus {
+                        let [read, mcus] = [read, mcus].map(|count| number::count(count as u64));
                         return Err(damaged(&format!(
-                            "the image data ends early: scan {scans} has {read} of {blocks} blocks"
+                            "the image data ends early: scan {scans} has {read} of {mcus} MCUs"
                         )));
                     }
                     if bits.have_unread_codes() {
-                        return Err(damaged(&format!("scan {scans} has more image data than blocks")));
+                        return Err(damaged(&format!("scan {scans} has more image data than MCUs")));
                     }
                     segments.at += bits.at - bits.unread_bytes();
                 }
