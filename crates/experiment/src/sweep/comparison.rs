@@ -1,5 +1,7 @@
 //! The difference between two arms, as estimated from their records.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::{
@@ -10,11 +12,6 @@ use super::{
 /// A difference within one point does not matter: the margin of the equivalence test.
 pub const MARGIN: f64 = 0.01;
 
-/// The runs of two arms are compared in pairs of one seed if every run of the arm has its pair and the correlation of
-/// their accuracies is at least this. Below it, an unpaired comparison is more precise if a twin gives the baseline
-/// twice as many runs.
-const PAIRING_HELPS: f64 = 0.25;
-
 /// The difference between the test accuracies of an arm and of its baseline.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
@@ -22,9 +19,9 @@ pub struct Comparison {
     pub differences: Vec<f64>,
     /// In how many of them the difference has the sign of the mean.
     pub agreeing_seeds: usize,
-    /// Training runs on each side, including pooled ones.
-    pub trainings: [usize; 2],
-    /// The arm pooled with the baseline: their runs differ only in random bits.
+    /// The number of seeds of each side.
+    pub seeds: [usize; 2],
+    /// The arm pooled with the baseline: their runs differ only in random bits. Those of one seed are averaged.
     pub pooled_with: Option<String>,
     /// The correlation of the accuracies over seeds.
     pub correlation: Option<f64>,
@@ -49,8 +46,12 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Compares the records of two arms; `twin` holds those of an arm to pool with the baseline if the runs are not
-    /// paired. `None` if there is nothing to compare.
+    /// Compares the records of two arms; `twin` holds those of an arm to pool with the baseline. `None` if there is
+    /// nothing to compare.
+    ///
+    /// Runs are paired by seed if chance moves both arms together ([`Arm::shares_chance`]). This does not depend on the
+    /// accuracies: pairing only if they are seen to correlate (r of 0.25 or more) gave intervals that contain the true
+    /// difference in 93 % of simulated experiments with six uncorrelated seeds, not 95 %.
     pub fn of(arm: &[&JobRecord], baseline: &[&JobRecord], twin: &[&JobRecord]) -> Option<Self> {
         let accuracies = |records: &[&JobRecord]| records.iter().map(|record| record.test.accuracy).collect::<Vec<_>>();
         let find = |seed: u64| baseline.iter().copied().find(|record| record.seed == seed);
@@ -60,16 +61,21 @@ impl Comparison {
         let differences: Vec<f64> = ours.iter().zip(&theirs).map(|(a, b)| a - b).collect();
         let correlation = Line::fit(&ours, &theirs).and_then(|line| line.r);
         let of_pairs = Difference::paired(&differences);
-        let pooled = [baseline, twin].concat();
-        let of_groups = Difference::unpaired(&accuracies(arm), &accuracies(&pooled));
-        let has_all = differences.len() == arm.len();
-        let paired = of_groups.is_none() || has_all && correlation.is_none_or(|r| r >= PAIRING_HELPS);
+        // Runs of a seed start from the same features, so they are averaged, not counted as independent.
+        let mut pooled: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
+        for record in baseline.iter().chain(twin) {
+            pooled.entry(record.seed).or_default().push(record.test.accuracy);
+        }
+        let pooled: Vec<f64> = pooled.values().map(|runs| runs.iter().sum::<f64>() / runs.len() as f64).collect();
+        let of_groups = Difference::unpaired(&accuracies(arm), &pooled);
+        let share = arm.first().zip(baseline.first()).is_some_and(|(a, b)| a.arm.shares_chance(&b.arm));
+        let paired = of_groups.is_none() || share && differences.len() == arm.len();
         let estimate = if paired { of_pairs } else { of_groups };
         let table: Option<Vec<Vec<f64>>> = pairs.iter().map(on_pictures).collect();
         let table = table.unwrap_or_default();
         let only = |row: &[f64], sign: f64| row.iter().filter(|&&value| value == sign).count() as u64;
         Some(Comparison {
-            trainings: [arm.len(), if paired { baseline.len() } else { pooled.len() }],
+            seeds: [arm.len(), if paired { baseline.len() } else { pooled.len() }],
             pooled_with: twin.first().filter(|_| !paired).map(|record| record.arm.name.clone()),
             correlation,
             paired,
@@ -92,7 +98,7 @@ impl Comparison {
         };
         Some(Comparison {
             agreeing_seeds: differences.iter().filter(|&&difference| difference * mean > 0.0).count(),
-            trainings: [differences.len(); 2],
+            seeds: [differences.len(); 2],
             pooled_with: None,
             correlation: None,
             paired: true,
@@ -114,7 +120,7 @@ impl Comparison {
     }
 
     pub fn has_enough_seeds(&self) -> bool {
-        self.trainings.iter().all(|&trainings| trainings >= FEWEST_FOR_A_CLAIM)
+        self.seeds.iter().all(|&seeds| seeds >= FEWEST_FOR_A_CLAIM)
     }
 
     /// Whether a difference is shown at 5 %, after the correction for the comparisons declared with it, if any.

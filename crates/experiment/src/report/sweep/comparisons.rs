@@ -8,12 +8,14 @@ use super::{
     numbers::p_value,
     plots,
 };
-use crate::report::{
-    page,
-    svg::Plot,
-    table::{NOTHING, table},
+use crate::{
+    report::{
+        page,
+        svg::Plot,
+        table::{NOTHING, table},
+    },
+    system::number,
 };
-use crate::system::number;
 
 /// The test of each declared comparison, and the difference it could have detected.
 pub(super) fn tests(analysis: &Analysis) -> Markup {
@@ -61,10 +63,10 @@ pub(super) fn tests(analysis: &Analysis) -> Markup {
                 "method for the number of pairs (" (analysis.declared_pairs.len()) "). Equivalence p: two "
                 "one-sided t-tests, not adjusted; if it is at most 0.05, the difference is shown to be less than one point in either "
                 "direction. Detectable: the smallest true difference in points that a single, unadjusted t-test at 5\u{a0}% finds with "
-                "a probability of 80\u{a0}%. Arms are compared seed by seed. If the correlation of their accuracies over seeds is "
-                "below 0.25, or the second arm lacks a seed of the first, they are compared as independent groups; the second group "
-                "then includes the runs of stage 1 that train the same network on the same classes, with the same learning rate, "
-                "schedule and number of epochs. The last two columns are standard errors in points. In an unfinished sweep, p is "
+                "a probability of 80\u{a0}%. Arms are compared seed by seed if they start from the same features, or learn from the same "
+                "few pictures, and the second arm has all seeds of the first; otherwise as independent groups. If stage 1 trains the same "
+                "network as the second arm, on the same classes, with the same learning rate, schedule and number of epochs, "
+                "its accuracy and the arm's are averaged for each seed. The last two columns are standard errors in points. In an unfinished sweep, p is "
                 "adjusted for the pairs that it has so far."
             }
         }

@@ -133,6 +133,31 @@ fn the_error_over_pictures_agrees_with_a_bootstrap() {
 }
 
 #[test]
+fn intervals_cover_the_true_difference_as_often_as_they_claim() {
+    let mut bits = Address { seed: 6, purpose: Purpose::Other(1), step: 0, index: 0 }.bits();
+    let mut normal = || f64::from(bits.normal());
+    // Accuracies of six seeds of two arms. The second scatters three times as much, and both share some chance.
+    let mut draw = |shared: f64| -> [Vec<f64>; 2] {
+        let mut pair = |_| {
+            let both = normal() * shared;
+            [both + normal(), both + 3.0 * normal()]
+        };
+        let pairs: Vec<[f64; 2]> = (0..6).map(&mut pair).collect();
+        [0, 1].map(|arm| pairs.iter().map(|pair| pair[arm]).collect())
+    };
+    let draws = 4_000;
+    let mut covered = |shared: f64, estimate: fn(&[f64], &[f64]) -> Option<Difference>| {
+        let within = |difference: Difference| difference.mean.abs() <= difference.half_width();
+        let hits = (0..draws).map(|_| draw(shared)).filter(|[a, b]| within(estimate(a, b).unwrap())).count();
+        hits as f64 / f64::from(draws)
+    };
+    let paired = |a: &[f64], b: &[f64]| Difference::paired(&a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<_>>());
+    let coverages = [covered(0.0, paired), covered(2.0, paired), covered(0.0, Difference::unpaired)];
+    // 4,000 draws have a standard error of 0.0034.
+    assert!(coverages.iter().all(|coverage| (coverage - 0.95).abs() < 0.012), "{coverages:?}");
+}
+
+#[test]
 fn fitted_lines_agree_with_scipy() {
     for case in golden("regressions") {
         let [x, y] = ["x", "y"].map(|name| numbers(&case, name));
@@ -145,6 +170,10 @@ fn fitted_lines_agree_with_scipy() {
     }
     assert_eq!(Line::fit(&[1.0; 4], &[1.0, 2.0, 3.0, 4.0]), None);
     assert_eq!(Line::fit(&[1.0, 2.0, 3.0], &[1.0; 3]).unwrap().r, None);
+    // The computed variance of five times 0.44 is 4e-33.
+    let numbers = [1.0, 2.0, 3.0, 4.0, 5.0];
+    assert_eq!(Line::fit(&[0.44; 5], &numbers), None);
+    assert_eq!(Line::fit(&numbers, &[0.44; 5]).unwrap().r, None);
 }
 
 fn error_of(predictions: &[(f64, bool)]) -> f64 {

@@ -6,6 +6,7 @@ use crate::sweep::{
     comparison::{Comparison, adjust},
     record::{Evaluation, JobRecord},
     splits::Splits,
+    statistics::Difference,
 };
 
 /// Records of an arm, one per seed, with this many of 1,000 test pictures correct, the first ones.
@@ -26,7 +27,7 @@ fn compare(arm: &[JobRecord], baseline: &[JobRecord], twin: &[JobRecord]) -> Com
 const FROZEN: [usize; 6] = [838, 840, 842, 836, 839, 841];
 
 #[test]
-fn seeds_are_paired_only_if_pairing_helps() {
+fn seeds_are_paired_if_they_give_both_arms_the_same_features() {
     let frozen = records("frozen", &FROZEN);
     let together = records("scratch", &[858, 861, 863, 856, 859, 863]);
     let apart = records("scratch", &[861, 859, 858, 863, 862, 857]);
@@ -34,15 +35,29 @@ fn seeds_are_paired_only_if_pairing_helps() {
         .into_iter()
         .map(|record| JobRecord { arm: Pretraining::of(ClassSet::Target).arm(), ..record })
         .collect();
-    let paired = compare(&frozen, &together, &twin);
-    assert!(paired.paired && paired.correlation.unwrap() > 0.9 && paired.pooled_with.is_none());
-    assert_eq!((paired.trainings, paired.agreeing_seeds), ([6, 6], 6));
+    let warm = records("frozen-warm", &[858, 861, 863, 856, 859, 863]);
+    let paired = compare(&frozen, &warm, &[]);
+    assert!(paired.paired && paired.correlation.unwrap() > 0.9);
+    assert_eq!((paired.seeds, paired.agreeing_seeds), ([6, 6], 6));
     assert_eq!(paired.sign_flip_p, Some(0.03125));
-    let groups = compare(&frozen, &apart, &twin);
-    assert!(!groups.paired && groups.correlation.unwrap() < 0.0);
-    assert_eq!((groups.trainings, groups.pooled_with.as_deref()), ([6, 12], Some("pretrain-target")));
-    assert!(groups.estimate.unwrap().standard_error > 5.0 * paired.estimate.unwrap().standard_error / 2.0);
-    assert_eq!(compare(&frozen, &apart, &[]).trainings, [6, 6]);
+    // The accuracies are the same, but not the features.
+    let groups = compare(&frozen, &together, &[]);
+    assert!(!groups.paired && groups.correlation == paired.correlation && groups.pooled_with.is_none());
+    assert!(groups.estimate.unwrap().standard_error > 2.0 * paired.estimate.unwrap().standard_error);
+    // The twin's run with the same seed is averaged with the baseline's.
+    let pooled = compare(&frozen, &apart, &twin);
+    assert_eq!((pooled.seeds, pooled.pooled_with.as_deref()), ([6, 6], Some("pretrain-target")));
+    let means = [860.5, 860.5, 858.0, 861.0, 861.5, 858.5].map(|mean| mean / 1000.0);
+    let frozen_alone = FROZEN.map(|right| right as f64 / 1000.0);
+    let expected = Difference::unpaired(&frozen_alone, &means).unwrap().standard_error;
+    assert!((pooled.estimate.unwrap().standard_error / expected - 1.0).abs() < 1e-12);
+    let more = compare(&frozen, &apart[..4], &twin);
+    assert_eq!(more.seeds, [6, 6]);
+    let incomplete = compare(&frozen, &warm[..5], &[]);
+    assert_eq!((incomplete.paired, incomplete.seeds), (false, [6, 5]));
+    // Few pictures are drawn by seed, so both arms learn from the same ones.
+    let [few, few_scratch] = ["frozen@10", "scratch@10"].map(|name| records(name, &FROZEN));
+    assert!(compare(&few, &few_scratch, &[]).paired);
     // With one seed, only the pictures can be tested: scratch alone classifies 20 of 1,000 correctly.
     let one = compare(&frozen[..1], &together[..1], &[]);
     assert!(one.p.is_none() && !one.has_enough_seeds() && one.mcnemar_p[0] < 1e-5, "{one:?}");
