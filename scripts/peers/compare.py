@@ -106,14 +106,15 @@ def steps_table(results, options):
         for task in TASKS:
             median = result[task]["median_ms"]
             ratio = median / ours[task]["median_ms"]
-            cells.append(f"{median:.1f} ms" if result is ours else f"{median:.1f} ms ({ratio:.2f}x)")
+            digits = 1 if ratio < 10 else 0
+            cells.append(f"{median:.1f} ms" if result is ours else f"{median:.1f} ms ({ratio:.{digits}f}x)")
         lines.append(f"| {title(label, result)} | " + " | ".join(cells) + " |")
     spread = max(
         (result[task]["quartiles_ms"][1] - result[task]["quartiles_ms"][0]) / result[task]["median_ms"]
         for result in results.values() for task in TASKS
     )
     lines += ["", f"Medians of {options.rounds} interleaved rounds of {options.steps} steps each; in parentheses, the ratio to "
-              f"Thawline's. The largest interquartile range is {100 * spread:.0f} % of its median."]
+              f"Thawline's. The widest interquartile range of a cell is {100 * spread:.0f} % of its median."]
     return lines
 
 
