@@ -49,9 +49,10 @@ impl Comparison {
     /// Compares the records of two arms; `twin` holds those of an arm to pool with the baseline. `None` if there is
     /// nothing to compare.
     ///
-    /// Runs are paired by seed if chance moves both arms together ([`Arm::shares_chance`]). This does not depend on the
-    /// accuracies: pairing only if they are seen to correlate (r of 0.25 or more) gave intervals that contain the true
-    /// difference in 93 % of simulated experiments with six uncorrelated seeds, not 95 %.
+    /// Runs are paired by seed if chance moves both arms together
+    /// ([`Arm::shares_chance`](super::arms::Arm::shares_chance)). This does not depend on the accuracies: pairing only
+    /// if they are seen to correlate (r of 0.25 or more) gave intervals that contain the true difference in 93 % of
+    /// simulated experiments with six uncorrelated seeds, not 95 %.
     pub fn of(arm: &[&JobRecord], baseline: &[&JobRecord], twin: &[&JobRecord]) -> Option<Self> {
         let accuracies = |records: &[&JobRecord]| records.iter().map(|record| record.test.accuracy).collect::<Vec<_>>();
         let find = |seed: u64| baseline.iter().copied().find(|record| record.seed == seed);
