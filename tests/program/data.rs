@@ -37,7 +37,10 @@ fn the_data_set_is_looked_for_in_order() {
     // A folder with an archive.
     fs::copy(archive(), place.path("data/cifar-10-binary.tar.gz")).unwrap();
     let text = pictures(&place, None, &[]);
-    assert!(text.contains("CIFAR-10 from data/cifar-10-binary.tar.gz (not the official release)"), "{text}");
+    assert!(
+        text.contains("pictures in CIFAR-10's format from data/cifar-10-binary.tar.gz (not the official release)"),
+        "{text}"
+    );
     // The variable is preferred to the folder, and the flag to the variable.
     let text = pictures(&place, Some(small), &[]);
     assert!(text.contains(small) && text.contains("by THAWLINE_DATA"), "{text}");
