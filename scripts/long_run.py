@@ -68,8 +68,10 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         run = Path(scratch) / "run"
         command = [options.program, "run", "--epochs", "1000000", "--quiet", "--out", str(run), *options.flags]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                   env={**os.environ, "MALLOC_MMAP_THRESHOLD_": "131072"})
+        errors = Path(scratch) / "stderr"
+        with open(errors, "w") as stderr:
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr,
+                                       env={**os.environ, "MALLOC_MMAP_THRESHOLD_": "131072"})
         samples, shown = [], 0
         try:
             print(f"{datetime.date.today().isoformat()}, {' '.join(command[1:4])} ..., watched for {options.minutes:g} minutes")
@@ -84,6 +86,8 @@ def main():
             code = process.wait(timeout=60)
         finally:
             process.kill()
+            if process.returncode != INTERRUPTED:
+                print(errors.read_text()[-2000:], end="", file=sys.stderr)
 
     settled = [sample for sample in samples if sample[1] >= SETTLED]
     if len(settled) < 2:

@@ -5,14 +5,15 @@
 
 DIR is the folder cifar-10-batches-bin. Each draw takes 40 or 200 pictures of dog, frog, horse, ship and truck from
 CIFAR-10's test set and tests on 300 others of each. The rows are adapt's two heads on the bundled features, its default
-head on those of each --from, and logistic regression on HOG and 4 x 4 mean colours. Columns: accuracy on the other
-pictures, mean and standard deviation of the draws in %; mean confidence there; and how far the cross-validated accuracy
-is from it. Needs numpy, pillow, scikit-learn and scikit-image.
+head with --augment flip and on the features of each --from, and logistic regression on HOG and 4 x 4 mean colours.
+Columns: accuracy on the other pictures, mean and standard deviation of the draws in %; mean confidence there; and how
+far the cross-validated accuracy is from it. Needs numpy, pillow, scikit-learn and scikit-image.
 """
 
 import argparse
 import json
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -48,7 +49,9 @@ def write(pictures, chosen, folder):
 def adapt(program, folder, *flags):
     """Accuracy and confidence on the test pictures, and cross-validated accuracy, in %."""
     command = [program, "adapt", folder, "--out", tempfile.mkdtemp(dir=folder.parent), "--json", *flags]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"own_pictures: {program} adapt ended with {done.returncode}:\n{done.stderr[-2000:]}")
     record = json.loads(done.stdout)
     scores = record["test"]["scores"]
     return [100 * value for value in (scores["accuracy"], scores["confidence"], record["held_out"]["accuracy"])]
@@ -78,10 +81,12 @@ def main():
     parser.add_argument("--from", dest="features", action="append", default=[], type=lambda path: Path(path).resolve())
     parser.add_argument("--draws", type=int, default=5)
     args = parser.parse_args()
+    if args.draws < 2:
+        parser.error("--draws must be at least 2: the table shows standard deviations")
     records = np.fromfile(args.data / "test_batch.bin", np.uint8).reshape(-1, 3073)
     labels, pictures = records[:, 0], records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
     rows = {"`--head dense`": ["--head", "dense"], "the default head": [], "with `--augment flip`": ["--augment", "flip"]}
-    rows |= {f"the default head, features of {file.name}": ["--from", file] for file in args.features}
+    rows |= {f"the default head, features of {file}": ["--from", file] for file in args.features}
     print("| pictures per class | | accuracy | confidence | held out - others |\n|---|---|---:|---:|---:|")
     for per_class in (40, 200):
         results = {}

@@ -238,22 +238,15 @@ def failed(program, tests, environment, number):
     return names
 
 
-def main():
-    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("names", nargs="*", help="plant only bugs whose name contains one of these")
-    arguments.add_argument("--keep", type=pathlib.Path, help="keep the scratch copy in this folder")
-    options = arguments.parse_args()
-    scratch = options.keep or pathlib.Path(tempfile.mkdtemp(prefix="thawline-planted-"))
+def try_all(chosen, scratch):
+    """Plants the chosen bugs and prints which tests find each; returns the number that no test finds."""
     copy = scratch / "thawline"
-    shutil.rmtree(copy, ignore_errors=True)
     files = subprocess.check_output(["git", "ls-files"], cwd=ROOT, text=True).splitlines()
     for file in files:
         (copy / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / file, copy / file)
     environment = {key: value for key, value in os.environ.items() if key not in ("THAWLINE_DATA", "THAWLINE_SIMD")}
     environment["CARGO_TARGET_DIR"] = os.environ.get("CARGO_TARGET_DIR", str(scratch / "target"))
-    chosen = [(number, bug) for number, bug in enumerate(BUGS, 1)
-              if not options.names or any(name in bug[0] for name in options.names)]
     plant(copy)
     programs = build(copy, environment, sorted({bug[4] for _, bug in chosen}))
     print("| planted bug | found by |\n|---|---|")
@@ -268,8 +261,26 @@ def main():
         more = f" and {len(found) - 2} more" if len(found) > 2 else ""
         print(f"| {name} | {', '.join(f'`{test}`' for test in found[:2])}{more or ''} |" if found
               else f"| {name} | **nothing** |", flush=True)
-    if not options.keep:
-        shutil.rmtree(scratch)
+    return survivors
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("names", nargs="*", help="plant only bugs whose name contains one of these")
+    arguments.add_argument("--keep", type=pathlib.Path, help="keep the scratch copy in this folder")
+    options = arguments.parse_args()
+    for name in options.names:
+        if not any(name in bug[0] for bug in BUGS):
+            arguments.error(f"no bug has '{name}' in its name")
+    chosen = [(number, bug) for number, bug in enumerate(BUGS, 1)
+              if not options.names or any(name in bug[0] for name in options.names)]
+    if options.keep:
+        if (options.keep / "thawline").exists():
+            arguments.error(f"{options.keep / 'thawline'} exists; name another folder or delete it")
+        survivors = try_all(chosen, options.keep)
+    else:
+        with tempfile.TemporaryDirectory(prefix="thawline-planted-") as scratch:
+            survivors = try_all(chosen, pathlib.Path(scratch))
     print(f"\n{len(chosen)} bugs planted, {len(chosen) - survivors} found", file=sys.stderr)
     sys.exit(1 if survivors else 0)
 

@@ -289,7 +289,7 @@ def main():
             like = ["--model", network, "--classes", "a,b,c,d,e"]
             if not prove(args, folder, layers, 5, like, data, "source", seed=seed):
                 different.append(seed)
-        print(f"{args.random} networks; other logits for seeds {different or 'none'}")
+        print(f"{args.random} networks; logits differ for seeds {different or 'none'}")
         sys.exit(1 if different else 0)
 
 

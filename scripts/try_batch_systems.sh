@@ -10,7 +10,8 @@ parallel, in one folder and in separate folders; and as a Slurm job array, which
 Slurm's controller and node daemon run on this host with their own configuration, keys and ports in a temporary folder.
 
 Needs parallel, slurm-wlm and munge (Debian: apt-get install slurm-wlm munge parallel), and root for slurmd. Parts whose
-tools are missing are skipped with a message, and the exit code is then 3. It is 1 if two reports differ.
+tools are missing are skipped with a message, and the exit code is then 3. It is 1 if two reports differ or Slurm does not
+start.
 USAGE
 }
 
@@ -101,7 +102,10 @@ NodeName=$host NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=1000 State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 CONF
     export SLURM_CONF=$place/slurm/slurm.conf
-    until [ -S slurm/munge.socket ]; do sleep 0.2; done
+    for _ in $(seq 100); do
+        [ -S slurm/munge.socket ] && break
+        sleep 0.3
+    done
     slurmctld -D >slurm/slurmctld.log 2>&1 &
     daemons+=($!)
     slurmd -D >slurm/slurmd.log 2>&1 &
@@ -111,10 +115,12 @@ CONF
         sleep 0.3
     done
     for log in slurm/*.log; do say "== $log" && tail -5 "$log"; done
-    return 1
+    say "FAILED: Slurm does not start"
+    exit 1
 }
 
-if has munged slurmctld slurmd sbatch && start_slurm; then
+if has munged slurmctld slurmd sbatch; then
+    start_slurm
     say "Slurm: $(sbatch --version), $(sinfo -h -o '%D node, %C CPUs allocated/idle/other/total')"
     submit() { sbatch --parsable --array=1-4 --cpus-per-task=1 --mem=100M "$@" "$repository/scripts/slurm_sweep.sbatch" "${flags[@]}" --out array; }
     job=$(submit)

@@ -88,7 +88,14 @@ def ladder(roof, by_level):
 def errors():
     """The table that the test prints."""
     command = ["cargo", "test", "--quiet", "--package", "thawline-tensor", "--test", "numerics", "winograd_error", "--", "--nocapture"]
-    return "\n".join(line for line in output(command).splitlines() if line.startswith("|"))
+    return "\n".join(table_lines(output(command), command))
+
+
+def table_lines(text, command):
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    if len(lines) < 3:  # the header, the rule and a row
+        sys.exit(f"update_tables: {' '.join(command)} printed no table with rows")
+    return lines
 
 
 def convolution(record, which, rung):
@@ -100,7 +107,9 @@ def convolution(record, which, rung):
 
 def rivals(page):
     """Writes the output as a record, and its table with a link to it into the page."""
-    text = output(["cargo", "run", "--release", "--manifest-path", "benches/rivals/Cargo.toml"])
+    command = ["cargo", "run", "--release", "--manifest-path", "benches/rivals/Cargo.toml"]
+    text = output(command)
+    table_lines(text, command)
     record = RECORDS / f"{datetime.date.today().isoformat()}-rivals-{machine.slug(machine.describe())}.md"
     replace(record, text)
     rest = text.split("\n\n", 1)[1]  # after the title
@@ -109,7 +118,9 @@ def rivals(page):
 
 def peers(page):
     """The newest record of compare_peers.sh without its title; the date is in the file's name."""
-    record = max(RECORDS.glob("*-peers-steps-*.md"))
+    record = max(RECORDS.glob("*-peers-steps-*.md"), default=None)
+    if record is None:
+        sys.exit(f"update_tables: {RECORDS} has no record *-peers-steps-*.md; run scripts/compare_peers.sh steps")
     _, place, table_of_peers, explanation, _ = record.read_text().split("\n\n")
     link = f"[the record](benches/records/{record.name}) of {record.name[:10]}"
     if float(re.search(r"start: ([\d.]+)\.", place)[1]) > BUSY:

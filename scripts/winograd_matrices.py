@@ -10,7 +10,6 @@ A' [ (G g) . (B' d) ] from this.
 
 import random
 from fractions import Fraction
-from math import sqrt
 
 TAPS = 3
 HALF = Fraction(1, 2)
@@ -68,7 +67,7 @@ def errors(g, b, a):
         sizes = [size_of_row(k) * size_of_row(d) for k, d in zip(g, b)]
         return max(float(sum(abs(x) ** power * size for x, size in zip(row, sizes)) / of_definition) for row in a)
 
-    independent = sqrt(worst(lambda row: sum(x * x for x in row), 2, TAPS)) ** 2
+    independent = worst(lambda row: sum(x * x for x in row), 2, TAPS)
     at_worst = worst(lambda row: sum(abs(x) for x in row), 1, TAPS) ** 2
     return independent, at_worst
 

@@ -9,6 +9,9 @@ use thawline::commands::bench::{
 };
 use thawline_tensor::{simd::Level, threads::with_threads};
 
+/// The smallest number of samples that criterion accepts.
+const SAMPLES: usize = 10;
+
 /// Criterion with settings for kernels of milliseconds, and the machine's roofline for each number of threads.
 pub struct Bench {
     criterion: Criterion,
@@ -20,7 +23,7 @@ impl Bench {
     /// Measures and prints the roofline of one thread and of all, at the process's SIMD level.
     pub fn new() -> Self {
         let criterion = Criterion::default()
-            .sample_size(10)
+            .sample_size(SAMPLES)
             .warm_up_time(Duration::from_millis(300))
             .measurement_time(Duration::from_secs(1))
             .configure_from_args();
@@ -43,10 +46,10 @@ impl Bench {
     pub fn workload(&mut self, workload: &mut dyn Workload) {
         let [group, name] = workload.labels();
         let work = workload.work();
-        with_threads(1, || workload.check())
-            .expect("a thread can be started")
-            .unwrap_or_else(|error| panic!("{group}, {name} is wrong: {error}"));
         for (&threads, roof) in &self.roofs {
+            with_threads(threads, || workload.check())
+                .expect("threads can be started")
+                .unwrap_or_else(|error| panic!("{group}, {name} on {threads} thread(s) is wrong: {error}"));
             let mut samples = Vec::new();
             let mut benchmarks = self.criterion.benchmark_group(&group);
             benchmarks.throughput(match work.flops {
@@ -68,7 +71,9 @@ impl Bench {
             });
             benchmarks.finish();
             if !samples.is_empty() {
-                println!("{}", shares(work, roof, Times::new(samples).median()));
+                // Criterion warms up with the same closure, before the samples that it measures.
+                let measured = samples.split_off(samples.len().saturating_sub(SAMPLES));
+                println!("{}", shares(work, roof, Times::new(measured).median()));
             }
         }
     }

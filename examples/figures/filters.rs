@@ -84,7 +84,7 @@ fn weights(node: &Node, filter: usize) -> Pixels {
     weights.chunks_exact(3).map(|rgb| [byte(rgb[0]), byte(rgb[1]), byte(rgb[2])]).collect()
 }
 
-/// Of the filter's output on each picture: the largest value, where it is, and the picture; the largest come first.
+/// For each picture, the filter's largest output, its position and the picture, in descending order.
 fn peaks<'a>(y: &[f32], node: &Node, filter: usize, pictures: &'a [Pixels]) -> Vec<(f32, usize, &'a Pixels)> {
     let filters = node.output().dims()[2];
     let mut peaks: Vec<_> = (y.chunks_exact(node.output().size()).zip(pictures))

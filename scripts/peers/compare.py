@@ -237,7 +237,7 @@ def main():
     arguments.add_argument("--records", default=str(REPOSITORY / "benches" / "records"), metavar="DIR")
     arguments.add_argument("--threads", type=int, default=2)
     arguments.add_argument("--batch", type=int, default=128)
-    arguments.add_argument("--rounds", type=int, default=9, help="steps: rounds of alternation")
+    arguments.add_argument("--rounds", type=int, default=9, help="steps: interleaved rounds")
     arguments.add_argument("--steps", type=int, default=10, help="steps: training steps per round")
     arguments.add_argument("--data", metavar="DIR", help="experiment: the folder cifar-10-batches-bin")
     arguments.add_argument("--epochs", type=int, default=20, help="experiment: epochs per model")

@@ -4,7 +4,7 @@ Loading TensorFlow takes seconds, and the first steps are slow in every framewor
 itself in a line of JSON, and then answers requests, one per line, until its input ends:
 
     request   model_1 10
-    answer    {"task": "model_1", "median_ms": 146.2, "times_ms": [145.9, 146.2, ...]}
+    answer    {"task": "model_1", "times_ms": [145.9, 146.2, ...]}
 
 Between requests it sleeps, so that the driver (compare.py) can time the others. Everything that is not an answer goes to
 stderr.
@@ -12,7 +12,6 @@ stderr.
 
 import json
 import os
-import statistics
 import sys
 import time
 
@@ -26,7 +25,7 @@ def serve(introduction, tasks):
     def answer(**fields):
         print(json.dumps(fields), file=answers, flush=True)
 
-    answer(**introduction, tasks=sorted(tasks))
+    answer(**introduction)
     for request in sys.stdin:
         try:
             name, steps = request.split()
@@ -34,7 +33,7 @@ def serve(introduction, tasks):
         except (ValueError, KeyError):
             answer(error=f"expected a line TASK STEPS with a task of {sorted(tasks)}, found {request.strip()!r}")
             continue
-        answer(task=name, median_ms=round(statistics.median(times), 3), times_ms=[round(t, 3) for t in times])
+        answer(task=name, times_ms=[round(t, 3) for t in times])
 
 
 def timed(step):

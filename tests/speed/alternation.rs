@@ -35,7 +35,7 @@ const ROUNDS: usize = 7;
 
 /// Runs each thing twice per round; the first run brings its operands into the cache. The rates are computed from the
 /// median times.
-pub fn in_alternation(runs: &mut [Run]) -> Vec<Rate> {
+pub fn interleaved(runs: &mut [Run]) -> Vec<Rate> {
     let mut times = vec![Vec::new(); runs.len()];
     for _ in 0..ROUNDS {
         for (Run { run, .. }, times) in runs.iter_mut().zip(&mut times) {

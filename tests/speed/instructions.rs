@@ -46,7 +46,7 @@ const CEILINGS: [(&str, [f64; 2]); 4] = [
     ("input gradient, winograd", [12.5, 11.1]),
 ];
 
-/// Counts at each supported one of [`LEVELS`]. Returns the kernels that take too many instructions.
+/// Counts at each supported level of [`LEVELS`]. Returns the kernels that take too many instructions.
 pub fn compare() -> String {
     let mut failed = String::new();
     for (index, level) in LEVELS.into_iter().enumerate().filter(|(_, level)| level.is_supported()) {
@@ -150,8 +150,8 @@ fn stop_of(thread: Pid) -> Result<Signal, Errno> {
     }
 }
 
-/// The child: names each kernel and marks three times. Between the first two marks is nothing, between the last two the
-/// kernel.
+/// Runs in the child. Prints each kernel's name and sends three marks: nothing runs between the first two, the kernel
+/// between the last two.
 pub fn run_kernels() {
     let mark = || raise(MARK).expect("a signal can be sent");
     let counted = || {

@@ -23,7 +23,7 @@ use thawline::commands::bench::{
 };
 use thawline_tensor::{simd::Level, threads::with_threads};
 
-use alternation::{Floor, in_alternation};
+use alternation::{Floor, interleaved};
 use contestants::Contestants;
 
 /// Load may spoil one attempt; a slow kernel fails all.
@@ -120,7 +120,7 @@ fn compare(title: &str, contestants: Contestants) -> String {
     let Contestants { mut runs, floors } = contestants;
     let mut best = vec![0.0f64; floors.len()];
     for _ in 0..ATTEMPTS {
-        let rates = with_threads(1, || in_alternation(&mut runs)).expect("a thread can be started");
+        let rates = with_threads(1, || interleaved(&mut runs)).expect("a thread can be started");
         for (best, floor) in best.iter_mut().zip(&floors) {
             *best = best.max(floor.ratio(&rates));
         }

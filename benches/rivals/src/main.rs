@@ -3,8 +3,8 @@
 //!     cargo run --release --manifest-path benches/rivals/Cargo.toml [-- ROUNDS]
 //!
 //! Every library's result is verified before the library is timed. In each round every library computes the product
-//! once; over four rounds each library follows each other one equally often, because what ran before leaves its data in
-//! the caches. The table shows medians. `scripts/update_tables.py rivals` saves it as a record.
+//! once. Within the rounds, each library follows each other one equally often, because what ran before leaves its data
+//! in the caches. The table shows medians. `scripts/update_tables.py rivals` saves it as a record.
 
 mod libraries;
 
@@ -32,7 +32,7 @@ const THREADS: &str = "RIVALS_THREADS";
 const ROUNDS: usize = 100;
 
 /// The order of the first round; each later round adds 1. This design is balanced for carry-over effects (Williams
-/// 1949): in four rounds each library follows each other one once.
+/// 1949): within four rounds each library follows each other one once. The steps between rounds are not balanced.
 const ORDER: [usize; LIBRARIES.len()] = [0, 1, 3, 2];
 
 fn main() {
@@ -77,7 +77,7 @@ fn compare(threads: usize, rounds: usize) {
     let peak = roof::peak(Level::current(), threads).expect("threads can be started") / 1e9;
     for case in CASES {
         let mut product = Product::new(case, Level::current());
-        let times = in_alternation(case, &mut product, threads, rounds);
+        let times = interleaved(case, &mut product, threads, rounds);
         let rates: Vec<f64> = times.iter().map(|times| case.work().flops as f64 / times.median() / 1e9).collect();
         let cells = rates.iter().enumerate().map(|(index, rate)| match index {
             0 => format!("**{rate:.1}**, {:.0} % of the peak", 100.0 * rate / peak),
@@ -89,7 +89,7 @@ fn compare(threads: usize, rounds: usize) {
     }
 }
 
-fn in_alternation(case: Case, product: &mut Product, threads: usize, rounds: usize) -> Vec<Times> {
+fn interleaved(case: Case, product: &mut Product, threads: usize, rounds: usize) -> Vec<Times> {
     let once = |product: &mut Product, multiply: Multiply| {
         let (operands, c) = product.floats();
         measure_seconds(|| multiply(case, operands, c, threads))
