@@ -62,7 +62,7 @@ fn leaves(tree: &str, prefix: &[String], found: &mut Vec<ModulePath>) {
 
 /// The paths that a file names, from the crate's root: in `use` items, and after `crate::` in code.
 fn named(source: &str, here: &ModulePath, is_folder: bool) -> Vec<ModulePath> {
-    let text = source.split("#[cfg(test)]\nmod tests {").chain([source]).next().unwrap_or_default();
+    let text = source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let text = code(text).collect::<Vec<_>>().join("\n");
     let mut found = Vec::new();
     for item in text.split(';') {

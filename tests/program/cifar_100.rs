@@ -26,10 +26,6 @@ fn on_the_hundred(place: &Place, flags: &str) -> Call {
     place.call(small_run(&format!("--out run {flags} --data hundred.tar.gz")))
 }
 
-fn summary(place: &Place) -> serde_json::Value {
-    serde_json::from_slice(&std::fs::read(place.path("run/summary.json")).unwrap()).unwrap()
-}
-
 fn names(classes: &serde_json::Value) -> Vec<&str> {
     classes.as_array().unwrap().iter().map(|class| class["name"].as_str().unwrap()).collect()
 }
@@ -40,7 +36,7 @@ fn fine_labels_are_the_default() {
     write_cifar_100(&place);
     let call = on_the_hundred(&place, "--source 0-4 --target fine_99,57");
     assert_eq!(call.code, Some(0), "{}", call.stderr);
-    let summary = summary(&place);
+    let summary = place.summary("run");
     assert_eq!(names(&summary["target"]["classes"]), ["fine_99", "fine_57"]);
     assert_eq!(summary["target"]["train_examples"], 6, "three pictures of each fine class");
 }
@@ -51,7 +47,7 @@ fn a_coarse_class_has_the_pictures_of_five_fine_ones() {
     write_cifar_100(&place);
     let call = on_the_hundred(&place, "--labels coarse --source 0-9 --target coarse_19,10");
     assert_eq!(call.code, Some(0), "{}", call.stderr);
-    let summary = summary(&place);
+    let summary = place.summary("run");
     assert_eq!(names(&summary["target"]["classes"]), ["coarse_19", "coarse_10"]);
     assert_eq!(summary["target"]["train_examples"], 30, "fifteen pictures of each coarse class");
     let config = std::fs::read_to_string(place.path("run/config.toml")).unwrap();
@@ -77,7 +73,7 @@ fn features_transfer_from_cifar_10_to_cifar_100() {
         format!("run --epochs 1 --batch-size 16 --out run {from} --data hundred.tar.gz --labels coarse --target 0-3");
     let call = place.call(line.split(' '));
     assert_eq!(call.code, Some(0), "{}", call.stderr);
-    let summary = summary(&place);
+    let summary = place.summary("run");
     assert_eq!(names(&summary["target"]["classes"]), ["coarse_0", "coarse_1", "coarse_2", "coarse_3"]);
     assert_eq!(summary["from"]["classes"].as_array().unwrap().len(), 5);
     assert_eq!(summary["frozen_unchanged"], true);

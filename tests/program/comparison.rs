@@ -21,6 +21,12 @@ fn the_curves_of_several_runs_are_compared() {
     assert!(page.matches("<polyline").count() > 2 && !page.contains("cannot be compared"));
     let call = place.call(["report", "first", "second", "--out", "new"]);
     assert!(call.code == Some(2) && call.stderr.contains("new/comparison.html: exists"), "{}", call.stderr);
+    let noted = ["report", "first", "second", "--out", "new", "--force", "--no-times", "--note", "A <busy> machine."];
+    assert_eq!(place.call(noted).code, Some(0));
+    let replaced = fs::read_to_string(place.path("new/comparison.html")).unwrap();
+    let contains = |words: &str| [&page, &replaced].map(|page| page.contains(words));
+    assert_eq!(contains("A &lt;busy&gt; machine."), [false, true]);
+    assert_eq!(contains("training time of model_2"), [true, false]);
     // A folder that is missing, one of a sweep, one of an adaptation.
     fs::create_dir(place.path("swept")).unwrap();
     fs::write(place.path("swept/sweep.json"), "{}").unwrap();

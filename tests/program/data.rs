@@ -135,6 +135,11 @@ fn info_counts_the_pictures_of_each_class() {
     for words in [["0", "fish", "20", "10"], ["9", "umbrella", "20", "10"]] {
         assert!(call.stdout.lines().any(|line| line.split_whitespace().eq(words)), "{}", call.stdout);
     }
+    let json: Value =
+        serde_json::from_str(&place.call(["data", "info", "--json", archive().to_str().unwrap()]).stdout).unwrap();
+    let last = serde_json::json!({ "label": 9, "name": "umbrella", "training": 20, "test": 10 });
+    assert_eq!((json["classes"].as_array().unwrap().len(), &json["classes"][9]), (10, &last));
+    assert_eq!([&json["data"]["train_examples"], &json["data"]["test_examples"]], [200, 100]);
     assert!(place.call(["data", "info"]).stdout.contains("built-in pictures"));
 }
 

@@ -1,6 +1,6 @@
 //! Failures that are not user errors: a signal, closed or full output, a NaN loss, a read error, too little memory.
 
-use crate::invocation::Place;
+use crate::invocation::{Place, small_run};
 
 #[test]
 fn a_loss_that_is_not_finite_ends_the_run_with_code_4() {
@@ -47,7 +47,8 @@ fn a_late_divergence_keeps_the_last_checkpoint() {
 fn a_run_that_needs_too_much_memory_is_refused_at_once() {
     let place = Place::new();
     // One batch of all pictures, with 20,000 channels of 32 x 32 floats for each.
-    let call = place.call_run("--data built-in --limit 3000 --batch-size 3000 --filters 20000,1 --kernel 1 --dense 1");
+    let flags = "--data built-in --limit 3000 --batch-size 3000 --filters 20000,1 --kernel 1 --dense 1";
+    let call = place.prompt(&small_run(flags));
     if !cfg!(target_os = "linux") {
         println!("skipped: free memory is unknown on this system");
         return;
@@ -65,7 +66,7 @@ fn a_run_that_needs_too_much_memory_is_refused_at_once() {
 fn temporary_files_are_created_in_the_target_folder() {
     // A file cannot be renamed across mounts, so the system's temporary folder must not be used.
     let place = Place::new();
-    let mut command = place.command(crate::invocation::small_run("--out run"));
+    let mut command = place.command(small_run("--out run"));
     for variable in ["TMPDIR", "TEMP", "TMP"] {
         command.env(variable, place.path("there/is/no/such/folder"));
     }
@@ -77,42 +78,31 @@ fn temporary_files_are_created_in_the_target_folder() {
 mod unix {
     use std::{
         fs,
-        io::{BufRead, BufReader},
-        process::{Child, Command, Stdio},
+        process::Stdio,
         time::{Duration, Instant},
     };
 
-    use crate::invocation::{Call, Place, names, small_run};
+    use crate::{
+        invocation::{Call, Place, Running, names, signal, small_run},
+        own_pictures::folder,
+    };
 
     /// Starts a long run and waits for its first epoch to finish.
-    fn started(place: &Place) -> (Child, impl FnOnce(Child) -> Call) {
-        let mut command = place.command(small_run("--out run --epochs 100000"));
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let first = lines.by_ref().map(Result::unwrap).find(|line| line.trim_start().starts_with("1/100000"));
-        assert!(first.is_some());
-        let rest = move |child: Child| {
-            let rest = std::thread::spawn(move || lines.map(Result::unwrap).collect::<Vec<_>>().join("\n"));
-            let mut call = Call::from(child.wait_with_output().unwrap());
-            call.stdout = rest.join().unwrap();
-            call
-        };
-        (child, rest)
-    }
-
-    fn signal(name: &str, child: &Child) {
-        assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
+    fn started(place: &Place) -> Running {
+        let mut run = Running::start(place.command(small_run("--out run --epochs 100000")));
+        run.until(|line| line.trim_start().starts_with("1/100000"));
+        run
     }
 
     #[test]
     fn a_signal_finishes_the_step_and_keeps_the_metrics() {
         for (name, code) in [("-INT", 130), ("-TERM", 143)] {
             let place = Place::new();
-            let (child, rest) = started(&place);
+            let run = started(&place);
             // `timeout` signals both the program and its process group.
-            signal(name, &child);
-            signal(name, &child);
-            let call = rest(child);
+            run.signal(name);
+            run.signal(name);
+            let call = run.end();
             assert_eq!(call.code, Some(code), "{}", call.stderr);
             assert!(call.stderr.starts_with("error: interrupted in epoch "), "{}", call.stderr);
             assert!(call.stderr.contains(" of model_1, after step ") && call.stderr.lines().count() == 1);
@@ -133,29 +123,27 @@ mod unix {
     #[test]
     fn closed_output_ends_quietly() {
         let place = Place::new();
-        let (mut child, _) = {
-            // Dropping the reader closes the pipe.
-            let (child, rest) = started(&place);
-            drop(rest);
-            (child, ())
-        };
-        let status = child.wait().unwrap();
-        let mut stderr = String::new();
-        std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut stderr).unwrap();
-        assert_eq!((status.code(), stderr.as_str()), (Some(141), ""));
+        // Dropping the reader closes the pipe.
+        let Running { child, lines } = started(&place);
+        drop(lines);
+        let call = Call::from(child.wait_with_output().unwrap());
+        assert_eq!((call.code, call.stderr.as_str()), (Some(141), ""));
 
-        // A sweep stops at its first line of output.
-        let mut command = place.command("sweep --arms pixels --seeds 0 --epochs 1 --data built-in".split(' '));
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        drop(child.stdout.take());
-        assert_eq!(child.wait().unwrap().code(), Some(141));
-
-        for line in ["info", "summary", "data info", "--help"] {
+        // The other commands that train stop at their first line of output; those that do not, end as usual.
+        folder(&place);
+        for (line, code) in [
+            ("sweep --arms pixels --seeds 0 --epochs 1 --data built-in", 141),
+            ("adapt pictures --out adapted", 141),
+            ("info", 0),
+            ("summary", 0),
+            ("data info", 0),
+            ("--help", 0),
+        ] {
             let mut command = place.command(line.split(' '));
             let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
             drop(child.stdout.take());
             let output = child.wait_with_output().unwrap();
-            assert_eq!((output.status.code(), output.stderr.len()), (Some(0), 0), "{line}");
+            assert_eq!((output.status.code(), output.stderr.len()), (Some(code), 0), "{line}");
         }
     }
 

@@ -5,7 +5,10 @@ use std::fs;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde_json::Value;
 
-use crate::invocation::{Place, Run, archive};
+use crate::{
+    invocation::{Place, Run, archive},
+    transfer::floats,
+};
 
 const MODEL: &str = "run/weights-model_1.safetensors";
 
@@ -26,6 +29,8 @@ fn json(place: &Place, line: &str) -> Value {
 fn eval_gives_the_scores_of_the_run() {
     let (place, run) = trained();
     let summary = run.summary();
+    let data = thawline_cifar::Dataset::open(archive()).unwrap();
+    let test = data.test();
     for model in ["model_1", "model_2"] {
         let scores = json(&place, &format!("eval --from run/weights-{model}.safetensors --logits {model}.safetensors"));
         let last = &summary[model]["history"][0];
@@ -36,6 +41,16 @@ fn eval_gives_the_scores_of_the_run() {
         assert_eq!(scores["examples"], 50);
         let bytes = fs::read(place.path(&format!("{model}.safetensors"))).unwrap();
         assert_eq!(SafeTensors::deserialize(&bytes).unwrap().tensor("logits").unwrap().shape(), [50, 5]);
+        let logits = floats(&bytes, "logits");
+        assert!(logits.iter().any(|logit| !(0.0..=1.0).contains(logit)), "these are probabilities");
+        // The rows are in the order of the test pictures; the archive's labels give the same confusion matrix.
+        let first = if model == "model_1" { 0 } else { 5 };
+        let labels = test.iter().filter_map(|image| usize::from(image.label).checked_sub(first)).filter(|&at| at < 5);
+        let mut counts = [[0; 5]; 5];
+        for (label, row) in labels.zip(logits.chunks(5)) {
+            counts[label][(0..5).max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap()] += 1;
+        }
+        assert_eq!(scores["confusion"]["counts"], serde_json::json!(counts), "{model}");
     }
     let call = place.call(["eval", "--from", MODEL, "--data", archive().to_str().unwrap(), "--limit", "20"]);
     for words in ["accuracy ", " on 20 test pictures, loss ", "confusion matrix", " 5 tree "] {

@@ -128,7 +128,7 @@ fn output_to_a_file_is_plain_lines() {
     let plan = call.stdout.find("memory    about").unwrap();
     let result = call.stdout.find("frozen weights: 4 tensors, bit-for-bit unchanged").unwrap();
     assert!(plan < call.stdout.find("epoch     loss").unwrap() && result < call.stdout.find("report: run").unwrap());
-    assert!(call.stdout.contains("\ntime      estimated total "), "{}", call.stdout);
+    assert_eq!(call.stdout.matches("\ntime      estimated total ").count(), 1, "{}", call.stdout);
 }
 
 #[test]

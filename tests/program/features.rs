@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::{
     invocation::{Call, Place, Run, archive, names},
     own_pictures::{adapt, folder},
+    transfer::tensor,
 };
 
 /// A folder with a finished run, `run`.
@@ -28,10 +29,6 @@ fn from(place: &Place, file: &str, flags: &str) -> Call {
 
 const FILE: &str = "run/weights-model_1.safetensors";
 
-fn tensor(file: &[u8], name: &str) -> Vec<u8> {
-    SafeTensors::deserialize(file).unwrap().tensor(name).unwrap().data().to_vec()
-}
-
 #[test]
 fn the_files_features_are_frozen_and_a_new_head_is_trained() {
     let (place, run) = trained();
@@ -47,7 +44,7 @@ fn the_files_features_are_frozen_and_a_new_head_is_trained() {
     }
     assert!(model_2 == run.weights()[1], "the same features, seed and classes give the same model_2");
 
-    let summary: Value = serde_json::from_slice(&fs::read(place.path("new/summary.json")).unwrap()).unwrap();
+    let summary = place.summary("new");
     assert!(summary.get("model_1").is_none() && summary.get("source").is_none());
     assert_eq!(summary["from"]["path"], FILE);
     assert_eq!(summary["from"]["classes"][0], "fish");
@@ -119,7 +116,7 @@ fn features_of_other_shapes_are_refused_and_another_head_is_accepted() {
     assert_eq!(call.code, Some(0), "{}", call.stderr);
     let model_2 = fs::read(place.path("new/weights-model_2.safetensors")).unwrap();
     assert_eq!(tensor(&model_2, "conv2d_1/kernel"), tensor(run.weights()[0], "conv2d_1/kernel"));
-    let summary: Value = serde_json::from_slice(&fs::read(place.path("new/summary.json")).unwrap()).unwrap();
+    let summary = place.summary("new");
     let frozen: Vec<&str> =
         summary["frozen"].as_array().unwrap().iter().map(|tensor| tensor["name"].as_str().unwrap()).collect();
     assert_eq!(frozen, ["conv2d_1/kernel", "conv2d_1/bias"], "a reinitialized layer is trainable");

@@ -4,9 +4,11 @@ use std::{
     collections::BTreeMap,
     ffi::OsStr,
     fs,
+    io::{BufRead, BufReader, Lines, Read},
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Child, ChildStdout, Command, Output, Stdio},
     sync::OnceLock,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -34,6 +36,11 @@ impl Place {
     /// A path in it.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    /// The `summary.json` of a run or an adaptation in this folder.
+    pub fn summary(&self, folder: &str) -> Value {
+        serde_json::from_slice(&fs::read(self.path(folder).join("summary.json")).unwrap()).unwrap()
     }
 
     /// The names in it, sorted.
@@ -107,6 +114,47 @@ impl From<Output> for Call {
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Call { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
     }
+}
+
+/// A program whose output is read while it runs.
+pub struct Running {
+    pub child: Child,
+    pub lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Running {
+    pub fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Running { child, lines }
+    }
+
+    /// Waits for a line of output.
+    #[track_caller]
+    pub fn until(&mut self, is_it: impl Fn(&str) -> bool) {
+        if !self.lines.any(|line| is_it(&line.unwrap())) {
+            let mut stderr = String::new();
+            self.child.stderr.as_mut().unwrap().read_to_string(&mut stderr).unwrap();
+            panic!("the program ended without this line: {stderr}");
+        }
+    }
+
+    pub fn signal(&self, name: &str) {
+        signal(name, &self.child);
+    }
+
+    /// Waits for the end. The result has the output since the last line that was waited for.
+    pub fn end(self) -> Call {
+        let rest = thread::spawn(move || self.lines.map(|line| line.unwrap() + "\n").collect());
+        let mut call = Call::from(self.child.wait_with_output().unwrap());
+        call.stdout = rest.join().unwrap();
+        call
+    }
+}
+
+/// Sends a signal, such as `-INT`, to a program, which may have ended already.
+pub fn signal(name: &str, child: &Child) {
+    let _ = Command::new("kill").args([name, &child.id().to_string()]).stderr(Stdio::null()).status().unwrap();
 }
 
 /// A finished run.

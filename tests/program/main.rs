@@ -46,8 +46,11 @@ mod cifar_100;
 /// Decoding picture files of all formats.
 mod picture_files;
 
-/// `adapt` and `predict` on a user's own pictures.
+/// `adapt` on a user's own pictures.
 mod own_pictures;
+
+/// `predict`, and `eval`, on a user's own pictures.
+mod predictions;
 
 /// User errors: exit code 2, one line that names the mistake, nothing written.
 mod mistakes;
@@ -73,6 +76,9 @@ mod sweep;
 
 /// Hostile and long names on the terminal.
 mod terminal;
+
+/// `bench` and its comparison with a saved benchmark.
+mod bench;
 
 /// The manual and the help list exactly the program's flags.
 mod manual;

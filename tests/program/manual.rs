@@ -25,22 +25,64 @@ fn commands(command: &Command, words: &str) -> Vec<(String, Command)> {
     found
 }
 
+/// The part of the manual from this heading to the next one of the same level.
+fn section(heading: &str) -> &'static str {
+    let level = format!("\n{} ", heading.split(' ').next().unwrap());
+    let starts = MANUAL.split(&level).skip(1).filter(|part| {
+        let rest = part.strip_prefix(heading.trim_start_matches(['#', ' ']));
+        rest.is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+    });
+    let [part] = starts.collect::<Vec<_>>()[..] else { panic!("the manual has not exactly one section {heading}") };
+    part.split("\n## ").next().unwrap()
+}
+
+/// The heading of a command's section, and the headings of run's tables that it refers to.
+fn headings(words: &str) -> (String, &'static [&'static str]) {
+    let name = words.split(' ').nth(1).unwrap_or("run");
+    let shared: &[_] = match name {
+        "adapt" => &["### Machine", "### Output"],
+        "sweep" => &["### Network", "### Machine"],
+        "import" | "summary" => &["### Network"],
+        "info" => &["### Machine"],
+        _ => &[],
+    };
+    (format!("## `thawline {name}"), shared)
+}
+
+/// The rows of a section's tables that start with flags: the first cell and the default.
+fn rows(section: &str) -> impl Iterator<Item = [&str; 2]> {
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `--").map(|_| &line[2..]));
+    rows.map(|row| {
+        let mut cells = row.split(" | ");
+        [cells.next().unwrap(), cells.next().unwrap()]
+    })
+}
+
+/// Whether a text names the flag as `--flag` or `--flag VALUE`, in code.
+fn names(text: &str, flag: &str) -> bool {
+    [format!("`--{flag}`"), format!("`--{flag} ")].iter().any(|name| text.contains(name))
+}
+
 #[test]
-fn every_subcommand_and_flag_is_in_the_manual_with_its_default() {
+fn every_flag_is_in_its_commands_section_with_its_default() {
     for (words, command) in commands(&program(), "thawline") {
-        assert!(MANUAL.contains(&format!("`{words}")), "`{words}` is missing");
-        for argument in command.get_arguments() {
+        let (own, shared) = headings(&words);
+        let sections: Vec<&str> = [&*own].into_iter().chain(shared.iter().copied()).map(section).collect();
+        for argument in
+            command.get_arguments().filter(|argument| !matches!(argument.get_id().as_str(), "help" | "version"))
+        {
             let Some(flag) = argument.get_long() else { continue };
-            let name = format!("`--{flag}");
-            let line = MANUAL.lines().find(|line| line.contains(&name));
-            let line = line.unwrap_or_else(|| panic!("{words}: {name}` is missing"));
+            assert!(sections.iter().any(|section| names(section, flag)), "{words}: --{flag} is missing");
             let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
             let stated = help.rsplit_once("[default: ").map(|(_, value)| value.trim_end_matches(']').to_owned());
             let defaults = argument.get_default_values().iter().map(|value| value.to_string_lossy().into_owned());
             let defaults = defaults.filter(|_| argument.get_action().takes_values()).chain(stated);
             for value in defaults.filter(|value| !value.contains(' ')) {
-                let documented = MANUAL.lines().any(|line| line.contains(&name) && line.contains(&value));
-                assert!(documented, "{words} --{flag}: the default {value} is missing in: {line}");
+                let mut rows = sections.iter().flat_map(|section| rows(section));
+                let row = rows.find(|[flags, _]| names(flags, flag));
+                let [_, default] = row.unwrap_or_else(|| panic!("{words}: no table has --{flag}, default {value}"));
+                let is_stated = default.split(['`', ' ', ',', ';']).any(|word| word == value);
+                assert!(is_stated, "{words} --{flag}: the default is {value}, not {default}");
             }
         }
     }
@@ -48,17 +90,28 @@ fn every_subcommand_and_flag_is_in_the_manual_with_its_default() {
 
 #[test]
 fn the_manual_has_no_flag_that_does_not_exist() {
-    let known: BTreeSet<String> = commands(&program(), "thawline")
-        .iter()
-        .flat_map(|(_, command)| command.get_arguments())
-        .filter_map(|argument| argument.get_long().map(|flag| format!("--{flag}")))
-        .collect();
+    let commands = commands(&program(), "thawline");
+    let flags = |command: &Command| -> Vec<String> {
+        command.get_arguments().filter_map(|argument| argument.get_long().map(|flag| format!("--{flag}"))).collect()
+    };
+    let known: BTreeSet<String> = commands.iter().flat_map(|(_, command)| flags(command)).collect();
     let is_flag = |word: &&str| word.starts_with("--") && word.len() > 2 && !word.starts_with("---");
-    let words = MANUAL.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).filter(is_flag);
+    let words_of = |text: &'static str| {
+        text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')).filter(is_flag).collect::<Vec<_>>()
+    };
     // Flags of other programs.
     let others = ["--release", "--locked", "--path"];
-    for word in words.filter(|word| !others.contains(word)) {
-        assert!(known.contains(word), "the manual has {word}, but the program does not");
+    for word in words_of(MANUAL).iter().filter(|word| !others.contains(word)) {
+        assert!(known.contains(*word), "the manual has {word}, but the program does not");
+    }
+    // A table of a command has only its flags.
+    for (words, _) in &commands {
+        let (own, _) = headings(words);
+        let of_section = commands.iter().filter(|(words, _)| headings(words).0 == own);
+        let known: Vec<String> = of_section.flat_map(|(_, command)| flags(command)).collect();
+        for flag in rows(section(&own)).flat_map(|[flags, _]| words_of(flags)) {
+            assert!(known.iter().any(|known| known == flag), "the manual has {words} {flag}, but the program does not");
+        }
     }
 }
 
@@ -153,5 +206,21 @@ fn summary_and_info_print_their_main_lines() {
     let info = place.call(["info", "--threads", "3"]);
     for words in ["thawline   ", "rustc 1.", "CPU  ", "(in use)", "3 of ", "memory  "] {
         assert!(info.stdout.contains(words), "{words}: {}", info.stdout);
+    }
+    let json = |line: &str| -> serde_json::Value {
+        serde_json::from_str(&place.call(format!("{line} --json").split(' ')).stdout).unwrap()
+    };
+    let summary = json("summary --freeze conv2d_1 --classes 7");
+    for (model, frozen) in [("model_1", 0), ("model_2", 1792)] {
+        let (network, layers) = (&summary[model], summary[model]["layers"].as_array().unwrap());
+        assert_eq!((&network["frozen"], layers.len()), (&frozen.into(), 11), "{summary}");
+        assert_eq!((&layers[0]["trainable"], &layers[10]["output"][0]), (&(frozen == 0).into(), &7.into()));
+    }
+    let info = json("info --threads 3 --simd portable");
+    assert_eq!((&info["threads"], &info["simd"]), (&3.into(), &"portable".into()), "{info}");
+    assert!(info["simd_levels"].as_array().unwrap().contains(&info["simd"]), "{info}");
+    assert_eq!(info["thawline"], env!("CARGO_PKG_VERSION"));
+    for figure in ["logical_cpus", "memory_bytes", "free_memory_bytes"] {
+        assert!(!cfg!(target_os = "linux") || info[figure].as_u64().is_some_and(|figure| figure > 0), "{info}");
     }
 }

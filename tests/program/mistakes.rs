@@ -116,8 +116,11 @@ fn wrong_data_are_refused() {
 }
 
 #[test]
-fn a_wrong_environment_variable_is_refused() {
+fn a_level_that_is_unknown_or_that_the_cpu_lacks_is_refused() {
     let place = Place::new();
+    let lacking = if cfg!(target_arch = "x86_64") { "neon" } else { "avx2" };
+    let words = format!("--simd: this CPU has no {lacking}; the highest level it runs is ");
+    assert_refused(&place, &place.call(["info", "--simd", lacking]), &words, "--simd");
     let output = place.command(["info"]).env("THAWLINE_SIMD", "mmx").output().unwrap();
     assert_refused(&place, &output.into(), "THAWLINE_SIMD: unknown SIMD level 'mmx'", "THAWLINE_SIMD");
 }

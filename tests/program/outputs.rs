@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use crate::invocation::{Place, archive, names};
+use crate::invocation::{Place, archive, names, signal};
 
 const MODEL: &str = "run/weights-model_1.safetensors";
 
@@ -99,7 +99,7 @@ fn a_signal_leaves_nothing_half_written() {
             while place.names().is_empty() && child.try_wait().unwrap().is_none() {
                 thread::sleep(Duration::from_millis(1));
             }
-            let _ = Command::new("kill").args(["-TERM", &child.id().to_string()]).stderr(Stdio::null()).status();
+            signal("-TERM", &child);
             let end = child.wait_with_output().unwrap();
             if end.status.code() == Some(0) {
                 // The signal came too late.

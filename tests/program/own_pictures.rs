@@ -1,10 +1,8 @@
-//! `adapt` and `predict` on a user's own pictures.
+//! `adapt` on a user's own pictures.
 
 use std::{
     fs,
-    io::Write,
     path::{Path, PathBuf},
-    process::Stdio,
 };
 
 use image::{ImageFormat, Rgb, RgbImage};
@@ -36,26 +34,22 @@ pub fn adapt(place: &Place, flags: &str) -> Call {
 }
 
 /// A model of [`folder`]'s classes in the folder `run`.
-fn adapted() -> Place {
+pub fn adapted(flags: &str) -> Place {
     let place = Place::new();
     folder(&place);
-    let call = adapt(&place, "--out run");
+    let call = adapt(&place, &format!("--out run {flags}"));
     assert_eq!(call.code, Some(0), "{}", call.stderr);
     place
 }
 
-fn summary(place: &Place) -> Value {
-    serde_json::from_slice(&fs::read(place.path("run/summary.json")).unwrap()).unwrap()
-}
-
 #[test]
 fn a_folder_of_class_folders_becomes_a_classifier() {
-    let place = adapted();
+    let place = adapted("");
     assert_eq!(
         names(&place.path("run")),
         ["config.toml", "environment.json", "model.safetensors", "pictures.csv", "report.html", "summary.json"]
     );
-    let summary = summary(&place);
+    let summary = place.summary("run");
     assert_eq!(
         summary["classes"][0],
         serde_json::json!({"name": "dark", "training": 10, "validation": 0, "test": 0, "skipped": 0})
@@ -82,10 +76,32 @@ fn a_dense_head_is_trained_in_epochs() {
     let call = adapt(&place, "--head dense --epochs 3 --batch-size 8 --balanced --augment flip --out run");
     assert_eq!(call.code, Some(0), "{}", call.stderr);
     assert!(names(&place.path("run")).contains(&"metrics.csv".to_owned()));
-    let summary = summary(&place);
+    let summary = place.summary("run");
     assert_eq!(summary["classes"][1]["validation"], 2);
     assert_eq!(summary["model"]["confusion"]["counts"], serde_json::json!([[2, 0], [0, 2]]));
     assert_eq!(summary["model"]["history"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn every_flag_of_the_training_changes_the_model() {
+    let place = Place::new();
+    // Classes of different sizes, or --balanced changes nothing.
+    fs::remove_file(folder(&place).join("dark/9.gif")).unwrap();
+    let model = |flags: &str| {
+        let call = adapt(&place, &format!("{flags} --size 16 --out run --quiet"));
+        assert_eq!(call.code, Some(0), "{flags}: {}", call.stderr);
+        let model = fs::read(place.path("run/model.safetensors")).unwrap();
+        fs::remove_dir_all(place.path("run")).unwrap();
+        model
+    };
+    let linear = ["--balanced", "--augment flip", "--augment crop"];
+    let dense = [&linear[..], &["--epochs 2", "--batch-size 4", "--learning-rate 0.01", "--validation 0.4"]].concat();
+    for (head, flags) in [("--head linear", &linear[..]), ("--head dense", &dense)] {
+        let plain = model(head);
+        for flag in flags {
+            assert!(model(&format!("{head} {flag}")) != plain, "{head}: {flag} changes nothing");
+        }
+    }
 }
 
 #[test]
@@ -108,7 +124,7 @@ fn test_pictures_are_only_scored_and_copies_are_named() {
     assert!(call.stdout.contains("\naccuracy 100.00 % on 2 test pictures\n"), "{}", call.stdout);
     let named = ["one picture in two classes: ", "the same picture: ", "tested on parts/test"];
     assert!(named.iter().all(|words| call.stdout.contains(words)), "{}", call.stdout);
-    let summary = summary(&place);
+    let summary = place.summary("run");
     assert_eq!(summary["test"]["confusion"]["counts"], serde_json::json!([[0, 0], [0, 2]]));
     assert_eq!(summary["test"]["scores"]["classes"][0]["recall"], Value::Null);
     let report = fs::read_to_string(place.path("run/report.html")).unwrap();
@@ -157,35 +173,6 @@ fn mistakes_are_shown_with_their_pictures() {
 }
 
 #[test]
-fn predictions_are_explained_on_a_page() {
-    let place = adapted();
-    fs::write(place.path("broken.jpg"), "no picture").unwrap();
-    let explain = |flags: &str| place.call(["predict", "--from", "run"].into_iter().chain(flags.split(' ')));
-    let call = explain("pictures/light/0.png pictures/dark/1.jpg broken.jpg --explain page.html");
-    assert_eq!((call.code, call.stdout.lines().count()), (Some(2), 2), "{}", call.stderr);
-    let page = fs::read_to_string(place.path("page.html")).unwrap();
-    assert!(page.contains(">pictures/dark/1.jpg</h3>") && page.contains("what supports dark"), "{page}");
-    for foreign in ["<script", "<link", "@import", "src=\"http", "url(", "broken.jpg"] {
-        assert!(!page.contains(foreign), "the page contains {foreign}");
-    }
-    explain("pictures/light/0.png --explain page.html").assert_refused("page.html: already exists");
-    assert_eq!(explain("pictures/light/5.png --explain page.html --force").code, Some(0));
-
-    // A dense head has no map, and the page says so.
-    let call = adapt(&place, "--head dense --epochs 1 --out dense");
-    assert_eq!(call.code, Some(0), "{}", call.stderr);
-    let call = place.call(["predict", "--from", "dense", "pictures/dark/0.png", "--explain", "dense.html"]);
-    assert_eq!(call.code, Some(0));
-    assert!(
-        call.stderr.contains("the model's head is not linear") && call.stderr.lines().count() == 1,
-        "{}",
-        call.stderr
-    );
-    let page = fs::read_to_string(place.path("dense.html")).unwrap();
-    assert!(page.contains("There is no map") && !page.contains("what supports"), "{page}");
-}
-
-#[test]
 fn pictures_that_cannot_be_read_are_listed_and_skipped_or_stop_the_run() {
     let place = Place::new();
     let folder = folder(&place);
@@ -207,113 +194,7 @@ fn pictures_that_cannot_be_read_are_listed_and_skipped_or_stop_the_run() {
     assert!(call.stdout.contains("1 file outside the class folders ignored"), "{}", call.stdout);
     let csv = fs::read_to_string(place.path("run/pictures.csv")).unwrap();
     assert!(csv.contains("pictures/dark/notes.txt,dark,skipped,,,,\"is not a PNG"), "{csv}");
-    assert_eq!(summary(&place)["classes"][0]["skipped"], 1);
-}
-
-#[test]
-fn predictions_are_printed_as_table_csv_or_json() {
-    let place = adapted();
-    let predict = |flags: &[&str]| {
-        let pictures = ["pictures/dark/0.png", "pictures/light/3.bmp"];
-        place.call([&["predict", "--from", "run/model.safetensors"], flags, &pictures].concat())
-    };
-    let csv = predict(&["--format", "csv", "--top", "5"]).stdout;
-    let rows: Vec<Vec<&str>> = csv.lines().map(|line| line.split(',').collect()).collect();
-    assert_eq!(rows[0], ["picture", "rank", "class", "probability"]);
-    assert_eq!(rows[1][..3], ["pictures/dark/0.png", "1", "dark"]);
-    assert_eq!(rows[2][..3], ["pictures/dark/0.png", "2", "light"]);
-    assert_eq!(rows.len(), 5, "the model has only two classes: {csv}");
-    let sum: f64 = rows[1..3].iter().map(|row| row[3].parse::<f64>().unwrap()).sum();
-    assert!((sum - 1.0).abs() < 1e-6, "{csv}");
-
-    let json = predict(&["--format", "json"]).stdout;
-    let lines: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines[1]["picture"], "pictures/light/3.bmp");
-    assert_eq!(lines[1]["guesses"].as_array().unwrap().len(), 1);
-    assert_eq!(lines[1]["guesses"][0]["class"], "light");
-    assert!(lines[1]["guesses"][0]["probability"].as_f64().unwrap() > 0.5);
-
-    let table = predict(&["--top", "2"]).stdout;
-    let lines: Vec<&str> = table.lines().collect();
-    assert!(lines.len() == 6 && lines.iter().step_by(3).all(|line| line.starts_with("pictures/")), "{table}");
-    assert!(lines.iter().filter(|line| line.starts_with("  ") && line.ends_with(" %")).count() == 4, "{table}");
-}
-
-#[test]
-fn predict_reads_paths_from_standard_input() {
-    let place = adapted();
-    let call = predict_from_stdin(&place, "csv", b"pictures/dark/0.png\n\nnowhere.png\r\npictures/light/0.png");
-    assert_eq!(call.code, Some(2));
-    assert_eq!(call.stderr, "skipped nowhere.png: no such file\nerror: 1 of 3 pictures could not be read\n");
-    let pictures: Vec<&str> = call.stdout.lines().map(|line| line.split(',').next().unwrap()).collect();
-    assert_eq!(pictures, ["picture", "pictures/dark/0.png", "pictures/light/0.png"]);
-    // A path that never ends is not read to its end.
-    let endless = [&b"pictures/dark/0.png\npictures/light/0.png\n"[..], &[b'x'; 100_000]].concat();
-    let call = predict_from_stdin(&place, "csv", &endless);
-    assert_eq!((call.code, call.stdout.lines().count()), (Some(2), 3));
-    assert!(call.stderr.starts_with("standard input: a path has more than 4096 bytes; expected "), "{}", call.stderr);
-    assert!(call.stderr.ends_with("\nerror: 1 of 3 pictures could not be read\n"), "{}", call.stderr);
-}
-
-#[test]
-fn predict_and_eval_take_folders_of_pictures() {
-    let place = adapted();
-    fs::write(place.path("pictures/dark/notes.txt"), "not a picture").unwrap();
-    let call = place.call(["predict", "--from", "run", "--format", "csv", "pictures"]);
-    assert_eq!((call.code, call.stdout.lines().count()), (Some(2), 21), "{}", call.stderr);
-    assert!(call.stderr.starts_with("skipped pictures/dark/notes.txt: "), "{}", call.stderr);
-    fs::create_dir(place.path("empty")).unwrap();
-    let call = place.call(["predict", "--from", "run", "pictures/dark/0.png", "empty", "pictures/light/0.png"]);
-    assert_eq!((call.code, call.stdout.lines().count()), (Some(2), 2), "{}", call.stdout);
-    let words = "empty: contains no files; expected pictures in it\nerror: 1 of 3 pictures could not be read\n";
-    assert_eq!(call.stderr, words);
-    for line in ["features --of pictures --out", "predict --from run pictures --explain"] {
-        let line = format!("{line} pictures/dark/0.png --force");
-        place.call(line.split(' ')).assert_refused("is this command's input");
-    }
-
-    let call = place.call(["eval", "--from", "run", "--data", "pictures"]);
-    assert_eq!(call.code, Some(0), "{}", call.stderr);
-    assert!(call.stdout.contains("accuracy 100.00 % on 20 test pictures"), "{}", call.stdout);
-    assert!(call.stdout.contains("always naming the largest class: 50.0 %"), "{}", call.stdout);
-    let call = place.call(["eval", "--from", "run", "--data", "pictures", "--json"]);
-    let scores: Value = serde_json::from_str(&call.stdout).unwrap();
-    assert_eq!(scores["scores"]["classes"][1]["precision"], 1.0);
-    assert_eq!(scores["data"]["kind"], "own pictures");
-    place.call(["eval", "--from", "run", "--data", "pictures", "--limit", "3"]).assert_refused("are for data sets");
-}
-
-fn predict_from_stdin(place: &Place, format: &str, paths: &[u8]) -> Call {
-    let mut command = place.command(["predict", "--from", "run", "--format", format, "-"]);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    // The program may stop reading before the end.
-    let _ = child.stdin.take().unwrap().write_all(paths);
-    child.wait_with_output().unwrap().into()
-}
-
-#[cfg(unix)]
-#[test]
-fn names_that_are_not_utf_8_stay_distinct() {
-    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
-    let place = adapted();
-    let names = [&b"caf\xe9.png"[..], b"caf\xe8.png", b"a\nb.png", br"a\nb.png"];
-    for name in names {
-        fs::copy(place.path("pictures/dark/0.png"), place.path("").join(OsStr::from_bytes(name))).unwrap();
-    }
-    let line = |name: &[u8]| [name, b"\0"].concat();
-    let paths = names.map(line).concat();
-    for (format, expected) in [
-        ("json", [r"$'caf\\xe9.png'", r"$'caf\\xe8.png'", r"a\nb.png", r"a\\nb.png"]),
-        ("csv", [r"$'caf\xe9.png'", r"$'caf\xe8.png'", r"$'a\x0ab.png'", r"a\nb.png"]),
-        ("table", [r"$'caf\xe9.png'", r"$'caf\xe8.png'", r"$'a\x0ab.png'", r"a\nb.png"]),
-    ] {
-        let call = predict_from_stdin(&place, format, &paths);
-        assert_eq!(call.code, Some(0), "{}", call.stderr);
-        for (line, expected) in call.stdout.lines().skip(usize::from(format == "csv")).zip(expected) {
-            assert!(line.contains(expected), "{format}: {line}");
-        }
-    }
+    assert_eq!(place.summary("run")["classes"][0]["skipped"], 1);
 }
 
 #[test]
@@ -392,7 +273,7 @@ fn with_json_standard_output_is_only_json_and_quiet_prints_only_the_end() {
     let call = adapt(&place, "--json --out run");
     assert_eq!(call.code, Some(0), "{}", call.stderr);
     let printed: Value = serde_json::from_str(&call.stdout).unwrap();
-    assert_eq!(printed, summary(&place));
+    assert_eq!(printed, place.summary("run"));
     let call = adapt(&place, "--quiet --out quiet");
     assert!(call.stdout.starts_with("accuracy 100.00 % by 5-fold cross-validation of 20 pictures"), "{}", call.stdout);
 }

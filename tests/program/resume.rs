@@ -1,6 +1,6 @@
 //! Resuming runs that were interrupted by a signal, killed at any moment, or damaged.
 
-use std::{fs, time::Duration};
+use std::fs;
 
 use thawline::{
     record::{
@@ -10,7 +10,7 @@ use thawline::{
     report::{self, Grids},
 };
 
-use crate::invocation::{Call, Place, Run, names, small_run};
+use crate::invocation::{Call, Place, Run, Running, names, small_run};
 
 /// Two epochs of three steps for each model.
 const FLAGS: &str = "--epochs 2 --limit 90 --batch-size 40 --out run";
@@ -159,18 +159,13 @@ fn invalid_settings_of_a_run_are_named_with_their_line() {
 mod unix {
     use std::{
         ffi::{OsStr, OsString},
-        io::{BufRead, BufReader},
         os::unix::ffi::OsStrExt,
-        process::{Child, Command, Stdio},
+        process::{Command, Stdio},
         thread,
         time::Instant,
     };
 
     use super::*;
-
-    fn send(signal: &str, child: &Child) {
-        assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
-    }
 
     /// A run of many epochs, interrupted by a signal after the first epoch's line.
     fn interrupted(signal: &str) -> (Place, Call) {
@@ -182,13 +177,10 @@ mod unix {
         let flags = FLAGS.replace("--epochs 2", "--epochs 40").replace(" --out run", "");
         let mut command = place.command(small_run(&flags));
         command.arg([OsStr::new("--out="), out].into_iter().collect::<OsString>());
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        assert!(lines.by_ref().map(Result::unwrap).any(|line| line.trim_start().starts_with("1/40")));
-        send(signal, &child);
-        let rest = thread::spawn(move || lines.count());
-        let call = Call::from(child.wait_with_output().unwrap());
-        rest.join().unwrap();
+        let mut run = Running::start(command);
+        run.until(|line| line.trim_start().starts_with("1/40"));
+        run.signal(signal);
+        let call = run.end();
         (place, call)
     }
 
@@ -248,7 +240,7 @@ mod unix {
                 let moment = time.mul_f64(f64::from((kills * 7 + attempt * 3) % most) / f64::from(most));
                 if kills < most && attempt < 5 {
                     thread::sleep(moment);
-                    send("-KILL", &child);
+                    child.kill().unwrap();
                     kills += 1;
                 }
                 resumed += u32::from(started);
@@ -331,21 +323,17 @@ mod unix {
     #[test]
     fn a_running_run_cannot_be_resumed() {
         let place = Place::new();
-        let mut command = place.command(small_run(&FLAGS.replace("--epochs 2", "--epochs 100000")));
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        assert!(lines.by_ref().map(Result::unwrap).any(|line| line.trim_start().starts_with("1/100000")));
+        let mut first = Running::start(place.command(small_run(&FLAGS.replace("--epochs 2", "--epochs 100000"))));
+        first.until(|line| line.trim_start().starts_with("1/100000"));
         let call = resume(&place, "");
-        child.kill().unwrap();
-        child.wait().unwrap();
+        first.signal("-KILL");
+        assert_eq!(first.end().code, None);
         call.assert_refused("--resume: run is in use by another process");
-        thread::sleep(Duration::from_millis(10));
         // A dead process holds no lock.
-        let child = place.command(["run", "--resume", "run"]).stdout(Stdio::null()).spawn().unwrap();
-        thread::sleep(Duration::from_millis(300));
-        send("-INT", &child);
-        let call = Call::from(child.wait_with_output().unwrap());
-        assert!(matches!(call.code, Some(130)), "{:?}", call.code);
+        let mut second = Running::start(place.command(["run", "--resume", "run"]));
+        second.until(|line| line.contains("epoch "));
+        second.signal("-INT");
+        assert_eq!(second.end().code, Some(130));
     }
 
     #[test]

@@ -7,14 +7,13 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::{BufRead, BufReader},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
 };
 
 use thawline::sweep::record::JobRecord;
 
-use crate::invocation::{Call, Place, archive, files, names};
+use crate::invocation::{Call, Place, Running, archive, files, names};
 
 /// Arms of many kinds: with their own features, shared ones and none; with few pictures; with the test set as
 /// validation.
@@ -82,7 +81,7 @@ fn a_sweep_writes_its_records_and_all_report_files() {
     let place = Place::new();
     let call = sweep(&place, "sweep", "");
     assert!(call.stdout.contains(&format!("{JOBS} jobs + 4 pretrainings, 0 done")), "{}", call.stdout);
-    assert!(call.stdout.contains("24/24  "), "{}", call.stdout);
+    assert!(call.stdout.contains("24/24  ") && !call.stdout.contains(" -0"), "{}", call.stdout);
     assert!(call.stdout.ends_with("report: sweep/report.html\n"), "{}", call.stdout);
     let folder = place.path("sweep");
     assert_eq!(names(&folder.join("jobs")).len(), ALL_JOBS);
@@ -107,6 +106,8 @@ fn a_sweep_writes_its_records_and_all_report_files() {
     // All jobs are done; the same report is written again.
     let again = sweep(&place, "sweep", "");
     assert!(again.stdout.contains(&format!("{JOBS} jobs, {JOBS} done")), "{}", again.stdout);
+    let quiet = sweep(&place, "sweep", "--quiet").stdout;
+    assert!(quiet.trim_start().starts_with("seeds ") && again.stdout.ends_with(&quiet), "{quiet}");
     assert_same(&self::report(&folder), uninterrupted());
     assert_same(&report, uninterrupted());
 }
@@ -229,16 +230,12 @@ fn is_of_a_job(line: &str) -> bool {
 /// Starts the sweep, waits for `jobs` jobs and sends a signal. Returns the exit code and standard error.
 fn ended_by(signal: &str, jobs: usize, place: &Place) -> (Option<i32>, String) {
     // With one thread the sweep is slow enough to be interrupted.
-    let mut command = place.command(small_sweep("sweep", "--threads 1"));
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let mut sweep = Running::start(place.command(small_sweep("sweep", "--threads 1")));
     for _ in 0..jobs {
-        assert!(lines.any(|line| is_of_a_job(&line)), "the sweep ended before {jobs} jobs were done");
+        sweep.until(is_of_a_job);
     }
-    assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
-    let rest = std::thread::spawn(move || lines.count());
-    let call = Call::from(child.wait_with_output().unwrap());
-    rest.join().unwrap();
+    sweep.signal(signal);
+    let call = sweep.end();
     (call.code, call.stderr)
 }
 
@@ -249,13 +246,11 @@ fn a_signal_ends_the_wait_for_a_lock_that_another_process_holds() {
     sweep(&place, "sweep", "--arms pixels");
     let lock = fs::File::options().append(true).open(place.path("sweep/claims/report.lock")).unwrap();
     lock.lock().unwrap();
-    let mut command = place.command(small_sweep("sweep", "--arms pixels"));
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
-    assert!(lines.any(|line| line.contains("finished in")));
+    let mut waiting = Running::start(place.command(small_sweep("sweep", "--arms pixels")));
+    waiting.until(|line| line.contains("finished in"));
     std::thread::sleep(std::time::Duration::from_millis(100));
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-    let call = Call::from(child.wait_with_output().unwrap());
+    waiting.signal("-INT");
+    let call = waiting.end();
     assert_eq!((call.code, call.stderr.as_str()), (Some(130), "error: interrupted\n"));
 }
 
@@ -302,7 +297,7 @@ fn a_dry_run_prints_the_plan_and_writes_nothing() {
 }
 
 #[test]
-fn recipes_are_chosen_on_held_out_pictures_and_shown() {
+fn trials_run_once_and_the_chosen_recipe_is_shown() {
     let place = Place::new();
     let flags = "--arms scratch,scratch-long,fine-tune,frozen --seeds 3,4 --epochs 1 --tune";
     let call = sweep(&place, "sweep", flags);

@@ -5,8 +5,19 @@ use safetensors::SafeTensors;
 use crate::invocation::Place;
 
 /// The bytes of one tensor of a file.
-fn tensor(file: &[u8], name: &str) -> Vec<u8> {
+pub fn tensor(file: &[u8], name: &str) -> Vec<u8> {
     SafeTensors::deserialize(file).unwrap().tensor(name).unwrap().data().to_vec()
+}
+
+/// The values of one tensor of a file.
+pub fn floats(file: &[u8], name: &str) -> Vec<f32> {
+    tensor(file, name).as_chunks().0.iter().copied().map(f32::from_le_bytes).collect()
+}
+
+/// The greatest difference between two files' tensors of this name.
+fn distance(files: [&[u8]; 2], name: &str) -> f32 {
+    let [a, b] = files.map(|file| floats(file, name));
+    a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
 /// A learning rate so small that training hardly changes the weights.
@@ -26,18 +37,34 @@ fn frozen_tensors_are_unchanged_and_the_head_is_trained() {
 
 #[test]
 fn a_warm_head_starts_from_model_1s_and_a_fresh_one_does_not() {
-    let distance = |head: &str| {
+    let start = |head: &str| {
         let run = Place::new().run(&format!("--head {head} {ALMOST_STILL}"));
         assert_eq!(run.summary()["head"], head);
-        let [model_1, model_2] = run.weights().map(|file| {
-            let bytes = tensor(file, "dense_1/kernel");
-            let floats: Vec<f32> = bytes.as_chunks().0.iter().copied().map(f32::from_le_bytes).collect();
-            floats
-        });
-        model_1.iter().zip(&model_2).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+        distance(run.weights(), "dense_1/kernel")
     };
-    assert!(distance("warm") < 1e-6);
-    assert!(distance("fresh") > 1e-2);
+    assert!(start("warm") < 1e-6);
+    assert!(start("fresh") > 1e-2);
+}
+
+#[test]
+fn the_control_has_untrained_features_and_the_same_initial_head() {
+    const CONTROL: &str = "weights-frozen-random.safetensors";
+    let run = Place::new().run(ALMOST_STILL);
+    let files = [run.weights()[1], run.read(CONTROL)];
+    for name in ["conv2d_1/kernel", "conv2d_2/kernel"] {
+        assert!(distance(files, name) > 1e-2, "{name} was copied from model_1");
+    }
+    for name in ["dense_1/kernel", "dense_2/kernel"] {
+        assert!(distance(files, name) < 1e-6, "{name} differs from model_2's first weights");
+    }
+    // Training leaves the control's features as they were.
+    assert_eq!(tensor(Place::new().run("").read(CONTROL), "conv2d_1/kernel"), tensor(files[1], "conv2d_1/kernel"));
+
+    // There is no control if nothing is frozen.
+    let place = Place::new();
+    let network = r#"layers = [{ type = "Flatten" }, { type = "Dense" }]"#;
+    std::fs::write(place.path("flat.toml"), network).unwrap();
+    assert!(!place.run("--model flat.toml").files.contains_key(CONTROL));
 }
 
 #[test]

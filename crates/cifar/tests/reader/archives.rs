@@ -151,6 +151,13 @@ pub fn dataset(format: Format, count: usize) -> Dataset {
     Dataset::new(format, train, test, classes, coarse).unwrap()
 }
 
+/// The set as an archive of the crate's writer.
+pub fn written(dataset: &Dataset) -> Vec<u8> {
+    let mut archive = Vec::new();
+    dataset.write_archive_to(&mut archive).unwrap();
+    archive
+}
+
 /// Asserts that two sets have equal labels, pixels and names.
 pub fn assert_same_data(left: &Dataset, right: &Dataset) {
     assert_eq!(left.format(), right.format());

@@ -1,6 +1,6 @@
 use thawline_cifar::{Dataset, Format, Image, Images, PIXEL_BYTES};
 
-use crate::archives::{archive, files, names, pixel, read, record, records};
+use crate::archives::{archive, files, names, pixel, read, record, records, written};
 
 /// Checks every pixel of picture `n`, as a byte and as a float.
 fn assert_is_picture(image: Image<'_>, n: usize) {
@@ -69,11 +69,6 @@ fn an_index_past_the_end_panics() {
 
 #[test]
 fn cifar_100_can_be_labelled_coarsely() {
-    let written = |dataset: &Dataset| {
-        let mut archive = Vec::new();
-        dataset.write_archive_to(&mut archive).unwrap();
-        archive
-    };
     let fine = read(&archive(&files(Format::Cifar100, 3))).unwrap();
     let coarse = fine.clone().with_coarse_labels().unwrap();
     // A new data set has fine labels, whatever its pictures were used with.

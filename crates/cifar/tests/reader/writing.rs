@@ -5,13 +5,7 @@ use proptest::prelude::*;
 use tempfile::tempdir;
 use thawline_cifar::{Dataset, Format, Images};
 
-use crate::archives::{archive, assert_same_data, dataset, files, names, read};
-
-fn written(dataset: &Dataset) -> Vec<u8> {
-    let mut archive = Vec::new();
-    dataset.write_archive_to(&mut archive).unwrap();
-    archive
-}
+use crate::archives::{archive, assert_same_data, dataset, files, names, read, written};
 
 #[test]
 fn a_read_set_is_written_like_one_created_in_memory() {

@@ -54,7 +54,7 @@ mod tests {
     use crate::record::fixture;
 
     #[test]
-    fn first_best_and_last_epoch_of_both_models() {
+    fn the_summary_shows_the_first_best_and_last_epoch() {
         let mut record = fixture::record();
         record.frozen_unchanged = true;
         record.peak_memory_bytes = Some(1_500_000_000);

@@ -89,7 +89,8 @@ impl<'a> ArmCosts<'a> {
         let UnfinishedJobs { jobs, pretrainings } = unfinished;
         let of_pretrainings: f64 = pretrainings.iter().map(|(pretraining, _)| self.of(&pretraining.arm())).sum();
         let of_jobs: f64 = jobs.iter().map(|job| self.of(&job.arm)).sum();
-        (jobs.len() + pretrainings.len(), of_jobs + of_pretrainings)
+        // An empty sum of floats is -0.0.
+        (jobs.len() + pretrainings.len(), 0.0 + of_jobs + of_pretrainings)
     }
 }
 

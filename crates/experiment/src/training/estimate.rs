@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn an_estimate_comes_once_and_not_at_the_first_step() {
+    fn an_estimate_comes_after_nine_steps_or_a_whole_epoch() {
         let mut stopwatch = Stopwatch::new(RunWork { step: 1.0, model_1: 100.0, heads: 10.0, has_control: true });
         let estimates: Vec<bool> = (0..9).map(|_| stopwatch.after_step(1000).is_some()).collect();
         assert_eq!(estimates, [false, false, false, false, false, false, false, false, true]);

@@ -17,9 +17,8 @@ use crate::cases::{dense_convolutions, general_convolutions, products};
 use crate::compare::{close, same_bits};
 use crate::data::{levels, reals, wide};
 use crate::gemm::{FORMS, Product};
-use crate::normalization;
 use crate::rungs::{Conv, methods};
-use crate::small;
+use crate::{mobile, normalization, small};
 
 /// Runs something with 1, 2, 3, 4 and 8 threads and compares all results with the first.
 fn for_any_threads<R: Send>(what: &str, work: impl Fn() -> R + Send + Sync, same: impl Fn(String, &R, &R)) {
@@ -64,7 +63,7 @@ fn training_has_the_same_bits_for_any_number_of_threads() {
     let train = || {
         let mut network = small::network();
         let log = small::train(&mut network, &small::FIT);
-        (small::digest(&network), log, small::digest(&normalization::trained()))
+        ([network, normalization::trained(), mobile::trained()].map(|network| small::digest(&network)), log)
     };
     for_any_threads("training", train, |what, actual, expected| assert_eq!(actual, expected, "{what}"));
 }
@@ -95,7 +94,7 @@ fn a_row_has_the_same_bits_alone_and_in_a_product() {
 fn an_example_has_the_same_bits_alone_and_in_a_batch() {
     let n = 150;
     let examples = small::examples(n);
-    for network in [small::network(), normalization::trained()] {
+    for network in [small::network(), normalization::trained(), mobile::trained()] {
         let logits = network.predict(&examples);
         for batch in [1, 3, 8, 20] {
             for (first, some) in (0..n as u32).collect::<Vec<_>>().chunks(batch).enumerate() {
@@ -124,7 +123,7 @@ fn scoring_does_not_depend_on_the_training_batch() {
 
 /// Computes something at each of this CPU's levels with fused multiply-add, and compares each result with the one
 /// before.
-fn at_fused_levels<R>(compute: impl Fn(Level) -> R, same: impl Fn(&R, &R)) {
+pub fn at_fused_levels<R>(compute: impl Fn(Level) -> R, same: impl Fn(&R, &R)) {
     let results: Vec<R> = levels().filter(|level| level.is_fused()).map(compute).collect();
     for pair in results.windows(2) {
         same(&pair[1], &pair[0]);
@@ -247,10 +246,25 @@ fn optimizers_have_the_same_bits_at_every_fused_level() {
     at_fused_levels(compute, |a, b| same_bits("adam, then sgd", a, b));
 }
 
-/// SHA-256 of the weights after the small training run, and its last loss, with fused multiply-add and without: the
-/// same on every machine. An intended change of bits changes these, too.
-const FUSED: (&str, f64) = ("c688975902441a4305eca5c149a5ef6f4b60fd01d7915f4f0facf0b66c6c7811", 1.6282537981590492);
-const NOT_FUSED: (&str, f64) = ("1e3aa7f917e586c5a4fc86b89ed253da082cf6be98f556efb2d432c043786c39", 1.6282537760186528);
+/// SHA-256 of the weights after three small training runs (plain, with batch normalization, of mobile blocks), and the
+/// first one's last loss, with fused multiply-add and without: the same on every machine. An intended change of bits
+/// changes these, too.
+const FUSED: ([&str; 3], f64) = (
+    [
+        "c688975902441a4305eca5c149a5ef6f4b60fd01d7915f4f0facf0b66c6c7811",
+        "76414d6f0d7b2382c7f8cb5d6241c14caaa8128b623acfced9cc695d00010520",
+        "6d5f3177723b1a577da078b27bf2213078e001749f842d8a42648bf688e824f7",
+    ],
+    1.6282537981590492,
+);
+const NOT_FUSED: ([&str; 3], f64) = (
+    [
+        "1e3aa7f917e586c5a4fc86b89ed253da082cf6be98f556efb2d432c043786c39",
+        "6ac82ad924499b5f268400db27eeb1b2fe8a6899b7d3ca6dcbfb4bbe48d835c4",
+        "9db8b7ccc9f882cae06395a3d79fd3d2d4da0905370c059407b64f4ded6ec0f2",
+    ],
+    1.6282537760186528,
+);
 
 /// Run by the test below in a process at each level, and by `scripts/try_cpus.sh` on an emulated ARM.
 #[test]
@@ -260,7 +274,9 @@ fn training_at_this_level() {
     let mut network = small::network();
     let log = small::train(&mut network, &small::FIT);
     let expected = if level.is_fused() { FUSED } else { NOT_FUSED };
-    assert_eq!((small::digest(&network).as_str(), log.epochs[1][0]), expected, "at {level}");
+    let digests = [network, normalization::trained(), mobile::trained()].map(|network| small::digest(&network));
+    let found = (digests.each_ref().map(|digest| &**digest), log.epochs[1][0]);
+    assert_eq!(found, expected, "at {level}");
     println!("trained at {level}");
 }
 

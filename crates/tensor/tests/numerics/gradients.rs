@@ -133,10 +133,12 @@ proptest! {
     #[test]
     fn of_relu(len in 1..200usize, seed: u64) {
         let mut bits = numbers(seed);
-        let away_from_zero = |x: f64| if x < 0.0 { x - 0.1 } else { x + 0.1 };
-        let x: Vec<f64> = draw(&mut bits, len).into_iter().map(away_from_zero).collect();
+        // From -9 to 9, at least 0.1 away from the kinks at 0 and 6.
+        let away = |x: f64| x + 0.1f64.copysign(x - if x < 3.0 { 0.0 } else { 6.0 });
+        let x: Vec<f64> = draw(&mut bits, len).into_iter().map(|x| away(9.0 * x)).collect();
         let dy = draw(&mut bits, len);
-        check("x", &mut bits, &x, &reference::relu_gradient(&x, &dy), |x| dot(&dy, &reference::relu(x)));
+        check("ReLU", &mut bits, &x, &reference::relu_gradient(&x, &dy), |x| dot(&dy, &reference::relu(x)));
+        check("ReLU6", &mut bits, &x, &reference::relu6_gradient(&x, &dy), |x| dot(&dy, &reference::relu6(x)));
     }
 
     #[test]

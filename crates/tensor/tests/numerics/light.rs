@@ -46,7 +46,7 @@ fn at_every_level_and_length(check: impl Fn(Level, usize)) {
 }
 
 #[test]
-fn relu_and_its_gradient() {
+fn activations_and_their_gradients_are_exact() {
     at_every_level_and_length(|level, len| {
         let [x, dy]: [Vec<f32>; 2] = [integers("x", len).iter().map(|x| 4.0 * x).collect(), integers("dy", len)];
         let [wide_x, wide_dy] = [&x, &dy].map(|floats| wide(floats));
@@ -116,7 +116,7 @@ fn sums_of_many_equal_rows_stay_accurate() {
 }
 
 #[test]
-fn pools_of_any_number_of_channels() {
+fn pools_are_exact_for_any_number_of_channels() {
     at_every_level_and_length(|level, channels| {
         if channels == 0 {
             return;

@@ -7,16 +7,19 @@ use thawline_tensor::kernels::depthwise::{depthwise, depthwise_input_gradient, d
 use thawline_tensor::kernels::pool::PoolShape;
 use thawline_tensor::kernels::window::Padding;
 use thawline_tensor::nn::{
-    Activation, BatchNormalization, Conv2D, DepthwiseConv2D, Dropout, Network, Rescaling, Residual,
+    Activation, AveragePooling2D, BatchNormalization, Builder, Conv2D, Dense, DepthwiseConv2D, Dropout, Flatten,
+    Network, Rescaling, Residual,
 };
 use thawline_tensor::simd::Level;
 
+use crate::bits::at_fused_levels;
 use crate::cases::{DIMS, pick};
 use crate::chain;
 use crate::compare::{close, exact, same_bits};
 use crate::data::{bits, integers, levels, reals, wide};
 use crate::golden::{Golden, golden};
 use crate::reference;
+use crate::small::{CLASSES, FIT, IMAGE, examples};
 
 /// 150 random shapes of depthwise convolutions, up to 31 x 31 x 31.
 fn shapes() -> Vec<PoolShape> {
@@ -71,14 +74,12 @@ fn depthwise_convolutions_are_exact_on_whole_numbers() {
 }
 
 #[test]
-fn depthwise_convolutions_have_the_same_bits_on_avx2_and_avx512() {
-    let fused: Vec<Level> = levels().filter(|&level| level != Level::Portable).collect();
+fn depthwise_convolutions_have_the_same_bits_at_every_fused_level() {
     for s in shapes() {
         let [x, kernel] = [reals("x", s.input_len()), reals("kernel", kernel_len(&s))];
         let [bias, dy] = [reals("bias", s.c), reals("dy", s.output_len())];
-        let results = fused.iter().map(|&level| passes(level, &s, &x, [&kernel, &bias], Fused::Relu6, &dy).concat());
-        let results: Vec<_> = results.collect();
-        results.windows(2).for_each(|pair| same_bits(format!("{s:?}"), &pair[0], &pair[1]));
+        let compute = |level| passes(level, &s, &x, [&kernel, &bias], Fused::Relu6, &dy).concat();
+        at_fused_levels(compute, |a, b| same_bits(format!("{s:?}"), a, b));
     }
 }
 
@@ -99,12 +100,8 @@ fn a_residual_connection_refuses_what_it_cannot_add_or_run() {
     assert!(error.to_string().contains("its scale has 2 numbers; expected 1, or 3"), "{error}");
 }
 
-/// Rescaled pixels, a stem, a block without and one with a residual connection: the output of every layer and all
-/// gradients agree with PyTorch's.
-#[test]
-fn mobile_blocks_agree() {
-    let Some(bytes) = golden("mobile_blocks.safetensors") else { return };
-    let golden = Golden::new(&bytes);
+/// Rescaled pixels, a stem, a block without and one with a residual connection.
+fn blocks(input: [usize; 3]) -> Builder {
     let same = Padding::Same;
     let conv = |filters: usize| Conv2D::new(filters, [1, 1]);
     let residual = Residual::new()
@@ -113,7 +110,7 @@ fn mobile_blocks_agree() {
         .layer("depthwise", DepthwiseConv2D::new([3, 3]).padding(same))
         .layer("depthwise_relu", Activation::Relu6)
         .layer("project", conv(5));
-    let mut network = Network::builder([9, 8, 3])
+    Network::builder(input)
         .layer("rescaling", Rescaling::new([2.0, 4.0, 3.0], [-1.0]))
         .layer("stem", Conv2D::new(6, [3, 3]).stride([2, 2]).padding(same))
         .layer("stem_relu", Activation::Relu6)
@@ -121,8 +118,25 @@ fn mobile_blocks_agree() {
         .layer("depthwise_relu", Activation::Relu6)
         .layer("project", conv(5))
         .layer("block", residual)
-        .build(0)
-        .expect("the layers fit");
+}
+
+/// The blocks, and a head, after two epochs.
+pub fn trained() -> Network {
+    let network = blocks(IMAGE)
+        .layer("pool", AveragePooling2D::new([2, 2]).stride([1, 1]))
+        .layer("flatten", Flatten)
+        .layer("dense", Dense::new(CLASSES));
+    let mut network = network.build(11).expect("the layers fit");
+    network.fit(&examples(70), FIT).expect("training succeeds");
+    network
+}
+
+/// The output of every layer and all gradients agree with PyTorch's.
+#[test]
+fn mobile_blocks_agree() {
+    let Some(bytes) = golden("mobile_blocks.safetensors") else { return };
+    let golden = Golden::new(&bytes);
+    let mut network = blocks([9, 8, 3]).build(0).expect("the layers fit");
     network.update_params(|name, param| param.value.copy_from_slice(&golden.f32s(name)));
     let x = golden.f32s("input");
     let mut y = x.clone();

@@ -62,7 +62,7 @@ impl Layer for Shift {
 }
 
 #[test]
-fn what_a_layer_saves_has_the_length_of_the_last_batch_too() {
+fn in_a_smaller_last_batch_a_layer_saves_less() {
     for whole in [false, true] {
         let mut network =
             Network::builder([6]).layer("shift", Shift::new(whole)).layer("dense", Dense::new(2)).build(1).unwrap();

@@ -12,7 +12,7 @@ use crate::data::{bits, reals};
 
 pub const CLASSES: usize = 5;
 
-const IMAGE: [usize; 3] = [12, 11, 3];
+pub const IMAGE: [usize; 3] = [12, 11, 3];
 
 /// A convolution of few channels, one of many, one with a stride; a pool, dropout and two dense layers.
 pub fn network() -> Network {

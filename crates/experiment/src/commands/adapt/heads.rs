@@ -255,3 +255,14 @@ fn equally_often(labels: &[u32], classes: usize) -> Vec<u32> {
     let most = (0..classes as u32).map(|class| of_class(class).count()).max().unwrap_or(0);
     (0..classes as u32).flat_map(|class| of_class(class).collect::<Vec<_>>().into_iter().cycle().take(most)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::equally_often;
+
+    #[test]
+    fn smaller_classes_repeat_until_all_occur_equally_often() {
+        assert_eq!(equally_often(&[0, 0, 0, 1], 2), [0, 1, 2, 3, 3, 3]);
+        assert_eq!(equally_often(&[1, 0, 1, 1, 0], 2), [1, 4, 1, 0, 2, 3]);
+    }
+}

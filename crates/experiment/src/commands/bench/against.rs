@@ -85,7 +85,7 @@ mod tests {
         let row = |name: &str, threads, seconds: &[f64]| {
             Row::new(["step".into(), name.into()], threads, Work::traffic(1), &roof, &Times::new(seconds.to_vec()), 0.0)
         };
-        let before = [row("a", 1, &[2.0, 2.0, 2.2]), row("a", 2, &[1.0, 1.0, 1.0]), row("b", 1, &[1.0, 3.0, 5.0])];
+        let before = [row("a", 2, &[1.0, 1.0, 1.0]), row("a", 1, &[2.0, 2.0, 2.2]), row("b", 1, &[1.0, 3.0, 5.0])];
         let json = serde_json::json!({"format": FORMAT, "environment": environment(), "steps": before});
         let earlier: Earlier = serde_json::from_value(json).unwrap();
         let now = [row("a", 1, &[1.0, 1.0, 1.1]), row("b", 1, &[2.0, 3.3, 4.0]), row("c", 1, &[1.0])];

@@ -256,7 +256,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sixteen_groups_do_not_fill_twelve_threads_better_than_eight() {
+    fn sixteen_groups_are_no_faster_on_twelve_threads_than_on_eight() {
         let gain = Gain::new(2, 10.0, 5.5);
         let scaling = Scaling { threads: 2, step: gain, forward: gain, backward: gain, update: gain };
         let speedups = [1, 2, 8, 12, 16, 64].map(|threads| scaling.predicted_speedup(threads));
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn shares_of_the_roofline() {
+    fn the_shares_follow_from_the_roofline() {
         let roof = Roof { flops_per_second: 100e9, bytes_per_second: 10e9 };
         let work = Work { flops: 400_000_000, flops_done: 100_000_000, bytes: 1_000_000 };
         let times = Times::new(vec![2e-3, 2e-3, 2e-3]);

@@ -11,7 +11,7 @@ mod classes;
 mod network;
 mod selection;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use serde::{Deserialize, Serialize};
 

@@ -13,7 +13,8 @@ use crate::{
 
 const SEED: u64 = 7;
 
-const SCOPE: Scope = Scope { blocks: 3, features: 2, splits: 3 };
+/// The blocks of the tutorial's network, and the default number of random splits.
+pub(crate) const SCOPE: Scope = Scope { blocks: 3, features: 2, splits: 3 };
 
 fn architecture() -> Architecture {
     TutorialNetwork { filters: [3, 4], dense: 6, ..TutorialNetwork::default() }.into()
@@ -201,7 +202,7 @@ fn a_warm_head_needs_the_same_number_of_classes() {
 }
 
 #[test]
-fn names_are_unique_fit_for_files_described_and_in_the_manual() {
+fn every_arm_has_a_unique_file_name_a_description_and_an_entry_in_the_manual() {
     let manual = include_str!("../../../../../docs/experiment.md");
     let mut seen = BTreeSet::new();
     let fallback = "stage 1: the network trained on one half of a split";

@@ -5,12 +5,13 @@ mod folder;
 mod plan;
 mod protocol;
 mod record;
+mod settings;
 mod worker;
 
 use thawline_cifar::{Dataset, Images};
 
 use super::{
-    arms::{Arm, Scope, named},
+    arms::{Arm, named, tests::SCOPE},
     settings::SweepSettings,
 };
 use crate::{
@@ -69,9 +70,6 @@ fn settings(data: &Data) -> SweepSettings {
         arithmetic: "fma".to_owned(),
     }
 }
-
-/// The blocks of the tutorial's network, and the default number of splits.
-const SCOPE: Scope = Scope { blocks: 3, features: 2, splits: 3 };
 
 /// An arm by its name; `@N` limits it to N pictures per class.
 fn arm(name: &str) -> Arm {

@@ -29,7 +29,7 @@ fn perform(folder: &Path, data: &Data, jobs: Vec<Job>) -> Vec<JobRecord> {
     perform_with(&settings(data), folder, data, jobs)
 }
 
-fn perform_with(settings: &SweepSettings, folder: &Path, data: &Data, jobs: Vec<Job>) -> Vec<JobRecord> {
+pub(super) fn perform_with(settings: &SweepSettings, folder: &Path, data: &Data, jobs: Vec<Job>) -> Vec<JobRecord> {
     try_to_perform(settings, folder, data, jobs).unwrap();
     read_records(folder, settings).unwrap().iter().map(JobRecord::reproducible_part).collect()
 }
@@ -63,7 +63,7 @@ fn sweep(data: &Data, arms: &[Arm], seeds: &[u64]) -> Vec<JobRecord> {
     perform(place.path(), data, plan::jobs(arms, seeds))
 }
 
-fn find<'a>(records: &'a [JobRecord], name: &str) -> &'a JobRecord {
+pub(super) fn find<'a>(records: &'a [JobRecord], name: &str) -> &'a JobRecord {
     records.iter().find(|record| record.arm.name == name).unwrap_or_else(|| panic!("no record of {name}"))
 }
 
@@ -312,7 +312,7 @@ fn each_tuned_arm_takes_the_best_of_its_own_trials() {
 }
 
 #[test]
-fn a_trial_with_the_chosen_recipe_is_the_job_of_its_seed() {
+fn the_chosen_trial_counts_as_the_job_of_its_seed() {
     let data = data(8);
     let settings = settings(&data);
     let arms = arms(&["frozen", "scratch", "scratch-long", "linear"]);
