@@ -23,9 +23,9 @@ pub(super) fn tests(analysis: &Analysis) -> Markup {
         "pair",
         "seeds that agree",
         "adjusted p",
-        "equivalence p",
+        "TOST p",
         "detectable",
-        "correlation",
+        "r",
         "compared",
         "error over pictures",
         "over seeds and pictures",
@@ -37,9 +37,9 @@ pub(super) fn tests(analysis: &Analysis) -> Markup {
             value.filter(|_| comparison.has_enough_seeds()).map_or_else(|| NOTHING.to_owned(), p_value)
         };
         let compared = match &comparison.pooled_with {
-            _ if comparison.paired => "seed by seed".to_owned(),
-            None => "as groups".to_owned(),
-            Some(twin) => format!("as groups, with {twin}"),
+            _ if comparison.paired => "pairs".to_owned(),
+            None => "groups".to_owned(),
+            Some(twin) => format!("groups, with {twin}"),
         };
         let cells = vec![
             format!("{} − {}", pair.arm, pair.baseline),
@@ -60,14 +60,15 @@ pub(super) fn tests(analysis: &Analysis) -> Markup {
             (table(1, &head, analysis.declared_pairs.iter().map(row)))
             p.note {
                 "Seeds agree if their difference has the sign of the mean. Adjusted p: a two-sided t-test, adjusted by Holm's "
-                "method for the number of pairs (" (analysis.declared_pairs.len()) "). Equivalence p: two "
+                "method for the number of pairs (" (analysis.declared_pairs.len()) "). TOST p: two "
                 "one-sided t-tests, not adjusted; if it is at most 0.05, the difference is shown to be less than one point in either "
                 "direction. Detectable: the smallest true difference in points that a single, unadjusted t-test at 5\u{a0}% finds with "
-                "a probability of 80\u{a0}%. Arms are compared seed by seed if they start from the same features, or learn from the same "
-                "few pictures, and the second arm has all seeds of the first; otherwise as independent groups. If stage 1 trains the same "
-                "network as the second arm, on the same classes, with the same learning rate, schedule and number of epochs, "
-                "its accuracy and the arm's are averaged for each seed. The last two columns are standard errors in points. In an unfinished sweep, p is "
-                "adjusted for the pairs that it has so far."
+                "a probability of 80\u{a0}%. r: the correlation of the accuracies over seeds. Arms are compared in pairs, seed by seed, "
+                "if they start from the same features, or learn from the same few pictures, and the second arm has all seeds of the "
+                "first; otherwise as independent groups. If stage 1 trains the same network as the second arm, on the same classes, "
+                "with the same learning rate, schedule and number of epochs, its accuracy and the arm's are averaged for each seed. "
+                "The last two columns are standard errors in points. In an unfinished sweep, p is adjusted for the pairs that it has "
+                "so far."
             }
         }
     }
