@@ -1,7 +1,7 @@
 //! Random streams: every picture has its own, so that pictures can be drawn independently and in any order.
 
 use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// Separates these streams from all other uses of the same seed.
 const DOMAIN: &[u8; 24] = b"thawline, built-in drawn";

@@ -6,7 +6,7 @@
 //! here, and compared with golden values, since those of a library may change between versions.
 
 use rand_chacha::ChaCha8Rng;
-use rand_core::{Rng, SeedableRng};
+use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// What random bits are for; different purposes never share bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
