@@ -152,9 +152,9 @@ impl Running {
     }
 }
 
-/// Sends a signal, such as `-INT`, to a program, which may have ended already.
+/// Sends a signal, such as `-INT`, to a program that has not been waited for; it may have ended.
 pub fn signal(name: &str, child: &Child) {
-    let _ = Command::new("kill").args([name, &child.id().to_string()]).stderr(Stdio::null()).status().unwrap();
+    assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success(), "{name}");
 }
 
 /// A finished run.

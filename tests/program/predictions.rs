@@ -1,6 +1,10 @@
 //! `predict`, and `eval`, on a user's own pictures.
 
-use std::{fs, io::Write, process::Stdio};
+use std::{
+    fs,
+    io::{ErrorKind, Write},
+    process::Stdio,
+};
 
 use image::{Rgb, RgbImage};
 use serde_json::Value;
@@ -169,7 +173,8 @@ fn predict_from_stdin(place: &Place, format: &str, paths: &[u8]) -> Call {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // The program may stop reading before the end.
-    let _ = child.stdin.take().unwrap().write_all(paths);
+    let written = child.stdin.take().unwrap().write_all(paths);
+    assert!(written.is_ok() || written.is_err_and(|error| error.kind() == ErrorKind::BrokenPipe));
     child.wait_with_output().unwrap().into()
 }
 

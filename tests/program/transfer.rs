@@ -60,7 +60,7 @@ fn the_control_has_untrained_features_and_the_same_initial_head() {
     // Training leaves the control's features as they were.
     assert_eq!(tensor(Place::new().run("").read(CONTROL), "conv2d_1/kernel"), tensor(files[1], "conv2d_1/kernel"));
 
-    // There is no control if nothing is frozen.
+    // Without frozen layers no control is trained.
     let place = Place::new();
     let network = r#"layers = [{ type = "Flatten" }, { type = "Dense" }]"#;
     std::fs::write(place.path("flat.toml"), network).unwrap();

@@ -26,7 +26,7 @@ thread_local! {
     static CONTAINED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Runs work of a library that may panic, and whose state is dropped then; `None` if it does.
+/// Runs code of a library that may panic; `None` if it does. Its state is dropped, so unwinding is safe.
 pub fn contained<T>(work: impl FnOnce() -> T) -> Option<T> {
     CONTAINED.set(true);
     let result = panic::catch_unwind(panic::AssertUnwindSafe(work));

@@ -45,7 +45,7 @@ pub enum GradientError {
     /// [`Layer::gradient_len`] is less than the number of its parameters' elements, statistics not counted.
     #[error("gradient_len is {found}; expected at least {expected}, one for each element of the parameters")]
     Length {
-        /// What it is.
+        /// The returned length.
         found: usize,
         /// The number of elements.
         expected: usize,

@@ -5,7 +5,7 @@ use thawline_tensor::nn::{
 };
 use thawline_tensor::{Buffer, Shape, Tensor};
 
-use crate::small::FIT;
+use crate::small::{FIT, add_constant_backward};
 
 /// Adds a weight to each input and has a statistic, which nothing updates. It needs the whole batch, if `whole`, and
 /// saves its inputs.
@@ -43,13 +43,7 @@ impl Layer for Shift {
 
     fn backward(&self, pass: Backward<'_>) {
         assert_eq!(pass.saved.len(), pass.dy.len());
-        if let Some(dx) = pass.dx {
-            dx.copy_from_slice(pass.dy);
-        }
-        if let Some(gradient) = pass.gradient {
-            let before = if pass.accumulate { gradient[0] } else { 0.0 };
-            gradient[0] = before + pass.dy.iter().sum::<f32>();
-        }
+        add_constant_backward(pass);
     }
 
     fn params(&self) -> &[Param] {

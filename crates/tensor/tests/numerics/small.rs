@@ -4,8 +4,8 @@
 use sha2::{Digest, Sha256};
 use thawline_tensor::Tensor;
 use thawline_tensor::nn::{
-    Activation, Conv2D, Dense, Dropout, EpochReport, Examples, Fit, Flatten, History, MaxPooling2D, Network, Observer,
-    Padding, Rule, Schedule, StepReport, StopReason,
+    Activation, Backward, Conv2D, Dense, Dropout, EpochReport, Examples, Fit, Flatten, History, MaxPooling2D, Network,
+    Observer, Padding, Rule, Schedule, StepReport, StopReason,
 };
 
 use crate::data::{bits, reals};
@@ -84,6 +84,17 @@ pub fn train(network: &mut Network, options: &Fit) -> Log {
     let history = network.fit(&examples(70), options.validate(&validation).watch(&mut log)).expect("it trains");
     log.epochs = metrics(&history);
     log
+}
+
+/// The backward pass of y = x + a trainable constant: dx = dy, and the constant's gradient is the sum of dy.
+pub fn add_constant_backward(pass: Backward<'_>) {
+    if let Some(dx) = pass.dx {
+        dx.copy_from_slice(pass.dy);
+    }
+    if let Some(gradient) = pass.gradient {
+        let before = if pass.accumulate { gradient[0] } else { 0.0 };
+        gradient[0] = before + pass.dy.iter().sum::<f32>();
+    }
 }
 
 /// SHA-256 of the names and values of all parameters, in hexadecimal.

@@ -3,8 +3,8 @@
 //! An arm says which classes it trains on, where its features come from, how many blocks of them are transferred, which
 //! head is on top of them, and what is trained. Stage 1, if there is one, trains the features from fresh weights, with
 //! random bits from the seed itself; stage 2 trains on the arm's classes, with random bits from a second seed derived
-//! from it. So with one seed, arms on the same classes share initial weights, the order of the pictures and the dropped
-//! units, as far as they have the same layers and pictures.
+//! from it, except the features' initial weights. So with one seed, arms on the same classes share initial weights, the
+//! order of the pictures and the dropped units, as far as they have the same layers and pictures.
 
 mod catalogue;
 mod classes;
