@@ -46,14 +46,14 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Compares the records of two arms; `twin` holds those of an arm to pool with the baseline. `None` if there is
-    /// nothing to compare.
+    /// Compares the records of two arms; `repeated` holds those of an arm that repeats the baseline's training, to pool
+    /// with it. `None` if there is nothing to compare.
     ///
     /// Runs are paired by seed if chance moves both arms together
     /// ([`Arm::shares_chance`](super::arms::Arm::shares_chance)). This does not depend on the accuracies: pairing only
     /// if they are seen to correlate (r of 0.25 or more) gave intervals that contain the true difference in 93 % of
     /// simulated experiments with six uncorrelated seeds, not 95 %.
-    pub fn of(arm: &[&JobRecord], baseline: &[&JobRecord], twin: &[&JobRecord]) -> Option<Self> {
+    pub fn of(arm: &[&JobRecord], baseline: &[&JobRecord], repeated: &[&JobRecord]) -> Option<Self> {
         let accuracies = |records: &[&JobRecord]| records.iter().map(|record| record.test.accuracy).collect::<Vec<_>>();
         let find = |seed: u64| baseline.iter().copied().find(|record| record.seed == seed);
         let pairs: Vec<[&JobRecord; 2]> = arm.iter().filter_map(|&record| Some([record, find(record.seed)?])).collect();
@@ -64,7 +64,7 @@ impl Comparison {
         let of_pairs = Difference::paired(&differences);
         // Runs of a seed start from the same features, so they are averaged, not counted as independent.
         let mut pooled: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
-        for record in baseline.iter().chain(twin) {
+        for record in baseline.iter().chain(repeated) {
             pooled.entry(record.seed).or_default().push(record.test.accuracy);
         }
         let pooled: Vec<f64> = pooled.values().map(|runs| runs.iter().sum::<f64>() / runs.len() as f64).collect();
@@ -77,7 +77,7 @@ impl Comparison {
         let only = |row: &[f64], sign: f64| row.iter().filter(|&&value| value == sign).count() as u64;
         Some(Comparison {
             seeds: [arm.len(), if paired { baseline.len() } else { pooled.len() }],
-            pooled_with: twin.first().filter(|_| !paired).map(|record| record.arm.name.clone()),
+            pooled_with: repeated.first().filter(|_| !paired).map(|record| record.arm.name.clone()),
             correlation,
             paired,
             components: Components::of(&table),

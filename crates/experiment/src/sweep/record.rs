@@ -149,7 +149,7 @@ pub struct Times {
 
 impl Times {
     /// The training time without pretraining: features and epochs.
-    pub fn learning(&self) -> f64 {
+    pub fn training(&self) -> f64 {
         self.features + self.epochs.iter().sum::<f64>()
     }
 }

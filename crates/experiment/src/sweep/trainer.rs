@@ -1,9 +1,11 @@
 //! One job: trains an arm's network on its pictures, and scores it.
 
+use std::time::Instant;
+
 use base64::{Engine, prelude::BASE64_STANDARD};
 use thawline_tensor::{
     kernels::softmax::{argmax, softmax, softmax_cross_entropy},
-    nn::{EpochReport, Examples, Fit, Network, Observer, Rule, StepReport, StopReason},
+    nn::{EpochReport, Examples, Fit, FitError, Network, Observer, Prefix, Rule, StepReport, StopReason},
 };
 
 use super::{
@@ -44,6 +46,18 @@ pub struct SharedFeatures<'a> {
     pub test: Examples<'a>,
     /// Seconds that the features of the training and validation pictures took.
     pub seconds: f64,
+}
+
+impl<'a> SharedFeatures<'a> {
+    /// The features of the training, validation and test pictures.
+    pub fn of([train, validation, test]: &'a [Examples; 3], prefix: Prefix<'a>) -> Result<Self> {
+        let start = Instant::now();
+        let train = train.through(prefix, true).map_err(FitError::NoMemory)?;
+        let validation = validation.through(prefix, true).map_err(FitError::NoMemory)?;
+        let seconds = start.elapsed().as_secs_f64();
+        let test = test.through(prefix, true).map_err(FitError::NoMemory)?;
+        Ok(SharedFeatures { train, validation, test, seconds })
+    }
 }
 
 /// Called with the work done, in the units of [`cost`]; an error stops training.
@@ -133,7 +147,7 @@ impl Trainer<'_> {
         let (mut predicted, mut outcomes) = (Vec::new(), Vec::new());
         let mut probabilities = vec![0.0; names.len()];
         for (logits, &label) in predictions.logits().data().chunks_exact(names.len()).zip(&test.labels) {
-            nll += softmax_cross_entropy(logits, label as usize, 1.0, &mut probabilities);
+            nll += softmax_cross_entropy(logits, label as usize, 1.0, &mut []);
             softmax(logits, &mut probabilities);
             let class = argmax(logits);
             predicted.push(class);

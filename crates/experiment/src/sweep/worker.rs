@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use thawline_tensor::nn::{FitError, Network, cache_bytes};
+use thawline_tensor::nn::{Examples, Network, cache_bytes};
 
 use super::{
     arms::{Arm, FeatureSource, Pretraining, Stage, assemble},
@@ -23,7 +23,7 @@ use super::{
     trainer::{SharedFeatures, Trainer},
 };
 use crate::{
-    data::open::Data,
+    data::{open::Data, selection::Selection},
     system::{
         atomic_file,
         failure::{Failure, Kind, Result},
@@ -31,6 +31,7 @@ use crate::{
         interrupt::Interrupts,
         machine,
     },
+    training::transfer::cache_budget,
     weights::metadata::{self, Metadata},
 };
 
@@ -138,7 +139,7 @@ impl<'a> Worker<'a> {
         let pictures = self.pictures(arm)?;
         let (network, record) = stage1.unzip();
         let features = self.features(arm, seed, network)?;
-        let pretraining_seconds = record.map_or(0.0, |record| record.times.learning());
+        let pretraining_seconds = record.map_or(0.0, |record| record.times.training());
         // Consecutive jobs with the same frozen layers share a cache.
         let mut rest = &open[..];
         while let Some(&first) = rest.first() {
@@ -171,26 +172,20 @@ impl<'a> Worker<'a> {
         // Features of randomly augmented pictures cannot be cached.
         let keeps = self.settings.augment.is_none() && jobs.iter().all(|job| job.arm.is_head_only());
         let prefix = Some(network.prefix()).filter(|prefix| keeps && !prefix.is_empty());
-        let images = [pictures.train.examples(), pictures.validation.examples(), pictures.test.examples()];
+        let images = [&pictures.train, &pictures.validation, &pictures.test].map(Selection::examples);
+        let count = images.iter().map(Examples::len).sum();
         let mut features = None;
         for job in jobs {
             let Some(_claim) = self.folder.claim(&job.arm, job.seed)? else { continue };
             if self.folder.record(&job.arm, job.seed)?.is_some() {
                 continue;
             }
-            if let (Some(prefix), None) = (prefix, &features) {
-                let examples = images.iter().map(|images| images.len()).sum();
-                if machine::free_memory().is_none_or(|free| cache_bytes(examples, &prefix) <= free / 2) {
-                    self.progress.show_waiting(&format!("features for {}, seed {}", job.arm.name, job.seed));
-                    let start = Instant::now();
-                    let [train, validation, test] = &images;
-                    let train = train.through(prefix, true).map_err(FitError::NoMemory)?;
-                    let validation = validation.through(prefix, true).map_err(FitError::NoMemory)?;
-                    let seconds = start.elapsed().as_secs_f64();
-                    let test = test.through(prefix, true).map_err(FitError::NoMemory)?;
-                    features = Some(SharedFeatures { train, validation, test, seconds });
-                    self.interrupts.check()?;
-                }
+            if let (Some(prefix), None) = (prefix, &features)
+                && cache_bytes(count, &prefix) <= cache_budget(machine::free_memory())
+            {
+                self.progress.show_waiting(&format!("features for {}, seed {}", job.arm.name, job.seed));
+                features = Some(SharedFeatures::of(&images, prefix)?);
+                self.interrupts.check()?;
             }
             self.do_job(&job.arm, job.seed, pictures, source, features.as_ref(), pretraining_seconds)?;
         }

@@ -96,18 +96,18 @@ fn compare(trained: Trained, network: &mut Network, warm: bool) -> (Vec<LoadedTe
     let mut misfits = BTreeSet::new();
     let mut of_trained: BTreeMap<String, &Param> = trained.params().collect();
     network.update_params(|name, param| {
-        let there = of_trained.remove(name);
-        let outcome = match there {
+        let source = of_trained.remove(name);
+        let outcome = match source {
             _ if param.trainable && !warm => LoadOutcome::New,
             None => LoadOutcome::Missing,
-            Some(there) if there.shape != param.shape => LoadOutcome::Mismatched,
+            Some(source) if source.shape != param.shape => LoadOutcome::Mismatched,
             Some(_) if param.trainable => LoadOutcome::Loaded,
             Some(_) => LoadOutcome::Frozen,
         };
         if matches!(outcome, LoadOutcome::Missing | LoadOutcome::Mismatched) {
             misfits.extend(name.split_once('/').map(|(layer, _)| layer.to_owned()));
         }
-        let file = there.map(|there| there.shape.dims().to_vec());
+        let file = source.map(|source| source.shape.dims().to_vec());
         tensors.push(LoadedTensor { name: name.to_owned(), file, model: Some(param.shape.dims().to_vec()), outcome });
     });
     for (name, param) in trained.params().filter(|(name, _)| of_trained.contains_key(name)) {
@@ -127,12 +127,12 @@ fn other_layer(trained: &Network, network: &Network, cut: &str) -> Option<String
         let rows = network.summary().rows.into_iter();
         rows.map(|row| (row.name.clone(), format!("{} ({}, output {})", row.name, row.kind, row.output))).collect()
     };
-    let there = describe(trained);
-    for (index, (name, here)) in describe(network).into_iter().enumerate() {
-        match there.get(index) {
-            Some((_, there)) if *there == here => {}
-            Some((_, there)) => return Some(format!("layer {here} is {there} in the file")),
-            None => return Some(format!("the file lacks layer {here}")),
+    let of_file = describe(trained);
+    for (index, (name, expected)) in describe(network).into_iter().enumerate() {
+        match of_file.get(index) {
+            Some((_, found)) if *found == expected => {}
+            Some((_, found)) => return Some(format!("layer {expected} is {found} in the file")),
+            None => return Some(format!("the file lacks layer {expected}")),
         }
         if name == cut {
             break;
@@ -204,6 +204,11 @@ impl CachePlan {
     }
 }
 
+/// The bytes that cached features may take: half of the free memory, so that the other half remains for all else.
+pub fn cache_budget(free_memory: Option<u64>) -> u64 {
+    free_memory.map_or(UNKNOWN_BUDGET, |free| free / 2)
+}
+
 /// Decides whether to cache the features. Refuses `--cache on` if they do not fit or the pictures are augmented.
 pub fn plan_cache(network: &Network, task: &Task, cache: Cache, free_memory: Option<u64>) -> Result<CachePlan> {
     let prefix = network.prefix();
@@ -218,7 +223,7 @@ pub fn plan_cache(network: &Network, task: &Task, cache: Cache, free_memory: Opt
     let examples = task.train.len() + task.validation.len();
     let bytes = if prefix.is_empty() { 0 } else { cache_bytes(examples, &prefix) };
     let budget = match cache {
-        Cache::Auto => free_memory.map_or(UNKNOWN_BUDGET, |free| free / 2),
+        Cache::Auto => cache_budget(free_memory),
         _ => free_memory.unwrap_or(u64::MAX),
     };
     if cache == Cache::On && bytes > budget {

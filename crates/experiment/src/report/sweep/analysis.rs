@@ -7,6 +7,7 @@ use crate::sweep::{
     comparison::{self, Comparison},
     merge::Results,
     record::JobRecord,
+    settings::SweepSettings,
     splits::Splits,
     statistics::Sample,
 };
@@ -24,7 +25,8 @@ pub struct Analysis<'a> {
     pub declared_pairs: Vec<Pair>,
     /// `frozen` and `fine-tune` minus `scratch`, for each number of pictures per class.
     pub sampled_pairs: Vec<Pair>,
-    /// The differences of any two arms trained on the same classes, labels and number of pictures.
+    /// The differences of any two arms trained on the same classes and labels, with the same limit of pictures per
+    /// class: those above as they are, all others as the catalogue orders the arms.
     pub pairs: Vec<Pair>,
     /// The random splits of the classes, if there are any.
     pub splits: Option<Splits>,
@@ -97,6 +99,7 @@ pub struct Pair {
 
 impl<'a> Analysis<'a> {
     pub fn of(results: &'a Results, times: bool) -> Self {
+        let settings = &results.settings;
         let mut arms: Vec<ArmFigures> = Vec::new();
         let (trials, records): (Vec<_>, Vec<_>) =
             results.records.iter().partition(|record| record.arm.stage == Stage::Trial);
@@ -104,10 +107,10 @@ impl<'a> Analysis<'a> {
             arms.extend(ArmFigures::of(chunk, times));
         }
         let mut declared_pairs: Vec<Pair> =
-            PAIRS.iter().filter_map(|&[arm, baseline]| pair(&arms, arm, baseline)).collect();
+            PAIRS.iter().filter_map(|&[arm, baseline]| pair(&arms, settings, arm, baseline)).collect();
         comparison::adjust(declared_pairs.iter_mut().map(|pair| &mut pair.comparison));
         let sampled = |(arm, baseline): (&str, &str)| {
-            let of_size = |n: &usize| pair(&arms, &format!("{arm}@{n}"), &format!("{baseline}@{n}"));
+            let of_size = |n: &usize| pair(&arms, settings, &format!("{arm}@{n}"), &format!("{baseline}@{n}"));
             arms::SAMPLES.iter().filter_map(of_size).collect::<Vec<_>>()
         };
         let mut sampled_pairs: Vec<Pair> =
@@ -117,10 +120,16 @@ impl<'a> Analysis<'a> {
         let comparable = |a: &ArmFigures, b: &ArmFigures| {
             (a.arm.classes, a.arm.per_class, a.arm.labels) == (b.arm.classes, b.arm.per_class, b.arm.labels)
         };
+        let named = |[arm, baseline]: [&str; 2]| {
+            let is_named = |pair: &&Pair| [&*pair.arm, &*pair.baseline] == [arm, baseline];
+            declared_pairs.iter().chain(&sampled_pairs).find(is_named).cloned()
+        };
         let mut pairs = Vec::new();
         for (index, one) in arms.iter().enumerate() {
             for other in arms[index + 1..].iter().filter(|other| comparable(one, other)) {
-                pairs.extend(pair(&arms, one.name, other.name));
+                let names = [one.name, other.name];
+                let declared = named(names).or_else(|| named([other.name, one.name]));
+                pairs.extend(declared.or_else(|| pair(&arms, settings, one.name, other.name)));
             }
         }
         Analysis { results, arms, trials, declared_pairs, sampled_pairs, pairs, splits, times }
@@ -166,7 +175,7 @@ const PAIRS: &[[&str; 2]] = &[
     ["animals-to-vehicles", "vehicles-scratch"],
 ];
 
-fn pair(arms: &[ArmFigures], arm: &str, baseline: &str) -> Option<Pair> {
+fn pair(arms: &[ArmFigures], settings: &SweepSettings, arm: &str, baseline: &str) -> Option<Pair> {
     let find = |name: &str| arms.iter().find(|figures| figures.name == name);
     let (one, other) = (find(arm)?, find(baseline)?);
     let epochs = |figures: &ArmFigures| figures.records[0].history.len();
@@ -174,16 +183,18 @@ fn pair(arms: &[ArmFigures], arm: &str, baseline: &str) -> Option<Pair> {
     if other.is_stage_1() && epochs(one) != epochs(other) {
         return None;
     }
-    let is_twin = |figures: &&ArmFigures| {
+    // Trials may have chosen the recipe of the arms that have none of their own.
+    let with_recipe = |arm: &Arm| Arm { recipe: Some(settings.recipe_of(arm)), ..arm.clone() };
+    let repeats = |figures: &&ArmFigures| {
         ![one.name, other.name].contains(&figures.name)
-            && figures.arm.is_same_training(other.arm)
+            && with_recipe(figures.arm).is_same_training(&with_recipe(other.arm))
             && epochs(figures) == epochs(other)
     };
-    let twin = arms.iter().find(is_twin).map_or(&[][..], |figures| &figures.records);
+    let repeated = arms.iter().find(repeats).map_or(&[][..], |figures| &figures.records);
     let of_seed = |seed: u64| other.records.iter().find(|record| record.seed == seed);
     let first = one.records.iter().filter_map(|a| Some(a.first_epoch() - of_seed(a.seed)?.first_epoch()));
     let first_epoch = Sample::of(&first.collect::<Vec<_>>())?;
-    let comparison = Comparison::of(&one.records, &other.records, twin)?;
+    let comparison = Comparison::of(&one.records, &other.records, repeated)?;
     let of_seeds = Sample::of(&comparison.differences)?;
     let difference = Sample {
         mean: comparison.mean(),
@@ -247,11 +258,11 @@ impl<'a> ArmFigures<'a> {
 
 impl Seconds {
     /// The training time without stage 1.
-    pub fn learning(&self) -> f64 {
+    pub fn training(&self) -> f64 {
         self.features + self.epochs
     }
 
     pub fn with_stage_1(&self) -> f64 {
-        self.stage_1 + self.learning()
+        self.stage_1 + self.training()
     }
 }

@@ -161,7 +161,7 @@ fn time(analysis: &Analysis) -> Option<String> {
         return Some("The times come from different processors and cannot be compared.".to_owned());
     }
     let [head, network, with_stage_1] =
-        [frozen.learning(), scratch.learning(), frozen.with_stage_1()].map(number::duration);
+        [frozen.training(), scratch.training(), frozen.with_stage_1()].map(number::duration);
     Some(format!(
         "Training the head took {head} per seed, and training the network from scratch {network}; with pretraining, transfer took \
          {with_stage_1} (wall-clock time, which other programs on the machine lengthen)."
@@ -214,7 +214,7 @@ fn in_words(arm: &str, baseline: &str, difference: &Sample, comparison: &Compari
     let pooled = comparison
         .pooled_with
         .as_ref()
-        .map_or_else(String::new, |twin| format!("; the baseline includes the runs of {twin}"));
+        .map_or_else(String::new, |arm| format!("; the baseline includes the runs of {arm}"));
     let evidence = format!(
         "95\u{a0}% interval; {} of {repetitions} have the mean's sign; {adjusted}{}{pooled}",
         comparison.agreeing_seeds,
@@ -242,7 +242,7 @@ pub(super) fn splits(analysis: &Analysis) -> Option<String> {
     let comparison = Comparison::of_differences(splits.splits.iter().map(Split::gap).collect())?;
     let head = "Over random splits of the classes, a new head on frozen features";
     let text = in_words(head, SCRATCH, &splits.gap, &comparison, "split");
-    let slope = splits.by_likeness.map(|line| {
+    let slope = splits.by_likeness.filter(|_| comparison.has_enough_seeds()).map(|line| {
         // `slope` is for a share that rises from 0 to 1, which no two splits span; a tenth is in range.
         let tenth =
             Difference { mean: line.slope.mean / 10.0, standard_error: line.slope.standard_error / 10.0, ..line.slope };

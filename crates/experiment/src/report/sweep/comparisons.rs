@@ -39,7 +39,7 @@ pub(super) fn tests(analysis: &Analysis) -> Markup {
         let compared = match &comparison.pooled_with {
             _ if comparison.paired => "pairs".to_owned(),
             None => "groups".to_owned(),
-            Some(twin) => format!("groups, with {twin}"),
+            Some(arm) => format!("groups, with {arm}"),
         };
         let cells = vec![
             format!("{} − {}", pair.arm, pair.baseline),
@@ -56,17 +56,18 @@ pub(super) fn tests(analysis: &Analysis) -> Markup {
     };
     html! {
         @if !analysis.declared_pairs.is_empty() {
+            @let adjusted = analysis.declared_pairs.iter().filter(|pair| pair.comparison.adjusted_p.is_some()).count();
             h2 { "All declared differences" }
             (table(1, &head, analysis.declared_pairs.iter().map(row)))
             p.note {
                 "Seeds agree if their difference has the sign of the mean. Adjusted p: a two-sided t-test, adjusted by Holm's "
-                "method for the number of pairs (" (analysis.declared_pairs.len()) "). TOST p: two "
+                "method for the number of pairs (" (adjusted) "). TOST p: two "
                 "one-sided t-tests, not adjusted; if it is at most 0.05, the difference is shown to be less than one point in either "
                 "direction. Detectable: the smallest true difference in points that a single, unadjusted t-test at 5\u{a0}% finds with "
                 "a probability of 80\u{a0}%. r: the correlation of the accuracies over seeds. Arms are compared in pairs, seed by seed, "
                 "if they start from the same features, or learn from the same few pictures, and the second arm has all seeds of the "
                 "first; otherwise as independent groups. If stage 1 trains the same network as the second arm, on the same classes, "
-                "with the same learning rate, schedule and number of epochs, its accuracy and the arm's are averaged for each seed. "
+                "with the same learning rate, schedule and number of epochs, its accuracy and the second arm's are averaged for each seed. "
                 "The last two columns are standard errors in points. In an unfinished sweep, p is adjusted for the pairs that it has "
                 "so far."
             }
@@ -87,8 +88,8 @@ pub(super) fn splits(analysis: &Analysis, plot: Option<&Plot>) -> Markup {
         h2 { "Random splits of the classes" }
         @if answer::headline(analysis).is_empty() {
             (page::caveat("Intervals over splits.",
-                "These intervals cover how the classes are split, initial weights, picture order and dropout, but neither other \
-                 classes nor other pictures. They treat the splits as independent, although these share classes and pictures."))
+                "These intervals cover how the classes are split, but not other seeds (all splits have the same), other classes or \
+                 other pictures. They treat the splits as independent, although these share classes, pictures and seeds."))
         } @else {
             p { (answer::splits(analysis).unwrap_or_default()) }
         }
@@ -99,6 +100,7 @@ pub(super) fn splits(analysis: &Analysis, plot: Option<&Plot>) -> Markup {
                  the other rows, each small point is a direction of transfer."))
         }
         (table(0, &["split", "frozen − scratch in each direction, points", "mean", "class pairs of one kind"], rows))
+        (page::data_files(&["splits.csv"]))
         p.note {
             "Each split is run in both directions; its difference is the mean over directions and seeds. The network trained "
             "from scratch is the pretrained network (stage 1) of the other direction. Class pairs of one kind: the share of pairs of a source and a "

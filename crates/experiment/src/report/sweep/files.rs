@@ -9,7 +9,7 @@ use crate::{
     sweep::{
         record::{Epoch, JobRecord},
         settings::SweepSettings,
-        splits::Splits,
+        splits::{Split, Splits},
         statistics::Sample,
     },
     system::{json, spreadsheet},
@@ -103,12 +103,15 @@ fn pairs(analysis: &Analysis) -> Vec<u8> {
     columns.add("arm", |pair| pair.arm.clone());
     columns.add("baseline", |pair| pair.baseline.clone());
     columns.add("seeds", |pair| pair.comparison.differences.len());
+    columns.add("arm_seeds", |pair| pair.comparison.seeds[0]);
+    columns.add("baseline_seeds", |pair| pair.comparison.seeds[1]);
     columns.add_sample("test_accuracy_difference", |pair| pair.difference);
     columns.add("agreeing_seeds", |pair| pair.comparison.agreeing_seeds);
     columns.add_optional("correlation", |pair| pair.comparison.correlation);
     columns.add("paired", |pair| pair.comparison.paired);
     columns.add("pooled_with", |pair| pair.comparison.pooled_with.clone().unwrap_or_default());
     columns.add_optional("t_p", |pair| pair.comparison.p);
+    columns.add_optional("adjusted_p", |pair| pair.comparison.adjusted_p);
     columns.add_optional("sign_flip_p", |pair| pair.comparison.sign_flip_p);
     columns.add_optional("within_one_point_p", |pair| pair.comparison.equivalence_p);
     columns.add_optional("detectable", |pair| pair.comparison.detectable);
@@ -116,6 +119,17 @@ fn pairs(analysis: &Analysis) -> Vec<u8> {
     columns.add_optional("error_over_seeds_and_pictures", |pair| Some(pair.comparison.components?.standard_error));
     columns.add_sample("first_epoch_difference", |pair| pair.first_epoch);
     columns.table(&analysis.pairs)
+}
+
+/// `splits.csv`, if there are random splits.
+pub(super) fn splits(analysis: &Analysis) -> Option<Vec<u8>> {
+    let mut columns: Columns<&Split> = Columns(Vec::new());
+    columns.add("split", |split| split.number);
+    columns.add_optional("difference", |split| split.gaps.first().copied());
+    columns.add_optional("difference_reversed", |split| split.gaps.get(1).copied());
+    columns.add("difference_mean", |split| split.gap());
+    columns.add_optional("pairs_of_one_kind", |split| split.likeness);
+    Some(columns.table(&analysis.splits.as_ref()?.splits))
 }
 
 fn jobs(analysis: &Analysis) -> Vec<u8> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use super::{Options, analysis::Analysis, answer, comparisons, differences, reproduction, tables};
+use super::{Options, Plots, analysis::Analysis, answer, comparisons, differences, reproduction, tables};
 use crate::{
     record::data::DataKind,
     report::{page, svg::Plot},
@@ -14,13 +14,12 @@ use crate::{
 
 /// The caption of a plot of differences.
 const DIFFERENCES: &str = "\
-    Differences of test accuracy. Each small point is a seed. The large point is the mean, and the bar its \
-    95\u{a0}% t-interval; p is from a t-test, adjusted for all pairs of this sweep that are declared in advance. An arrow \
+    Differences of test accuracy. Each small point is a seed that both arms have. The large point is the mean difference \
+    over all runs, and the bar its 95\u{a0}% t-interval; p is from a t-test, adjusted for all pairs of this sweep that are declared in advance. An arrow \
     stands for a mean outside the axis.";
 
-pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
+pub(super) fn render(analysis: &Analysis, plots: &Plots, options: &Options) -> String {
     let settings = &analysis.results.settings;
-    let plots = &Plots(super::plots(analysis));
     let main = html! {
         (opening(analysis, plots))
         (learning_curves(plots))
@@ -50,15 +49,6 @@ pub(super) fn render(analysis: &Analysis, options: &Options) -> String {
     page::document(&format!("What transfer is worth on {}", settings.data.subject()), &kicker, &main, &footer)
 }
 
-/// The report's plots by name.
-struct Plots([(&'static str, Option<Plot>); 9]);
-
-impl Plots {
-    fn get(&self, name: &str) -> Option<&Plot> {
-        self.0.iter().find(|plot| plot.0 == name).and_then(|plot| plot.1.as_ref())
-    }
-}
-
 /// The answer, and the figure and the caveats next to it.
 fn opening(analysis: &Analysis, plots: &Plots) -> Markup {
     let (settings, headline) = (&analysis.results.settings, answer::headline(analysis));
@@ -73,7 +63,7 @@ fn opening(analysis: &Analysis, plots: &Plots) -> Markup {
              the pictures in the same order.")))
         @if !has_more_pairs(analysis) && !headline.is_empty() { (page::data_files(&["pairs.csv"])) }
         @if headline.is_empty() {
-            (comparisons::splits(analysis, plots.get("splits")))
+            (comparisons::splits(analysis, plots.splits.as_ref()))
         } @else {
             (page::caveat("Intervals over seeds.",
                 "These intervals cover random initial weights, picture order and dropout, but not the choice of the classes, the \
@@ -92,15 +82,15 @@ fn opening(analysis: &Analysis, plots: &Plots) -> Markup {
 /// Accuracy and loss by epoch.
 fn learning_curves(plots: &Plots) -> Markup {
     html! {
-        @if plots.get("accuracy").is_some() || plots.get("accuracy-others").is_some() {
+        @if plots.accuracy.is_some() || plots.accuracy_others.is_some() {
             h2 { "Learning curves" }
-            (figure(plots.get("accuracy"),
+            (figure(plots.accuracy.as_ref(),
                 "Accuracy on the held-out validation pictures by epoch: the mean over seeds, its 95\u{a0}% t-interval as a band, and each \
                  seed as a thin line."))
-            (figure(plots.get("accuracy-others"), &format!(
+            (figure(plots.accuracy_others.as_ref(), &format!(
                 "Validation accuracy of the other arms trained on the target classes, with frozen for comparison{}.",
-                if plots.get("depth").is_some() { "; without those under \"How deep\"" } else { "" })))
-            @if let Some(loss) = plots.get("loss") {
+                if plots.depth.is_some() { "; without those under \"How deep\"" } else { "" })))
+            @if let Some(loss) = plots.loss.as_ref() {
                 details {
                     summary { "Validation loss" }
                     (page::figure(loss, "Mean cross-entropy on the validation pictures."))
@@ -130,22 +120,22 @@ fn arms(analysis: &Analysis, plots: &Plots) -> Markup {
         (tables::trials(analysis))
         (comparisons::tests(analysis))
         @if has_more_pairs(analysis) {
-            (figure(plots.get("differences"), DIFFERENCES))
+            (figure(plots.differences.as_ref(), DIFFERENCES))
             (page::data_files(&["pairs.csv"]))
         }
-        @if !answer::headline(analysis).is_empty() { (comparisons::splits(analysis, plots.get("splits"))) }
+        @if !answer::headline(analysis).is_empty() { (comparisons::splits(analysis, plots.splits.as_ref())) }
     }
 }
 
 /// Accuracy by the number of training pictures, and by that of transferred blocks.
 fn pictures_and_depth(analysis: &Analysis, plots: &Plots) -> Markup {
     html! {
-        (section("When transfer pays", plots.get("samples"),
+        (section("When transfer pays", plots.samples.as_ref(),
             "Test accuracy by the number of training pictures of each target class: the mean over seeds, and its 95\u{a0}% t-interval as \
              a band. With the same seed, each set of pictures contains the smaller ones. All networks are trained for the same number \
              of steps: an epoch repeats the pictures of a small set."))
         @if !analysis.sampled_pairs.is_empty() { (tables::sampled_pairs(analysis)) }
-        (section("How deep", plots.get("depth"),
+        (section("How deep", plots.depth.as_ref(),
             "Test accuracy (mean over seeds, and its 95\u{a0}% t-interval as a band) by the number of blocks that were transferred from \
              a pretrained network; the others start from fresh weights. A block is a convolution or a hidden dense layer with the \
              layers up to the next one. frozen, fine-tune: blocks pretrained on the \
@@ -157,7 +147,7 @@ fn pictures_and_depth(analysis: &Analysis, plots: &Plots) -> Markup {
 fn speed(analysis: &Analysis, plots: &Plots) -> Markup {
     html! {
         h2 { "Speed" }
-        (figure(plots.get("time"),
+        (figure(plots.time.as_ref(),
             "Mean wall-clock time of training per seed, with validation: computing the frozen features (lighter), the epochs (full \
              colour), and stage 1, the pretraining (faint)."))
         @if analysis.times {
@@ -178,12 +168,12 @@ fn speed(analysis: &Analysis, plots: &Plots) -> Markup {
 /// Confidence and accuracy.
 fn calibration(plots: &Plots) -> Markup {
     html! {
-        (section("Calibration: does confidence match accuracy?", plots.get("reliability"),
+        (section("Calibration: does confidence match accuracy?", plots.reliability.as_ref(),
             "Share of test pictures classified correctly, by the probability of the predicted class, in 15 bins of equal width; the \
              pictures of all seeds together. On the grey diagonal confidence matches accuracy; below it the network is \
              overconfident. The number after each name is the expected calibration error in points, the mean over seeds. Bins with \
              less than a hundredth of the pictures are not drawn."))
-        @if plots.get("reliability").is_some() { (page::data_files(&["arms.csv"])) }
+        @if plots.reliability.is_some() { (page::data_files(&["arms.csv"])) }
     }
 }
 

@@ -170,7 +170,7 @@ pub(super) fn reliability(analysis: &Analysis) -> Option<Plot> {
 pub(super) fn time(analysis: &Analysis) -> Option<Plot> {
     let bar = |arm: &ArmFigures| {
         let seconds = arm.seconds?;
-        let mut label = number::duration(seconds.learning());
+        let mut label = number::duration(seconds.training());
         if seconds.stage_1 > 0.0 {
             label += &format!(", with pretraining {}", number::duration(seconds.with_stage_1()));
         }

@@ -1,5 +1,6 @@
 //! The report on hand-made records.
 
+mod comparisons;
 mod tables;
 
 use super::{Options, analysis::Analysis, files, text};
@@ -270,44 +271,6 @@ fn the_page_has_the_note_the_caveats_and_the_commands() {
 }
 
 #[test]
-fn an_arm_is_never_pooled_with_itself() {
-    let mut results = results(&[("scratch", &[860, 850, 870, 855, 865, 860])]);
-    let stage_1 = Pretraining::of(ClassSet::Target).arm();
-    let stage_1 =
-        [840, 850, 845, 850, 840, 845].into_iter().zip(0..).map(|(right, seed)| record(&stage_1, seed, right));
-    results.records.extend(stage_1);
-    let analysis = Analysis::of(&results, true);
-    let [pair] = &analysis.pairs[..] else { panic!("one pair") };
-    assert_eq!([&*pair.arm, &*pair.baseline], ["scratch", "pretrain-target"]);
-    // Both start from the same features with the same seed.
-    assert!(pair.comparison.paired && pair.comparison.pooled_with.is_none());
-    assert!((pair.difference.mean - 0.015).abs() < 1e-12, "{}", pair.difference.mean);
-}
-
-#[test]
-fn arms_of_different_seeds_or_lengths_are_not_compared() {
-    let mut shards = results(&SIX[..2]);
-    shards.records.retain(|record| (record.arm.name == "frozen") == (record.seed % 2 == 0));
-    assert_eq!(
-        answer(&shards)[0],
-        "The arms frozen and scratch have no seed in common, so this report does not say what transfer is worth."
-    );
-    let mut unfinished = results(&SIX[..2]);
-    unfinished.records.retain(|record| record.arm.name == "scratch" || record.seed < 4);
-    let details = &answer(&unfinished)[1];
-    assert!(details.ends_with("86.00 ± 0.30 % over 6 seeds (95 % intervals over 4 seeds)."), "{details}");
-
-    let mut longer = results(&[("reversed", &[850; 6])]);
-    let stage_1 = Pretraining::SOURCE.arm();
-    longer.records.extend((0..6).map(|seed| record(&stage_1, seed, 860)));
-    assert!(Analysis::of(&longer, true).pair("reversed", "pretrain-source").is_some());
-    longer.records.iter_mut().filter(|record| record.arm.name == "reversed").for_each(|record| {
-        record.history.pop();
-    });
-    assert!(Analysis::of(&longer, true).pair("reversed", "pretrain-source").is_none());
-}
-
-#[test]
 fn a_tie_is_no_gain_and_no_mistake_needs_no_heading() {
     let mut tie = results(&[("frozen", &[870]), ("scratch", &[870])]);
     assert!(answer(&tie)[0].contains("was as accurate as the whole network"), "{}", answer(&tie)[0]);
@@ -382,6 +345,13 @@ fn a_sweep_of_splits_opens_with_their_differences() {
     }
     let page = file(&results, "report.html", &Options::default());
     assert!(page.contains("Intervals over splits.") && !page.contains("Intervals over seeds."));
+    let table = file(&results, "splits.csv", &Options::default());
+    let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split(',').collect()).collect();
+    let differences: Vec<f64> = rows[1][1..4].iter().map(|cell| cell.parse().unwrap()).collect();
+    assert!((rows.len(), rows[1][0]) == (3, "1") && rows[0][3] == "difference_mean", "{table}");
+    assert!(differences.iter().zip([0.2, 0.1, 0.15]).all(|(a, b)| (a - b).abs() < 1e-12), "{table}");
+    let without = files(&self::results(&SIX), &Options::default());
+    assert!(without.iter().any(|(name, bytes)| name == "splits.csv" && bytes.is_none()));
     assert!(!page.contains("<h2>Learning curves</h2>"), "there are none");
     // A split with one direction is unfinished.
     let unfinished = Results { records: results.records[..7].to_vec(), ..results };

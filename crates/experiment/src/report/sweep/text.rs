@@ -24,7 +24,7 @@ pub(super) fn table(analysis: &Analysis) -> Text {
             &with_half_width(&figures.accuracy),
             &number::percent(figures.first_epoch.mean),
             &number::percent(figures.ece.mean),
-            &figures.seconds.map_or_else(String::new, |seconds| format!("{:.1}", seconds.learning())),
+            &figures.seconds.map_or_else(String::new, |seconds| format!("{:.1}", seconds.training())),
         ));
     }
     if !analysis.declared_pairs.is_empty() {

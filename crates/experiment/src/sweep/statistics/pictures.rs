@@ -21,7 +21,7 @@ pub struct Components {
     pub picture: f64,
     /// What neither explains: the interaction of a seed and a picture.
     pub residual: f64,
-    /// Standard error of the mean for new seeds and new pictures, as a bootstrap over both estimates it.
+    /// Standard error of the mean for new seeds and new pictures.
     pub standard_error: f64,
     /// Standard error for new pictures and these seeds, as a bootstrap over pictures estimates it.
     pub picture_error: f64,

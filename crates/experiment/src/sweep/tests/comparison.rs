@@ -19,9 +19,9 @@ fn records(name: &str, right: &[usize]) -> Vec<JobRecord> {
     right.iter().enumerate().map(of_seed).collect()
 }
 
-fn compare(arm: &[JobRecord], baseline: &[JobRecord], twin: &[JobRecord]) -> Comparison {
-    let [arm, baseline, twin] = [arm, baseline, twin].map(|records| records.iter().collect::<Vec<_>>());
-    Comparison::of(&arm, &baseline, &twin).unwrap()
+fn compare(arm: &[JobRecord], baseline: &[JobRecord], repeated: &[JobRecord]) -> Comparison {
+    let [arm, baseline, repeated] = [arm, baseline, repeated].map(|records| records.iter().collect::<Vec<_>>());
+    Comparison::of(&arm, &baseline, &repeated).unwrap()
 }
 
 const FROZEN: [usize; 6] = [838, 840, 842, 836, 839, 841];
@@ -31,7 +31,7 @@ fn seeds_are_paired_if_they_give_both_arms_the_same_features() {
     let frozen = records("frozen", &FROZEN);
     let together = records("scratch", &[858, 861, 863, 856, 859, 863]);
     let apart = records("scratch", &[861, 859, 858, 863, 862, 857]);
-    let twin: Vec<JobRecord> = records("scratch", &[860, 862, 858, 859, 861, 860])
+    let repeated: Vec<JobRecord> = records("scratch", &[860, 862, 858, 859, 861, 860])
         .into_iter()
         .map(|record| JobRecord { arm: Pretraining::of(ClassSet::Target).arm(), ..record })
         .collect();
@@ -44,14 +44,14 @@ fn seeds_are_paired_if_they_give_both_arms_the_same_features() {
     let groups = compare(&frozen, &together, &[]);
     assert!(!groups.paired && groups.correlation == paired.correlation && groups.pooled_with.is_none());
     assert!(groups.estimate.unwrap().standard_error > 2.0 * paired.estimate.unwrap().standard_error);
-    // The twin's run with the same seed is averaged with the baseline's.
-    let pooled = compare(&frozen, &apart, &twin);
+    // The repeated run with the same seed is averaged with the baseline's.
+    let pooled = compare(&frozen, &apart, &repeated);
     assert_eq!((pooled.seeds, pooled.pooled_with.as_deref()), ([6, 6], Some("pretrain-target")));
     let means = [860.5, 860.5, 858.0, 861.0, 861.5, 858.5].map(|mean| mean / 1000.0);
     let frozen_alone = FROZEN.map(|right| right as f64 / 1000.0);
     let expected = Difference::unpaired(&frozen_alone, &means).unwrap().standard_error;
     assert!((pooled.estimate.unwrap().standard_error / expected - 1.0).abs() < 1e-12);
-    let more = compare(&frozen, &apart[..4], &twin);
+    let more = compare(&frozen, &apart[..4], &repeated);
     assert_eq!(more.seeds, [6, 6]);
     let incomplete = compare(&frozen, &warm[..5], &[]);
     assert_eq!((incomplete.paired, incomplete.seeds), (false, [6, 5]));

@@ -6,7 +6,11 @@ use super::{super::Analysis, *};
 
 /// The rows of a CSV file, as cells by the names of their columns.
 fn rows(name: &str) -> Vec<BTreeMap<String, String>> {
-    let text = file(&results(&SIX), name, &Options::default());
+    rows_of(&results(&SIX), name)
+}
+
+fn rows_of(results: &Results, name: &str) -> Vec<BTreeMap<String, String>> {
+    let text = file(results, name, &Options::default());
     let mut lines = text.lines().map(|line| line.split(',').map(str::to_owned));
     let header: Vec<String> = lines.next().unwrap().collect();
     lines.map(|cells| header.iter().cloned().zip(cells).collect()).collect()
@@ -30,7 +34,8 @@ fn rows_of_arms_have_their_means_and_times() {
 fn rows_of_pairs_have_the_numbers_of_the_comparison() {
     let results = results(&SIX);
     let analysis = Analysis::of(&results, true);
-    let pair = analysis.pair("frozen", "scratch").unwrap();
+    // The other declared pair has the higher p-value, so the adjusted one is the double.
+    let pair = analysis.pair("frozen", "frozen-random").unwrap();
     let (comparison, components) = (&pair.comparison, pair.comparison.components.unwrap());
     let text = |value: Option<f64>| value.unwrap().to_string();
     let expected = [
@@ -40,6 +45,7 @@ fn rows_of_pairs_have_the_numbers_of_the_comparison() {
         ("agreeing_seeds", comparison.agreeing_seeds.to_string()),
         ("correlation", text(comparison.correlation)),
         ("t_p", text(comparison.p)),
+        ("adjusted_p", text(comparison.adjusted_p)),
         ("sign_flip_p", text(comparison.sign_flip_p)),
         ("within_one_point_p", text(comparison.equivalence_p)),
         ("detectable", text(comparison.detectable)),
@@ -49,8 +55,20 @@ fn rows_of_pairs_have_the_numbers_of_the_comparison() {
     let distinct: BTreeMap<&String, &str> = expected.iter().map(|(column, value)| (value, *column)).collect();
     assert_eq!(distinct.len(), expected.len(), "no two columns could be exchanged: {distinct:?}");
     let pairs = rows("pairs.csv");
-    assert_eq!((&*pairs[0]["arm"], &*pairs[0]["baseline"]), ("frozen", "scratch"));
-    assert_cells(&pairs[0], &expected);
+    assert_eq!((&*pairs[1]["arm"], &*pairs[1]["baseline"]), ("frozen", "frozen-random"));
+    assert_cells(&pairs[1], &expected);
+    assert_cells(&pairs[1], &["seeds", "arm_seeds", "baseline_seeds"].map(|column| (column, 6.to_string())));
+}
+
+#[test]
+fn a_declared_pair_is_in_its_declared_order() {
+    let fine_tune: &[u64] = &[868, 871, 873, 866, 869, 873];
+    let results = results(&[SIX[1], ("fine-tune", fine_tune)]);
+    assert_eq!(SIX[1].0, "scratch");
+    let pairs = rows_of(&results, "pairs.csv");
+    let [pair] = &pairs[..] else { panic!("one pair") };
+    assert_eq!([&*pair["arm"], &*pair["baseline"]], ["fine-tune", "scratch"]);
+    assert_eq!(pair["t_p"], pair["adjusted_p"], "it is the only one");
 }
 
 #[test]
