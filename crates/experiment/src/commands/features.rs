@@ -72,7 +72,7 @@ fn of_pictures(features: &Features, folder: &Path) -> Result<Vec<u8>> {
     Memory::of_linear_head(&network, examples.len(), 0)
         .require("computing the features", "name a folder with fewer pictures")?;
     features.fill(&mut network, 0)?;
-    let options = Options { views: 0, balanced: false, seed: 0 };
+    let options = Options { augmented_views: 0, balanced: false, seed: 0 };
     let set = TrainingSet::read(&network, &examples, Vec::new(), options, || Ok(()))?;
     let files: Vec<String> = pictures.of(Set::Training).map(|(entry, _)| path_text::exact(&entry.path)).collect();
     let names = serde_json::json!({ "classes": pictures.classes, "files": files }).to_string();

@@ -16,7 +16,7 @@ use crate::{
     data::open,
     record::{config::Config, data::DataKind, run::RunRecord},
     run::{
-        experiment::{Experiment, Source},
+        experiment::{Experiment, FeatureOrigin},
         folder::{RunFolder, Start},
         plan, prepare, results,
         resume::Interrupted,
@@ -61,7 +61,7 @@ fn begin(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
         open::open(args.settings.data.data.as_deref())?.labelled(args.settings.data.labels.unwrap_or_default())?;
     let config = args.settings.config(&data, from.as_ref(), network)?;
     let experiment = Experiment::new(&data, &config, from)?;
-    if let Source::File(_) = experiment.source {
+    if let FeatureOrigin::File(_) = experiment.source {
         let (transfer, file) = (&experiment.transfer, config.from.as_deref().unwrap_or_default());
         let table = Text::from([format!("loaded from {file}"), String::new()]).and(transfer.table()).and("");
         console(args).say(table)?;

@@ -63,13 +63,15 @@ impl Inputs for Selection<'_> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn examples<'a>(images: &'a Images, labels: &[u8]) -> Examples<'a> {
-    let place = |label: u8| labels.iter().position(|&other| other == label);
-    let chosen = images.iter().enumerate().filter_map(|(index, image)| Some((index, place(image.label)? as u32)));
-    Selection::new(images, chosen).examples()
+    Selection::new(images, chosen(images, |label| labels.iter().position(|&other| other == label))).examples()
 }
 
 /// The indices of the pictures of some classes, each with the index of its class in the list.
 pub fn of_classes(images: &Images, classes: &[ClassRecord]) -> impl Iterator<Item = (usize, u32)> {
-    let place = |label: u8| classes.iter().position(|class| class.label == u16::from(label));
+    chosen(images, |label| classes.iter().position(|class| class.label == u16::from(label)))
+}
+
+/// The indices of the pictures whose label has a place in a list, each with that place.
+fn chosen(images: &Images, place: impl Fn(u8) -> Option<usize>) -> impl Iterator<Item = (usize, u32)> {
     images.iter().enumerate().filter_map(move |(index, image)| Some((index, place(image.label)? as u32)))
 }

@@ -39,7 +39,7 @@ pub fn render(record: &Adaptation, mistakes: &[Mistake]) -> String {
             (table::confusion(confusion, Ink::Model2))
             figcaption { (confusion_caption(if record.test.is_some() { "Test pictures" } else { "Held-out pictures" })) }
         }
-        (worst(mistakes, record.cross_validation.is_some() && record.test.is_none()))
+        (most_confident_mistakes(mistakes, record.cross_validation.is_some() && record.test.is_none()))
         (duplicates(record))
         (fitting(record))
         h2 { "The network" }
@@ -188,7 +188,7 @@ fn duplicates(record: &Adaptation) -> Markup {
 }
 
 /// The most confident mistakes, as the network saw them.
-fn worst(mistakes: &[Mistake], cross_validated: bool) -> Markup {
+fn most_confident_mistakes(mistakes: &[Mistake], cross_validated: bool) -> Markup {
     let shown = &mistakes[..mistakes.len().min(MISTAKES)];
     let pictures: Vec<String> =
         shown.iter().map(|mistake| BASE64_STANDARD.encode(png::picture(&mistake.pixels))).collect();

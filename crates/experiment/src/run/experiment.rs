@@ -31,7 +31,7 @@ pub struct Experiment<'a> {
     /// CIFAR, the user's archive, or the built-in pictures: what [`open`](crate::data::open::open) found.
     pub data: &'a Data,
     pub config: &'a Config,
-    pub source: Source<'a>,
+    pub source: FeatureOrigin<'a>,
     pub target: Task<'a>,
     /// model_2, and which of its tensors are copied from the source.
     pub transfer: Transfer,
@@ -39,7 +39,7 @@ pub struct Experiment<'a> {
 }
 
 /// Where model_2's features come from.
-pub enum Source<'a> {
+pub enum FeatureOrigin<'a> {
     /// From model_1, which is trained first.
     Model1 { task: Task<'a>, network: Network },
     /// From a file that holds a trained network.
@@ -57,9 +57,9 @@ impl<'a> Experiment<'a> {
                 let source = classes::parse("--source", source, names)?;
                 classes::require_disjoint(&source, &target)?;
                 let task = Task::new(&data.dataset, source, config.limit, config.augment)?;
-                Source::Model1 { network: config.network.outline(task.classes.len())?, task }
+                FeatureOrigin::Model1 { network: config.network.outline(task.classes.len())?, task }
             }
-            (None, Some(model)) => Source::File(Box::new(model)),
+            (None, Some(model)) => FeatureOrigin::File(Box::new(model)),
             (None, None) => return Err(Failure::usage("the settings have neither source nor from")),
         };
         let target = Task::new(&data.dataset, target, config.limit, config.augment)?;
@@ -78,11 +78,11 @@ impl<'a> Experiment<'a> {
 
         // Train all of model_1 on the source classes.
         let record_1 = match &mut self.source {
-            Source::Model1 { task, network } => {
+            FeatureOrigin::Model1 { task, network } => {
                 network.initialize(seed)?;
                 Some(session.train("model_1", network, task, config.fit(seed, false))?)
             }
-            Source::File(_) => None,
+            FeatureOrigin::File(_) => None,
         };
 
         // Copy the weights of the features into model_2, where they stay frozen. Its head starts with new weights, or
@@ -144,8 +144,8 @@ impl<'a> Experiment<'a> {
             head: config.head,
             model_1,
             from: match &self.source {
-                Source::Model1 { .. } => None,
-                Source::File(model) => Some(FeaturesRecord {
+                FeatureOrigin::Model1 { .. } => None,
+                FeatureOrigin::File(model) => Some(FeaturesRecord {
                     path: config.from.clone().unwrap_or_default(),
                     sha256: model.sha256.clone(),
                     model: model.metadata.model.clone(),
@@ -163,28 +163,28 @@ impl<'a> Experiment<'a> {
     }
 }
 
-impl Source<'_> {
+impl FeatureOrigin<'_> {
     /// The network whose layers are copied to model_2.
     pub fn trained(&self) -> Trained<'_> {
         match self {
-            Source::Model1 { network, .. } => Trained { network, features_only: None },
-            Source::File(model) => Trained { network: &model.network, features_only: model.features_only() },
+            FeatureOrigin::Model1 { network, .. } => Trained { network, features_only: None },
+            FeatureOrigin::File(model) => Trained { network: &model.network, features_only: model.features_only() },
         }
     }
 
     /// model_1 and what it is trained on, unless the features come from a file.
     pub fn model_1(&self) -> Option<(&Task<'_>, &Network)> {
         match self {
-            Source::Model1 { task, network } => Some((task, network)),
-            Source::File(_) => None,
+            FeatureOrigin::Model1 { task, network } => Some((task, network)),
+            FeatureOrigin::File(_) => None,
         }
     }
 
     /// Frees the trained network's memory, once model_2 has its weights.
     fn release(&mut self) {
         let network = match self {
-            Source::Model1 { network, .. } => network,
-            Source::File(model) => &mut model.network,
+            FeatureOrigin::Model1 { network, .. } => network,
+            FeatureOrigin::File(model) => &mut model.network,
         };
         if let Ok(empty) = Network::builder(INPUT).outline() {
             *network = empty;

@@ -80,7 +80,7 @@ impl RunFolder {
             let file = file.display();
             return Err(Failure::usage(format!("{file} is a file, not a folder; name another folder for this run")));
         }
-        fs::create_dir_all(path).map_err(during("make the folder", path))?;
+        fs::create_dir_all(path).map_err(during("create the folder", path))?;
         let require_empty = || {
             for entry in fs::read_dir(path).map_err(during("read the folder", path))? {
                 let name = entry.map_err(during("read the folder", path))?.file_name();
@@ -104,7 +104,7 @@ impl RunFolder {
     /// Creates a new folder in `parent`, named after the time in UTC: `2026-11-24-101502`, or `2026-11-24-101502-2` if
     /// that exists. Without a valid clock it is `undated`.
     pub fn create_dated(parent: &Path, data: DataKind, now: SystemTime) -> Result<Self> {
-        fs::create_dir_all(parent).map_err(during("make the folder", parent))?;
+        fs::create_dir_all(parent).map_err(during("create the folder", parent))?;
         let name =
             utc_date(now).map_or_else(|| "undated".to_owned(), |date| date.replace('T', "-").replace([':', 'Z'], ""));
         let names = std::iter::once(name.clone()).chain((2..).map(|n: u32| format!("{name}-{n}")));
@@ -112,7 +112,7 @@ impl RunFolder {
             match fs::create_dir(&path) {
                 Ok(()) => return Ok(RunFolder { _lock: Lock::take(&path)?, path, data, metrics: Vec::new() }),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(during("make the folder", &path)(error).into()),
+                Err(error) => return Err(during("create the folder", &path)(error).into()),
             }
         }
         unreachable!("four billion runs in one second")

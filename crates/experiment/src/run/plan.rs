@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::experiment::{Experiment, Source};
+use super::experiment::{Experiment, FeatureOrigin};
 use crate::{
     data::task::Task,
     record::options::{Cache, Schedule},
@@ -20,8 +20,8 @@ pub fn text(experiment: &Experiment, environment: &Environment, folder: &Path) -
         text.push(Text::wrapped("          ", advice));
     }
     text.push(match source {
-        Source::Model1 { task, .. } => Text::wrapped("source    ", describe(task)),
-        Source::File(model) => Text::wrapped(
+        FeatureOrigin::Model1 { task, .. } => Text::wrapped("source    ", describe(task)),
+        FeatureOrigin::File(model) => Text::wrapped(
             "features  ",
             format!(
                 "from {}: {}, trained on {}, SHA-256 {}",
@@ -77,7 +77,7 @@ fn cache(experiment: &Experiment) -> Option<String> {
             Some("none: no frozen layer comes before the first trainable or dropout layer".to_owned())
         }
         Cache::Auto => Some(format!(
-            "off: the features would take {}, and half of the free memory is {}; they are computed for each batch",
+            "off: the features would take {}, and {} of memory may be used for them; they are computed for each batch",
             number::bytes(plan.bytes),
             number::bytes(plan.budget)
         )),

@@ -27,8 +27,9 @@ use crate::system::{
     json, number, output, wording,
 };
 
-/// Locked by each process that has the folder open (a shared lock), and by the one that writes the report.
+/// Each process that has the folder open holds a shared lock on it.
 const PRESENCE: &str = "claims/presence.lock";
+/// Locked by the process that writes the report.
 const REPORT: &str = "claims/report.lock";
 
 /// An open sweep folder.
@@ -61,7 +62,7 @@ impl SweepFolder {
         let lock = output::open_lock(path, PRESENCE)?;
         if lock.try_lock().is_ok() {
             let below = ["jobs", "weights", "plots"];
-            atomic_file::remove_partial(path, &below).map_err(during("clean", path))?;
+            atomic_file::remove_partial(path, &below).map_err(during("clean the folder", path))?;
             lock.unlock().map_err(during("unlock", &presence))?;
         }
         lock.lock_shared().map_err(during("lock", &presence))?;

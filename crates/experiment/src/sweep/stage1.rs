@@ -23,12 +23,12 @@ const MATCHED_ON: usize = 256;
 /// # Errors
 /// If the file is damaged or a different one.
 pub fn load(path: &Path, expected: &str) -> Result<Network> {
-    let damaged = "remove it, and the same command trains it again";
-    let model = Model::open(path).map_err(|failure| failure.with_advice(damaged))?;
+    let advice = "remove it, and the same command trains it again";
+    let model = Model::open(path).map_err(|failure| failure.with_advice(advice))?;
     if model.sha256 != expected {
         let reason = format!("{}: expected SHA-256 {expected}, found {}", path.display(), model.sha256);
-        let other = "remove it and its record in jobs/, and the same command trains it again";
-        return Err(Failure::usage(reason).with_advice(other));
+        let advice = "remove it and its record in jobs/, and the same command trains it again";
+        return Err(Failure::usage(reason).with_advice(advice));
     }
     Ok(model.network)
 }

@@ -61,7 +61,7 @@ pub struct LinearHead {
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
     /// Augmented views of each picture, in addition to the picture itself.
-    pub views: usize,
+    pub augmented_views: usize,
     /// Whether all classes count equally, however many pictures they have.
     pub balanced: bool,
     pub seed: u64,
@@ -77,10 +77,11 @@ impl TrainingSet {
         options: Options,
         check: impl Fn() -> Result<()>,
     ) -> Result<Self> {
-        let Options { views, balanced, seed } = options;
+        let Options { augmented_views, balanced, seed } = options;
+        let views = augmented_views + 1;
         let features = pictures.through(network.prefix(), false).map_err(FitError::NoMemory)?;
         let (width, classes) = (features.inputs().shape().size(), network.output().size());
-        let mut values = vec![0.0; (views + 1) * pictures.len() * width];
+        let mut values = vec![0.0; views * pictures.len() * width];
         for (block, values) in values.chunks_mut(BLOCK * width).enumerate() {
             check()?;
             threads::for_chunks(values, width, |row, values| {
@@ -100,33 +101,56 @@ impl TrainingSet {
         let weight =
             |&class: &u32| if balanced { labels.len() as f32 / (classes * of_class(class)) as f32 } else { 1.0 };
         let weights = labels.iter().map(weight).collect();
-        Ok(TrainingSet { values, views: views + 1, labels, weights, folds, classes })
+        Ok(TrainingSet { values, views, labels, weights, folds, classes })
     }
 
     /// Chooses the penalty by cross-validation and fits the head. `check` is called now and then; its error ends the
     /// work.
     pub fn fit(mut self, check: impl Fn() -> Result<()>) -> Result<LinearHead> {
         let (mean, scale) = self.standardize()?;
-        let classes = self.classes;
-        let folds = self.folds.iter().max().map_or(0, |last| last + 1);
         let labels = self.labels.repeat(self.views);
-        // What each picture counts for the head that is trained without a fold.
-        let without = |fold: Option<usize>| {
-            let weights = self.weights.iter().zip(&self.folds);
-            let weights = weights.map(|(&weight, &of)| if Some(of) == fold { 0.0 } else { weight });
-            weights.collect::<Vec<f32>>().repeat(self.views)
-        };
-        let weights: Vec<f32> = (0..folds).flat_map(|fold| without(Some(fold))).collect();
-        let problem = Regression { features: &self.values, labels: &labels, weights: &weights, classes };
+        let (candidates, held_out) = self.cross_validate(&labels, &check)?;
+        // The penalty and the temperature for each fold come from the other folds, those of the final head from all.
+        let calibrated = self.calibrated(&held_out);
+        let (best, temperature) = self.choose(&held_out, |_| true);
+        let (weights, penalty) = (self.weights_without(None), PENALTIES[best]);
+        let problem = Regression { features: &self.values, labels: &labels, weights: &weights, classes: self.classes };
+        let mut parameters = vec![0.0; problem.parameters()];
+        problem.solve(&mut parameters, penalty, check)?;
+        let (kernel, bias) = fold_in(&parameters, &mean, &scale, temperature, self.classes);
+        Ok(LinearHead { kernel, bias, penalty, temperature, candidates, held_out: calibrated })
+    }
+
+    fn fold_count(&self) -> usize {
+        self.folds.iter().max().map_or(0, |last| last + 1)
+    }
+
+    /// What each row counts for the head that is trained without a fold, or with all.
+    fn weights_without(&self, fold: Option<usize>) -> Vec<f32> {
+        let weights = self.weights.iter().zip(&self.folds);
+        let weights = weights.map(|(&weight, &of)| if Some(of) == fold { 0.0 } else { weight });
+        weights.collect::<Vec<f32>>().repeat(self.views)
+    }
+
+    /// The penalties that were tried, and with each the logits of every picture from the head that is trained without
+    /// its fold.
+    fn cross_validate(
+        &self,
+        labels: &[u32],
+        check: impl Fn() -> Result<()>,
+    ) -> Result<(Vec<Candidate>, Vec<Vec<f32>>)> {
+        let (classes, folds) = (self.classes, self.fold_count());
+        let weights: Vec<f32> = (0..folds).flat_map(|fold| self.weights_without(Some(fold))).collect();
+        let problem = Regression { features: &self.values, labels, weights: &weights, classes };
         let mut parameters = vec![0.0; problem.parameters()];
         let (mut candidates, mut held_out) = (Vec::<Candidate>::new(), Vec::new());
         for penalty in PENALTIES {
             problem.solve(&mut parameters, penalty, &check)?;
-            let logits = problem.logits(&parameters);
+            let rows = problem.logits(&parameters);
             let of_fold = |(row, &fold): (&[f32], &usize)| row[fold * classes..][..classes].to_vec();
-            held_out
-                .push(logits.chunks_exact(folds * classes).zip(&self.folds).flat_map(of_fold).collect::<Vec<f32>>());
-            let (loss, accuracy) = self.score(&held_out[candidates.len()], 1.0, |_| true);
+            let logits: Vec<f32> = rows.chunks_exact(folds * classes).zip(&self.folds).flat_map(of_fold).collect();
+            let (loss, accuracy) = self.score(&logits, 1.0, |_| true);
+            held_out.push(logits);
             candidates.push(Candidate { penalty, loss, accuracy });
             // Weaker penalties take more steps, so two that are worse than the one before them end the search.
             if let [.., best, second, third] = &candidates[..]
@@ -135,24 +159,22 @@ impl TrainingSet {
                 break;
             }
         }
-        // The penalty and the temperature for each fold come from the other folds, those of the final head from all.
-        let mut calibrated = vec![0.0; self.labels.len() * classes];
-        for fold in 0..folds {
-            let (best, temperature) = self.choose(&held_out, |of| of != fold);
-            let rows = calibrated.chunks_exact_mut(classes).zip(held_out[best].chunks_exact(classes)).zip(&self.folds);
+        Ok((candidates, held_out))
+    }
+
+    /// The held-out logits of each fold, with the penalty and the temperature that are best for the other folds.
+    fn calibrated(&self, held_out: &[Vec<f32>]) -> Vec<f32> {
+        let mut calibrated = vec![0.0; self.labels.len() * self.classes];
+        for fold in 0..self.fold_count() {
+            let (best, temperature) = self.choose(held_out, |of| of != fold);
+            let logits = held_out[best].chunks_exact(self.classes);
+            let rows = calibrated.chunks_exact_mut(self.classes).zip(logits).zip(&self.folds);
             for ((calibrated, logits), _) in rows.filter(|(_, of)| **of == fold) {
                 let scaled = logits.iter().map(|&logit| (f64::from(logit) / temperature) as f32);
                 calibrated.iter_mut().zip(scaled).for_each(|(calibrated, scaled)| *calibrated = scaled);
             }
         }
-        let (best, temperature) = self.choose(&held_out, |_| true);
-        let penalty = PENALTIES[best];
-        let weights = without(None);
-        let problem = Regression { weights: &weights, ..problem };
-        let mut parameters = vec![0.0; problem.parameters()];
-        problem.solve(&mut parameters, penalty, check)?;
-        let (kernel, bias) = fold_in(&parameters, &mean, &scale, temperature, classes);
-        Ok(LinearHead { kernel, bias, penalty, temperature, candidates, held_out: calibrated })
+        calibrated
     }
 
     /// Shifts and scales each feature to mean 0 and deviation 1, or less if it hardly varies (see `MIN_SCALE`). Returns
@@ -203,13 +225,12 @@ impl TrainingSet {
     /// The weighted mean loss and the accuracy of the pictures of some folds, with the logits divided by a temperature.
     fn score(&self, logits: &[f32], temperature: f64, includes: impl Fn(usize) -> bool) -> (f64, f64) {
         let (mut loss, mut weights, mut right, mut pictures) = (0.0, 0.0, 0, 0);
-        let mut gradient = vec![0.0; self.classes];
         for (picture, logits) in
             logits.chunks_exact(self.classes).enumerate().filter(|(at, _)| includes(self.folds[*at]))
         {
             let logits: Vec<f32> = logits.iter().map(|&logit| (f64::from(logit) / temperature) as f32).collect();
             let (label, weight) = (self.labels[picture] as usize, f64::from(self.weights[picture]));
-            loss += weight * softmax_cross_entropy(&logits, label, 1.0, &mut gradient);
+            loss += weight * softmax_cross_entropy(&logits, label, 1.0, &mut []);
             weights += weight;
             right += usize::from(argmax(&logits) == label);
             pictures += 1;

@@ -32,7 +32,10 @@ pub struct Progress {
     /// Measures the first steps, until the estimate is printed or the epoch ends.
     stopwatch: Option<Stopwatch>,
     header_printed: bool,
+    /// When this process began to work on the epoch, and how many examples of it were done then: none, unless it
+    /// resumed in the middle.
     epoch_began: Instant,
+    done_before: Option<usize>,
 }
 
 /// A bar on standard error, if that is a terminal and the console is not quiet.
@@ -56,7 +59,8 @@ pub(crate) fn spinner(console: Console, what: impl Into<String>) -> ProgressBar 
 impl Progress {
     /// With a stopwatch, the first steps give an estimate of the time.
     pub fn new(console: Console, epochs: usize, examples: usize, stopwatch: Option<Stopwatch>) -> Self {
-        Progress { console, bar: None, epochs, examples, stopwatch, header_printed: false, epoch_began: Instant::now() }
+        let (header_printed, epoch_began) = (false, Instant::now());
+        Progress { console, bar: None, epochs, examples, stopwatch, header_printed, epoch_began, done_before: None }
     }
 
     /// Shows a spinner until the first step.
@@ -68,13 +72,17 @@ impl Progress {
     /// Starts the first epoch; `features` are the seconds that the frozen features took, if they are cached.
     pub fn begin(&mut self, features: Option<f64>) -> Result<()> {
         self.finish();
-        self.epoch_began = Instant::now();
+        self.begin_epoch();
         match features {
             None => Ok(()),
             Some(seconds) => {
                 self.line([format!("features  computed once, in {}", number::duration(seconds)), String::new()])
             }
         }
+    }
+
+    fn begin_epoch(&mut self) {
+        (self.epoch_began, self.done_before) = (Instant::now(), None);
     }
 
     pub fn step(&mut self, report: &StepReport) -> Result<()> {
@@ -93,9 +101,12 @@ impl Progress {
         let rest = if report.step == report.steps {
             "validating".to_owned()
         } else {
+            // All steps but the last of an epoch have the same number of examples.
+            let before = *self.done_before.get_or_insert(report.examples / report.step * (report.step - 1));
+            let [done, left] = [report.examples - before, self.examples - report.examples];
             let elapsed = self.epoch_began.elapsed().as_secs_f64();
-            let left = elapsed / report.examples as f64 * (self.examples - report.examples) as f64;
-            format!("{} left, {} pictures/s", number::duration(left), rate(report.examples, elapsed))
+            let left = elapsed / done as f64 * left as f64;
+            format!("{} left, {} pictures/s", number::duration(left), rate(done, elapsed))
         };
         bar.set_message(format!("[{done:<BAR_WIDTH$.BAR_WIDTH$}] {:>3}/{}  {rest}", report.step, report.steps));
         bar.set_position(report.step as u64);
@@ -107,7 +118,7 @@ impl Progress {
         self.stopwatch = None;
         self.finish();
         self.header()?;
-        self.epoch_began = Instant::now();
+        self.begin_epoch();
         let &EpochRow { epoch, seconds, loss, accuracy, val_loss, val_accuracy } = row;
         self.line(format!(
             "{}  {loss:7.4}  {:>8}    {val_loss:7.4}      {:>8}  {seconds:8.2}  {:>10}",

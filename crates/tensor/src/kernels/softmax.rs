@@ -12,7 +12,8 @@ pub fn softmax(logits: &[f32], probabilities: &mut [f32]) {
     }
 }
 
-/// The loss of one example. Writes its gradient with respect to the logits, times `scale` (1 / N for a mean).
+/// The loss of one example. Writes its gradient with respect to the logits, times `scale` (1 / N for a mean), unless
+/// `gradient` is empty.
 ///
 /// A logit that is NaN or positive infinity gives NaN. A logit of negative infinity rules a class out: the loss is
 /// infinite if it is the label, else as if the class did not exist.

@@ -20,7 +20,7 @@ pub const ROWS: usize = 14;
 /// Rows of the widest register tile, and of the tallest on AVX2 and NEON.
 pub const WIDE_ROWS: usize = 6;
 
-/// The vector registers of AVX-512; other levels have fewer.
+/// The vectors that AVX-512's registers hold; those of other levels hold fewer.
 pub const AVX512_REGISTERS: usize = 32;
 
 /// Vectors in a row of the widest tile of 6 rows.

@@ -203,34 +203,35 @@ impl Layer for BatchNormalization {
             scratch.fill(0.0);
             let (mean, rest) = scratch.split_at_mut(width);
             let (scale, rest) = rest.split_at_mut(width);
-            let (slope, both) = rest.split_at_mut(width);
+            let (slope, means_of_dy) = rest.split_at_mut(width);
             if self.is_frozen() {
-                // Mean, lift and slope stay zero: dx = scale dy.
+                // All but the scale stays zero: dx = scale dy.
                 scale.copy_from_slice(&self.prepared[1]);
             } else {
                 let (means, variances) = saved.split_at(columns);
                 mean[..columns].copy_from_slice(means);
                 let of_columns = vectors(mean);
                 // The means of dy, and those of dy (x - mean).
-                self.means::<2>(rows, both, |range, sums| {
+                self.means::<2>(rows, means_of_dy, |range, sums| {
                     let (sums, products) = sums.split_at_mut(width / LANES);
                     let operands = [&x[range.clone()], &dy[range]];
                     dispatch!(simd => add_gradients(simd, operands, columns, of_columns, [sums, products]));
                 });
+                let (lift, products) = means_of_dy.split_at(width);
                 let mut gradient = gradient;
                 for (channel, &variance) in variances.iter().enumerate() {
                     let inverse = self.inverse_deviation(variance);
-                    let product = f64::from(both[width + channel]);
+                    let product = f64::from(products[channel]);
                     scale[channel] = self.scale(channel, variance);
                     slope[channel] = (product * inverse * inverse) as f32;
                     if let Some(gradient) = &mut gradient {
                         gradient[channel] = (product * inverse * rows as f64) as f32;
-                        gradient[columns + channel] = both[channel] * rows as f32;
+                        gradient[columns + channel] = lift[channel] * rows as f32;
                     }
                 }
             }
             let Some(dx) = dx else { return };
-            let of_columns = [&*mean, scale, &both[..width], slope].map(vectors);
+            let of_columns = [&*mean, scale, &means_of_dy[..width], slope].map(vectors);
             for_chunks(dx, chunk, |i, dx| {
                 let operands = [x, dy].map(|operand| &operand[i * chunk..][..dx.len()]);
                 dispatch!(simd => input_gradient(simd, operands, columns, of_columns, dx));

@@ -146,7 +146,7 @@ impl Layer for Conv2D {
         self.convolve(x, y, Some(saved));
     }
 
-    /// dkernel = x' * dy, dbias = the sum of dy over pixels, dx = dy * kernel'
+    /// dkernel = x' * dy, dbias = the sum of dy over pixels, dx = dy * kernel'; `kernels::conv` has the sums
     fn backward(&self, pass: Backward<'_>) {
         let Backward { x, y, saved, dy, mut dx, gradient, accumulate, .. } = pass;
         let (rung, s) = self.built();

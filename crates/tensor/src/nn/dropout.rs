@@ -24,7 +24,7 @@ impl Dropout {
     /// use thawline_tensor::nn::{Dropout, Layer, Step};
     ///
     /// let mut dropout = Dropout::new(0.25);
-    /// dropout.build(&[1000].into(), 0)?;
+    /// dropout.build(&[1000].into(), 1)?;
     /// let mut y = vec![0.0; 1000];
     /// dropout.forward_training(&[3.0; 1000], &mut y, &mut [], Step { seed: 1, step: 0, example: 0 });
     /// assert!(y.iter().all(|&y| y == 0.0 || y == 4.0));

@@ -157,14 +157,24 @@ fn features(inputs: &dyn Inputs, prefix: Prefix) -> Result<Tensor, NoMemory> {
     let mut dims = vec![inputs.len()];
     dims.extend(prefix.output().dims());
     let mut features = Tensor::try_zeros(Shape::new(dims)).ok_or(NoMemory { bytes })?;
-    threads::for_chunks(features.data_mut(), len, |index, features| read_through(inputs, index, &prefix, features));
+    threads::for_chunks(features.data_mut(), len, |index, features| {
+        read_through(inputs, index, None, &prefix, features)
+    });
     Ok(features)
 }
 
+/// Reads an input; with a step, as training sees it.
+pub(super) fn read(inputs: &dyn Inputs, index: usize, step: Option<Step>, into: &mut [f32]) {
+    match step {
+        Some(step) => inputs.read_for_training(index, step, into),
+        None => inputs.read(index, into),
+    }
+}
+
 /// Reads an input and runs it through a prefix.
-fn read_through(inputs: &dyn Inputs, index: usize, prefix: &Prefix, features: &mut [f32]) {
+fn read_through(inputs: &dyn Inputs, index: usize, step: Option<Step>, prefix: &Prefix, features: &mut [f32]) {
     threads::with_scratch(prefix.input().size(), |x| {
-        inputs.read(index, x);
+        read(inputs, index, step, x);
         prefix.forward(x, features);
     });
 }
@@ -250,14 +260,11 @@ impl Inputs for Through<'_> {
     }
 
     fn read(&self, index: usize, into: &mut [f32]) {
-        read_through(self.inputs, index, &self.prefix, into);
+        read_through(self.inputs, index, None, &self.prefix, into);
     }
 
     fn read_for_training(&self, index: usize, step: Step, into: &mut [f32]) {
-        threads::with_scratch(self.prefix.input().size(), |x| {
-            self.inputs.read_for_training(index, step, x);
-            self.prefix.forward(x, into);
-        });
+        read_through(self.inputs, index, Some(step), &self.prefix, into);
     }
 
     fn is_random(&self) -> bool {

@@ -244,7 +244,7 @@ impl Run<'_> {
                     return self.snapshot(state, result);
                 }
             }
-            // It stops where the loss is not finite, so the trace holds the outputs of that batch.
+            // `evaluate` stops at the first batch whose loss is not finite, so the trace holds the outputs of that batch.
             let validation = validation.map(|examples| evaluate(self.nodes, &mut trace, examples));
             validation.map_or(Ok(()), |metrics| self.require_finite(&trace, metrics.loss, epoch, steps))?;
             let report = EpochReport {
@@ -317,23 +317,22 @@ pub fn shuffled(examples: usize, seed: u64, epoch: usize) -> Vec<u32> {
 fn check(network: &Network, options: &Fit, has_validation: bool, optimizer: &Optimizer) -> Result<(), FitError> {
     let (rate, rule) = (options.rate, optimizer.rule());
     let learned = network.params().filter(|(_, param)| param.is_learned()).map(|(_, param)| param.value.len());
-    let fault = match () {
-        () if options.batch_size == 0 => "the batch size is 0; it must be at least 1".to_owned(),
-        () if !(rate.is_finite() && rate > 0.0) => format!("the learning rate is {rate}; it must be a positive number"),
-        () if !options.rule.is_valid() => {
-            format!("the optimizer is {:?}; decays must be from 0 to below 1, and epsilon positive", options.rule)
-        }
-        () if options.patience.is_some() && !has_validation => "early stopping needs validation examples".to_owned(),
-        () if !network.nodes.iter().any(Node::is_trainable) => {
-            "every layer is frozen: there is nothing to train".to_owned()
-        }
-        () if rule != options.rule => {
-            format!("the state to resume from has the optimizer {rule:?}, and the options have {:?}", options.rule)
-        }
-        () if !optimizer.fits(learned) => {
-            "the state to resume from has the moments of other parameters than the network's trainable ones".to_owned()
-        }
-        () => return Ok(()),
+    let fault = if options.batch_size == 0 {
+        "the batch size is 0; it must be at least 1".to_owned()
+    } else if !(rate.is_finite() && rate > 0.0) {
+        format!("the learning rate is {rate}; it must be a positive number")
+    } else if !options.rule.is_valid() {
+        format!("the optimizer is {:?}; decays must be from 0 to below 1, and epsilon positive", options.rule)
+    } else if options.patience.is_some() && !has_validation {
+        "early stopping needs validation examples".to_owned()
+    } else if !network.nodes.iter().any(Node::is_trainable) {
+        "every layer is frozen: there is nothing to train".to_owned()
+    } else if rule != options.rule {
+        format!("the state to resume from has the optimizer {rule:?}, and the options have {:?}", options.rule)
+    } else if !optimizer.fits(learned) {
+        "the state to resume from has the moments of other parameters than the network's trainable ones".to_owned()
+    } else {
+        return Ok(());
     };
     Err(FitError::Invalid(fault))
 }

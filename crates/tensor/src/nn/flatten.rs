@@ -9,7 +9,7 @@ use super::layer::{Backward, BuildError, Layer, Role};
 /// ```
 /// use thawline_tensor::nn::{Flatten, Layer};
 ///
-/// assert_eq!(Flatten.build(&[14, 14, 64].into(), 0)?.dims(), [12_544]);
+/// assert_eq!(Flatten.build(&[14, 14, 64].into(), 1)?.dims(), [12_544]);
 /// # Ok::<(), thawline_tensor::nn::BuildError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]

@@ -8,7 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use crate::shape::Shape;
 use crate::threads;
 
-use super::network::{Network, NetworkError, Node};
+use super::network::{Network, NetworkError, Node, node_count};
 
 impl Network {
     /// Freezes the parameters of every layer up to and including the named one, and unfreezes those after it.
@@ -17,7 +17,7 @@ impl Network {
     /// If there is no such layer.
     pub fn freeze_through(&mut self, name: &str) -> Result<(), NetworkError> {
         let position = self.position(name)?;
-        let frozen = self.layers[..=position].iter().filter_map(|listed| listed.node).max().map_or(0, |node| node + 1);
+        let frozen = node_count(&self.layers[..=position]);
         for (index, node) in self.nodes.iter_mut().enumerate() {
             node.set_trainable(index >= frozen);
         }

@@ -15,7 +15,7 @@ use super::windowed::require_image;
 /// use thawline_tensor::nn::{GlobalAveragePooling2D, Layer};
 ///
 /// let mut mean = GlobalAveragePooling2D::new();
-/// assert_eq!(mean.build(&[2, 1, 3].into(), 0)?.dims(), [3]);
+/// assert_eq!(mean.build(&[2, 1, 3].into(), 1)?.dims(), [3]);
 /// let mut y = [0.0; 3];
 /// mean.forward(&[1.0, 2.0, 3.0, 5.0, 6.0, 7.0], &mut y);
 /// assert_eq!(y, [3.0, 4.0, 5.0]);

@@ -3,7 +3,7 @@
 
 use crate::buffer::Buffer;
 
-use super::examples::Examples;
+use super::examples::{Examples, read};
 use super::layer::{Backward, Step};
 use super::network::Node;
 
@@ -20,6 +20,7 @@ pub fn group_size(n: usize) -> usize {
 /// The sizes of the groups that batches of up to `batch` examples need.
 pub(super) fn group_sizes(batch: usize) -> impl Iterator<Item = usize> {
     let most = group_size(batch);
+    // A smaller batch may have up to GROUP groups of one example.
     let groups = batch.div_ceil(most).max(batch.min(GROUP));
     (0..groups).map(move |group| batch.saturating_sub(group * most).clamp(1, most))
 }
@@ -39,7 +40,7 @@ pub(super) struct Group {
 
 /// Where a stage's input comes from.
 #[derive(Clone, Copy)]
-pub(super) enum Source<'a> {
+pub(super) enum StageInput<'a> {
     /// Read from the examples at these indices.
     Examples(&'a Examples<'a>, &'a [u32]),
     /// The previous stage's output.
@@ -67,23 +68,15 @@ impl<'a> Batch<'a> {
     }
 }
 
-impl Source<'_> {
+impl StageInput<'_> {
     /// The part of one group.
     pub fn of_group(self, group: usize, size: usize) -> Self {
         match self {
-            Source::Examples(examples, indices) => {
-                Source::Examples(examples, indices.chunks(size).nth(group).unwrap_or_default())
+            StageInput::Examples(examples, indices) => {
+                StageInput::Examples(examples, indices.chunks(size).nth(group).unwrap_or_default())
             }
-            Source::Batch(batch) => Source::Batch(batch.of_group(group, size)),
+            StageInput::Batch(batch) => StageInput::Batch(batch.of_group(group, size)),
         }
-    }
-}
-
-/// Reads an example; with a step, as training sees it.
-fn read(examples: &Examples, index: u32, step: Option<Step>, into: &mut [f32]) {
-    match step {
-        Some(step) => examples.inputs().read_for_training(index as usize, step, into),
-        None => examples.inputs().read(index as usize, into),
     }
 }
 
@@ -110,22 +103,22 @@ impl Group {
     }
 
     /// Runs each example through all nodes; `y` is the last one's output, `y_len` floats per example.
-    pub fn forward(&mut self, nodes: &[Node], source: Source, step: Option<Step>, y: &mut [f32], y_len: usize) {
+    pub fn forward(&mut self, nodes: &[Node], source: StageInput, step: Option<Step>, y: &mut [f32], y_len: usize) {
         for (example, y) in y.chunks_exact_mut(y_len).enumerate() {
             let step = step.map(|step| step.later(example));
             let Some(first) = nodes.first() else {
-                if let Source::Examples(examples, indices) = source {
-                    read(examples, indices[example], step, y);
+                if let StageInput::Examples(examples, indices) = source {
+                    read(examples.inputs(), indices[example] as usize, step, y);
                 }
                 continue;
             };
             let mut x = match source {
-                Source::Examples(examples, indices) => {
+                StageInput::Examples(examples, indices) => {
                     let input = of(example, first.input.size(), &mut self.input);
-                    read(examples, indices[example], step, input);
+                    read(examples.inputs(), indices[example] as usize, step, input);
                     &*input
                 }
-                Source::Batch(batch) => batch.of(example),
+                StageInput::Batch(batch) => batch.of(example),
             };
             let inner = self.activations.iter_mut().zip(nodes);
             let inner = inner.map(|(activation, node)| of(example, node.output.size(), activation));

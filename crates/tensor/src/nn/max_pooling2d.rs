@@ -15,7 +15,7 @@ use super::windowed::Windowed;
 /// use thawline_tensor::nn::{Layer, MaxPooling2D};
 ///
 /// let mut pool = MaxPooling2D::new([2, 2]);
-/// assert_eq!(pool.build(&[2, 4, 1].into(), 0)?.dims(), [1, 2, 1]);
+/// assert_eq!(pool.build(&[2, 4, 1].into(), 1)?.dims(), [1, 2, 1]);
 /// let mut y = [0.0; 2];
 /// pool.forward(&[1.0, 2.0, 8.0, 7.0, 4.0, 3.0, 5.0, 6.0], &mut y);
 /// assert_eq!(y, [4.0, 8.0]);

@@ -53,6 +53,11 @@ pub(super) struct Listed {
     pub node: Option<usize>,
 }
 
+/// The number of nodes that do the work of a network's first layers.
+pub(super) fn node_count(layers: &[Listed]) -> usize {
+    layers.iter().filter_map(|listed| listed.node).max().map_or(0, |node| node + 1)
+}
+
 /// A layer as executed, with the layers fused into it.
 #[derive(Clone, Debug)]
 pub struct Node {
@@ -218,7 +223,7 @@ impl Network {
     pub fn replace_head(mut self, from: &str) -> Result<Builder, NetworkError> {
         let position = self.position(from)?;
         let (kept, head) = self.layers.split_at(position);
-        let nodes = kept.iter().filter_map(|listed| listed.node).max().map_or(0, |node| node + 1);
+        let nodes = node_count(kept);
         let is_fused = |listed: &&Listed| !listed.reshapes && listed.node.is_some_and(|node| node < nodes);
         if let Some(fused) = head.iter().find(is_fused) {
             return Err(NetworkError::Fused { name: fused.name.clone() });

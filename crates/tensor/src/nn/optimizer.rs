@@ -5,7 +5,7 @@ use crate::dispatch;
 use crate::kernels::optimizer::{AdamStep, adam, sgd};
 use crate::threads::{Chunks, for_each};
 
-/// Floats that one task of Adam updates: few enough to balance the threads' load, many enough to be worth a task.
+/// Floats that one task updates: few enough to balance the threads' load, many enough to be worth a task.
 const CHUNK: usize = 1 << 14;
 
 /// The rule by which gradients change parameters.
@@ -30,6 +30,16 @@ pub enum Rule {
 impl Rule {
     /// Adam with Keras's defaults: betas 0.9 and 0.999, epsilon 1e-7.
     pub const ADAM: Rule = Rule::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 };
+
+    /// Whether no weight becomes NaN because of these numbers: decays are in [0, 1), and epsilon is positive as an
+    /// `f32`.
+    pub(super) fn is_valid(self) -> bool {
+        let is_decay = |x: f64| (0.0..1.0).contains(&x);
+        match self {
+            Rule::Adam { beta_1, beta_2, epsilon } => is_decay(beta_1) && is_decay(beta_2) && epsilon as f32 > 0.0,
+            Rule::Sgd { momentum } => is_decay(momentum),
+        }
+    }
 }
 
 /// A rule, a learning rate, and the rule's moments of each trainable parameter.
@@ -54,18 +64,6 @@ pub struct Optimizer {
     /// a frozen parameter never has any.
     moments: Vec<[Buffer; 2]>,
     next: usize,
-}
-
-impl Rule {
-    /// Whether no weight becomes NaN because of these numbers: decays are in [0, 1), and epsilon is positive as an
-    /// `f32`.
-    pub(super) fn is_valid(self) -> bool {
-        let is_decay = |x: f64| (0.0..1.0).contains(&x);
-        match self {
-            Rule::Adam { beta_1, beta_2, epsilon } => is_decay(beta_1) && is_decay(beta_2) && epsilon as f32 > 0.0,
-            Rule::Sgd { momentum } => is_decay(momentum),
-        }
-    }
 }
 
 impl Optimizer {
@@ -114,9 +112,11 @@ impl Optimizer {
                 });
             }
             Rule::Sgd { momentum } => {
-                let state = [value, first];
                 let (rate, momentum) = (rate as f32, momentum as f32);
-                dispatch!(simd => sgd(simd, rate, momentum, state, gradient));
+                for_each((Chunks(value, CHUNK), Chunks(first, CHUNK)), |i, (value, velocity)| {
+                    let gradient = &gradient[i * CHUNK..][..value.len()];
+                    dispatch!(simd => sgd(simd, rate, momentum, [value, velocity], gradient));
+                });
             }
         }
     }

@@ -11,7 +11,7 @@ use crate::dispatch;
 use crate::kernels::activation::add_to;
 use crate::threads::{self, Chunks, for_each};
 
-use super::group::{Batch, Group, Source, group_size, group_sizes, len_if};
+use super::group::{Batch, Group, StageInput, group_size, group_sizes, len_if};
 use super::layer::{Backward, Step};
 use super::network::Node;
 
@@ -85,7 +85,7 @@ impl Stage {
     }
 
     /// Computes y of `n` examples; with a step, as a training pass.
-    pub fn forward(&mut self, nodes: &[Node], source: Source, n: usize, step: Option<Step>) {
+    pub fn forward(&mut self, nodes: &[Node], source: StageInput, n: usize, step: Option<Step>) {
         let (nodes, len) = (&nodes[self.nodes.clone()], self.len);
         let (y, size) = (&mut self.y[..n * len], group_size(n));
         match (&mut self.pass, source) {
@@ -95,14 +95,14 @@ impl Stage {
                     group.forward(nodes, source.of_group(g, size), step.map(|step| step.later(g * size)), y, len);
                 });
             }
-            (Pass::WholeBatch { saved, .. }, Source::Batch(x)) => match step {
+            (Pass::WholeBatch { saved, .. }, StageInput::Batch(x)) => match step {
                 Some(step) => {
                     let saved = &mut saved[..nodes[0].layer.saved_len(n)];
                     nodes[0].layer.forward_training(x.floats, y, saved, step);
                 }
                 None => nodes[0].layer.forward(x.floats, y),
             },
-            (Pass::WholeBatch { .. }, Source::Examples(..)) => unreachable!("the first stage is depth first"),
+            (Pass::WholeBatch { .. }, StageInput::Examples(..)) => unreachable!("the first stage is depth first"),
         }
     }
 

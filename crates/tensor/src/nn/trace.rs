@@ -4,10 +4,9 @@
 //! gradients are added in order, so the bits do not depend on the threads.
 
 use crate::kernels::softmax::{argmax, softmax_cross_entropy};
-use crate::threads;
 
 use super::examples::Examples;
-use super::group::{Batch, Source};
+use super::group::{Batch, StageInput};
 use super::layer::Step;
 use super::network::Node;
 use super::optimizer::Optimizer;
@@ -90,8 +89,8 @@ impl Trace {
         for index in 0..self.stages.len() {
             let (before, stage) = self.stages.split_at_mut(index);
             let source = match before.last() {
-                None => Source::Examples(examples, indices),
-                Some(previous) => Source::Batch(previous.outputs(self.n)),
+                None => StageInput::Examples(examples, indices),
+                Some(previous) => StageInput::Batch(previous.outputs(self.n)),
             };
             stage[0].forward(nodes, source, self.n, step);
         }
@@ -208,13 +207,11 @@ impl Trace {
 fn score(logits: Batch, labels: impl ExactSizeIterator<Item = u32>, dlogits: &mut [f32]) -> Score {
     let (classes, scale) = (logits.len, 1.0 / labels.len() as f32);
     let mut score = Score::default();
-    threads::with_scratch(classes, |unused| {
-        for (example, label) in labels.enumerate() {
-            let gradient = dlogits.get_mut(example * classes..(example + 1) * classes).unwrap_or(&mut *unused);
-            let logits = logits.of(example);
-            score.loss += softmax_cross_entropy(logits, label as usize, scale, gradient);
-            score.correct += usize::from(argmax(logits) == label as usize);
-        }
-    });
+    for (example, label) in labels.enumerate() {
+        let gradient = dlogits.get_mut(example * classes..(example + 1) * classes).unwrap_or_default();
+        let logits = logits.of(example);
+        score.loss += softmax_cross_entropy(logits, label as usize, scale, gradient);
+        score.correct += usize::from(argmax(logits) == label as usize);
+    }
     score
 }

@@ -37,7 +37,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// Sixteen `f32` in registers.
     type Vector: Vector;
 
-    /// How many vectors fit in the registers, which limits a register tile.
+    /// How many vectors of sixteen floats fit in the registers, which limits a register tile.
     const REGISTERS: usize;
 
     /// All lanes equal to `x`.

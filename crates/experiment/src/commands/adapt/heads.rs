@@ -85,7 +85,7 @@ impl<'a> Adapting<'a> {
     pub fn memory(&self) -> Result<Memory> {
         let (memory, advice) = match &self.config.dense {
             None => {
-                let rows = self.pictures.of(Set::Training).count() * (1 + self.views());
+                let rows = self.pictures.of(Set::Training).count() * (1 + self.augmented_views());
                 (
                     Memory::of_linear_head(&self.network, rows, MAX_FOLDS),
                     "use fewer pictures, or the features of a smaller network",
@@ -123,7 +123,7 @@ impl<'a> Adapting<'a> {
         task
     }
 
-    fn views(&self) -> usize {
+    fn augmented_views(&self) -> usize {
         if self.config.augment.is_none() { 0 } else { VIEWS }
     }
 
@@ -156,7 +156,7 @@ impl<'a> Adapting<'a> {
     }
 
     fn linear(mut self) -> Result<Adapted> {
-        let (seed, views) = (self.config.seed, self.views());
+        let (seed, augmented_views) = (self.config.seed, self.augmented_views());
         let spinner = progress::spinner(self.console, "computing the frozen features");
         let started = Instant::now();
         let interrupts = self.interrupts;
@@ -167,7 +167,7 @@ impl<'a> Adapting<'a> {
         let examples = self.pictures.examples(Set::Training).augmented(self.config.augment.into());
         let folds = self.pictures.folds(seed);
         let count = folds.iter().max().map_or(0, |last| last + 1);
-        let options = Options { views, balanced: self.config.balanced, seed };
+        let options = Options { augmented_views, balanced: self.config.balanced, seed };
         let set = TrainingSet::read(&self.network, &examples, folds, options, check)?;
         let features_seconds = started.elapsed().as_secs_f64();
         spinner.set_message("fitting the head");

@@ -30,8 +30,8 @@ impl Blocks {
     /// If the network has no convolution before a final Dense, and so no features to transfer.
     pub fn of(architecture: &Architecture) -> Result<Self> {
         let layers = architecture.layers().into_owned();
-        let has_weights = |layer: &Layer| matches!(layer, Layer::Conv2D { .. } | Layer::Dense { .. });
-        let starts: Vec<usize> = (0..layers.len()).filter(|&at| has_weights(&layers[at])).collect();
+        let starts_block = |layer: &Layer| matches!(layer, Layer::Conv2D { .. } | Layer::Dense { .. });
+        let starts: Vec<usize> = (0..layers.len()).filter(|&at| starts_block(&layers[at])).collect();
         let is_conv = |&&at: &&usize| matches!(layers[at], Layer::Conv2D { .. });
         let features = starts.iter().take_while(is_conv).count();
         if features == 0 || features == starts.len() {
@@ -100,8 +100,8 @@ pub fn require_fitting_head(arm: &Arm, classes: usize, source_classes: usize) ->
     Ok(())
 }
 
-/// Refuses to match untrained features to trained ones if not all of their convolutions are layers of the network
-/// itself: only those are scaled.
+/// Refuses to match untrained features to trained ones if they have a `Residual` or a `DepthwiseConv2D`: only the
+/// network's own `Conv2D` layers are scaled ([`stage1::matched`](super::super::stage1::matched)).
 pub fn require_matchable(arm: &Arm, architecture: &Architecture) -> Result<()> {
     let is_matched = matches!(arm.features, FeatureSource::UntrainedMatched(_));
     let is_other = |layer: &&Layer| matches!(layer, Layer::Residual { .. } | Layer::DepthwiseConv2D { .. });

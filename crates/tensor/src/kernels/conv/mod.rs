@@ -7,7 +7,16 @@
 //! | [`implicit`] | stride 1, no dilation, padding < kernel | with channels last, a row of pixels is its patch matrix |
 //! | [`winograd`] | 3 x 3, stride 1, no dilation | F(4x4, 3x3): 36 products where the others need 144 |
 //!
-//! The file of each rung implements the trait [`Rung`], in the trait's order: y, then dx, then dkernel.
+//! The file of each rung implements the trait [`Rung`], in the trait's order: y, then dx, then dkernel. With stride 1
+//! and without padding these are, where a pixel outside its image counts as 0,
+//!
+//! ```text
+//! y[oh, ow, f]          = bias[f] + sum over kh, kw, c of x[oh + kh, ow + kw, c] kernel[kh, kw, c, f]
+//! dx[h, w, c]           = sum over kh, kw, f of dy[h - kh, w - kw, f] kernel[kh, kw, c, f]
+//! dkernel[kh, kw, c, f] = sum over oh, ow of x[oh + kh, ow + kw, c] dy[oh, ow, f]
+//! ```
+//!
+//! in short y = x * kernel + bias, dx = dy * kernel' and dkernel = x' * dy.
 
 mod cost;
 pub mod im2col;

@@ -10,7 +10,7 @@ use super::{Matrix, panel};
 const FLOATS_AHEAD: usize = 1024;
 
 /// Prefetch distance in A, in terms.
-const ROWS_AHEAD: usize = 16;
+const TERMS_AHEAD: usize = 16;
 
 /// Floats of packed B: K x N in panels of `panel` vectors.
 pub fn b_len(k: usize, n: usize, panel: usize) -> usize {
@@ -85,7 +85,7 @@ pub fn pack_a<S: Simd>(simd: S, a: Matrix, rows: Range<usize>, ks: Range<usize>,
     if a.row_stride == 1 {
         for (from, panel) in rows.step_by(mr).zip(packed.chunks_exact_mut(panel_len)) {
             for (k, to) in ks.clone().zip(panel.as_chunks_mut().0) {
-                if let Some(ahead) = a.data.get((k + ROWS_AHEAD) * a.col_stride + from..) {
+                if let Some(ahead) = a.data.get((k + TERMS_AHEAD) * a.col_stride + from..) {
                     simd.prefetch(ahead);
                 }
                 copy_lanes(&a.data[k * a.col_stride + from..], to);

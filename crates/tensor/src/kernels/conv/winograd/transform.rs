@@ -14,13 +14,13 @@ pub trait Transform<const I: usize, const O: usize> {
 pub type Square<S, const N: usize> = [[<S as Simd>::Vector; N]; N];
 
 /// A square to read.
-pub trait Source<S: Simd> {
+pub trait ReadSquare<S: Simd> {
     /// The vector at row p, column q.
     fn get(&self, simd: S, p: usize, q: usize) -> S::Vector;
 }
 
 /// A square to write.
-pub trait Sink<S: Simd> {
+pub trait WriteSquare<S: Simd> {
     /// Takes the vector at row p, column q.
     fn put(&mut self, simd: S, p: usize, q: usize, x: S::Vector);
 }
@@ -30,8 +30,8 @@ pub trait Sink<S: Simd> {
 #[inline(always)]
 pub fn both_ways<S: Simd, T: Transform<I, O>, const I: usize, const O: usize>(
     simd: S,
-    source: &impl Source<S>,
-    sink: &mut impl Sink<S>,
+    source: &impl ReadSquare<S>,
+    sink: &mut impl WriteSquare<S>,
 ) {
     let mut columns = [[simd.zero(); O]; I];
     for q in 0..I {
@@ -53,14 +53,14 @@ pub fn both_ways<S: Simd, T: Transform<I, O>, const I: usize, const O: usize>(
     }
 }
 
-impl<S: Simd, const N: usize> Source<S> for Square<S, N> {
+impl<S: Simd, const N: usize> ReadSquare<S> for Square<S, N> {
     #[inline(always)]
     fn get(&self, _simd: S, p: usize, q: usize) -> S::Vector {
         self[p][q]
     }
 }
 
-impl<S: Simd, const N: usize> Sink<S> for Square<S, N> {
+impl<S: Simd, const N: usize> WriteSquare<S> for Square<S, N> {
     #[inline(always)]
     fn put(&mut self, _simd: S, p: usize, q: usize, x: S::Vector) {
         self[p][q] = x;
@@ -70,21 +70,21 @@ impl<S: Simd, const N: usize> Sink<S> for Square<S, N> {
 /// A square to add to.
 pub struct Sum<'a>(pub GridMut<'a>);
 
-impl<S: Simd> Source<S> for Grid<'_> {
+impl<S: Simd> ReadSquare<S> for Grid<'_> {
     #[inline(always)]
     fn get(&self, simd: S, p: usize, q: usize) -> S::Vector {
         simd.load(self.at(p, q))
     }
 }
 
-impl<S: Simd> Sink<S> for GridMut<'_> {
+impl<S: Simd> WriteSquare<S> for GridMut<'_> {
     #[inline(always)]
     fn put(&mut self, _simd: S, p: usize, q: usize, x: S::Vector) {
         x.store(self.at(p, q));
     }
 }
 
-impl<S: Simd> Sink<S> for Sum<'_> {
+impl<S: Simd> WriteSquare<S> for Sum<'_> {
     #[inline(always)]
     fn put(&mut self, simd: S, p: usize, q: usize, x: S::Vector) {
         let sum = self.0.at(p, q);
