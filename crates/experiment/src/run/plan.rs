@@ -77,7 +77,7 @@ fn cache(experiment: &Experiment) -> Option<String> {
             Some("none: no frozen layer comes before the first trainable or dropout layer".to_owned())
         }
         Cache::Auto => Some(format!(
-            "off: the features would take {}, and {} of memory may be used for them; they are computed for each batch",
+            "off: the features would take {}, and at most {} may be cached; they are computed for each batch",
             number::bytes(plan.bytes),
             number::bytes(plan.budget)
         )),
