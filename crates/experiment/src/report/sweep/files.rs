@@ -108,7 +108,9 @@ fn pairs(analysis: &Analysis) -> Vec<u8> {
     columns.add_sample("test_accuracy_difference", |pair| pair.difference);
     columns.add("agreeing_seeds", |pair| pair.comparison.agreeing_seeds);
     columns.add_optional("correlation", |pair| pair.comparison.correlation);
-    columns.add("paired", |pair| pair.comparison.paired);
+    columns.add("paired", |Pair { comparison, .. }| {
+        comparison.estimate.map_or_else(String::new, |_| comparison.paired.to_string())
+    });
     columns.add("pooled_with", |pair| pair.comparison.pooled_with.clone().unwrap_or_default());
     columns.add_optional("t_p", |pair| pair.comparison.p);
     columns.add_optional("adjusted_p", |pair| pair.comparison.adjusted_p);
