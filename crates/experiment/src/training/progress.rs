@@ -32,9 +32,10 @@ pub struct Progress {
     /// Measures the first steps, until the estimate is printed or the epoch ends.
     stopwatch: Option<Stopwatch>,
     header_printed: bool,
-    /// When this process began to work on the epoch, and how many examples of it were done then: none, unless it
-    /// resumed in the middle.
+    /// When this process began to work on the epoch.
     epoch_began: Instant,
+    /// How many of the epoch's examples were done before: none, unless the run was resumed in the middle. `None` until
+    /// the first step.
     done_before: Option<usize>,
 }
 
@@ -103,10 +104,10 @@ impl Progress {
         } else {
             // All steps but the last of an epoch have the same number of examples.
             let before = *self.done_before.get_or_insert(report.examples / report.step * (report.step - 1));
-            let [done, left] = [report.examples - before, self.examples - report.examples];
+            let [seen, remaining] = [report.examples - before, self.examples - report.examples];
             let elapsed = self.epoch_began.elapsed().as_secs_f64();
-            let left = elapsed / done as f64 * left as f64;
-            format!("{} left, {} pictures/s", number::duration(left), rate(done, elapsed))
+            let left = elapsed / seen as f64 * remaining as f64;
+            format!("{} left, {} pictures/s", number::duration(left), rate(seen, elapsed))
         };
         bar.set_message(format!("[{done:<BAR_WIDTH$.BAR_WIDTH$}] {:>3}/{}  {rest}", report.step, report.steps));
         bar.set_position(report.step as u64);

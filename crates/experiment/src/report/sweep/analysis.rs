@@ -183,7 +183,7 @@ fn pair(arms: &[ArmFigures], settings: &SweepSettings, arm: &str, baseline: &str
     if other.is_stage_1() && epochs(one) != epochs(other) {
         return None;
     }
-    // Trials may have chosen the recipe of the arms that have none of their own.
+    // An arm without a recipe of its own has the sweep's. Trials may have chosen the same one for another arm.
     let with_recipe = |arm: &Arm| Arm { recipe: Some(settings.recipe_of(arm)), ..arm.clone() };
     let repeats = |figures: &&ArmFigures| {
         ![one.name, other.name].contains(&figures.name)

@@ -28,7 +28,7 @@ pub(super) fn with_half_width(sample: &Sample) -> String {
     format!("{:.2}{half}\u{a0}%", sample.mean * 100.0)
 }
 
-/// `0.031`, or `< 0.001`; with a fourth digit where three would not say on which side of 0.05 it is.
+/// `0.031`, or `< 0.001`. What would be rounded to 0.050 has a fourth digit, which tells on which side of 0.05 it is.
 pub(super) fn p_value(p: f64) -> String {
     match format!("{p:.3}") {
         _ if p < 0.001 => "<\u{a0}0.001".to_owned(),

@@ -15,8 +15,8 @@ use crate::{
 /// The caption of a plot of differences.
 const DIFFERENCES: &str = "\
     Differences of test accuracy. Each small point is a seed that both arms have. The large point is the mean difference \
-    over all runs, and the bar its 95\u{a0}% t-interval; p is from a t-test, adjusted for all pairs of this sweep that are declared in advance. An arrow \
-    stands for a mean outside the axis.";
+    over all runs, and the bar its 95\u{a0}% t-interval; p is from a t-test, adjusted for all pairs of this sweep that \
+    are declared in advance. An arrow stands for a mean outside the axis.";
 
 pub(super) fn render(analysis: &Analysis, plots: &Plots, options: &Options) -> String {
     let settings = &analysis.results.settings;

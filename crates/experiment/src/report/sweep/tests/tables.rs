@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{super::Analysis, *};
+use super::{
+    super::{Analysis, numbers::p_value},
+    *,
+};
 
 /// The rows of a CSV file, as cells by the names of their columns.
 fn rows(name: &str) -> Vec<BTreeMap<String, String>> {
@@ -58,6 +61,12 @@ fn rows_of_pairs_have_the_numbers_of_the_comparison() {
     assert_eq!((&*pairs[1]["arm"], &*pairs[1]["baseline"]), ("frozen", "frozen-random"));
     assert_cells(&pairs[1], &expected);
     assert_cells(&pairs[1], &["seeds", "arm_seeds", "baseline_seeds"].map(|column| (column, 6.to_string())));
+}
+
+#[test]
+fn a_p_value_tells_on_which_side_of_the_limit_it_is() {
+    let texts = [0.000_4, 0.031_2, 0.049_6, 0.050_4, 0.051].map(p_value);
+    assert_eq!(texts, ["<\u{a0}0.001", "0.031", "0.0496", "0.0504", "0.051"]);
 }
 
 #[test]
