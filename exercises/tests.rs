@@ -4,8 +4,8 @@ use thawline::models::{Architecture, TutorialNetwork};
 use thawline::sweep::arms::{ClassSet, FeatureSource, Head, Pretraining, Scope, TrainedLayers, assemble};
 use thawline::sweep::statistics::{self, Difference};
 use thawline_tensor::kernels::conv::{ConvShape, naive};
-use thawline_tensor::kernels::pool::PoolShape;
-use thawline_tensor::kernels::{reference, tile, window::Padding};
+use thawline_tensor::kernels::window::{Padding, WindowShape};
+use thawline_tensor::kernels::{reference, tile};
 use thawline_tensor::nn::{self, Layer, Optimizer, Rule, cache_bytes, check_gradients};
 use thawline_tensor::random::{Address, Purpose};
 use thawline_tensor::{Shape, threads};
@@ -56,7 +56,7 @@ fn sum_order() {
 #[test]
 fn max_pooling() {
     let shape = [4, 6, 3];
-    let s = PoolShape::new(shape, [2, 2], [2, 2], Padding::Valid).unwrap();
+    let s = WindowShape::new(shape, [2, 2], [2, 2], Padding::Valid).unwrap();
     // Rounded numbers: some windows have ties.
     let x: Vec<f32> = numbers(4 * 6 * 3).iter().map(|x| (2.0 * x).round()).collect();
     let dy = numbers(2 * 3 * 3);

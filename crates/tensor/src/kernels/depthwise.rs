@@ -12,21 +12,28 @@
 use crate::simd::{LANES, Simd, Vector};
 
 use super::activation::Fused;
-use super::pool::PoolShape;
 use super::tile::{Accumulators, to_memory};
+use super::window::WindowShape;
 
 /// y = x * kernel + bias, then what is fused, for one image. The kernel is KH x KW x C, the bias has C elements.
 #[inline(always)]
-pub fn depthwise<S: Simd>(simd: S, s: &PoolShape, x: &[f32], [kernel, bias]: [&[f32]; 2], fused: Fused, y: &mut [f32]) {
+pub fn depthwise<S: Simd>(
+    simd: S,
+    s: &WindowShape,
+    x: &[f32],
+    [kernel, bias]: [&[f32]; 2],
+    fused: Fused,
+    y: &mut [f32],
+) {
     for_each_tile(simd, s, Convolution { x, kernel, bias: Some(bias), is_flipped: false, fused, y });
 }
 
 /// dx = dy * kernel', for one image.
 #[inline(always)]
-pub fn depthwise_input_gradient<S: Simd>(simd: S, s: &PoolShape, dy: &[f32], kernel: &[f32], dx: &mut [f32]) {
+pub fn depthwise_input_gradient<S: Simd>(simd: S, s: &WindowShape, dy: &[f32], kernel: &[f32], dx: &mut [f32]) {
     if s.stride == [1, 1] {
         let [pad_top, pad_left] = [s.window[0] - 1 - s.pad_top, s.window[1] - 1 - s.pad_left];
-        let transposed = PoolShape { h: s.out_h, w: s.out_w, pad_top, pad_left, out_h: s.h, out_w: s.w, ..*s };
+        let transposed = WindowShape { h: s.out_h, w: s.out_w, pad_top, pad_left, out_h: s.h, out_w: s.w, ..*s };
         let backward = Convolution { x: dy, kernel, bias: None, is_flipped: true, fused: Fused::None, y: dx };
         return for_each_tile(simd, &transposed, backward);
     }
@@ -36,7 +43,7 @@ pub fn depthwise_input_gradient<S: Simd>(simd: S, s: &PoolShape, dy: &[f32], ker
 
 /// dkernel += x' * dy, for one image.
 #[inline(always)]
-pub fn depthwise_kernel_gradient<S: Simd>(simd: S, s: &PoolShape, x: &[f32], dy: &[f32], dkernel: &mut [f32]) {
+pub fn depthwise_kernel_gradient<S: Simd>(simd: S, s: &WindowShape, x: &[f32], dy: &[f32], dkernel: &mut [f32]) {
     for_each_tile(simd, s, KernelGradient { x, dy, dkernel });
 }
 
@@ -55,7 +62,7 @@ struct Tile {
 }
 
 impl Tile {
-    fn at(s: &PoolShape, [row, col]: [usize; 2]) -> Self {
+    fn at(s: &WindowShape, [row, col]: [usize; 2]) -> Self {
         let [rows, cols] = [s.rows(row), s.cols(col)];
         Tile {
             output: row * s.out_w + col,
@@ -69,11 +76,11 @@ impl Tile {
 /// What is computed for each tile.
 trait Work<S: Simd> {
     /// R neighbouring outputs.
-    fn tile<const R: usize, const WHOLE: bool>(&mut self, simd: S, s: &PoolShape, at: Tile, lanes: Channels<WHOLE>);
+    fn tile<const R: usize, const WHOLE: bool>(&mut self, simd: S, s: &WindowShape, at: Tile, lanes: Channels<WHOLE>);
 }
 
 #[inline(always)]
-fn for_each_tile<S: Simd>(simd: S, s: &PoolShape, mut work: impl Work<S>) {
+fn for_each_tile<S: Simd>(simd: S, s: &WindowShape, mut work: impl Work<S>) {
     let inside = |col: &usize| s.cols(*col).len() == s.window[1];
     let start = (0..s.out_w).find(inside).unwrap_or(s.out_w);
     let inside = start..(start..s.out_w).rfind(inside).map_or(start, |last| last + 1);
@@ -94,7 +101,7 @@ fn for_each_tile<S: Simd>(simd: S, s: &PoolShape, mut work: impl Work<S>) {
 
 /// All channels of R outputs; returns R.
 #[inline(always)]
-fn tile<S: Simd, const R: usize>(simd: S, s: &PoolShape, at: Tile, work: &mut impl Work<S>) -> usize {
+fn tile<S: Simd, const R: usize>(simd: S, s: &WindowShape, at: Tile, work: &mut impl Work<S>) -> usize {
     let whole = s.c - s.c % LANES;
     for start in (0..whole).step_by(LANES) {
         work.tile::<R, true>(simd, s, at, Channels { of: s.c, start, end: start + LANES });
@@ -154,7 +161,7 @@ impl<const WHOLE: bool> Channels<WHOLE> {
     /// The part of the image under each of R windows. All parts have the same length, so that one check of an offset
     /// into them serves all R.
     #[inline(always)]
-    fn below<'a, const R: usize>(self, s: &PoolShape, x: &'a [f32], at: Tile) -> [&'a [f32]; R] {
+    fn below<'a, const R: usize>(self, s: &WindowShape, x: &'a [f32], at: Tile) -> [&'a [f32]; R] {
         let [rows, cols] = at.window;
         let len = ((rows - 1) * s.w + cols - 1) * s.c + self.end - self.start;
         let mut below: [&[f32]; R] = [&[]; R];
@@ -177,7 +184,7 @@ struct Convolution<'a> {
 
 impl<S: Simd> Work<S> for Convolution<'_> {
     #[inline(always)]
-    fn tile<const R: usize, const WHOLE: bool>(&mut self, simd: S, s: &PoolShape, at: Tile, lanes: Channels<WHOLE>) {
+    fn tile<const R: usize, const WHOLE: bool>(&mut self, simd: S, s: &WindowShape, at: Tile, lanes: Channels<WHOLE>) {
         let bias = self.bias.map_or(simd.zero(), |bias| lanes.load(simd, bias, 0));
         let mut acc: Accumulators<S, R, 1> = [[bias]; R];
         let below: [&[f32]; R] = lanes.below(s, self.x, at);
@@ -206,7 +213,7 @@ struct InputGradient<'a> {
 
 impl<S: Simd> Work<S> for InputGradient<'_> {
     #[inline(always)]
-    fn tile<const R: usize, const WHOLE: bool>(&mut self, simd: S, s: &PoolShape, at: Tile, lanes: Channels<WHOLE>) {
+    fn tile<const R: usize, const WHOLE: bool>(&mut self, simd: S, s: &WindowShape, at: Tile, lanes: Channels<WHOLE>) {
         let dy: [S::Vector; R] = lanes.outputs(simd, self.dy, at);
         for h in 0..at.window[0] {
             for w in 0..at.window[1] {
@@ -229,7 +236,7 @@ struct KernelGradient<'a> {
 
 impl<S: Simd> Work<S> for KernelGradient<'_> {
     #[inline(always)]
-    fn tile<const R: usize, const WHOLE: bool>(&mut self, simd: S, s: &PoolShape, at: Tile, lanes: Channels<WHOLE>) {
+    fn tile<const R: usize, const WHOLE: bool>(&mut self, simd: S, s: &WindowShape, at: Tile, lanes: Channels<WHOLE>) {
         let dy: [S::Vector; R] = lanes.outputs(simd, self.dy, at);
         let below: [&[f32]; R] = lanes.below(s, self.x, at);
         for h in 0..at.window[0] {

@@ -3,8 +3,9 @@
 //! The operations that dominate the running time of most networks share one building block, a product of small matrices
 //! in registers ([`tile`]), inside different loops: [`gemm`] for dense layers, and a ladder of convolution methods in
 //! [`conv`]. The other operations are single loops over memory: [`depthwise`], [`pool`], [`activation`],
-//! [`batch_norm`], [`dropout`], [`softmax`], [`optimizer`]. Convolution and pooling share [`window`]. [`mod@reference`]
-//! computes some of the same results in plain loops, in `f64` for the tests.
+//! [`batch_norm`], [`dropout`], [`softmax`], [`optimizer`]. [`window`] has what convolution and pooling share,
+//! [`sums`] what gradients share. [`mod@reference`] computes some of the same results in plain loops, in `f64` for the
+//! tests.
 //!
 //! A function that takes a [`Simd`](crate::simd::Simd) token runs at the token's level, and is called through
 //! [`dispatch!`](crate::dispatch). Slices hold `f32` in row-major order, images as H x W x C. With a slice of the wrong
@@ -24,5 +25,6 @@ pub mod optimizer;
 pub mod pool;
 pub mod reference;
 pub mod softmax;
+pub mod sums;
 pub mod tile;
 pub mod window;

@@ -3,7 +3,7 @@
 
 use std::ops::{AddAssign, Mul};
 
-use super::pool::PoolShape;
+use super::window::WindowShape;
 
 /// `f32` or `f64`.
 pub trait Float: Copy + Default + PartialOrd + Mul<Output = Self> + AddAssign {}
@@ -29,7 +29,7 @@ pub fn transpose<T: Float>(a: &[T], rows: usize, cols: usize) -> Vec<T> {
 }
 
 /// The position in the input of each window's largest element; the first in row order if several are equal.
-pub fn max_pool_winners<T: Float>(s: &PoolShape, x: &[T]) -> Vec<usize> {
+pub fn max_pool_winners<T: Float>(s: &WindowShape, x: &[T]) -> Vec<usize> {
     let mut winners = Vec::with_capacity(s.output_len());
     for oh in 0..s.out_h {
         for ow in 0..s.out_w {
@@ -52,7 +52,7 @@ pub fn max_pool_winners<T: Float>(s: &PoolShape, x: &[T]) -> Vec<usize> {
 
 /// Calls `visit(input, kernel, output)` with the positions of every product of a depthwise convolution, whose kernel is
 /// KH x KW x C.
-pub fn for_each_depthwise_product(s: &PoolShape, mut visit: impl FnMut(usize, usize, usize)) {
+pub fn for_each_depthwise_product(s: &WindowShape, mut visit: impl FnMut(usize, usize, usize)) {
     for oh in 0..s.out_h {
         for ow in 0..s.out_w {
             for h in s.rows(oh) {

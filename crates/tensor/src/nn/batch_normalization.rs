@@ -6,8 +6,9 @@
 
 use crate::buffer::Buffer;
 use crate::dispatch;
-use crate::kernels::activation::{Fused, activation_gradient, add_rows};
+use crate::kernels::activation::{Fused, activation_gradient};
 use crate::kernels::batch_norm::{add_gradients, add_squared_distances, input_gradient, normalize};
+use crate::kernels::sums::add_rows;
 use crate::shape::Shape;
 use crate::simd::{LANES, Lanes, vectors, vectors_mut};
 use crate::threads::{for_chunks, with_scratch};

@@ -4,8 +4,9 @@
 use bytemuck::{cast_slice, cast_slice_mut};
 
 use crate::dispatch;
-use crate::kernels::activation::{Fused, activation_gradient, add_rows};
+use crate::kernels::activation::{Fused, activation_gradient};
 use crate::kernels::conv::{ConvShape, Method, OutputGradient, Rung, Weights};
+use crate::kernels::sums::add_rows;
 use crate::kernels::window::Padding;
 use crate::shape::Shape;
 use crate::simd::{LANES, Level, vectors_mut};

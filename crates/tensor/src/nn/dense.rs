@@ -1,8 +1,9 @@
 //! `Dense`: y = x W + b. The whole batch is one matrix product.
 
 use crate::dispatch;
-use crate::kernels::activation::{Fused, activation_gradient, add_rows};
+use crate::kernels::activation::{Fused, activation_gradient};
 use crate::kernels::gemm::{Epilogue, Matrix, gemm, scratch_lens};
+use crate::kernels::sums::add_rows;
 use crate::shape::Shape;
 use crate::simd::{LANES, Level, vectors_mut};
 use crate::threads;

@@ -1,8 +1,9 @@
 //! `DepthwiseConv2D`: a convolution of each channel with its own kernel. The activation after it is fused.
 
 use crate::dispatch;
-use crate::kernels::activation::{Fused, activation_gradient, add_rows};
+use crate::kernels::activation::{Fused, activation_gradient};
 use crate::kernels::depthwise::{depthwise, depthwise_input_gradient, depthwise_kernel_gradient};
+use crate::kernels::sums::add_rows;
 use crate::kernels::window::Padding;
 use crate::shape::Shape;
 use crate::simd::{LANES, vectors_mut};

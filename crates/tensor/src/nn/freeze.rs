@@ -29,7 +29,10 @@ impl Network {
     /// # Errors
     /// If there is no such layer.
     pub fn set_trainable(&mut self, name: &str, trainable: bool) -> Result<(), NetworkError> {
-        self.own_node(name)?.into_iter().for_each(|node| node.set_trainable(trainable));
+        let position = self.position(name)?;
+        if let Some(node) = self.layers[position].own_node(&mut self.nodes) {
+            node.set_trainable(trainable);
+        }
         Ok(())
     }
 
@@ -47,14 +50,11 @@ impl Network {
     /// If the factor is negative or not finite.
     pub fn set_rate_factor(&mut self, name: &str, factor: f64) -> Result<(), NetworkError> {
         assert!(factor.is_finite() && factor >= 0.0, "the rate factor is {factor}; it must be a number from 0");
-        self.own_node(name)?.into_iter().for_each(|node| node.rate_factor = factor);
+        let position = self.position(name)?;
+        if let Some(node) = self.layers[position].own_node(&mut self.nodes) {
+            node.rate_factor = factor;
+        }
         Ok(())
-    }
-
-    /// The node of the named layer, unless the layer is fused into an earlier one and so has no parameters.
-    fn own_node(&mut self, name: &str) -> Result<Option<&mut Node>, NetworkError> {
-        let node = self.layers[self.position(name)?].node;
-        Ok(node.map(|node| &mut self.nodes[node]).filter(|node| node.name == name))
     }
 
     /// The thawline: the number of nodes before the first that is trainable or random.

@@ -1,7 +1,7 @@
 //! `GlobalAveragePooling2D`: the mean of each channel over all pixels.
 
 use crate::dispatch;
-use crate::kernels::activation::add_rows;
+use crate::kernels::sums::add_rows;
 use crate::shape::Shape;
 use crate::simd::{LANES, vectors_mut};
 use crate::threads::with_scratch;

@@ -53,6 +53,13 @@ pub(super) struct Listed {
     pub node: Option<usize>,
 }
 
+impl Listed {
+    /// The layer's node, unless the layer is fused into an earlier one and so has no parameters.
+    pub fn own_node<'a>(&self, nodes: &'a mut [Node]) -> Option<&'a mut Node> {
+        self.node.map(|node| &mut nodes[node]).filter(|node| node.name == self.name)
+    }
+}
+
 /// The number of nodes that do the work of a network's first layers.
 pub(super) fn node_count(layers: &[Listed]) -> usize {
     layers.iter().filter_map(|listed| listed.node).max().map_or(0, |node| node + 1)
@@ -245,15 +252,13 @@ impl Network {
     }
 
     fn initialize_from(&mut self, first: usize, seed: u64) -> Result<(), NetworkError> {
-        for (index, Listed { name, kind, node, .. }) in self.layers.iter().enumerate().skip(first) {
+        for (index, listed) in self.layers.iter().enumerate().skip(first) {
             let position = index + 1;
-            // A layer that is fused into another has no parameters.
-            if let Some(node) = node.map(|node| &mut self.nodes[node]).filter(|node| node.name == *name) {
-                node.layer.initialize(LayerSeed { seed, position }).map_err(|reason| {
-                    let (name, input) = (name.clone(), node.input.clone());
-                    NetworkError::Build { position, name, kind, input, reason }
-                })?;
-            }
+            let Some(node) = listed.own_node(&mut self.nodes) else { continue };
+            node.layer.initialize(LayerSeed { seed, position }).map_err(|reason| {
+                let (name, kind, input) = (listed.name.clone(), listed.kind, node.input.clone());
+                NetworkError::Build { position, name, kind, input, reason }
+            })?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::dispatch;
-use crate::kernels::activation::add_to;
+use crate::kernels::sums::add_to;
 use crate::kernels::window::MAX_PRODUCT;
 use crate::shape::Shape;
 use crate::threads::with_scratch;

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use crate::buffer::Buffer;
 use crate::dispatch;
-use crate::kernels::activation::add_to;
+use crate::kernels::sums::add_to;
 use crate::threads::{self, Chunks, for_each};
 
 use super::group::{Batch, Group, StageInput, group_size, group_sizes, len_if};

@@ -1,7 +1,6 @@
 //! What the layers that slide a window over an image share: its settings and, once built, all sizes.
 
-use crate::kernels::pool::PoolShape;
-use crate::kernels::window::Padding;
+use crate::kernels::window::{Padding, WindowShape};
 use crate::shape::Shape;
 
 use super::layer::BuildError;
@@ -12,7 +11,7 @@ pub(super) struct Windowed {
     pub size: [usize; 2],
     pub stride: [usize; 2],
     pub padding: Padding,
-    shape: Option<PoolShape>,
+    shape: Option<WindowShape>,
 }
 
 impl Windowed {
@@ -23,12 +22,12 @@ impl Windowed {
 
     /// The shape of the output: OH x OW x C.
     pub fn build(&mut self, input: &Shape) -> Result<Shape, BuildError> {
-        let s = PoolShape::new(require_image(input)?, self.size, self.stride, self.padding)?;
+        let s = WindowShape::new(require_image(input)?, self.size, self.stride, self.padding)?;
         self.shape = Some(s);
         Ok(Shape::from([s.out_h, s.out_w, s.c]))
     }
 
-    pub fn shape(&self) -> &PoolShape {
+    pub fn shape(&self) -> &WindowShape {
         self.shape.as_ref().expect("a layer is built before it is used")
     }
 }

@@ -7,9 +7,8 @@
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use thawline_tensor::kernels::conv::ConvShape;
-use thawline_tensor::kernels::pool::PoolShape;
 use thawline_tensor::kernels::reference::{max_pool_winners, softmax_cross_entropy};
-use thawline_tensor::kernels::window::Padding;
+use thawline_tensor::kernels::window::{Padding, WindowShape};
 use thawline_tensor::random::{Address, Bits, Purpose};
 
 use crate::reference;
@@ -44,10 +43,10 @@ fn conv_shapes() -> impl Strategy<Value = ConvShape> {
     )
 }
 
-fn pool_shapes() -> impl Strategy<Value = PoolShape> {
+fn pool_shapes() -> impl Strategy<Value = WindowShape> {
     let sizes = ([1..10usize, 1..10, 1..4], [1..4usize, 1..4], [1..4usize, 1..4], paddings());
     sizes.prop_filter_map("the window is larger than the input", |(input, window, stride, padding)| {
-        PoolShape::new(input, window, stride, padding).ok()
+        WindowShape::new(input, window, stride, padding).ok()
     })
 }
 
@@ -181,7 +180,7 @@ proptest! {
 
 #[test]
 fn the_first_of_equal_elements_wins_the_pool() {
-    let s = PoolShape::new([2, 2, 1], [2, 2], [2, 2], Padding::Valid).expect("the window fits");
+    let s = WindowShape::new([2, 2, 1], [2, 2], [2, 2], Padding::Valid).expect("the window fits");
     assert_eq!(max_pool_winners(&s, &[1.0, 2.0, 2.0, 2.0]), [1]);
     assert_eq!(max_pool_winners(&s, &[0.0; 4]), [0]);
 }

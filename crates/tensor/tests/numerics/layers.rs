@@ -2,8 +2,7 @@
 //! gradients and parameter gradients over a batch.
 
 use thawline_tensor::kernels::conv::ConvShape;
-use thawline_tensor::kernels::pool::PoolShape;
-use thawline_tensor::kernels::window::Padding;
+use thawline_tensor::kernels::window::{Padding, WindowShape};
 use thawline_tensor::nn::{Activation, AveragePooling2D, Backward, Conv2D, Dense, MaxPooling2D, Method, Network};
 
 use crate::cases::{DIMS, dense_convolutions, general_convolutions, pick};
@@ -34,7 +33,7 @@ fn quick(mut cases: Vec<ConvShape>) -> Vec<ConvShape> {
 struct Stack {
     conv: ConvShape,
     relu: bool,
-    pool: Option<PoolShape>,
+    pool: Option<WindowShape>,
 }
 
 /// The results of a stack for a batch, or those of its `f64` reference.
@@ -48,8 +47,8 @@ impl Stack {
     /// A convolution alone, with a ReLU, with a pool, and with both.
     fn all(conv: ConvShape) -> impl Iterator<Item = Stack> {
         let image = [conv.out_h, conv.out_w, conv.filters];
-        let squares = PoolShape::new(image, [2, 2], [2, 2], Padding::Valid).ok();
-        let overlapping = PoolShape::new(image, [3, 2], [2, 1], Padding::Same).ok();
+        let squares = WindowShape::new(image, [2, 2], [2, 2], Padding::Valid).ok();
+        let overlapping = WindowShape::new(image, [3, 2], [2, 1], Padding::Same).ok();
         let stacks = [(false, None), (true, None), (true, squares), (false, squares), (true, overlapping)];
         let all = stacks.map(move |(relu, pool)| Stack { conv, relu, pool });
         all.into_iter().enumerate().filter(|(i, stack)| *i < 2 || stack.pool.is_some()).map(|(_, stack)| stack)
@@ -260,7 +259,7 @@ fn pooling_is_right_with_any_window_stride_and_padding() {
         let window = [0; 2].map(|_| pick(&mut random, &[1, 2, 3, 5]));
         let stride = [0; 2].map(|_| pick(&mut random, &[1, 2, 3]));
         let padding = pick(&mut random, &[Padding::Valid, Padding::Same, Padding::Explicit([1, 0, 2, 1])]);
-        let Ok(s) = PoolShape::new(image, window, stride, padding) else { continue };
+        let Ok(s) = WindowShape::new(image, window, stride, padding) else { continue };
         cases += 1;
         // Whole numbers, so that many windows have equal elements.
         let [x, dy] = [integers("x", N * s.input_len()), integers("dy", N * s.output_len())];

@@ -2,10 +2,11 @@
 //! and nothing is written beyond the last.
 
 use thawline_tensor::dispatch;
-use thawline_tensor::kernels::activation::{Fused, activate, activation_gradient, add_rows, add_to};
+use thawline_tensor::kernels::activation::{Fused, activate, activation_gradient};
 use thawline_tensor::kernels::optimizer::{AdamStep, adam, sgd};
-use thawline_tensor::kernels::pool::{PoolShape, average_pool, average_pool_gradient, max_pool, max_pool_gradient};
-use thawline_tensor::kernels::window::Padding;
+use thawline_tensor::kernels::pool::{average_pool, average_pool_gradient, max_pool, max_pool_gradient};
+use thawline_tensor::kernels::sums::{add_rows, add_to};
+use thawline_tensor::kernels::window::{Padding, WindowShape};
 use thawline_tensor::simd::{LANES, Level};
 
 use crate::compare::exact;
@@ -122,7 +123,7 @@ fn pools_are_exact_for_any_number_of_channels() {
             return;
         }
         let image = [5, 4, channels];
-        let s = PoolShape::new(image, [3, 2], [1, 2], Padding::Same).expect("the window fits");
+        let s = WindowShape::new(image, [3, 2], [1, 2], Padding::Same).expect("the window fits");
         let [x, dy] = [integers("x", s.input_len()), integers("dy", s.output_len())];
         let mut y = Guarded::new(&vec![f32::NAN; s.output_len()]);
         dispatch!(level, simd => max_pool(simd, &s, &x, y.inner()));
@@ -133,7 +134,7 @@ fn pools_are_exact_for_any_number_of_channels() {
         dx.check(&format!("gradient of {channels} channels at {level}"), &expected);
 
         // Windows of 2 x 2 pixels, so that the means of whole numbers are exact.
-        let s = PoolShape::new(image, [2, 2], [1, 2], Padding::Valid).expect("the window fits");
+        let s = WindowShape::new(image, [2, 2], [1, 2], Padding::Valid).expect("the window fits");
         let dy = integers("dy", s.output_len());
         let mut y = Guarded::new(&vec![f32::NAN; s.output_len()]);
         dispatch!(level, simd => average_pool(simd, &s, &x, y.inner()));
@@ -148,7 +149,7 @@ fn pools_are_exact_for_any_number_of_channels() {
 #[test]
 fn a_pool_does_not_hide_nan() {
     // One window of two rows and three columns, with a NaN at every pixel and in every channel in turn.
-    let s = PoolShape::new([2, 3, 20], [2, 3], [2, 3], Padding::Valid).expect("the window fits");
+    let s = WindowShape::new([2, 3, 20], [2, 3], [2, 3], Padding::Valid).expect("the window fits");
     for level in levels() {
         for broken in 0..s.input_len() {
             let mut x = integers("x", s.input_len());

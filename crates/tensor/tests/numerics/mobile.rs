@@ -4,8 +4,7 @@
 use thawline_tensor::dispatch;
 use thawline_tensor::kernels::activation::Fused;
 use thawline_tensor::kernels::depthwise::{depthwise, depthwise_input_gradient, depthwise_kernel_gradient};
-use thawline_tensor::kernels::pool::PoolShape;
-use thawline_tensor::kernels::window::Padding;
+use thawline_tensor::kernels::window::{Padding, WindowShape};
 use thawline_tensor::nn::{
     Activation, AveragePooling2D, BatchNormalization, Builder, Conv2D, Dense, DepthwiseConv2D, Dropout, Flatten,
     Network, Rescaling, Residual,
@@ -22,7 +21,7 @@ use crate::reference;
 use crate::small::{CLASSES, FIT, IMAGE, examples};
 
 /// 150 random shapes of depthwise convolutions, up to 31 x 31 x 31.
-fn shapes() -> Vec<PoolShape> {
+fn shapes() -> Vec<WindowShape> {
     let mut random = bits("depthwise");
     let mut shapes = Vec::new();
     while shapes.len() < 150 {
@@ -31,17 +30,17 @@ fn shapes() -> Vec<PoolShape> {
         let stride = [0; 2].map(|_| pick(&mut random, &[1, 1, 2, 3]));
         let padding =
             pick(&mut random, &[Padding::Valid, Padding::Same, Padding::Same, Padding::Explicit([1, 0, 0, 1])]);
-        shapes.extend(PoolShape::new(image, window, stride, padding));
+        shapes.extend(WindowShape::new(image, window, stride, padding));
     }
     shapes
 }
 
-fn kernel_len(s: &PoolShape) -> usize {
+fn kernel_len(s: &WindowShape) -> usize {
     s.window[0] * s.window[1] * s.c
 }
 
 /// y, dx and dkernel at a level.
-fn passes(level: Level, s: &PoolShape, x: &[f32], weights: [&[f32]; 2], fused: Fused, dy: &[f32]) -> [Vec<f32>; 3] {
+fn passes(level: Level, s: &WindowShape, x: &[f32], weights: [&[f32]; 2], fused: Fused, dy: &[f32]) -> [Vec<f32>; 3] {
     let mut y = vec![f32::NAN; s.output_len()];
     dispatch!(level, simd => depthwise(simd, s, x, weights, fused, &mut y));
     let mut dx = vec![f32::NAN; s.input_len()];

@@ -2,8 +2,8 @@
 //! are checked in [`gradients`](crate::gradients).
 
 use thawline_tensor::kernels::conv::{ConvShape, naive};
-use thawline_tensor::kernels::pool::PoolShape;
 use thawline_tensor::kernels::reference::{for_each_depthwise_product, matmul, max_pool_winners, transpose};
+use thawline_tensor::kernels::window::WindowShape;
 
 pub fn conv(s: &ConvShape, x: &[f64], kernel: &[f64], bias: &[f64]) -> Vec<f64> {
     let mut y = vec![f64::NAN; s.output_len()];
@@ -36,14 +36,14 @@ pub fn relu6_gradient(x: &[f64], dy: &[f64]) -> Vec<f64> {
     x.iter().zip(dy).map(|(&x, &dy)| if x > 0.0 && x < 6.0 { dy } else { 0.0 }).collect()
 }
 
-pub fn depthwise(s: &PoolShape, x: &[f64], kernel: &[f64], bias: &[f64]) -> Vec<f64> {
+pub fn depthwise(s: &WindowShape, x: &[f64], kernel: &[f64], bias: &[f64]) -> Vec<f64> {
     let mut y: Vec<f64> = bias.iter().copied().cycle().take(s.output_len()).collect();
     for_each_depthwise_product(s, |i, k, o| y[o] += x[i] * kernel[k]);
     y
 }
 
 /// The gradients with respect to input, kernel and bias.
-pub fn depthwise_gradients(s: &PoolShape, x: &[f64], kernel: &[f64], dy: &[f64]) -> [Vec<f64>; 3] {
+pub fn depthwise_gradients(s: &WindowShape, x: &[f64], kernel: &[f64], dy: &[f64]) -> [Vec<f64>; 3] {
     let [mut dx, mut dkernel] = [x, kernel].map(|operand| vec![0.0; operand.len()]);
     for_each_depthwise_product(s, |i, k, o| {
         dx[i] += dy[o] * kernel[k];
@@ -52,22 +52,22 @@ pub fn depthwise_gradients(s: &PoolShape, x: &[f64], kernel: &[f64], dy: &[f64])
     [dx, dkernel, column_sums(dy, s.c)]
 }
 
-pub fn max_pool(s: &PoolShape, x: &[f64]) -> Vec<f64> {
+pub fn max_pool(s: &WindowShape, x: &[f64]) -> Vec<f64> {
     max_pool_winners(s, x).into_iter().map(|winner| x[winner]).collect()
 }
 
-pub fn max_pool_gradient(s: &PoolShape, x: &[f64], dy: &[f64]) -> Vec<f64> {
+pub fn max_pool_gradient(s: &WindowShape, x: &[f64], dy: &[f64]) -> Vec<f64> {
     let mut dx = vec![0.0; x.len()];
     max_pool_winners(s, x).into_iter().zip(dy).for_each(|(winner, dy)| dx[winner] += dy);
     dx
 }
 
 /// The mean of the pixels of each window.
-pub fn average_pool(s: &PoolShape, x: &[f64]) -> Vec<f64> {
+pub fn average_pool(s: &WindowShape, x: &[f64]) -> Vec<f64> {
     windows(s).map(|pixels| pixels.iter().map(|&i| x[i]).sum::<f64>() / pixels.len() as f64).collect()
 }
 
-pub fn average_pool_gradient(s: &PoolShape, dy: &[f64]) -> Vec<f64> {
+pub fn average_pool_gradient(s: &WindowShape, dy: &[f64]) -> Vec<f64> {
     let mut dx = vec![0.0; s.input_len()];
     for (pixels, dy) in windows(s).zip(dy) {
         pixels.iter().for_each(|&i| dx[i] += dy / pixels.len() as f64);
@@ -76,7 +76,7 @@ pub fn average_pool_gradient(s: &PoolShape, dy: &[f64]) -> Vec<f64> {
 }
 
 /// For each output, the inputs in its window.
-fn windows(s: &PoolShape) -> impl Iterator<Item = Vec<usize>> {
+fn windows(s: &WindowShape) -> impl Iterator<Item = Vec<usize>> {
     (0..s.output_len()).map(move |out| {
         let (pixel, c) = (out / s.c, out % s.c);
         let rows = s.rows(pixel / s.out_w);

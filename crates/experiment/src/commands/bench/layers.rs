@@ -7,9 +7,8 @@ use thawline_tensor::{
     Buffer, Shape,
     kernels::{
         conv::{ConvShape, naive},
-        pool::PoolShape,
         reference::{for_each_depthwise_product, max_pool_winners},
-        window::Padding,
+        window::{Padding, WindowShape},
     },
     nn::{Activation, Backward, Conv2D, DepthwiseConv2D, Layer, LayerSeed, MaxPooling2D, Method, Step, group_size},
     threads,
@@ -92,7 +91,7 @@ impl Case {
 
     /// A depthwise convolution as in MobileNetV2: 3 x 3 over 144 channels.
     pub fn depthwise() -> Arc<Self> {
-        let s = PoolShape::new([24, 24, 144], [3, 3], [1, 1], Padding::Same).expect("the kernel fits");
+        let s = WindowShape::new([24, 24, 144], [3, 3], [1, 1], Padding::Same).expect("the kernel fits");
         let params = [(2, 9 * s.c), (3, s.c)].map(|(index, len)| uniform(index, len, 0.5));
         let passes = |[x, dy, kernel, bias]: [&[f64]; 4]| {
             let mut y: Vec<f64> = bias.iter().copied().cycle().take(s.output_len()).collect();
@@ -139,7 +138,7 @@ impl Case {
 
     /// The pooling after that ReLU.
     pub fn max_pool() -> Arc<Self> {
-        let s = PoolShape::new([28, 28, 64], [2, 2], [2, 2], Padding::Valid).expect("the window fits");
+        let s = WindowShape::new([28, 28, 64], [2, 2], [2, 2], Padding::Valid).expect("the window fits");
         let [x, dy] = [(0, s.input_len()), (1, s.output_len())].map(|(index, len)| uniform(index, len, 1.0));
         let winners = max_pool_winners(&s, &x);
         let mut dx = vec![0.0; s.input_len()];

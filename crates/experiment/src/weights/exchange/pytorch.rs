@@ -1,7 +1,7 @@
 //! Writes a network as PyTorch code, whose modules have the layers' names. Arguments are written out where PyTorch's
 //! defaults differ from Keras's.
 
-use thawline_tensor::{Shape, kernels::pool::PoolShape};
+use thawline_tensor::{Shape, kernels::window::WindowShape};
 
 use super::inputs_of;
 use crate::models::{
@@ -138,7 +138,7 @@ fn modules_of(layer: &Layer, input: &Shape, classes: usize) -> Vec<(String, Stri
 /// Padding of an image: columns left and right, rows above and below. A convolution pads like a pooling of its kernel
 /// size.
 fn border(input: &Shape, window: [usize; 2], stride: [usize; 2], padding: Padding) -> [usize; 4] {
-    let shape = input.as_image().and_then(|image| PoolShape::new(image, window, stride, padding.into()).ok());
+    let shape = input.as_image().and_then(|image| WindowShape::new(image, window, stride, padding.into()).ok());
     shape.map_or([0; 4], |s| {
         let after = |out: usize, axis: usize, len: usize, before: usize| {
             ((out - 1) * stride[axis] + window[axis]).saturating_sub(len + before)

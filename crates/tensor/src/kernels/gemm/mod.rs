@@ -23,7 +23,8 @@ use crate::simd::{LANES, Level, Simd, Vector, vectors};
 use crate::threads::{self, STRIP_ROWS};
 use crate::{dispatch, vectorize};
 
-use super::activation::{Fused, add_to};
+use super::activation::Fused;
+use super::sums::add_to;
 use block::{Block, Operands, terms};
 use pack::{a_len, b_len, pack_a, pack_b, pack_rows_of_b};
 use panel::{Corner, multiply_packed};
