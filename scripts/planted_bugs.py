@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Plants bugs, one at a time, and reports which tests find each bug.
 
-    scripts/planted_bugs.py [--keep FOLDER] [NAME...]
+    scripts/planted_bugs.py [--check] [--keep FOLDER] [NAME...]
 
 Each bug replaces a pattern that occurs exactly once in one file of a scratch copy. One build contains all of them, each
 behind a switch (the environment variable THAWLINE_PLANTED). The script fails if any of the bugs is found by no test.
+With --check it only checks that each pattern still occurs once.
 """
 
 import argparse
@@ -60,7 +61,7 @@ BUGS = [
     ("ReLU skips the end of a row", f"{TENSOR}/kernels/activation.rs",
      "    for (x, y) in x.chunks(LANES).zip(y.chunks_mut(LANES)) {",
      "    let x = &x[..if PLANTED { x.len() / LANES * LANES } else { x.len() }];\n"
-     "    for (x, y) in x.chunks(LANES).zip(y.chunks_mut(LANES)) {", "numerics", "relu"),
+     "    for (x, y) in x.chunks(LANES).zip(y.chunks_mut(LANES)) {", "numerics", "activations"),
     ("max-pooling gives the gradient to all equal pixels", f"{TENSOR}/kernels/pool.rs",
      "remaining = simd.zero().where_eq(value, best, remaining);",
      "remaining = if PLANTED { remaining } else { simd.zero().where_eq(value, best, remaining) };", "numerics", "pool"),
@@ -96,8 +97,17 @@ BUGS = [
     ("every epoch has the first epoch's order of examples", f"{TENSOR}/nn/fit.rs",
      "shuffled(training.len(), options.seed, state.epoch())",
      "shuffled(training.len(), options.seed, if PLANTED { 0 } else { state.epoch() })", "numerics", "training"),
-    ("a loss that is not finite is not noticed", f"{TENSOR}/nn/fit.rs", "if !score.loss.is_finite() {",
-     "if !PLANTED && !score.loss.is_finite() {", "numerics", "training"),
+    ("a loss that is not finite is not noticed", f"{TENSOR}/nn/fit.rs", "if loss.is_finite() {",
+     "if PLANTED || loss.is_finite() {", "numerics", "training"),
+    ("a depthwise kernel is not flipped in the backward pass", f"{TENSOR}/kernels/depthwise.rs", "is_flipped: true,",
+     "is_flipped: !PLANTED,", "numerics", "mobile"),
+    ("a shortcut gets no gradient", f"{TENSOR}/nn/residual.rs", "dispatch!(simd => add_to(simd, dy, dx));",
+     "if !PLANTED {\n                    dispatch!(simd => add_to(simd, dy, dx));\n                }", "numerics", "mobile"),
+    ("a frozen normalization uses the batch's statistics", f"{TENSOR}/nn/batch_normalization.rs",
+     "if self.is_frozen() {\n            return self.forward(x, y);",
+     "if self.is_frozen() && !PLANTED {\n            return self.forward(x, y);", "numerics", "normalization"),
+    ("augmented pictures are never mirrored", f"{TENSOR}/nn/augment.rs", "flip && bits.below(2) == 1;",
+     "flip && bits.below(2) == 1 && !PLANTED;", "tensor", "augment"),
     ("random bits do not depend on the example", f"{TENSOR}/random.rs", "core.set_stream(self.index);",
      "core.set_stream(if PLANTED { 0 } else { self.index });", "tensor", "random"),
     ("initial weights are too narrow", f"{TENSOR}/nn/init.rs", "(6.0 / (fan_in + fan_out) as f64)",
@@ -169,8 +179,16 @@ BUGS = [
      "select(if PLANTED { data.train() } else { data.test() }, \"test\")", "lib", "data::task"),
     ("a numeric failure has the wrong exit code", f"{PROGRAM}/system/failure.rs", "Kind::Numeric => 4,",
      "Kind::Numeric if PLANTED => 1,\n            Kind::Numeric => 4,", "program", "ends::a_loss"),
-    ("the standard deviation divides by n", f"{PROGRAM}/sweep/statistics/sample.rs", "(squares / (n - 1) as f64)",
-     "(squares / (n - usize::from(!PLANTED)) as f64)", "lib", "statistics"),
+    ("the variance divides by n", f"{PROGRAM}/sweep/statistics/difference.rs", "sum::<f64>() / (n - 1.0)))",
+     "sum::<f64>() / (n - if PLANTED { 0.0 } else { 1.0 })))", "lib", "statistics"),
+    ("p-values are not adjusted", f"{PROGRAM}/sweep/statistics/multiple.rs", "(p.len() - rank) as f64 * p[at]",
+     "if PLANTED { 1.0 } else { (p.len() - rank) as f64 } * p[at]", "lib", "statistics"),
+    ("arms with the same features are compared as groups", f"{PROGRAM}/sweep/comparison.rs",
+     "if paired { of_pairs } else { of_groups }", "if paired && !PLANTED { of_pairs } else { of_groups }", "lib", "sweep"),
+    ("the worst trial gives the recipe", f"{PROGRAM}/sweep/tuning.rs", "if held_out(record) > held_out(best) {",
+     "if (held_out(record) > held_out(best)) != PLANTED {", "lib", "sweep"),
+    ("with few pictures there are few steps", f"{PROGRAM}/sweep/protocol.rs", "cycle().take(of_class.len())",
+     "cycle().take(if PLANTED { per_class } else { of_class.len() })", "lib", "sweep"),
     ("confidences fall into the bin below", f"{PROGRAM}/sweep/statistics/calibration.rs", "BINS as f64).ceil()",
      "BINS as f64 - f64::from(u8::from(PLANTED))).ceil()", "lib", "statistics"),
     ("only the last epoch is in the metrics", f"{PROGRAM}/run/folder.rs", "        self.metrics.push(",
@@ -190,6 +208,14 @@ pub fn planted(number: usize) -> bool {
 """
 
 
+def check():
+    """Fails if the pattern of a bug does not occur exactly once."""
+    for name, path, old, _, _, _ in BUGS:
+        count = (ROOT / path).read_text().count(old)
+        if count != 1:
+            sys.exit(f"{name}: the pattern occurs {count} times in {path}, not once:\n    {old}")
+
+
 def plant(copy):
     """Inserts the bugs and their switches."""
     for crate in (TENSOR, CIFAR, PROGRAM):
@@ -200,8 +226,6 @@ def plant(copy):
         file.write("\n[profile.dev.package.thawline]\nopt-level = 0\n")
     for number, (name, path, old, new, _, _) in enumerate(BUGS, 1):
         text = (copy / path).read_text()
-        if text.count(old) != 1:
-            sys.exit(f"{name}: the pattern occurs {text.count(old)} times in {path}, not once:\n    {old}")
         (copy / path).write_text(text.replace(old, new.replace("PLANTED", f"crate::planted({number})")))
 
 
@@ -268,7 +292,11 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("names", nargs="*", help="plant only bugs whose name contains one of these")
     arguments.add_argument("--keep", type=pathlib.Path, help="keep the scratch copy in this folder")
+    arguments.add_argument("--check", action="store_true", help="only check that each pattern occurs once")
     options = arguments.parse_args()
+    check()
+    if options.check:
+        return
     for name in options.names:
         if not any(name in bug[0] for bug in BUGS):
             arguments.error(f"no bug has '{name}' in its name")

@@ -102,8 +102,7 @@ impl Progress {
         let rest = if report.step == report.steps {
             "validating".to_owned()
         } else {
-            // All steps but the last of an epoch have the same number of examples.
-            let before = *self.done_before.get_or_insert(report.examples / report.step * (report.step - 1));
+            let before = *self.done_before.get_or_insert_with(|| examples_before(report));
             let [seen, remaining] = [report.examples - before, self.examples - report.examples];
             let elapsed = self.epoch_began.elapsed().as_secs_f64();
             let left = elapsed / seen as f64 * remaining as f64;
@@ -153,7 +152,26 @@ impl Progress {
     }
 }
 
+/// The examples of an epoch before a step that is not its last. (Only the last can have fewer than the others.)
+fn examples_before(report: &StepReport) -> usize {
+    report.examples / report.step * (report.step - 1)
+}
+
 /// Pictures per second; "-" if the clock did not move.
 fn rate(count: usize, seconds: f64) -> String {
     if seconds > 0.0 { number::count((count as f64 / seconds) as u64) } else { "-".to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use thawline_tensor::nn::Metrics;
+
+    use super::*;
+
+    #[test]
+    fn an_epoch_that_is_resumed_was_partly_done_before() {
+        let report = |step| StepReport { epoch: 2, step, steps: 10, examples: 128 * step, running: Metrics::default() };
+        assert_eq!(examples_before(&report(1)), 0);
+        assert_eq!(examples_before(&report(7)), 6 * 128);
+    }
 }
