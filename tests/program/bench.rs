@@ -24,4 +24,10 @@ fn a_saved_benchmark_is_compared_with_and_one_of_another_format_is_refused() {
     fs::write(place.path("other.json"), record.to_string()).unwrap();
     let refusal = format!("its format is {}, and this program writes {format}", format + 1);
     bench(&["--against", "other.json"]).assert_refused(&refusal);
+
+    // A record of another command.
+    record["format"] = format.into();
+    record.as_object_mut().unwrap().remove("peak_gflops");
+    fs::write(place.path("other.json"), record.to_string()).unwrap();
+    bench(&["--against", "other.json"]).assert_refused("expected the output of `thawline bench --json`");
 }

@@ -154,6 +154,8 @@ fn samples_are_a_row_of_pictures_for_each_class() {
     let call = place.call(["data", "samples", path, "--classes", "tree,1-3", "--columns", "3", "--out", "grid.png"]);
     assert_eq!(call.code, Some(0), "{}", call.stderr);
     assert!(call.stdout.contains("rows from the top: tree, house, kite, sun"), "{}", call.stdout);
+    let call = place.call(["data", "samples", path, "--classes", "3", "--out", "sun.png"]);
+    assert_eq!(call.code, Some(0), "{}", call.stderr);
     let file = std::io::BufReader::new(fs::File::open(place.path("grid.png")).unwrap());
     let reader = png::Decoder::new(file).read_info().unwrap();
     let (width, height) = reader.info().size();

@@ -14,6 +14,7 @@ fn wrong_flags_are_refused() {
     let place = Place::new();
     for (flags, words) in [
         ("--epochs 0", "'0' for '--epochs <N>': expected a whole number, at least 1"),
+        ("--epochs 3000000000", "'--epochs <N>': expected at most 2,147,483,648"),
         ("--batch-size 0", "'--batch-size <N>': expected a whole number, at least 1"),
         ("--batch-size -4", "'-4' for '--batch-size <N>'"),
         ("--epochs 2.5", "'--epochs <N>': expected a whole number"),

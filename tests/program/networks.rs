@@ -105,6 +105,9 @@ fn errors_name_the_file_the_line_and_the_layer() {
             call.assert_refused(words);
         }
     }
+    fs::write(place.path("wrong.toml"), format!("size = 5000\n{}", lines(&[flatten, dense]))).unwrap();
+    let call = place.call(["summary", "--model", "wrong.toml"]);
+    call.assert_refused("wrong.toml: the size of its pictures is 5000; expected 1 to 1024");
     let call = place.call(["summary", "--model", "nowhere.toml"]);
     assert!(call.stderr.contains("--model: nowhere.toml: no such file"), "{}", call.stderr);
     let call = place.call_run("--model wrong.toml --pool 3");

@@ -264,6 +264,8 @@ fn user_errors_are_one_line_and_write_nothing() {
         call.assert_failed(2, words);
         assert_eq!(place.names(), ["few", "pictures", "same", "untested"], "{line}");
     }
+    // Many pictures take minutes to read, so this is found before.
+    place.call(["adapt", "pictures", "--out", "pictures"]).assert_refused("pictures is not empty");
 }
 
 #[test]
@@ -274,6 +276,9 @@ fn with_json_standard_output_is_only_json_and_quiet_prints_only_the_end() {
     assert_eq!(call.code, Some(0), "{}", call.stderr);
     let printed: Value = serde_json::from_str(&call.stdout).unwrap();
     assert_eq!(printed, place.summary("run"));
+    place
+        .call(["run", "--resume", "run"])
+        .assert_refused("run/config.toml: belongs to `thawline adapt`, which cannot be");
     let call = adapt(&place, "--quiet --out quiet");
     assert!(call.stdout.starts_with("accuracy 100.00 % by 5-fold cross-validation of 20 pictures"), "{}", call.stdout);
 }

@@ -57,6 +57,10 @@ fn predict_reads_paths_from_standard_input() {
     assert_eq!((call.code, call.stdout.lines().count()), (Some(2), 3));
     assert!(call.stderr.starts_with("standard input: a path has more than 4096 bytes; expected "), "{}", call.stderr);
     assert!(call.stderr.ends_with("\nerror: 1 of 3 pictures could not be read\n"), "{}", call.stderr);
+    // `find` without a match prints nothing.
+    let call = predict_from_stdin(&place, "table", b"\n");
+    assert_eq!(call.code, Some(2));
+    assert!(call.stderr.starts_with("standard input: contains no paths; expected "), "{}", call.stderr);
 }
 
 #[test]

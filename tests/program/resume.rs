@@ -312,7 +312,11 @@ mod unix {
         let synth = place.call(["data", "synth", "other.tar.gz", "--train", "200", "--test", "100", "--seed", "9"]);
         assert_eq!(synth.code, Some(0));
         let call = resume(&place, "--data other.tar.gz");
-        call.assert_failed(2, "expected pictures of SHA-256 ");
+        call.assert_failed(
+            2,
+            "run/checkpoint-model_1.safetensors: belongs to a run on other pictures: expected pictures of ",
+        );
+        assert!(call.stderr.contains("; give the pictures that the run started with"), "{}", call.stderr);
         let call = resume(&place, "--data nowhere.tar.gz");
         call.assert_refused("--data: nowhere.tar.gz: no such file");
         // The same pictures at another path are accepted.

@@ -332,6 +332,7 @@ fn user_errors_are_one_line_and_leave_no_files() {
             "--arms frozen,scrach",
             "--arms: unknown arm 'scrach'; did you mean scratch? docs/experiment.md lists all arms",
         ),
+        ("--arms frozen,", "--arms 'frozen,': a name is empty; expected a list such as frozen,scratch"),
         ("--preset controls --arms frozen", "'--preset <PRESET>' cannot be used with '--arms <NAMES>'"),
         ("--preset enormous", "'enormous' for '--preset <PRESET>'; expected one of quick, controls, full"),
         ("--seeds 4..4", "--seeds: the range 4..4 is empty: its end is excluded, so 0..3 is 0, 1, 2"),

@@ -260,7 +260,7 @@ fn table(evaluation: &Evaluation) -> Text {
             let worst = wrong.max_by_key(|(_, (count, _))| **count);
             let worst =
                 worst.map_or_else(String::new, |(_, (count, other))| format!("{} ({count})", fitted(other, 24)));
-            format!("{:>3} {name:<width$} {right}  {worst}", true_class + 1).trim_end().to_owned()
+            format!("{:>3} {name:<width$} {right:>8}  {worst}", true_class + 1).trim_end().to_owned()
         });
     }
     text

@@ -163,7 +163,12 @@ fn paths(argument: &Path) -> Box<dyn Iterator<Item = Result<PathBuf>> + '_> {
     // Nothing more is read after an error.
     let paths = std::iter::from_fn(next)
         .scan(false, |failed, path| (!std::mem::replace(failed, path.is_err())).then_some(path));
-    Box::new(paths.filter(|path| !path.as_ref().is_ok_and(|path| path.as_os_str().is_empty())))
+    let mut paths = paths.filter(|path| !path.as_ref().is_ok_and(|path| path.as_os_str().is_empty())).peekable();
+    if paths.peek().is_none() {
+        let none = "standard input: contains no paths; expected one per line, or separated by NUL";
+        return Box::new(std::iter::once(Err(Failure::usage(none))));
+    }
+    Box::new(paths)
 }
 
 /// Classifies pictures block by block, and collects the failures of those that cannot be read.

@@ -18,9 +18,9 @@ pub struct CompletionsArgs {
 
 #[derive(Debug, Args)]
 pub struct ManArgs {
-    /// The subcommand whose page to print [default: the program's own page]
+    /// The subcommand whose page to print, such as sweep or data info [default: the program's own page]
     #[arg(value_name = "COMMAND")]
-    command: Option<String>,
+    command: Vec<String>,
 }
 
 pub fn completions(args: &CompletionsArgs) -> Result<()> {
@@ -32,14 +32,14 @@ pub fn completions(args: &CompletionsArgs) -> Result<()> {
 pub fn man(args: &ManArgs) -> Result<()> {
     let mut program = Cli::command();
     program.build();
-    let command = match &args.command {
-        None => program,
-        Some(name) => program
-            .find_subcommand(name)
-            .cloned()
-            .ok_or_else(|| Failure::usage(format!("man: no subcommand '{name}'; see thawline --help")))?,
-    };
+    let command = args.command.iter().try_fold(&program, |command, name| {
+        let known = command.get_bin_name().unwrap_or("thawline");
+        let unknown = || Failure::usage(format!("man: no subcommand '{name}'; see {known} --help"));
+        command.find_subcommand(name).ok_or_else(unknown)
+    })?;
     let mut page = Vec::new();
-    clap_mangen::Man::new(command).render(&mut page).map_err(|error| Failure::new(Kind::Other, error.to_string()))?;
+    clap_mangen::Man::new(command.clone())
+        .render(&mut page)
+        .map_err(|error| Failure::new(Kind::Other, error.to_string()))?;
     console::write(&String::from_utf8_lossy(&page))
 }

@@ -1,5 +1,7 @@
 //! Parsers of flag values, with their error messages.
 
+use crate::system::number;
+
 type Parsed<T> = Result<T, String>;
 
 pub(crate) fn count(text: &str) -> Parsed<usize> {
@@ -7,6 +9,7 @@ pub(crate) fn count(text: &str) -> Parsed<usize> {
     const MAX: usize = 1 << 31;
     match text.parse() {
         Ok(number @ 1..=MAX) => Ok(number),
+        Ok(1..) => Err(format!("expected at most {}", number::count(MAX as u64))),
         _ => Err("expected a whole number, at least 1".to_owned()),
     }
 }

@@ -11,6 +11,14 @@ use crate::{
 /// Parses a list of labels, label ranges and names into classes in the order of the network's outputs. A number is
 /// always a label, even if a class has that name.
 pub fn parse(flag: &str, list: &str, names: &[String]) -> Result<Vec<ClassRecord>> {
+    let refused = |reason| Failure::usage(format!("{flag} {list}: {reason}"));
+    let classes = some(flag, list, names)?;
+    require_two(&classes).map_err(refused)?;
+    Ok(classes)
+}
+
+/// Like [`parse`], but a single class will do.
+pub fn some(flag: &str, list: &str, names: &[String]) -> Result<Vec<ClassRecord>> {
     let labels: std::result::Result<Vec<_>, _> = list.split(',').map(|part| labels(part.trim(), names)).collect();
     let classes = labels.and_then(|labels| records(labels.concat(), names));
     classes.map_err(|reason| Failure::usage(format!("{flag} {list}: {reason}")))
@@ -18,17 +26,20 @@ pub fn parse(flag: &str, list: &str, names: &[String]) -> Result<Vec<ClassRecord
 
 /// The classes of the data with the given names.
 pub fn by_name(wanted: &[String], names: &[String]) -> std::result::Result<Vec<ClassRecord>, String> {
-    records(wanted.iter().map(|name| label_of(name, names, "one")).collect::<std::result::Result<_, _>>()?, names)
+    let labels: std::result::Result<_, _> = wanted.iter().map(|name| label_of(name, names, "one")).collect();
+    let classes = records(labels?, names)?;
+    require_two(&classes).map(|()| classes)
 }
 
 fn records(labels: Vec<usize>, names: &[String]) -> std::result::Result<Vec<ClassRecord>, String> {
     if let Some((_, label)) = labels.iter().enumerate().find(|&(at, label)| labels[..at].contains(label)) {
         return Err(format!("class {label} ({}) is listed twice; expected each class once", names[*label]));
     }
-    if labels.len() < 2 {
-        return Err(format!("{} class; expected at least 2", labels.len()));
-    }
     Ok(labels.into_iter().map(|label| ClassRecord { label: label as u16, name: names[label].clone() }).collect())
+}
+
+fn require_two(classes: &[ClassRecord]) -> std::result::Result<(), String> {
+    if classes.len() < 2 { Err(format!("{} class; expected at least 2", classes.len())) } else { Ok(()) }
 }
 
 /// All classes, by label.

@@ -84,7 +84,8 @@ pub fn named(path: &Path) -> Result<Data> {
     Ok(Data::read(Dataset::open(path)?, path, "named".to_owned()))
 }
 
-fn named_by(path: &Path, setting: &str) -> Result<Data> {
+/// Like [`named`], for a path that a setting names.
+pub fn named_by(path: &Path, setting: &str) -> Result<Data> {
     match named(path) {
         Ok(data) => Ok(Data { reason: format!("{} by {setting}", data.reason), ..data }),
         Err(failure) => Err(failure.within(setting)),

@@ -153,7 +153,11 @@ impl Architecture {
     pub fn outline(&self, classes: usize) -> Result<Network> {
         let [size, ..] = self.input();
         if !(1..=MAX_SIZE).contains(&size) {
-            return Err(Failure::usage(format!("the size of its pictures is {size}; expected 1 to {MAX_SIZE}")));
+            let failure = Failure::usage(format!("the size of its pictures is {size}; expected 1 to {MAX_SIZE}"));
+            return Err(match self.origin() {
+                Some(origin) => failure.within(&origin.path.display().to_string()),
+                None => failure,
+            });
         }
         let mut builder = Network::builder(self.input());
         for (index, layer) in self.layers().iter().enumerate() {
@@ -263,12 +267,19 @@ impl Architecture {
     /// A failure at a layer, counted from 1, with the line that describes it.
     fn at_line(&self, position: usize, message: String) -> Failure {
         let failure = Failure::usage(message);
-        match self {
-            Architecture::Listed(Listed { origin: Some(Origin { path, lines }), .. }) => {
+        match self.origin() {
+            Some(Origin { path, lines }) => {
                 let line = lines.get(position.saturating_sub(1)).copied().unwrap_or(1);
                 failure.within(&format!("{}, line {line}", path.display()))
             }
-            _ => failure,
+            None => failure,
+        }
+    }
+
+    fn origin(&self) -> Option<&Origin> {
+        match self {
+            Architecture::Listed(listed) => listed.origin.as_ref(),
+            Architecture::Tutorial(_) => None,
         }
     }
 }

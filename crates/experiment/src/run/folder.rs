@@ -74,31 +74,36 @@ impl RunFolder {
     /// Creates the folder `path` and its missing parents, or uses an existing one that is empty or holds only the
     /// leftovers of a failed start. A lock keeps two runs from sharing a folder.
     pub fn create(path: &Path, data: DataKind) -> Result<Self> {
-        let shown = path.display();
+        Self::require_unused(path)?;
+        fs::create_dir_all(path).map_err(during("create the folder", path))?;
+        let lock = Lock::take(path)?;
+        // Another run may have begun and ended in between.
+        Self::require_unused(path)?;
+        atomic_file::remove_partial(path, &[]).map_err(during("clean the folder", path))?;
+        Ok(RunFolder { path: path.to_owned(), data, metrics: Vec::new(), _lock: lock })
+    }
+
+    /// Refuses a path where there is a file, or a folder with anything in it. Creates nothing.
+    pub fn require_unused(path: &Path) -> Result<()> {
         let parents = path.ancestors().filter(|parent| !parent.as_os_str().is_empty());
         if let Some(file) = parents.into_iter().find(|parent| parent.exists()).filter(|parent| !parent.is_dir()) {
             let file = file.display();
             return Err(Failure::usage(format!("{file} is a file, not a folder; name another folder for this run")));
         }
-        fs::create_dir_all(path).map_err(during("create the folder", path))?;
-        let require_empty = || {
-            for entry in fs::read_dir(path).map_err(during("read the folder", path))? {
-                let name = entry.map_err(during("read the folder", path))?.file_name();
-                // On a full disk, a run does not get past environment.json.
-                if name != LOCK && name != "environment.json" && !atomic_file::is_partial(&name) {
-                    return Err(Failure::usage(format!(
-                        "{shown} is not empty; name another folder for this run, or remove that one"
-                    )));
-                }
+        if !path.exists() {
+            return Ok(());
+        }
+        for entry in fs::read_dir(path).map_err(during("read the folder", path))? {
+            let name = entry.map_err(during("read the folder", path))?.file_name();
+            // On a full disk, a run does not get past environment.json.
+            if name != LOCK && name != "environment.json" && !atomic_file::is_partial(&name) {
+                let shown = path.display();
+                return Err(Failure::usage(format!(
+                    "{shown} is not empty; name another folder for this run, or remove that one"
+                )));
             }
-            Ok(())
-        };
-        require_empty()?;
-        let lock = Lock::take(path)?;
-        // Another run may have begun and ended in between.
-        require_empty()?;
-        atomic_file::remove_partial(path, &[]).map_err(during("clean the folder", path))?;
-        Ok(RunFolder { path: path.to_owned(), data, metrics: Vec::new(), _lock: lock })
+        }
+        Ok(())
     }
 
     /// Creates a new folder in `parent`, named after the time in UTC: `2026-11-24-101502`, or `2026-11-24-101502-2` if

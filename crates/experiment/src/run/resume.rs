@@ -46,6 +46,12 @@ impl Interrupted {
             return Err(refused(format!("{what}; expected the folder of an interrupted run")));
         }
         let config = read(&path.join("config.toml"), |path, text| {
+            if text.parse::<Table>().is_ok_and(|settings| settings.contains_key("folder")) {
+                return Err(Failure::usage(format!(
+                    "{}: belongs to `thawline adapt`, which cannot be resumed; run it again with another --out",
+                    path.display()
+                )));
+            }
             let config = parse_config(path, text)?;
             check(path, text).map(|()| config)
         })?;

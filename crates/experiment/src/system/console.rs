@@ -241,6 +241,11 @@ pub fn shown(name: &str) -> String {
     fitted(name, LONGEST_NAME)
 }
 
+/// A path for display, short enough for a line; a long one keeps its end.
+pub fn shown_path(path: &str) -> String {
+    cut(&escaped(path, escape), LONGEST_NAME, LONGEST_NAME - 3).into_owned()
+}
+
 /// A name cut to fit a column.
 pub fn fitted(name: &str, width: usize) -> String {
     // Escaped first, because escaping makes it longer.
@@ -329,6 +334,7 @@ mod tests {
         assert_eq!((long.chars().count(), long.ends_with("é...")), (LONGEST_NAME, true));
         assert_eq!(listed(&["a", "b\n"]), "a, b\\n");
         assert!(listed(&["x"; 100]).ends_with("x, ... (100 in all)"));
+        assert_eq!(shown_path(&format!("{}/a.png", "x".repeat(100))), format!("...{}/a.png", "x".repeat(31)));
         let error = format!("layer '{}': rename it", "a".repeat(66_000));
         let error = cut(&error, LONGEST_ERROR, LONGEST_ERROR / 2);
         assert_eq!((error.len(), error.starts_with("layer 'a")), (LONGEST_ERROR, true));

@@ -157,7 +157,8 @@ impl Transfer {
         let taken = |tensor: &&LoadedTensor| matches!(tensor.outcome, LoadOutcome::Frozen | LoadOutcome::Loaded);
         if self.tensors.iter().filter(taken).count() == 0 {
             return Err(Failure::usage(
-                "nothing in the file matches the network: no layer has the same name and shape in both",
+                "nothing in the file matches the network: no layer has the same name and shape in both; omit the network \
+                 flags to use the file's network, or repeat those that its features were trained with",
             ));
         }
         let is_misfit =

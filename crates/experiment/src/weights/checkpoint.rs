@@ -125,7 +125,12 @@ impl Checkpoint {
             )));
         }
         if own.data_sha256 != run.data_sha256 {
-            return differs("pictures of SHA-256", &run.data_sha256, &own.data_sha256);
+            // The pictures are at fault, not the checkpoint.
+            return Err(Failure::usage(format!(
+                "belongs to a run on other pictures: expected pictures of SHA-256 {}, found {}; give the pictures that \
+                 the run started with",
+                own.data_sha256, run.data_sha256
+            )));
         }
         let own = &self.model.metadata;
         if own.model != metadata.model {

@@ -30,7 +30,7 @@ use crate::{
         options::Augment,
     },
     report,
-    run::folder::Start,
+    run::folder::{RunFolder, Start},
     system::{
         console::{self, Console, Text},
         failure::{Failure, Kind, Result},
@@ -136,7 +136,8 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
     let environment = machine::environment(now);
     let config = settings(args)?;
 
-    // Nothing is written until everything has been checked.
+    // Nothing is written until everything has been checked, and reading many pictures takes minutes.
+    args.out.as_deref().map_or(Ok(()), RunFolder::require_unused)?;
     let features = Features::open(args.from.as_deref()).map_err(|failure| failure.within("--from"))?;
     let features = match args.size {
         Some(size) => features.for_size(size).map_err(|failure| failure.within("--size"))?,

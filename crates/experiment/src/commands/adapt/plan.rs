@@ -11,7 +11,7 @@ use crate::{
     },
     record::adaptation::{Duplicates, Origin, Settings},
     system::{
-        console::{Text, fitted, listed},
+        console::{Text, fitted, listed, shown_path},
         failure::{Failure, Result},
         number, path_text,
     },
@@ -72,7 +72,7 @@ pub fn describe(
     let (conflicts, copies): (Vec<_>, Vec<_>) = duplicates.iter().partition(|group| group.conflict());
     let mut name = |groups: &[&Duplicates], heading: &str| {
         for group in groups.iter().take(MAX_LISTED) {
-            let files: Vec<&str> = group.pictures.iter().map(|picture| picture.file.as_str()).collect();
+            let files: Vec<String> = group.pictures.iter().map(|picture| shown_path(&picture.file)).collect();
             text.push(Text::wrapped(heading, listed(&files)));
         }
         if groups.len() > MAX_LISTED {
@@ -88,7 +88,7 @@ pub fn describe(
 pub fn skipped(pictures: &Collection) -> Text {
     let mut text = Text::default();
     for (entry, reason) in pictures.skipped().take(MAX_LISTED) {
-        text.push(format!("skipped   {}: {reason}", path_text::printable(&entry.path)));
+        text.push(Text::wrapped("skipped   ", format!("{}: {reason}", path_text::printable(&entry.path))));
     }
     let count = pictures.skipped().count();
     if count > MAX_LISTED {

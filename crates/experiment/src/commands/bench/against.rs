@@ -18,6 +18,9 @@ use super::record::{Change, FORMAT, Row};
 pub struct Earlier {
     format: u32,
     pub environment: Environment,
+    /// The other records of this program have none.
+    #[serde(rename = "peak_gflops")]
+    _peak: f64,
     #[serde(default)]
     kernels: Vec<EarlierRow>,
     #[serde(default)]
@@ -86,7 +89,8 @@ mod tests {
             Row::new(["step".into(), name.into()], threads, Work::traffic(1), &roof, &Times::new(seconds.to_vec()), 0.0)
         };
         let before = [row("a", 2, &[1.0, 1.0, 1.0]), row("a", 1, &[2.0, 2.0, 2.2]), row("b", 1, &[1.0, 3.0, 5.0])];
-        let json = serde_json::json!({"format": FORMAT, "environment": environment(), "steps": before});
+        let json =
+            serde_json::json!({"format": FORMAT, "environment": environment(), "peak_gflops": 1.0, "steps": before});
         let earlier: Earlier = serde_json::from_value(json).unwrap();
         let now = [row("a", 1, &[1.0, 1.0, 1.1]), row("b", 1, &[2.0, 3.3, 4.0]), row("c", 1, &[1.0])];
         let changes = earlier.compare(&now);

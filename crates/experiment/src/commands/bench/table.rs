@@ -22,7 +22,7 @@ pub fn heading(record: &BenchRecord) -> String {
     );
     let mut text = Text::wrapped("", machine).to_string();
     if let Some(load) = record.load_average.filter(|&load| load > 0.5) {
-        text += &format!("note: the load average is {load:.2}: other programs are running, so times are unreliable\n");
+        text += &format!("note: other programs are running (load average {load:.2}); times are unreliable\n");
     }
     if environment.profile != "release" {
         text +=

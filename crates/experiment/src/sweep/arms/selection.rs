@@ -89,6 +89,11 @@ pub fn select(list: &str, scope: Scope) -> Result<Vec<Arm>> {
     for name in list.split(',').map(str::trim) {
         match group(name, scope) {
             Some(names) => wanted.extend(names),
+            None if name.is_empty() => {
+                return Err(Failure::usage(format!(
+                    "--arms '{list}': a name is empty; expected a list such as frozen,scratch"
+                )));
+            }
             None if arms.iter().any(|arm| arm.name == name) => wanted.push(name.to_owned()),
             None => {
                 let names = arms.iter().map(|arm| &*arm.name).chain(GROUPS.map(|(group, _)| group));

@@ -209,7 +209,7 @@ fn every_arm_has_a_unique_file_name_a_description_and_an_entry_in_the_manual() {
     for arm in catalogue(SCOPE) {
         assert!(seen.insert(arm.name.clone()), "{} is there twice", arm.name);
         assert!(arm.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-@".contains(c)));
-        assert_ne!(about(&arm), fallback, "{} has no phrase of its own", arm.name);
+        assert!(!about(&arm).starts_with(fallback), "{} has no phrase of its own", arm.name);
         let belongs_to_a_group = ["depth", "samples", "splits"].iter().any(|name| {
             group(name, SCOPE).is_some_and(|names| names.contains(&arm.name))
                 && manual.contains(&format!("`{name}` (group)"))
