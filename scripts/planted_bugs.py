@@ -209,11 +209,15 @@ pub fn planted(number: usize) -> bool {
 
 
 def check():
-    """Fails if the pattern of a bug does not occur exactly once."""
-    for name, path, old, _, _, _ in BUGS:
-        count = (ROOT / path).read_text().count(old)
-        if count != 1:
-            sys.exit(f"{name}: the pattern occurs {count} times in {path}, not once:\n    {old}")
+    """Fails if the pattern of a bug does not occur exactly once, in the source or after the bugs planted before it."""
+    planted = {}
+    for name, path, old, new, _, _ in BUGS:
+        source = (ROOT / path).read_text()
+        text = planted.get(path, source)
+        for count in (source.count(old), text.count(old)):
+            if count != 1:
+                sys.exit(f"{name}: the pattern occurs {count} times in {path}, not once:\n    {old}")
+        planted[path] = text.replace(old, new)
 
 
 def plant(copy):

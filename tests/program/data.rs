@@ -155,7 +155,13 @@ fn samples_are_a_row_of_pictures_for_each_class() {
     assert_eq!(call.code, Some(0), "{}", call.stderr);
     assert!(call.stdout.contains("rows from the top: tree, house, kite, sun"), "{}", call.stdout);
     let call = place.call(["data", "samples", path, "--classes", "3", "--out", "sun.png"]);
-    assert_eq!(call.code, Some(0), "{}", call.stderr);
+    assert!(
+        call.code == Some(0) && call.stdout.ends_with("rows from the top: sun\n"),
+        "{}{}",
+        call.stdout,
+        call.stderr
+    );
+    assert!(place.path("sun.png").is_file());
     let file = std::io::BufReader::new(fs::File::open(place.path("grid.png")).unwrap());
     let reader = png::Decoder::new(file).read_info().unwrap();
     let (width, height) = reader.info().size();

@@ -27,6 +27,8 @@ fn wrong_flags_are_refused() {
         ("--dropout 0.1,-0.1", "expected a rate, at least 0 and below 1"),
         ("--threads 0", "'--threads <N>': expected a whole number, at least 1"),
         ("--threads 100000", "expected at most 1,024 threads"),
+        ("--threads 3000000000", "expected at most 1,024 threads"),
+        ("--epochs 20000000000000000000", "expected at most 2,147,483,648"),
         ("--limit 0", "'--limit <N>': expected a whole number, at least 1"),
         ("--filters 8,8,8", "'--filters <N[,N]>'"),
         ("--pool 0", "'--pool <N>': expected a whole number, at least 1"),

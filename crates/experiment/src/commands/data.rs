@@ -157,7 +157,7 @@ fn samples(args: &SamplesArgs) -> Result<()> {
     let output = Output::open(&args.out, args.force.force, &inputs)?;
     let names = data.dataset.classes();
     let classes = match &args.classes {
-        Some(list) => classes::some("--classes", list, names)?,
+        Some(list) => classes::parse_one_or_more("--classes", list, names)?,
         None => classes::all(names),
     };
     let rows = task::samples(data.dataset.train(), &classes, args.columns);

@@ -82,7 +82,8 @@ fn resume(args: &RunArgs, interrupted: Interrupted, interrupts: &Interrupts) -> 
     let open = |path: &String| prepare::open_features(&path_text::path(path), config.from_sha256.as_deref());
     let from = config.from.as_ref().map(open).transpose()?;
     let path = args.settings.data.data.clone().unwrap_or_else(|| path_text::path(&config.data));
-    let data = open::named_by(&path, "--data")?.labelled(config.labels)?;
+    let setting = if args.settings.data.data.is_some() { "--data" } else { "config.toml" };
+    let data = open::named_by(&path, setting)?.labelled(config.labels)?;
     let (is_drawn, record) = (interrupted.is_drawn(), interrupted.record()?);
     let folder = interrupted.into_folder(data.kind)?;
     let (what, record) = match record {

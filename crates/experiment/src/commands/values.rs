@@ -6,10 +6,13 @@ type Parsed<T> = Result<T, String>;
 
 pub(crate) fn count(text: &str) -> Parsed<usize> {
     // More than any count here needs, and a product of two such numbers does not overflow.
-    const MAX: usize = 1 << 31;
-    match text.parse() {
-        Ok(number @ 1..=MAX) => Ok(number),
-        Ok(1..) => Err(format!("expected at most {}", number::count(MAX as u64))),
+    at_most(1 << 31, "", text)
+}
+
+fn at_most(most: usize, of_what: &str, text: &str) -> Parsed<usize> {
+    match text.parse::<u128>() {
+        Ok(found) if (1..=most as u128).contains(&found) => Ok(found as usize),
+        Ok(1..) => Err(format!("expected at most {}{of_what}", number::count(most as u64))),
         _ => Err("expected a whole number, at least 1".to_owned()),
     }
 }
@@ -21,18 +24,12 @@ pub(crate) fn seed(text: &str) -> Parsed<u64> {
 }
 
 pub(super) fn thread_count(text: &str) -> Parsed<usize> {
-    match count(text)? {
-        number @ ..=1024 => Ok(number),
-        _ => Err("expected at most 1,024 threads".to_owned()),
-    }
+    at_most(1024, " threads", text)
 }
 
 /// The picture of 100 columns and 100 rows, CIFAR-100's classes, takes 400 MB before it is compressed.
 pub(super) fn columns(text: &str) -> Parsed<usize> {
-    match count(text)? {
-        number @ ..=100 => Ok(number),
-        _ => Err("expected at most 100 pictures per class".to_owned()),
-    }
+    at_most(100, " pictures per class", text)
 }
 
 fn rate(text: &str) -> Parsed<f64> {

@@ -8,38 +8,38 @@ use crate::{
     },
 };
 
-/// Parses a list of labels, label ranges and names into classes in the order of the network's outputs. A number is
-/// always a label, even if a class has that name.
+/// Parses a list of labels, label ranges and names into at least two classes, in the order of the network's outputs. A
+/// number is always a label, even if a class has that name.
 pub fn parse(flag: &str, list: &str, names: &[String]) -> Result<Vec<ClassRecord>> {
-    let refused = |reason| Failure::usage(format!("{flag} {list}: {reason}"));
-    let classes = some(flag, list, names)?;
-    require_two(&classes).map_err(refused)?;
-    Ok(classes)
+    let classes = records(list, names).and_then(two_or_more);
+    classes.map_err(|reason| Failure::usage(format!("{flag} {list}: {reason}")))
 }
 
-/// Like [`parse`], but a single class will do.
-pub fn some(flag: &str, list: &str, names: &[String]) -> Result<Vec<ClassRecord>> {
-    let labels: std::result::Result<Vec<_>, _> = list.split(',').map(|part| labels(part.trim(), names)).collect();
-    let classes = labels.and_then(|labels| records(labels.concat(), names));
-    classes.map_err(|reason| Failure::usage(format!("{flag} {list}: {reason}")))
+/// Like [`parse`], but one class is enough.
+pub fn parse_one_or_more(flag: &str, list: &str, names: &[String]) -> Result<Vec<ClassRecord>> {
+    records(list, names).map_err(|reason| Failure::usage(format!("{flag} {list}: {reason}")))
 }
 
 /// The classes of the data with the given names.
 pub fn by_name(wanted: &[String], names: &[String]) -> std::result::Result<Vec<ClassRecord>, String> {
     let labels: std::result::Result<_, _> = wanted.iter().map(|name| label_of(name, names, "one")).collect();
-    let classes = records(labels?, names)?;
-    require_two(&classes).map(|()| classes)
+    labelled(labels?, names).and_then(two_or_more)
 }
 
-fn records(labels: Vec<usize>, names: &[String]) -> std::result::Result<Vec<ClassRecord>, String> {
+fn records(list: &str, names: &[String]) -> std::result::Result<Vec<ClassRecord>, String> {
+    let labels: std::result::Result<Vec<_>, _> = list.split(',').map(|part| labels(part.trim(), names)).collect();
+    labelled(labels?.concat(), names)
+}
+
+fn labelled(labels: Vec<usize>, names: &[String]) -> std::result::Result<Vec<ClassRecord>, String> {
     if let Some((_, label)) = labels.iter().enumerate().find(|&(at, label)| labels[..at].contains(label)) {
         return Err(format!("class {label} ({}) is listed twice; expected each class once", names[*label]));
     }
     Ok(labels.into_iter().map(|label| ClassRecord { label: label as u16, name: names[label].clone() }).collect())
 }
 
-fn require_two(classes: &[ClassRecord]) -> std::result::Result<(), String> {
-    if classes.len() < 2 { Err(format!("{} class; expected at least 2", classes.len())) } else { Ok(()) }
+fn two_or_more(classes: Vec<ClassRecord>) -> std::result::Result<Vec<ClassRecord>, String> {
+    if classes.len() < 2 { Err(format!("{} class; expected at least 2", classes.len())) } else { Ok(classes) }
 }
 
 /// All classes, by label.
@@ -165,6 +165,7 @@ mod tests {
             |wanted: &[&str]| by_name(&wanted.iter().map(|&name| name.to_owned()).collect::<Vec<_>>(), &names);
         let found = of_a_model(&["7", "dog, small", "cat", "OWL"]).unwrap();
         assert_eq!(found.iter().map(|class| class.label).collect::<Vec<_>>(), [1, 4, 3, 5]);
+        assert!(of_a_model(&["Owl"]).unwrap_err().contains("1 class; expected at least 2"));
         assert!(of_a_model(&["7", "1"]).unwrap_err().contains("unknown class '1'"));
         assert!(of_a_model(&["Owl", "owl"]).unwrap_err().contains("class 5 (Owl) is listed twice"));
     }

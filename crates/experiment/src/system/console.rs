@@ -233,7 +233,7 @@ pub fn error(message: &str) {
     let _ = io::stderr().write_all(format!("{start}error:{end} {message}\n").as_bytes());
 }
 
-/// Longest name shown in running text or a column, in characters.
+/// Longest name shown in running text, in characters. A column may be narrower.
 pub const LONGEST_NAME: usize = 40;
 
 /// A class or layer name for display: printable, and short enough for a line.

@@ -4,8 +4,8 @@
 //! in registers ([`tile`]), inside different loops: [`gemm`] for dense layers, and a ladder of convolution methods in
 //! [`conv`]. The other operations are single loops over memory: [`depthwise`], [`pool`], [`activation`],
 //! [`batch_norm`], [`dropout`], [`softmax`], [`optimizer`]. [`window`] has what convolution and pooling share,
-//! [`sums`] what gradients share. [`mod@reference`] computes some of the same results in plain loops, in `f64` for the
-//! tests.
+//! [`sums`] the sums of rows and of slices that layers and products need. [`mod@reference`] computes some of the same
+//! results in plain loops, in `f64` for the tests.
 //!
 //! A function that takes a [`Simd`](crate::simd::Simd) token runs at the token's level, and is called through
 //! [`dispatch!`](crate::dispatch). Slices hold `f32` in row-major order, images as H x W x C. With a slice of the wrong

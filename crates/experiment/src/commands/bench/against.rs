@@ -18,7 +18,7 @@ use super::record::{Change, FORMAT, Row};
 pub struct Earlier {
     format: u32,
     pub environment: Environment,
-    /// The other records of this program have none.
+    /// Never read: without it, the record is another command's.
     #[serde(rename = "peak_gflops")]
     _peak: f64,
     #[serde(default)]
