@@ -79,36 +79,43 @@ fn begin(args: &RunArgs, interrupts: &Interrupts) -> Result<()> {
 /// Resumes an interrupted run, with the settings in its folder.
 fn resume(args: &RunArgs, interrupted: Interrupted, interrupts: &Interrupts) -> Result<()> {
     let (config, start) = (interrupted.config.clone(), interrupted.start.clone());
-    let open = |path: &String| prepare::open_features(&path_text::path(path), config.from_sha256.as_deref());
-    let from = config.from.as_ref().map(open).transpose()?;
-    let path = args.settings.data.data.clone().unwrap_or_else(|| path_text::path(&config.data));
-    let setting = if args.settings.data.data.is_some() { "--data" } else { "config.toml" };
-    let data = open::named_by(&path, setting)?.labelled(config.labels)?;
     let (is_drawn, record) = (interrupted.is_drawn(), interrupted.record()?);
-    let folder = interrupted.into_folder(data.kind)?;
-    let (what, record) = match record {
-        None => {
-            interrupts.defer();
-            return perform(args, Experiment::new(&data, &config, from)?, folder, start, interrupts);
-        }
-        Some(record) if !is_drawn => {
-            let (expected, found) = (record.data.sha256.clone(), data.record().sha256);
-            if expected != found {
-                let [expected, found] = [expected, found].map(Option::unwrap_or_default);
-                let what = format!(
-                    "expected pictures of SHA-256 {expected}, found {found}; give the pictures that the run started with"
-                );
-                return Err(Failure::usage(format!("--data: {}: {what}", path.display())));
-            }
-            folder.write_report(&record, &prepare::pictures(&data, &record))?;
-            ("this run had finished; its report was rewritten", record)
-        }
-        Some(record) => ("nothing to do: this run has finished", record),
+    // A complete run needs neither its pictures nor the file of `--from`, which may be gone.
+    if let Some(record) = record.as_ref().filter(|_| is_drawn) {
+        let folder = interrupted.into_folder(record.data.kind)?;
+        return finish_again(args, record, &folder, "nothing to do: this run has finished");
+    }
+    let (path, setting) = match &args.settings.data.data {
+        Some(path) => (path.clone(), "--data"),
+        None => (path_text::path(&config.data), "config.toml"),
     };
+    let data = open::named_by(&path, setting)?.labelled(config.labels)?;
+    let Some(record) = record else {
+        let open = |path: &String| prepare::open_features(&path_text::path(path), config.from_sha256.as_deref());
+        let from = config.from.as_ref().map(open).transpose()?;
+        let folder = interrupted.into_folder(data.kind)?;
+        interrupts.defer();
+        return perform(args, Experiment::new(&data, &config, from)?, folder, start, interrupts);
+    };
+    let (expected, found) = (record.data.sha256.clone(), data.record().sha256);
+    if expected != found {
+        let [expected, found] = [expected, found].map(Option::unwrap_or_default);
+        return Err(Failure::usage(format!(
+            "{setting}: {}: expected pictures of SHA-256 {expected}, found {found}; give the pictures that the run started with",
+            path.display()
+        )));
+    }
+    let folder = interrupted.into_folder(data.kind)?;
+    folder.write_report(&record, &prepare::pictures(&data, &record))?;
+    finish_again(args, &record, &folder, "this run had finished; its report was rewritten")
+}
+
+/// Says what became of a run that had finished.
+fn finish_again(args: &RunArgs, record: &RunRecord, folder: &RunFolder, what: &str) -> Result<()> {
     folder.remove_checkpoints()?;
     console(args).say([what.to_owned(), format!("report: {}", folder.path().join("report.html").display())])?;
     let OutputArgs { quiet, json, .. } = args.settings.output;
-    if [quiet, json].contains(&Some(true)) { report(args, &record, &folder) } else { Ok(()) }
+    if [quiet, json].contains(&Some(true)) { report(args, record, folder) } else { Ok(()) }
 }
 
 /// Trains and reports. Work that a checkpoint holds is not repeated.

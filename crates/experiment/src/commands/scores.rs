@@ -35,7 +35,7 @@ pub fn by_class(scores: &Scores) -> Text {
         text.push(format!("{name:<width$}  {pictures:>8}  {recall:>7}    {precision:>7}"));
     }
     if scores.classes.len() > MAX_CLASSES {
-        text.push(format!("and {} more classes", scores.classes.len() - MAX_CLASSES));
+        text.push(format!("{MAX_CLASSES} of {} classes are listed", scores.classes.len()));
     }
     text
 }

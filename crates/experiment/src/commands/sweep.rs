@@ -251,23 +251,23 @@ fn train(
     out: &Path,
 ) -> Result<Vec<Job>> {
     let folder = worker.folder;
-    let interrupted = |failure: Failure, jobs: &[Job]| match failure.kind {
+    let interrupted = |failure: Failure, jobs: &[Job], what: &str| match failure.kind {
         Kind::Signal(_) => {
             let left = folder.unfinished(jobs).map_or(jobs.len(), |left| left.len());
             let (done, all) = (jobs.len() - left, jobs.len());
             let out = out.display();
             let message =
-                format!("interrupted: {done} of {all} jobs are done in {out}; run the same command to resume");
+                format!("interrupted: {done} of {all} {what} are done in {out}; run the same command to resume");
             Failure { message, ..failure }
         }
         _ => failure.while_unfinished(),
     };
-    let records = worker.complete(trials).map_err(|failure| interrupted(failure, trials))?;
+    let records = worker.complete(trials).map_err(|failure| interrupted(failure, trials, "trials"))?;
     let plan = plan::jobs(&tuning::with_best_recipes(arms, &records), seeds);
     let jobs = plan::of_shard(plan.clone(), shard);
     let result = worker.adopt(&jobs, &records).and_then(|()| worker.perform(plan::groups(jobs.clone())));
     worker.progress.finish();
-    result.map_err(|failure| interrupted(failure, &jobs))?;
+    result.map_err(|failure| interrupted(failure, &jobs, "jobs"))?;
     Ok(plan)
 }
 

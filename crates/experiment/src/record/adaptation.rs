@@ -192,11 +192,11 @@ pub struct Mistake {
 
 impl Adaptation {
     /// The record as indented JSON. Fails if a number in the history is NaN or infinite.
-    pub fn to_json(&self) -> Result<Vec<u8>> {
+    pub fn to_json(&self) -> Result<String> {
         for row in &self.model.history {
             row.require_finite("the model")?;
         }
-        Ok(json::pretty(self).into_bytes())
+        Ok(json::pretty(self))
     }
 
     /// Number of training pictures.

@@ -276,6 +276,16 @@ pub enum LoadOutcome {
 }
 
 impl LoadOutcome {
+    /// Whether the tensor has the file's values.
+    pub fn is_loaded(self) -> bool {
+        matches!(self, LoadOutcome::Frozen | LoadOutcome::Loaded)
+    }
+
+    /// Whether the file's tensor is missing or has another shape.
+    pub fn is_misfit(self) -> bool {
+        matches!(self, LoadOutcome::Mismatched | LoadOutcome::Missing)
+    }
+
     /// The words in a table.
     pub fn words(self) -> &'static str {
         match self {

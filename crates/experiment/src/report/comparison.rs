@@ -19,8 +19,8 @@ use crate::{
 /// The page that compares these runs, each with its name.
 pub fn comparison(runs: &[(String, RunRecord)], note: Option<&str>, times: bool) -> String {
     let kinds: BTreeSet<&str> = runs.iter().map(|(_, run)| run.data.subject()).collect();
-    let same = |of: &dyn Fn(&RunRecord) -> String| runs.windows(2).all(|pair| of(&pair[0].1) == of(&pair[1].1));
-    let same_data = same(&|run| format!("{:?}{:?}", run.data.sha256, run.target.classes));
+    let validated_on = |run: &RunRecord| (run.data.sha256.clone(), run.target.classes.clone(), run.target.val_examples);
+    let same_data = runs.windows(2).all(|pair| validated_on(&pair[0].1) == validated_on(&pair[1].1));
     let figure = |name: &str, measure, title: &str, caption: &str| {
         let plot = chart(runs, name, measure, title);
         html! { @if let Some(plot) = plot { (page::figure(&plot, caption)) } }

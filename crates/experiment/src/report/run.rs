@@ -146,8 +146,9 @@ fn samples(record: &RunRecord, grids: &Grids) -> Markup {
                         img alt=(grid.description) src=(page::image(&grid.png));
                     }
                     figcaption {
-                        "Sample pictures, 32 × 32 pixels each, from " (number::count(task.train_examples)) " training and "
-                        (number::count(task.val_examples)) " validation pictures."
+                        "The first training pictures of each class, 32 × 32 pixels each. The model has "
+                        (number::count(task.train_examples)) " training and " (number::count(task.val_examples))
+                        " validation pictures."
                     }
                 }
             }

@@ -42,12 +42,15 @@ pub(super) fn confusion(matrix: &ConfusionMatrix, ink: Ink) -> Markup {
                 th.corner { "correct" }
             } }
             tbody { @for ((index, class), row) in matrix.classes.iter().enumerate().zip(&matrix.counts) {
-                @let total = row.iter().sum();
+                @let total: u64 = row.iter().sum();
                 tr {
                     th scope="row" { (class) }
                     // The square root makes small shares, which are the mistakes, visible.
                     @for &count in row { td style=(format!("--shade:{:.3}", share(count, total).sqrt())) { (number::count(count)) } }
-                    td.recall { (number::percent_briefly(share(row.get(index).copied().unwrap_or(0), total))) }
+                    td.recall {
+                        @if total == 0 { (NOTHING) }
+                        @else { (number::percent_briefly(share(row.get(index).copied().unwrap_or(0), total))) }
+                    }
                 }
             } }
         } }
@@ -61,6 +64,6 @@ pub(super) fn confusion_caption(pictures: &str) -> String {
     )
 }
 
-pub(super) fn share(part: u64, whole: u64) -> f64 {
+fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }

@@ -86,8 +86,8 @@ impl RunFolder {
     /// Refuses a path that is a file, or lies below one, and a folder with more in it than a failed start leaves. Creates
     /// nothing, and takes no lock: only [`create`](Self::create) can tell whether another process uses the folder.
     pub fn require_unused(path: &Path) -> Result<()> {
-        let parents = path.ancestors().filter(|parent| !parent.as_os_str().is_empty());
-        if let Some(file) = parents.into_iter().find(|parent| parent.exists()).filter(|parent| !parent.is_dir()) {
+        let mut parents = path.ancestors().filter(|parent| !parent.as_os_str().is_empty());
+        if let Some(file) = parents.find(|parent| parent.exists()).filter(|parent| !parent.is_dir()) {
             let file = file.display();
             return Err(Failure::usage(format!("{file} is a file, not a folder; name another folder for this run")));
         }

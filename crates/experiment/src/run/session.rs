@@ -45,12 +45,15 @@ impl Session<'_> {
         let metadata = Metadata::new(name, self.config.seed, task.names(), &self.config.network, network);
         let state = self.restore(network, &metadata, &fit)?;
         let is_new = state.epoch() == 0 && state.step == 0;
-        if !is_new {
+        let is_done = state.epoch() >= fit.epochs || state.history.has_stalled(fit.patience);
+        if is_done {
+            self.console.say(format!("{name} was trained before the interruption"))?;
+        } else if !is_new {
             self.console.say(format!("{name} resumes after epoch {}, step {}", state.epoch(), state.step))?;
         }
         let stopwatch = self.stopwatch.take().filter(|_| is_new);
         let mut progress = Progress::new(self.console, fit.epochs, task.train.len(), stopwatch);
-        if fit.cached {
+        if fit.cached && !is_done {
             let pictures = number::count((task.train.len() + task.validation.len()) as u64);
             progress.wait(format!("computing the frozen features of {pictures} pictures"));
         }

@@ -23,10 +23,10 @@ fn line([done, name, test, validation, time, left]: [&str; 6]) -> String {
 pub struct SweepProgress {
     console: Console,
     bar: ProgressBar,
-    /// All jobs and their work.
+    /// What was unfinished when this process started, pretrainings included, and its work.
     jobs: usize,
     work: f64,
-    /// What is left of them, including what other processes do.
+    /// What is left of that, including what other processes do.
     jobs_left: usize,
     work_left: f64,
     /// When the sweep started.
@@ -68,12 +68,11 @@ impl SweepProgress {
     /// Finishes the job, and prints its line. `left` is what no process has finished.
     pub fn finished(&mut self, record: &JobRecord, left: (usize, f64)) -> Result<()> {
         (self.jobs_left, self.work_left) = left;
-        let validation = record.history.last().map_or(0.0, |epoch| epoch.val_accuracy);
         let line_of_job = line([
             &format!("{}/{}", self.jobs_done(), self.jobs),
             &JobRecord::name(&record.arm, record.seed),
             &number::percent_briefly(record.test.accuracy),
-            &number::percent_briefly(validation),
+            &number::percent_briefly(record.last_epoch()),
             &number::duration(self.job_began.elapsed().as_secs_f64()),
             &self.time_left(),
         ]);

@@ -293,6 +293,11 @@ impl JobRecord {
         self.history.first().map_or(0.0, |epoch| epoch.val_accuracy)
     }
 
+    /// Validation accuracy after the last epoch; 0 without epochs.
+    pub fn last_epoch(&self) -> f64 {
+        self.history.last().map_or(0.0, |epoch| epoch.val_accuracy)
+    }
+
     /// Whether the training accuracy of the last epoch is significantly above chance, at 5 % for this number of
     /// pictures. A control that has not learned says nothing about features.
     pub fn has_learned(&self) -> bool {

@@ -60,11 +60,12 @@ pub fn trials(arms: &[Arm], seed: u64) -> Vec<Job> {
 /// Gives each tuned arm the recipe with the highest held-out accuracy after the last epoch; among equals, the first
 /// tried.
 pub fn with_best_recipes(arms: Vec<Arm>, trials: &[JobRecord]) -> Vec<Arm> {
-    let held_out = |record: &JobRecord| record.history.last().map_or(0.0, |epoch| epoch.val_accuracy);
     let best = |base: &str| {
         let tried = trials.iter().filter(|record| is_trial_of(record, base));
-        let better = |best, record| if held_out(record) > held_out(best) { record } else { best };
-        tried.reduce(better).and_then(|record| record.arm.recipe)
+        let better = |best: &JobRecord, record: &JobRecord| record.last_epoch() > best.last_epoch();
+        tried
+            .reduce(|best, record| if better(best, record) { record } else { best })
+            .and_then(|record| record.arm.recipe)
     };
     let tuned = |arm: Arm| match tuned_as(&arm) {
         Some(base) => Arm { recipe: best(base), ..arm },

@@ -51,13 +51,12 @@ pub fn record(
 ) -> ModelRecord {
     let rows: Vec<EpochRow> = history.epochs.iter().map(EpochRow::from).collect();
     let epochs: f64 = rows.iter().map(|row| row.seconds).sum();
-    let keeps_features = cached && !network.prefix().is_empty();
     ModelRecord {
         network: describe(network),
         images_per_second: (rows.len() * task.train.len()) as f64 / epochs,
         history: rows,
         total_seconds: history.total.as_secs_f64(),
-        features_seconds: if keeps_features { history.features.as_secs_f64() } else { 0.0 },
+        features_seconds: if cached { history.features.as_secs_f64() } else { 0.0 },
         confusion,
     }
 }

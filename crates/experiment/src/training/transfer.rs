@@ -104,7 +104,7 @@ fn compare(trained: Trained, network: &mut Network, warm: bool) -> (Vec<LoadedTe
             Some(_) if param.trainable => LoadOutcome::Loaded,
             Some(_) => LoadOutcome::Frozen,
         };
-        if matches!(outcome, LoadOutcome::Missing | LoadOutcome::Mismatched) {
+        if outcome.is_misfit() {
             misfits.extend(name.split_once('/').map(|(layer, _)| layer.to_owned()));
         }
         let file = source.map(|source| source.shape.dims().to_vec());
@@ -145,8 +145,7 @@ impl Transfer {
     /// Gives the network its weights: copies of the trained network's where they are used, initial ones elsewhere.
     pub fn fill(&mut self, trained: Trained, run_seed: u64) -> Result<()> {
         self.network.initialize(seed(run_seed))?;
-        let taken =
-            self.tensors.iter().filter(|tensor| matches!(tensor.outcome, LoadOutcome::Frozen | LoadOutcome::Loaded));
+        let taken = self.tensors.iter().filter(|tensor| tensor.outcome.is_loaded());
         let taken: BTreeSet<&str> = taken.map(|tensor| &*tensor.name).collect();
         self.network.copy_params(trained.params().filter(|(name, _)| taken.contains(&**name)));
         Ok(())
@@ -154,16 +153,13 @@ impl Transfer {
 
     /// Refuses a transfer in which something does not fit, unless `partial` allows that. At least one layer must fit.
     pub fn require_whole(&self, partial: bool) -> Result<()> {
-        let taken = |tensor: &&LoadedTensor| matches!(tensor.outcome, LoadOutcome::Frozen | LoadOutcome::Loaded);
-        if self.tensors.iter().filter(taken).count() == 0 {
+        if !self.tensors.iter().any(|tensor| tensor.outcome.is_loaded()) {
             return Err(Failure::usage(
                 "nothing in the file matches the network: no layer has the same name and shape in both; omit the network \
                  flags to use the file's network, or repeat those that its features were trained with",
             ));
         }
-        let is_misfit =
-            |tensor: &&LoadedTensor| matches!(tensor.outcome, LoadOutcome::Mismatched | LoadOutcome::Missing);
-        let misfits = self.tensors.iter().filter(is_misfit).map(|tensor| {
+        let misfits = self.tensors.iter().filter(|tensor| tensor.outcome.is_misfit()).map(|tensor| {
             let shape =
                 |dims: &Option<Vec<usize>>| dims.as_ref().map_or_else(|| "nothing".to_owned(), |dims| dimensions(dims));
             format!("tensor {}: expected {}, found {}", tensor.name, shape(&tensor.model), shape(&tensor.file))

@@ -41,6 +41,7 @@ pub fn to_bytes(snapshot: &Snapshot, metadata: &Metadata, run: &RunId) -> Result
         seconds: state.elapsed.as_secs_f64(),
         optimizer_steps,
         total_seconds: state.history.total.as_secs_f64(),
+        features_seconds: state.history.features.as_secs_f64(),
         history: state.history.epochs.iter().map(EpochRow::from).collect(),
         run: run.clone(),
     };
@@ -161,12 +162,12 @@ impl Checkpoint {
     /// Copies the weights into a network and returns the state to resume from.
     pub fn restore(self, network: &mut Network, options: &Fit) -> TrainingState {
         network.copy_params(self.model.network.params());
-        let TrainingProgress { step, loss, correct, seconds, optimizer_steps, total_seconds, history, .. } =
-            self.progress;
+        let TrainingProgress { step, loss, correct, seconds, optimizer_steps, history, .. } = self.progress;
         let duration = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default();
         let mut state = TrainingState { step, score: Score { loss, correct }, ..TrainingState::start(options) };
         state.elapsed = duration(seconds);
-        state.history.total = duration(total_seconds);
+        state.history.total = duration(self.progress.total_seconds);
+        state.history.features = duration(self.progress.features_seconds);
         state.history.epochs = history.iter().map(EpochReport::from).collect();
         state.optimizer.restore(optimizer_steps, self.moments);
         state

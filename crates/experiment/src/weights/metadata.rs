@@ -40,6 +40,9 @@ pub struct TrainingProgress {
     pub optimizer_steps: u64,
     /// Seconds of training since the start, without those of an interruption.
     pub total_seconds: f64,
+    /// The part of them in which the frozen features were computed to be cached.
+    #[serde(default)]
+    pub features_seconds: f64,
     /// The finished epochs, as in `metrics.csv`.
     pub history: Vec<EpochRow>,
     /// The run that the checkpoint belongs to.

@@ -177,14 +177,14 @@ fn fit(network: &mut Network, training: &Examples, plan: Training) -> Result<His
     check(network, &options, validation.is_some(), &state.optimizer)?;
     check_examples(network, training, "training")?;
     validation.map_or(Ok(()), |validation| check_examples(network, validation, "validation"))?;
-    if state.history.has_stalled(options.patience) {
+    if state.epoch() >= options.epochs || state.history.has_stalled(options.patience) {
         return Ok(state.history);
     }
     let (prefix, nodes) = network.split();
     let (start, before) = (Instant::now(), state.history.total);
     let training = training.through(prefix, options.cached)?;
     let validation = validation.map(|examples| examples.through(prefix, options.cached)).transpose()?;
-    state.history.features = start.elapsed();
+    state.history.features += start.elapsed();
 
     let mut nobody = ();
     let observer = match observer {

@@ -181,6 +181,9 @@ fn early_stopping_ends_when_the_accuracy_stops_rising() {
     let history = network().fit(&examples(70), options.validate(&validation)).expect("it trains");
     assert_eq!((history.epochs.len(), history.best_epoch()), (3, 1));
     let state = TrainingState { history: history.clone(), ..TrainingState::start(&options) };
-    let resumed = network().fit(&examples(70), options.resume(state).validate(&validation)).expect("it is done");
-    assert_eq!(resumed, history);
+    // The same after the last epoch: nothing is computed again, and the times stay as they are.
+    for options in [options, Fit { epochs: 3, patience: None, cached: true, ..options }] {
+        let plan = options.resume(state.clone()).validate(&validation);
+        assert_eq!(network().fit(&examples(70), plan).expect("it is done"), history);
+    }
 }

@@ -185,7 +185,7 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
         peak_memory_bytes: machine::peak_memory_bytes(),
     };
     let json = record.to_json()?;
-    folder.write("summary.json", &json)?;
+    folder.write("summary.json", json.as_bytes())?;
     let (set, guesses) = sets[usize::from(record.test.is_some())];
     let mistakes = results::mistakes(&pictures, set, guesses, network);
     folder.write("report.html", report::adaptation(&record, &mistakes).as_bytes())?;
@@ -195,7 +195,7 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
         return console.result(text);
     }
     console.say(text)?;
-    console::print_data(&String::from_utf8_lossy(&json))
+    console::print_data(&json)
 }
 
 /// Decodes all pictures, unless a signal stops it.

@@ -50,7 +50,7 @@ pub fn describe(
         text.push(line);
     }
     if counts.len() > MAX_CLASSES {
-        text.push(format!("          and {} more classes", counts.len() - MAX_CLASSES));
+        text.push(format!("          {MAX_CLASSES} of {} classes are listed", counts.len()));
     }
     let mut note = |note: String| text.push(Text::wrapped("          ", note));
     if found.stray_files > 0 {

@@ -7,16 +7,12 @@ use maud::{Markup, html};
 
 use super::{
     analysis::{Analysis, Pair},
-    numbers::{difference, p_equals, p_of, points, signed, with_half_width},
+    numbers::{p_equals, p_of, points, signed, with_half_width},
 };
 use crate::{
     record::data::ClassRecord,
     report::page,
-    sweep::{
-        comparison::Comparison,
-        splits::Split,
-        statistics::{Difference, Sample},
-    },
+    sweep::{comparison::Comparison, splits::Split, statistics::Sample},
     system::number,
 };
 
@@ -244,12 +240,12 @@ pub(super) fn splits(analysis: &Analysis) -> Option<String> {
     let text = in_words(head, SCRATCH, &splits.gap, &comparison, "split");
     let slope = splits.by_likeness.filter(|_| comparison.has_enough_seeds()).map(|line| {
         // `slope` is for a share that rises from 0 to 1, which no two splits span; a tenth is in range.
-        let tenth =
-            Difference { mean: line.slope.mean / 10.0, standard_error: line.slope.standard_error / 10.0, ..line.slope };
+        let half_width = Some(line.slope.half_width() / 10.0);
+        let tenth = Sample { n: splits.splits.len(), mean: line.slope.mean / 10.0, deviation: None, half_width };
         format!(
             " With each increase of 10 percentage points in the share of class pairs of one kind (source and target class both animals, or both \
              vehicles), the difference changes by {} points ({}).",
-            difference(&tenth),
+            signed(&tenth),
             p_equals(line.slope.p())
         )
     });

@@ -1,15 +1,6 @@
 //! Accuracies, differences and p-values as text.
 
-use crate::sweep::{
-    comparison::Comparison,
-    statistics::{Difference, Sample},
-};
-
-/// `+0.72 ± 0.79`.
-pub(super) fn difference(difference: &Difference) -> String {
-    let Difference { mean, .. } = *difference;
-    signed(&Sample { n: 0, mean, deviation: None, half_width: Some(difference.half_width()) })
-}
+use crate::sweep::{comparison::Comparison, statistics::Sample};
 
 /// `1.43 ± 0.21 points`, without a sign.
 pub(super) fn points(sample: &Sample) -> String {

@@ -37,15 +37,16 @@ pub(super) fn render(analysis: &Analysis, plots: &Plots, options: &Options) -> S
     let arms = analysis.arms.iter().filter(|figures| !figures.is_stage_1()).count();
     let seeds: BTreeSet<u64> = records.iter().map(|record| record.seed).collect();
     let kicker = format!(
-        "Thawline {} · {}, {}, {}, {} training runs",
+        "Thawline {} · {}, {}, {}, {}",
         settings.thawline,
         number::counted(arms, "arm"),
         number::counted(seeds.len(), "seed"),
         number::counted(settings.epochs, "epoch"),
-        records.len(),
+        number::counted(records.len(), "training run"),
     );
     let (version, format) = (&settings.thawline, settings.format);
-    let footer = format!("Written by Thawline {version} from {} job records of format {format}.", records.len());
+    let records = number::counted(records.len(), "job record");
+    let footer = format!("Written by Thawline {version} from {records} of format {format}.");
     page::document(&format!("What transfer is worth on {}", settings.data.subject()), &kicker, &main, &footer)
 }
 

@@ -56,7 +56,7 @@ pub(super) fn arms(analysis: &Analysis) -> Markup {
 
 /// The held-out accuracy of each trial; the chosen ones are marked.
 pub(super) fn trials(analysis: &Analysis) -> Markup {
-    let percent = |trial: &JobRecord| number::percent(trial.history.last().map_or(0.0, |epoch| epoch.val_accuracy));
+    let percent = |trial: &JobRecord| number::percent(trial.last_epoch());
     let mut rows = Vec::new();
     let mut is_unfinished = false;
     for base in TUNED {
@@ -176,7 +176,7 @@ pub(super) fn tutorial(analysis: &Analysis) -> Markup {
         let last = number::percent(theirs.last.1);
         rows.push(("", vec![format!("{model}, published"), first, last, theirs.last.0.to_string()]));
         if let Some(figures) = arms.into_iter().find_map(|arm| analysis.arm(arm)) {
-            let last = figures.mean(|record| record.history.last().map_or(0.0, |epoch| epoch.val_accuracy));
+            let last = figures.mean(JobRecord::last_epoch);
             let accuracies = [figures.first_epoch.mean, last].map(number::percent);
             let epochs = settings.epochs_of(figures.arm).to_string();
             let cells = std::iter::once(figures.name.to_owned()).chain(accuracies).chain([epochs]);

@@ -48,7 +48,7 @@ pub struct Arm {
     pub labels: Labelling,
     /// What it is validated on.
     pub validation: Validation,
-    /// Which random bits it draws.
+    /// What it is for.
     pub stage: Stage,
 }
 
@@ -164,7 +164,8 @@ pub enum Validation {
     TestSet,
 }
 
-/// The stage of an arm, which decides its random bits.
+/// The stage of an arm: it decides the random bits, the number of epochs, whether the weights are kept, and where
+/// reports show the arm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stage {
