@@ -7,7 +7,7 @@
 # --size N      rows and columns that pictures are scaled to: 64, 96, 128 or 224 [96]
 # --out FILE    [efficientnet-lite0.safetensors]
 # --force       replace that file if it exists
-# --thawline PROGRAM
+# --thawline PROGRAM    instead of the one in target/release or in PATH
 #
 # Needs bash, Python 3 with pip, and the built program (looked for in target/release, then in PATH).
 set -euo pipefail

@@ -110,7 +110,7 @@ fn resume(args: &RunArgs, interrupted: Interrupted, interrupts: &Interrupts) -> 
     finish_again(args, &record, &folder, "this run had finished; its report was rewritten")
 }
 
-/// Says what became of a run that had finished.
+/// Removes the checkpoints of a run that had finished, and says what was done.
 fn finish_again(args: &RunArgs, record: &RunRecord, folder: &RunFolder, what: &str) -> Result<()> {
     folder.remove_checkpoints()?;
     console(args).say([what.to_owned(), format!("report: {}", folder.path().join("report.html").display())])?;

@@ -83,8 +83,9 @@ impl RunFolder {
         Ok(RunFolder { path: path.to_owned(), data, metrics: Vec::new(), _lock: lock })
     }
 
-    /// Refuses a path that is a file, or lies below one, and a folder with more in it than a failed start leaves. Creates
-    /// nothing, and takes no lock: only [`create`](Self::create) can tell whether another process uses the folder.
+    /// Refuses a path that is a file, or lies below one, and a folder with more in it than a failed start leaves.
+    /// Creates nothing, and takes no lock: only [`create`](Self::create) can tell whether another process uses the
+    /// folder.
     pub fn require_unused(path: &Path) -> Result<()> {
         let mut parents = path.ancestors().filter(|parent| !parent.as_os_str().is_empty());
         if let Some(file) = parents.find(|parent| parent.exists()).filter(|parent| !parent.is_dir()) {

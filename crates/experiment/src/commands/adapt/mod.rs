@@ -136,7 +136,7 @@ fn perform(args: &AdaptArgs, interrupts: &Interrupts) -> Result<()> {
     let environment = machine::environment(now);
     let config = settings(args)?;
 
-    // Nothing is written until everything has been checked; --out comes first, because reading many pictures takes minutes.
+    // Nothing is written until everything has been checked. --out comes first: reading the pictures may take minutes.
     args.out.as_deref().map_or(Ok(()), RunFolder::require_unused)?;
     let features = Features::open(args.from.as_deref()).map_err(|failure| failure.within("--from"))?;
     let features = match args.size {
