@@ -45,7 +45,7 @@ impl Session<'_> {
         let metadata = Metadata::new(name, self.config.seed, task.names(), &self.config.network, network);
         let state = self.restore(network, &metadata, &fit)?;
         let is_new = state.epoch() == 0 && state.step == 0;
-        let is_done = state.epoch() >= fit.epochs || state.history.has_stalled(fit.patience);
+        let is_done = state.is_done(&fit);
         if is_done {
             self.console.say(format!("{name} was trained before the interruption"))?;
         } else if !is_new {

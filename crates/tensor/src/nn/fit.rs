@@ -177,7 +177,7 @@ fn fit(network: &mut Network, training: &Examples, plan: Training) -> Result<His
     check(network, &options, validation.is_some(), &state.optimizer)?;
     check_examples(network, training, "training")?;
     validation.map_or(Ok(()), |validation| check_examples(network, validation, "validation"))?;
-    if state.epoch() >= options.epochs || state.history.has_stalled(options.patience) {
+    if state.is_done(&options) {
         return Ok(state.history);
     }
     let (prefix, nodes) = network.split();

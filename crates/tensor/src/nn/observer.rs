@@ -169,6 +169,11 @@ impl TrainingState {
     pub fn epoch(&self) -> usize {
         self.history.epochs.len()
     }
+
+    /// Whether nothing is left to do: all epochs are finished, or the accuracy no longer rises.
+    pub fn is_done(&self, options: &super::Fit) -> bool {
+        self.epoch() >= options.epochs || self.history.has_stalled(options.patience)
+    }
 }
 
 /// Training between two steps, to inspect or save.
