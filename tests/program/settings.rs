@@ -118,7 +118,7 @@ fn errors_name_the_file_the_line_and_the_key() {
         ("epochz = false", "line 1: unknown setting 'epochz'"),
         ("epochs = false", "line 1: '--epochs <N>' needs a value"),
         ("from-sha256 = 5", "line 1: from-sha256: expected a quoted string"),
-        ("quiet = 1", "line 1: unexpected value '1' for '--quiet'"),
+        ("quiet = 1", "line 1: quiet: expected true or false"),
         ("epochs = true", "line 1: '--epochs <N>' needs a value"),
         ("epochs = [[1]]", "line 1: epochs: expected a number, a quoted string, true, false, or a list"),
         ("filters = [1, 2, 3]", "line 1: invalid value '1,2,3' for '--filters <N[,N]>'"),

@@ -80,6 +80,9 @@ pub fn read(path: &Path, text: &str) -> Result<RunSettings> {
                 let known = known.collect::<Vec<_>>().join(", ");
                 return Err(wrong(key, format!("unknown setting '{}'; expected one of {known}", key.get_ref())));
             }
+            Err(error) if error.kind() == ErrorKind::TooManyValues => {
+                return Err(wrong(key, format!("{}: expected true or false", key.get_ref())));
+            }
             Err(error) if error.kind() != ErrorKind::MissingRequiredArgument => {
                 return Err(wrong(key, one_line(&error, &[])));
             }
