@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::arms::{Arm, FeatureSource};
+use super::arms::Arm;
 
 /// One arm with one seed.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,8 +55,7 @@ pub fn of_shard(jobs: Vec<Job>, shard: Option<Shard>) -> Vec<Job> {
 pub fn groups(jobs: Vec<Job>) -> Vec<Vec<Job>> {
     let key = |job: &Job| {
         let arm = &job.arm;
-        let from = if arm.blocks == 0 { FeatureSource::Untrained } else { arm.features };
-        (job.seed, from, arm.classes, arm.validation, arm.labels)
+        (job.seed, arm.features, arm.classes, arm.validation, arm.labels)
     };
     let mut sorted = jobs;
     // The sort is stable: within a group, jobs that share features stay in the plan's order.

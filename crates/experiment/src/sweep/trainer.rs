@@ -139,8 +139,8 @@ impl Trainer<'_> {
     pub fn score(&self, network: &Network) -> (Evaluation, Vec<Mistake>) {
         let test = &self.pictures.test;
         let predictions = match self.features {
-            Some(features) if self.arm.training == TrainedLayers::Head => network.predict(&features.test),
-            _ => network.predict(&test.examples()),
+            Some(features) => network.predict(&features.test),
+            None => network.predict(&test.examples()),
         };
         let names = self.pictures.names();
         let mut nll = 0.0;

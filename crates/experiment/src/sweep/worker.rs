@@ -128,8 +128,7 @@ impl<'a> Worker<'a> {
         let open = self.folder.unfinished(group)?;
         let Some(first) = open.first() else { return Ok(true) };
         let (arm, seed) = (&first.arm, first.seed);
-        let pretraining = arm.features.pretraining().filter(|_| arm.blocks > 0);
-        let stage1 = match pretraining {
+        let stage1 = match arm.features.pretraining() {
             None => None,
             Some(pretraining) => match self.pretrained(pretraining, seed)? {
                 None => return Ok(false),
@@ -293,7 +292,7 @@ impl<'a> Worker<'a> {
     }
 
     fn assemble(&self, arm: &Arm, seed: u64, pictures: &Pictures, source: Option<&Network>) -> Result<Network> {
-        assemble(arm, &self.settings.network, pictures.classes.len(), seed, source.filter(|_| arm.blocks > 0))
+        assemble(arm, &self.settings.network, pictures.classes.len(), seed, source)
     }
 
     fn pictures(&self, arm: &Arm) -> Result<Pictures<'a>> {
