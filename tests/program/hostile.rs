@@ -139,10 +139,17 @@ fn huge_headers_are_refused() {
     let (place, kib) = (Place::new(), loadable() + 500_000);
     let entry = |number: usize| format!(r#""{number}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#);
     let tensors: Vec<String> = (0..200_000).map(entry).collect();
+    // Nine tensors of u64::MAX bytes in all, to which the header's length cannot be added.
+    let most = (1_u64 << 61) - 1;
+    let sizes = (0..8).map(|number| (number * most, most)).chain([(8 * most, 7)]);
+    let endless = sizes.zip('a'..).map(|((start, size), name)| {
+        format!(r#""{name}":{{"dtype":"U8","shape":[{size}],"data_offsets":[{start},{}]}}"#, start + size)
+    });
     let notes: Vec<String> = (0..500_000).map(|number| format!(r#""{number}":"""#)).collect();
     for (header, words) in [
         (format!("{{{}}}", tensors.join(",")), "has no metadata of this program"),
         (format!(r#"{{"__metadata__":{{{}}}}}"#, notes.join(",")), "has no metadata of this program"),
+        (format!("{{{}}}", endless.collect::<Vec<_>>().join(",")), "its header describes a different length"),
         (format!("{{{}", "[".repeat(15_000_000)), "its header is not that of a safetensors file"),
         (" ".repeat(16_000_001), "expected at most 16,000,000"),
     ] {

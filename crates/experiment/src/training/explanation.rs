@@ -60,11 +60,13 @@ fn linear_head(network: &Network) -> Option<(Range<usize>, [usize; 3])> {
     let rows = network.summary().rows;
     let (last, rows) = rows.split_last().filter(|(last, _)| last.kind == "Dense")?;
     let is_linear = |kind: &str| ["AveragePooling2D", "GlobalAveragePooling2D", "Flatten"].contains(&kind);
-    let features = rows.iter().rposition(|row| !is_linear(row.kind))?;
-    let of_head = |name: &str| name == last.name || rows[features + 1..].iter().any(|row| row.name == name);
+    let first = rows.iter().rposition(|row| !is_linear(row.kind)).map_or(0, |features| features + 1);
+    // A head of the whole network pools the pictures themselves.
+    let features = if first == 0 { network.input() } else { &rows[first - 1].output };
+    let of_head = |name: &str| name == last.name || rows[first..].iter().any(|row| row.name == name);
     let nodes = network.nodes();
     let start = nodes.iter().position(|node| of_head(node.name()))?;
-    Some((start..nodes.len(), rows[features].output.as_image()?))
+    Some((start..nodes.len(), features.as_image()?))
 }
 
 /// Why a class was named for a picture.
@@ -107,7 +109,7 @@ pub fn occlusion(network: &Network, picture: &Pixels, class: usize) -> Contribut
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::{Architecture, TutorialNetwork};
+    use crate::models::{Architecture, ConvMethod, INPUT, Layer, Listed, TutorialNetwork};
 
     fn picture() -> Vec<u8> {
         (0..3 * 32 * 32_usize).map(|at| (at * at % 251) as u8).collect()
@@ -131,6 +133,20 @@ mod tests {
             let (sum, logit) = (map.values.iter().sum::<f32>() + bias, predictions.logits().data()[class]);
             assert!((sum - logit).abs() < 1e-5 * (1.0 + logit.abs()), "class {class}: {sum} instead of {logit}");
         }
+    }
+
+    #[test]
+    fn a_linear_network_has_a_map_of_the_pixels() {
+        let flatten = Layer::Flatten { name: "flatten_1".to_owned() };
+        let dense = Layer::Dense { name: "dense_1".to_owned(), units: None, activation: None };
+        let (conv_method, layers) = (ConvMethod::Auto, vec![flatten, dense]);
+        let linear = Architecture::Listed(Listed { conv_method, size: INPUT[0], layers, origin: None });
+        let network = linear.build(2, 7).unwrap();
+        let predictions = network.predict(&examples(vec![&picture()], vec![0]));
+        let (map, bias) = activation_map(&network, &picture(), 1).unwrap();
+        assert_eq!((map.columns, map.values.len()), (32, 32 * 32));
+        let (sum, logit) = (map.values.iter().sum::<f32>() + bias, predictions.logits().data()[1]);
+        assert!((sum - logit).abs() < 1e-5 * (1.0 + logit.abs()), "{sum} instead of {logit}");
     }
 
     #[test]

@@ -41,8 +41,8 @@ pub struct Trained<'a> {
 
 impl Trained<'_> {
     fn params(&self) -> impl Iterator<Item = (String, &Param)> {
-        let is_there = |name: &str| self.features_only.is_none_or(|layers| metadata::is_of(name, layers));
-        self.network.params().filter(move |(name, _)| is_there(name))
+        let is_of_features = self.features_only.map(metadata::of_layers);
+        self.network.params().filter(move |(name, _)| is_of_features.as_ref().is_none_or(|is_of| is_of(name)))
     }
 }
 
@@ -110,6 +110,13 @@ fn compare(trained: Trained, network: &mut Network, warm: bool) -> (Vec<LoadedTe
         let file = source.map(|source| source.shape.dims().to_vec());
         tensors.push(LoadedTensor { name: name.to_owned(), file, model: Some(param.shape.dims().to_vec()), outcome });
     });
+    // A layer is loaded as a whole or not at all.
+    for tensor in &mut tensors {
+        let layer = tensor.name.split_once('/').map(|(layer, _)| layer);
+        if tensor.outcome.is_loaded() && layer.is_some_and(|layer| misfits.contains(layer)) {
+            tensor.outcome = LoadOutcome::New;
+        }
+    }
     for (name, param) in trained.params().filter(|(name, _)| of_trained.contains_key(name)) {
         tensors.push(LoadedTensor {
             name,
@@ -292,9 +299,15 @@ mod tests {
         let words = "tensor conv2d_2/kernel: expected 3 x 3 x 4 x 4, found 3 x 3 x 4 x 5; 1 more tensor does not match";
         assert!(failure.message.contains(words) && failure.message.contains("--partial"), "{failure}");
         assert!(transfer.require_whole(true).is_ok());
-        let learns = |name: &str| transfer.network.params().find(|(other, _)| other == name).unwrap().1.trainable;
-        assert_eq!(["conv2d_1/kernel", "conv2d_2/kernel"].map(learns), [false, true]);
+        let is_trainable = |name: &str| transfer.network.params().find(|(other, _)| other == name).unwrap().1.trainable;
+        assert_eq!(["conv2d_1/kernel", "conv2d_2/kernel"].map(is_trainable), [false, true]);
         assert!(transfer.table().to_string().contains("MISMATCHED\n"));
+        // A layer of which only the bias matches is not loaded.
+        let transfer = from(TutorialNetwork { kernel: 5, ..numbers() });
+        let outcomes: Vec<LoadOutcome> = transfer.tensors.iter().map(|tensor| tensor.outcome).collect();
+        assert_eq!(outcomes, [Mismatched, New, Mismatched, New, New, New, New, New]);
+        let failure = transfer.require_whole(true).unwrap_err();
+        assert!(failure.message.starts_with("nothing in the file matches"), "{failure}");
         // Even then, at least one layer must match.
         let failure = from(TutorialNetwork { filters: [6, 6], ..numbers() }).require_whole(true).unwrap_err();
         assert!(failure.message.starts_with("nothing in the file matches"), "{failure}");

@@ -84,7 +84,8 @@ impl Features {
     /// and initializes its head.
     pub fn fill(&self, network: &mut Network, seed: u64) -> Result<()> {
         network.initialize(seed)?;
-        network.copy_params(self.model.network.params().filter(|(name, _)| metadata::is_of(name, &self.frozen)));
+        let is_of_features = metadata::of_layers(&self.frozen);
+        network.copy_params(self.model.network.params().filter(|(name, _)| is_of_features(name)));
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 //! height, width, inputs, outputs; dense kernels as inputs, outputs. Its metadata describes how to rebuild the network.
 //! [`crate::weights::model`] reads it back.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 use thawline_tensor::nn::{Network, Param};
@@ -114,15 +114,17 @@ impl Metadata {
         }
     }
 
-    /// Whether the file has the values of a parameter.
-    pub fn holds(&self, parameter: &str) -> bool {
-        self.model != FEATURES || is_of(parameter, &self.frozen)
+    /// Tells whether the file has the values of a parameter.
+    pub fn holds(&self) -> impl Fn(&str) -> bool + use<> {
+        let (features_only, is_frozen) = (self.model == FEATURES, of_layers(&self.frozen));
+        move |parameter| !features_only || is_frozen(parameter)
     }
 }
 
 /// The bytes of a weights file; the same weights and metadata give the same bytes.
 pub fn to_safetensors(network: &Network, metadata: &Metadata) -> Result<Vec<u8>> {
-    let params: Vec<_> = network.params().filter(|(name, _)| metadata.holds(name)).collect();
+    let holds = metadata.holds();
+    let params: Vec<_> = network.params().filter(|(name, _)| holds(name)).collect();
     let tensors = params.iter().map(|(name, param)| (name.clone(), param.shape.dims(), &param.value[..]));
     tensor_file::to_bytes(tensors, metadata)
 }
@@ -133,9 +135,11 @@ pub fn frozen_layers(network: &Network) -> Vec<String> {
     rows.filter(|row| row.parameters > 0 && row.trainable == 0).map(|row| row.name).collect()
 }
 
-/// Whether the parameter with this full name belongs to one of the layers.
-pub fn is_of(parameter: &str, layers: &[String]) -> bool {
-    parameter.split_once('/').is_some_and(|(layer, _)| layers.iter().any(|other| other == layer))
+/// Tells whether the parameter with a full name belongs to one of the layers.
+pub fn of_layers(layers: &[String]) -> impl Fn(&str) -> bool + use<> {
+    // A set, because a hostile file may name thousands of layers.
+    let layers: HashSet<String> = layers.iter().cloned().collect();
+    move |parameter| parameter.split_once('/').is_some_and(|(layer, _)| layers.contains(layer))
 }
 
 /// Name and hash of every frozen parameter: SHA-256 of its little-endian bytes, in hexadecimal.

@@ -74,8 +74,9 @@ impl Model {
         let metadata: Metadata = file.open_seal(metadata::FORMAT)?;
         let mut network = outline(&metadata, &file.header)?;
         let mut faults = Vec::new();
+        let holds = metadata.holds();
         network.update_params(|name, param| {
-            if metadata.holds(name) {
+            if holds(name) {
                 match file.values(name, param.shape.dims()) {
                     Ok(values) => param.value = Buffer::from(&values[..]),
                     Err(fault) => faults.push(fault),
@@ -152,7 +153,8 @@ fn outline(metadata: &Metadata, header: &Header) -> Result<Network> {
         param.trainable = !name.split_once('/').is_some_and(|(layer, _)| frozen.contains(layer));
     });
 
-    let (held, others): (Vec<_>, Vec<_>) = network.params().partition(|(name, _)| metadata.holds(name));
+    let holds = metadata.holds();
+    let (held, others): (Vec<_>, Vec<_>) = network.params().partition(|(name, _)| holds(name));
     let not_held: u64 = others.iter().map(|(_, param)| param.shape.size() as u64).sum();
     if not_held > MAX_NOT_HELD {
         return Err(Failure::usage(format!(

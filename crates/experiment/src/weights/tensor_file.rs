@@ -161,7 +161,7 @@ impl Header {
         let mut names: Vec<String> = tensors.iter().map(|(name, _)| name.clone()).collect();
         names.sort_unstable();
         let tensors = tensor::Metadata::new(None, tensors).map_err(fault)?;
-        if (end + tensors.data_len()) as u64 != length {
+        if (end as u64).checked_add(tensors.data_len() as u64) != Some(length) {
             return Err(fault(SafeTensorError::MetadataIncompleteBuffer));
         }
         Ok(Header { tensors, names, metadata, end })

@@ -31,7 +31,10 @@ use super::{
 };
 use crate::{
     models::{Architecture, Layer},
-    system::failure::{Failure, Kind, Result},
+    system::{
+        console::shown,
+        failure::{Failure, Kind, Result},
+    },
 };
 
 pub mod pytorch;
@@ -162,6 +165,13 @@ fn inputs_of(layers: &[Layer], first: Shape, classes: usize) -> Vec<Shape> {
 
 /// The bytes of a weights file for a framework. The network outputs logits there too, since softmax is not part of it.
 pub fn export(network: &Network, architecture: &Architecture, framework: Framework) -> Result<Vec<u8>> {
+    let layers = architecture.layers();
+    if let Some(layer) = layers.iter().find(|layer| framework == Framework::Torch && has_dot(layer)) {
+        return Err(Failure::usage(format!(
+            "PyTorch cannot represent this network: layer '{}' has a '.' in its name, or in that of a layer inside it",
+            shown(layer.name())
+        )));
+    }
     let tensors: Vec<(Foreign, Vec<f32>)> = places(network, architecture, framework)?
         .into_iter()
         .zip(network.params())
@@ -175,6 +185,12 @@ pub fn export(network: &Network, architecture: &Architecture, framework: Framewo
     tensor_file::to_foreign_bytes(tensors, (framework == Framework::Torch).then_some(("format", "pt")))
 }
 
+/// Whether a layer's name, or that of a layer inside it, has a dot, which separates names in PyTorch.
+fn has_dot(layer: &Layer) -> bool {
+    let inside = if let Layer::Residual { layers, .. } = layer { &**layers } else { &[] };
+    layer.name().contains('.') || inside.iter().any(has_dot)
+}
+
 /// Fills a network with the weights of a framework's file, which must hold exactly the tensors of this network, or of
 /// the layers in `only`. Returns the prefix that all names share, such as `module.` from `DataParallel`; it may be
 /// empty.
@@ -185,7 +201,8 @@ pub fn import(
     framework: Framework,
     only: Option<&[String]>,
 ) -> Result<String> {
-    let is_wanted = |name: &str| only.is_none_or(|layers| metadata::is_of(name, layers));
+    let is_of_only = only.map(metadata::of_layers);
+    let is_wanted = |name: &str| is_of_only.as_ref().is_none_or(|is_of| is_of(name));
     let names: Vec<bool> = network.params().map(|(name, _)| is_wanted(&name)).collect();
     let places = places(network, architecture, framework)?.into_iter().zip(names);
     let places: Vec<Foreign> = places.filter_map(|(place, is_wanted)| is_wanted.then_some(place)).collect();

@@ -124,6 +124,20 @@ fn imported_weights_are_those_that_were_exported() {
 }
 
 #[test]
+fn names_with_a_dot_are_not_exported_to_pytorch() {
+    for layers in [
+        r#"{ type = "Flatten" }, { type = "Dense", name = "head.1" }"#,
+        r#"{ type = "Residual", name = "a", layers = [{ type = "Activation", name = "b.c", activation = "relu" }] },
+           { type = "Flatten" }, { type = "Dense" }"#,
+    ] {
+        let (architecture, network) = network(layers, 4);
+        let failure = export(&network, &architecture, Framework::Torch).unwrap_err();
+        assert!(failure.message.contains("has a '.' in its name"), "{failure}");
+        assert!(export(&network, &architecture, Framework::Keras).is_ok());
+    }
+}
+
+#[test]
 fn pytorch_code_pads_like_keras() {
     let image = |layer: &str| {
         let layer: Layer = toml::from_str(&format!("name = \"a\"\n{layer}")).unwrap();
