@@ -258,6 +258,17 @@ fn common_deviations_of_cameras_and_programs_are_accepted() {
 }
 
 #[test]
+fn a_scan_that_lists_a_component_twice_is_refused() {
+    let whole = sample("progressive.jpg");
+    let starts = || whole.windows(5).enumerate().filter(|(_, five)| five[..2] == *b"\xff\xda");
+    let (at, _) = starts().find(|(_, five)| five[4] == 1).unwrap();
+    let [component, tables] = [whole[at + 5], whole[at + 6]];
+    let header = [0xff, 0xda, 0, 10, 2, component, tables, component, tables];
+    let twice = [&whole[..at], &header, &whole[at + 7..]].concat();
+    assert_eq!(decoded(&twice).unwrap_err(), "is damaged: a scan header is invalid");
+}
+
+#[test]
 fn both_checksums_of_a_png_are_checked_and_a_late_orientation_is_applied() {
     let place = Place::new();
     let whole = fs::read(saved(&place, "x.png", asymmetric(64, 64), ImageFormat::Png)).unwrap();

@@ -229,7 +229,7 @@ fn table(evaluation: &Evaluation) -> Text {
         evaluation.loss
     ));
     text.push(summary(&evaluation.scores));
-    let width = classes.iter().map(|class| class.chars().count()).max().unwrap_or(0).min(24);
+    let width = classes.iter().map(|class| fitted(class, 24).chars().count()).max().unwrap_or(0);
     let cell = counts.iter().flatten().map(|count| count.to_string().len()).max().unwrap_or(0).max(3) + 1;
     let is_narrow = 4 + width + cell * classes.len() + 9 <= WIDTH;
     let heading = if is_narrow {

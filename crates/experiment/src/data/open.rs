@@ -11,6 +11,7 @@ use std::{
 };
 
 use thawline_cifar::{Dataset, Fault, Format, Images, PIXEL_BYTES, Source};
+use thawline_drawings::Split;
 
 use crate::{
     record::{
@@ -22,7 +23,6 @@ use crate::{
         path_text,
     },
 };
-use thawline_drawings::{self, Split};
 
 /// Names the built-in pictures in place of a path.
 pub const BUILT_IN: &str = "built-in";

@@ -271,7 +271,7 @@ fn cut(text: &str, most: usize, last: usize) -> Cow<'_, str> {
         return text.into();
     }
     let at = |character: usize| text.char_indices().nth(character).map_or(text.len(), |(byte, _)| byte);
-    let (head, tail) = (&text[..at(most - last - MARK.len())], &text[at(count - last)..]);
+    let (head, tail) = (&text[..at(most.saturating_sub(last + MARK.len()))], &text[at(count - last)..]);
     format!("{head}{MARK}{tail}").into()
 }
 
@@ -302,6 +302,7 @@ mod tests {
     fn control_characters_are_escaped() {
         let text = Text::from("a\nerror: b\u{1b}[2J\r\u{9b}31m\u{202e}c\u{7f}").and(["d".to_owned()]);
         assert_eq!(text.printable(false), "a\\nerror: b\\u{1b}[2J\\r\\u{9b}31m\\u{202e}c\\u{7f}\nd\n");
+        assert_eq!((fitted("a\u{200e}", 7).as_str(), fitted("\u{200e}", 1).as_str()), ("a\\u{...", "..."));
         let text = "Größe, naïve, 猫, 👩‍🔬, C:\\new 'x' \"y\"";
         assert_eq!(Text::from(text).printable(false), format!("{text}\n"));
     }

@@ -38,7 +38,7 @@ pub fn describe(
         text.push(Text::wrapped("          ", format!("tested on {}", path_text::printable(test))));
     }
     let counts = pictures.counts();
-    let width = counts.iter().map(|class| class.name.chars().count()).max().unwrap_or(0).min(24);
+    let width = counts.iter().map(|class| fitted(&class.name, 24).chars().count()).max().unwrap_or(0);
     for class in counts.iter().take(MAX_CLASSES) {
         let mut line = format!("          {:<width$}  {:>5} for training", fitted(&class.name, width), class.training);
         for (number, what) in [(class.validation, "held out"), (class.test, "for testing"), (class.skipped, "skipped")]

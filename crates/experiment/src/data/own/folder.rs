@@ -70,8 +70,8 @@ pub struct Folder {
 /// A data set that is divided into folders such as `train`, `val` and `test`.
 #[derive(Debug, Default)]
 struct Division {
-    /// The training pictures: `train`, and `val` if there is also `test`.
-    learn: Vec<PathBuf>,
+    /// The training pictures: `train`, and `val` if other pictures are for testing.
+    training: Vec<PathBuf>,
     test: Option<PathBuf>,
     ignored: Vec<(PathBuf, &'static str)>,
 }
@@ -82,10 +82,10 @@ struct Division {
 pub fn open(folder: &Path, test: Option<&Path>) -> Result<Folder> {
     require_folder(folder)?;
     let division = division(folder, test)?;
-    let mut learn = division.learn.iter();
-    let mut found = classes(learn.next().map_or(folder, PathBuf::as_path))?;
+    let mut training = division.training.iter();
+    let mut found = classes(training.next().map_or(folder, PathBuf::as_path))?;
     found.ignored.extend(division.ignored);
-    for more in learn {
+    for more in training {
         for (class, files) in matched(more, &found.names())? {
             found.classes[class].files.extend(files);
         }
@@ -94,7 +94,7 @@ pub fn open(folder: &Path, test: Option<&Path>) -> Result<Folder> {
     if let Some(test) = &found.test {
         require_folder(test)?;
         for (class, files) in matched(test, &found.names())? {
-            found.classes[class].test = files;
+            found.classes[class].test.extend(files);
         }
     }
     Ok(found)
@@ -171,12 +171,18 @@ fn division(folder: &Path, given: Option<&Path>) -> Result<Division> {
         }
     }
     let [Some(train), validation, test] = parts else { return Ok(Division { test: given, ..Division::default() }) };
+    // One of the parts may be given.
+    let is_given = |part: &PathBuf| {
+        let [part, given] = [Some(part), given.as_ref()].map(|path| fs::canonicalize(path?).ok());
+        part.is_some() && part == given
+    };
+    let [validation, test] = [validation, test].map(|part| part.filter(|part| !is_given(part)));
     if let (Some(_), Some(unused)) = (&given, &test) {
         ignored.push((unused.clone(), "--test names other pictures"));
     }
     Ok(match given.or(test) {
-        Some(test) => Division { learn: [train].into_iter().chain(validation).collect(), test: Some(test), ignored },
-        None => Division { learn: vec![train], test: validation, ignored },
+        Some(test) => Division { training: [train].into_iter().chain(validation).collect(), test: Some(test), ignored },
+        None => Division { training: vec![train], test: validation, ignored },
     })
 }
 
@@ -342,6 +348,11 @@ mod tests {
             found.classes.iter().map(|class| [class.files.len(), class.test.len()]).collect::<Vec<_>>(),
             [[2, 0], [1, 1]]
         );
+        // A part that is named as the test pictures is not also for training.
+        let found = open(folder.path(), Some(&folder.path().join("val"))).unwrap();
+        let counts = found.classes.iter().map(|class| [class.files.len(), class.test.len()]);
+        assert_eq!(counts.collect::<Vec<_>>(), [[1, 1], [1, 0]]);
+        assert!(found.ignored.is_empty(), "{:?}", found.ignored);
         // `train` may be a class like any other.
         let folder = made(&["car", "car/1.png", "train", "train/2.png"]);
         assert_eq!(open(folder.path(), None).unwrap().names(), ["car", "train"]);

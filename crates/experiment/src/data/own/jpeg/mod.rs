@@ -247,9 +247,13 @@ impl Frame {
         if last > 63 || first > last || count == 0 {
             return Err(wrong());
         }
-        let mut parts = Vec::new();
+        let mut parts: Vec<Part> = Vec::new();
         for pair in list.chunks_exact(2) {
             let component = self.components.iter().position(|c| c.id == pair[0]).ok_or_else(wrong)?;
+            // A component that is listed 255 times would make a small file take half an hour.
+            if parts.iter().any(|part| part.component == component) {
+                return Err(wrong());
+            }
             let blocks = self.blocks(component);
             let found = &mut self.components[component];
             found.missing_bits[first..=last].fill(if progressive { approximation & 15 } else { 0 });
