@@ -25,6 +25,10 @@ fn a_saved_benchmark_is_compared_with_and_one_of_another_format_is_refused() {
     let refusal = format!("its format is {}, and this program writes {format}", format + 1);
     bench(&["--against", "other.json"]).assert_refused(&refusal);
 
+    // A record of another version may have other fields.
+    fs::write(place.path("other.json"), format!(r#"{{"format": {}}}"#, format + 1)).unwrap();
+    bench(&["--against", "other.json"]).assert_refused(&refusal);
+
     // A record of another command.
     record["format"] = format.into();
     record.as_object_mut().unwrap().remove("peak_gflops");

@@ -89,6 +89,9 @@ fn resuming_a_finished_run_restores_a_missing_report() {
     call.assert_refused("run/summary.json: not a run record: ");
     assert!(call.stderr.contains("remove it to continue without it"), "{}", call.stderr);
     fs::remove_file(place.path("run/summary.json")).unwrap();
+    fs::create_dir(place.path("run/summary.json")).unwrap();
+    resume(&place, "").assert_refused("run/summary.json: is a folder; expected a record that this program wrote");
+    fs::remove_dir(place.path("run/summary.json")).unwrap();
     resume(&place, "");
     assert!(place.path("run/summary.json").exists(), "the run was trained again");
 }

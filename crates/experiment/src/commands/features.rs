@@ -77,7 +77,7 @@ fn of_pictures(features: &Features, folder: &Path) -> Result<Vec<u8>> {
     let files: Vec<String> = pictures.of(Set::Training).map(|(entry, _)| path_text::exact(&entry.path)).collect();
     let names = serde_json::json!({ "classes": pictures.classes, "files": files }).to_string();
     let labels: Vec<f32> = set.labels.iter().map(|&label| label as f32).collect();
-    let shape = [labels.len(), set.values.len() / labels.len().max(1)];
+    let shape = [labels.len(), set.values.len() / labels.len()];
     let tensors =
         [("features".to_owned(), &shape[..], &set.values[..]), ("labels".to_owned(), &shape[..1], &labels[..])];
     tensor_file::to_foreign_bytes(tensors, Some(("pictures", &names)))

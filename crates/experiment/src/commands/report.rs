@@ -5,9 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Deserialize;
-
 use clap::Args;
+use serde::Deserialize;
 
 use super::flags::ForceArg;
 use crate::{

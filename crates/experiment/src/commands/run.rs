@@ -132,7 +132,7 @@ fn perform(
     let data_sha256 = experiment.data.dataset.sha256();
     let run_id = RunId { config_sha256: config.sha256(), settings, data_sha256 };
     let stopwatch = experiment.source.model_1().map(|_| Stopwatch::new(experiment.costs.work));
-    let plan = plan::text(&experiment, &start.environment, folder.path());
+    let plan = plan::text(&experiment, &machine::environment(SystemTime::now()), folder.path());
     let mut session = Session { console, config, folder, start, interrupts, run_id, stopwatch, draft: None };
     let record = console.say(plan).and_then(|()| experiment.perform(&mut session));
     let record = record.map_err(|failure| match failure.kind {

@@ -3,7 +3,7 @@
 use thawline_tensor::Shape;
 
 use super::{
-    Architecture, Listed,
+    Architecture, Listed, features,
     layers::{Layer, Padding},
 };
 use crate::system::failure::{Failure, Result};
@@ -18,10 +18,8 @@ impl Architecture {
     /// EfficientNet-Lite0 and 40 pictures per class, it is five points better (`docs/own-pictures.md`). `Dropout` is
     /// left out: L-BFGS fits the head without it.
     pub fn with_linear_head(&self, classes: usize) -> Result<Architecture> {
-        let layers = self.layers();
-        let head = layers.iter().position(|layer| matches!(layer, Layer::Dense { .. })).unwrap_or(layers.len());
-        let mut layers: Vec<Layer> =
-            layers[..head].iter().filter(|layer| !matches!(layer, Layer::Dropout { .. })).cloned().collect();
+        let kept = |layer: &&Layer| !matches!(layer, Layer::Dropout { .. });
+        let mut layers: Vec<Layer> = features(&self.layers()).iter().filter(kept).cloned().collect();
         let is_replaced =
             |layer: &mut Layer| matches!(layer, Layer::Flatten { .. } | Layer::GlobalAveragePooling2D { .. });
         while layers.pop_if(is_replaced).is_some() {}

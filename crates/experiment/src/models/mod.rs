@@ -18,6 +18,7 @@ use thawline_tensor::{
 
 use crate::system::{
     failure::{Failure, Result},
+    names::check_name,
     number,
 };
 pub use {layers::Layer, tutorial::TutorialNetwork};
@@ -25,9 +26,6 @@ pub use {layers::Layer, tutorial::TutorialNetwork};
 /// Far more than a network for 32 x 32 pictures needs: 30 GB to train, and 250 times the tutorial's activations.
 const MAX_PARAMETERS: u64 = 1_000_000_000;
 const MAX_ACTIVATIONS: u64 = 256_000_000;
-
-/// The longest name of a layer, in bytes.
-const MAX_NAME: usize = 255;
 
 /// The maximum number of rows and columns of a picture.
 pub const MAX_SIZE: usize = 1024;
@@ -163,9 +161,8 @@ impl Architecture {
         for (index, layer) in self.layers().iter().enumerate() {
             let position = index + 1;
             let wrong = |reason| self.at_line(position, format!("layer {position} '{}': {reason}", layer.name()));
-            if !is_legal_name(layer) {
-                let reason = format!("its name has control characters or more than {MAX_NAME} bytes");
-                return Err(self.at_line(position, format!("layer {position}: {reason}; choose another one")));
+            if let Err(reason) = check_name_of(layer) {
+                return Err(self.at_line(position, format!("layer {position}: its name {reason}; choose another one")));
             }
             // A rate of 1 would leave nothing to train on.
             if let Layer::Dropout { rate, .. } = layer
@@ -247,11 +244,9 @@ impl Architecture {
         }
     }
 
-    /// The last feature layer: the one before the first `Dense`. The head follows.
+    /// The last feature layer.
     pub fn features_end(&self) -> String {
-        let layers = self.layers();
-        let head = layers.iter().position(|layer| matches!(layer, Layer::Dense { .. })).unwrap_or(layers.len());
-        layers[..head].last().map_or_else(|| FEATURES_END.to_owned(), |layer| layer.name().to_owned())
+        features(&self.layers()).last().map_or_else(|| FEATURES_END.to_owned(), |layer| layer.name().to_owned())
     }
 
     fn locate(&self, error: NetworkError) -> Failure {
@@ -284,10 +279,17 @@ impl Architecture {
     }
 }
 
-/// Whether the names of a layer and of all layers inside it are short enough and can be shown.
-fn is_legal_name(layer: &Layer) -> bool {
+/// The feature layers: those before the first `Dense`. The head follows.
+fn features(layers: &[Layer]) -> &[Layer] {
+    let head = layers.iter().position(|layer| matches!(layer, Layer::Dense { .. })).unwrap_or(layers.len());
+    &layers[..head]
+}
+
+/// Says what is wrong with the name of a layer, or with that of a layer inside it.
+fn check_name_of(layer: &Layer) -> std::result::Result<(), &'static str> {
     let inside = if let Layer::Residual { layers, .. } = layer { &**layers } else { &[] };
-    layer.name().len() <= MAX_NAME && !layer.name().contains(char::is_control) && inside.iter().all(is_legal_name)
+    check_name(layer.name())?;
+    inside.iter().try_for_each(check_name_of)
 }
 
 #[cfg(test)]

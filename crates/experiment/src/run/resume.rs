@@ -22,7 +22,7 @@ use crate::{
     system::{
         atomic_file::{self, during},
         failure::{Failure, Kind, Result},
-        input::{self, SETTINGS},
+        input::{self, FileKind, RECORD, SETTINGS},
         path_text, wording,
     },
     weights::{checkpoint::Checkpoint, model::Model},
@@ -45,7 +45,7 @@ impl Interrupted {
             let what = if path.exists() { "is not a folder" } else { "no such folder" };
             return Err(refused(format!("{what}; expected the folder of an interrupted run")));
         }
-        let config = read(&path.join("config.toml"), |path, text| {
+        let config = read(&path.join("config.toml"), SETTINGS, |path, text| {
             if text.parse::<Table>().is_ok_and(|settings| settings.contains_key("folder")) {
                 return Err(Failure::usage(format!(
                     "{}: belongs to `thawline adapt`, which cannot be resumed; run it again with another --out",
@@ -55,7 +55,7 @@ impl Interrupted {
             let config = parse_config(path, text)?;
             check(path, text).map(|()| config)
         })?;
-        let start = read(&path.join("environment.json"), |path, text| {
+        let start = read(&path.join("environment.json"), RECORD, |path, text| {
             serde_json::from_str(text).map_err(|error| {
                 let reason = wording::json(&error);
                 Failure::usage(format!(
@@ -91,14 +91,14 @@ impl Interrupted {
 
 /// The record of a finished run.
 pub fn read_record(path: &Path) -> Result<RunRecord> {
-    read(path, |path, text| {
+    read(path, RECORD, |path, text| {
         RunRecord::from_json(text.as_bytes()).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
     })
 }
 
-fn read<T>(path: &Path, parse: impl Fn(&Path, &str) -> Result<T>) -> Result<T> {
+fn read<T>(path: &Path, kind: FileKind, parse: impl Fn(&Path, &str) -> Result<T>) -> Result<T> {
     let refused = |reason: &str| Failure::usage(format!("{}: {reason}", path.display()));
-    let bytes = input::read_if_any(path, SETTINGS)?.ok_or_else(|| {
+    let bytes = input::read_if_any(path, kind)?.ok_or_else(|| {
         refused("no such file: this is not a run folder, or the run stopped before its first step; start a new run")
     })?;
     parse(path, std::str::from_utf8(&bytes).map_err(|_| refused("is not a text file"))?)

@@ -11,9 +11,10 @@ use std::{
     },
 };
 
-use crate::system::failure::{Failure, Kind, Result};
 use signal_hook::{consts::SIGABRT, flag};
 use thawline_tensor::Buffer;
+
+use super::failure::{Failure, Kind, Result};
 
 /// The message if gzip's tables do not fit in memory. zlib-rs has no error for that; it panics with a `MemError`.
 const NO_MEMORY_FOR_GZIP: &str = "not enough memory to read or write gzip";

@@ -51,9 +51,6 @@ fn data(message: &str) -> Option<String> {
     if let Some(name) = message.strip_prefix("duplicate field `") {
         return Some(format!("{} occurs twice", named(name)));
     }
-    if message.starts_with("data did not match any variant") {
-        return Some("its network is incomplete or has an invalid value".to_owned());
-    }
     if message.starts_with("expected ") {
         return Some(message.to_owned());
     }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The L2 penalties to choose from. Each solution is the start for the next, weaker penalty.
-pub const PENALTIES: [f64; 8] = [10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003];
+const PENALTIES: [f64; 8] = [10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003];
 
 /// A feature's scale is at least this fraction of the root mean square of all scales. Otherwise a feature that is
 /// almost never active in the training pictures would decide the class of any picture in which it is active.

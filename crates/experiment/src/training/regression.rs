@@ -20,7 +20,7 @@ use thawline_tensor::{
 use crate::system::failure::Result;
 
 /// Steps that L-BFGS remembers, as in SciPy.
-pub const REMEMBERED_STEPS: usize = 10;
+const REMEMBERED_STEPS: usize = 10;
 
 /// A solution takes 20 to 80 steps.
 const MAX_STEPS: usize = 500;

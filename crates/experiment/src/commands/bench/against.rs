@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::system::{
     failure::{Failure, Result},
-    input,
+    input, json,
     machine::Environment,
     wording,
 };
@@ -16,7 +16,6 @@ use super::record::{Change, FORMAT, Row};
 /// What the comparison reads of the earlier record.
 #[derive(Debug, Deserialize)]
 pub struct Earlier {
-    format: u32,
     pub environment: Environment,
     /// Never read: without it, the record is another command's.
     #[serde(rename = "peak_gflops")]
@@ -44,11 +43,12 @@ impl Earlier {
             Failure::usage(format!("--against: {}: {reason}; {expected}", path.display()))
         };
         let bytes = input::read(path, input::RECORD).map_err(|failure| failure.within("--against"))?;
-        let earlier: Self = serde_json::from_slice(&bytes).map_err(|error| refused(wording::json(&error)))?;
-        if earlier.format != FORMAT {
-            return Err(refused(format!("its format is {}, and this program writes {FORMAT}", earlier.format)));
+        let misread = |error| refused(wording::json(&error));
+        let format = json::format_of(&bytes).map_err(misread)?;
+        if format != FORMAT {
+            return Err(refused(format!("its format is {format}, and this program writes {FORMAT}")));
         }
-        Ok(earlier)
+        serde_json::from_slice(&bytes).map_err(misread)
     }
 
     /// The rows that both records have, in the order of the new one.

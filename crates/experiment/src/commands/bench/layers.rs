@@ -299,12 +299,12 @@ impl Workload for LayerPass {
     }
 
     fn work(&self) -> Work {
-        let Case { x, dy, params, flops, .. } = &*self.case;
+        let Case { name, x, dy, params, flops, .. } = &*self.case;
         // A pass reads or writes each of these once, except that dx needs no bias (less than 1 KB). ReLU's gradient
         // also reads y; the pooling's also reads x and y.
         let mut floats = self.images * (x.len() + dy.len()) + params.iter().map(|param| param.len()).sum::<usize>();
         if params.is_empty() && self.pass == Pass::InputGradient {
-            floats += self.images * (if *self.case.name == *"relu" { x.len() } else { x.len() + dy.len() });
+            floats += self.images * (if *name == "relu" { x.len() } else { x.len() + dy.len() });
         }
         let images = self.images as u64;
         Work { flops: images * flops, flops_done: images * self.layer.flops_done(), bytes: 4 * floats as u64 }
