@@ -11,7 +11,7 @@ use thawline_tensor::nn::{
 };
 use thawline_tensor::simd::Level;
 
-use crate::bits::at_fused_levels;
+use crate::bits::at_fma_levels;
 use crate::cases::{DIMS, pick};
 use crate::chain;
 use crate::compare::{close, exact, same_bits};
@@ -78,7 +78,7 @@ fn depthwise_convolutions_have_the_same_bits_at_every_fused_level() {
         let [x, kernel] = [reals("x", s.input_len()), reals("kernel", kernel_len(&s))];
         let [bias, dy] = [reals("bias", s.c), reals("dy", s.output_len())];
         let compute = |level| passes(level, &s, &x, [&kernel, &bias], Fused::Relu6, &dy).concat();
-        at_fused_levels(compute, |a, b| same_bits(format!("{s:?}"), a, b));
+        at_fma_levels(compute, |a, b| same_bits(format!("{s:?}"), a, b));
     }
 }
 
@@ -133,7 +133,7 @@ pub fn trained() -> Network {
 /// The output of every layer and all gradients agree with PyTorch's.
 #[test]
 fn mobile_blocks_agree() {
-    let Some(bytes) = golden("mobile_blocks.safetensors") else { return };
+    let bytes = golden("mobile_blocks.safetensors");
     let golden = Golden::new(&bytes);
     let mut network = blocks([9, 8, 3]).build(0).expect("the layers fit");
     network.update_params(|name, param| param.value.copy_from_slice(&golden.f32s(name)));
