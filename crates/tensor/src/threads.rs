@@ -112,7 +112,7 @@ impl<A: Parts, B: Parts> Parts for (A, B) {
 
     fn count(&self) -> usize {
         let counts = [self.0.count(), self.1.count()];
-        debug_assert!(counts[0] == counts[1] || counts.contains(&usize::MAX), "operands have {counts:?} parts");
+        assert!(counts[0] == counts[1] || counts.contains(&usize::MAX), "operands have {counts:?} parts");
         counts[0].min(counts[1])
     }
 
@@ -127,6 +127,9 @@ impl<A: Parts, B: Parts> Parts for (A, B) {
 }
 
 /// Calls `task(i, part)` for each part, in parallel.
+///
+/// # Panics
+/// If operands have different numbers of parts, all are `None`, or a chunk's length is 0.
 pub fn for_each<P: Parts>(parts: P, task: impl Fn(usize, P::Part) + Sync) {
     fn halve<P: Parts>(parts: P, first: usize, count: usize, task: &(impl Fn(usize, P::Part) + Sync)) {
         match count {
@@ -140,6 +143,7 @@ pub fn for_each<P: Parts>(parts: P, task: impl Fn(usize, P::Part) + Sync) {
         }
     }
     let count = parts.count();
+    assert_ne!(count, usize::MAX, "a parallel loop needs an operand that is not `None`");
     halve(parts, 0, count, &task);
 }
 

@@ -50,7 +50,13 @@ impl Windows {
         };
         match padding {
             Padding::Valid => Ok([0; 4]),
-            Padding::Explicit(zeros) => Ok(zeros),
+            Padding::Explicit(zeros @ [top, bottom, left, right]) => {
+                let fits = |axis: usize, before: usize, after: usize| {
+                    self.input[axis].checked_add(before).and_then(|sum| sum.checked_add(after)).is_some()
+                };
+                let both_fit = fits(0, top, bottom) && fits(1, left, right);
+                both_fit.then_some(zeros).ok_or_else(|| format!("its padding {padding} overflows"))
+            }
             Padding::Same => same(0)
                 .zip(same(1))
                 .map(|([top, bottom], [left, right])| [top, bottom, left, right])

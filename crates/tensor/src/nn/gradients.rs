@@ -8,6 +8,7 @@ use crate::random::{Address, Bits, Purpose};
 use crate::shape::Shape;
 
 use super::layer::{Backward, BuildError, Layer, LayerSeed, Step};
+use super::network::require_possible;
 
 /// Examples in the batch.
 const EXAMPLES: usize = 3;
@@ -79,7 +80,9 @@ pub enum GradientError {
 /// whose gradient is not the slope, or if too many elements are at a kink.
 pub fn check_gradients(layer: impl Into<Box<dyn Layer>>, shape: impl Into<Shape>) -> Result<(), GradientError> {
     let (mut layer, input) = (layer.into(), shape.into());
+    require_possible("input", &input)?;
     let output = layer.build(&input, 1)?;
+    require_possible("output", &output)?;
     layer.initialize(LayerSeed { seed: 1, position: 1 })?;
     let mut bits = Address { seed: 0, purpose: Purpose::Other(0), step: 0, index: 0 }.bits();
     for param in layer.params_mut() {

@@ -196,7 +196,7 @@ impl Builder {
 }
 
 /// Refuses a shape with no elements, or with more than any machine can hold.
-fn require_possible(what: &str, shape: &Shape) -> Result<(), BuildError> {
+pub(super) fn require_possible(what: &str, shape: &Shape) -> Result<(), BuildError> {
     match product(shape.dims()) {
         Some(0) => Err(format!("the size of its {what}, {shape}, is 0; it must be at least 1").into()),
         Some(_) => Ok(()),
@@ -280,7 +280,11 @@ impl Network {
         let parameters = layer.params().iter().try_fold(0, add).filter(|&parameters| parameters <= MAX_PRODUCT);
         let parameters = parameters.ok_or_else(|| misfit("its number of weights overflows".into()))?;
         let reshapes = layer.role() == Role::Reshape;
-        let is_fused = reshapes || self.nodes.last_mut().is_some_and(|last| last.layer.absorb(layer.role()));
+        // A pool's windows are those of its input's rows and columns, which a layer in between may have changed.
+        let last = self.nodes.len().checked_sub(1);
+        let is_reshaped = self.layers.iter().any(|listed| listed.reshapes && listed.node == last);
+        let role = if is_reshaped && layer.role() == Role::MaxPool2x2 { Role::Other } else { layer.role() };
+        let is_fused = reshapes || self.nodes.last_mut().is_some_and(|last| last.layer.absorb(role));
         self.layers.push(Listed {
             name: name.clone(),
             kind,

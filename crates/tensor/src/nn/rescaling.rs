@@ -35,7 +35,7 @@ impl Rescaling {
 impl Layer for Rescaling {
     fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, BuildError> {
         let channels = input.dims().last().copied().unwrap_or(1);
-        for (what, numbers) in [("scale", &mut self.scale), ("offset", &mut self.offset)] {
+        for (what, numbers) in [("scale", &self.scale), ("offset", &self.offset)] {
             if numbers.len() != 1 && numbers.len() != channels {
                 let found = numbers.len();
                 return Err(
@@ -45,27 +45,24 @@ impl Layer for Rescaling {
             if let Some(number) = numbers.iter().find(|number| !number.is_finite()) {
                 return Err(format!("its {what} is {number}; expected a finite number").into());
             }
-            if numbers.len() == 1 {
-                *numbers = vec![numbers[0]; channels];
-            }
         }
         Ok(input.clone())
     }
 
     /// y = x scale + offset
     fn forward(&self, x: &[f32], y: &mut [f32]) {
-        for (x, y) in x.chunks_exact(self.scale.len()).zip(y.chunks_exact_mut(self.scale.len())) {
-            for (((y, x), scale), offset) in y.iter_mut().zip(x).zip(&self.scale).zip(&self.offset) {
-                *y = x * scale + offset;
-            }
+        // Channel after channel; a single number serves all of them.
+        let numbers = self.scale.iter().cycle().zip(self.offset.iter().cycle());
+        for ((y, x), (scale, offset)) in y.iter_mut().zip(x).zip(numbers) {
+            *y = x * scale + offset;
         }
     }
 
     /// dx = dy scale
     fn backward(&self, pass: Backward<'_>) {
         let Some(dx) = pass.dx else { return };
-        for (dx, dy) in dx.chunks_exact_mut(self.scale.len()).zip(pass.dy.chunks_exact(self.scale.len())) {
-            dx.iter_mut().zip(dy).zip(&self.scale).for_each(|((dx, dy), scale)| *dx = dy * scale);
+        for ((dx, dy), scale) in dx.iter_mut().zip(&*pass.dy).zip(self.scale.iter().cycle()) {
+            *dx = dy * scale;
         }
     }
 }

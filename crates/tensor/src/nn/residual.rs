@@ -96,6 +96,9 @@ impl Layer for Residual {
             let output = inside.output();
             return Err(format!("its layers turn {input} into {output}, and only equal shapes can be added").into());
         }
+        if inside.nodes.is_empty() {
+            return Err("its layers only change the shape".into());
+        }
         if let Some(node) = inside.nodes.iter().find(|node| node.layer.whole_batch() || node.layer.is_random()) {
             let (name, kind) = (&node.name, node.layer.kind());
             return Err(format!("layer '{name}' ({kind}) inside it is random or needs the whole batch").into());

@@ -166,15 +166,19 @@ impl Stage {
     }
 
     /// The first of its nodes whose output for one of `n` examples is not finite.
-    pub fn first_not_finite(&self, n: usize) -> Option<usize> {
+    pub fn first_not_finite(&self, nodes: &[Node], n: usize) -> Option<usize> {
         let finite = |values: &[f32]| values.iter().all(|value| value.is_finite());
-        let inner = match &self.pass {
-            Pass::DepthFirst(groups) => &groups[..n.div_ceil(group_size(n))],
-            Pass::WholeBatch { .. } => &[],
+        let size = group_size(n);
+        // A group may still hold examples of an earlier, larger batch.
+        let inside = |group: &Group, first: usize, node: usize| {
+            let examples = size.min(n - first);
+            finite(&group.activations[node - self.nodes.start][..examples * nodes[node].output.size()])
         };
-        let is_finite = |node: usize| match node + 1 < self.nodes.end {
-            true => inner.iter().all(|group| finite(&group.activations[node - self.nodes.start])),
-            false => finite(&self.y[..n * self.len]),
+        let is_finite = |node: usize| match &self.pass {
+            Pass::DepthFirst(groups) if node + 1 < self.nodes.end => {
+                (0..n).step_by(size).zip(groups).all(|(first, group)| inside(group, first, node))
+            }
+            _ => finite(&self.y[..n * self.len]),
         };
         self.nodes.clone().find(|&node| !is_finite(node))
     }

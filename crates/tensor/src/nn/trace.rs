@@ -108,8 +108,9 @@ impl Trace {
     /// Loss and number of correct predictions of the last forward pass.
     ///
     /// # Panics
-    /// If there are more labels than examples, or a label is not a class.
+    /// If there are not as many labels as examples, or a label is not a class.
     pub fn score(&self, labels: impl ExactSizeIterator<Item = u32>) -> Score {
+        assert_eq!(labels.len(), self.n, "each example of the last pass has a label");
         score(self.last(), labels, &mut [])
     }
 
@@ -117,8 +118,9 @@ impl Trace {
     /// backward begins.
     ///
     /// # Panics
-    /// If there are more labels than examples, or a label is not a class.
+    /// If there are not as many labels as examples, or a label is not a class.
     pub fn loss_and_dlogits(&mut self, labels: impl ExactSizeIterator<Item = u32>) -> Score {
+        assert_eq!(labels.len(), self.n, "each example of the last pass has a label");
         let Stage { y, dy, len, .. } = self.stages.last_mut().expect("there is always a stage");
         score(Batch { floats: &y[..self.n * *len], len: *len }, labels, dy)
     }
@@ -134,14 +136,14 @@ impl Trace {
         assert!(n > 0, "a backward pass needs an example");
         for index in (0..self.stages.len()).rev() {
             let (before, stage) = self.stages.split_at_mut(index);
-            let nodes_here = stage[0].nodes.clone();
-            if nodes_here.end <= first_trainable {
+            let range = stage[0].nodes.clone();
+            if range.end <= first_trainable {
                 break;
             }
             let (x, dx) = match before.last_mut() {
                 None => (None, None),
                 Some(Stage { y, dy, len, .. }) => {
-                    let dx = (nodes_here.start > first_trainable).then(|| &mut dy[..n * *len]);
+                    let dx = (range.start > first_trainable).then(|| &mut dy[..n * *len]);
                     (Some(Batch { floats: &y[..n * *len], len: *len }), dx)
                 }
             };
@@ -156,6 +158,7 @@ impl Trace {
     /// If `nodes` are not those that the trace was made for, the last pass had no examples, the optimizer's moments are
     /// those of other parameters, or memory for them runs out.
     pub fn update(&mut self, nodes: &mut [Node], optimizer: &mut Optimizer) {
+        assert!(self.n > 0, "an update needs the gradients of an example");
         optimizer.begin_step();
         for stage in &mut self.stages {
             let range = stage.nodes.clone();
@@ -198,7 +201,7 @@ impl Trace {
     /// # Panics
     /// If `nodes` are not those that the trace was made for.
     pub fn first_not_finite<'a>(&self, nodes: &'a [Node]) -> Option<&'a str> {
-        self.stages.iter().find_map(|stage| stage.first_not_finite(self.n)).map(|index| nodes[index].name())
+        self.stages.iter().find_map(|stage| stage.first_not_finite(nodes, self.n)).map(|index| nodes[index].name())
     }
 }
 

@@ -5,7 +5,7 @@ use thawline_tensor::nn::trace::Trace;
 use thawline_tensor::nn::{
     Activation, AveragePooling2D, BatchNormalization, Conv2D, Copied, Dense, DepthwiseConv2D, Dropout, Examples,
     Flatten, GlobalAveragePooling2D, Init, Layer, MaxPooling2D, Method, Network, NetworkError, Optimizer, Padding,
-    Residual, Rule,
+    Rescaling, Residual, Rule,
 };
 use thawline_tensor::{Shape, Tensor};
 
@@ -76,7 +76,7 @@ fn sizes_beyond_all_memory_are_refused_before_allocating() {
     refused(image, Conv2D::new(3, [huge, 3]), "is larger than");
     refused(image, conv().dilation([huge, huge]), "is larger than");
     refused(image, conv().dilation([huge, huge]).padding(Padding::Same), "overflows");
-    refused(image, conv().padding(Padding::Explicit([usize::MAX; 4])), "is larger than");
+    refused(image, conv().padding(Padding::Explicit([usize::MAX; 4])), "overflows");
     refused(image, conv().padding(Padding::Explicit([huge / 4; 4])), "overflows");
     refused(image, MaxPooling2D::new([huge, 2]), "is larger than");
     refused([5], Dense::new(huge), "overflows");
@@ -98,6 +98,8 @@ fn sizes_beyond_all_memory_are_refused_before_allocating() {
     let deep = (0..75)
         .fold(Network::builder([250_000_000]), |builder, i| builder.layer(format!("{i}"), Dense::new(250_000_000)));
     assert_eq!(deep.outline().expect("each layer fits").weight_bytes(), u64::MAX);
+    let rescaled = Network::builder([1 << 50]).layer("x", Rescaling::new([2.0], [0.0]));
+    assert_eq!(rescaled.outline().expect("one number serves all channels").weight_bytes(), 0);
     let window = [1 << 40, 1 << 40];
     refused([1, 1, 1], AveragePooling2D::new(window).padding(Padding::Same), "window takes too many operations");
 }
@@ -180,7 +182,7 @@ fn freezing_is_by_layer_and_can_be_undone() {
     let all = [conv_1.clone(), conv_2.clone(), dense_1.clone(), dense_2.clone()].concat();
     assert_eq!(trainable(&network), all);
     // The named layer has parameters or not, and is fused or not.
-    for (through, learns) in [
+    for (through, expected) in [
         ("conv2d_1", &all[2..]),
         ("activation_1", &all[2..]),
         ("max_pooling2d_1", &all[4..]),
@@ -192,7 +194,7 @@ fn freezing_is_by_layer_and_can_be_undone() {
         ("conv2d_2", &all[4..]),
     ] {
         network.freeze_through(through).expect("there is such a layer");
-        assert_eq!(trainable(&network), learns, "frozen through {through}");
+        assert_eq!(trainable(&network), expected, "frozen through {through}");
     }
     network.unfreeze();
     assert_eq!(trainable(&network), all);

@@ -1,7 +1,8 @@
 //! Layers written outside the engine: what they are given, and what a residual connection does with their parameters.
 
 use thawline_tensor::nn::{
-    Backward, BuildError, Conv2D, Dense, Examples, Fit, Layer, Network, Param, Residual, Role, Step, check_gradients,
+    Activation, Backward, BuildError, Builder, Conv2D, Dense, Examples, Fit, Layer, MaxPooling2D, Method, Network,
+    Param, Residual, Role, Step, check_gradients,
 };
 use thawline_tensor::{Buffer, Shape, Tensor};
 
@@ -66,19 +67,25 @@ fn in_a_smaller_last_batch_a_layer_saves_less() {
 }
 
 #[test]
+fn a_residual_connection_around_a_layer_that_does_no_work_is_refused() {
+    let error = Network::builder([4, 2, 3]).layer("x", Residual::new().layer("rows", Rows(4))).build(1).unwrap_err();
+    assert!(error.to_string().contains("its layers only change the shape"), "{error}");
+}
+
+#[test]
 fn a_statistic_inside_a_residual_connection_has_no_gradient() {
     let inside = Residual::new().layer("shift", Shift::new(false)).layer("conv", Conv2D::new(2, [1, 1]));
     check_gradients(inside, [1, 3, 2]).expect("the gradients are the slopes");
 }
 
-/// Turns an image into one column of pixels.
+/// Cuts the pixels of an image into this many rows.
 #[derive(Clone, Copy, Debug)]
-struct Column;
+struct Rows(usize);
 
-impl Layer for Column {
+impl Layer for Rows {
     fn build(&mut self, input: &Shape, _position: usize) -> Result<Shape, BuildError> {
         let [h, w, c] = input.as_image().ok_or("it takes an image")?;
-        Ok([h * w, 1, c].into())
+        Ok([self.0, h * w / self.0, c].into())
     }
 
     fn forward(&self, _x: &[f32], _y: &mut [f32]) {
@@ -95,10 +102,30 @@ impl Layer for Column {
 }
 
 #[test]
+fn a_pool_after_a_layer_that_reshapes_pools_the_new_rows() {
+    let features = || {
+        let conv = Conv2D::new(3, [3, 3]).method(Method::Winograd);
+        Network::builder([8, 8, 2]).layer("conv", conv).layer("relu", Activation::Relu).layer("rows", Rows(4))
+    };
+    let x = Tensor::from_slice([1, 8, 8, 2], &(0..128).map(|i| (i as f32).sin()).collect::<Vec<_>>());
+    let outputs = |builder: Builder| {
+        let network = builder.build(1).expect("it fits");
+        network.predict(&Examples::new(x.clone(), vec![0])).logits().data().to_vec()
+    };
+    let image = outputs(features());
+    let at = |h: usize, w: usize, c: usize| image[(h * 9 + w) * 3 + c];
+    let pixels = (0..2 * 4 * 3).map(|i| (i / 12, i / 3 % 4, i % 3));
+    let largest =
+        |(h, w, c)| [0, 1].iter().flat_map(|dh| [0, 1].map(|dw| at(2 * h + dh, 2 * w + dw, c))).fold(0.0, f32::max);
+    let expected: Vec<f32> = pixels.map(largest).collect();
+    assert_eq!(outputs(features().layer("pool", MaxPooling2D::new([2, 2]))), expected);
+}
+
+#[test]
 fn a_layer_that_reshapes_can_be_replaced() {
-    let builder = Network::builder([5, 4, 2]).layer("conv", Conv2D::new(3, [3, 3])).layer("column", Column);
+    let builder = Network::builder([5, 4, 2]).layer("conv", Conv2D::new(3, [3, 3])).layer("rows", Rows(6));
     let network = builder.build(1).expect("it fits");
     assert_eq!((network.nodes().len(), network.output().dims()), (1, &[6, 1, 3][..]));
-    let cut = network.replace_head("column").expect("it does no work").build(1).expect("it fits");
+    let cut = network.replace_head("rows").expect("it does no work").build(1).expect("it fits");
     assert_eq!(cut.output().dims(), [3, 2, 3]);
 }

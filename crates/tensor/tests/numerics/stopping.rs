@@ -1,11 +1,13 @@
 //! When training stops: a loss that is not finite, an observer, early stopping; and how it resumes.
 
-use thawline_tensor::Tensor;
+use thawline_tensor::nn::trace::Trace;
 use thawline_tensor::nn::{
     EpochReport, Examples, Fit, FitError, Network, Observer, Rule, Snapshot, StepReport, StopEarly, StopReason,
     TrainingState,
 };
+use thawline_tensor::{Shape, Tensor};
 
+use crate::chain::STEP;
 use crate::data::reals;
 use crate::small::{FIT, Log, digest, examples, metrics, network};
 
@@ -34,6 +36,23 @@ fn a_nan_or_infinite_loss_stops_training_before_the_update() {
         assert!(error.to_string().starts_with(&expected), "{error}");
         assert_eq!(digest(&network), before);
     }
+}
+
+#[test]
+fn a_layer_is_not_blamed_for_an_earlier_batch() {
+    let network = network();
+    let (x, nodes) = (network.input(), network.nodes());
+    let len = x.size();
+    let mut pixels = reals("images", 20 * len);
+    pixels[3 * len] = f32::NAN;
+    let examples = Examples::new(Tensor::from_slice(Shape::new([&[20], x.dims()].concat()), &pixels), vec![0; 20]);
+    let mut trace = Trace::new(nodes, len, 20);
+    let mut first_not_finite = |indices: Vec<u32>| {
+        trace.forward(nodes, &examples, &indices, Some(STEP));
+        trace.first_not_finite(nodes)
+    };
+    assert_eq!(first_not_finite((0..20).collect()), Some("conv_1"));
+    assert_eq!(first_not_finite((4..9).collect()), None);
 }
 
 #[test]
