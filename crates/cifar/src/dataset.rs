@@ -55,7 +55,7 @@ impl Dataset {
     /// If it could not be written and read back: the pictures have another format; there are more than in the release,
     /// or only one of the two sets is as large as the release's; the training pictures do not divide evenly among the
     /// files (five in CIFAR-10); the number of names differs from the number of classes; or a name is empty, repeated,
-    /// longer than 64 bytes, contains control characters, or starts or ends with a space.
+    /// longer than 64 bytes, contains control characters, starts or ends with a space, or starts with a byte order mark.
     pub fn new(
         format: Format,
         mut train: Images,

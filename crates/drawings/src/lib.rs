@@ -20,11 +20,16 @@
 //! the same on every machine (`+ - * /` and `sqrt`, and libm's sine instead of the system's). A picture takes about 70
 //! microseconds, the default set about half a second.
 //!
-//! The modules: `shapes` are signed distances, `canvas` turns them into pixels, `paint` and `pen` colour them, `scene`
-//! adds the surroundings, and `source` and `target` contain the ten drawings.
-#![doc = include_str!("../README.md")]
+//! ```
+//! use thawline_drawings::{CLASSES, SEED, Split, draw};
+//!
+//! let picture = draw(SEED, Split::Train, 3, 0); // the first training picture of a sun
+//! assert_eq!((CLASSES[3], picture.len()), ("sun", 3072));
+//! ```
 #![forbid(unsafe_code)]
 
+// `shapes` are signed distances, `canvas` turns them into pixels, `paint` and `pen` colour them, `scene` adds the
+// surroundings, `chance` makes the random choices, and `source` and `target` contain the ten drawings.
 mod canvas;
 mod chance;
 mod paint;
@@ -35,6 +40,11 @@ mod source;
 mod target;
 #[cfg(test)]
 mod tests;
+
+/// The example in the README is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 use crate::canvas::Canvas;
 use crate::chance::Chance;

@@ -35,7 +35,7 @@ impl<'a> Pen<'a> {
         self.paint(shape, self.paints[1]);
     }
 
-    /// Paints a small part in a third paint.
+    /// Paints a small part in the third colour, without texture.
     pub fn detail(&mut self, shape: impl Shape) {
         let plain = Paint { texture: Texture::Plain, ..self.paints[2] };
         self.canvas.fill(shape, &plain);

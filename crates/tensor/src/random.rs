@@ -11,11 +11,11 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 /// What random bits are for; different purposes never share bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// The initial weights of the layer at a position.
+    /// The initial weights of the layer at a position below 2^32.
     Weights(usize),
     /// The order of the examples.
     Shuffle,
-    /// The mask of the dropout layer at a position.
+    /// The mask of the dropout layer at a position below 2^32.
     Dropout(usize),
     /// The flip and the shift of an example.
     Augment,
@@ -32,6 +32,7 @@ impl Purpose {
             Purpose::Augment => (4, 0),
             Purpose::Other(number) => (5, u64::from(number)),
         };
+        debug_assert!(position >> 32 == 0, "a position has 32 bits");
         (kind << 32) | position
     }
 }
@@ -109,7 +110,7 @@ impl Bits {
 mod tests {
     use super::*;
 
-    const HERE: Address = Address { seed: 7, purpose: Purpose::Shuffle, step: 3, index: 11 };
+    const ADDRESS: Address = Address { seed: 7, purpose: Purpose::Shuffle, step: 3, index: 11 };
 
     #[test]
     fn equal_addresses_give_equal_bits_and_different_ones_different_bits() {
@@ -118,15 +119,15 @@ mod tests {
             address.bits().fill(&mut bytes);
             bytes
         };
-        assert_eq!(draw(HERE), draw(HERE));
+        assert_eq!(draw(ADDRESS), draw(ADDRESS));
         let addresses = [
-            HERE,
-            Address { seed: 8, ..HERE },
-            Address { purpose: Purpose::Dropout(0), ..HERE },
-            Address { purpose: Purpose::Dropout(1), ..HERE },
-            Address { purpose: Purpose::Weights(1), ..HERE },
-            Address { step: 4, ..HERE },
-            Address { index: 12, ..HERE },
+            ADDRESS,
+            Address { seed: 8, ..ADDRESS },
+            Address { purpose: Purpose::Dropout(0), ..ADDRESS },
+            Address { purpose: Purpose::Dropout(1), ..ADDRESS },
+            Address { purpose: Purpose::Weights(1), ..ADDRESS },
+            Address { step: 4, ..ADDRESS },
+            Address { index: 12, ..ADDRESS },
         ];
         let distinct: std::collections::HashSet<_> = addresses.map(draw).into_iter().collect();
         assert_eq!(distinct.len(), addresses.len());
@@ -134,12 +135,12 @@ mod tests {
 
     #[test]
     fn draws_are_those_of_another_implementation() {
-        let mut bits = HERE.bits();
+        let mut bits = ADDRESS.bits();
         assert_eq!([bits.uniform(), bits.uniform()].map(f32::to_bits), GOLDEN_UNIFORM);
-        assert_eq!(HERE.bits().normal().to_bits(), GOLDEN_NORMAL);
-        assert_eq!(HERE.bits().below(1000), GOLDEN_BELOW);
+        assert_eq!(ADDRESS.bits().normal().to_bits(), GOLDEN_NORMAL);
+        assert_eq!(ADDRESS.bits().below(1000), GOLDEN_BELOW);
         let mut order: Vec<u8> = (0..10).collect();
-        HERE.bits().shuffle(&mut order);
+        ADDRESS.bits().shuffle(&mut order);
         assert_eq!(order, GOLDEN_ORDER);
     }
 
@@ -153,7 +154,7 @@ mod tests {
     #[test]
     fn bounded_integers_are_uniform() {
         let mut counts = [0u32; 6];
-        let mut bits = HERE.bits();
+        let mut bits = ADDRESS.bits();
         for _ in 0..60_000 {
             counts[bits.below(6) as usize] += 1;
         }
@@ -164,7 +165,7 @@ mod tests {
 
     #[test]
     fn normals_have_mean_zero_and_variance_one() {
-        let mut bits = HERE.bits();
+        let mut bits = ADDRESS.bits();
         let draws: Vec<f64> = (0..100_000).map(|_| f64::from(bits.normal())).collect();
         let mean = draws.iter().sum::<f64>() / draws.len() as f64;
         let variance = draws.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / draws.len() as f64;

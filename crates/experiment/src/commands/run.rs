@@ -176,7 +176,7 @@ fn level(config: &Config) -> Result<Level> {
     let level: Level =
         config.simd.parse().map_err(|error| Failure::usage(format!("--resume: config.toml: {error}")))?;
     let best = Level::best();
-    Ok(if !level.is_supported() && level.is_fused() && best.is_fused() { best } else { level })
+    Ok(if !level.is_supported() && level.has_fma() && best.has_fma() { best } else { level })
 }
 
 pub(super) fn create_folder(out: Option<&Path>, data: DataKind, now: SystemTime) -> Result<RunFolder> {
@@ -194,8 +194,8 @@ mod tests {
     fn a_run_resumes_at_a_level_with_the_same_bits() {
         for recorded in Level::ALL {
             let resumed = level(&Config { simd: recorded.to_string(), ..Config::small() }).unwrap();
-            assert_eq!(resumed.is_fused(), recorded.is_fused());
-            assert!(resumed.is_supported() || !Level::best().is_fused(), "{recorded}: {resumed}");
+            assert_eq!(resumed.has_fma(), recorded.has_fma());
+            assert!(resumed.is_supported() || !Level::best().has_fma(), "{recorded}: {resumed}");
         }
     }
 }

@@ -348,7 +348,7 @@ fn settings(
         augment: args.augment.unwrap_or_default(),
         tuning_seed: seeds.first().copied().filter(|_| args.tune),
         batch_size: args.batch_size.unwrap_or_else(|| preset.map_or(128, Preset::batch_size)),
-        arithmetic: if Level::current().is_fused() { "fma" } else { "portable" }.to_owned(),
+        arithmetic: if Level::current().has_fma() { "fma" } else { "portable" }.to_owned(),
     })
 }
 

@@ -35,7 +35,7 @@ fn normalizer(logits: &[f32]) -> (f64, f64) {
     (largest, logits.iter().map(|&z| libm::exp(f64::from(z) - largest)).sum())
 }
 
-/// The class with the largest logit; the first if several are equal.
+/// The class with the largest logit; the first if several are equal. A NaN wins only if it is the first.
 pub fn argmax(logits: &[f32]) -> usize {
     (1..logits.len()).fold(0, |best, class| if logits[class] > logits[best] { class } else { best })
 }

@@ -12,7 +12,7 @@ use crate::shape::Shape;
 use crate::simd::{LANES, Level, vectors_mut};
 use crate::threads::with_scratch;
 
-use super::init::Init;
+use super::init::{Init, zeros};
 use super::layer::{Backward, BuildError, Layer, LayerSeed, Param, Role, Step};
 use super::windowed::require_image;
 
@@ -132,7 +132,7 @@ impl Layer for Conv2D {
         let (rung, &s) = self.built();
         let fans = [s.kh * s.kw * s.c, s.kh * s.kw * s.filters];
         self.params[0].value = self.init.values(s.kernel_len(), fans, seed)?;
-        self.params[1].value = Init::Zeros.values(s.filters, fans, seed)?;
+        self.params[1].value = zeros(s.filters)?;
         self.weights = Some(Weights::try_new(rung, s).map_err(|_| BuildError::NoMemory { weights: s.kernel_len() })?);
         self.refresh();
         Ok(())

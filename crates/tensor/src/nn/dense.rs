@@ -8,7 +8,7 @@ use crate::shape::Shape;
 use crate::simd::{LANES, Level, vectors_mut};
 use crate::threads;
 
-use super::init::Init;
+use super::init::{Init, zeros};
 use super::layer::{Backward, BuildError, Layer, LayerSeed, Param, Role};
 
 /// A fully connected layer: y = x W + b. W is K x N (inputs x units), b has N elements.
@@ -63,7 +63,7 @@ impl Layer for Dense {
     fn initialize(&mut self, seed: LayerSeed) -> Result<(), BuildError> {
         let fans = [self.inputs, self.units];
         self.params[0].value = self.init.values(self.inputs * self.units, fans, seed)?;
-        self.params[1].value = Init::Zeros.values(self.units, fans, seed)?;
+        self.params[1].value = zeros(self.units)?;
         Ok(())
     }
 

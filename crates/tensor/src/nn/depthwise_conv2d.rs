@@ -8,7 +8,7 @@ use crate::kernels::window::Padding;
 use crate::shape::Shape;
 use crate::simd::{LANES, vectors_mut};
 
-use super::init::Init;
+use super::init::{Init, zeros};
 use super::layer::{Backward, BuildError, Layer, LayerSeed, Param, Role};
 use super::windowed::Windowed;
 
@@ -71,7 +71,7 @@ impl Layer for DepthwiseConv2D {
         let s = self.windows.shape();
         let (taps, c) = (s.window[0] * s.window[1], s.c);
         self.params[0].value = self.init.values(taps * c, [taps * c, taps], seed)?;
-        self.params[1].value = Init::Zeros.values(c, [taps * c, taps], seed)?;
+        self.params[1].value = zeros(c)?;
         Ok(())
     }
 

@@ -36,7 +36,7 @@ impl Predictions {
 
 impl Network {
     /// Loss and accuracy on some examples. Evaluation stops at the first batch whose loss is not finite; the loss of
-    /// all is then not finite either, and the examples of later batches count as wrong.
+    /// all is then not finite either, and the examples of later batches count as wrong. Without examples, both are 0.
     ///
     /// # Panics
     /// If the examples have another shape than the network's input, are features of another network's frozen prefix, or

@@ -108,13 +108,6 @@ impl<'a> Training<'a> {
     }
 }
 
-impl TrainingState {
-    /// The state before the first step.
-    pub fn start(options: &Fit) -> Self {
-        Self::after(History::default(), Optimizer::new(options.rule, options.rate))
-    }
-}
-
 /// Why training ended without a result.
 #[derive(Debug, thiserror::Error)]
 pub enum FitError {

@@ -160,9 +160,16 @@ pub struct TrainingState {
 }
 
 impl TrainingState {
-    /// The state between two epochs.
-    pub(super) fn after(history: History, optimizer: Optimizer) -> Self {
-        TrainingState { step: 0, score: Score::default(), elapsed: Duration::ZERO, optimizer, history }
+    /// The state before the first step.
+    pub fn start(options: &super::Fit) -> Self {
+        let optimizer = Optimizer::new(options.rule, options.rate);
+        TrainingState {
+            step: 0,
+            score: Score::default(),
+            elapsed: Duration::ZERO,
+            optimizer,
+            history: History::default(),
+        }
     }
 
     /// Finished epochs.

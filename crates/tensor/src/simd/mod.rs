@@ -137,7 +137,7 @@ impl Level {
     pub const ALL: [Level; 4] = [Level::Portable, Level::Neon, Level::Avx2, Level::Avx512];
 
     /// Whether the level has fused multiply-add. All levels that have it give the same bits, on any machine.
-    pub fn is_fused(self) -> bool {
+    pub fn has_fma(self) -> bool {
         self != Level::Portable
     }
 

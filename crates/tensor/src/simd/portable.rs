@@ -15,27 +15,27 @@ pub type Neon = Baseline<true>;
 
 /// The instructions of the build's target, with fused multiply-add or without.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Baseline<const FUSED: bool>;
+pub struct Baseline<const FMA: bool>;
 
 /// The vector of [`Baseline`]: four registers on x86-64 and ARM.
 #[derive(Clone, Copy)]
-pub struct Floats<const FUSED: bool>(f32x16);
+pub struct Floats<const FMA: bool>(f32x16);
 
-impl<const FUSED: bool> Simd for Baseline<FUSED> {
-    type Vector = Floats<FUSED>;
+impl<const FMA: bool> Simd for Baseline<FMA> {
+    type Vector = Floats<FMA>;
     // SSE2 has sixteen registers of four floats, NEON 32.
-    const REGISTERS: usize = if FUSED { 8 } else { 4 };
+    const REGISTERS: usize = if FMA { 8 } else { 4 };
 
     #[inline(always)]
-    fn splat(self, x: f32) -> Floats<FUSED> {
+    fn splat(self, x: f32) -> Floats<FMA> {
         Floats(f32x16::splat(x))
     }
     #[inline(always)]
-    fn load(self, from: &Lanes) -> Floats<FUSED> {
+    fn load(self, from: &Lanes) -> Floats<FMA> {
         Floats(f32x16::new(*from))
     }
     #[inline(always)]
-    fn load_bytes(self, from: &[u8; LANES]) -> Floats<FUSED> {
+    fn load_bytes(self, from: &[u8; LANES]) -> Floats<FMA> {
         Floats(f32x16::new(from.map(f32::from)))
     }
     #[inline(always)]
@@ -46,7 +46,7 @@ impl<const FUSED: bool> Simd for Baseline<FUSED> {
 
 macro_rules! operators {
     ($($operator:ident $name:ident;)*) => {$(
-        impl<const FUSED: bool> $operator for Floats<FUSED> {
+        impl<const FMA: bool> $operator for Floats<FMA> {
             type Output = Self;
             #[inline(always)]
             fn $name(self, b: Self) -> Self {
@@ -58,11 +58,11 @@ macro_rules! operators {
 
 operators! { Add add; Sub sub; Mul mul; Div div; }
 
-impl<const FUSED: bool> Vector for Floats<FUSED> {
+impl<const FMA: bool> Vector for Floats<FMA> {
     #[inline(always)]
     fn mul_add(self, b: Self, c: Self) -> Self {
         // At the portable level the build's target would decide whether the `mul_add` of `wide` rounds once or twice.
-        Self(if FUSED { self.0.mul_add(b.0, c.0) } else { self.0 * b.0 + c.0 })
+        Self(if FMA { self.0.mul_add(b.0, c.0) } else { self.0 * b.0 + c.0 })
     }
     #[inline(always)]
     fn sqrt(self) -> Self {

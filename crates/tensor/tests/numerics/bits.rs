@@ -123,8 +123,8 @@ fn scoring_does_not_depend_on_the_training_batch() {
 
 /// Computes something at each of this CPU's levels with fused multiply-add, and compares each result with the one
 /// before.
-pub fn at_fused_levels<R>(compute: impl Fn(Level) -> R, same: impl Fn(&R, &R)) {
-    let results: Vec<R> = levels().filter(|level| level.is_fused()).map(compute).collect();
+pub fn at_fma_levels<R>(compute: impl Fn(Level) -> R, same: impl Fn(&R, &R)) {
+    let results: Vec<R> = levels().filter(|level| level.has_fma()).map(compute).collect();
     for pair in results.windows(2) {
         same(&pair[1], &pair[0]);
     }
@@ -136,7 +136,7 @@ fn products_have_the_same_bits_at_every_fused_level() {
         let product = Product::new(shape, reals);
         for form in FORMS {
             let compute = |level| product.compute(level, form, Epilogue::Bias(&product.bias, Fused::Relu));
-            at_fused_levels(compute, |a, b| same_bits(format!("{shape:?} {form:?}"), a, b));
+            at_fma_levels(compute, |a, b| same_bits(format!("{shape:?} {form:?}"), a, b));
         }
     }
 }
@@ -158,7 +158,7 @@ fn convolutions_have_the_same_bits_at_every_fused_level() {
                 }
                 results
             };
-            at_fused_levels(compute, |a, b| {
+            at_fma_levels(compute, |a, b| {
                 for (result, (a, b)) in a.iter().zip(b).enumerate() {
                     same_bits(format!("result {result} by {method} of {s:?}"), a, b);
                 }
@@ -196,18 +196,19 @@ fn several_images_at_once_give_the_same_bits_as_one_by_one_and_for_any_number_of
         };
         for level in levels() {
             let conv = Conv::new(method, level, &s, &kernel, &bias);
-            let what = |result: usize| format!("result {result} by {method} at {level} of {s:?}");
+            let what = format!("{method} at {level} of {s:?}");
             let all = passes(&conv, &x, &dy);
             for (result, all) in all.iter().enumerate().filter(|&(result, _)| result < 2) {
                 let images = x.chunks(s.input_len()).zip(dy.chunks(s.output_len()));
                 let single = images.flat_map(|(x, dy)| passes(&conv, x, dy).swap_remove(result));
-                same_bits(what(result), all, &single.collect::<Vec<f32>>());
+                same_bits(format!("result {result}, {what}"), all, &single.collect::<Vec<f32>>());
             }
             for_any_threads(
-                &what(0),
+                &what,
                 || passes(&conv, &x, &dy),
                 |what, a, b| {
-                    a.iter().zip(b).for_each(|(a, b)| same_bits(&what, a, b));
+                    let results = a.iter().zip(b).enumerate();
+                    results.for_each(|(result, (a, b))| same_bits(format!("result {result}, {what}"), a, b));
                 },
             );
         }
@@ -243,13 +244,13 @@ fn optimizers_have_the_same_bits_at_every_fused_level() {
         }
         [of_adam.concat(), of_sgd.concat()].concat()
     };
-    at_fused_levels(compute, |a, b| same_bits("adam, then sgd", a, b));
+    at_fma_levels(compute, |a, b| same_bits("adam, then sgd", a, b));
 }
 
 /// SHA-256 of the weights after three small training runs (plain, with batch normalization, of mobile blocks), and the
 /// first one's last loss, with fused multiply-add and without: the same on every machine. An intended change of bits
 /// changes these, too.
-const FUSED: ([&str; 3], f64) = (
+const WITH_FMA: ([&str; 3], f64) = (
     [
         "c688975902441a4305eca5c149a5ef6f4b60fd01d7915f4f0facf0b66c6c7811",
         "76414d6f0d7b2382c7f8cb5d6241c14caaa8128b623acfced9cc695d00010520",
@@ -257,7 +258,7 @@ const FUSED: ([&str; 3], f64) = (
     ],
     1.6282537981590492,
 );
-const NOT_FUSED: ([&str; 3], f64) = (
+const WITHOUT_FMA: ([&str; 3], f64) = (
     [
         "1e3aa7f917e586c5a4fc86b89ed253da082cf6be98f556efb2d432c043786c39",
         "6ac82ad924499b5f268400db27eeb1b2fe8a6899b7d3ca6dcbfb4bbe48d835c4",
@@ -273,7 +274,7 @@ fn training_at_this_level() {
     let level = Level::current();
     let mut network = small::network();
     let log = small::train(&mut network, &small::FIT);
-    let expected = if level.is_fused() { FUSED } else { NOT_FUSED };
+    let expected = if level.has_fma() { WITH_FMA } else { WITHOUT_FMA };
     let digests = [network, normalization::trained(), mobile::trained()].map(|network| small::digest(&network));
     let found = (digests.each_ref().map(|digest| &**digest), log.epochs[1][0]);
     assert_eq!(found, expected, "at {level}");
@@ -291,5 +292,5 @@ fn training_has_the_same_bits_on_every_machine_and_nearly_the_same_without_fma()
         let [text, errors] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
         assert!(text.contains(&format!("trained at {level}")), "{text}{errors}");
     }
-    assert!((NOT_FUSED.1 - FUSED.1).abs() < 1e-4 * FUSED.1);
+    assert!((WITHOUT_FMA.1 - WITH_FMA.1).abs() < 1e-4 * WITH_FMA.1);
 }

@@ -19,7 +19,7 @@ fn along(input: usize, kernel: usize, stride: usize, dilation: usize, padding: P
     let reach = (kernel - 1) * dilation + 1;
     let (before, zeros) = match padding {
         Padding::Valid => (0, 0),
-        Padding::Explicit([before, behind, ..]) => (before, before + behind),
+        Padding::Explicit([before, after, ..]) => (before, before + after),
         Padding::Same => {
             let zeros = ((input.div_ceil(stride) - 1) * stride + reach).saturating_sub(input);
             (zeros / 2, zeros)

@@ -161,9 +161,9 @@ fn frozen_parameters_have_no_gradients_and_no_moments() {
     let mut network = small::network();
     network.freeze_through("pool").expect("there is such a layer");
     network.set_trainable("dense_1", false).expect("there is such a layer");
-    let learns: Vec<usize> =
+    let trainable_lens: Vec<usize> =
         network.params().filter(|(_, param)| param.trainable).map(|(_, param)| param.value.len()).collect();
-    assert_eq!(learns.len(), 4, "kernel and bias of conv_3 and dense_2");
+    assert_eq!(trainable_lens.len(), 4, "kernel and bias of conv_3 and dense_2");
     let examples = small::examples(20);
     let (prefix, nodes) = network.split();
     let features = examples.through(prefix, true).expect("there is memory");
@@ -172,7 +172,7 @@ fn frozen_parameters_have_no_gradients_and_no_moments() {
     train_step(nodes, &mut trace, &mut optimizer, &features, &(0..20).collect::<Vec<u32>>(), STEP);
     let moments: Vec<[usize; 2]> =
         optimizer.state().1.iter().map(|moments| moments.each_ref().map(|moment| moment.len())).collect();
-    assert_eq!(moments, learns.iter().map(|&len| [len; 2]).collect::<Vec<_>>());
+    assert_eq!(moments, trainable_lens.iter().map(|&len| [len; 2]).collect::<Vec<_>>());
     for (index, node) in nodes.iter().enumerate() {
         assert_eq!(trace.gradient(index).is_empty(), !node.is_trainable(), "the gradient of {}", node.name());
     }
@@ -265,8 +265,8 @@ fn backward_stops_at_the_first_trainable_layer() {
     // The first trainable layer computes no input gradient, and no earlier layer has a backward pass.
     let middle = step_with_probes(&["probe_1", "conv", "probe_2"]);
     assert_eq!(middle[1..], [[0, 10, 0, 0, 0], [0, 10, 10, 0, 10], [0, 10, 10, 10, 10]]);
-    let behind = step_with_probes(&["probe_1", "conv", "probe_2", "probe_3", "dense_1"]);
-    assert_eq!(behind[1..], [[0, 10, 0, 0, 0], [0, 10, 0, 0, 0], [0, 10, 10, 0, 10]]);
+    let after = step_with_probes(&["probe_1", "conv", "probe_2", "probe_3", "dense_1"]);
+    assert_eq!(after[1..], [[0, 10, 0, 0, 0], [0, 10, 0, 0, 0], [0, 10, 10, 0, 10]]);
 
     // A frozen layer between trainable ones passes the gradient on.
     let between = step_with_probes(&["probe_2", "probe_4"]);

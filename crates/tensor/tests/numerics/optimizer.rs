@@ -31,20 +31,20 @@ fn start() -> Vec<f32> {
 fn adam_agrees_with_its_f64_reference_for_a_thousand_steps() {
     let mut optimizer = Optimizer::new(Rule::ADAM, 0.001);
     let mut value = start();
-    let mut twin: Vec<[f64; 3]> = value.iter().map(|&v| [f64::from(v), 0.0, 0.0]).collect();
+    let mut expected: Vec<[f64; 3]> = value.iter().map(|&v| [f64::from(v), 0.0, 0.0]).collect();
     // A mean may come close to zero, so its error is relative to its largest value so far.
     let mut largest_mean = [0.0f64; LEN];
     for (step, gradient) in (1..).zip(gradients()) {
         optimizer.begin_step();
         optimizer.update(&mut value, &gradient, 1.0);
-        for (state, &g) in twin.iter_mut().zip(&gradient) {
+        for (state, &g) in expected.iter_mut().zip(&gradient) {
             *state = reference::adam(*state, f64::from(g), step, [0.001, 0.9, 0.999, 1e-7]);
         }
-        let values: Vec<f64> = twin.iter().map(|state| state[0]).collect();
+        let values: Vec<f64> = expected.iter().map(|state| state[0]).collect();
         close(format!("values after step {step}"), &value, &values, TOLERANCE);
         let (steps, moments) = optimizer.state();
         assert_eq!((steps, moments.len()), (step as u64, 1));
-        for (i, [_, mean, square]) in twin.iter().enumerate() {
+        for (i, [_, mean, square]) in expected.iter().enumerate() {
             largest_mean[i] = largest_mean[i].max(mean.abs());
             let errors = [f64::from(moments[0][0][i]) - mean, f64::from(moments[0][1][i]) - square].map(f64::abs);
             let right = errors[0] <= TOLERANCE * largest_mean[i] && errors[1] <= TOLERANCE * square;
@@ -58,15 +58,15 @@ fn gradient_descent_agrees_with_its_f64_reference_for_a_thousand_steps() {
     let (rate, momentum) = (0.01, 0.9);
     let mut optimizer = Optimizer::new(Rule::Sgd { momentum }, rate);
     let mut value = start();
-    let mut twin: Vec<[f64; 2]> = value.iter().map(|&v| [f64::from(v), 0.0]).collect();
+    let mut expected: Vec<[f64; 2]> = value.iter().map(|&v| [f64::from(v), 0.0]).collect();
     for (step, gradient) in gradients().enumerate() {
         optimizer.begin_step();
         optimizer.update(&mut value, &gradient, 1.0);
-        for ([value, velocity], &g) in twin.iter_mut().zip(&gradient) {
+        for ([value, velocity], &g) in expected.iter_mut().zip(&gradient) {
             *velocity = momentum * *velocity - rate * f64::from(g);
             *value += *velocity;
         }
-        let values: Vec<f64> = twin.iter().map(|state| state[0]).collect();
+        let values: Vec<f64> = expected.iter().map(|state| state[0]).collect();
         close(format!("values after step {}", step + 1), &value, &values, TOLERANCE);
     }
 }

@@ -45,12 +45,12 @@ fn a_step_computes_the_gradients_of_the_layers() {
 }
 
 /// Records which of its inputs are read, and in which order.
-struct Noted<'a> {
+struct RecordedReads<'a> {
     shape: Shape,
     read: &'a Mutex<Vec<usize>>,
 }
 
-impl Inputs for Noted<'_> {
+impl Inputs for RecordedReads<'_> {
     fn shape(&self) -> &Shape {
         &self.shape
     }
@@ -69,7 +69,7 @@ impl Inputs for Noted<'_> {
 fn every_epoch_is_shuffled_differently() {
     let read = Mutex::new(Vec::new());
     let mut network = network();
-    let inputs = Noted { shape: network.input().clone(), read: &read };
+    let inputs = RecordedReads { shape: network.input().clone(), read: &read };
     let examples = Examples::new(inputs, (0..21).map(|i| i % CLASSES as u32).collect());
     // On one thread, where a batch is read from its first example to its last.
     let options = Fit { epochs: 3, batch_size: 4, ..FIT };

@@ -58,7 +58,7 @@ fn on_vectors<S: Simd>(simd: S, [a, b, c]: [S::Vector; 3], first: f32) -> [S::Ve
 }
 
 fn on_numbers(level: Level, [a, b, c]: [f32; 3], first: f32) -> [f32; 11] {
-    let fused = if level.is_fused() { a.mul_add(b, c) } else { a * b + c };
+    let fused = if level.has_fma() { a.mul_add(b, c) } else { a * b + c };
     let (largest, smallest) = (if a > b { a } else { b }, if a < b { a } else { b });
     let (above, equal) = (if a > b { c } else { 0.0 }, if a == b { c } else { a });
     [first, a + b, a - b, a * b, a / b, a.sqrt(), fused, largest, smallest, above, equal]

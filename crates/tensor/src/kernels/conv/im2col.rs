@@ -29,7 +29,9 @@ impl Rung for Im2col {
         let kernel = Matrix::outline(s.depth(), s.filters);
         let products = [(patches, kernel), (y, kernel.transposed()), (patches.transposed(), y)];
         let of_product = products.map(|(a, b)| scratch_lens(a, b).iter().sum::<usize>());
-        outputs * s.depth() + s.kernel_len() + of_product.into_iter().max().unwrap_or(0)
+        // The pixels of a pointwise convolution are its patches.
+        let patches_len = if s.is_pointwise() { 0 } else { outputs * s.depth() };
+        patches_len + s.kernel_len() + of_product.into_iter().max().unwrap_or(0)
     }
 
     /// y = patches kernel + bias

@@ -86,13 +86,6 @@ impl Rung for Implicit {
     }
 }
 
-/// Copies a matrix, its rows padded to whole vectors.
-fn fill_rows(matrix: &[f32], columns: usize, filled: &mut [Lanes]) {
-    for (row, filled) in matrix.chunks_exact(columns).zip(filled.chunks_exact_mut(columns.div_ceil(LANES))) {
-        filled.as_flattened_mut()[..columns].copy_from_slice(row);
-    }
-}
-
 /// The convolution that computes the input gradient: of dy, with the flipped kernel.
 fn transposed(s: &ConvShape) -> ConvShape {
     ConvShape {
@@ -274,8 +267,11 @@ fn with_whole_rows<'a>(matrix: &'a [f32], columns: usize, scratch: &'a mut [f32]
     if columns.is_multiple_of(LANES) {
         return vectors(matrix);
     }
-    let filled = &mut scratch[..matrix.len() / columns * columns.next_multiple_of(LANES)];
+    let width = columns.next_multiple_of(LANES);
+    let filled = &mut scratch[..matrix.len() / columns * width];
     filled.fill(0.0);
-    fill_rows(matrix, columns, vectors_mut(filled));
+    for (row, filled) in matrix.chunks_exact(columns).zip(filled.chunks_exact_mut(width)) {
+        filled[..columns].copy_from_slice(row);
+    }
     vectors(filled)
 }

@@ -96,8 +96,9 @@ impl Block<'_> {
         }
         // Loop 4
         for ks in terms(self.ks.clone()) {
-            let a_here = &a.data[rows.start * a.row_stride + ks.start * a.col_stride..];
-            let [rows_of_a, columns_of_a] = [a.row_stride, a.col_stride].map(|stride| Strided { data: a_here, stride });
+            let rest_of_a = &a.data[rows.start * a.row_stride + ks.start * a.col_stride..];
+            let [rows_of_a, columns_of_a] =
+                [a.row_stride, a.col_stride].map(|stride| Strided { data: rest_of_a, stride });
             let packed_a = &mut packed_a[..a_len(S::REGISTERS, m, ks.len())];
             if operands == Operands::Packed {
                 pack_a(simd, a, rows.clone(), ks.clone(), packed_a);
