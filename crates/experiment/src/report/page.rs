@@ -155,7 +155,7 @@ pub(super) fn enumeration<'a>(names: impl IntoIterator<Item = &'a str>) -> Strin
 pub(super) fn reproduction(commands: &[String], same: &str) -> Markup {
     html! {
         h2 { "Reproduce it" }
-        pre { code { (commands.join("\n")) } }
+        @if !commands.is_empty() { pre { code { (commands.join("\n")) } } }
         p { (same) }
     }
 }

@@ -23,8 +23,10 @@ pub(super) fn lead(record: &RunRecord) -> Markup {
         p.lead { strong { (result(record)) } }
         p {
             @for sentence in details.iter().flatten() { (sentence) " " }
-            @if record.frozen_unchanged { "The frozen weights are bit-for-bit unchanged." }
-            @else { strong { "The frozen weights have changed." } }
+            @if !record.frozen.is_empty() {
+                @if record.frozen_unchanged { "The frozen weights are bit-for-bit unchanged." }
+                @else { strong { "The frozen weights have changed." } }
+            }
         }
     }
 }

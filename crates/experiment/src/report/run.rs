@@ -136,7 +136,7 @@ fn loss_and_time(record: &RunRecord) -> Markup {
 }
 
 fn samples(record: &RunRecord, grids: &Grids) -> Markup {
-    let half = |heading: &str, file: &str, task: &TaskRecord| -> Markup {
+    let sample = |heading: &str, file: &str, task: &TaskRecord| -> Markup {
         html! {
             @if let Some(grid) = grids.of(file) {
                 h3 { (heading) }
@@ -157,8 +157,8 @@ fn samples(record: &RunRecord, grids: &Grids) -> Markup {
     html! {
         h2 { "The pictures" }
         p { (record.data.sentence) }
-        @if let Some(source) = &record.source { (half("Source: the classes of model_1", "source.png", source)) }
-        (half("Target: the classes of model_2", "target.png", &record.target))
+        @if let Some(source) = &record.source { (sample("Source: the classes of model_1", "source.png", source)) }
+        (sample("Target: the classes of model_2", "target.png", &record.target))
     }
 }
 

@@ -13,7 +13,6 @@ use super::palette::{self, Ink};
 const MARGIN: f64 = 16.0;
 
 /// A plot in both layouts.
-#[derive(Clone)]
 pub(super) struct Plot([Svg; 2]);
 
 /// The page width that a plot is laid out for.
@@ -54,7 +53,6 @@ impl Plot {
 /// Pixels from the top left.
 pub(super) type Point = (f64, f64);
 
-#[derive(Clone)]
 pub(super) struct Svg {
     size: (f64, f64),
     /// The alt text.

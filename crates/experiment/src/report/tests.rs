@@ -117,8 +117,12 @@ fn features_from_a_file_are_not_called_model_1s() {
     ] {
         assert!(words.contains(expected), "the page does not say {expected:?}");
     }
-    for unexpected in ["model_1, the whole", "Source: the classes", "77.42 %", "model_1validation"] {
-        assert!(!words.contains(unexpected), "the page says {unexpected:?}");
+    let usual = self::words(&page(&fixture::record()));
+    for of_model_1 in
+        ["model_1 validation", "model_1, published", "Two different tests.", "Source: the classes", "77.42 %"]
+    {
+        assert!(usual.contains(of_model_1), "{of_model_1:?} is on no page");
+        assert!(!words.contains(of_model_1), "the page says {of_model_1:?}");
     }
     assert!(plots(&record).iter().all(|(_, svg)| !svg.contains("model_1")));
 }

@@ -79,10 +79,10 @@ impl<'a> Pictures<'a> {
         for (index, class) in all {
             let (at, count) = (seen[class as usize], counts[class as usize]);
             seen[class as usize] += 1;
-            match at {
-                at if at >= count => {}
-                at if at >= count - held_out(class).min(count) => validating.push((index, class)),
-                _ => train.push((index, class)),
+            if at < count.saturating_sub(held_out(class)) {
+                train.push((index, class));
+            } else if at < count {
+                validating.push((index, class));
             }
         }
         let test = of(data.dataset.test());

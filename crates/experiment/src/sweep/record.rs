@@ -2,8 +2,9 @@
 //!
 //! Its first field is a seal: the SHA-256 of the whole file with these 64 digits as zeros.
 //!
-//! Everything but the seal, `times` and `machine` is a function of the sweep's settings, the arm and the seed: it has
-//! the same bits on every machine and in any order of the jobs.
+//! Everything but the seal, `times`, `machine` and the pictures of mistakes, which `--no-pictures` leaves out, is a
+//! function of the sweep's settings, the arm and the seed: it has the same bits on every machine and in any order of the
+//! jobs.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,9 @@ use crate::{
     system::{console::shown, json, machine::Environment, wording},
     weights::tensor_file::{DIGITS, seal_of},
 };
+
+/// The largest loss and time that is accepted: a plot can add up and scale such numbers.
+const MOST: f64 = 1e30;
 
 /// The version of the record and of the protocol; others are refused, as their results cannot be compared.
 pub const FORMAT: u32 = 3;
@@ -189,6 +193,10 @@ impl JobRecord {
         if !self.arm.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-@".contains(c)) {
             return Err(format!("'{}' is not the name of an arm; expected a-z, 0-9, - and @", shown(&self.arm.name)));
         }
+        // As for `--seeds`.
+        if self.seed > i64::MAX as u64 {
+            return Err(format!("its seed is {}; expected at most {}", self.seed, i64::MAX));
+        }
         self.check_numbers()?;
         self.check_sums()
     }
@@ -202,6 +210,9 @@ impl JobRecord {
             || matrix.counts.iter().any(|row| row.len() != side)
         {
             return Err(format!("its confusion matrix does not have its {side} classes"));
+        }
+        if self.train_examples < side {
+            return Err(format!("it has {} training pictures of {side} classes", self.train_examples));
         }
         // Wide enough that nothing overflows.
         let sum = |counts: &mut dyn Iterator<Item = u64>| counts.map(u128::from).sum::<u128>();
@@ -260,8 +271,8 @@ impl JobRecord {
         }
         let numbers = history.iter().flat_map(|epoch| [epoch.loss, epoch.val_loss]).chain([test.nll]);
         let seconds = times.epochs.iter().copied().chain([times.pretraining, times.features, times.evaluation]);
-        if let Some(number) = numbers.chain(seconds).find(|number| !(0.0..f64::INFINITY).contains(number)) {
-            return Err(format!("{number} is not a loss or a time; expected a finite number, at least 0"));
+        if let Some(number) = numbers.chain(seconds).find(|number| !(0.0..=MOST).contains(number)) {
+            return Err(format!("{number} is not a loss or a time; expected a number from 0 to {MOST:e}"));
         }
         Ok(())
     }

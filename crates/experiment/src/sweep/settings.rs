@@ -93,7 +93,7 @@ impl SweepSettings {
 
     pub fn epochs_of(&self, arm: &Arm) -> usize {
         match (arm.budget, arm.stage) {
-            (Budget::BothStages, _) => self.source_epochs + self.epochs,
+            (Budget::BothStages, _) => self.source_epochs.saturating_add(self.epochs),
             (Budget::Stage, Stage::Pretraining) => self.source_epochs,
             (Budget::Stage, _) => self.epochs,
         }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::{
     arms::{ClassSet, FeatureSource, Stage},
     record::JobRecord,
-    statistics::{Difference, Line, Sample},
+    statistics::{Line, Sample},
 };
 
 /// The results of a sweep's random splits.
@@ -17,8 +17,6 @@ pub struct Splits {
     pub gap: Sample,
     /// How many splits have a gap above zero.
     pub positive: usize,
-    /// The mean gap with its standard error, for tests.
-    pub difference: Option<Difference>,
     /// The gap as a function of likeness; `None` without vehicles and animals, for fewer than three splits, or if all
     /// are equally alike.
     pub by_likeness: Option<Line>,
@@ -56,7 +54,6 @@ impl Splits {
         Some(Splits {
             gap: Sample::of(&gaps)?,
             positive: gaps.iter().filter(|&&gap| gap > 0.0).count(),
-            difference: Difference::paired(&gaps),
             by_likeness: likeness.and_then(|likeness| Line::fit(&likeness, &gaps)),
             splits,
         })

@@ -7,7 +7,7 @@ use thawline_tensor::nn::Network;
 
 use super::{
     arms::{Blocks, copy_weights},
-    protocol::{EpochPictures, Pictures},
+    protocol::Pictures,
 };
 use crate::{
     models::{Architecture, INPUT, Layer},
@@ -44,10 +44,9 @@ pub fn matched(
     pretrained: &Network,
     pictures: &Pictures,
 ) -> Result<Network> {
-    let count = pictures.train.labels.len().min(MATCHED_ON);
-    let some = EpochPictures { positions: (0..count as u32).collect(), distinct: count };
+    let count = pictures.train.labels.len().min(MATCHED_ON) as u32;
     let all = pictures.train.examples();
-    let examples = some.of(&all);
+    let examples = all.select((0..count).collect::<Vec<_>>());
     let blocks = Blocks::of(architecture)?;
     let layers = blocks.feature_layers();
     // Normalizations are copied, so that they treat the matched outputs alike.

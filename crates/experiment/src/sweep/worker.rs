@@ -107,8 +107,11 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    fn begin(&mut self, arm: &Arm, seed: u64) {
-        self.progress.begin(&format!("{}, seed {seed}", arm.name), self.left());
+    /// Shows the job that begins; returns its name.
+    fn begin(&mut self, arm: &Arm, seed: u64) -> String {
+        let name = format!("{}, seed {seed}", arm.name);
+        self.progress.begin(&name, self.left());
+        name
     }
 
     /// The jobs and the work that no process has finished.
@@ -152,9 +155,9 @@ impl<'a> Worker<'a> {
                 }
                 same += 1;
             }
-            let (these, others) = rest.split_at(same);
-            self.perform_sharing(these, &network, &pictures, features.as_ref(), pretraining_seconds)?;
-            rest = others;
+            let (sharing, rest_of_group) = rest.split_at(same);
+            self.perform_sharing(sharing, &network, &pictures, features.as_ref(), pretraining_seconds)?;
+            rest = rest_of_group;
         }
         Ok(true)
     }
@@ -203,8 +206,7 @@ impl<'a> Worker<'a> {
     ) -> Result<()> {
         let epoch = pictures.epoch(arm.per_class, seed).map_err(|failure| failure.within(&arm.name))?;
         let mut network = self.assemble(arm, seed, pictures, source)?;
-        let name = format!("{}, seed {seed}", arm.name);
-        self.begin(arm, seed);
+        let name = self.begin(arm, seed);
         let (settings, keeps_pictures) = (self.settings, self.keeps_pictures);
         let trainer = Trainer { arm, seed, settings, pictures, epoch: &epoch, features, keeps_pictures };
         let (interrupts, progress) = (self.interrupts, &mut *self.progress);

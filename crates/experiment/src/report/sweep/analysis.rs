@@ -177,24 +177,24 @@ const PAIRS: &[[&str; 2]] = &[
 
 fn pair(arms: &[ArmFigures], settings: &SweepSettings, arm: &str, baseline: &str) -> Option<Pair> {
     let find = |name: &str| arms.iter().find(|figures| figures.name == name);
-    let (one, other) = (find(arm)?, find(baseline)?);
+    let (arm_figures, baseline_figures) = (find(arm)?, find(baseline)?);
     let epochs = |figures: &ArmFigures| figures.records[0].history.len();
     // Stage 1 may have another number of epochs; then the budgets differ.
-    if other.is_stage_1() && epochs(one) != epochs(other) {
+    if baseline_figures.is_stage_1() && epochs(arm_figures) != epochs(baseline_figures) {
         return None;
     }
     // An arm without a recipe of its own has the sweep's. Trials may have chosen the same one for another arm.
     let with_recipe = |arm: &Arm| Arm { recipe: Some(settings.recipe_of(arm)), ..arm.clone() };
     let repeats = |figures: &&ArmFigures| {
-        ![one.name, other.name].contains(&figures.name)
-            && with_recipe(figures.arm).is_same_training(&with_recipe(other.arm))
-            && epochs(figures) == epochs(other)
+        ![arm_figures.name, baseline_figures.name].contains(&figures.name)
+            && with_recipe(figures.arm).is_same_training(&with_recipe(baseline_figures.arm))
+            && epochs(figures) == epochs(baseline_figures)
     };
     let repeated = arms.iter().find(repeats).map_or(&[][..], |figures| &figures.records);
-    let of_seed = |seed: u64| other.records.iter().find(|record| record.seed == seed);
-    let first = one.records.iter().filter_map(|a| Some(a.first_epoch() - of_seed(a.seed)?.first_epoch()));
+    let of_seed = |seed: u64| baseline_figures.records.iter().find(|record| record.seed == seed);
+    let first = arm_figures.records.iter().filter_map(|a| Some(a.first_epoch() - of_seed(a.seed)?.first_epoch()));
     let first_epoch = Sample::of(&first.collect::<Vec<_>>())?;
-    let comparison = Comparison::of(&one.records, &other.records, repeated)?;
+    let comparison = Comparison::of(&arm_figures.records, &baseline_figures.records, repeated)?;
     let of_seeds = Sample::of(&comparison.differences)?;
     let difference = Sample {
         mean: comparison.mean(),

@@ -170,17 +170,23 @@ fn few_pictures(analysis: &Analysis) -> Option<String> {
     let pairs: Vec<&Pair> = analysis.sampled_pairs.iter().filter(is_frozen).collect();
     let [fewest, most] = [*pairs.first()?, *pairs.last()?];
     let size = |pair: &Pair| number::count(pair.arm.split_once('@').map_or("", |(_, n)| n).parse().unwrap_or(0));
+    let too_few = |pair: &Pair| if pair.comparison.has_enough_seeds() { "" } else { ", too few for a claim" };
+    // A sweep is finished seed by seed, so until its end the sizes may have different numbers of seeds.
+    let seeds_of_most = match most.difference.n {
+        n if n == fewest.difference.n => String::new(),
+        n => format!(" over {}{}", number::counted(n, "seed"), too_few(most)),
+    };
     let most_text = if pairs.len() == 1 {
         String::new()
     } else {
-        format!("; with {}, {} points", size(most), signed(&most.difference))
+        format!("; with {}, {} points{seeds_of_most}", size(most), signed(&most.difference))
     };
-    let too_few = if fewest.comparison.has_enough_seeds() { "" } else { ", too few for a claim" };
     Some(format!(
-        "With {} pictures of each class, frozen minus scratch is {} points of test accuracy{most_text} ({}{too_few}).",
+        "With {} pictures of each class, frozen minus scratch is {} points of test accuracy{most_text} ({}{}).",
         size(fewest),
         signed(&fewest.difference),
         intervals(&fewest.difference),
+        too_few(fewest),
     ))
 }
 

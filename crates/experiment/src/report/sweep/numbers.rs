@@ -9,23 +9,26 @@ pub(super) fn points(sample: &Sample) -> String {
 
 /// `−1.43 ± 0.21`.
 pub(super) fn signed(sample: &Sample) -> String {
-    let half = sample.half_width.map_or_else(String::new, |half| format!("\u{a0}±\u{a0}{:.2}", half * 100.0));
-    format!("{:+.2}{half}", sample.mean * 100.0).replace('-', "−")
+    format!("{:+.2}{}", sample.mean * 100.0, half_width(sample)).replace('-', "−")
 }
 
 /// `84.21 ± 0.35 %`.
 pub(super) fn with_half_width(sample: &Sample) -> String {
-    let half = sample.half_width.map_or_else(String::new, |half| format!("\u{a0}±\u{a0}{:.2}", half * 100.0));
-    format!("{:.2}{half}\u{a0}%", sample.mean * 100.0)
+    format!("{:.2}{}\u{a0}%", sample.mean * 100.0, half_width(sample))
 }
 
-/// `0.031`, or `< 0.001`. What would be rounded to 0.050 has a fourth digit, which tells on which side of 0.05 it is.
+/// ` ± 0.21`; empty without an interval.
+fn half_width(sample: &Sample) -> String {
+    sample.half_width.map_or_else(String::new, |half| format!("\u{a0}±\u{a0}{:.2}", half * 100.0))
+}
+
+/// `0.031`, or `< 0.001`. It has as many digits as tell on which side of 0.05 it is, at least three.
 pub(super) fn p_value(p: f64) -> String {
-    match format!("{p:.3}") {
-        _ if p < 0.001 => "<\u{a0}0.001".to_owned(),
-        rounded if rounded == "0.050" => format!("{p:.4}"),
-        rounded => rounded,
+    if p < 0.001 {
+        return "<\u{a0}0.001".to_owned();
     }
+    let rounded = |digits: usize| format!("{p:.digits$}");
+    (3..9).map(rounded).find(|text| text.parse() != Ok(0.05)).unwrap_or_else(|| rounded(3))
 }
 
 /// `p = 0.031`, or `p < 0.001`.

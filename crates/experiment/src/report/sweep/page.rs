@@ -22,7 +22,7 @@ pub(super) fn render(analysis: &Analysis, plots: &Plots, options: &Options) -> S
     let settings = &analysis.results.settings;
     let main = html! {
         (opening(analysis, plots))
-        (learning_curves(plots))
+        (learning_curves(analysis, plots))
         (arms(analysis, plots))
         (pictures_and_depth(analysis, plots))
         (speed(analysis, plots))
@@ -81,7 +81,7 @@ fn opening(analysis: &Analysis, plots: &Plots) -> Markup {
 }
 
 /// Accuracy and loss by epoch.
-fn learning_curves(plots: &Plots) -> Markup {
+fn learning_curves(analysis: &Analysis, plots: &Plots) -> Markup {
     html! {
         @if plots.accuracy.is_some() || plots.accuracy_others.is_some() {
             h2 { "Learning curves" }
@@ -89,7 +89,8 @@ fn learning_curves(plots: &Plots) -> Markup {
                 "Accuracy on the held-out validation pictures by epoch: the mean over seeds, its 95\u{a0}% t-interval as a band, and each \
                  seed as a thin line."))
             (figure(plots.accuracy_others.as_ref(), &format!(
-                "Validation accuracy of the other arms trained on the target classes, with frozen for comparison{}.",
+                "Validation accuracy of the other arms trained on the target classes{}{}.",
+                if analysis.arm("frozen").is_some() { ", with frozen for comparison" } else { "" },
                 if plots.depth.is_some() { "; without those under \"How deep\"" } else { "" })))
             @if let Some(loss) = plots.loss.as_ref() {
                 details {
@@ -113,8 +114,10 @@ fn arms(analysis: &Analysis, plots: &Plots) -> Markup {
             "Each network was scored on the test set once, after the last epoch"
             @if analysis.arm("tutorial").is_some() { " (the arm tutorial and its stage 1 were also validated on it)" }
             "; ± is half the width of a 95\u{a0}% t-interval over seeds. The last two "
-            "columns are mean validation accuracies, on a tenth of each class's training pictures, which was held out. The arms in "
-            "grey are stage 1, the pretraining, scored on the classes that it was trained on."
+            "columns are mean validation accuracies, on a tenth of each class's training pictures, which was held out."
+            @if analysis.arms.iter().any(|figures| figures.is_stage_1()) {
+                " The arms in grey are stage 1, the pretraining, scored on the classes that it was trained on."
+            }
             @if analysis.sampled().next().is_some() { " Arms trained on few pictures are under \"When transfer pays\"." }
         }
         (page::data_files(&["arms.csv", "jobs.csv"]))

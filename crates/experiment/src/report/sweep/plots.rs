@@ -127,17 +127,20 @@ pub(super) fn samples(analysis: &Analysis) -> Option<Plot> {
 pub(super) fn depth(analysis: &Analysis) -> Option<Plot> {
     analysis.arms.iter().find(|arm| arm.name.starts_with("depth-"))?;
     let blocks = Blocks::of(&analysis.results.settings.network).ok()?;
-    let curves = ["frozen", "fine-tune", "self", "self-fine-tune"].map(|name| {
-        let arm = |count: usize| match count {
-            0 => "scratch".to_owned(),
-            count if count == blocks.features => name.to_owned(),
-            count => format!("depth-{count}-{name}"),
+    let curves = ["frozen", "fine-tune", "self", "self-fine-tune"].into_iter().filter_map(|name| {
+        let figures = |count: usize| match count {
+            0 => analysis.arm("scratch"),
+            count if count == blocks.features => analysis.arm(name),
+            count => analysis.arm(&format!("depth-{count}-{name}")),
         };
-        let point = |count: usize| Some((count as f64, analysis.arm(&arm(count))?.accuracy));
-        curve(name, Measure::Accuracy, !name.starts_with("self"), (0..=blocks.count()).filter_map(point).collect())
+        // `scratch` alone, the point for no blocks, is not a result of these arms.
+        (1..=blocks.count()).find_map(figures)?;
+        let point = |count: usize| Some((count as f64, figures(count)?.accuracy));
+        let points = (0..=blocks.count()).filter_map(point).collect();
+        Some(curve(name, Measure::Accuracy, !name.starts_with("self"), points))
     });
     let ticks = (0..=blocks.count()).map(|count| (count as f64, count.to_string())).collect();
-    test_accuracy(Axis { title: "blocks transferred", ticks, limits: 0.0..blocks.count() as f64 }, curves.into())
+    test_accuracy(Axis { title: "blocks transferred", ticks, limits: 0.0..blocks.count() as f64 }, curves.collect())
 }
 
 /// Test accuracy by confidence, all seeds of an arm together. Bins with less than a hundredth of the predictions are

@@ -29,13 +29,15 @@ const NETWORK_FILE: &str = "network.toml";
 
 pub(super) fn section(analysis: &Analysis) -> Markup {
     let settings = &analysis.results.settings;
-    let data = &settings.data;
+    let (data, source_data) = (&settings.data, settings.source_data.as_ref());
     let has_halves = analysis.arms.iter().any(|figures| figures.arm.classes.split().is_none());
     let all = [
         ("source classes", has_halves.then(|| names(&settings.source))),
         ("target classes", has_halves.then(|| names(&settings.target))),
         ("data", Some(format!("{}. {}", data.subject(), data.sentence))),
         ("SHA-256 of the pictures", data.sha256.clone()),
+        ("source data", source_data.map(|data| format!("{}. {}", data.subject(), data.sentence))),
+        ("SHA-256 of the source pictures", source_data.and_then(|data| data.sha256.clone())),
         ("batch size", Some(settings.batch_size.to_string())),
         ("Adam's learning rate", Some(settings.learning_rate.to_string())),
         ("learning-rate schedule", json!(settings.schedule).as_str().map(str::to_owned)),
@@ -161,11 +163,11 @@ fn with_groups<'a>(analysis: &Analysis, seeds: &[u64], arms: &[&'a str]) -> Vec<
     let mut names = arms.to_vec();
     for (group, part) in arms::GROUPS {
         let members = arms::select(group, scope).unwrap_or_default();
-        let is_here = |arm: &Arm| {
+        let is_covered = |arm: &Arm| {
             let name = arm.name.as_str();
             arms.contains(&name) || (!name.contains(part) && analysis.arm(name).is_some_and(has_seeds))
         };
-        if members.iter().any(|arm| arms.contains(&arm.name.as_str())) && members.iter().all(is_here) {
+        if members.iter().any(|arm| arms.contains(&arm.name.as_str())) && members.iter().all(is_covered) {
             names.retain(|name| members.iter().all(|arm| arm.name != *name));
             names.push(group);
         }

@@ -150,12 +150,16 @@ pub(super) fn sampled_pairs(analysis: &Analysis) -> Markup {
     let rows = SAMPLES.into_iter().filter_map(|size| {
         let find = |arm: &&str| analysis.sampled_pairs.iter().find(|pair| pair.arm == format!("{arm}@{size}"));
         let pairs: Vec<Option<&Pair>> = arms.iter().map(find).collect();
-        let seeds = pairs.iter().flatten().map(|pair| pair.comparison.differences.len()).max()?;
+        let mut seeds: Vec<usize> = pairs.iter().flatten().map(|pair| pair.comparison.differences.len()).collect();
+        seeds.dedup();
+        if seeds.is_empty() {
+            return None;
+        }
         let difference =
             |pair: &Option<&Pair>| pair.map_or_else(|| NOTHING.to_owned(), |pair| signed(&pair.difference));
         let mut cells = vec![number::count(size as u64)];
         cells.extend(pairs.iter().map(difference));
-        cells.push(seeds.to_string());
+        cells.push(seeds.iter().map(usize::to_string).collect::<Vec<_>>().join(", "));
         Some(("", cells))
     });
     table(1, &head, rows)

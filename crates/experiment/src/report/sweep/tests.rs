@@ -189,6 +189,13 @@ fn differences_that_are_not_significant_are_not_claimed() {
         "With 10 pictures of each class, frozen minus scratch is +9.93 ± 0.76 points of test accuracy; with 2,500, +0.00 ± 0.25 points \
          (95 % intervals over 3 seeds, too few for a claim).",
     );
+    let of_most: [(&str, &[u64]); 2] = [("frozen@2500", &[800, 810]), ("scratch@2500", &[801, 809])];
+    let unfinished = [&samples[..4], &of_most].concat();
+    says(
+        &unfinished,
+        2,
+        "with 2,500, +0.00 ± 1.27 points over 2 seeds, too few for a claim (95 % intervals over 3 seeds, too few for a claim).",
+    );
     says(
         &[SIX[0], ("frozen-random", &[200, 210, 205, 201, 204, 206])],
         2,
@@ -197,6 +204,13 @@ fn differences_that_are_not_significant_are_not_claimed() {
     let matched = [SIX[0], SIX[2], ("frozen-random-matched", &[800, 801, 802, 803, 804, 805][..])];
     says(&matched, 2, "more accurate than the same head on untrained features of the same scale (95 % interval");
     says(&[("pixels", &[520])], 0, "The arms frozen and scratch are not both in this sweep");
+}
+
+#[test]
+fn only_trained_arms_are_in_the_plot_of_depths() {
+    let results = results(&[SIX[0], SIX[1], ("depth-1-frozen", &[850; 6])]);
+    let svg = file(&results, "plots/depth.svg", &Options::default());
+    assert!(svg.contains("by blocks transferred. At the end: frozen 83.9.\""), "{svg}");
 }
 
 #[test]

@@ -18,12 +18,23 @@ pub fn sign_flip_p(differences: &[f64]) -> Option<f64> {
     // Sums that are equal on paper may differ in their last bits.
     let slack = 1e-12 * magnitudes.sum::<f64>();
     let observed = differences.iter().sum::<f64>().abs() - slack;
-    let flipped = |signs: u32| -> f64 {
-        let signed = differences.iter().enumerate();
-        signed.map(|(i, &difference)| if signs >> i & 1 == 1 { -difference } else { difference }).sum()
+    if observed <= 0.0 {
+        return Some(1.0);
+    }
+    // Each choice of signs is a sum of the first half plus one of the second: 2 x 4,096 sums instead of 2^24.
+    let (first, second) = differences.split_at(n / 2);
+    let (first, mut second) = (signed_sums(first), signed_sums(second));
+    second.sort_by(f64::total_cmp);
+    let extreme = |a: &f64| {
+        let below = second.partition_point(|b| a + b <= -observed);
+        let above = second.len() - second.partition_point(|b| a + b < observed);
+        below + above
     };
-    // A choice of signs and its opposite are equally far from zero, so half of them suffice.
-    let half = 1_u32 << (n - 1);
-    let extreme = (0..half).filter(|&signs| flipped(signs).abs() >= observed).count();
-    Some(extreme as f64 / f64::from(half))
+    let extreme: usize = first.iter().map(extreme).sum();
+    Some(extreme as f64 / (first.len() * second.len()) as f64)
+}
+
+/// The sums of some numbers with every choice of signs.
+fn signed_sums(numbers: &[f64]) -> Vec<f64> {
+    numbers.iter().fold(vec![0.0], |sums, x| sums.iter().flat_map(|sum| [sum + x, sum - x]).collect())
 }

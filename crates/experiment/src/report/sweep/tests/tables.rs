@@ -65,8 +65,8 @@ fn rows_of_pairs_have_the_numbers_of_the_comparison() {
 
 #[test]
 fn a_p_value_tells_on_which_side_of_the_limit_it_is() {
-    let texts = [0.000_4, 0.031_2, 0.049_6, 0.050_4, 0.051].map(p_value);
-    assert_eq!(texts, ["<\u{a0}0.001", "0.031", "0.0496", "0.0504", "0.051"]);
+    let texts = [0.000_4, 0.031_2, 0.049_6, 0.049_97, 0.050_03, 0.051, 0.05].map(p_value);
+    assert_eq!(texts, ["<\u{a0}0.001", "0.031", "0.0496", "0.04997", "0.05003", "0.051", "0.050"]);
 }
 
 #[test]
