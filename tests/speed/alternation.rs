@@ -33,26 +33,22 @@ impl Floor {
 
 const ROUNDS: usize = 7;
 
-/// Runs each thing twice per round; the first run brings its operands into the cache. The rates are computed from the
-/// median times.
-pub fn interleaved(runs: &mut [Run]) -> Vec<Rate> {
-    let mut times = vec![Vec::new(); runs.len()];
+/// Runs each thing twice per round; the first run brings its operands into the cache. Keeps the shortest time of each
+/// in `shortest` and computes the rates from these: other programs lengthen a time, and never shorten it.
+pub fn interleaved(runs: &mut [Run], shortest: &mut [f64]) -> Vec<Rate> {
     for _ in 0..ROUNDS {
-        for (Run { run, .. }, times) in runs.iter_mut().zip(&mut times) {
+        for (Run { run, .. }, shortest) in runs.iter_mut().zip(&mut *shortest) {
             run();
             let began = cpu_seconds();
             run();
-            times.push(cpu_seconds() - began);
+            *shortest = shortest.min(cpu_seconds() - began);
         }
     }
-    let rates = runs.iter().zip(times).map(|(Run { name, amount, .. }, mut times)| {
-        times.sort_by(f64::total_cmp);
-        Rate { name: name.clone(), rate: amount / times[ROUNDS / 2] }
-    });
-    rates.collect()
+    let rates = runs.iter().zip(shortest);
+    rates.map(|(Run { name, amount, .. }, shortest)| Rate { name: name.clone(), rate: amount / *shortest }).collect()
 }
 
-/// The thread's CPU time, which other programs do not affect.
+/// The thread's CPU time, which leaves out most of what other programs do.
 #[cfg(unix)]
 fn cpu_seconds() -> f64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);

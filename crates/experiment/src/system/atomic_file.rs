@@ -227,7 +227,10 @@ pub fn is_partial(name: &OsStr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
+    use std::{
+        cell::Cell,
+        sync::atomic::{AtomicBool, Ordering},
+    };
 
     use super::*;
 
@@ -241,16 +244,26 @@ mod tests {
         let path = folder.path().join("weights");
         let contents = [vec![b'a'; 1 << 16], vec![b'b'; 1 << 15]];
         write(&path, &contents[0]).unwrap();
+        let done = AtomicBool::new(false);
         thread::scope(|scope| {
             let writer = scope.spawn(|| {
-                for round in 0..50 {
-                    write(&path, &contents[round % 2]).unwrap();
+                for content in contents.iter().cycle().take_while(|_| !done.load(Ordering::SeqCst)) {
+                    write(&path, content).unwrap();
                 }
             });
-            while !writer.is_finished() {
-                let seen = fs::read(&path).unwrap();
-                assert!(contents.contains(&seen), "read {} bytes that were never written", seen.len());
+            // Until each content was read often, so that reads fell between and into writes.
+            let (mut seen, mut torn) = ([0; 2], None);
+            while torn.is_none() && seen.iter().any(|&times| times < 20) && !writer.is_finished() {
+                let read = fs::read(&path).unwrap();
+                match contents.iter().position(|content| *content == read) {
+                    Some(index) => seen[index] += 1,
+                    None => torn = Some(read.len()),
+                }
             }
+            // Before the assertions: the writer would never end.
+            done.store(true, Ordering::SeqCst);
+            assert_eq!(torn, None, "read as many bytes, which were never written");
+            assert!(seen.iter().all(|&times| times >= 20), "the writer failed: {seen:?}");
         });
     }
 

@@ -147,8 +147,8 @@ mod tests {
 
     #[test]
     fn saved_weights_load_bit_for_bit_and_mismatches_are_refused() {
-        let folder = std::env::temp_dir().join(format!("thawline-tensor-{}", std::process::id()));
-        fs::create_dir_all(&folder).expect("a folder for the test");
+        let name = |n: u32| std::env::temp_dir().join(format!("thawline-tensor-{}-{n}", std::process::id()));
+        let folder = (0..1000).map(name).find(|folder| fs::create_dir(folder).is_ok()).expect("a folder for the test");
         let path = folder.join("weights.safetensors");
         let values = |network: &Network| network.params().map(|(_, param)| param.value.to_vec()).collect::<Vec<_>>();
         let (saved, mut loaded) = (network(5, 1), network(5, 2));

@@ -42,13 +42,17 @@ mod tests {
     fn assert_waits(bytes: u64, held: impl Sized) {
         let (sender, receiver) = mpsc::channel();
         thread::scope(|scope| {
-            scope.spawn(move || sender.send(reserve(bytes).is_some()).unwrap());
+            scope.spawn(move || {
+                sender.send(None).unwrap();
+                sender.send(Some(reserve(bytes).is_some())).unwrap();
+            });
+            assert_eq!(receiver.recv(), Ok(None), "it has begun");
             assert!(
                 receiver.recv_timeout(std::time::Duration::from_millis(50)).is_err(),
                 "the reservation did not wait"
             );
             drop(held);
-            assert!(receiver.recv().unwrap());
+            assert_eq!(receiver.recv(), Ok(Some(true)));
         });
     }
 
