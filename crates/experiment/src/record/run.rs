@@ -265,7 +265,7 @@ pub enum LoadOutcome {
     Frozen,
     /// Loaded and trained further.
     Loaded,
-    /// Not loaded: part of the new head, or of a layer that does not fit.
+    /// Not loaded: part of the new head, or of a layer of which another tensor does not match.
     New,
     /// Only in the file.
     Skipped,

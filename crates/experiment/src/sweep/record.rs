@@ -3,8 +3,8 @@
 //! Its first field is a seal: the SHA-256 of the whole file with these 64 digits as zeros.
 //!
 //! Everything but the seal, `times`, `machine` and the pictures of mistakes, which `--no-pictures` leaves out, is a
-//! function of the sweep's settings, the arm and the seed: it has the same bits on every machine and in any order of the
-//! jobs.
+//! function of the sweep's settings, the arm and the seed: it has the same bits in any order of the jobs, on AVX2 and
+//! AVX-512 (NEON is untested).
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use serde::{Deserialize, Serialize};

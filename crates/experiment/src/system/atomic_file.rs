@@ -251,7 +251,7 @@ mod tests {
                     write(&path, content).unwrap();
                 }
             });
-            // Until each content was read often, so that reads fell between and into writes.
+            // Until each content was read 20 times, so that some reads overlap writes.
             let (mut seen, mut torn) = ([0; 2], None);
             while torn.is_none() && seen.iter().any(|&times| times < 20) && !writer.is_finished() {
                 let read = fs::read(&path).unwrap();
@@ -260,9 +260,9 @@ mod tests {
                     None => torn = Some(read.len()),
                 }
             }
-            // Before the assertions: the writer would never end.
+            // Before the assertions: if one failed, the writer would never end.
             done.store(true, Ordering::SeqCst);
-            assert_eq!(torn, None, "read as many bytes, which were never written");
+            assert_eq!(torn, None, "a read returned this many bytes, which no write wrote");
             assert!(seen.iter().all(|&times| times >= 20), "the writer failed: {seen:?}");
         });
     }

@@ -51,7 +51,7 @@ impl Layer for Rescaling {
 
     /// y = x scale + offset
     fn forward(&self, x: &[f32], y: &mut [f32]) {
-        // Channel after channel; a single number serves all of them.
+        // One number per channel, or a single number for all channels.
         let numbers = self.scale.iter().cycle().zip(self.offset.iter().cycle());
         for ((y, x), (scale, offset)) in y.iter_mut().zip(x).zip(numbers) {
             *y = x * scale + offset;

@@ -348,7 +348,7 @@ mod tests {
             found.classes.iter().map(|class| [class.files.len(), class.test.len()]).collect::<Vec<_>>(),
             [[2, 0], [1, 1]]
         );
-        // A part that is named as the test pictures is not also for training.
+        // A folder given as `--test` is not also used for training.
         let found = open(folder.path(), Some(&folder.path().join("val"))).unwrap();
         let counts = found.classes.iter().map(|class| [class.files.len(), class.test.len()]);
         assert_eq!(counts.collect::<Vec<_>>(), [[1, 1], [1, 0]]);

@@ -69,9 +69,9 @@ pub fn decode(source: impl BufRead + Seek) -> Result<Decoded> {
 fn undecodable(error: DecodingError) -> Failure {
     match error {
         DecodingError::IoError(error) => unreadable(error),
-        DecodingError::LimitsExceeded => Failure::usage(
-            "has a row of more than 64 MB, or as much metadata; scale the picture down, or remove its metadata",
-        ),
+        DecodingError::LimitsExceeded => {
+            Failure::usage("has a row or metadata of more than 64 MB; scale the picture down, or remove its metadata")
+        }
         error => damaged(&error.to_string()),
     }
 }

@@ -174,6 +174,7 @@ fn few_pictures(analysis: &Analysis) -> Option<String> {
     // A sweep is finished seed by seed, so until its end the sizes may have different numbers of seeds.
     let seeds_of_most = match most.difference.n {
         n if n == fewest.difference.n => String::new(),
+        n if !fewest.comparison.has_enough_seeds() => format!(" over {}", number::counted(n, "seed")),
         n => format!(" over {}{}", number::counted(n, "seed"), too_few(most)),
     };
     let most_text = if pairs.len() == 1 {

@@ -22,7 +22,7 @@ fn half_width(sample: &Sample) -> String {
     sample.half_width.map_or_else(String::new, |half| format!("\u{a0}±\u{a0}{:.2}", half * 100.0))
 }
 
-/// `0.031`, or `< 0.001`. It has as many digits as tell on which side of 0.05 it is, at least three.
+/// `0.031`, or `< 0.001`. At least three digits, and enough to show on which side of 0.05 it lies.
 pub(super) fn p_value(p: f64) -> String {
     if p < 0.001 {
         return "<\u{a0}0.001".to_owned();

@@ -194,7 +194,7 @@ fn differences_that_are_not_significant_are_not_claimed() {
     says(
         &unfinished,
         2,
-        "with 2,500, +0.00 ± 1.27 points over 2 seeds, too few for a claim (95 % intervals over 3 seeds, too few for a claim).",
+        "with 2,500, +0.00 ± 1.27 points over 2 seeds (95 % intervals over 3 seeds, too few for a claim).",
     );
     says(
         &[SIX[0], ("frozen-random", &[200, 210, 205, 201, 204, 206])],
