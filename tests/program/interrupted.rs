@@ -53,6 +53,9 @@ fn goes_on_to_the_same_end(flags: &str, interruptions: &[Interruption]) -> Run {
         let call = place.call(small_run(&flags));
         place.finished(call)
     };
+    for (words, _) in interruptions {
+        assert!(whole.call.stdout.contains(words), "{flags}: no run prints {words:?}");
+    }
     let place = place();
     let mut interrupted = 0;
     for (attempt, &interruption) in interruptions.iter().enumerate() {

@@ -52,10 +52,11 @@ impl Place {
     pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
         let mut command = Command::new(assert_cmd::cargo::cargo_bin!("thawline"));
         command.args(arguments);
-        self.at_home(command)
+        self.isolated(command)
     }
 
-    fn at_home(&self, mut command: Command) -> Command {
+    /// The command in this folder, without this machine's environment settings.
+    fn isolated(&self, mut command: Command) -> Command {
         for variable in ["THAWLINE_DATA", "THAWLINE_SIMD", "RUST_BACKTRACE", "CLICOLOR_FORCE"] {
             command.env_remove(variable);
         }
@@ -68,20 +69,26 @@ impl Place {
         let mut shell = Command::new("sh");
         shell.arg("-c").arg(format!("{limits}; exec \"$0\" \"$@\""));
         shell.arg(assert_cmd::cargo::cargo_bin!("thawline")).args(arguments);
-        self.at_home(shell).output().unwrap().into()
+        self.isolated(shell).output().unwrap().into()
     }
 
     pub fn call<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Call {
         self.command(arguments).output().unwrap().into()
     }
 
-    /// Calls the program, which may take two seconds of CPU time, or ten in a debug build. Wall-clock time would include
-    /// what other programs do; its limit only finds a program that waits.
+    /// Calls the program, which must finish at once.
     #[track_caller]
     pub fn prompt<A: AsRef<OsStr>>(&self, arguments: &[A]) -> Call {
+        self.prompt_within("true", arguments)
+    }
+
+    /// Calls the program within a limit of the shell. It may take two seconds of CPU time, or ten in a debug build. The
+    /// wall-clock time includes what other programs do, so its limit is ten times as long.
+    #[track_caller]
+    pub fn prompt_within<A: AsRef<OsStr>>(&self, limit: &str, arguments: &[A]) -> Call {
         let seconds = if cfg!(debug_assertions) { 10 } else { 2 };
         let began = Instant::now();
-        let limits = format!("ulimit -t {seconds}");
+        let limits = format!("{limit}; ulimit -t {seconds}");
         let call = if cfg!(unix) { self.within(&limits, arguments) } else { self.call(arguments) };
         let line: Vec<_> = arguments.iter().map(AsRef::as_ref).collect();
         assert!(
@@ -89,7 +96,7 @@ impl Place {
             "{line:?}: ended by a signal, perhaps after {seconds} s of CPU time: {}",
             call.stderr
         );
-        assert!(began.elapsed() < Duration::from_secs(60 * seconds), "{line:?} took {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(10 * seconds), "{line:?} took {:?}", began.elapsed());
         call
     }
 

@@ -21,6 +21,7 @@ mod resume;
 /// Resuming runs with batch normalization, schedules, augmentation and early stopping; and interrupted adaptations.
 #[cfg(unix)]
 mod interrupted;
+mod interrupted_sweep;
 
 /// Invalid weight files and checkpoints.
 mod checkpoints;

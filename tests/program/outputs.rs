@@ -110,8 +110,8 @@ fn a_signal_leaves_nothing_half_written() {
     for out in ["set.tar.gz", "set"] {
         let interrupted_while_writing = (0..20).any(|_| {
             let place = Place::new();
-            let synth = || place.command(["data", "synth", out, "--train", "3000", "--test", "1000"]);
-            let mut child = synth().stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+            let mut command = place.command(["data", "synth", out, "--train", "3000", "--test", "1000"]);
+            let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
             while place.names().is_empty() && child.try_wait().unwrap().is_none() {
                 thread::sleep(Duration::from_millis(1));
             }

@@ -13,7 +13,7 @@ use std::{
 
 use thawline::sweep::record::JobRecord;
 
-use crate::invocation::{Call, Place, Running, archive, files, names};
+use crate::invocation::{Call, Place, archive, files, names};
 
 /// Arms of many kinds: with their own features, shared ones and none; with few pictures; with the test set as
 /// validation.
@@ -22,7 +22,7 @@ const ARMS: &str =
 
 /// Jobs of [`ARMS`] with two seeds, without and with the pretrainings (stage 1).
 const JOBS: usize = 20;
-const ALL_JOBS: usize = JOBS + 4;
+pub const ALL_JOBS: usize = JOBS + 4;
 
 /// Default flags of a small sweep.
 const SMALL: [(&str, &str); 6] = [
@@ -35,7 +35,7 @@ const SMALL: [(&str, &str); 6] = [
 ];
 
 /// The command line of a small sweep into a folder.
-fn small_sweep(out: &str, flags: &str) -> Vec<String> {
+pub fn small_sweep(out: &str, flags: &str) -> Vec<String> {
     let flags: Vec<&str> = flags.split_whitespace().collect();
     let mut line = vec!["sweep", "--data", archive().to_str().unwrap(), "--out", out, "--no-times"];
     for (name, value) in SMALL.into_iter().filter(|(name, _)| !flags.contains(name)) {
@@ -45,21 +45,21 @@ fn small_sweep(out: &str, flags: &str) -> Vec<String> {
     line.into_iter().map(str::to_owned).collect()
 }
 
-fn sweep(place: &Place, out: &str, flags: &str) -> Call {
+pub fn sweep(place: &Place, out: &str, flags: &str) -> Call {
     let call = place.call(small_sweep(out, flags));
     assert_eq!(call.code, Some(0), "{flags}: {}{}", call.stdout, call.stderr);
     call
 }
 
 /// The files of a report, in a sweep folder or in a separate one.
-fn report(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+pub fn report(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut files = files(folder);
     files.retain(|name, _| !["jobs/", "weights/", "claims/", "sweep.json"].iter().any(|other| name.starts_with(other)));
     files
 }
 
 #[track_caller]
-fn assert_same(ours: &BTreeMap<String, Vec<u8>>, expected: &BTreeMap<String, Vec<u8>>) {
+pub fn assert_same(ours: &BTreeMap<String, Vec<u8>>, expected: &BTreeMap<String, Vec<u8>>) {
     assert_eq!(ours.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
     for (name, bytes) in expected {
         assert!(ours[name] == *bytes, "{name} differs");
@@ -67,13 +67,19 @@ fn assert_same(ours: &BTreeMap<String, Vec<u8>>, expected: &BTreeMap<String, Vec
 }
 
 /// The report of a sweep by one uninterrupted process.
-fn uninterrupted() -> &'static BTreeMap<String, Vec<u8>> {
+pub fn uninterrupted() -> &'static BTreeMap<String, Vec<u8>> {
     static REPORT: std::sync::OnceLock<BTreeMap<String, Vec<u8>>> = std::sync::OnceLock::new();
     REPORT.get_or_init(|| {
         let place = Place::new();
         sweep(&place, "sweep", "");
         report(&place.path("sweep"))
     })
+}
+
+/// Whether a line says that a job is done: `  3/24  frozen-seed-0`.
+pub fn is_of_a_job(line: &str) -> bool {
+    let first = line.split_whitespace().next().unwrap_or_default();
+    first.split_once('/').is_some_and(|(done, of)| done.parse::<u32>().is_ok() && of.parse::<u32>().is_ok())
 }
 
 #[test]
@@ -194,77 +200,6 @@ fn the_report_does_not_depend_on_threads_and_simd_level() {
 
 fn is_x86_with(feature: &str) -> bool {
     fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| text.contains(feature))
-}
-
-#[test]
-fn a_resumed_sweep_gives_the_same_report() {
-    for (signal, code) in [("-INT", Some(130)), ("-TERM", Some(143)), ("-KILL", None)] {
-        let records =
-            |place: &Place| names(&place.path("sweep/jobs")).into_iter().filter(|name| name.ends_with(".json"));
-        let interrupted = |place: &Place| {
-            // Ended after 1 job, after 2 more, and so on, somewhere within the next job.
-            let in_time = [1, 2, 3, 5].into_iter().all(|jobs| is_ended_by(signal, code, jobs, place));
-            in_time && records(place).count() < ALL_JOBS
-        };
-        let place = (0..5).map(|_| Place::new()).find(interrupted).expect("a signal came too late, five times");
-        let partial = |folder: &str| names(&place.path(folder)).into_iter().any(|name| name.ends_with(".partial"));
-        let done = records(&place).count();
-        assert!((11..ALL_JOBS).contains(&done), "{signal}: {done} jobs were done");
-        let call = sweep(&place, "sweep", "");
-        let trained = call.stdout.lines().filter(|line| is_of_a_job(line)).count();
-        assert_eq!(trained, ALL_JOBS - done, "{signal}: finished jobs are not repeated");
-        assert!(!["sweep", "sweep/jobs", "sweep/weights"].into_iter().any(partial), "{signal}: temporary file left");
-        assert_same(&report(&place.path("sweep")), uninterrupted());
-    }
-}
-
-/// Whether a line says that a job is done: `  3/24  frozen-seed-0`.
-fn is_of_a_job(line: &str) -> bool {
-    let first = line.split_whitespace().next().unwrap_or_default();
-    first.split_once('/').is_some_and(|(done, of)| done.parse::<u32>().is_ok() && of.parse::<u32>().is_ok())
-}
-
-/// Starts the sweep, waits for `jobs` jobs and sends a signal, which must end it with this code. False if the signal came
-/// when the sweep had finished, as may happen on a busy machine.
-fn is_ended_by(signal: &str, code: Option<i32>, jobs: usize, place: &Place) -> bool {
-    // With one thread the sweep is slow enough to be interrupted.
-    let mut sweep = Running::start(place.command(small_sweep("sweep", "--threads 1")));
-    let in_time = (0..jobs).all(|_| sweep.reaches(is_of_a_job));
-    if in_time {
-        sweep.signal(signal);
-    }
-    let call = sweep.end();
-    let says_how_to_resume = call.stderr.contains("jobs are done in sweep; run the same command to resume");
-    if in_time && call.code == code && (signal == "-KILL" || says_how_to_resume) {
-        return true;
-    }
-    let ended = (call.code, call.stderr.as_str());
-    assert!(ended == (Some(0), "") || ended == (code, "error: interrupted\n"), "{signal}: {ended:?}");
-    false
-}
-
-#[test]
-#[cfg(unix)]
-fn a_signal_ends_the_wait_for_a_lock_that_another_process_holds() {
-    let place = Place::new();
-    sweep(&place, "sweep", "--arms pixels");
-    let lock = fs::File::options().append(true).open(place.path("sweep/claims/report.lock")).unwrap();
-    lock.lock().unwrap();
-    let mut waiting = Running::start(place.command(small_sweep("sweep", "--arms pixels")));
-    waiting.until(|line| line.contains("finished in"));
-    // Linux lists who waits for a lock.
-    let is_listed = |locks: String| {
-        let process = waiting.child.id().to_string();
-        locks.lines().any(|line| line.contains(" -> ") && line.split_whitespace().any(|word| word == process))
-    };
-    let is_waiting = (0..1000).any(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(10));
-        fs::read_to_string("/proc/locks").map_or(true, is_listed)
-    });
-    assert!(is_waiting, "it does not wait for the lock");
-    waiting.signal("-INT");
-    let call = waiting.end();
-    assert_eq!((call.code, call.stderr.as_str()), (Some(130), "error: interrupted\n"));
 }
 
 #[test]

@@ -171,6 +171,11 @@ impl Layer {
         name!(self)
     }
 
+    /// The layers inside it, if it is a `Residual`.
+    pub fn inside(&self) -> &[Layer] {
+        if let Layer::Residual { layers, .. } = self { layers } else { &[] }
+    }
+
     /// The name that Keras gives a layer of this type, without the number.
     pub fn stem(&self) -> &'static str {
         match self {

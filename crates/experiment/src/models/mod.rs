@@ -287,9 +287,8 @@ fn features(layers: &[Layer]) -> &[Layer] {
 
 /// Says what is wrong with the name of a layer, or with that of a layer inside it.
 fn check_name_of(layer: &Layer) -> std::result::Result<(), &'static str> {
-    let inside = if let Layer::Residual { layers, .. } = layer { &**layers } else { &[] };
     check_name(layer.name())?;
-    inside.iter().try_for_each(check_name_of)
+    layer.inside().iter().try_for_each(check_name_of)
 }
 
 #[cfg(test)]

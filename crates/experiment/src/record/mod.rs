@@ -7,5 +7,6 @@ pub mod data;
 pub(crate) mod fixture;
 pub mod options;
 pub mod pictures;
+pub mod ranges;
 pub mod run;
 pub mod scores;

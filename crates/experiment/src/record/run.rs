@@ -5,7 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::data::{DataRecord, TaskRecord};
+use super::{
+    data::{DataRecord, TaskRecord},
+    ranges::check_ranges,
+};
 use crate::system::{
     failure::{Failure, Kind},
     json,
@@ -73,7 +76,11 @@ impl RunRecord {
                  use the version named in its `thawline` field"
             ));
         }
-        serde_json::from_slice(bytes).map_err(unreadable)
+        let record: Self = serde_json::from_slice(bytes).map_err(unreadable)?;
+        for (name, _, model) in record.models() {
+            model.check_ranges().map_err(|reason| format!("not a run record: {name}: {reason}"))?;
+        }
+        Ok(record)
     }
 
     /// The trained models in order: name, task and record.
@@ -179,6 +186,12 @@ impl ModelRecord {
     /// The earliest epoch with the highest validation accuracy.
     pub fn best(&self) -> Option<&EpochRow> {
         self.history.iter().reduce(|best, row| if row.val_accuracy > best.val_accuracy { row } else { best })
+    }
+
+    fn check_ranges(&self) -> Result<(), String> {
+        let shares = self.history.iter().flat_map(|row| [row.accuracy, row.val_accuracy]);
+        let losses_and_times = self.history.iter().flat_map(|row| [row.loss, row.val_loss, row.seconds]);
+        check_ranges(shares, losses_and_times.chain([self.total_seconds, self.features_seconds]))
     }
 }
 
@@ -357,6 +370,20 @@ mod tests {
         // The version decides even if the rest has other fields.
         let error = RunRecord::from_json(br#"{ "format": 2, "arms": [] }"#).unwrap_err();
         assert!(error.starts_with("the record has format 2, but"), "{error}");
+    }
+
+    #[test]
+    fn numbers_that_do_not_fit_into_a_plot_are_refused() {
+        for (change, words) in [
+            ((|row| row.val_loss = 1.7e308) as fn(&mut EpochRow), "model_2: 1.7e308 is not a loss or a time"),
+            (|row| row.seconds = -1.0, "model_2: -1.0 is not a loss or a time"),
+            (|row| row.val_accuracy = 1.01, "model_2: 1.01 is not a fraction from 0 to 1"),
+        ] {
+            let mut record = fixture::record();
+            change(&mut record.model_2.history[0]);
+            let error = RunRecord::from_json(record.to_json().unwrap().as_bytes()).unwrap_err();
+            assert!(error.contains(words), "{error}");
+        }
     }
 
     #[test]

@@ -15,13 +15,10 @@ use super::{
     statistics::{CalibrationBin, calibration_error},
 };
 use crate::{
-    record::run::ConfusionMatrix,
+    record::{ranges::check_ranges, run::ConfusionMatrix},
     system::{console::shown, json, machine::Environment, wording},
     weights::tensor_file::{DIGITS, seal_of},
 };
-
-/// The largest loss and time that is accepted: a plot can add up and scale such numbers.
-const MOST: f64 = 1e30;
 
 /// The version of the record and of the protocol; others are refused, as their results cannot be compared.
 pub const FORMAT: u32 = 3;
@@ -254,13 +251,11 @@ impl JobRecord {
     /// Checks that shares, losses and times are in range, so that they fit into plots.
     fn check_numbers(&self) -> Result<(), String> {
         let Self { history, test, mistakes, times, .. } = self;
-        let shares =
-            history.iter().flat_map(|epoch| [epoch.accuracy, epoch.val_accuracy]).chain([test.accuracy, test.ece]);
-        if let Some(share) =
-            shares.chain(mistakes.iter().map(|mistake| mistake.confidence)).find(|x| !(0.0..=1.0).contains(x))
-        {
-            return Err(format!("{share} is not a fraction from 0 to 1"));
-        }
+        let shares = history.iter().flat_map(|epoch| [epoch.accuracy, epoch.val_accuracy]);
+        let shares = shares.chain([test.accuracy, test.ece]).chain(mistakes.iter().map(|mistake| mistake.confidence));
+        let losses = history.iter().flat_map(|epoch| [epoch.loss, epoch.val_loss]).chain([test.nll]);
+        let seconds = times.epochs.iter().copied().chain([times.pretraining, times.features, times.evaluation]);
+        check_ranges(shares, losses.chain(seconds))?;
         // `confidence` is a sum of rounded shares, so it may exceed their number slightly.
         let possible = |bin: &CalibrationBin| (0.0..=1.001 * bin.predictions as f64).contains(&bin.confidence);
         if let Some(bin) = test.calibration.iter().find(|bin| bin.right > bin.predictions || !possible(bin)) {
@@ -268,11 +263,6 @@ impl JobRecord {
             return Err(format!(
                 "a calibration bin of {predictions} predictions has {right} right and a total confidence of {confidence}"
             ));
-        }
-        let numbers = history.iter().flat_map(|epoch| [epoch.loss, epoch.val_loss]).chain([test.nll]);
-        let seconds = times.epochs.iter().copied().chain([times.pretraining, times.features, times.evaluation]);
-        if let Some(number) = numbers.chain(seconds).find(|number| !(0.0..=MOST).contains(number)) {
-            return Err(format!("{number} is not a loss or a time; expected a number from 0 to {MOST:e}"));
         }
         Ok(())
     }

@@ -51,11 +51,8 @@ impl Windows {
         match padding {
             Padding::Valid => Ok([0; 4]),
             Padding::Explicit(zeros @ [top, bottom, left, right]) => {
-                let fits = |axis: usize, before: usize, after: usize| {
-                    self.input[axis].checked_add(before).and_then(|sum| sum.checked_add(after)).is_some()
-                };
-                let both_fit = fits(0, top, bottom) && fits(1, left, right);
-                both_fit.then_some(zeros).ok_or_else(|| format!("its padding {padding} overflows"))
+                let padded = self.padded(0, [top, bottom]).zip(self.padded(1, [left, right]));
+                padded.map(|_| zeros).ok_or_else(|| format!("its padding {padding} overflows"))
             }
             Padding::Same => same(0)
                 .zip(same(1))
@@ -67,10 +64,14 @@ impl Windows {
     /// Rows and columns of windows, or `None` if not even one fits.
     pub fn count(&self, [top, bottom, left, right]: [usize; 4]) -> Option<[usize; 2]> {
         let along = |axis: usize, zeros: [usize; 2]| {
-            let padded = self.input[axis].checked_add(zeros[0])?.checked_add(zeros[1])?;
-            Some(padded.checked_sub(self.extent(axis)?)? / self.stride[axis] + 1)
+            Some(self.padded(axis, zeros)?.checked_sub(self.extent(axis)?)? / self.stride[axis] + 1)
         };
         Some([along(0, [top, bottom])?, along(1, [left, right])?])
+    }
+
+    /// The number of input elements with the zeros before and after them.
+    fn padded(&self, axis: usize, [before, after]: [usize; 2]) -> Option<usize> {
+        self.input[axis].checked_add(before)?.checked_add(after)
     }
 
     /// The number of input elements that a window spans.

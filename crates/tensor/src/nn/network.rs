@@ -282,8 +282,11 @@ impl Network {
         let reshapes = layer.role() == Role::Reshape;
         // A pool's windows are those of its input's rows and columns, which a layer in between may have changed.
         let last = self.nodes.len().checked_sub(1);
-        let is_reshaped = self.layers.iter().any(|listed| listed.reshapes && listed.node == last);
-        let role = if is_reshaped && layer.role() == Role::MaxPool2x2 { Role::Other } else { layer.role() };
+        let mut of_last = self.layers.iter().rev().take_while(|listed| listed.node == last);
+        let role = match layer.role() {
+            Role::MaxPool2x2 if of_last.any(|listed| listed.reshapes) => Role::Other,
+            role => role,
+        };
         let is_fused = reshapes || self.nodes.last_mut().is_some_and(|last| last.layer.absorb(role));
         self.layers.push(Listed {
             name: name.clone(),

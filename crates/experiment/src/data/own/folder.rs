@@ -93,6 +93,9 @@ pub fn open(folder: &Path, test: Option<&Path>) -> Result<Folder> {
     found.test = division.test;
     if let Some(test) = &found.test {
         require_folder(test)?;
+        if is_same(test, division.training.first().map_or(folder, PathBuf::as_path)) {
+            return Err(wrong(test, "holds the training pictures; name a folder of other pictures to test on"));
+        }
         for (class, files) in matched(test, &found.names())? {
             found.classes[class].test.extend(files);
         }
@@ -172,11 +175,8 @@ fn division(folder: &Path, given: Option<&Path>) -> Result<Division> {
     }
     let [Some(train), validation, test] = parts else { return Ok(Division { test: given, ..Division::default() }) };
     // One of the parts may be given.
-    let is_given = |part: &PathBuf| {
-        let [part, given] = [Some(part), given.as_ref()].map(|path| fs::canonicalize(path?).ok());
-        part.is_some() && part == given
-    };
-    let [validation, test] = [validation, test].map(|part| part.filter(|part| !is_given(part)));
+    let is_other = |part: &PathBuf| given.as_ref().is_none_or(|given| !is_same(part, given));
+    let [validation, test] = [validation, test].map(|part| part.filter(is_other));
     if let (Some(_), Some(unused)) = (&given, &test) {
         ignored.push((unused.clone(), "--test names other pictures"));
     }
@@ -184,6 +184,11 @@ fn division(folder: &Path, given: Option<&Path>) -> Result<Division> {
         Some(test) => Division { training: [train].into_iter().chain(validation).collect(), test: Some(test), ignored },
         None => Division { training: vec![train], test: validation, ignored },
     })
+}
+
+/// Whether two paths lead to the same file or folder.
+fn is_same(a: &Path, b: &Path) -> bool {
+    fs::canonicalize(a).is_ok_and(|a| fs::canonicalize(b).is_ok_and(|b| a == b))
 }
 
 /// The files of a folder's class folders, each with the index of its class in `names`.
@@ -353,6 +358,8 @@ mod tests {
         let counts = found.classes.iter().map(|class| [class.files.len(), class.test.len()]);
         assert_eq!(counts.collect::<Vec<_>>(), [[1, 1], [1, 0]]);
         assert!(found.ignored.is_empty(), "{:?}", found.ignored);
+        let failure = open(folder.path(), Some(&folder.path().join("train"))).unwrap_err();
+        assert!(failure.message.contains("holds the training pictures"), "{failure}");
         // `train` may be a class like any other.
         let folder = made(&["car", "car/1.png", "train", "train/2.png"]);
         assert_eq!(open(folder.path(), None).unwrap().names(), ["car", "train"]);

@@ -62,7 +62,7 @@ fn a_contradictory_record_is_refused_even_if_its_seal_is_valid() {
         (|record| record.times.epochs.push(0.5), "it has times of 2 epochs, and results of 1"),
         (|record| record.history[0].val_accuracy = 1.5, "1.5 is not a fraction from 0 to 1"),
         (|record| record.test.calibration[0].confidence = 11.0, "a total confidence of 11"),
-        (|record| record.test.nll = -1.0, "-1 is not a loss or a time"),
+        (|record| record.test.nll = -1.0, "-1.0 is not a loss or a time"),
         (|record| record.format = FORMAT + 1, "it has format 4; this program reads format 3"),
         (
             |record| record.test.right = Evaluation::pack([true; 10]),

@@ -187,8 +187,7 @@ pub fn export(network: &Network, architecture: &Architecture, framework: Framewo
 
 /// Whether a layer's name, or that of a layer inside it, has a dot, which separates names in PyTorch.
 fn has_dot(layer: &Layer) -> bool {
-    let inside = if let Layer::Residual { layers, .. } = layer { &**layers } else { &[] };
-    layer.name().contains('.') || inside.iter().any(has_dot)
+    layer.name().contains('.') || layer.inside().iter().any(has_dot)
 }
 
 /// Fills a network with the weights of a framework's file, which must hold exactly the tensors of this network, or of
